@@ -1,0 +1,1 @@
+//! Kubernetes manifests and policies, parsed and validated.

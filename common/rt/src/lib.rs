@@ -1,0 +1,1 @@
+//! IO helpers of the binaries.

@@ -1,0 +1,1 @@
+//! Divides replicas over clusters.
