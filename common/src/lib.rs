@@ -1,1 +1,16 @@
-//! Vocabulary shared by hub and agent.
+//! The vocabulary that hub and agent share: names, epochs, time as a value, resources, targets' digest.
+//! Pure: it never reads a clock, a file, a socket or a source of randomness.
+
+pub mod backoff;
+pub mod digest;
+pub mod fence;
+pub mod name;
+pub mod resources;
+pub mod rng;
+pub mod time;
+
+pub use digest::{Digest, stable_hash};
+pub use fence::{Epoch, Fence, Generation, Term};
+pub use name::{ClusterName, NameError, ObjectKey, PolicyName, Uid, WorkloadId};
+pub use resources::{NodeClass, Resources, Taint, TaintEffect};
+pub use time::{Now, Time, WallTime};

@@ -1,0 +1,352 @@
+//! Names and identities, valid by construction.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// The longest RFC 1123 label, in bytes.
+const LABEL_MAX: usize = 63;
+/// The longest RFC 1123 subdomain, in bytes: what Kubernetes allows for most object names.
+const SUBDOMAIN_MAX: usize = 253;
+
+/// Why a text is not a valid name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameError {
+    what: &'static str,
+    value: String,
+    reason: &'static str,
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {:?} is not valid: {}",
+            self.what, self.value, self.reason
+        )
+    }
+}
+
+impl std::error::Error for NameError {}
+
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                check($what, text, LABEL_MAX, false)?;
+                Ok(Self(text.into()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+label!(
+    /// A member cluster's name: an RFC 1123 label, as its certificate says it.
+    ClusterName,
+    "cluster name"
+);
+label!(
+    /// A policy's name: an RFC 1123 label.
+    PolicyName,
+    "policy name"
+);
+
+/// A unique identity that the hub gives: to the federation, to a workload's life, to an object's life.
+/// Shown as a UUID. A workload that is deleted and created again has another one (S28).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Uid(pub u128);
+
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hex = format!("{:032x}", self.0);
+        write!(
+            f,
+            "{}-{}-{}-{}-{}",
+            &hex[..8],
+            &hex[8..12],
+            &hex[12..16],
+            &hex[16..20],
+            &hex[20..]
+        )
+    }
+}
+
+impl fmt::Debug for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Uid {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let wrong = |reason| NameError {
+            what: "uid",
+            value: clip(text),
+            reason,
+        };
+        if text.len() != 36 || !text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') {
+            return Err(wrong(
+                "it must be a UUID, such as 6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+            ));
+        }
+        let hex: String = text.chars().filter(|c| *c != '-').collect();
+        if hex.len() != 32 {
+            return Err(wrong("a UUID has 32 hexadecimal digits"));
+        }
+        u128::from_str_radix(&hex, 16)
+            .map(Uid)
+            .map_err(|_| wrong("its digits must be hexadecimal"))
+    }
+}
+
+/// What identifies a workload to its users: namespace, kind and name (S33).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkloadId {
+    /// The Kubernetes namespace.
+    pub namespace: Arc<str>,
+    /// The Kubernetes kind, such as `Deployment`.
+    pub kind: Arc<str>,
+    /// The object's name.
+    pub name: Arc<str>,
+}
+
+impl WorkloadId {
+    /// An identity of valid parts.
+    pub fn new(namespace: &str, kind: &str, name: &str) -> Result<Self, NameError> {
+        check("namespace", namespace, LABEL_MAX, false)?;
+        check("name", name, SUBDOMAIN_MAX, true)?;
+        check_kind(kind)?;
+        Ok(Self {
+            namespace: namespace.into(),
+            kind: kind.into(),
+            name: name.into(),
+        })
+    }
+}
+
+impl fmt::Display for WorkloadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+/// What identifies any Kubernetes object in a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// The group and version, such as `apps/v1`, or `v1` for the core group.
+    pub api_version: Arc<str>,
+    /// The kind.
+    pub kind: Arc<str>,
+    /// The namespace; empty for a cluster-scoped object.
+    pub namespace: Arc<str>,
+    /// The name.
+    pub name: Arc<str>,
+}
+
+impl ObjectKey {
+    /// A key of valid parts; an empty `namespace` means cluster-scoped.
+    pub fn new(
+        api_version: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Self, NameError> {
+        let parts: Vec<&str> = api_version.split('/').collect();
+        if parts.len() > 2
+            || parts
+                .iter()
+                .any(|part| check("apiVersion", part, SUBDOMAIN_MAX, true).is_err())
+        {
+            return Err(NameError {
+                what: "apiVersion",
+                value: clip(api_version),
+                reason: "it must be VERSION or GROUP/VERSION, such as v1 or apps/v1",
+            });
+        }
+        check_kind(kind)?;
+        if !namespace.is_empty() {
+            check("namespace", namespace, LABEL_MAX, false)?;
+        }
+        // RBAC objects may hold colons and capitals, so only what a path cannot carry is refused.
+        let bad = |c: char| c == '/' || c == '%' || c.is_control() || c.is_whitespace();
+        if name.is_empty()
+            || name == "."
+            || name == ".."
+            || name.len() > SUBDOMAIN_MAX
+            || name.contains(bad)
+        {
+            return Err(NameError {
+                what: "name",
+                value: clip(name),
+                reason: "it must be 1 to 253 characters without '/', '%' or white space",
+            });
+        }
+        Ok(Self {
+            api_version: api_version.into(),
+            kind: kind.into(),
+            namespace: namespace.into(),
+            name: name.into(),
+        })
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.namespace {
+            "" => write!(f, "{} {}", self.kind, self.name),
+            namespace => write!(f, "{} {}/{}", self.kind, namespace, self.name),
+        }
+    }
+}
+
+fn check_kind(kind: &str) -> Result<(), NameError> {
+    let first_is_capital = kind.bytes().next().is_some_and(|b| b.is_ascii_uppercase());
+    if first_is_capital
+        && kind.len() <= LABEL_MAX
+        && kind.bytes().all(|b| b.is_ascii_alphanumeric())
+    {
+        return Ok(());
+    }
+    let reason = "it must be a capital letter followed by letters and digits, such as Deployment";
+    Err(NameError {
+        what: "kind",
+        value: clip(kind),
+        reason,
+    })
+}
+
+/// RFC 1123: lower-case letters, digits and hyphens, first and last a letter or digit; dots where allowed.
+fn check(what: &'static str, text: &str, max: usize, dots: bool) -> Result<(), NameError> {
+    let wrong = |reason| {
+        Err(NameError {
+            what,
+            value: clip(text),
+            reason,
+        })
+    };
+    if text.is_empty() {
+        return wrong("it must not be empty");
+    }
+    if text.len() > max {
+        return wrong(if dots {
+            "it is longer than 253 characters"
+        } else {
+            "it is longer than 63 characters"
+        });
+    }
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let label = |part: &str| {
+        let bytes = part.as_bytes();
+        let ends =
+            bytes.first().copied().is_some_and(plain) && bytes.last().copied().is_some_and(plain);
+        ends && bytes.iter().all(|b| plain(*b) || *b == b'-')
+    };
+    let valid = if dots {
+        text.split('.').all(label)
+    } else {
+        label(text)
+    };
+    if valid {
+        return Ok(());
+    }
+    wrong(
+        "it must be lower-case letters, digits and '-', beginning and ending with a letter or digit",
+    )
+}
+
+/// Errors quote what they refuse, but never a megabyte of it.
+fn clip(text: &str) -> String {
+    const SHOWN: usize = 80;
+    match text.char_indices().nth(SHOWN) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_rfc_1123() {
+        for good in ["a", "east-1", "0", &"x".repeat(63)] {
+            assert!(good.parse::<ClusterName>().is_ok(), "{good}");
+        }
+        for bad in ["", "-a", "a-", "A", "a.b", "a_b", "ü", &"x".repeat(64)] {
+            assert!(bad.parse::<ClusterName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_value_but_clips_it() {
+        let error = "Ü"
+            .repeat(500)
+            .parse::<ClusterName>()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("cluster name") && error.len() < 400,
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn uids_round_trip_as_uuids() {
+        let uid = Uid(0x6ba7_b810_9dad_11d1_80b4_00c0_4fd4_30c8);
+        assert_eq!(uid.to_string(), "6ba7b810-9dad-11d1-80b4-00c04fd430c8");
+        assert_eq!(uid.to_string().parse(), Ok(uid));
+        for bad in [
+            "",
+            "x",
+            "6ba7b810-9dad-11d1-80b4-00c04fd430cg",
+            &"-".repeat(36),
+            &"é".repeat(18),
+        ] {
+            assert!(bad.parse::<Uid>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn object_keys_are_checked() {
+        assert!(ObjectKey::new("v1", "ConfigMap", "shop", "web").is_ok());
+        assert!(
+            ObjectKey::new(
+                "rbac.authorization.k8s.io/v1",
+                "ClusterRole",
+                "",
+                "system:node"
+            )
+            .is_ok()
+        );
+        assert!(ObjectKey::new("a/b/c", "ConfigMap", "shop", "web").is_err());
+        assert!(ObjectKey::new("v1", "configMap", "shop", "web").is_err());
+        assert!(ObjectKey::new("v1", "ConfigMap", "shop", "a/b").is_err());
+    }
+}
