@@ -28,10 +28,7 @@ pub fn stable_hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     let eat = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(PRIME);
     let mut hash = OFFSET;
     for part in parts {
-        hash = (part.len() as u64)
-            .to_le_bytes()
-            .into_iter()
-            .fold(hash, eat);
+        hash = (part.len() as u64).to_le_bytes().into_iter().fold(hash, eat);
         hash = part.iter().copied().fold(hash, eat);
     }
     mix(hash)
@@ -64,10 +61,7 @@ mod tests {
 
     #[test]
     fn order_does_not_matter_and_removal_undoes() {
-        let (a, b) = (
-            stable_hash([b"a".as_slice()]),
-            stable_hash([b"b".as_slice()]),
-        );
+        let (a, b) = (stable_hash([b"a".as_slice()]), stable_hash([b"b".as_slice()]));
         let (mut x, mut y) = (Digest::default(), Digest::default());
         x += a;
         x += b;

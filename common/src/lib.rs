@@ -4,6 +4,7 @@
 pub mod backoff;
 pub mod digest;
 pub mod fence;
+pub mod link;
 pub mod name;
 pub mod resources;
 pub mod rng;

@@ -19,11 +19,7 @@ pub struct NameError {
 
 impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {:?} is not valid: {}",
-            self.what, self.value, self.reason
-        )
+        write!(f, "{} {:?} is not valid: {}", self.what, self.value, self.reason)
     }
 }
 
@@ -172,12 +168,7 @@ pub struct ObjectKey {
 
 impl ObjectKey {
     /// A key of valid parts; an empty `namespace` means cluster-scoped.
-    pub fn new(
-        api_version: &str,
-        kind: &str,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Self, NameError> {
+    pub fn new(api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Self, NameError> {
         let parts: Vec<&str> = api_version.split('/').collect();
         if parts.len() > 2
             || parts
@@ -196,11 +187,7 @@ impl ObjectKey {
         }
         // RBAC objects may hold colons and capitals, so only what a path cannot carry is refused.
         let bad = |c: char| c == '/' || c == '%' || c.is_control() || c.is_whitespace();
-        if name.is_empty()
-            || name == "."
-            || name == ".."
-            || name.len() > SUBDOMAIN_MAX
-            || name.contains(bad)
+        if name.is_empty() || name == "." || name == ".." || name.len() > SUBDOMAIN_MAX || name.contains(bad)
         {
             return Err(NameError {
                 what: "name",
@@ -228,10 +215,7 @@ impl fmt::Display for ObjectKey {
 
 fn check_kind(kind: &str) -> Result<(), NameError> {
     let first_is_capital = kind.bytes().next().is_some_and(|b| b.is_ascii_uppercase());
-    if first_is_capital
-        && kind.len() <= LABEL_MAX
-        && kind.bytes().all(|b| b.is_ascii_alphanumeric())
-    {
+    if first_is_capital && kind.len() <= LABEL_MAX && kind.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return Ok(());
     }
     let reason = "it must be a capital letter followed by letters and digits, such as Deployment";
@@ -264,8 +248,7 @@ fn check(what: &'static str, text: &str, max: usize, dots: bool) -> Result<(), N
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let label = |part: &str| {
         let bytes = part.as_bytes();
-        let ends =
-            bytes.first().copied().is_some_and(plain) && bytes.last().copied().is_some_and(plain);
+        let ends = bytes.first().copied().is_some_and(plain) && bytes.last().copied().is_some_and(plain);
         ends && bytes.iter().all(|b| plain(*b) || *b == b'-')
     };
     let valid = if dots {
@@ -276,9 +259,7 @@ fn check(what: &'static str, text: &str, max: usize, dots: bool) -> Result<(), N
     if valid {
         return Ok(());
     }
-    wrong(
-        "it must be lower-case letters, digits and '-', beginning and ending with a letter or digit",
-    )
+    wrong("it must be lower-case letters, digits and '-', beginning and ending with a letter or digit")
 }
 
 /// Errors quote what they refuse, but never a megabyte of it.
@@ -306,15 +287,8 @@ mod tests {
 
     #[test]
     fn an_error_names_the_value_but_clips_it() {
-        let error = "Ü"
-            .repeat(500)
-            .parse::<ClusterName>()
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("cluster name") && error.len() < 400,
-            "{error}"
-        );
+        let error = "Ü".repeat(500).parse::<ClusterName>().unwrap_err().to_string();
+        assert!(error.contains("cluster name") && error.len() < 400, "{error}");
     }
 
     #[test]
@@ -336,15 +310,7 @@ mod tests {
     #[test]
     fn object_keys_are_checked() {
         assert!(ObjectKey::new("v1", "ConfigMap", "shop", "web").is_ok());
-        assert!(
-            ObjectKey::new(
-                "rbac.authorization.k8s.io/v1",
-                "ClusterRole",
-                "",
-                "system:node"
-            )
-            .is_ok()
-        );
+        assert!(ObjectKey::new("rbac.authorization.k8s.io/v1", "ClusterRole", "", "system:node").is_ok());
         assert!(ObjectKey::new("a/b/c", "ConfigMap", "shop", "web").is_err());
         assert!(ObjectKey::new("v1", "configMap", "shop", "web").is_err());
         assert!(ObjectKey::new("v1", "ConfigMap", "shop", "a/b").is_err());

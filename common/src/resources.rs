@@ -36,8 +36,7 @@ impl Resources {
 
     /// Takes `times` × `request` away; what is not there stops at zero.
     pub fn subtract(&mut self, request: &Resources, times: u64) {
-        let less =
-            |free: &mut u64, asked: u64| *free = free.saturating_sub(asked.saturating_mul(times));
+        let less = |free: &mut u64, asked: u64| *free = free.saturating_sub(asked.saturating_mul(times));
         less(&mut self.cpu_millis, request.cpu_millis);
         less(&mut self.memory_bytes, request.memory_bytes);
         less(&mut self.ephemeral_bytes, request.ephemeral_bytes);

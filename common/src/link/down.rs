@@ -1,0 +1,72 @@
+//! From the hub to the agent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Targets;
+use crate::{Epoch, Uid};
+
+/// A message of the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Down {
+    /// The session is on: its witness counts.
+    Welcome(Welcome),
+    /// Enough agents of this cluster are connected (S24): come back later.
+    Standby {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// What the cluster shall hold; only to the agent that leads.
+    Targets(Arc<Targets>),
+    /// Another hub leads: go there.
+    Redirect {
+        /// Its addresses, `host:port`.
+        addresses: Vec<Arc<str>>,
+    },
+    /// The session ends for a reason that the agent's operator must mend.
+    Refusal(Refusal),
+    /// The hub ends on purpose and expects to be back soon.
+    Goodbye {
+        /// When to try again.
+        retry_after: Duration,
+    },
+}
+
+/// The terms of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Welcome {
+    /// The protocol version of the session.
+    pub version: u32,
+    /// Which federation speaks.
+    pub federation: Uid,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// How often a sign of life is wanted (S2).
+    pub heartbeat: Duration,
+}
+
+/// Why a session cannot be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// For programs.
+    pub code: RefusalCode,
+    /// For people: what is wrong, and the remedy.
+    pub message: Arc<str>,
+    /// When it makes sense to try again.
+    pub retry_after: Duration,
+}
+
+/// The kinds of refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RefusalCode {
+    /// No protocol version in common.
+    Version,
+    /// The cluster belongs to another federation (S10).
+    Federation,
+    /// The name is known under another cluster UID (S23).
+    ClusterUid,
+    /// The cluster was deleted from the federation.
+    Deleted,
+    /// The agent broke the protocol.
+    Protocol,
+}

@@ -1,0 +1,252 @@
+//! The state that a cluster shall hold, as rows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::{Digest, Fence, Generation, ObjectKey, Uid, WorkloadId, stable_hash};
+
+/// What a cluster shall hold: all of it when `base` is zero, else what changed after `base`.
+/// Rows that a whole state lacks are orphans in the member, never deletions (S27).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Targets {
+    /// Whose state this is, and its generation (S10).
+    pub fence: Fence,
+    /// The generation that the receiver must hold for these changes to fit; zero for a whole state.
+    pub base: Generation,
+    /// The digest of all live rows once these changes are in.
+    pub digest: Digest,
+    /// Objects that workloads lean on, to be applied before them.
+    pub objects: Vec<ObjectTarget>,
+    /// Workloads.
+    pub workloads: Vec<WorkloadTarget>,
+    /// Lives that have ended.
+    pub tombstones: Vec<Tombstone>,
+}
+
+/// An object that goes ahead of the workloads: a ConfigMap, a Service (S33).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectTarget {
+    /// This life of it.
+    pub uid: Uid,
+    /// Which.
+    pub key: ObjectKey,
+    /// Rises with each change of the manifest within a life.
+    pub revision: u64,
+    /// The manifest as JSON; absent when the receiver, being at the base, has had it.
+    pub manifest: Option<Arc<str>>,
+}
+
+/// A workload and how many replicas of it this cluster runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkloadTarget {
+    /// This life of it (S28).
+    pub uid: Uid,
+    /// Which.
+    pub workload: WorkloadId,
+    /// The manifest's `apiVersion`.
+    pub api_version: Arc<str>,
+    /// Rises with each change of the manifest within a life.
+    pub revision: u64,
+    /// Absolute (S25); zero keeps the object ready for a failover (S33).
+    pub replicas: u32,
+    /// The manifest as JSON, without `spec.replicas`; absent when the receiver, being at the base, has had it.
+    pub manifest: Option<Arc<str>>,
+}
+
+/// The end of a life: the only thing that removes an object (S27).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tombstone {
+    /// The life that ended.
+    pub uid: Uid,
+    /// What ended.
+    pub what: Tombstoned,
+}
+
+/// What a tombstone removes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tombstoned {
+    /// A workload, with its pods.
+    Workload {
+        /// Which.
+        workload: WorkloadId,
+        /// The manifest's `apiVersion`.
+        api_version: Arc<str>,
+    },
+    /// An object that no workload leans on any more.
+    Object(ObjectKey),
+}
+
+impl ObjectTarget {
+    /// This row's part of the digest.
+    pub fn hash(&self) -> u64 {
+        row_hash(b"object", self.uid, self.revision, 0)
+    }
+}
+
+impl WorkloadTarget {
+    /// This row's part of the digest.
+    pub fn hash(&self) -> u64 {
+        row_hash(b"workload", self.uid, self.revision, self.replicas)
+    }
+}
+
+impl Targets {
+    /// Puts newer changes over these, as if both had been sent as one: newest per UID (S25). A whole state replaces.
+    /// False, and unchanged, when `newer` does not follow: the two do not meet, or come from different authorities.
+    pub fn merge(&mut self, newer: Targets) -> bool {
+        if newer.base == Generation(0) {
+            *self = newer;
+            return true;
+        }
+        let same = self.fence.federation == newer.fence.federation && self.fence.epoch == newer.fence.epoch;
+        if !same || newer.base != self.fence.generation {
+            return false;
+        }
+        self.fence = newer.fence;
+        self.digest = newer.digest;
+        for ended in &newer.tombstones {
+            self.objects.retain(|row| row.uid != ended.uid);
+            self.workloads.retain(|row| row.uid != ended.uid);
+        }
+        overlay(
+            &mut self.objects,
+            newer.objects,
+            |row| row.uid,
+            |old, new| {
+                new.manifest = new
+                    .manifest
+                    .take()
+                    .or_else(|| kept(old.revision == new.revision, old.manifest));
+            },
+        );
+        overlay(
+            &mut self.workloads,
+            newer.workloads,
+            |row| row.uid,
+            |old, new| {
+                new.manifest = new
+                    .manifest
+                    .take()
+                    .or_else(|| kept(old.revision == new.revision, old.manifest));
+            },
+        );
+        overlay(&mut self.tombstones, newer.tombstones, |row| row.uid, |_, _| {});
+        true
+    }
+}
+
+/// The digest of a set of live rows.
+pub fn rows_digest<'a>(
+    objects: impl IntoIterator<Item = &'a ObjectTarget>,
+    workloads: impl IntoIterator<Item = &'a WorkloadTarget>,
+) -> Digest {
+    let mut digest = Digest::default();
+    objects.into_iter().for_each(|row| digest += row.hash());
+    workloads.into_iter().for_each(|row| digest += row.hash());
+    digest
+}
+
+fn row_hash(kind: &[u8], uid: Uid, revision: u64, replicas: u32) -> u64 {
+    stable_hash([
+        kind,
+        &uid.0.to_le_bytes(),
+        &revision.to_le_bytes(),
+        &replicas.to_le_bytes(),
+    ])
+}
+
+/// Puts `newer` rows in the place of those of the same UID; `inherit` lets a new row take over from the old one.
+fn overlay<T>(rows: &mut Vec<T>, newer: Vec<T>, uid: fn(&T) -> Uid, inherit: fn(T, &mut T)) {
+    let mut by_uid: BTreeMap<Uid, T> = rows.drain(..).map(|row| (uid(&row), row)).collect();
+    for mut row in newer {
+        if let Some(old) = by_uid.remove(&uid(&row)) {
+            inherit(old, &mut row);
+        }
+        by_uid.insert(uid(&row), row);
+    }
+    rows.extend(by_uid.into_values());
+}
+
+/// A manifest not yet delivered must not be lost when a newer row, which counts on it, replaces its row.
+fn kept(same_revision: bool, manifest: Option<Arc<str>>) -> Option<Arc<str>> {
+    manifest.filter(|_| same_revision)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Epoch;
+
+    fn row(uid: u128, revision: u64, replicas: u32, manifest: Option<&str>) -> WorkloadTarget {
+        WorkloadTarget {
+            uid: Uid(uid),
+            workload: WorkloadId::new("default", "Deployment", "web").expect("a valid name"),
+            api_version: "apps/v1".into(),
+            revision,
+            replicas,
+            manifest: manifest.map(Into::into),
+        }
+    }
+
+    fn targets(base: u64, generation: u64, workloads: Vec<WorkloadTarget>) -> Targets {
+        let fence = Fence {
+            federation: Uid(1),
+            epoch: Epoch(1),
+            generation: Generation(generation),
+        };
+        Targets {
+            fence,
+            base: Generation(base),
+            workloads,
+            ..Targets::default()
+        }
+    }
+
+    #[test]
+    fn the_newest_row_wins_and_inherits_an_undelivered_manifest() {
+        let mut waiting = targets(0, 3, vec![row(1, 1, 5, Some("{}")), row(2, 1, 5, Some("{}"))]);
+        assert!(waiting.merge(targets(3, 4, vec![row(1, 1, 7, None)])));
+        assert_eq!(
+            waiting,
+            targets(0, 4, vec![row(1, 1, 7, Some("{}")), row(2, 1, 5, Some("{}"))])
+        );
+    }
+
+    #[test]
+    fn a_tombstone_takes_the_place_of_the_row() {
+        let mut waiting = targets(0, 3, vec![row(1, 1, 5, Some("{}"))]);
+        let what = Tombstoned::Object(ObjectKey::new("v1", "ConfigMap", "default", "c").expect("valid"));
+        let end = Tombstone { uid: Uid(1), what };
+        let newer = Targets {
+            tombstones: vec![end.clone()],
+            ..targets(3, 4, vec![])
+        };
+        assert!(waiting.merge(newer));
+        assert_eq!((waiting.workloads.len(), waiting.tombstones), (0, vec![end]));
+    }
+
+    #[test]
+    fn changes_that_do_not_meet_are_not_merged() {
+        let mut waiting = targets(0, 3, vec![row(1, 1, 5, Some("{}"))]);
+        assert!(!waiting.merge(targets(4, 5, vec![row(1, 1, 7, None)])));
+        assert_eq!(waiting.fence.generation, Generation(3));
+        assert!(
+            waiting.merge(targets(0, 9, vec![])),
+            "a whole state replaces anything"
+        );
+        assert_eq!(waiting.fence.generation, Generation(9));
+    }
+
+    #[test]
+    fn the_digest_sees_every_part_of_a_row() {
+        let digest = |row: &WorkloadTarget| rows_digest([], [row]);
+        let base = row(1, 1, 1, None);
+        for other in [row(2, 1, 1, None), row(1, 2, 1, None), row(1, 1, 2, None)] {
+            assert_ne!(digest(&base), digest(&other));
+        }
+        assert_eq!(
+            digest(&base),
+            digest(&row(1, 1, 1, Some("the manifest is the revision's")))
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! From the agent to the hub.
+
+use std::sync::Arc;
+
+use crate::{Digest, Epoch, Fence, Generation, NodeClass, Resources, Term, Uid, WorkloadId};
+
+/// A message of an agent. Every message counts as a sign of life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Up {
+    /// The first message of every session, and only the first.
+    Hello(Hello),
+    /// A sign of life, sent when nothing else was.
+    Heartbeat,
+    /// This agent has begun to lead its cluster, or has ceased to (S24).
+    Leadership(Leadership),
+    /// What the cluster holds; only from the agent that leads.
+    Report(Report),
+    /// The fence was raised to this in the member cluster: these targets are held, and will be applied.
+    Accepted {
+        /// The highest accepted fence.
+        fence: Fence,
+        /// The digest of the rows held.
+        digest: Digest,
+    },
+    /// The agent is not at the base of the targets it was sent: it wants them whole (S25).
+    SyncWanted,
+    /// Something that an operator must hear about.
+    Alarm(Alarm),
+    /// The agent ends on purpose and expects to be back soon (S1).
+    Goodbye,
+}
+
+/// A range of protocol versions, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionRange {
+    /// The oldest version spoken.
+    pub oldest: u32,
+    /// The newest version spoken.
+    pub newest: u32,
+}
+
+impl VersionRange {
+    /// The newest version that both speak.
+    pub fn agree(self, other: VersionRange) -> Option<u32> {
+        let version = self.newest.min(other.newest);
+        (version >= self.oldest.max(other.oldest)).then_some(version)
+    }
+}
+
+/// Who an agent is. The cluster's *name* is never said: the certificate says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// The protocol versions that the agent speaks.
+    pub versions: VersionRange,
+    /// The build of the agent, for people.
+    pub build: Arc<str>,
+    /// The agent's instance within its cluster: its pod's name.
+    pub instance: Arc<str>,
+    /// The zone of the node that the agent runs on; may be empty.
+    pub zone: Arc<str>,
+    /// The UID of the namespace `kube-system`: which cluster this is, whatever its name (S23).
+    pub cluster_uid: Uid,
+    /// The federation that the cluster belongs to, if it ever accepted one.
+    pub federation: Option<Uid>,
+    /// The highest epoch that the agent ever saw (S10).
+    pub highest_epoch: Epoch,
+    /// Where the cluster is and who provides it.
+    pub region: Region,
+}
+
+/// Where a cluster is, as its nodes' labels say; each may be empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Region {
+    /// The provider, such as `aws`.
+    pub provider: Arc<str>,
+    /// The region, from `topology.kubernetes.io/region`.
+    pub region: Arc<str>,
+}
+
+/// A reign over a member cluster. Within one lease the transitions order the reigns; another lease UID means that
+/// the Lease itself was lost, and what was known through it with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct LeaderTerm {
+    /// The UID of the Lease object.
+    pub lease: Uid,
+    /// Its `leaseTransitions`.
+    pub transitions: Term,
+}
+
+/// Whether an agent leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leadership {
+    /// It leads, and holds these rows.
+    Leading {
+        /// Since which election.
+        term: LeaderTerm,
+        /// The fence found in the member cluster.
+        fence: Fence,
+        /// The generation of the rows held in memory: zero after a start, which asks for them whole.
+        base: Generation,
+        /// The digest of the rows held in memory.
+        digest: Digest,
+    },
+    /// It does not lead, or no longer.
+    Following,
+}
+
+/// What a cluster holds: one consistent cut, capacity and statuses computed from the same state of the same watch.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// True for an inventory: what it does not list does not exist (S11). False for changes since the last report.
+    pub complete: bool,
+    /// The newest generation of targets whose writes are all part of this cut (S15).
+    pub reflects: Generation,
+    /// The workloads that changed; all of them in an inventory, orphans included.
+    pub statuses: Vec<Status>,
+    /// Tombstones whose objects *and pods* are gone (S28), by the UID of the life that ended.
+    pub removed: Vec<Uid>,
+    /// Room and health, if they changed; always in an inventory.
+    pub capacity: Option<Capacity>,
+}
+
+/// One workload in one cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Which.
+    pub workload: WorkloadId,
+    /// The UID of the life that it was applied for, from its label.
+    pub uid: Uid,
+    /// The revision that was applied last, from its annotation.
+    pub revision: u64,
+    /// The object's `spec.replicas`.
+    pub replicas: u32,
+    /// Pods that exist, terminating ones included.
+    pub pods: u32,
+    /// Pods that hold room on a node, terminating ones included.
+    pub bound: u32,
+    /// Pods that are ready and not terminating.
+    pub ready: u32,
+    /// Pods that the scheduler could not place.
+    pub unschedulable: u32,
+    /// What hinders it, in the member's words (an apply conflict, an image that cannot be pulled); may be empty.
+    pub problem: Arc<str>,
+    /// False when the object is gone and only this knowledge of it is left (it was deleted by hand).
+    pub exists: bool,
+}
+
+/// What a cluster has free, and whether it is well.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Capacity {
+    /// Free room, at most [`super::NODE_CLASSES_MAX`] classes: only nodes that are ready and schedulable.
+    pub classes: Vec<NodeClass>,
+    /// All that the nodes could ever offer.
+    pub allocatable: Resources,
+    /// Pods running in the whole cluster, managed or not.
+    pub running_pods: u32,
+    /// How many nodes there are.
+    pub nodes: u32,
+    /// How many of them are ready.
+    pub nodes_ready: u32,
+}
+
+/// Something that an operator must hear about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Alarm {
+    /// Targets of an authority below the fence were refused (S10): a stale hub speaks, or a restored one.
+    Stale {
+        /// The fence in the member cluster.
+        held: Fence,
+        /// What was sent.
+        sent: Fence,
+    },
+    /// Two different states under one (epoch, generation) (S10).
+    Contradiction {
+        /// The fence that both carry.
+        fence: Fence,
+    },
+    /// Another federation's targets were refused (S10).
+    Foreign {
+        /// The federation that the cluster belongs to.
+        held: Uid,
+        /// The one that spoke.
+        sent: Uid,
+    },
+}
