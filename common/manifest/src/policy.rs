@@ -1,0 +1,109 @@
+//! Policies: how the hub divides and moves a workload's replicas.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use godwit_common::{ClusterName, PolicyName};
+
+/// A policy as its author wrote it, with every default filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicySpec {
+    /// Its name.
+    pub name: PolicyName,
+    /// How replicas are divided.
+    pub strategy: Strategy,
+    /// The share of every cluster that `clusters` does not name.
+    pub default: ClusterShare,
+    /// The shares of named clusters; what an entry leaves out comes from `default`.
+    pub clusters: BTreeMap<ClusterName, ClusterShare>,
+    /// What happens to running copies when the division changes (S18).
+    pub rebalance: Rebalance,
+    /// How long a cluster may be silent before its replicas are replaced (S1).
+    pub lost_after: Duration,
+    /// Whether two copies of a replica may run during a partition (S8).
+    pub mode: Mode,
+    /// Who goes first when room or pace is short (S7, S16): higher before lower.
+    pub priority: i32,
+    /// How many replicas above the wanted number a move may start (S20).
+    pub max_surge: Amount,
+    /// How many replicas below the wanted number a move may leave (S20).
+    pub max_unavailable: Amount,
+    /// Which copies survive when a lost cluster returns (S12).
+    pub on_return: Return,
+}
+
+/// How replicas are divided over clusters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// In proportion to weights (S19).
+    Weighted,
+}
+
+/// What one cluster may get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClusterShare {
+    /// Its part in proportion to the others; 0 means nothing beyond `min`.
+    pub weight: u32,
+    /// The fewest replicas that it gets.
+    pub min: u32,
+    /// The most replicas that it gets; `None` means no limit. Never below `min`.
+    pub max: Option<u32>,
+}
+
+/// What happens to running copies when the division changes (S18).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rebalance {
+    /// They stay; only missing seats are given and surplus ones taken.
+    Never,
+    /// They move towards the division, a step at a time.
+    Gradual,
+    /// They move to the division.
+    Always,
+}
+
+/// Whether two copies of a replica may run during a partition (S8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Replaced as soon as the cluster is Lost; both copies may run for a while.
+    Available,
+}
+
+/// Which copies survive when a lost cluster returns (S12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Return {
+    /// The replacements.
+    KeepReplacement,
+}
+
+/// A number of replicas, or a part of the wanted number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amount {
+    /// So many replicas.
+    Count(u32),
+    /// So many hundredths of the wanted number, at most 100.
+    Percent(u32),
+}
+
+impl Amount {
+    /// How many replicas that is of `wanted`, rounded up and at least 1 unless the amount is zero: for surge.
+    pub fn of_rounded_up(self, wanted: u32) -> u32 {
+        match self {
+            Amount::Count(count) => count,
+            Amount::Percent(0) => 0,
+            Amount::Percent(percent) => part(wanted, percent, 99).max(1),
+        }
+    }
+
+    /// How many replicas that is of `wanted`, rounded down: for unavailable.
+    pub fn of_rounded_down(self, wanted: u32) -> u32 {
+        match self {
+            Amount::Count(count) => count.min(wanted),
+            Amount::Percent(percent) => part(wanted, percent, 0),
+        }
+    }
+}
+
+fn part(wanted: u32, percent: u32, rounding: u64) -> u32 {
+    let part = (u64::from(wanted) * u64::from(percent) + rounding) / 100;
+    u32::try_from(part).unwrap_or(u32::MAX)
+}
