@@ -1,1 +1,19 @@
-//! The agent's state machine.
+//! The agent's decisions, as one state machine without input or output of its own: how it reaches the hub, when it
+//! leads its cluster, which targets it accepts, in which order it writes them, and what it reports.
+//!
+//! It never reads a clock, opens a socket, calls Kubernetes or draws randomness: [`Agent`] states the contract.
+
+mod agent;
+mod config;
+mod effect;
+mod event;
+pub mod labels;
+mod member;
+
+pub use agent::Agent;
+pub use config::Config;
+pub use effect::{Apply, Call, Effect, LeaseWrite, Log, OpId, Scope, SessionId, WatchId};
+pub use event::{CallError, Change, Event, Reply};
+pub use member::{
+    FenceRecord, FenceSeen, Identity, Kind, LeaseSeen, NodeSeen, ObjectSeen, PodPhase, PodSeen, Stamp,
+};

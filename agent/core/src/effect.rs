@@ -1,0 +1,223 @@
+//! What an agent wants done.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use godwit_common::link::{Hello, LeaderTerm, RefusalCode, Up};
+use godwit_common::{Fence, ObjectKey};
+
+use crate::member::{FenceRecord, Kind, Stamp};
+
+/// A connection to a hub; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct SessionId(pub u64);
+
+/// A call under way; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct OpId(pub u64);
+
+/// A watch; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct WatchId(pub u64);
+
+/// An output of [`crate::Agent::step`], to be done in order. None of them blocks the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Connect, and say hello as the first message. There is one session at a time.
+    Dial {
+        /// The session's name.
+        session: SessionId,
+        /// `host:port`.
+        address: Arc<str>,
+        /// The first message.
+        hello: Hello,
+    },
+    /// Send on the open session.
+    Send {
+        /// Which session.
+        session: SessionId,
+        /// What.
+        message: Up,
+    },
+    /// Close the session, after what was sent before.
+    Hangup {
+        /// Which session.
+        session: SessionId,
+    },
+    /// Call the member's API server.
+    Call {
+        /// Answered by [`crate::Event::Done`].
+        op: OpId,
+        /// What.
+        call: Call,
+    },
+    /// Begin to watch.
+    Watch {
+        /// Named in every [`crate::Event::Watched`].
+        watch: WatchId,
+        /// What.
+        scope: Scope,
+    },
+    /// End a watch.
+    Unwatch {
+        /// Which.
+        watch: WatchId,
+    },
+    /// Tell the operator.
+    Log(Log),
+    /// All is said and given back: end the process.
+    Exit,
+}
+
+/// What a watch shows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// All nodes.
+    Nodes,
+    /// All pods of all namespaces.
+    Pods,
+    /// The objects of a kind that carry the label [`crate::labels::MANAGED`], with `spec.replicas`.
+    Workloads(Kind),
+    /// The same, by their metadata alone.
+    Objects(Kind),
+}
+
+/// A call of the member's API server. Reads go to the source, never to a cache. The shell bounds each in time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    /// Answered by [`crate::Reply::Identity`].
+    ReadIdentity,
+    /// Answered by [`crate::Reply::Lease`].
+    ReadLease,
+    /// Answered by [`crate::Reply::Lease`] with what was written.
+    WriteLease(LeaseWrite),
+    /// Answered by [`crate::Reply::Fence`].
+    ReadFence,
+    /// Answered by [`crate::Reply::Fence`] with what was written.
+    WriteFence {
+        /// What to write.
+        record: FenceRecord,
+        /// The `resourceVersion` that it must have; `None`: it must not exist.
+        version: Option<Arc<str>>,
+    },
+    /// Answered by [`crate::Reply::Object`].
+    Read {
+        /// Which object.
+        key: ObjectKey,
+        /// Also count the pods that belong to it.
+        pods: bool,
+    },
+    /// Server-side apply as [`crate::labels::FIELD_MANAGER`]. Answered by [`crate::Reply::Applied`].
+    Apply(Apply),
+    /// Delete in the background. Answered by [`crate::Reply::Deleted`].
+    Delete {
+        /// Which object.
+        key: ObjectKey,
+        /// The own UID that it must have (S28).
+        uid: Arc<str>,
+        /// The `resourceVersion` that it must have.
+        version: Arc<str>,
+    },
+    /// Make the namespace, labelled [`crate::labels::MANAGED_NAMESPACE`], unless it exists.
+    /// Answered by [`crate::Reply::NamespaceReady`].
+    CreateNamespace {
+        /// Its name.
+        name: Arc<str>,
+    },
+}
+
+/// A write of the Lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseWrite {
+    /// The new holder; empty gives it back.
+    pub holder: Arc<str>,
+    /// The new `leaseTransitions`.
+    pub transitions: u64,
+    /// The new `leaseDurationSeconds`.
+    pub duration: Duration,
+    /// Whether the holder is new: `acquireTime` is set to now. `renewTime` always is.
+    pub acquired: bool,
+    /// The `resourceVersion` that it must have; `None`: it must not exist.
+    pub version: Option<Arc<str>>,
+}
+
+/// An object to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Apply {
+    /// Which.
+    pub key: ObjectKey,
+    /// The manifest as JSON.
+    pub manifest: Arc<str>,
+    /// `spec.replicas`, for a workload.
+    pub replicas: Option<u32>,
+    /// Written as labels and annotations.
+    pub stamp: Stamp,
+    /// The `resourceVersion` that it must have; `None` when a read found nothing.
+    pub version: Option<Arc<str>>,
+    /// Take fields that others own.
+    pub force: bool,
+}
+
+/// A line for the agent's operator. Said when something changes, not each time that it is found unchanged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Log {
+    /// A hub welcomed this agent.
+    Connected(Arc<str>),
+    /// The connection failed or was lost, or could not be made.
+    Disconnected(Arc<str>),
+    /// The hub has enough agents of this cluster.
+    StandingBy(Duration),
+    /// The hub refused this agent: its operator must act.
+    Refused {
+        /// For programs.
+        code: RefusalCode,
+        /// What is wrong, and the remedy.
+        message: Arc<str>,
+    },
+    /// This agent leads.
+    Leading(LeaderTerm),
+    /// This agent leads no more, and why.
+    Following(&'static str),
+    /// Targets were accepted.
+    Accepted(Fence),
+    /// Targets were not accepted, and why.
+    Rejected(&'static str),
+    /// A row cannot be applied, or an ended life not removed, and why.
+    Problem {
+        /// Which object.
+        key: ObjectKey,
+        /// Why.
+        problem: Arc<str>,
+    },
+    /// A call of the API server that the agent itself needs failed, and why.
+    Trouble {
+        /// What it was for.
+        what: &'static str,
+        /// Why it failed.
+        reason: Arc<str>,
+    },
+}
+
+impl fmt::Display for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connected(address) => write!(f, "connected to hub {address}"),
+            Self::Disconnected(reason) => write!(f, "no connection to a hub: {reason}"),
+            Self::StandingBy(wait) => {
+                write!(f, "standing by: the hub has enough agents; next try in {wait:?}")
+            }
+            Self::Refused { code, message } => write!(f, "the hub refused this agent ({code:?}): {message}"),
+            Self::Leading(term) => write!(f, "leading, term {} of lease {}", term.transitions, term.lease),
+            Self::Following(why) => write!(f, "no longer leading: {why}"),
+            Self::Accepted(fence) => write!(
+                f,
+                "accepted epoch {} generation {}",
+                fence.epoch, fence.generation
+            ),
+            Self::Rejected(why) => write!(f, "targets not accepted: {why}"),
+            Self::Problem { key, problem } => write!(f, "{key}: {problem}"),
+            Self::Trouble { what, reason } => write!(f, "{what} failed: {reason}"),
+        }
+    }
+}

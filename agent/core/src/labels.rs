@@ -1,0 +1,28 @@
+//! The names that Godwit writes into member clusters.
+
+/// The field manager of every apply (S26).
+pub const FIELD_MANAGER: &str = "godwit";
+/// Label on every managed object, with the value [`TRUE`]; the watches select by it.
+pub const MANAGED: &str = "godwit.dev/managed";
+/// Label: the UID of the life that an object belongs to (S28).
+pub const UID: &str = "godwit.dev/uid";
+/// Annotation: the revision of the manifest that was applied.
+pub const REVISION: &str = "godwit.dev/revision";
+/// Annotation: the federation whose target was applied.
+pub const FEDERATION: &str = "godwit.dev/federation";
+/// Annotation: the epoch of the target that was applied (S10).
+pub const EPOCH: &str = "godwit.dev/epoch";
+/// Annotation: the generation of the target that was applied (S10).
+pub const GENERATION: &str = "godwit.dev/generation";
+/// Annotation: the reign that applied it, as `LEASE_UID/TRANSITIONS` (S24).
+pub const TERM: &str = "godwit.dev/term";
+/// Annotation that a person sets to [`TRUE`] on an existing object to hand it over to Godwit.
+pub const ADOPT: &str = "godwit.dev/adopt";
+/// Label on namespaces that were made because a managed object needed them; they are never deleted.
+pub const MANAGED_NAMESPACE: &str = "godwit.dev/managed-namespace";
+/// The value of flags.
+pub const TRUE: &str = "true";
+/// The name of the Lease that the agents elect their leader by (S24).
+pub const LEASE: &str = "godwit-agent-leader";
+/// The name of the ConfigMap that keeps the fence (S10).
+pub const FENCE: &str = "godwit-fence";

@@ -1,0 +1,159 @@
+//! What the member cluster shows, reduced by the shell to what decisions need.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use godwit_common::link::{LeaderTerm, Region};
+use godwit_common::{Digest, Fence, ObjectKey, Resources, Taint, Uid, WorkloadId};
+
+/// Which cluster this is, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Identity {
+    /// The UID of the namespace `kube-system` (S23).
+    pub cluster_uid: Uid,
+    /// Provider and region, as a node's labels say.
+    pub region: Region,
+    /// The zone of the node that the agent runs on; may be empty.
+    pub zone: Arc<str>,
+}
+
+/// A Kubernetes type.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Kind {
+    /// The group and version, such as `apps/v1`.
+    pub api_version: Arc<str>,
+    /// The kind, such as `Deployment`.
+    pub kind: Arc<str>,
+}
+
+impl Kind {
+    /// The type of an object.
+    pub fn of(key: &ObjectKey) -> Self {
+        Self {
+            api_version: key.api_version.clone(),
+            kind: key.kind.clone(),
+        }
+    }
+}
+
+/// What Godwit writes on an object beside its manifest; see [`crate::labels`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stamp {
+    /// The life that the object belongs to (S28).
+    pub uid: Uid,
+    /// The revision of the manifest.
+    pub revision: u64,
+    /// Whose target it was (S10).
+    pub fence: Fence,
+    /// The reign that wrote it (S24).
+    pub term: LeaderTerm,
+}
+
+/// An object as the member's API server shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectSeen {
+    /// Which.
+    pub key: ObjectKey,
+    /// The object's own UID, which Kubernetes gave.
+    pub uid: Arc<str>,
+    /// Its `resourceVersion`.
+    pub version: Arc<str>,
+    /// Ours, if it carries our label; what of it cannot be read counts as zero.
+    pub stamp: Option<Stamp>,
+    /// A person has handed it over by [`crate::labels::ADOPT`].
+    pub adopt: bool,
+    /// `spec.replicas`, for a workload.
+    pub replicas: Option<u32>,
+    /// It is being deleted.
+    pub deleting: bool,
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NodeSeen {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its labels.
+    pub labels: BTreeMap<Arc<str>, Arc<str>>,
+    /// Its taints.
+    pub taints: Vec<Taint>,
+    /// What it offers to pods.
+    pub allocatable: Resources,
+    /// Its condition `Ready` is true.
+    pub ready: bool,
+    /// It is not cordoned.
+    pub schedulable: bool,
+}
+
+/// Where a pod is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PodPhase {
+    /// Not running yet.
+    Pending,
+    /// Running.
+    Running,
+    /// Succeeded or failed: it holds nothing any more.
+    Ended,
+}
+
+/// A pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodSeen {
+    /// Its namespace.
+    pub namespace: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// The workload that made it: its controller, or the Deployment behind its ReplicaSet.
+    pub owner: Option<WorkloadId>,
+    /// The node that it is bound to.
+    pub node: Option<Arc<str>>,
+    /// Where it is in its life.
+    pub phase: PodPhase,
+    /// It has a deletion timestamp.
+    pub terminating: bool,
+    /// Its condition `Ready` is true.
+    pub ready: bool,
+    /// The scheduler found no place for it.
+    pub unschedulable: bool,
+    /// What it asks for, by Kubernetes' rule; one pod among it.
+    pub requests: Resources,
+    /// What hinders its containers, such as `ImagePullBackOff`; may be empty. Free of the pod's own name, so that the
+    /// pods of a workload say the same.
+    pub problem: Arc<str>,
+}
+
+/// The Lease that the agents elect their leader by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseSeen {
+    /// Its own UID.
+    pub uid: Uid,
+    /// Its `resourceVersion`.
+    pub version: Arc<str>,
+    /// Who holds it; empty when nobody does.
+    pub holder: Arc<str>,
+    /// Its `leaseTransitions`.
+    pub transitions: u64,
+    /// Its `leaseDurationSeconds`.
+    pub duration: Duration,
+}
+
+/// What the fence's ConfigMap holds (S10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FenceRecord {
+    /// The highest accepted fence; its federation is zero before the first.
+    pub fence: Fence,
+    /// The digest of the accepted rows.
+    pub digest: Digest,
+    /// The reign that wrote it.
+    pub term: LeaderTerm,
+}
+
+/// The fence's ConfigMap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FenceSeen {
+    /// What it says.
+    pub record: FenceRecord,
+    /// Its `resourceVersion`.
+    pub version: Arc<str>,
+}
