@@ -1,0 +1,98 @@
+//! What an operator may tune for the whole federation. Every default is the one of the rule that it belongs to.
+
+use std::time::Duration;
+
+/// The settings of the machine. Durations count on the hub's own monotonic clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// How often an agent gives a sign of life (S2).
+    pub heartbeat: Duration,
+    /// When silence counts as a loss, for clusters that no policy is in use on, and for policies that do not say (S1).
+    pub lost_after: Duration,
+    /// What a goodbye adds to that, once (S1).
+    pub goodbye_grace: Duration,
+    /// How long a restarted hub waits for each cluster (S5).
+    pub startup_grace: Duration,
+    /// From this share of the clusters, in percent, their loss is handled one domain at a time (S6).
+    pub mass_loss_slow_percent: u32,
+    /// But not below this many clusters (S6).
+    pub mass_loss_slow_least: u32,
+    /// From this share of the clusters, in percent, failover freezes (S6).
+    pub mass_loss_freeze_percent: u32,
+    /// Below this many clusters, only the loss of all of them freezes (S6).
+    pub mass_loss_small_fleet: u32,
+    /// Over which time clusters that vanished are counted together, and how long the share must stay down for a
+    /// freeze to end (S6).
+    pub mass_loss_window: Duration,
+    /// How many starts may be on their way to one cluster, in percent of its running pods (S7).
+    pub pace_percent: u32,
+    /// But always this many (S7).
+    pub pace_least: u32,
+    /// When a start that does not become ready stops counting (S7): never a silent rate of zero.
+    pub start_window: Duration,
+    /// How many agents of a cluster keep a stream (S24).
+    pub streams_per_cluster: usize,
+    /// When an agent that was told to stand by asks again (S24).
+    pub standby_retry: Duration,
+    /// Over which time removals are counted (S27).
+    pub removal_window: Duration,
+    /// How many of a cluster's workloads may be removed in that time without an operator's word, in percent; one may
+    /// always (S27).
+    pub removal_percent: u32,
+    /// How many entries the journal keeps.
+    pub journal_entries: u64,
+    /// How many answered requests are remembered, and for how long.
+    pub requests: usize,
+    /// See [`Config::requests`].
+    pub request_age: Duration,
+    /// How many completed migrations are kept.
+    pub migrations: usize,
+    /// The most clusters, workloads and policies that the federation takes.
+    pub clusters: usize,
+    /// See [`Config::clusters`].
+    pub workloads: usize,
+    /// See [`Config::clusters`].
+    pub policies: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_secs(2),
+            lost_after: Duration::from_secs(10),
+            goodbye_grace: Duration::from_secs(15),
+            startup_grace: Duration::from_secs(30),
+            mass_loss_slow_percent: 20,
+            mass_loss_slow_least: 3,
+            mass_loss_freeze_percent: 55,
+            mass_loss_small_fleet: 5,
+            mass_loss_window: Duration::from_secs(60),
+            pace_percent: 25,
+            pace_least: 50,
+            start_window: Duration::from_secs(60),
+            streams_per_cluster: 3,
+            standby_retry: Duration::from_secs(30),
+            removal_window: Duration::from_secs(600),
+            removal_percent: 30,
+            journal_entries: 10_000,
+            requests: 10_000,
+            request_age: Duration::from_secs(24 * 3600),
+            migrations: 1_000,
+            clusters: 10_000,
+            workloads: 1_000_000,
+            policies: 10_000,
+        }
+    }
+}
+
+impl Config {
+    /// After this silence a stream is dead, closed or not (S1): 2.5 heartbeats.
+    pub fn stream_timeout(&self) -> Duration {
+        self.heartbeat * 5 / 2
+    }
+
+    /// After this silence a cluster counts as vanished (S6): 1.5 heartbeats.
+    pub fn vanished_after(&self) -> Duration {
+        self.heartbeat * 3 / 2
+    }
+}

@@ -1,0 +1,209 @@
+//! What operators ask for, and the answers.
+
+use std::sync::Arc;
+
+use godwit_common::{ClusterName, ObjectKey, PolicyName, WorkloadId};
+use godwit_planner::PodShape;
+
+use super::Policy;
+
+/// An operator's wish. Names and bounds inside are checked where the types were built; what remains to be checked
+/// here is whether it fits the state of the federation.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Take over an application.
+    Deploy(Deploy),
+    /// Change the total of one workload.
+    Scale {
+        /// Which.
+        workload: WorkloadId,
+        /// The new total.
+        replicas: u32,
+        /// Only say what would happen.
+        dry_run: bool,
+    },
+    /// End a workload.
+    DeleteWorkload {
+        /// Which.
+        workload: WorkloadId,
+    },
+    /// Create or replace a policy.
+    ApplyPolicy {
+        /// The whole of it.
+        policy: Policy,
+        /// Only say what would happen.
+        dry_run: bool,
+    },
+    /// End a policy that nothing uses.
+    DeletePolicy {
+        /// Which.
+        name: PolicyName,
+    },
+    /// Let removals go on that the guard holds back (S27).
+    ConfirmRemoval {
+        /// In which cluster.
+        cluster: ClusterName,
+    },
+    /// Forget a lost cluster (S23).
+    DeleteCluster {
+        /// Which.
+        cluster: ClusterName,
+        /// Whatever may still run there.
+        force: bool,
+    },
+    /// Let the moves go on that mass loss froze (S6).
+    ConfirmFreeze,
+    /// End the freeze; windows start afresh (S6, S10).
+    ReleaseFreeze,
+}
+
+/// An application and how to take it over.
+#[derive(Debug, Clone)]
+pub struct Deploy {
+    /// The caller's mark for this request; empty for none. The same mark with the same content is the same request.
+    pub request_id: Arc<str>,
+    /// A hash over the content of the request.
+    pub fingerprint: u64,
+    /// What to run.
+    pub application: Application,
+    /// Which policy.
+    pub policy: PolicyChoice,
+    /// Only say what would happen.
+    pub dry_run: bool,
+}
+
+/// Where the policy comes from.
+#[derive(Debug, Clone)]
+pub enum PolicyChoice {
+    /// From each workload's annotation, else `default`.
+    Annotated,
+    /// This one, which must exist.
+    Named(PolicyName),
+    /// This one, to be stored first.
+    Inline(Policy),
+}
+
+/// What one set of manifests holds (S33).
+#[derive(Debug, Clone, Default)]
+pub struct Application {
+    /// At least one, no two of the same identity.
+    pub workloads: Vec<WorkloadSpec>,
+    /// What goes ahead of them.
+    pub objects: Vec<ObjectSpec>,
+}
+
+/// One workload as its manifest says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkloadSpec {
+    /// Who it is.
+    pub id: WorkloadId,
+    /// The manifest's `apiVersion`.
+    pub api_version: Arc<str>,
+    /// The total.
+    pub replicas: u32,
+    /// From the annotation `godwit.dev/policy`.
+    pub policy: Option<PolicyName>,
+    /// What one replica asks of a node.
+    pub pod: PodShape,
+    /// It keeps state: it stays whole in one cluster, and does not move by itself (S32).
+    pub stateful: bool,
+    /// The manifest as JSON, without `spec.replicas`.
+    pub manifest: Arc<str>,
+}
+
+/// One object that goes ahead of workloads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectSpec {
+    /// Which.
+    pub key: ObjectKey,
+    /// The manifest as JSON.
+    pub manifest: Arc<str>,
+}
+
+/// A good answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// To [`Command::Deploy`] and [`Command::Scale`] (one workload, no objects).
+    Deployed(Deployed),
+    /// To [`Command::DeleteWorkload`].
+    WorkloadDeleted {
+        /// Clusters that have yet to confirm the end (S28).
+        pending_on: Vec<ClusterName>,
+    },
+    /// To [`Command::ApplyPolicy`].
+    PolicyApplied(Action),
+    /// To [`Command::ConfirmRemoval`]: how many removals go on.
+    RemovalsReleased(u32),
+    /// To everything else.
+    Done,
+}
+
+/// What a deployment came to, or would come to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Deployed {
+    /// The workloads, in the order of the manifests.
+    pub workloads: Vec<DeployedWorkload>,
+    /// The objects that go ahead, in the order of the manifests.
+    pub objects: Vec<ObjectKey>,
+    /// What the caller may not expect.
+    pub warnings: Vec<String>,
+    /// Nothing was changed.
+    pub dry_run: bool,
+}
+
+/// Where a deployed workload goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeployedWorkload {
+    /// Which.
+    pub id: WorkloadId,
+    /// What the request changed.
+    pub action: Action,
+    /// The policy in force.
+    pub policy: PolicyName,
+    /// The total.
+    pub replicas: u32,
+    /// The count of each eligible cluster, in order of name.
+    pub placements: Vec<(ClusterName, u32)>,
+    /// What could not be placed.
+    pub pending: u32,
+    /// Why not.
+    pub reasons: Vec<String>,
+}
+
+/// What a request did to a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// It is new.
+    Created,
+    /// It was another.
+    Configured,
+    /// It was the same.
+    Unchanged,
+}
+
+/// Names a workload in an error or a record.
+pub type WorkloadRef = WorkloadId;
+
+/// Why a command was not carried out. Nothing of it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// For programs.
+    pub kind: RefusedKind,
+    /// For people: what is wrong, the value, and the remedy.
+    pub message: String,
+}
+
+/// The kinds of refusal, after gRPC's status codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedKind {
+    /// It could never be right.
+    InvalidArgument,
+    /// What it names is not there.
+    NotFound,
+    /// What it names is taken.
+    AlreadyExists,
+    /// It is not right now.
+    FailedPrecondition,
+    /// It would exceed a bound.
+    ResourceExhausted,
+}

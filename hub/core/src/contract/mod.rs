@@ -1,0 +1,23 @@
+//! What goes in and what comes out: the closed enums of the machine, and the values that they carry.
+
+mod command;
+mod effect;
+mod event;
+mod record;
+mod view;
+
+pub use command::{
+    Action, Answer, Application, Command, Deploy, Deployed, DeployedWorkload, ObjectSpec, PolicyChoice, Refused,
+    RefusedKind, WorkloadRef, WorkloadSpec,
+};
+pub use effect::{Effect, SessionId, Ticket};
+pub use event::Event;
+pub use record::{
+    Cause, ClusterRecord, Ended, FederationRecord, Freeze, FreezeCause, JournalEntry, Key, Migration, MigrationCause,
+    MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Policy, Record, Request, Seat, Severity,
+    WorkloadRecord,
+};
+pub use view::{
+    ClusterState, ClusterView, FederationView, MigrationView, PlacementView, PlanRowView, PlanView, PolicyView,
+    Subject, WorkloadView,
+};

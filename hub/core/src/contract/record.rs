@@ -1,0 +1,356 @@
+//! What is durable. A restart builds the machine from these alone; everything else is learned again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use godwit_common::link::Tombstoned;
+use godwit_common::{ClusterName, Epoch, Generation, ObjectKey, PolicyName, Uid, WallTime, WorkloadId};
+use godwit_planner as planner;
+
+use super::{Answer, WorkloadSpec};
+
+/// One durable record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// The one record of the federation itself.
+    Federation(FederationRecord),
+    /// A policy.
+    Policy(Policy),
+    /// A workload.
+    Workload(WorkloadRecord),
+    /// A workload in a cluster.
+    Seat {
+        /// The workload.
+        workload: Uid,
+        /// The cluster.
+        cluster: ClusterName,
+        /// The seat.
+        seat: Seat,
+    },
+    /// An object that goes ahead of workloads.
+    Object(ObjectRecord),
+    /// An object in a cluster.
+    ObjectRow {
+        /// The object.
+        object: Uid,
+        /// The cluster.
+        cluster: ClusterName,
+        /// When it changed there.
+        row: ObjectRow,
+    },
+    /// A life that has ended but is not yet gone everywhere.
+    Ended(Ended),
+    /// A member cluster.
+    Cluster(ClusterRecord),
+    /// A migration.
+    Migration(Migration),
+    /// An entry of the journal.
+    Journal(JournalEntry),
+    /// A request that was answered.
+    Request(Request),
+}
+
+/// What a record is found under.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// See [`Record::Federation`].
+    Federation,
+    /// See [`Record::Policy`].
+    Policy(PolicyName),
+    /// See [`Record::Workload`].
+    Workload(Uid),
+    /// See [`Record::Seat`].
+    Seat(Uid, ClusterName),
+    /// See [`Record::Object`].
+    Object(Uid),
+    /// See [`Record::ObjectRow`].
+    ObjectRow(Uid, ClusterName),
+    /// See [`Record::Ended`].
+    Ended(Uid),
+    /// See [`Record::Cluster`].
+    Cluster(ClusterName),
+    /// See [`Record::Migration`].
+    Migration(MigrationId),
+    /// See [`Record::Journal`].
+    Journal(u64),
+    /// See [`Record::Request`].
+    Request(Arc<str>),
+}
+
+/// The federation itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FederationRecord {
+    /// Who it is; drawn once.
+    pub uid: Uid,
+    /// The epoch of the leadership that wrote this (S10).
+    pub epoch: Epoch,
+    /// The number of the next workload: its age (S16).
+    pub next_workload: u64,
+    /// The number of the next migration.
+    pub next_migration: u64,
+    /// The number of the next journal entry.
+    pub next_entry: u64,
+    /// Whether failover is frozen.
+    pub freeze: Option<Freeze>,
+}
+
+/// Failover stands still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Freeze {
+    /// Why.
+    pub cause: FreezeCause,
+    /// Since when.
+    pub since: WallTime,
+    /// For people.
+    pub message: Arc<str>,
+}
+
+/// Why failover is frozen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FreezeCause {
+    /// Too many clusters vanished at once (S6).
+    MassLoss,
+    /// An agent knew more than this hub's store: the store was restored, or another hub speaks (S10).
+    NewerHistory,
+}
+
+/// How totals are divided, and what a loss means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Its name.
+    pub name: PolicyName,
+    /// How the planner divides.
+    pub placement: planner::Policy,
+    /// When silence counts as a loss (S1).
+    pub lost_after: Duration,
+    /// The highest moves first (S7, S16).
+    pub priority: i32,
+    /// How many ready replicas below the total a planned step may go (S20).
+    pub max_unavailable: u32,
+}
+
+/// A workload: its manifest, its total, and where it stands as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkloadRecord {
+    /// This life of it (S28).
+    pub uid: Uid,
+    /// Its number in the order of creation: its age (S16).
+    pub number: u64,
+    /// When it was created, for people.
+    pub created: WallTime,
+    /// What was asked for. Its `policy` and `replicas` are those in force.
+    pub spec: WorkloadSpec,
+    /// The policy in force.
+    pub policy: PolicyName,
+    /// Rises with each change of the manifest.
+    pub revision: u64,
+    /// The objects that it leans on.
+    pub objects: BTreeSet<Uid>,
+    /// What is wanted but not placed (S14).
+    pub pending: u32,
+    /// Why not.
+    pub pending_reasons: Vec<Arc<str>>,
+}
+
+/// A workload in a cluster. It exists for every eligible cluster, with zeros where nothing runs, so that a failover
+/// needs only a number (S33).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seat {
+    /// The plan: how many shall run here (S14). The sum over the clusters and the pending make up the total.
+    pub placed: u32,
+    /// How many the cluster was told to run. The mover brings it to `placed`: up as the pace allows (S7), down as the
+    /// shrink rule allows (S20), and never while the cluster is away.
+    pub target: u32,
+    /// The generation in which the row last changed.
+    pub generation: Generation,
+    /// The generation in which the manifest last changed: whoever holds a later one has it.
+    pub manifest_generation: Generation,
+    /// Who set `placed` as it is: what exempts a shrink to zero from the guard (S27).
+    pub cause: Option<Cause>,
+}
+
+/// Who decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// An operator's command, by its entry in the journal.
+    Command(u64),
+    /// A migration.
+    Migration(MigrationId),
+}
+
+/// An object that goes ahead of workloads; shared by all that lean on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectRecord {
+    /// This life of it.
+    pub uid: Uid,
+    /// Which.
+    pub key: ObjectKey,
+    /// Rises with each change of the manifest.
+    pub revision: u64,
+    /// The manifest as JSON.
+    pub manifest: Arc<str>,
+}
+
+/// An object in a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ObjectRow {
+    /// The generation in which it last changed, its manifest included.
+    pub generation: Generation,
+}
+
+/// A life that has ended. It stays until every cluster that held it reports it gone, or has left (S28).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The life.
+    pub uid: Uid,
+    /// What ended.
+    pub what: Tombstoned,
+    /// When, for people.
+    pub since: WallTime,
+    /// Who still holds it, and the generation in which each was told.
+    pub held_by: BTreeMap<ClusterName, Generation>,
+    /// The command that ended it.
+    pub cause: Option<Cause>,
+}
+
+/// A member cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterRecord {
+    /// Its name, as its agents' certificates say.
+    pub name: ClusterName,
+    /// Its identity, whatever its name (S23).
+    pub uid: Uid,
+    /// The generation of its targets (S10).
+    pub generation: Generation,
+    /// When it joined, for people.
+    pub joined: WallTime,
+    /// From its nodes.
+    pub provider: Arc<str>,
+    /// From its nodes.
+    pub region: Arc<str>,
+}
+
+/// The number of a migration; shown as `m-12`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MigrationId(pub u64);
+
+impl std::fmt::Display for MigrationId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "m-{}", self.0)
+    }
+}
+
+/// A set of moves with one cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    /// Its number.
+    pub id: MigrationId,
+    /// Why.
+    pub cause: MigrationCause,
+    /// How far.
+    pub state: MigrationState,
+    /// When it began, for people.
+    pub started: WallTime,
+    /// When the last replica was ready in its new place, for people.
+    pub completed: Option<WallTime>,
+    /// What moves; fixed when it opened.
+    pub moves: Vec<Move>,
+}
+
+/// Why replicas move.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MigrationCause {
+    /// A cluster was lost (S1).
+    ClusterLost(ClusterName),
+    /// Room appeared for pending replicas (S14).
+    RoomAppeared(ClusterName),
+    /// A policy changed (S18).
+    PolicyChanged(PolicyName),
+    /// A cluster was deleted from the federation (S23).
+    ClusterDeleted(ClusterName),
+}
+
+/// How far a migration is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MigrationState {
+    /// Replacements are on their way.
+    Running,
+    /// All run, and are ready.
+    Completed,
+}
+
+/// Replicas of one workload that change their place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Move {
+    /// Which life.
+    pub workload: Uid,
+    /// Which workload, for people.
+    pub id: WorkloadId,
+    /// Where they were; none for pending ones.
+    pub from: Option<ClusterName>,
+    /// Where they go; none for those that became pending.
+    pub to: Option<ClusterName>,
+    /// How many.
+    pub replicas: u32,
+}
+
+/// A decision, recorded with its cause and rule (S30).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalEntry {
+    /// Rises by one.
+    pub number: u64,
+    /// When.
+    pub at: WallTime,
+    /// How bad.
+    pub severity: Severity,
+    /// One word for programs, such as `ClusterLost`.
+    pub reason: Arc<str>,
+    /// The rule that decided, such as `S1`; may be empty.
+    pub rule: Arc<str>,
+    /// What it is about: a cluster's name, or `Deployment default/web`; may be empty.
+    pub subject: Arc<str>,
+    /// For people: what was decided, before and after.
+    pub message: Arc<str>,
+}
+
+/// How bad an entry of the journal is, after Kubernetes' event types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// As it should be.
+    Normal,
+    /// An operator should look.
+    Warning,
+}
+
+/// A request that was answered: the same again gets the same answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The caller's mark.
+    pub id: Arc<str>,
+    /// A hash over its content.
+    pub fingerprint: u64,
+    /// When it was answered.
+    pub at: WallTime,
+    /// The answer.
+    pub answer: Answer,
+}
+
+impl Record {
+    /// What the record is found under.
+    pub fn key(&self) -> Key {
+        match self {
+            Record::Federation(_) => Key::Federation,
+            Record::Policy(policy) => Key::Policy(policy.name.clone()),
+            Record::Workload(workload) => Key::Workload(workload.uid),
+            Record::Seat { workload, cluster, .. } => Key::Seat(*workload, cluster.clone()),
+            Record::Object(object) => Key::Object(object.uid),
+            Record::ObjectRow { object, cluster, .. } => Key::ObjectRow(*object, cluster.clone()),
+            Record::Ended(ended) => Key::Ended(ended.uid),
+            Record::Cluster(cluster) => Key::Cluster(cluster.name.clone()),
+            Record::Migration(migration) => Key::Migration(migration.id),
+            Record::Journal(entry) => Key::Journal(entry.number),
+            Record::Request(request) => Key::Request(request.id.clone()),
+        }
+    }
+}

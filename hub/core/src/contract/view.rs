@@ -1,0 +1,228 @@
+//! What the hub shows: plain copies, made when something changed, read without a lock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use godwit_common::{ClusterName, Epoch, Generation, PolicyName, Resources, Uid, WallTime, WorkloadId};
+
+use super::{Freeze, Migration, MigrationId, Policy};
+
+/// Something whose view has changed, or that is gone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// See [`FederationView`].
+    Federation,
+    /// See [`ClusterView`].
+    Cluster(ClusterName),
+    /// See [`WorkloadView`].
+    Workload(Uid),
+    /// See [`PolicyView`].
+    Policy(PolicyName),
+    /// See [`MigrationView`].
+    Migration(MigrationId),
+}
+
+/// The state of a member cluster. `Returning` and those of planned changes come with the rules that need them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ClusterState {
+    /// Not seen since the hub started; its window is still open (S5).
+    Unknown,
+    /// Connected, but its inventory has never come (S23).
+    Joining,
+    /// Connected.
+    Ready,
+    /// No live stream; nothing moves yet (S1).
+    Suspect,
+    /// Away for longer than its shortest policy allows (S1).
+    Lost,
+    /// Connected again after a loss; its inventory has not come yet (S11).
+    Returning,
+}
+
+impl ClusterState {
+    /// The state's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ClusterState::Unknown => "Unknown",
+            ClusterState::Joining => "Joining",
+            ClusterState::Ready => "Ready",
+            ClusterState::Suspect => "Suspect",
+            ClusterState::Lost => "Lost",
+            ClusterState::Returning => "Returning",
+        }
+    }
+}
+
+/// A member cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClusterView {
+    /// Its name.
+    pub name: ClusterName,
+    /// Its identity.
+    pub uid: Uid,
+    /// Its state.
+    pub state: ClusterState,
+    /// Why it is in that state.
+    pub reason: Arc<str>,
+    /// Since when.
+    pub since: WallTime,
+    /// How many of its agents are connected.
+    pub agents: u32,
+    /// The instance of the agent that leads; empty if none does.
+    pub leader: Arc<str>,
+    /// From its nodes.
+    pub provider: Arc<str>,
+    /// From its nodes.
+    pub region: Arc<str>,
+    /// How many nodes there are.
+    pub nodes: u32,
+    /// How many of them are ready.
+    pub nodes_ready: u32,
+    /// What all nodes offer.
+    pub allocatable: Resources,
+    /// What is free.
+    pub free: Resources,
+    /// Workloads with a placement here.
+    pub workloads: u32,
+    /// The replicas of all placements.
+    pub replicas: u32,
+    /// Managed pods that are ready; zero while it is not connected.
+    pub ready: u32,
+    /// The generation of its targets.
+    pub generation: Generation,
+    /// The newest generation that its leading agent holds.
+    pub accepted: Generation,
+    /// The last sign of life that changed its state or brought a report.
+    pub last_seen: WallTime,
+    /// Removals that the guard holds back (S27).
+    pub removals_held: u32,
+    /// Managed objects that no workload explains (S27).
+    pub orphans: Vec<WorkloadId>,
+    /// When its silence counts as a loss: the shortest of the policies in use there.
+    pub lost_after: Duration,
+}
+
+/// A workload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkloadView {
+    /// Who.
+    pub id: WorkloadId,
+    /// This life of it.
+    pub uid: Uid,
+    /// The total.
+    pub replicas: u32,
+    /// Ready ones, in connected clusters.
+    pub ready: u32,
+    /// Wanted but not placed.
+    pub pending: u32,
+    /// Why.
+    pub pending_reasons: Vec<Arc<str>>,
+    /// The policy in force.
+    pub policy: PolicyName,
+    /// Of the manifest.
+    pub revision: u64,
+    /// In order of cluster.
+    pub placements: Vec<PlacementView>,
+    /// How many copies beyond the total may run where the hub cannot see (S8).
+    pub possible_over_run: u32,
+    /// Its end is decided.
+    pub deleting: bool,
+    /// Who has yet to confirm the end (S28).
+    pub deletion_pending_on: Vec<ClusterName>,
+    /// What goes ahead of it, as text.
+    pub objects: Vec<String>,
+    /// What hinders it, by cluster.
+    pub problems: Vec<String>,
+    /// When it was created.
+    pub created: WallTime,
+}
+
+/// A workload in a cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlacementView {
+    /// Where.
+    pub cluster: ClusterName,
+    /// The plan.
+    pub target: u32,
+    /// What the cluster was told.
+    pub sent: u32,
+    /// Pods that exist, as last reported.
+    pub observed: u32,
+    /// Pods that are ready; zero while the cluster is not connected.
+    pub ready: u32,
+    /// Why it has what it has.
+    pub reason: Arc<str>,
+    /// Whether the cluster is connected.
+    pub live: bool,
+}
+
+/// A policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PolicyView {
+    /// All of it.
+    pub policy: Policy,
+    /// How many workloads use it.
+    pub workloads: u32,
+}
+
+/// A migration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MigrationView {
+    /// The record.
+    pub migration: Migration,
+    /// How many replicas move.
+    pub replicas: u32,
+    /// How many of them run ready in their new place.
+    pub replicas_ready: u32,
+}
+
+/// The federation as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FederationView {
+    /// Who it is.
+    pub uid: Uid,
+    /// The leadership.
+    pub epoch: Epoch,
+    /// Whether failover is frozen, and why.
+    pub freeze: Option<Freeze>,
+    /// What an operator should look at.
+    pub alarms: Vec<String>,
+}
+
+/// The plan in force for a workload, with its reasons (S30).
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanView {
+    /// Which workload.
+    pub id: WorkloadId,
+    /// The total.
+    pub replicas: u32,
+    /// Wanted but not placed.
+    pub pending: u32,
+    /// Why.
+    pub reasons: Vec<Arc<str>>,
+    /// The policy in force.
+    pub policy: PolicyName,
+    /// In order of cluster.
+    pub report: Vec<PlanRowView>,
+}
+
+/// What decided the share of one cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanRowView {
+    /// Which cluster.
+    pub cluster: ClusterName,
+    /// Whether the policy lets the workload run there.
+    pub eligible: bool,
+    /// From the policy.
+    pub weight: u32,
+    /// From the policy.
+    pub min: u32,
+    /// From the policy; none is unlimited.
+    pub max: Option<u32>,
+    /// What the workload could have there in all; none if not known.
+    pub room: Option<u32>,
+    /// The share.
+    pub replicas: u32,
+    /// What decided.
+    pub reason: String,
+}
