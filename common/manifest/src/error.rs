@@ -102,6 +102,10 @@ impl Collector {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.errors.is_empty()
+    }
+
     /// `value` if nothing was wrong.
     pub(crate) fn finish<T>(self, value: T) -> Result<T, ManifestErrors> {
         if self.errors.is_empty() {

@@ -4,13 +4,39 @@
 //! What Godwit itself interprets (replicas, selectors, requests, names) is checked as strictly as an API server
 //! would; everything else in a manifest passes through as it was written.
 
+mod application;
+mod canonical;
+mod catalog;
+mod dependent;
+mod duration;
+mod error;
+mod field;
+mod hint;
+mod metadata;
+mod model;
+mod node;
+mod pod;
+mod policies;
+mod policy;
+mod quantity;
+mod requests;
+mod selector;
+mod separate;
+mod source;
+mod workload;
+
+pub use application::{MAX_OBJECTS, parse_application};
+pub use canonical::canonical_json;
+pub use error::{MAX_ERRORS, ManifestError, ManifestErrors, Position};
+pub use model::{Application, Dependent, PodShape, Toleration, Workload};
+pub use policies::parse_policies;
+pub use policy::{Amount, ClusterShare, Mode, PolicySpec, Rebalance, Return, Strategy};
+pub use quantity::{Quantity, QuantityError};
+pub use separate::{Separated, separate};
+pub use source::{MAX_DEPTH, MAX_DOCUMENTS, MAX_TEXT_BYTES};
+
 /// The most replicas that one workload may ask for: beyond any real fleet, far within 32 bits.
 pub const MAX_REPLICAS: u32 = 1_000_000;
 
-mod error;
-mod model;
-mod policy;
-
-pub use error::{ManifestError, ManifestErrors, Position};
-pub use model::{Application, Dependent, PodShape, Toleration, Workload};
-pub use policy::{Amount, ClusterShare, Mode, PolicySpec, Rebalance, Return, Strategy};
+/// The annotation by which a workload names its policy.
+pub const POLICY_ANNOTATION: &str = "godwit.dev/policy";

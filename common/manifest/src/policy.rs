@@ -1,4 +1,4 @@
-//! Policies: how the hub divides and moves a workload's replicas.
+//! What a policy says: how the hub divides and moves a workload's replicas.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

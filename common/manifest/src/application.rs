@@ -1,0 +1,204 @@
+//! An application: every document of a text, lists taken apart.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use godwit_common::ObjectKey;
+
+use crate::catalog::{self, Handling};
+use crate::error::{Collector, ManifestErrors};
+use crate::field::Field;
+use crate::model::{Application, Dependent, Workload};
+use crate::node::{Data, Node};
+use crate::source::{self, Document};
+use crate::{dependent, hint, metadata, workload};
+
+/// The most objects of one application. Each of them becomes objects in every eligible cluster.
+pub const MAX_OBJECTS: usize = 1_000;
+
+/// Reads the manifests of one application: YAML with any number of documents, or JSON; lists are taken apart.
+///
+/// There must be at least one Deployment or StatefulSet, and no two objects with one identity. All mistakes are
+/// reported together, up to a limit.
+pub fn parse_application(text: &str) -> Result<Application, ManifestErrors> {
+    let errors = RefCell::new(Collector::default());
+    let documents = source::read(text, &errors);
+    let mut reading = Reading {
+        errors: &errors,
+        objects: 0,
+        seen: BTreeMap::new(),
+        workloads: Vec::new(),
+        dependents: Vec::new(),
+    };
+    for document in &documents {
+        reading.take(document, &document.root, "", None);
+    }
+    let (workloads, dependents) = (reading.workloads, reading.dependents);
+    let mut errors = errors.into_inner();
+    if errors.is_empty() && workloads.is_empty() {
+        errors.push(no_workload(dependents.len()));
+    }
+    errors.finish(Application {
+        workloads,
+        dependents,
+    })
+}
+
+fn no_workload(dependents: usize) -> crate::ManifestError {
+    let problem = match dependents {
+        0 => "the text is empty".to_owned(),
+        count => format!("there is no workload among the {count} objects"),
+    };
+    source::whole_text(
+        problem,
+        "an application has at least one Deployment or StatefulSet",
+    )
+}
+
+/// What makes two objects the same to an API server: its group, and not the version.
+type Identity = [String; 4];
+
+struct Reading<'a> {
+    errors: &'a RefCell<Collector>,
+    objects: usize,
+    /// Each identity, with the document that first had it.
+    seen: BTreeMap<Identity, usize>,
+    workloads: Vec<Workload>,
+    dependents: Vec<Dependent>,
+}
+
+impl Reading<'_> {
+    /// Takes an object, or each object of a list; `of_list` is the type that a typed list gives to its items.
+    fn take(&mut self, document: &Document, node: &Node, path: &str, of_list: Option<&ItemType>) {
+        if let Some(items) = list_items(node) {
+            let of_list = item_type(node);
+            for (index, item) in items.iter().enumerate() {
+                let dot = if path.is_empty() { "" } else { "." };
+                let path = format!("{path}{dot}items[{index}]");
+                self.take(document, item, &path, of_list.as_ref());
+            }
+            return;
+        }
+        self.objects += 1;
+        if self.objects > MAX_OBJECTS + 1 {
+            return;
+        }
+        let typed = of_list.and_then(|of_list| of_list.give_to(node));
+        let node = typed.as_ref().unwrap_or(node);
+        let report = metadata::report(self.errors, document, node);
+        let field = Field::root(node, path.to_owned(), &report);
+        if self.objects > MAX_OBJECTS {
+            field.refuse(
+                format!("the application has more than {MAX_OBJECTS} objects"),
+                "divide it into several applications",
+            );
+        } else {
+            self.take_object(&field, document.index);
+        }
+    }
+
+    fn take_object(&mut self, field: &Field<'_>, document: usize) {
+        let Some(object) = field.object() else {
+            return;
+        };
+        let Some((api_version, kind)) = metadata::type_of(&object) else {
+            return;
+        };
+        match catalog::handling(api_version, kind) {
+            Handling::Workload => {
+                if let Some(workload) = workload::read(&object, (api_version, kind))
+                    && self.is_new(&workload.object, field, document)
+                {
+                    self.workloads.push(workload);
+                }
+            }
+            Handling::Dependent(scope) => {
+                if let Some(dependent) = dependent::read(&object, (api_version, kind), scope)
+                    && self.is_new(&dependent.key, field, document)
+                {
+                    self.dependents.push(dependent);
+                }
+            }
+            Handling::Refused(reason, remedy) => {
+                field.refuse(format!("a {kind} cannot be handled: {reason}"), remedy);
+            }
+            Handling::Unknown(known) => {
+                let problem = format!("Kubernetes has no {kind} in {api_version}");
+                let remedy = hint::remedy(kind, known);
+                field.refuse(
+                    problem,
+                    format!("{remedy} (a custom kind has a group with a dot)"),
+                );
+            }
+        }
+    }
+
+    fn is_new(&mut self, key: &ObjectKey, field: &Field<'_>, document: usize) -> bool {
+        let group = catalog::group_of(&key.api_version);
+        let identity = [group, &key.kind, &key.namespace, &key.name].map(str::to_owned);
+        match self.seen.entry(identity) {
+            Entry::Vacant(entry) => {
+                entry.insert(document);
+                true
+            }
+            Entry::Occupied(first) => {
+                let problem = format!("there is already a {key}, in document {}", first.get());
+                field.refuse(problem, "remove one of the two, or rename it");
+                false
+            }
+        }
+    }
+}
+
+/// The objects of a list: `kind: List`, or a typed list as an API server returns it.
+fn list_items(node: &Node) -> Option<&Vec<Node>> {
+    let kind = node.get("kind")?.as_text()?;
+    if !kind.ends_with("List") {
+        return None;
+    }
+    match &node.get("items")?.data {
+        Data::List(items) => Some(items),
+        Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) | Data::Map(_) => None,
+    }
+}
+
+/// The type that a typed list's items have, though they need not say so.
+struct ItemType {
+    api_version: Node,
+    kind: Node,
+}
+
+fn item_type(list: &Node) -> Option<ItemType> {
+    let kind = list.get("kind")?;
+    let of_item = kind
+        .as_text()?
+        .strip_suffix("List")
+        .filter(|kind| !kind.is_empty())?;
+    Some(ItemType {
+        api_version: list.get("apiVersion")?.clone(),
+        kind: Node {
+            position: kind.position,
+            data: Data::Text(of_item.to_owned()),
+        },
+    })
+}
+
+impl ItemType {
+    /// The item with its type written into it; `None` if it says its type itself, or is no mapping.
+    fn give_to(&self, item: &Node) -> Option<Node> {
+        let Data::Map(map) = &item.data else {
+            return None;
+        };
+        if map.contains_key("kind") || map.contains_key("apiVersion") {
+            return None;
+        }
+        let mut map = map.clone();
+        map.insert("apiVersion".to_owned(), self.api_version.clone());
+        map.insert("kind".to_owned(), self.kind.clone());
+        Some(Node {
+            position: item.position,
+            data: Data::Map(map),
+        })
+    }
+}

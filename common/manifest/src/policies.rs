@@ -1,0 +1,277 @@
+//! Reading policies.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use godwit_common::{ClusterName, PolicyName};
+
+use crate::MAX_REPLICAS;
+use crate::catalog;
+use crate::error::{Collector, ManifestErrors};
+use crate::field::{Field, Object};
+use crate::policy::{Amount, ClusterShare, Mode, PolicySpec, Rebalance, Return, Strategy};
+use crate::source::{self, Document};
+use crate::{duration, metadata};
+
+/// The only version of a policy there is.
+const API_VERSION: &str = "godwit.dev/v1";
+/// The most clusters that one policy names.
+const CLUSTERS_MAX: usize = 10_000;
+/// The largest weight: shares are exact in 64 bits, and no ratio that anyone means needs more.
+const WEIGHT_MAX: u32 = 1_000_000;
+/// Priorities lie between this and its negative.
+const PRIORITY_MAX: i32 = 1_000_000;
+/// Past an hour a lost cluster is an operator's decision, and no longer a time-out's.
+const LOST_AFTER_MAX: Duration = Duration::from_secs(3600);
+/// What S1 says where a policy says nothing.
+const LOST_AFTER: Duration = Duration::from_secs(10);
+
+const DEFAULT_SHARE: ClusterShare = ClusterShare {
+    weight: 1,
+    min: 0,
+    max: None,
+};
+
+/// Reads policies: YAML or JSON, one policy a document, at least one, and no two of one name. What a policy leaves out
+/// has its default in the result. All mistakes are reported together, up to a limit.
+pub fn parse_policies(text: &str) -> Result<Vec<PolicySpec>, ManifestErrors> {
+    let errors = RefCell::new(Collector::default());
+    let documents = source::read(text, &errors);
+    let mut names = BTreeSet::new();
+    let mut policies = Vec::new();
+    for document in &documents {
+        if let Some(policy) = read(document, &errors, &mut names) {
+            policies.push(policy);
+        }
+    }
+    let mut errors = errors.into_inner();
+    if errors.is_empty() && policies.is_empty() {
+        errors.push(source::whole_text(
+            "the text is empty",
+            "write at least one policy",
+        ));
+    }
+    errors.finish(policies)
+}
+
+fn read(
+    document: &Document,
+    errors: &RefCell<Collector>,
+    names: &mut BTreeSet<PolicyName>,
+) -> Option<PolicySpec> {
+    let report = metadata::report(errors, document, &document.root);
+    let field = Field::root(&document.root, String::new(), &report);
+    let object = field.object()?;
+    let (api_version, kind) = metadata::type_of(&object)?;
+    if catalog::group_of(api_version) != catalog::GODWIT_GROUP {
+        field.refuse(
+            format!("{kind} of {api_version} is not a policy"),
+            "apply applications and policies each on their own",
+        );
+        return None;
+    }
+    if kind != "Policy" || api_version != API_VERSION {
+        field.refuse(
+            format!("there is no {kind} in {api_version}"),
+            format!("write apiVersion: {API_VERSION} and kind: Policy"),
+        );
+        return None;
+    }
+    object.only(&["apiVersion", "kind", "metadata", "spec"]);
+    let name = name_of(&object, names);
+    let spec = object.require("spec", "say how to divide")?.object()?;
+    read_spec(&spec, name?)
+}
+
+fn name_of(object: &Object<'_>, names: &mut BTreeSet<PolicyName>) -> Option<PolicyName> {
+    let metadata = object.require("metadata", "write one with a name")?.object()?;
+    metadata.only(&["name", "labels", "annotations"]);
+    let field = metadata.require("name", "give the policy a name")?;
+    match field.text()?.parse::<PolicyName>() {
+        Ok(name) if names.insert(name.clone()) => Some(name),
+        Ok(name) => {
+            field.refuse(
+                format!("there is already a policy {name}"),
+                "remove one of the two, or rename it",
+            );
+            None
+        }
+        Err(error) => {
+            field.refuse(error.to_string(), "choose another name");
+            None
+        }
+    }
+}
+
+fn read_spec(spec: &Object<'_>, name: PolicyName) -> Option<PolicySpec> {
+    spec.only(&[
+        "clusters",
+        "default",
+        "lostAfter",
+        "maxSurge",
+        "maxUnavailable",
+        "mode",
+        "onReturn",
+        "priority",
+        "rebalance",
+        "strategy",
+    ]);
+    let default = share(spec.get("default").as_ref(), DEFAULT_SHARE);
+    let policy = PolicySpec {
+        name,
+        strategy: strategy(spec),
+        default,
+        clusters: clusters(spec, default),
+        rebalance: rebalance(spec),
+        lost_after: lost_after(spec),
+        mode: mode(spec),
+        priority: priority(spec),
+        max_surge: amount(spec, "maxSurge", Amount::Percent(25)),
+        max_unavailable: amount(spec, "maxUnavailable", Amount::Count(0)),
+        on_return: on_return(spec),
+    };
+    check_whole(spec, &policy);
+    Some(policy)
+}
+
+/// What no single field shows: that replicas can be placed at all, and moved at all.
+fn check_whole(spec: &Object<'_>, policy: &PolicySpec) {
+    let mut shares = policy.clusters.values().chain([&policy.default]);
+    if !shares.any(|share| (share.weight > 0 || share.min > 0) && share.max != Some(0)) {
+        spec.at.refuse(
+            "no cluster can ever get a replica: every weight is 0",
+            "give the default or one of the clusters a weight above 0",
+        );
+    }
+    let zero = |amount| matches!(amount, Amount::Count(0) | Amount::Percent(0));
+    if zero(policy.max_surge) && zero(policy.max_unavailable) {
+        spec.at.refuse(
+            "no replica can ever move: maxSurge and maxUnavailable are both 0",
+            "raise one of them",
+        );
+    }
+}
+
+/// A cluster's share; what it leaves out comes from `default`.
+fn share(field: Option<&Field<'_>>, default: ClusterShare) -> ClusterShare {
+    let Some(object) = field.and_then(|field| field.object()) else {
+        return default;
+    };
+    object.only(&["weight", "min", "max"]);
+    let number = |key, max| object.get(key).and_then(|field| field.count(max));
+    let share = ClusterShare {
+        weight: number("weight", WEIGHT_MAX).unwrap_or(default.weight),
+        min: number("min", MAX_REPLICAS).unwrap_or(default.min),
+        max: number("max", MAX_REPLICAS).or(default.max),
+    };
+    if let Some(max) = share.max.filter(|max| *max < share.min) {
+        object.at.refuse(
+            format!("min {} is larger than max {max}", share.min),
+            "lower min or raise max (what is left out comes from the default)",
+        );
+    }
+    share
+}
+
+fn clusters(spec: &Object<'_>, default: ClusterShare) -> BTreeMap<ClusterName, ClusterShare> {
+    let Some(object) = spec.get("clusters").and_then(|field| field.object()) else {
+        return BTreeMap::new();
+    };
+    let mut clusters = BTreeMap::new();
+    for (name, field) in object.fields() {
+        match name.parse::<ClusterName>() {
+            Ok(name) => {
+                clusters.insert(name, share(Some(&field), default));
+            }
+            Err(error) => field.refuse(error.to_string(), "write the name of a cluster"),
+        }
+        if clusters.len() > CLUSTERS_MAX {
+            let problem = format!("there are more than {CLUSTERS_MAX} clusters");
+            object
+                .at
+                .refuse(problem, "name only those that differ from the default");
+            break;
+        }
+    }
+    clusters
+}
+
+fn strategy(spec: &Object<'_>) -> Strategy {
+    let field = spec.get("strategy");
+    let chosen = field.and_then(|field| field.choice(&[("weighted", Strategy::Weighted)]));
+    chosen.unwrap_or(Strategy::Weighted)
+}
+
+fn rebalance(spec: &Object<'_>) -> Rebalance {
+    let choices = [
+        ("never", Rebalance::Never),
+        ("gradual", Rebalance::Gradual),
+        ("always", Rebalance::Always),
+    ];
+    let chosen = spec.get("rebalance").and_then(|field| field.choice(&choices));
+    chosen.unwrap_or(Rebalance::Never)
+}
+
+fn mode(spec: &Object<'_>) -> Mode {
+    let Some(field) = spec.get("mode") else {
+        return Mode::Available;
+    };
+    if field.node.as_text() == Some("atMost") {
+        field.refuse(
+            "atMost is not available: it needs a fence that stops the old copies before new ones start",
+            "write mode: available, where both copies may run during a partition",
+        );
+        return Mode::Available;
+    }
+    field
+        .choice(&[("available", Mode::Available)])
+        .unwrap_or(Mode::Available)
+}
+
+fn on_return(spec: &Object<'_>) -> Return {
+    let choices = [("keepReplacement", Return::KeepReplacement)];
+    let chosen = spec.get("onReturn").and_then(|field| field.choice(&choices));
+    chosen.unwrap_or(Return::KeepReplacement)
+}
+
+fn priority(spec: &Object<'_>) -> i32 {
+    let field = spec.get("priority");
+    let number = field.and_then(|field| field.integer(i64::from(-PRIORITY_MAX), i64::from(PRIORITY_MAX)));
+    number.and_then(|number| i32::try_from(number).ok()).unwrap_or(0)
+}
+
+fn lost_after(spec: &Object<'_>) -> Duration {
+    let Some(field) = spec.get("lostAfter") else {
+        return LOST_AFTER;
+    };
+    let text = match field.node.as_text() {
+        Some(text) => text.to_owned(),
+        None => field.node.describe(),
+    };
+    match duration::parse(&text).filter(|duration| *duration <= LOST_AFTER_MAX) {
+        Some(duration) => duration,
+        None => {
+            field.refuse_value("a duration from 0s to 1h, such as 10s or 1m30s");
+            LOST_AFTER
+        }
+    }
+}
+
+/// A count, or a part such as `25%`.
+fn amount(spec: &Object<'_>, key: &str, default: Amount) -> Amount {
+    let Some(field) = spec.get(key) else {
+        return default;
+    };
+    let Some(text) = field.node.as_text() else {
+        return field.count(MAX_REPLICAS).map_or(default, Amount::Count);
+    };
+    let percent = text.strip_suffix('%').and_then(|number| number.parse().ok());
+    match percent.filter(|percent| *percent <= 100) {
+        Some(percent) => Amount::Percent(percent),
+        None => {
+            field.refuse_value("a number of replicas, or a part from 0% to 100%");
+            default
+        }
+    }
+}

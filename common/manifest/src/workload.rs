@@ -1,0 +1,84 @@
+//! Deployments and StatefulSets.
+
+use std::sync::Arc;
+
+use godwit_common::WorkloadId;
+
+use crate::MAX_REPLICAS;
+use crate::catalog::Scope;
+use crate::field::Object;
+use crate::metadata::{self, Metadata, Role};
+use crate::model::Workload;
+use crate::{canonical, pod, selector};
+
+/// A day: what waits longer than that to count as ready never does.
+const MIN_READY_SECONDS_MAX: u32 = 86_400;
+
+const TOP_LEVEL: &[&str] = &["apiVersion", "kind", "metadata", "spec", "status"];
+const DEPLOYMENT_SPEC: &[&str] = &[
+    "minReadySeconds",
+    "paused",
+    "progressDeadlineSeconds",
+    "replicas",
+    "revisionHistoryLimit",
+    "selector",
+    "strategy",
+    "template",
+];
+const STATEFUL_SET_SPEC: &[&str] = &[
+    "minReadySeconds",
+    "ordinals",
+    "persistentVolumeClaimRetentionPolicy",
+    "podManagementPolicy",
+    "replicas",
+    "revisionHistoryLimit",
+    "selector",
+    "serviceName",
+    "template",
+    "updateStrategy",
+    "volumeClaimTemplates",
+];
+
+/// Reads and checks a workload; `None` after a mistake, which is reported.
+pub(crate) fn read(object: &Object<'_>, (api_version, kind): (&str, &str)) -> Option<Workload> {
+    object.only(TOP_LEVEL);
+    let metadata = metadata::read(object, (api_version, kind), Scope::Namespaced, Role::Workload);
+    let spec = object.require("spec", "describe the workload there")?.object()?;
+    spec.only(match kind {
+        "StatefulSet" => STATEFUL_SET_SPEC,
+        _ => DEPLOYMENT_SPEC,
+    });
+    let replicas = match spec.get("replicas") {
+        None => Some(1),
+        Some(field) => field.count(MAX_REPLICAS),
+    };
+    let min_ready_seconds = match spec.get("minReadySeconds") {
+        None => Some(0),
+        Some(field) => field.count(MIN_READY_SECONDS_MAX),
+    };
+    let template = spec
+        .require("template", "describe the pods there")
+        .and_then(|field| pod::read(&field));
+    let selector = spec.require("selector", "write matchLabels with the template's labels");
+    if let (Some(selector), Some(template)) = (selector, &template) {
+        selector::check(&selector, &template.labels);
+    }
+    let claims = spec.get("volumeClaimTemplates");
+    let has_templates = claims.is_some_and(|claims| !claims.items().is_empty());
+    let (Metadata { key, policy }, template) = (metadata?, template?);
+    let value = object.at.node.to_value();
+    Some(Workload {
+        id: WorkloadId {
+            namespace: Arc::clone(&key.namespace),
+            kind: Arc::clone(&key.kind),
+            name: Arc::clone(&key.name),
+        },
+        replicas: replicas?,
+        policy,
+        pod: template.pod,
+        min_ready_seconds: min_ready_seconds?,
+        has_volume_claims: has_templates || template.has_claims,
+        manifest: canonical::workload_manifest(value, &key.namespace).into(),
+        object: key,
+    })
+}
