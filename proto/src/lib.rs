@@ -1,6 +1,8 @@
 //! The wire and stored formats of Godwit: generated from `godwit/**/*.proto`, never written by hand. The conversions
 //! between the agent's messages and the machines' own values check everything that comes in from the wire.
 
+pub mod agent;
+
 /// The generated code, as it is.
 #[allow(
     missing_docs,

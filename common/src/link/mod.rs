@@ -14,7 +14,23 @@ pub use up::{Alarm, Capacity, Hello, LeaderTerm, Leadership, Region, Report, Sta
 
 /// The protocol versions that this build speaks; a session uses the highest that both sides know.
 pub const VERSIONS: VersionRange = VersionRange { oldest: 1, newest: 1 };
-/// The most node classes of one capacity report.
-pub const NODE_CLASSES_MAX: usize = 64;
+
+// Bounds of a message. The sender keeps to them, by cutting or by splitting; the receiver refuses what exceeds them.
+
 /// The most rows of one kind in one message; a larger state is sent as several messages.
 pub const ROWS_MAX: usize = 10_000;
+/// The most node classes of one capacity report.
+pub const NODE_CLASSES_MAX: usize = 64;
+/// The most labels, and the most taints, of one node class.
+pub const CLASS_ENTRIES_MAX: usize = 64;
+/// The most extended resources of one set of resources.
+pub const EXTENDED_RESOURCES_MAX: usize = 64;
+/// The most replicas, pods or nodes that a message counts, beyond any real cluster (Kubernetes is built for 150,000
+/// pods). What exceeds it, such as a `spec.replicas` edited by hand, is reported as this many.
+pub const COUNT_MAX: u32 = 1_000_000;
+/// The longest text meant for people (a status's problem, a refusal's message), in bytes.
+pub const TEXT_MAX: usize = 1024;
+/// The longest build of an agent, in bytes.
+pub const BUILD_MAX: usize = 64;
+/// The longest manifest, in bytes of JSON: above what a Kubernetes API server stores (1.5 MiB in etcd by default).
+pub const MANIFEST_MAX: usize = 4 * 1024 * 1024;

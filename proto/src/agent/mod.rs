@@ -1,0 +1,118 @@
+//! Between the messages of the agents' stream and the plain values that the machines speak.
+//!
+//! Outward nothing can fail. Inward everything is checked: a message is taken whole or refused whole, and a
+//! [`WireError`] says which field is wrong. Nothing that a peer sends makes these functions panic.
+
+mod alarm;
+mod capacity;
+mod check;
+mod error;
+mod fence;
+mod hello;
+mod leadership;
+mod report;
+mod session;
+mod targets;
+
+use std::sync::Arc;
+
+use godwit_common::Digest;
+use godwit_common::link::{Down, Up};
+
+use crate::v1;
+use check::required;
+pub use error::WireError;
+use v1::attach_request::Message as UpWire;
+use v1::attach_response::Message as DownWire;
+
+/// The message that says `up`.
+pub fn up_to_wire(up: &Up) -> v1::AttachRequest {
+    let message = match up {
+        Up::Hello(hello) => UpWire::Hello(hello::to_wire(hello)),
+        Up::Heartbeat => UpWire::Heartbeat(v1::Heartbeat {}),
+        Up::Leadership(leadership) => UpWire::Leadership(leadership::to_wire(leadership)),
+        Up::Report(report) => UpWire::Report(report::to_wire(report)),
+        Up::Accepted { fence, digest } => UpWire::Accepted(v1::Accepted {
+            fence: Some(fence::to_wire(*fence)),
+            digest: digest.0,
+        }),
+        Up::SyncWanted => UpWire::SyncWanted(v1::SyncWanted {}),
+        Up::Alarm(alarm) => UpWire::Alarm(alarm::to_wire(alarm)),
+        Up::Goodbye => UpWire::Goodbye(v1::AgentGoodbye {}),
+    };
+    v1::AttachRequest {
+        message: Some(message),
+    }
+}
+
+/// What an agent's message says.
+pub fn up_from_wire(wire: v1::AttachRequest) -> Result<Up, WireError> {
+    match wire.message {
+        None => Err(WireError::unknown("message")),
+        Some(UpWire::Hello(wire)) => named("hello", hello::from_wire(wire).map(Up::Hello)),
+        Some(UpWire::Heartbeat(v1::Heartbeat {})) => Ok(Up::Heartbeat),
+        Some(UpWire::Leadership(wire)) => {
+            named("leadership", leadership::from_wire(wire).map(Up::Leadership))
+        }
+        Some(UpWire::Report(wire)) => named("report", report::from_wire(wire).map(Up::Report)),
+        Some(UpWire::Accepted(wire)) => named("accepted", accepted(wire)),
+        Some(UpWire::SyncWanted(v1::SyncWanted {})) => Ok(Up::SyncWanted),
+        Some(UpWire::Alarm(wire)) => named("alarm", alarm::from_wire(wire).map(Up::Alarm)),
+        Some(UpWire::Goodbye(v1::AgentGoodbye {})) => Ok(Up::Goodbye),
+    }
+}
+
+/// The message that says `down`.
+pub fn down_to_wire(down: &Down) -> v1::AttachResponse {
+    let message = match down {
+        Down::Welcome(welcome) => DownWire::Welcome(session::welcome_to_wire(welcome)),
+        Down::Standby { retry_after } => DownWire::Standby(session::standby_to_wire(*retry_after)),
+        Down::Targets(targets) => DownWire::Targets(targets::to_wire(targets)),
+        Down::Redirect { addresses } => DownWire::Redirect(session::redirect_to_wire(addresses)),
+        Down::Refusal(refusal) => DownWire::Refusal(session::refusal_to_wire(refusal)),
+        Down::Goodbye { retry_after } => DownWire::Goodbye(session::goodbye_to_wire(*retry_after)),
+    };
+    v1::AttachResponse {
+        message: Some(message),
+    }
+}
+
+/// What the hub's message says.
+pub fn down_from_wire(wire: v1::AttachResponse) -> Result<Down, WireError> {
+    match wire.message {
+        None => Err(WireError::unknown("message")),
+        Some(DownWire::Welcome(wire)) => {
+            named("welcome", session::welcome_from_wire(wire).map(Down::Welcome))
+        }
+        Some(DownWire::Standby(wire)) => {
+            let standby = |retry_after| Down::Standby { retry_after };
+            named("standby", session::standby_from_wire(wire).map(standby))
+        }
+        Some(DownWire::Targets(wire)) => {
+            let targets = |targets| Down::Targets(Arc::new(targets));
+            named("targets", targets::from_wire(wire).map(targets))
+        }
+        Some(DownWire::Redirect(wire)) => {
+            let redirect = |addresses| Down::Redirect { addresses };
+            named("redirect", session::redirect_from_wire(wire).map(redirect))
+        }
+        Some(DownWire::Refusal(wire)) => {
+            named("refusal", session::refusal_from_wire(wire).map(Down::Refusal))
+        }
+        Some(DownWire::Goodbye(wire)) => {
+            let goodbye = |retry_after| Down::Goodbye { retry_after };
+            named("goodbye", session::goodbye_from_wire(wire).map(goodbye))
+        }
+    }
+}
+
+fn accepted(wire: v1::Accepted) -> Result<Up, WireError> {
+    Ok(Up::Accepted {
+        fence: required("fence", wire.fence, fence::from_wire)?,
+        digest: Digest(wire.digest),
+    })
+}
+
+fn named<T>(field: &str, result: Result<T, WireError>) -> Result<T, WireError> {
+    result.map_err(|error| error.within(field))
+}

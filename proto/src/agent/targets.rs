@@ -1,0 +1,131 @@
+//! What a cluster shall hold.
+
+use std::sync::Arc;
+
+use godwit_common::link::{
+    MANIFEST_MAX, ObjectTarget, ROWS_MAX, Targets, Tombstone, Tombstoned, WorkloadTarget,
+};
+use godwit_common::{Digest, Generation, ObjectKey, WorkloadId};
+
+use super::check::{count, list, required, text, uid, uid_to_wire};
+use super::{WireError, fence};
+use crate::v1;
+
+pub(super) fn to_wire(targets: &Targets) -> v1::Targets {
+    v1::Targets {
+        fence: Some(fence::to_wire(targets.fence)),
+        base_generation: targets.base.0,
+        digest: targets.digest.0,
+        objects: targets.objects.iter().map(object_to_wire).collect(),
+        workloads: targets.workloads.iter().map(workload_to_wire).collect(),
+        tombstones: targets.tombstones.iter().map(tombstone_to_wire).collect(),
+    }
+}
+
+pub(super) fn from_wire(wire: v1::Targets) -> Result<Targets, WireError> {
+    Ok(Targets {
+        fence: required("fence", wire.fence, fence::from_wire)?,
+        base: Generation(wire.base_generation),
+        digest: Digest(wire.digest),
+        objects: list("objects", wire.objects, ROWS_MAX, object_from_wire)?,
+        workloads: list("workloads", wire.workloads, ROWS_MAX, workload_from_wire)?,
+        tombstones: list("tombstones", wire.tombstones, ROWS_MAX, tombstone_from_wire)?,
+    })
+}
+
+fn object_to_wire(row: &ObjectTarget) -> v1::ObjectTarget {
+    v1::ObjectTarget {
+        uid: uid_to_wire(row.uid),
+        api_version: row.key.api_version.to_string(),
+        kind: row.key.kind.to_string(),
+        namespace: row.key.namespace.to_string(),
+        name: row.key.name.to_string(),
+        revision: row.revision,
+        manifest: row.manifest.as_deref().unwrap_or_default().to_owned(),
+    }
+}
+
+fn object_from_wire(wire: v1::ObjectTarget) -> Result<ObjectTarget, WireError> {
+    Ok(ObjectTarget {
+        uid: uid("uid", &wire.uid)?,
+        key: ObjectKey::new(&wire.api_version, &wire.kind, &wire.namespace, &wire.name)?,
+        revision: wire.revision,
+        manifest: manifest(wire.manifest)?,
+    })
+}
+
+fn workload_to_wire(row: &WorkloadTarget) -> v1::WorkloadTarget {
+    v1::WorkloadTarget {
+        uid: uid_to_wire(row.uid),
+        api_version: row.api_version.to_string(),
+        kind: row.workload.kind.to_string(),
+        namespace: row.workload.namespace.to_string(),
+        name: row.workload.name.to_string(),
+        revision: row.revision,
+        replicas: row.replicas,
+        manifest: row.manifest.as_deref().unwrap_or_default().to_owned(),
+    }
+}
+
+fn workload_from_wire(wire: v1::WorkloadTarget) -> Result<WorkloadTarget, WireError> {
+    let (workload, api_version) = workload(&wire.api_version, &wire.kind, &wire.namespace, &wire.name)?;
+    Ok(WorkloadTarget {
+        uid: uid("uid", &wire.uid)?,
+        workload,
+        api_version,
+        revision: wire.revision,
+        replicas: count("replicas", wire.replicas)?,
+        manifest: manifest(wire.manifest)?,
+    })
+}
+
+fn tombstone_to_wire(row: &Tombstone) -> v1::Tombstone {
+    let (api_version, kind, namespace, name) = match &row.what {
+        Tombstoned::Workload {
+            workload,
+            api_version,
+        } => (api_version, &workload.kind, &workload.namespace, &workload.name),
+        Tombstoned::Object(key) => (&key.api_version, &key.kind, &key.namespace, &key.name),
+    };
+    v1::Tombstone {
+        uid: uid_to_wire(row.uid),
+        workload: matches!(row.what, Tombstoned::Workload { .. }),
+        api_version: api_version.to_string(),
+        kind: kind.to_string(),
+        namespace: namespace.to_string(),
+        name: name.to_string(),
+    }
+}
+
+fn tombstone_from_wire(wire: v1::Tombstone) -> Result<Tombstone, WireError> {
+    let (api_version, kind, namespace, name) = (&wire.api_version, &wire.kind, &wire.namespace, &wire.name);
+    let what = if wire.workload {
+        let (workload, api_version) = workload(api_version, kind, namespace, name)?;
+        Tombstoned::Workload {
+            workload,
+            api_version,
+        }
+    } else {
+        Tombstoned::Object(ObjectKey::new(api_version, kind, namespace, name)?)
+    };
+    let uid = uid("uid", &wire.uid)?;
+    Ok(Tombstone { uid, what })
+}
+
+/// A workload's names are stricter than an object's; its `apiVersion` is checked as part of an object's key.
+fn workload(
+    api_version: &str,
+    kind: &str,
+    namespace: &str,
+    name: &str,
+) -> Result<(WorkloadId, Arc<str>), WireError> {
+    let workload = WorkloadId::new(namespace, kind, name)?;
+    let key = ObjectKey::new(api_version, kind, namespace, name)?;
+    Ok((workload, key.api_version))
+}
+
+/// Empty on the wire means that the receiver has had it.
+fn manifest(wire: String) -> Result<Option<Arc<str>>, WireError> {
+    let manifest = text("manifest", wire, MANIFEST_MAX)?;
+    Ok(Some(manifest).filter(|manifest| !manifest.is_empty()))
+}
