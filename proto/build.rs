@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut files = Vec::new();
-    for folder in ["godwit/v1"] {
+    for folder in ["godwit/store/v1", "godwit/v1"] {
         println!("cargo::rerun-if-changed={folder}");
         for entry in std::fs::read_dir(folder)? {
             files.push(entry?.path());

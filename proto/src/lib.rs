@@ -16,9 +16,17 @@ mod generated {
     pub mod v1 {
         tonic::include_proto!("godwit.v1");
     }
+
+    /// `godwit.store`: what the hub keeps.
+    pub mod store {
+        /// Version 1.
+        pub mod v1 {
+            tonic::include_proto!("godwit.store.v1");
+        }
+    }
 }
 
-pub use generated::v1;
+pub use generated::{store, v1};
 
 /// Every descriptor of the protocol, comments included: what server reflection serves.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
