@@ -1,0 +1,109 @@
+//! What the planner is told of each cluster.
+
+use godwit_common::{ClusterName, WorkloadId, stable_hash};
+
+use crate::policy::Rule;
+use crate::report::{Barrier, Cap, Scarce};
+
+/// One cluster as a candidate for one workload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate<'a> {
+    /// Its name.
+    pub cluster: &'a ClusterName,
+    /// The policy's rule for it; none when the policy does not choose it.
+    pub rule: Option<Rule>,
+    /// How many replicas are placed there now.
+    pub held: u32,
+    /// How many may be placed there in total.
+    pub room: Room,
+    /// Whether it may get more than it holds.
+    pub growth: Growth,
+    /// Decides between clusters that are equal in all else; lower first. See [`tie`].
+    pub tie: u64,
+}
+
+/// How many replicas of a workload a cluster can take, those that it holds included.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Room {
+    /// Any number.
+    Unlimited,
+    /// So many. A cluster that holds more is cut to it (S17, S18).
+    Limited {
+        /// How many replicas, those held included.
+        replicas: u32,
+        /// What there would have to be more of.
+        scarce: Scarce,
+    },
+}
+
+impl Room {
+    /// The room of a cluster that reports free room besides what it holds: it never cuts what is held.
+    pub fn beside(held: u32, free: u32, scarce: Scarce) -> Self {
+        Self::Limited {
+            replicas: held.saturating_add(free),
+            scarce,
+        }
+    }
+}
+
+/// Whether a cluster may get more than it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Growth {
+    /// It may.
+    Allowed,
+    /// It gets nothing new; what it holds, it keeps like any other.
+    Closed(Barrier),
+    /// It gets nothing, and what it holds goes elsewhere.
+    Excluded(Barrier),
+}
+
+/// The tie of a workload and a cluster: spreads many small workloads evenly. Without a workload it is the same for
+/// every cluster, and names decide.
+pub fn tie(workload: Option<&WorkloadId>, cluster: &ClusterName) -> u64 {
+    workload.map_or(0, |id| {
+        let parts = [&*id.namespace, &*id.kind, &*id.name, cluster.as_str()];
+        stable_hash(parts.map(str::as_bytes))
+    })
+}
+
+impl Candidate<'_> {
+    /// The rule, if the cluster may hold anything at all.
+    pub(crate) fn eligible(&self) -> Option<Rule> {
+        match self.growth {
+            Growth::Allowed | Growth::Closed(_) => self.rule,
+            Growth::Excluded(_) => None,
+        }
+    }
+
+    /// The most that an eligible cluster may hold, whatever its weight.
+    pub(crate) fn most(&self, rule: Rule) -> u32 {
+        let room = match self.room {
+            Room::Unlimited => u32::MAX,
+            Room::Limited { replicas, .. } => replicas,
+        };
+        let closed = match self.growth {
+            Growth::Allowed => u32::MAX,
+            Growth::Closed(_) | Growth::Excluded(_) => self.held,
+        };
+        room.min(closed).min(rule.max().unwrap_or(u32::MAX))
+    }
+
+    /// What keeps the cluster from getting more than it may; none when nothing ever does.
+    pub(crate) fn cap(&self) -> Option<Cap> {
+        let excluded = match self.growth {
+            Growth::Allowed | Growth::Closed(_) => Barrier::Policy,
+            Growth::Excluded(barrier) => barrier,
+        };
+        let Some(rule) = self.eligible() else {
+            return Some(Cap::Excluded(excluded));
+        };
+        // Of equal caps the first is named: room helps no cluster that is closed or at its maximum.
+        let most = self.most(rule);
+        match (self.growth, &self.room) {
+            (Growth::Closed(barrier), _) if self.held == most => Some(Cap::Closed(barrier)),
+            _ if rule.max() == Some(most) => Some(Cap::Maximum),
+            (_, Room::Limited { replicas, scarce }) if *replicas == most => Some(Cap::Room(scarce.clone())),
+            _ => (rule.weight() == 0).then_some(Cap::ZeroWeight),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Why a cluster got what it got.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// What decided a cluster's number.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bound {
+    /// Its weight: the number is its share.
+    Weight,
+    /// Its minimum: the share by weight is smaller.
+    Minimum,
+    /// What runs there stays: the share by weight is smaller, but nothing moves for balance now (S18).
+    Held,
+    /// Its share is `goal`; replicas go there step by step (`rebalance: gradual`).
+    Step {
+        /// What it will have in the end.
+        goal: u32,
+    },
+    /// It would get more, but for this.
+    Cap(Cap),
+}
+
+/// What keeps a cluster from getting more.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cap {
+    /// The policy's maximum.
+    Maximum,
+    /// A weight of zero: it gets its minimum and no more.
+    ZeroWeight,
+    /// Room: this is scarce.
+    Room(Scarce),
+    /// It gets nothing new, for this reason.
+    Closed(Barrier),
+    /// It may hold nothing, for this reason.
+    Excluded(Barrier),
+}
+
+/// Why a cluster gets nothing new, or may hold nothing at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Barrier {
+    /// The policy does not choose the cluster.
+    Policy,
+    /// It has not reported its inventory yet, at first or on return (S11).
+    Inventory,
+    /// Its stream is lost (S1).
+    Suspect,
+    /// It is lost (S1).
+    Lost,
+    /// It reports faults of its own (S3).
+    Degraded,
+    /// It was lost too often of late (S4).
+    Flapping,
+    /// The workload's replicas there are not ready (S3).
+    Unready,
+    /// An operator cordoned it.
+    Cordoned,
+    /// An operator drains it, or has drained it (S20).
+    Drained,
+    /// It is in an announced maintenance window (S22).
+    Maintenance,
+    /// As many replicas are on their way to it as the pace allows (S7).
+    Pace,
+}
+
+/// What a cluster would need more of to take another replica.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scarce {
+    /// CPU.
+    Cpu,
+    /// Memory.
+    Memory,
+    /// Ephemeral storage.
+    EphemeralStorage,
+    /// Pods that its nodes may still run.
+    Pods,
+    /// An extended resource.
+    Extended(Arc<str>),
+    /// Nodes that the pod's node selector and tolerations admit.
+    Nodes,
+    /// A room that was given as a number.
+    Stated,
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Weight => f.write_str("share by weight"),
+            Self::Minimum => f.write_str("minimum"),
+            Self::Held => f.write_str("keeps what runs"),
+            Self::Step { goal } => write!(f, "on its way to {goal}"),
+            Self::Cap(cap) => cap.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Cap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Maximum => f.write_str("maximum reached"),
+            Self::ZeroWeight => f.write_str("weight is 0"),
+            Self::Room(Scarce::Stated) => f.write_str("no room"),
+            Self::Room(scarce) => write!(f, "no room: {scarce}"),
+            Self::Closed(barrier) => write!(f, "gets nothing new: {barrier}"),
+            Self::Excluded(barrier) => write!(f, "not eligible: {barrier}"),
+        }
+    }
+}
+
+impl fmt::Display for Barrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Policy => "not chosen by the policy",
+            Self::Inventory => "inventory awaited",
+            Self::Suspect => "suspect",
+            Self::Lost => "lost",
+            Self::Degraded => "degraded",
+            Self::Flapping => "flapping",
+            Self::Unready => "replicas not ready",
+            Self::Cordoned => "cordoned",
+            Self::Drained => "drained",
+            Self::Maintenance => "maintenance",
+            Self::Pace => "starts on their way",
+        })
+    }
+}
+
+impl fmt::Display for Scarce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+            Self::EphemeralStorage => "ephemeral-storage",
+            Self::Pods => "pods",
+            Self::Extended(name) => name,
+            Self::Nodes => "no node admits the pod",
+            Self::Stated => "room",
+        })
+    }
+}
