@@ -20,10 +20,12 @@ mod policies;
 mod policy;
 mod quantity;
 mod requests;
+mod scalar;
 mod selector;
 mod separate;
 mod source;
 mod workload;
+mod yaml;
 
 pub use application::{MAX_OBJECTS, parse_application};
 pub use canonical::canonical_json;

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
-use serde_saphyr::Spanned;
 
 use crate::error::Position;
 
@@ -108,62 +106,17 @@ impl Node {
     }
 }
 
-/// A node read from YAML, where every value knows its place.
-pub(crate) struct YamlNode(pub(crate) Node);
-
-impl<'de> Deserialize<'de> for YamlNode {
+/// JSON tells no places.
+impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Spanned {
-            value: Content(data, _),
-            referenced,
-            ..
-        } = Spanned::<Content<YamlNode>>::deserialize(deserializer)?;
-        let position = Position {
-            line: referenced.line(),
-            column: referenced.column(),
-        };
-        Ok(YamlNode(Node {
-            position: Some(position).filter(|position| position.line > 0),
-            data,
-        }))
+        let data = deserializer.deserialize_any(DataVisitor)?;
+        Ok(Node { position: None, data })
     }
 }
 
-impl From<YamlNode> for Node {
-    fn from(YamlNode(node): YamlNode) -> Node {
-        node
-    }
-}
+struct DataVisitor;
 
-/// A node read from JSON, whose parser tells no places.
-pub(crate) struct JsonNode(pub(crate) Node);
-
-impl<'de> Deserialize<'de> for JsonNode {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Content(data, _) = Content::<JsonNode>::deserialize(deserializer)?;
-        Ok(JsonNode(Node { position: None, data }))
-    }
-}
-
-impl From<JsonNode> for Node {
-    fn from(JsonNode(node): JsonNode) -> Node {
-        node
-    }
-}
-
-/// Data whose children are read as `Child`.
-struct Content<Child>(Data, PhantomData<Child>);
-
-impl<'de, Child: Deserialize<'de> + Into<Node>> Deserialize<'de> for Content<Child> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let data = deserializer.deserialize_any(DataVisitor::<Child>(PhantomData))?;
-        Ok(Content(data, PhantomData))
-    }
-}
-
-struct DataVisitor<Child>(PhantomData<Child>);
-
-impl<'de, Child: Deserialize<'de> + Into<Node>> Visitor<'de> for DataVisitor<Child> {
+impl<'de> Visitor<'de> for DataVisitor {
     type Value = Data;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -203,19 +156,19 @@ impl<'de, Child: Deserialize<'de> + Into<Node>> Visitor<'de> for DataVisitor<Chi
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Data, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element::<Child>()? {
-            items.push(item.into());
+        while let Some(item) = seq.next_element::<Node>()? {
+            items.push(item);
         }
         Ok(Data::List(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Data, A::Error> {
         let mut fields = BTreeMap::new();
-        while let Some((key, value)) = map.next_entry::<String, Child>()? {
+        while let Some((key, value)) = map.next_entry::<String, Node>()? {
             if fields.contains_key(&key) {
                 return Err(A::Error::custom(format!("the key {key:?} appears twice")));
             }
-            fields.insert(key, value.into());
+            fields.insert(key, value);
         }
         Ok(Data::Map(fields))
     }

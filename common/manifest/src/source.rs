@@ -3,11 +3,9 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use serde_saphyr::budget::BudgetBreach;
-use serde_saphyr::{DeserializeError as YamlError, MessageFormatter, UserMessageFormatter};
-
 use crate::error::{Collector, ManifestError, Position};
-use crate::node::{JsonNode, Node, YamlNode};
+use crate::node::Node;
+use crate::yaml::{self, Allowance, YamlError};
 
 /// The longest text: twice what fits into one object of a cluster's etcd, and no more than a gRPC message of ours.
 pub const MAX_TEXT_BYTES: usize = 4 << 20;
@@ -19,8 +17,8 @@ pub const MAX_DEPTH: usize = 64;
 const MAX_NODES: usize = 400_000;
 /// The most text, counted after its aliases are expanded.
 const MAX_EXPANDED_BYTES: usize = 2 * MAX_TEXT_BYTES;
-/// The most aliases and anchors of a document; people write a handful.
-const MAX_ALIASES: usize = 1_000;
+/// The most aliases of a document; people write a handful.
+pub(crate) const MAX_ALIASES: usize = 1_000;
 
 /// One document that is not empty.
 pub(crate) struct Document {
@@ -43,8 +41,10 @@ pub(crate) fn read(text: &str, errors: &RefCell<Collector>) -> Vec<Document> {
     }
     let mut reader = Reader {
         errors,
-        nodes_left: MAX_NODES,
-        bytes_left: MAX_EXPANDED_BYTES,
+        allowance: Allowance {
+            nodes: MAX_NODES,
+            bytes: MAX_EXPANDED_BYTES,
+        },
         documents: Vec::new(),
     };
     if !text.trim_start().starts_with('{') || !reader.read_json(text) {
@@ -67,8 +67,7 @@ pub(crate) fn whole_text(problem: impl Into<String>, remedy: &str) -> ManifestEr
 
 struct Reader<'a> {
     errors: &'a RefCell<Collector>,
-    nodes_left: usize,
-    bytes_left: usize,
+    allowance: Allowance,
     documents: Vec<Document>,
 }
 
@@ -76,12 +75,12 @@ impl Reader<'_> {
     /// Reads the text as JSON values, one after the other; false if the very first is none, since YAML may begin with
     /// a brace too.
     fn read_json(&mut self, text: &str) -> bool {
-        let mut values = serde_json::Deserializer::from_str(text).into_iter::<JsonNode>();
+        let mut values = serde_json::Deserializer::from_str(text).into_iter::<Node>();
         let mut start = 0;
         for index in 1.. {
             let value = match values.next() {
                 None => break,
-                Some(Ok(JsonNode(root))) => root,
+                Some(Ok(root)) => root,
                 Some(Err(_)) if index == 1 => return false,
                 Some(Err(error)) => {
                     let position = Position {
@@ -95,7 +94,7 @@ impl Reader<'_> {
             };
             let range = start..values.byte_offset();
             start = range.end;
-            self.keep(Document {
+            self.keep_json(Document {
                 index,
                 lines_before: 0,
                 range,
@@ -113,61 +112,41 @@ impl Reader<'_> {
                 return self.errors.borrow_mut().push(error);
             }
             let chunk = text.get(range.clone()).unwrap_or_default();
-            match serde_saphyr::from_str_with_options::<YamlNode>(chunk, self.yaml_options()) {
-                Ok(YamlNode(root)) => self.keep(Document {
+            match yaml::compose(chunk, &mut self.allowance) {
+                Ok(root) if root.is_null() => {}
+                Ok(root) => self.documents.push(Document {
                     index,
                     lines_before,
                     range,
                     root,
                 }),
-                Err(error) => self.refuse_yaml(index, lines_before, &error),
+                Err(YamlError {
+                    mut position,
+                    problem,
+                    remedy,
+                }) => {
+                    position.line += lines_before;
+                    self.refuse(index, Some(position), problem, &remedy);
+                }
             }
         }
     }
 
-    /// Kubernetes reads YAML 1.1: `0644` is octal, `yes` is true.
-    fn yaml_options(&self) -> serde_saphyr::Options {
-        serde_saphyr::options! {
-            with_snippet: false,
-            emit_comments: false,
-            legacy_octal_numbers: true,
-            budget: serde_saphyr::budget! {
-                max_depth: MAX_DEPTH,
-                max_nodes: self.nodes_left,
-                max_events: 4 * MAX_NODES,
-                max_total_scalar_bytes: self.bytes_left,
-                max_recorded_anchor_bytes: MAX_EXPANDED_BYTES,
-                max_aliases: MAX_ALIASES,
-                max_anchors: MAX_ALIASES,
-                max_merge_keys: MAX_ALIASES,
-                enforce_alias_anchor_ratio: false,
-            },
-        }
-    }
-
-    /// Keeps a document unless it is empty, and counts it against the limits of the whole text.
-    fn keep(&mut self, document: Document) {
+    /// Keeps a document of JSON unless it is empty, and holds it to the same limits.
+    fn keep_json(&mut self, document: Document) {
         if document.root.is_null() {
             return;
         }
         let weight = document.root.weight();
         if weight.depth > MAX_DEPTH {
-            let problem = format!("it nests {} levels deep", weight.depth);
             let remedy = format!("at most {MAX_DEPTH} levels are read");
-            return self.refuse(document.index, None, problem, &remedy);
+            self.refuse(document.index, None, "it nests too deep".to_owned(), &remedy);
+        } else if self.allowance.charge(weight) {
+            self.documents.push(document);
+        } else {
+            let problem = "the text has too many values".to_owned();
+            self.refuse(document.index, None, problem, "divide it");
         }
-        self.nodes_left = self.nodes_left.saturating_sub(weight.nodes);
-        self.bytes_left = self.bytes_left.saturating_sub(weight.bytes);
-        self.documents.push(document);
-    }
-
-    fn refuse_yaml(&self, index: usize, lines_before: u64, error: &YamlError) {
-        let position = error.location().map(|location| Position {
-            line: location.line() + lines_before,
-            column: location.column(),
-        });
-        let (problem, remedy) = explain(original(error));
-        self.refuse(index, position, problem, &remedy);
     }
 
     fn refuse(&self, index: usize, position: Option<Position>, problem: String, remedy: &str) {
@@ -211,54 +190,6 @@ fn divide(text: &str) -> Vec<(Range<usize>, u64)> {
         documents.push((start..text.len(), lines_before));
     }
     documents
-}
-
-/// The error without the aliases through which it was reached.
-fn original(mut error: &YamlError) -> &YamlError {
-    while let YamlError::AliasError { error: inner, .. } | YamlError::WithSnippet { error: inner, .. } = error
-    {
-        error = inner;
-    }
-    error
-}
-
-/// The problem and the remedy of a YAML error.
-fn explain(error: &YamlError) -> (String, String) {
-    let limit = |what: &str, remedy: &str| (what.to_owned(), remedy.to_owned());
-    match error {
-        YamlError::Budget { breach, .. } => match breach {
-            BudgetBreach::Depth { .. } => limit(
-                "it nests too deep",
-                &format!("at most {MAX_DEPTH} levels are read"),
-            ),
-            BudgetBreach::Aliases { .. } | BudgetBreach::Anchors { .. } | BudgetBreach::MergeKeys { .. } => {
-                let remedy =
-                    format!("at most {MAX_ALIASES} anchors and aliases are read: write the values out");
-                limit("it has too many anchors or aliases", &remedy)
-            }
-            _ => limit(
-                "with its aliases expanded, the text is too large",
-                "divide it, or use fewer aliases",
-            ),
-        },
-        YamlError::DuplicateMappingKey { key, .. } => {
-            let key = key.as_deref().unwrap_or_default();
-            (
-                format!("the key {key:?} appears twice"),
-                "keep one of them".to_owned(),
-            )
-        }
-        _ => {
-            let message = UserMessageFormatter
-                .format_message(error)
-                .escape_debug()
-                .to_string();
-            (
-                format!("this is not well-formed YAML: {message}"),
-                "correct the text there".to_owned(),
-            )
-        }
-    }
 }
 
 /// The message of a JSON error without the place that it ends with: the place is reported beside it.
