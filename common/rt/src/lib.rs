@@ -1,1 +1,13 @@
-//! IO helpers of the binaries.
+//! What the binaries share of input and output: mutual TLS with hot reload, serving and dialling gRPC, telemetry,
+//! shutdown, files that survive a crash. It knows who a peer is; what the peer may do is never decided here.
+
+pub mod dial;
+pub mod limits;
+pub mod serve;
+pub mod shutdown;
+mod socket;
+pub mod telemetry;
+pub mod tls;
+
+// It lives with the certificates because they need it first, and this package already depends on them.
+pub use godwit_certs::atomic_file;

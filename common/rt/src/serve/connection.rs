@@ -1,0 +1,135 @@
+//! One connection, from the TCP stream to its end.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+use super::{GrpcService, Peer};
+use crate::limits::{self, ServerLimits};
+use crate::socket;
+use crate::tls::ServerTls;
+
+/// What a connection needs to run.
+pub(super) struct Connection<S> {
+    pub(super) id: u64,
+    pub(super) address: SocketAddr,
+    pub(super) tls: Arc<ServerTls>,
+    pub(super) service: S,
+    pub(super) limits: ServerLimits,
+    pub(super) handshakes: Arc<Semaphore>,
+    pub(super) stop: CancellationToken,
+}
+
+/// Why a connection ended before it was served. It is the peer's doing: one line at debug level, no alarm.
+type Refused = Box<dyn Error + Send + Sync>;
+
+impl<S: GrpcService> Connection<S> {
+    /// Runs the connection to its end. Dropping the future cuts it.
+    pub(super) async fn run(self, stream: TcpStream) {
+        // The handshake's future is large and short-lived: it is boxed, so that the task does not keep room for it.
+        let stop = self.stop.clone();
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = Box::pin(self.accept(stream)) => accepted,
+        };
+        let (address, id) = (self.address, self.id);
+        match accepted {
+            Ok((stream, peer)) => self.serve(stream, peer).await,
+            Err(error) => tracing::debug!(%address, connection = id, error = &*error, "connection refused"),
+        }
+    }
+
+    async fn accept(&self, stream: TcpStream) -> Result<(TlsStream<TcpStream>, Peer), Refused> {
+        socket::prepare(&stream)?;
+        let turn = self.handshakes.acquire().await?;
+        let acceptor = TlsAcceptor::from(self.tls.current());
+        let stream = timeout(self.limits.handshake_timeout, acceptor.accept(stream)).await??;
+        drop(turn);
+        let (_, session) = stream.get_ref();
+        let peer = Peer::from_chain(session.peer_certificates(), self.address, self.id)?;
+        Ok((stream, peer))
+    }
+
+    async fn serve(self, stream: TlsStream<TcpStream>, peer: Peer) {
+        let (address, id, stop) = (self.address, self.id, self.stop);
+        tracing::debug!(%address, connection = id, identity = %peer.identity, "connection begins");
+        let asked = Arc::new(AtomicBool::new(false));
+        let service = Identified {
+            peer,
+            asked: Arc::clone(&asked),
+            service: self.service,
+        };
+        let connection = builder().serve_connection(TokioIo::new(Box::new(stream)), service);
+        let mut connection = pin!(connection);
+        let mut first_request = pin!(sleep(self.limits.first_request_timeout));
+        let (mut waiting, mut stopping) = (true, false);
+        let ended = loop {
+            tokio::select! {
+                ended = &mut connection => break ended,
+                () = &mut first_request, if waiting => {
+                    waiting = false;
+                    if !asked.load(Ordering::Relaxed) {
+                        tracing::debug!(%address, connection = id, "no request in time: the connection is cut");
+                        return;
+                    }
+                }
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        };
+        let error = ended.as_ref().err().map(|error| error as &dyn Error);
+        tracing::debug!(%address, connection = id, error, "connection ended");
+    }
+}
+
+/// Adds the peer to each request, and notes that there was one.
+struct Identified<S> {
+    peer: Peer,
+    asked: Arc<AtomicBool>,
+    service: S,
+}
+
+impl<S: GrpcService> hyper::service::Service<Request<Incoming>> for Identified<S> {
+    type Response = Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = tower::util::Oneshot<S, Request<Incoming>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        self.asked.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(self.peer.clone());
+        tower::ServiceExt::oneshot(self.service.clone(), request)
+    }
+}
+
+fn builder() -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits::STREAMS_PER_CONNECTION_MAX)
+        .max_header_list_size(limits::HEADER_LIST_BYTES_MAX)
+        .max_pending_accept_reset_streams(limits::PENDING_RESETS_MAX)
+        .max_local_error_reset_streams(limits::LOCAL_RESETS_MAX)
+        .max_send_buf_size(limits::SEND_BUFFER_BYTES_MAX)
+        .max_frame_size(limits::FRAME_BYTES_MAX)
+        .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
+        .initial_stream_window_size(limits::STREAM_WINDOW_BYTES)
+        .keep_alive_interval(limits::KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(limits::KEEPALIVE_TIMEOUT);
+    builder
+}

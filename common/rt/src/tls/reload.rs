@@ -1,0 +1,114 @@
+//! A configuration that follows its files, so that renewed certificates need no restart.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use godwit_certs::{Leaf, TlsFiles};
+use rustls::{ClientConfig, ServerConfig};
+use tokio::task;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::files::{ContentDigest, Contents, Material};
+use super::{TlsError, config};
+use crate::limits::RELOAD_INTERVAL;
+
+/// The current configuration of one side. Whoever accepts or dials asks for it each time; connections that stand keep
+/// the one they began with. Files are polled and compared by content, since secret volumes swap symbolic links.
+pub struct Reloader<C> {
+    files: TlsFiles,
+    build: fn(&TlsFiles, Material) -> Result<C, TlsError>,
+    current: ArcSwap<C>,
+    /// What was last tried, good or bad: each content is judged, and complained about, once.
+    tried: Mutex<Tried>,
+}
+
+/// What the last look at the files came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tried {
+    Content(ContentDigest),
+    Unreadable,
+}
+
+impl Reloader<ServerConfig> {
+    /// A hub's configuration. It reads the files; every one must be good to begin with.
+    pub fn server(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
+        Self::new(files, config::server)
+    }
+}
+
+impl Reloader<ClientConfig> {
+    /// An agent's or an admin's configuration. It reads the files; every one must be good to begin with.
+    pub fn client(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
+        Self::new(files, config::client)
+    }
+}
+
+impl<C: Send + Sync + 'static> Reloader<C> {
+    /// The configuration for the next handshake.
+    pub fn current(&self) -> Arc<C> {
+        self.current.load_full()
+    }
+
+    /// Follows the files until `stop`. A content that cannot be used is warned about once, and the configuration stays.
+    pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        let mut ticks = interval(RELOAD_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            let reloader = Arc::clone(&self);
+            // Reading may block for long on a network volume. A panic in there is already reported by its hook.
+            let _ = task::spawn_blocking(move || reloader.look()).await;
+        }
+    }
+
+    fn new(
+        files: TlsFiles,
+        build: fn(&TlsFiles, Material) -> Result<C, TlsError>,
+    ) -> Result<Arc<Self>, TlsError> {
+        let contents = Contents::read(&files)?;
+        let current = build(&files, contents.parse(&files)?)?;
+        let tried = Mutex::new(Tried::Content(contents.digest()));
+        Ok(Arc::new(Self {
+            files,
+            build,
+            current: ArcSwap::from_pointee(current),
+            tried,
+        }))
+    }
+
+    /// One look at the files: takes a new content that is good, and says what it did.
+    fn look(&self) {
+        let contents = Contents::read(&self.files);
+        let found = contents
+            .as_ref()
+            .map_or(Tried::Unreadable, |contents| Tried::Content(contents.digest()));
+        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        if *tried == found {
+            return;
+        }
+        *tried = found;
+        match contents.and_then(|contents| self.take(&contents)) {
+            Ok(leaf) => {
+                tracing::info!(identity = %leaf.identity, fingerprint = %leaf.fingerprint, "certificate reloaded");
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(
+                    error,
+                    "new certificate files are not usable: the old certificate stays in use"
+                );
+            }
+        }
+    }
+
+    fn take(&self, contents: &Contents) -> Result<Leaf, TlsError> {
+        let material = contents.parse(&self.files)?;
+        let leaf = material.leaf.clone();
+        self.current.store(Arc::new((self.build)(&self.files, material)?));
+        Ok(leaf)
+    }
+}
