@@ -58,7 +58,11 @@ fn class_from_wire(wire: v1::NodeClass) -> Result<NodeClass, WireError> {
 
 fn labels_from_wire(wire: BTreeMap<String, String>) -> Result<BTreeMap<Arc<str>, Arc<str>>, WireError> {
     bounded_len("labels", wire.len(), CLASS_ENTRIES_MAX)?;
-    let label = |(key, value)| Ok((word("labels", key, KEY_MAX)?, line("labels", value, VALUE_MAX)?));
+    let label = |(key, value)| {
+        let key = word("labels.key", key, KEY_MAX)?;
+        let value = line("", value, VALUE_MAX).map_err(|error| error.within(&format!("labels[{key:?}]")))?;
+        Ok((key, value))
+    };
     wire.into_iter().map(label).collect()
 }
 
@@ -106,10 +110,11 @@ fn resources_from_wire(wire: v1::Resources) -> Result<Resources, WireError> {
     bounded_len("extended", wire.extended.len(), EXTENDED_RESOURCES_MAX)?;
     // An ordered map: the names come sorted and each once, as `Resources` wants them.
     let extended = wire.extended.into_iter().map(|(name, amount)| {
-        let name = word("extended", name, KEY_MAX)?;
+        let name = word("extended.key", name, KEY_MAX)?;
         if amount == 0 {
-            let problem = format!("{name:?} is 0: a resource that is not there is left out");
-            return Err(WireError::new("extended", problem));
+            let field = format!("extended[{name:?}]");
+            let problem = "it is 0: a resource that is not there is left out";
+            return Err(WireError::new(&field, problem));
         }
         Ok((name, amount))
     });

@@ -13,6 +13,8 @@ mod leadership;
 mod report;
 mod session;
 mod targets;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -1,0 +1,3 @@
+mod refusals;
+mod round_trip;
+mod strategies;

@@ -1,0 +1,63 @@
+//! What goes out comes in again; what comes in broken is refused, and nothing panics.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use prost::Message;
+
+use super::strategies::{down, up};
+use crate::agent::{down_from_wire, down_to_wire, up_from_wire, up_to_wire};
+use crate::v1::{AttachRequest, AttachResponse};
+
+proptest! {
+    #[test]
+    fn what_an_agent_says_arrives(up in up()) {
+        let bytes = up_to_wire(&up).encode_to_vec();
+        let wire = AttachRequest::decode(bytes.as_slice())?;
+        prop_assert_eq!(up_from_wire(wire), Ok(up));
+    }
+
+    #[test]
+    fn what_the_hub_says_arrives(down in down()) {
+        let bytes = down_to_wire(&down).encode_to_vec();
+        let wire = AttachResponse::decode(bytes.as_slice())?;
+        prop_assert_eq!(down_from_wire(wire), Ok(down));
+    }
+
+    #[test]
+    fn no_bytes_of_an_agent_cause_a_panic(bytes in prop_oneof![
+        vec(any::<u8>(), 0..64),
+        damaged(up().prop_map(|up| up_to_wire(&up).encode_to_vec())),
+    ]) {
+        if let Ok(wire) = AttachRequest::decode(bytes.as_slice()) {
+            if let Ok(up) = up_from_wire(wire) {
+                prop_assert_eq!(up_from_wire(up_to_wire(&up)), Ok(up), "what was taken can be said again");
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_of_the_hub_cause_a_panic(bytes in prop_oneof![
+        vec(any::<u8>(), 0..64),
+        damaged(down().prop_map(|down| down_to_wire(&down).encode_to_vec())),
+    ]) {
+        if let Ok(wire) = AttachResponse::decode(bytes.as_slice()) {
+            if let Ok(down) = down_from_wire(wire) {
+                prop_assert_eq!(down_from_wire(down_to_wire(&down)), Ok(down), "what was taken can be said again");
+            }
+        }
+    }
+}
+
+/// A real message with a few bytes overwritten: unlike noise, most of it still decodes.
+fn damaged(message: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    let damage = vec((any::<prop::sample::Index>(), any::<u8>()), 1..4);
+    (message, damage).prop_map(|(mut bytes, damage)| {
+        for (place, byte) in damage {
+            if !bytes.is_empty() {
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+            }
+        }
+        bytes
+    })
+}
