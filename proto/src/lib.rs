@@ -2,6 +2,7 @@
 //! between the agent's messages and the machines' own values check everything that comes in from the wire.
 
 pub mod agent;
+pub mod json;
 
 /// The generated code, as it is.
 #[allow(

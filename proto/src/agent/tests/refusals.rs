@@ -5,6 +5,9 @@ use prost_types::Duration;
 use crate::agent::{down_from_wire, up_from_wire};
 use crate::v1::{self, attach_request, attach_response};
 
+/// A flaw to put into a valid message, and what is said about it.
+type Case<M> = (fn(&mut M), &'static str);
+
 #[test]
 fn messages_of_an_unknown_kind_are_refused() {
     let unknown = "message: the peer says nothing that this version knows: upgrade the older side";
@@ -22,8 +25,7 @@ fn messages_of_an_unknown_kind_are_refused() {
 
 #[test]
 fn a_hello_is_checked() {
-    type Case = (fn(&mut v1::Hello), &'static str);
-    let cases: &[Case] = &[
+    let cases: &[Case<v1::Hello>] = &[
         (
             |h| h.oldest_version = 0,
             "hello.oldest_version: it is 0, and versions begin at 1",
@@ -75,8 +77,7 @@ fn a_hello_is_checked() {
 
 #[test]
 fn a_report_is_checked() {
-    type Case = (fn(&mut v1::Report), &'static str);
-    let cases: &[Case] = &[
+    let cases: &[Case<v1::Report>] = &[
         (
             |r| r.statuses[1].uid.truncate(5),
             "report.statuses[1].uid: it has 5 bytes, and a UID has 16",
@@ -128,8 +129,7 @@ fn a_report_is_checked() {
 
 #[test]
 fn a_capacity_is_checked() {
-    type Case = (fn(&mut v1::Capacity), &'static str);
-    let cases: &[Case] = &[
+    let cases: &[Case<v1::Capacity>] = &[
         (
             |c| c.classes = vec![v1::NodeClass::default(); 65],
             "report.capacity.classes: it has 65 entries, and at most 64 are allowed",
@@ -252,8 +252,7 @@ fn the_smaller_messages_of_an_agent_are_checked() {
 
 #[test]
 fn targets_are_checked() {
-    type Case = (fn(&mut v1::Targets), &'static str);
-    let cases: &[Case] = &[
+    let cases: &[Case<v1::Targets>] = &[
         (|t| t.fence = None, "targets.fence: it is missing"),
         (
             |t| t.workloads[0].replicas = 1_000_001,
@@ -325,8 +324,7 @@ fn targets_are_checked() {
 
 #[test]
 fn a_welcome_is_checked() {
-    type Case = (fn(&mut v1::Welcome), &'static str);
-    let cases: &[Case] = &[
+    let cases: &[Case<v1::Welcome>] = &[
         (
             |w| w.federation_uid.clear(),
             "welcome.federation_uid: it has 0 bytes, and a UID has 16",
@@ -453,11 +451,7 @@ fn free(capacity: &mut v1::Capacity) -> &mut v1::Resources {
 }
 
 /// The valid message is taken; with each flaw it is refused in these words.
-fn check_up<M: Clone>(
-    valid: &M,
-    wrap: impl Fn(M) -> attach_request::Message,
-    cases: &[(fn(&mut M), &'static str)],
-) {
+fn check_up<M: Clone>(valid: &M, wrap: impl Fn(M) -> attach_request::Message, cases: &[Case<M>]) {
     let convert = |message| {
         let wire = v1::AttachRequest {
             message: Some(wrap(message)),
@@ -467,11 +461,7 @@ fn check_up<M: Clone>(
     check(valid, convert, cases);
 }
 
-fn check_down<M: Clone>(
-    valid: &M,
-    wrap: impl Fn(M) -> attach_response::Message,
-    cases: &[(fn(&mut M), &'static str)],
-) {
+fn check_down<M: Clone>(valid: &M, wrap: impl Fn(M) -> attach_response::Message, cases: &[Case<M>]) {
     let convert = |message| {
         let wire = v1::AttachResponse {
             message: Some(wrap(message)),
@@ -483,11 +473,7 @@ fn check_down<M: Clone>(
     check(valid, convert, cases);
 }
 
-fn check<M: Clone>(
-    valid: &M,
-    convert: impl Fn(M) -> Result<(), String>,
-    cases: &[(fn(&mut M), &'static str)],
-) {
+fn check<M: Clone>(valid: &M, convert: impl Fn(M) -> Result<(), String>, cases: &[Case<M>]) {
     assert_eq!(convert(valid.clone()), Ok(()));
     for (flaw, expected) in cases {
         let mut message = valid.clone();

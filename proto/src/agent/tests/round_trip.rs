@@ -28,10 +28,8 @@ proptest! {
         vec(any::<u8>(), 0..64),
         damaged(up().prop_map(|up| up_to_wire(&up).encode_to_vec())),
     ]) {
-        if let Ok(wire) = AttachRequest::decode(bytes.as_slice()) {
-            if let Ok(up) = up_from_wire(wire) {
-                prop_assert_eq!(up_from_wire(up_to_wire(&up)), Ok(up), "what was taken can be said again");
-            }
+        if let Ok(Ok(up)) = AttachRequest::decode(bytes.as_slice()).map(up_from_wire) {
+            prop_assert_eq!(up_from_wire(up_to_wire(&up)), Ok(up), "what was taken can be said again");
         }
     }
 
@@ -40,10 +38,8 @@ proptest! {
         vec(any::<u8>(), 0..64),
         damaged(down().prop_map(|down| down_to_wire(&down).encode_to_vec())),
     ]) {
-        if let Ok(wire) = AttachResponse::decode(bytes.as_slice()) {
-            if let Ok(down) = down_from_wire(wire) {
-                prop_assert_eq!(down_from_wire(down_to_wire(&down)), Ok(down), "what was taken can be said again");
-            }
+        if let Ok(Ok(down)) = AttachResponse::decode(bytes.as_slice()).map(down_from_wire) {
+            prop_assert_eq!(down_from_wire(down_to_wire(&down)), Ok(down), "what was taken can be said again");
         }
     }
 }
