@@ -1,0 +1,238 @@
+//! What holds for every input.
+
+mod reference;
+
+use godwit_common::ClusterName;
+use godwit_planner::{Barrier, Candidate, Growth, Room, Rule, Scarce, Scratch, divide};
+use proptest::prelude::*;
+use reference::{before, cap, keep, most, own};
+
+/// A cluster as drawn; its name comes from its index.
+#[derive(Debug, Clone)]
+struct Drawn {
+    rule: Option<Rule>,
+    held: u32,
+    room: Option<u32>,
+    growth: Growth,
+    tie: u64,
+}
+
+/// Numbers of which all kinds matter: zero, small, beyond any total.
+fn number(large: u32) -> impl Strategy<Value = u32> {
+    prop_oneof![1 => Just(0), 4 => 0..=8_u32, 4 => 0..=large]
+}
+
+fn rules(weight: u32, large: u32) -> impl Strategy<Value = Option<Rule>> {
+    let weights = prop_oneof![1 => Just(0), 6 => 1..=4_u32, 4 => 0..=weight];
+    let max = prop_oneof![3 => Just(None), 1 => number(large).prop_map(Some)];
+    let rule = (weights, prop_oneof![3 => Just(0), 1 => number(large)], max)
+        .prop_map(|(weight, min, max)| Rule::new(weight, min, max.map(|max| max.max(min))).unwrap());
+    prop_oneof![1 => Just(None), 12 => rule.prop_map(Some)]
+}
+
+fn clusters(most: usize, weight: u32, large: u32) -> impl Strategy<Value = Vec<Drawn>> {
+    let growth = prop_oneof![
+        8 => Just(Growth::Allowed),
+        1 => Just(Growth::Closed(Barrier::Suspect)),
+        1 => Just(Growth::Excluded(Barrier::Lost)),
+    ];
+    let room = prop_oneof![2 => Just(None), 1 => number(large).prop_map(Some)];
+    let drawn = (rules(weight, large), number(large), room, growth, 0..3_u64).prop_map(
+        |(rule, held, room, growth, tie)| Drawn {
+            rule,
+            held,
+            room,
+            growth,
+            tie,
+        },
+    );
+    prop::collection::vec(drawn, 0..=most)
+}
+
+fn names(count: usize) -> Vec<ClusterName> {
+    (0..count)
+        .map(|index| format!("c{index:04}").parse().unwrap())
+        .collect()
+}
+
+fn candidates<'a>(drawn: &[Drawn], names: &'a [ClusterName]) -> Vec<Candidate<'a>> {
+    let candidate = |(drawn, cluster): (&Drawn, &'a ClusterName)| Candidate {
+        cluster,
+        rule: drawn.rule,
+        held: drawn.held,
+        room: drawn.room.map_or(Room::Unlimited, |replicas| Room::Limited {
+            replicas,
+            scarce: Scarce::Cpu,
+        }),
+        growth: drawn.growth,
+        tie: drawn.tie,
+    };
+    drawn.iter().zip(names).map(candidate).collect()
+}
+
+fn counts(wanted: u32, moves: u32, candidates: &[Candidate<'_>]) -> Vec<u32> {
+    divide(wanted, moves, candidates, &mut Scratch::default())
+        .counts
+        .to_vec()
+}
+
+fn sum(counts: &[u32]) -> u64 {
+    counts.iter().map(|count| u64::from(*count)).sum()
+}
+
+/// How many replicas leave where they are.
+fn moved(candidates: &[Candidate<'_>], to: &[u32]) -> u64 {
+    candidates
+        .iter()
+        .zip(to)
+        .map(|(c, to)| u64::from(c.held.saturating_sub(*to)))
+        .sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn equal_to_the_greedy_answer(drawn in clusters(12, 60, 60), wanted in 0..400_u32) {
+        let names = names(drawn.len());
+        let candidates = candidates(&drawn, &names);
+        prop_assert_eq!(counts(wanted, u32::MAX, &candidates), own(wanted, &candidates));
+        prop_assert_eq!(counts(wanted, 0, &candidates), keep(wanted, &candidates));
+    }
+
+    #[test]
+    fn one_more_takes_nothing_away(drawn in clusters(30, 1000, 1000), wanted in 0..20_000_u32) {
+        let names = names(drawn.len());
+        let candidates = candidates(&drawn, &names);
+        for moves in [0, u32::MAX] {
+            let (less, more) = (counts(wanted, moves, &candidates), counts(wanted + 1, moves, &candidates));
+            prop_assert!(less.iter().zip(&more).all(|(less, more)| less <= more), "{less:?} {more:?}");
+        }
+    }
+
+    #[test]
+    fn bounds_hold_and_totals_add_up(drawn in clusters(30, 1000, 1000), wanted: u32, moves: u32) {
+        let names = names(drawn.len());
+        let candidates = candidates(&drawn, &names);
+        let mut scratch = Scratch::default();
+        for moves in [0, moves, u32::MAX] {
+            let division = divide(wanted, moves, &candidates, &mut scratch);
+            prop_assert_eq!(sum(division.counts) + u64::from(division.pending), u64::from(wanted));
+            for (candidate, count) in candidates.iter().zip(division.counts) {
+                prop_assert!(*count <= most(candidate));
+            }
+            // Nothing waits while there is a place, and what waits has a reason.
+            if division.pending > 0 {
+                prop_assert!(candidates.iter().zip(division.counts).all(|(c, count)| *count == cap(c)));
+                prop_assert_eq!(division.reasons.is_empty(), candidates.is_empty());
+            } else {
+                prop_assert!(division.reasons.is_empty());
+            }
+            // Minimums are floors as far as the total goes.
+            let floors: Vec<u32> = candidates.iter().map(|c| floor(c).min(most(c))).collect();
+            if moves == u32::MAX && sum(&floors) <= u64::from(wanted) {
+                prop_assert!(floors.iter().zip(division.counts).all(|(floor, count)| floor <= count));
+            }
+            prop_assert!((0..candidates.len()).all(|index| division.bound(index).is_some()));
+        }
+    }
+
+    #[test]
+    fn never_moves_only_what_must(drawn in clusters(20, 50, 50), wanted in 0..600_u32) {
+        let names = names(drawn.len());
+        let candidates = candidates(&drawn, &names);
+        let counts = counts(wanted, 0, &candidates);
+        let kept: Vec<u32> = candidates.iter().map(|c| c.held.min(most(c))).collect();
+        let must = moved(&candidates, &kept) + sum(&kept).saturating_sub(u64::from(wanted));
+        prop_assert_eq!(moved(&candidates, &counts), must);
+    }
+
+    #[test]
+    fn gradual_is_one_step_from_what_is_kept_to_the_division(
+        drawn in clusters(20, 20, 40),
+        wanted in 0..400_u32,
+        step in 1..40_u32,
+    ) {
+        let names = names(drawn.len());
+        let candidates = candidates(&drawn, &names);
+        let [from, now, to] = [0, step, u32::MAX].map(|moves| counts(wanted, moves, &candidates));
+        let distance = |a: &[u32], b: &[u32]| -> u64 {
+            a.iter().zip(b).map(|(a, b)| u64::from(a.saturating_sub(*b))).sum()
+        };
+        prop_assert_eq!(distance(&from, &now), distance(&from, &to).min(step.into()));
+        prop_assert_eq!(distance(&from, &now) + distance(&now, &to), distance(&from, &to));
+    }
+
+    #[test]
+    fn a_plan_that_was_carried_out_stays(drawn in clusters(20, 50, 50), wanted in 0..600_u32, moves in 0..3_u32) {
+        let moves = [0, 7, u32::MAX][moves as usize];
+        let names = names(drawn.len());
+        let mut now = drawn;
+        // With steps of seven, 600 replicas need at most 86 of them.
+        for _ in 0..90 {
+            let next = counts(wanted, moves, &candidates(&now, &names));
+            for (drawn, count) in now.iter_mut().zip(&next) {
+                drawn.held = *count;
+            }
+        }
+        let settled: Vec<u32> = now.iter().map(|drawn| drawn.held).collect();
+        prop_assert_eq!(counts(wanted, moves, &candidates(&now, &names)), settled);
+    }
+
+    #[test]
+    fn the_order_of_candidates_does_not_matter(
+        drawn in clusters(20, 8, 30),
+        wanted in 0..300_u32,
+        moves in 0..10_u32,
+        seed: u64,
+    ) {
+        let names = names(drawn.len());
+        let candidates = candidates(&drawn, &names);
+        let mut order: Vec<usize> = (0..candidates.len()).collect();
+        let mut rng = godwit_common::rng::Rng::new(seed);
+        for end in (1..order.len()).rev() {
+            order.swap(end, rng.below(end as u64 + 1) as usize);
+        }
+        let shuffled: Vec<_> = order.iter().map(|index| candidates[*index].clone()).collect();
+        for moves in [moves, u32::MAX] {
+            let straight = counts(wanted, moves, &candidates);
+            let expected: Vec<u32> = order.iter().map(|index| straight[*index]).collect();
+            prop_assert_eq!(counts(wanted, moves, &shuffled), expected);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// Where a greedy walk would take hours, its end is recognised: no seat that is given comes after one that is not.
+    #[test]
+    fn first_seats_at_any_size(
+        drawn in clusters(200, 1_000_000, 1_000_000_000),
+        wanted in prop_oneof![0..100_000_u32, 0..=1_000_000_000_u32, Just(u32::MAX)],
+    ) {
+        let names = names(drawn.len());
+        let candidates = candidates(&drawn, &names);
+        let kept: Vec<u32> = candidates.iter().map(|c| c.held.min(most(c))).collect();
+        for (moves, floor) in [(u32::MAX, vec![0; kept.len()]), (0, kept)] {
+            let counts = counts(wanted, moves, &candidates);
+            let taking = u64::from(wanted) < sum(&floor);
+            let from = |i: usize| if taking { 0 } else { floor[i] };
+            let to = |i: usize| if taking { floor[i] } else { cap(&candidates[i]) };
+            let all: u64 = (0..counts.len()).map(|i| u64::from(to(i))).sum();
+            prop_assert_eq!(sum(&counts), all.min(wanted.into()));
+            prop_assert!((0..counts.len()).all(|i| (from(i)..=to(i)).contains(&counts[i])));
+            let last_given = (0..counts.len()).filter(|i| counts[*i] > from(*i)).map(|i| (i, counts[i] - 1));
+            let first_left = (0..counts.len()).filter(|i| counts[*i] < to(*i)).map(|i| (i, counts[i]));
+            let last_given = last_given.max_by(|a, b| before(&candidates, *a, *b));
+            let first_left = first_left.min_by(|a, b| before(&candidates, *a, *b));
+            if let (Some(given), Some(left)) = (last_given, first_left) {
+                prop_assert!(before(&candidates, given, left).is_lt(), "{:?} {:?}", given, left);
+            }
+        }
+    }
+}
+
+fn floor(candidate: &Candidate<'_>) -> u32 {
+    candidate.rule.map_or(0, Rule::min)
+}
