@@ -48,7 +48,7 @@ pub fn parse_application(text: &str) -> Result<Application, ManifestErrors> {
 fn no_workload(dependents: usize) -> crate::ManifestError {
     let problem = match dependents {
         0 => "the text is empty".to_owned(),
-        count => format!("there is no workload among the {count} objects"),
+        _ => "none of the objects is a workload".to_owned(),
     };
     source::whole_text(
         problem,

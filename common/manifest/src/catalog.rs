@@ -46,7 +46,7 @@ pub(crate) fn handling(api_version: &str, kind: &str) -> Handling {
         return match reason {
             Reason::Workload if api_version == "apps/v1" => Handling::Workload,
             Reason::Workload => Handling::Refused(
-                "this version of it is no longer served by any Kubernetes",
+                "Kubernetes serves it as apps/v1 only",
                 "write apiVersion: apps/v1",
             ),
             Reason::Namespaced => Handling::Dependent(Scope::Namespaced),

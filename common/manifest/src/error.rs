@@ -111,9 +111,8 @@ impl Collector {
         if self.errors.is_empty() {
             return Ok(value);
         }
-        Err(ManifestErrors {
-            errors: self.errors,
-            more: self.more,
-        })
+        let (mut errors, more) = (self.errors, self.more);
+        errors.sort_by_key(|error| error.document);
+        Err(ManifestErrors { errors, more })
     }
 }

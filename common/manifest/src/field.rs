@@ -56,7 +56,7 @@ impl<'a> Field<'a> {
 
     /// Reports that this field is not what it must be.
     pub(crate) fn refuse_value(&self, must_be: &str) {
-        let problem = format!("{} is not {must_be}", self.node.describe());
+        let problem = format!("{} is not valid here", self.node.describe());
         self.refuse(problem, format!("write {must_be}"));
     }
 
@@ -212,7 +212,10 @@ impl<'a> Object<'a> {
     }
 
     fn child(&self, key: &str, node: &'a Node) -> Field<'a> {
-        let plain = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric());
+        let plain = !key.is_empty()
+            && key
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         let parent = &self.at.path;
         let path = match (plain, parent.is_empty()) {
             (true, true) => key.to_owned(),

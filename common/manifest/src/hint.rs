@@ -25,9 +25,10 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 
 /// The remedy for an unknown word: the nearest known one, or all of them.
 pub(crate) fn remedy(word: &str, known: &[&str]) -> String {
-    match nearest(word, known) {
-        Some(candidate) => format!("did you mean {candidate:?}?"),
-        None => format!("known are {}", known.join(", ")),
+    match (nearest(word, known), known) {
+        (Some(candidate), _) => format!("did you mean {candidate:?}?"),
+        (None, [only]) => format!("write {only}"),
+        (None, _) => format!("known are {}", known.join(", ")),
     }
 }
 

@@ -217,9 +217,9 @@ fn mode(spec: &Object<'_>) -> Mode {
     let Some(field) = spec.get("mode") else {
         return Mode::Available;
     };
-    if field.node.as_text() == Some("atMost") {
+    if matches!(field.node.as_text(), Some("atMost" | "at_most")) {
         field.refuse(
-            "atMost is not available: it needs a fence that stops the old copies before new ones start",
+            "the mode atMost is not available: it needs a fence that stops the old copies before new ones start",
             "write mode: available, where both copies may run during a partition",
         );
         return Mode::Available;

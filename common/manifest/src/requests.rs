@@ -145,7 +145,7 @@ fn amounts(list: &Object<'_>) -> Amounts {
     for (name, field) in list.fields() {
         if !known(name) {
             let remedy = hint::remedy(name, STANDARD);
-            let remedy = format!("{remedy}; other resources have a domain, such as example.com/gpu");
+            let remedy = format!("{remedy} (other resources have a domain, such as example.com/gpu)");
             field.refuse("there is no such resource", remedy);
         } else if let Some(amount) = amount(name, &field) {
             amounts.0.insert(name.into(), amount);
@@ -169,7 +169,11 @@ fn amount(name: &str, field: &Field<'_>) -> Option<u64> {
         }
     };
     if name.contains('/') && !quantity.is_whole() {
-        field.refuse_value("a whole number: devices are not divisible");
+        let problem = format!(
+            "{} is not valid here: a device is not divisible",
+            field.node.describe()
+        );
+        field.refuse(problem, "write a whole number");
         return None;
     }
     let amount = if name == "cpu" {

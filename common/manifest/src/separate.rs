@@ -74,7 +74,8 @@ impl<'a> Half<'a> {
         self.done = end;
     }
 
-    fn finish(self) -> Option<String> {
+    fn finish(mut self) -> Option<String> {
+        self.blank_until(self.text.len());
         (!self.empty).then_some(self.kept)
     }
 }

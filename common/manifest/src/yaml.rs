@@ -118,7 +118,7 @@ impl Composer<'_> {
                 let data = meaning(&text, plain, tag.as_deref()).map_err(|problem| YamlError {
                     position,
                     problem,
-                    remedy: "put it in quotes if it is meant as a text".to_owned(),
+                    remedy: "write it in quotes and without a tag if it is meant as a text".to_owned(),
                 })?;
                 let bytes = text.len();
                 self.charge(

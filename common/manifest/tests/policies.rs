@@ -1,0 +1,184 @@
+//! Policies: what they say, what they leave to defaults, and what they may not say.
+
+use std::time::Duration;
+
+use godwit_manifest::{Amount, ClusterShare, Mode, Rebalance, Return, Strategy, parse_policies};
+
+const POLICY: &str = "\
+apiVersion: godwit.dev/v1
+kind: Policy
+metadata:
+  name: even
+spec:
+  strategy: weighted
+";
+
+fn policy_errors(more: &str) -> String {
+    let text = format!("{POLICY}{more}");
+    let message = parse_policies(&text).expect_err(&text).to_string();
+    message.replace("document 1 (line ", "(").replace("column ", "")
+}
+
+/// What follows the policy above, and what is wrong with it.
+const MISTAKES: &[(&str, &str)] = &[
+    (
+        "  clusters: {alpha: {wieght: 1}}",
+        "(7, 30): Policy even: spec.clusters.alpha.wieght: this field is unknown; did you mean \"weight\"?",
+    ),
+    (
+        "  clusters: {alpha: {weight: -1}}",
+        "(7, 30): Policy even: spec.clusters.alpha.weight: -1 is not valid here; write a whole number from 0 to 1000000",
+    ),
+    (
+        "  clusters: {Alpha: {weight: 1}}",
+        "(7, 21): Policy even: spec.clusters.Alpha: cluster name \"Alpha\" is not valid: it must be lower-case letters, digits and '-', beginning and ending with a letter or digit; write the name of a cluster",
+    ),
+    (
+        "  clusters: {alpha: {min: 5, max: 3}}",
+        "(7, 21): Policy even: spec.clusters.alpha: min 5 is larger than max 3; lower min or raise max (what is left out comes from the default)",
+    ),
+    (
+        "  lostAfter: 10",
+        "(7, 14): Policy even: spec.lostAfter: 10 is not valid here; write a duration from 0s to 1h, such as 10s or 1m30s",
+    ),
+    (
+        "  lostAfter: 2h",
+        "(7, 14): Policy even: spec.lostAfter: \"2h\" is not valid here; write a duration from 0s to 1h, such as 10s or 1m30s",
+    ),
+    (
+        "  lost_after: 10s",
+        "(7, 15): Policy even: spec.lost_after: this field is unknown; did you mean \"lostAfter\"?",
+    ),
+    (
+        "  mode: atMost",
+        "(7, 9): Policy even: spec.mode: the mode atMost is not available: it needs a fence that stops the old copies before new ones start; write mode: available, where both copies may run during a partition",
+    ),
+    (
+        "  mode: fast",
+        "(7, 9): Policy even: spec.mode: \"fast\" is not known; write available",
+    ),
+    (
+        "  maxSurge: 0",
+        "(6, 3): Policy even: spec: no replica can ever move: maxSurge and maxUnavailable are both 0; raise one of them",
+    ),
+    (
+        "  maxSurge: 200%",
+        "(7, 13): Policy even: spec.maxSurge: \"200%\" is not valid here; write a number of replicas, or a part from 0% to 100%",
+    ),
+    (
+        "  default: {weight: 0}",
+        "(6, 3): Policy even: spec: no cluster can ever get a replica: every weight is 0; give the default or one of the clusters a weight above 0",
+    ),
+    (
+        "  rebalance: sometimes",
+        "(7, 14): Policy even: spec.rebalance: \"sometimes\" is not known; known are never, gradual, always",
+    ),
+    (
+        "  onReturn: keepOriginal",
+        "(7, 13): Policy even: spec.onReturn: \"keepOriginal\" is not known; write keepReplacement",
+    ),
+    (
+        "  priority: 1e9",
+        "(7, 13): Policy even: spec.priority: 1000000000 is not valid here; write a whole number from -1000000 to 1000000",
+    ),
+    (
+        "  strategi: x",
+        "(7, 13): Policy even: spec.strategi: this field is unknown; did you mean \"strategy\"?",
+    ),
+    (
+        "  strategy2: duplicate",
+        "(7, 14): Policy even: spec.strategy2: this field is unknown; did you mean \"strategy\"?",
+    ),
+    (
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}",
+        "document 2 (line 8, 1): ConfigMap x: ConfigMap of v1 is not a policy; apply applications and policies each on their own",
+    ),
+    (
+        "---\napiVersion: godwit.dev/v2\nkind: Policy\nmetadata: {name: x}",
+        "document 2 (line 8, 1): Policy x: there is no Policy in godwit.dev/v2; write apiVersion: godwit.dev/v1 and kind: Policy",
+    ),
+    (
+        "---\napiVersion: godwit.dev/v1\nkind: Policy\nmetadata: {name: even}\nspec: {}",
+        "document 2 (line 10, 18): Policy even: metadata.name: there is already a policy even; remove one of the two, or rename it",
+    ),
+];
+
+#[test]
+fn mistakes_are_named_with_place_value_and_remedy() {
+    for (more, message) in MISTAKES {
+        assert_eq!(&policy_errors(more), message, "{more:?}");
+    }
+}
+
+#[test]
+fn what_a_policy_leaves_out_has_its_default() {
+    let policies = parse_policies(POLICY).unwrap();
+    let [policy] = policies.as_slice() else {
+        panic!("one policy, but {policies:?}");
+    };
+    let even = ClusterShare {
+        weight: 1,
+        min: 0,
+        max: None,
+    };
+    assert_eq!(policy.name.as_str(), "even");
+    assert_eq!((policy.strategy, policy.default), (Strategy::Weighted, even));
+    assert!(policy.clusters.is_empty());
+    assert_eq!(policy.rebalance, Rebalance::Never);
+    assert_eq!(policy.lost_after, Duration::from_secs(10));
+    assert_eq!((policy.mode, policy.priority), (Mode::Available, 0));
+    assert_eq!(policy.max_surge, Amount::Percent(25));
+    assert_eq!(policy.max_unavailable, Amount::Count(0));
+    assert_eq!(policy.on_return, Return::KeepReplacement);
+}
+
+#[test]
+fn everything_that_a_policy_says_is_read() {
+    let text = format!(
+        "{POLICY}{}",
+        "
+  default: {weight: 3, min: 1}
+  clusters:
+    alpha: {weight: 0, max: 5}
+    bravo: {}
+    \"7\": {min: 2}
+  rebalance: gradual
+  lostAfter: 0
+  mode: available
+  priority: -5
+  maxSurge: 4
+  maxUnavailable: 10%
+  onReturn: keepReplacement
+"
+    );
+    let policy = parse_policies(&text).unwrap().remove(0);
+    let shares: Vec<(&str, u32, u32, Option<u32>)> = policy
+        .clusters
+        .iter()
+        .map(|(name, share)| (name.as_str(), share.weight, share.min, share.max))
+        .collect();
+    let expected = [("7", 3, 2, None), ("alpha", 0, 1, Some(5)), ("bravo", 3, 1, None)];
+    assert_eq!(shares, expected);
+    assert_eq!(policy.rebalance, Rebalance::Gradual);
+    assert_eq!(policy.lost_after, Duration::ZERO);
+    assert_eq!(policy.priority, -5);
+    assert_eq!(policy.max_surge, Amount::Count(4));
+    assert_eq!(policy.max_unavailable, Amount::Percent(10));
+}
+
+#[test]
+fn amounts_round_as_the_rules_say() {
+    for (amount, wanted, up, down) in [
+        (Amount::Percent(25), 10, 3, 2),
+        (Amount::Percent(25), 1, 1, 0),
+        (Amount::Percent(25), 0, 1, 0),
+        (Amount::Percent(0), 10, 0, 0),
+        (Amount::Percent(100), 10, 10, 10),
+        (Amount::Percent(100), u32::MAX, u32::MAX, u32::MAX),
+        (Amount::Count(3), 10, 3, 3),
+        (Amount::Count(3), 1, 3, 1),
+    ] {
+        let both = (amount.of_rounded_up(wanted), amount.of_rounded_down(wanted));
+        assert_eq!(both, (up, down), "{amount:?} of {wanted}");
+    }
+}
