@@ -27,7 +27,7 @@ pub(crate) const PURE: [(&str, &[&str]); 5] = [
 const IMPURE_MODULES: [&str; 5] = ["env", "fs", "net", "process", "thread"];
 const CLOCKS: [&str; 2] = ["Instant", "SystemTime"];
 
-/// A dependency that only the listed packages may have; the second list may use it in their tests.
+/// A dependency that only the first list of packages may have; the second may use it too, in tests.
 const RESERVED: [(&str, &[&str], &[&str]); 7] = [
     ("kube", &["agent"], &["kubesim", "tests"]),
     ("k8s-openapi", &["agent"], &["kubesim", "tests"]),
