@@ -32,25 +32,13 @@ const RESERVED: [(&str, &[&str], &[&str]); 7] = [
     ("kube", &["agent"], &["kubesim", "tests"]),
     ("k8s-openapi", &["agent"], &["kubesim", "tests"]),
     ("redb", &["hub"], &[]),
-    (
-        "godwit-hub",
-        &["cli", "tests", "bench"],
-        &["cli", "tests", "bench"],
-    ),
-    (
-        "godwit-agent",
-        &["cli", "tests", "bench"],
-        &["cli", "tests", "bench"],
-    ),
-    (
-        "godwit-hub-core",
-        &["hub", "tests", "tests/sim", "bench"],
-        &["cli"],
-    ),
+    ("godwit-hub", &["cli", "tests", "bench"], &[]),
+    ("godwit-agent", &["cli", "tests", "bench"], &[]),
+    ("godwit-hub-core", &["hub", "tests", "tests/sim", "bench"], &[]),
     (
         "godwit-agent-core",
         &["agent", "tests", "tests/sim", "bench"],
-        &["cli"],
+        &[],
     ),
 ];
 
