@@ -7,6 +7,7 @@ use godwit_common::TaintEffect;
 
 use crate::field::{Field, Object};
 use crate::model::{PodShape, Toleration};
+use crate::node::Data;
 use crate::requests::{self, Container};
 use crate::{POLICY_ANNOTATION, metadata};
 
@@ -68,12 +69,11 @@ fn labels_of<'a>(metadata: &Object<'a>) -> BTreeMap<&'a str, &'a str> {
 /// The containers of a pod, of which there is at least one.
 fn containers(spec: &Object<'_>, key: &str) -> Option<Vec<Container>> {
     let field = spec.require(key, "a pod has at least one container")?;
-    let containers = container_list(&field);
-    if containers.is_empty() && field.items().is_empty() {
+    if matches!(&field.node.data, Data::List(items) if items.is_empty()) {
         field.refuse("the list is empty", "a pod has at least one container");
         return None;
     }
-    Some(containers)
+    Some(container_list(&field))
 }
 
 fn containers_if_any(spec: &Object<'_>, key: &str) -> Vec<Container> {

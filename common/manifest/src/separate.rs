@@ -75,7 +75,10 @@ impl<'a> Half<'a> {
     }
 
     fn finish(mut self) -> Option<String> {
+        if self.empty {
+            return None;
+        }
         self.blank_until(self.text.len());
-        (!self.empty).then_some(self.kept)
+        Some(self.kept)
     }
 }

@@ -180,6 +180,11 @@ fn selectors() {
 fn pods() {
     check(&[
         (
+            "containers:\n        - name",
+            "containers:\n          name",
+            "(16, 11): Deployment web: spec.template.spec.containers: a mapping is not valid here; write a list",
+        ),
+        (
             "containers:\n        - name: nginx\n          image: nginx",
             "containers: []\n      x:\n        - name: a",
             "(15, 19): Deployment web: spec.template.spec.containers: the list is empty; a pod has at least one container",
