@@ -1,9 +1,28 @@
-//! The machine's root.
+//! The machine's root: it hands each event to the part that it concerns, then lets every part do what is due.
 
-use godwit_common::Time;
+use std::time::Duration;
+
+use godwit_common::link::{Hello, Leadership as LeadershipMessage, Targets, Up, VERSIONS, Welcome};
 use godwit_common::rng::Rng;
+use godwit_common::{Epoch, Fence, Time, Uid};
 
-use crate::{Config, Effect, Event};
+use crate::cx::{Cx, Ops, Purpose, Retry};
+use crate::fence::{Keeper, still_holds};
+use crate::judge::Authority;
+use crate::leadership::{Leadership, describe};
+use crate::link::Link;
+use crate::remover::Remover;
+use crate::report::Reporter;
+use crate::rows::{Changed, Rows, kinds};
+use crate::view::{Touched, View};
+use crate::writer::Writer;
+use crate::{
+    Call, CallError, Config, Effect, Event, Identity, Kind, Log, Reply, Scope, fence, leadership, link,
+};
+use crate::{remover, writer};
+
+/// How long the end of the process may wait for its goodbye and its Lease.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// The agent of one member cluster.
 ///
@@ -15,19 +34,443 @@ use crate::{Config, Effect, Event};
 pub struct Agent {
     config: Config,
     rng: Rng,
+    ops: Ops,
+    identity: Option<Identity>,
+    identity_asked: bool,
+    identity_retry: Retry,
+    link: Link,
+    leadership: Leadership,
+    keeper: Keeper,
+    rows: Rows,
+    view: View,
+    writer: Writer,
+    remover: Remover,
+    reporter: Reporter,
+    /// The highest epoch heard of the cluster's own federation, beyond what the fence says (S10).
+    heard: (Uid, Epoch),
+    applied: Fence,
+    /// When the process ends at the latest.
+    stopping: Option<Time>,
+    exited: bool,
 }
 
 impl Agent {
     /// An agent that has just started and knows nothing.
     pub fn new(config: Config, rng: Rng) -> Self {
-        Self { config, rng }
+        Self {
+            rng,
+            ops: Ops::default(),
+            identity: None,
+            identity_asked: false,
+            identity_retry: Retry::new(config.dial_cap),
+            link: Link::new(&config),
+            leadership: Leadership::new(&config),
+            keeper: Keeper::new(&config),
+            rows: Rows::default(),
+            view: View::default(),
+            writer: Writer::default(),
+            remover: Remover::default(),
+            reporter: Reporter::new(&config),
+            heard: (Uid::default(), Epoch::default()),
+            applied: Fence::default(),
+            stopping: None,
+            exited: false,
+            config,
+        }
     }
 
     /// Takes in one event and says what shall be done.
-    pub fn step(&mut self, _now: Time, _event: Event, _effects: &mut Vec<Effect>) {}
+    pub fn step(&mut self, now: Time, event: Event, effects: &mut Vec<Effect>) {
+        if self.exited {
+            return;
+        }
+        let mut rng = self.rng.clone();
+        let mut ops = std::mem::take(&mut self.ops);
+        let mut cx = Cx {
+            now,
+            rng: &mut rng,
+            effects,
+            ops: &mut ops,
+        };
+        self.take_in(&mut cx, event);
+        self.settle(&mut cx);
+        self.rng = rng;
+        self.ops = ops;
+    }
 
     /// When a [`Event::Tick`] is wanted next.
     pub fn deadline(&self) -> Option<Time> {
-        None
+        if self.exited {
+            return None;
+        }
+        let identity = (self.identity.is_none() && !self.identity_asked).then_some(self.identity_retry.at);
+        let (campaign, leads) = (
+            self.link.is_up() && self.stopping.is_none(),
+            self.leadership.term().is_some(),
+        );
+        let resign = self
+            .link
+            .down_since()
+            .filter(|_| leads)
+            .map(|since| since + self.config.resign_after);
+        let work = [self.writer.deadline(), self.remover.deadline()]
+            .into_iter()
+            .flatten()
+            .min();
+        let work = work.filter(|_| self.term().is_some());
+        let report = self
+            .may_report()
+            .then(|| self.reporter.deadline(&self.rows))
+            .flatten();
+        let knows_itself = self.identity.is_some() && self.keeper.is_known();
+        let link = self.link.deadline().filter(|_| knows_itself || self.link.is_up());
+        let all = [
+            identity,
+            link,
+            self.leadership.deadline(campaign, self.stopping.is_none()),
+            resign,
+            self.keeper.deadline(),
+            work,
+            report,
+            self.stopping,
+        ];
+        all.into_iter().flatten().min()
     }
+
+    fn take_in(&mut self, cx: &mut Cx, event: Event) {
+        match event {
+            Event::Tick => {}
+            Event::Received { session, message } => match self.link.received(cx, session, message) {
+                link::News::Nothing | link::News::Lost => {}
+                link::News::Welcomed(welcome) => self.welcomed(welcome),
+                link::News::Targets(targets) => {
+                    if self.keeper.is_claimed() {
+                        self.keeper.offer(targets, &mut self.link.outbox, cx.now);
+                    }
+                }
+            },
+            Event::Sent { session } => self.link.sent(session),
+            Event::Closed { session, reason } => {
+                self.link.closed(cx, session, &reason);
+            }
+            Event::Done { op, result } => {
+                if let Some(purpose) = cx.ops.close(op) {
+                    self.done(cx, purpose, result);
+                }
+            }
+            Event::Watched { watch, change } => {
+                let touched = self.view.apply(watch, change);
+                self.touched(touched);
+            }
+            Event::Stop => {
+                if self.stopping.is_none() {
+                    self.stopping = Some(cx.now + STOP_LIMIT);
+                    self.link.stop(cx);
+                }
+            }
+        }
+    }
+
+    fn done(&mut self, cx: &mut Cx, purpose: Purpose, result: Result<Reply, CallError>) {
+        match purpose {
+            Purpose::Identity => self.identified(cx, result),
+            Purpose::Lease => {
+                let campaign = self.link.is_up() && self.stopping.is_none();
+                let news = self.leadership.done(cx, result, campaign);
+                self.leadership_news(cx, news);
+            }
+            Purpose::Fence => {
+                let news = self.keeper.done(cx, result);
+                self.fence_news(cx, news);
+            }
+            Purpose::Row(uid) => match self.writer_desk() {
+                Some((writer, mut desk)) => writer.done(cx, &mut desk, uid, result),
+                None => self.writer.abandon(uid),
+            },
+            Purpose::Grave(uid) => {
+                if self.term().is_none() {
+                    self.remover.abandon(uid);
+                } else {
+                    let (remover, mut desk) = self.remover_desk();
+                    if remover.done(cx, &mut desk, uid, result) {
+                        self.buried(uid);
+                    }
+                }
+            }
+        }
+    }
+
+    fn identified(&mut self, cx: &mut Cx, result: Result<Reply, CallError>) {
+        self.identity_asked = false;
+        match result {
+            Ok(Reply::Identity(identity)) => self.identity = Some(identity),
+            other => self
+                .identity_retry
+                .failed(cx, "identifying the cluster", describe(other)),
+        }
+    }
+
+    /// Lets every part do what is due. The order matters in one place only: what must be said goes before reports.
+    fn settle(&mut self, cx: &mut Cx) {
+        if self.identity.is_none()
+            && !self.identity_asked
+            && self.identity_retry.due(cx.now)
+            && self.stopping.is_none()
+        {
+            self.identity_asked = true;
+            cx.call(Purpose::Identity, Call::ReadIdentity);
+        }
+        let hello = || hello(&self.config, self.identity.as_ref(), &self.keeper, self.heard);
+        self.link.pump(cx, hello);
+        let active = self.stopping.is_none();
+        let campaign = active && self.link.is_up();
+        let keep = active && self.link.was_up_within(self.config.resign_after, cx.now);
+        let news = self.leadership.pump(cx, campaign, keep);
+        self.leadership_news(cx, news);
+        loop {
+            match self.keeper.pump(cx, &self.rows, &mut self.link.outbox) {
+                fence::News::Nothing => break,
+                news => self.fence_news(cx, news),
+            }
+        }
+        if self.leadership.is_led_by_other() {
+            self.view.stop(cx);
+        }
+        self.work(cx);
+        self.link.flush(cx);
+        if self.may_report()
+            && let Some(report) = self.reporter.pop(cx.now, &self.view, &self.rows)
+        {
+            self.link.send(cx, Up::Report(report));
+        }
+        self.link.beat(cx);
+        self.end(cx);
+    }
+
+    fn work(&mut self, cx: &mut Cx) {
+        if self.term().is_none() {
+            return;
+        }
+        let room = |agent: &Self| {
+            let used = agent.writer.in_flight() + agent.remover.in_flight();
+            agent.config.calls_in_flight.saturating_sub(used)
+        };
+        let for_removals = room(self);
+        let (remover, mut desk) = self.remover_desk();
+        let buried = remover.pump(cx, &mut desk, for_removals);
+        buried.into_iter().for_each(|uid| self.buried(uid));
+        let for_writes = room(self);
+        if let Some((writer, mut desk)) = self.writer_desk() {
+            writer.pump(cx, &mut desk, for_writes);
+        }
+        let held = self.rows.fence();
+        if self.rows.reflects() == held.generation && self.applied != held {
+            self.applied = held;
+            cx.log(Log::Applied(held));
+        }
+    }
+
+    fn end(&mut self, cx: &mut Cx) {
+        let Some(limit) = self.stopping else { return };
+        let quiet = self.link.is_drained() && self.leadership.is_released();
+        if quiet || limit <= cx.now {
+            self.view.stop(cx);
+            self.link.close(cx);
+            cx.effects.push(Effect::Exit);
+            self.exited = true;
+        }
+    }
+
+    fn welcomed(&mut self, welcome: Welcome) {
+        if self.heard.0 != welcome.federation {
+            self.heard = (welcome.federation, Epoch::default());
+        }
+        self.heard.1 = self.heard.1.max(welcome.epoch);
+        self.announce();
+    }
+
+    /// Tells the hub that this agent leads, if it does, and begins its reports anew.
+    fn announce(&mut self) {
+        let Some(term) = self.term() else { return };
+        self.reporter.restart();
+        self.link.outbox.leadership(LeadershipMessage::Leading {
+            term,
+            fence: self.keeper.record().fence,
+            base: self.rows.fence().generation,
+            digest: self.rows.digest(),
+        });
+    }
+
+    fn leadership_news(&mut self, cx: &mut Cx, news: leadership::News) {
+        match news {
+            leadership::News::Nothing => {}
+            leadership::News::Won(term) => {
+                self.keeper.begin(term);
+                self.view.start(cx);
+            }
+            leadership::News::Lost(why) => self.end_reign(cx, why),
+        }
+    }
+
+    fn fence_news(&mut self, cx: &mut Cx, news: fence::News) {
+        match news {
+            fence::News::Nothing => {}
+            fence::News::Claimed => self.claimed(cx),
+            fence::News::Deposed => {
+                self.leadership.depose(cx);
+                self.end_reign(cx, "another agent has led since");
+            }
+            fence::News::Accepted(targets) => self.accepted(cx, &targets),
+        }
+    }
+
+    fn claimed(&mut self, cx: &mut Cx) {
+        if !still_holds(&self.rows, &self.keeper.record()) {
+            self.rows.clear();
+        }
+        for (kind, workload) in kinds(&self.rows) {
+            self.view.ensure(cx, kind, workload);
+        }
+        let all = Changed {
+            rows: self.rows.rows().map(|(uid, _)| uid).collect(),
+            graves: self.rows.graves().map(|(uid, _)| uid).collect(),
+            workloads: Vec::new(),
+        };
+        self.look_at(all);
+        self.announce();
+    }
+
+    fn accepted(&mut self, cx: &mut Cx, targets: &Targets) {
+        let changed = self.rows.merge(targets);
+        let rows = changed.rows.iter().filter_map(|uid| self.rows.row(*uid));
+        let rows = rows.map(|row| (Kind::of(&row.key), row.replicas.is_some()));
+        let graves = changed.graves.iter().filter_map(|uid| self.rows.grave(*uid));
+        let graves = graves.map(|grave| (Kind::of(&grave.key), grave.workload.is_some()));
+        for (kind, workload) in rows.chain(graves) {
+            self.view.ensure(cx, kind, workload);
+        }
+        self.look_at(changed);
+        self.link.outbox.have_sync();
+        self.link.outbox.accepted(self.rows.fence(), self.rows.digest());
+        cx.log(Log::Accepted(targets.fence));
+    }
+
+    fn look_at(&mut self, changed: Changed) {
+        for uid in changed.rows {
+            self.writer.enqueue(&self.rows, uid);
+        }
+        for uid in changed.graves {
+            self.remover.enqueue(uid);
+        }
+        self.reporter.dirty.ids.extend(changed.workloads);
+    }
+
+    fn end_reign(&mut self, cx: &mut Cx, why: &'static str) {
+        self.keeper.end();
+        self.writer.clear();
+        self.remover.clear();
+        if self.link.is_up() {
+            self.link.outbox.leadership(LeadershipMessage::Following);
+        }
+        cx.log(Log::Following(why));
+    }
+
+    fn touched(&mut self, mut touched: Touched) {
+        for key in &touched.objects {
+            let gone = self.view.object(key).is_none();
+            let (rows, graves): (Vec<Uid>, Vec<Uid>) = (
+                self.rows.rows_of(key).collect(),
+                self.rows.graves_of(key).collect(),
+            );
+            rows.into_iter()
+                .for_each(|uid| self.writer.object_changed(&mut self.rows, &self.view, uid));
+            graves.into_iter().for_each(|uid| self.remover.changed(uid, gone));
+        }
+        for id in &touched.workloads {
+            let gone = self.view.tally(id).is_none();
+            self.rows
+                .graves_of_workload(id)
+                .for_each(|uid| self.remover.changed(uid, gone));
+        }
+        if let Some(Scope::Workloads(kind) | Scope::Objects(kind)) = &touched.settled {
+            self.writer.kind_settled(&mut self.rows, kind);
+            let graves = self
+                .rows
+                .graves()
+                .filter(|(_, grave)| Kind::of(&grave.key) == *kind);
+            graves.for_each(|(uid, _)| self.remover.enqueue(uid));
+        }
+        self.reporter.dirty.touched(&mut touched);
+    }
+
+    /// A former life is gone: the next one may begin.
+    fn buried(&mut self, uid: Uid) {
+        let Some(key) = self.rows.grave(uid).map(|grave| grave.key.clone()) else {
+            return;
+        };
+        self.rows
+            .rows_of(&key)
+            .for_each(|uid| self.writer.enqueue(&self.rows, uid));
+    }
+
+    /// The term of this agent's reign, once the fence knows it and as long as it may act.
+    fn term(&self) -> Option<godwit_common::link::LeaderTerm> {
+        let acts = self.keeper.is_claimed() && self.stopping.is_none();
+        self.leadership.term().filter(|_| acts)
+    }
+
+    /// A report that waits behind other messages would be old before it leaves.
+    fn may_report(&self) -> bool {
+        self.term().is_some() && self.link.is_idle() && self.view.is_synced()
+    }
+
+    fn writer_desk(&mut self) -> Option<(&mut Writer, writer::Desk<'_>)> {
+        let mine = Authority {
+            fence: self.rows.fence(),
+            term: self.term()?,
+        };
+        let desk = writer::Desk {
+            rows: &mut self.rows,
+            view: &self.view,
+            dirty: &mut self.reporter.dirty,
+            mine,
+        };
+        Some((&mut self.writer, desk))
+    }
+
+    fn remover_desk(&mut self) -> (&mut Remover, remover::Desk<'_>) {
+        let desk = remover::Desk {
+            rows: &mut self.rows,
+            view: &self.view,
+            dirty: &mut self.reporter.dirty,
+        };
+        (&mut self.remover, desk)
+    }
+}
+
+/// The first message of a session; not before the agent knows which cluster it is in, and what that holds.
+fn hello(
+    config: &Config,
+    identity: Option<&Identity>,
+    keeper: &Keeper,
+    heard: (Uid, Epoch),
+) -> Option<Hello> {
+    let identity = identity.filter(|_| keeper.is_known())?;
+    let held = keeper.record().fence;
+    let federation = Some(held.federation).filter(|federation| *federation != Uid::default());
+    let heard = if heard.0 == held.federation {
+        heard.1
+    } else {
+        Epoch::default()
+    };
+    Some(Hello {
+        versions: VERSIONS,
+        build: config.build.clone(),
+        instance: config.instance.clone(),
+        zone: identity.zone.clone(),
+        cluster_uid: identity.cluster_uid,
+        federation,
+        highest_epoch: held.epoch.max(heard),
+        region: identity.region.clone(),
+    })
 }

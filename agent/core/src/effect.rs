@@ -181,6 +181,8 @@ pub enum Log {
     Following(&'static str),
     /// Targets were accepted.
     Accepted(Fence),
+    /// The watch shows all that the accepted targets ask for, except for what has a problem.
+    Applied(Fence),
     /// Targets were not accepted, and why.
     Rejected(&'static str),
     /// A row cannot be applied, or an ended life not removed, and why.
@@ -215,6 +217,9 @@ impl fmt::Display for Log {
                 "accepted epoch {} generation {}",
                 fence.epoch, fence.generation
             ),
+            Self::Applied(fence) => {
+                write!(f, "applied epoch {} generation {}", fence.epoch, fence.generation)
+            }
             Self::Rejected(why) => write!(f, "targets not accepted: {why}"),
             Self::Problem { key, problem } => write!(f, "{key}: {problem}"),
             Self::Trouble { what, reason } => write!(f, "{what} failed: {reason}"),

@@ -4,11 +4,24 @@
 //! It never reads a clock, opens a socket, calls Kubernetes or draws randomness: [`Agent`] states the contract.
 
 mod agent;
+mod capacity;
 mod config;
+mod cx;
 mod effect;
 mod event;
+mod fence;
+mod judge;
 pub mod labels;
+mod leadership;
+mod link;
 mod member;
+mod outbox;
+mod remover;
+mod report;
+mod rows;
+mod schedule;
+mod view;
+mod writer;
 
 pub use agent::Agent;
 pub use config::Config;

@@ -1,0 +1,285 @@
+//! What the hub is told of the cluster (S11, S25): differences from what it was told last, so that however long it could
+//! not be reached, and however much happened, the next report is as large as what is different now.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use godwit_common::link::{COUNT_MAX, Capacity, ROWS_MAX, Report, Status, TEXT_MAX};
+use godwit_common::{Generation, Time, Uid, WorkloadId};
+
+use crate::Config;
+use crate::rows::{Row, Rows};
+use crate::view::{Touched, View};
+
+/// In a report of more rows than this, problems are cut to [`SHORT_TEXT_MAX`], so that it stays within the 4 MiB that a
+/// stream carries in one message.
+const FULL_TEXT_ROWS_MAX: usize = 1_500;
+const SHORT_TEXT_MAX: usize = 96;
+
+/// What may read differently than it was told.
+#[derive(Debug, Default)]
+pub(crate) struct Dirty {
+    pub(crate) ids: BTreeSet<WorkloadId>,
+    /// Removals that were completed and not told yet.
+    pub(crate) removed: BTreeSet<Uid>,
+    /// All workloads of these namespaces; of all of them for the empty one.
+    namespaces: BTreeSet<Arc<str>>,
+    capacity: bool,
+    urgent: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Reporter {
+    interval: Duration,
+    soon: Duration,
+    capacity_interval: Duration,
+    pub(crate) dirty: Dirty,
+    /// What the hub was told, for each workload.
+    told: BTreeMap<WorkloadId, Status>,
+    told_reflects: Generation,
+    told_capacity: Option<Capacity>,
+    /// The inventory of this session and reign was sent.
+    opened: bool,
+    last: Time,
+    last_capacity: Time,
+}
+
+impl Dirty {
+    pub(crate) fn touched(&mut self, touched: &mut Touched) {
+        self.ids.append(&mut touched.workloads);
+        self.capacity |= touched.capacity;
+        self.urgent |= touched.readiness;
+    }
+
+    /// The problem of a row changed: its workload's own, or that of the workloads which may lean on it.
+    pub(crate) fn problem_of(&mut self, row: &Row) {
+        match row.workload() {
+            Some(id) => self.ids.insert(id),
+            None => self.namespaces.insert(row.key.namespace.clone()),
+        };
+    }
+}
+
+impl Reporter {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            interval: config.report_interval,
+            soon: config.report_soon,
+            capacity_interval: config.capacity_interval,
+            dirty: Dirty::default(),
+            told: BTreeMap::new(),
+            told_reflects: Generation::default(),
+            told_capacity: None,
+            opened: false,
+            last: Time::default(),
+            last_capacity: Time::default(),
+        }
+    }
+
+    /// A session or a reign begins: the next report is an inventory.
+    pub(crate) fn restart(&mut self) {
+        self.opened = false;
+    }
+
+    /// The report that is due, if any.
+    pub(crate) fn pop(&mut self, now: Time, view: &View, rows: &Rows) -> Option<Report> {
+        if !self.opened {
+            self.opened = true;
+            return Some(self.inventory(now, view, rows));
+        }
+        self.expand(view, rows);
+        if self.due(rows).is_none_or(|due| due > now) {
+            return None;
+        }
+        let report = self.changes(now, view, rows);
+        let empty = report.statuses.is_empty() && report.removed.is_empty() && report.capacity.is_none();
+        (!empty || self.told_reflects != report.reflects).then(|| {
+            self.told_reflects = report.reflects;
+            report
+        })
+    }
+
+    pub(crate) fn deadline(&self, rows: &Rows) -> Option<Time> {
+        match self.opened {
+            true => self.due(rows),
+            false => Some(Time::default()),
+        }
+    }
+
+    fn due(&self, rows: &Rows) -> Option<Time> {
+        let dirty = &self.dirty;
+        let statuses = !dirty.ids.is_empty() || !dirty.namespaces.is_empty();
+        let news = statuses || !dirty.removed.is_empty() || rows.reflects() != self.told_reflects;
+        let wait = if dirty.urgent { self.soon } else { self.interval };
+        let news = news.then(|| self.last + wait);
+        let capacity = dirty
+            .capacity
+            .then(|| (self.last_capacity + self.capacity_interval).max(self.last + self.soon));
+        [news, capacity].into_iter().flatten().min()
+    }
+
+    /// All that is there; what it does not list does not exist (S11).
+    fn inventory(&mut self, now: Time, view: &View, rows: &Rows) -> Report {
+        let ids: BTreeSet<&WorkloadId> = view
+            .workload_ids()
+            .chain(rows.workload_ids())
+            .chain(self.told.keys())
+            .collect();
+        let status = |id: &&WorkloadId| status(id, view, rows, self.told.get(*id));
+        let statuses: Vec<Status> = ids.iter().filter_map(status).collect();
+        let capacity = view.capacity();
+        self.told.clear();
+        self.told.extend(
+            statuses
+                .iter()
+                .map(|status| (status.workload.clone(), status.clone())),
+        );
+        self.told_reflects = rows.reflects();
+        self.told_capacity = Some(capacity.clone());
+        (self.last, self.last_capacity) = (now, now);
+        self.dirty = Dirty::default();
+        let mut report = Report {
+            complete: true,
+            reflects: self.told_reflects,
+            statuses,
+            removed: rows
+                .graves()
+                .filter(|(_, grave)| grave.done)
+                .map(|(uid, _)| uid)
+                .collect(),
+            capacity: Some(capacity),
+        };
+        // One message is bounded; what does not fit follows at once as changes.
+        for status in report.statuses.drain(report.statuses.len().min(ROWS_MAX)..) {
+            self.told.remove(&status.workload);
+            self.dirty.ids.insert(status.workload);
+            self.dirty.urgent = true;
+        }
+        let later = report.removed.drain(report.removed.len().min(ROWS_MAX)..);
+        self.dirty.removed.extend(later);
+        cut_texts(&mut report.statuses);
+        report
+    }
+
+    fn changes(&mut self, now: Time, view: &View, rows: &Rows) -> Report {
+        let mut statuses = Vec::new();
+        while statuses.len() < ROWS_MAX {
+            let Some(id) = self.dirty.ids.pop_first() else {
+                break;
+            };
+            let told = self.told.remove(&id);
+            let Some(new) = status(&id, view, rows, told.as_ref()) else {
+                statuses.extend(told.map(gone));
+                continue;
+            };
+            if told.as_ref() != Some(&new) {
+                statuses.push(new.clone());
+            }
+            self.told.insert(id, new);
+        }
+        cut_texts(&mut statuses);
+        let mut removed = Vec::new();
+        while removed.len() < ROWS_MAX
+            && let Some(uid) = self.dirty.removed.pop_first()
+        {
+            removed.push(uid);
+        }
+        self.dirty.urgent = !self.dirty.ids.is_empty();
+        self.last = now;
+        // Whatever calls for a report, it carries the room of the same cut.
+        let capacity = std::mem::take(&mut self.dirty.capacity).then(|| view.capacity());
+        let capacity = capacity.filter(|capacity| self.told_capacity.as_ref() != Some(capacity));
+        if capacity.is_some() {
+            self.told_capacity = capacity.clone();
+            self.last_capacity = now;
+        }
+        Report {
+            complete: false,
+            reflects: rows.reflects(),
+            statuses,
+            removed,
+            capacity,
+        }
+    }
+
+    /// Turns namespaces into the workloads in them.
+    fn expand(&mut self, view: &View, rows: &Rows) {
+        if self.dirty.namespaces.is_empty() {
+            return;
+        }
+        let namespaces = std::mem::take(&mut self.dirty.namespaces);
+        let all = namespaces.contains("");
+        let ids = view.workload_ids().chain(rows.workload_ids());
+        let within = ids.filter(|id| all || namespaces.contains(&id.namespace));
+        self.dirty.ids.extend(within.cloned());
+    }
+}
+
+/// The state of a workload now; `None` when there is nothing to say of it.
+fn status(id: &WorkloadId, view: &View, rows: &Rows, told: Option<&Status>) -> Option<Status> {
+    let (object, row, tally) = (view.workload(id), rows.workload(id), view.tally(id));
+    let around = rows.problem_around(id);
+    let own = row
+        .map(|(_, row)| row.problem.clone())
+        .filter(|problem| !problem.is_empty());
+    let problem = own
+        .or(around)
+        .or_else(|| tally.and_then(|tally| tally.problem().cloned()));
+    if object.is_none() {
+        let known = row.is_some() || told.is_some();
+        let worth_saying = tally.is_some() || (row.is_some() && (told.is_some() || problem.is_some()));
+        if !(known && worth_saying) {
+            return None;
+        }
+    }
+    let stamp = object.and_then(|object| object.stamp);
+    let uid = stamp
+        .map(|stamp| stamp.uid)
+        .or(row.map(|(uid, _)| uid))
+        .or(told.map(|told| told.uid));
+    let tally = tally.cloned().unwrap_or_default();
+    Some(Status {
+        workload: id.clone(),
+        uid: uid.unwrap_or_default(),
+        revision: stamp
+            .map(|stamp| stamp.revision)
+            .or(told.map(|told| told.revision))
+            .unwrap_or(0),
+        replicas: object
+            .and_then(|object| object.replicas)
+            .unwrap_or(0)
+            .min(COUNT_MAX),
+        pods: tally.pods.min(COUNT_MAX),
+        bound: tally.bound.min(COUNT_MAX),
+        ready: tally.ready.min(COUNT_MAX),
+        unschedulable: tally.unschedulable.min(COUNT_MAX),
+        problem: problem.unwrap_or_default(),
+        exists: object.is_some(),
+    })
+}
+
+/// The last word on a workload.
+fn gone(told: Status) -> Status {
+    Status {
+        replicas: 0,
+        pods: 0,
+        bound: 0,
+        ready: 0,
+        unschedulable: 0,
+        problem: Arc::default(),
+        exists: false,
+        ..told
+    }
+}
+
+fn cut_texts(statuses: &mut [Status]) {
+    let max = match statuses.len() {
+        0..=FULL_TEXT_ROWS_MAX => TEXT_MAX,
+        _ => SHORT_TEXT_MAX,
+    };
+    for status in statuses.iter_mut().filter(|status| status.problem.len() > max) {
+        let end = status.problem.floor_char_boundary(max);
+        status.problem = status.problem.get(..end).unwrap_or_default().into();
+    }
+}

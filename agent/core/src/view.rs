@@ -1,0 +1,351 @@
+//! What the watches show: the member cluster as this agent sees it, and for each workload the sum of its pods.
+//! An event costs what it names; nothing is ever scanned but at the end of a new listing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use godwit_common::link::Capacity;
+use godwit_common::{ObjectKey, WorkloadId};
+
+use crate::capacity::Nodes;
+use crate::cx::Cx;
+use crate::rows::workload_of;
+use crate::{Change, Effect, Kind, ObjectSeen, PodPhase, PodSeen, Scope, WatchId};
+
+/// The kinds that are watched even when no row names them, so that orphans are seen.
+const WORKLOAD_KINDS: [(&str, &str); 2] = [("apps/v1", "Deployment"), ("apps/v1", "StatefulSet")];
+
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    last: u64,
+    watches: BTreeMap<WatchId, Watch>,
+    scopes: BTreeMap<Scope, WatchId>,
+    objects: BTreeMap<ObjectKey, Object>,
+    workloads: BTreeMap<WorkloadId, ObjectKey>,
+    pods: BTreeMap<(Arc<str>, Arc<str>), Pod>,
+    tallies: BTreeMap<WorkloadId, Tally>,
+    nodes: Nodes,
+    running: u32,
+}
+
+#[derive(Debug)]
+struct Watch {
+    scope: Scope,
+    /// Which listing of this watch this is: what an older one named and this one does not is gone.
+    list: u64,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Starting,
+    Synced,
+    Failed(Arc<str>),
+}
+
+#[derive(Debug)]
+struct Object {
+    seen: ObjectSeen,
+    watch: WatchId,
+    list: u64,
+}
+
+#[derive(Debug)]
+struct Pod {
+    seen: PodSeen,
+    list: u64,
+}
+
+/// The pods of one workload.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Tally {
+    /// All, ended ones included: what a removal waits for.
+    pub(crate) exist: u32,
+    /// Not ended.
+    pub(crate) pods: u32,
+    pub(crate) bound: u32,
+    pub(crate) ready: u32,
+    pub(crate) unschedulable: u32,
+    problems: BTreeMap<Arc<str>, u32>,
+}
+
+/// What a change has touched.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    pub(crate) objects: Vec<ObjectKey>,
+    pub(crate) workloads: BTreeSet<WorkloadId>,
+    /// The readiness of a managed workload changed.
+    pub(crate) readiness: bool,
+    pub(crate) capacity: bool,
+    /// A watch has become complete, or cannot be had.
+    pub(crate) settled: Option<Scope>,
+}
+
+impl Tally {
+    pub(crate) fn problem(&self) -> Option<&Arc<str>> {
+        self.problems.keys().next()
+    }
+
+    fn count(&mut self, pod: &PodSeen, sign: i32) {
+        let add =
+            |count: &mut u32, yes: bool| *count = count.saturating_add_signed(if yes { sign } else { 0 });
+        let lives = pod.phase != PodPhase::Ended;
+        add(&mut self.exist, true);
+        add(&mut self.pods, lives);
+        add(&mut self.bound, lives && pod.node.is_some());
+        add(&mut self.ready, lives && pod.ready && !pod.terminating);
+        add(
+            &mut self.unschedulable,
+            lives && pod.unschedulable && !pod.terminating,
+        );
+        if lives && !pod.terminating && !pod.problem.is_empty() {
+            let count = self.problems.entry(pod.problem.clone()).or_default();
+            add(count, true);
+            if *count == 0 {
+                self.problems.remove(&pod.problem);
+            }
+        }
+    }
+}
+
+impl View {
+    /// Watches what every leader needs.
+    pub(crate) fn start(&mut self, cx: &mut Cx) {
+        self.watch(cx, Scope::Nodes);
+        self.watch(cx, Scope::Pods);
+        for (api_version, kind) in WORKLOAD_KINDS {
+            let (api_version, kind) = (api_version.into(), kind.into());
+            self.watch(cx, Scope::Workloads(Kind { api_version, kind }));
+        }
+    }
+
+    /// Watches the objects of a kind; as workloads, with their number of replicas.
+    pub(crate) fn ensure(&mut self, cx: &mut Cx, kind: Kind, workload: bool) {
+        let objects = Scope::Objects(kind.clone());
+        let workloads = Scope::Workloads(kind);
+        if self.scopes.contains_key(&workloads) {
+            return;
+        }
+        if !workload {
+            self.watch(cx, objects);
+            return;
+        }
+        if let Some(watch) = self.scopes.remove(&objects) {
+            self.watches.remove(&watch);
+            cx.effects.push(Effect::Unwatch { watch });
+        }
+        self.watch(cx, workloads);
+    }
+
+    /// Ends all watches and forgets what they showed.
+    pub(crate) fn stop(&mut self, cx: &mut Cx) {
+        let ends = self.watches.keys().map(|watch| Effect::Unwatch { watch: *watch });
+        cx.effects.extend(ends);
+        *self = Self {
+            last: self.last,
+            ..Self::default()
+        };
+    }
+
+    /// True when nodes, pods and the usual workloads have been seen completely: what is reported then is a cut.
+    pub(crate) fn is_synced(&self) -> bool {
+        let synced = |scope: &Scope| {
+            let watch = self.scopes.get(scope).and_then(|watch| self.watches.get(watch));
+            watch.is_some_and(|watch| matches!(watch.state, State::Synced))
+        };
+        let usual = WORKLOAD_KINDS.iter().all(|(api_version, kind)| {
+            let (api_version, kind) = ((*api_version).into(), (*kind).into());
+            synced(&Scope::Workloads(Kind { api_version, kind }))
+        });
+        usual && synced(&Scope::Nodes) && synced(&Scope::Pods)
+    }
+
+    /// `None` as long as the kind's objects are not known; an error if they cannot be watched.
+    pub(crate) fn readiness(&self, kind: &Kind) -> Option<Result<(), Arc<str>>> {
+        let workloads = self.scopes.get(&Scope::Workloads(kind.clone()));
+        let watch = workloads.or_else(|| self.scopes.get(&Scope::Objects(kind.clone())))?;
+        match &self.watches.get(watch)?.state {
+            State::Starting => None,
+            State::Synced => Some(Ok(())),
+            State::Failed(reason) => Some(Err(reason.clone())),
+        }
+    }
+
+    pub(crate) fn object(&self, key: &ObjectKey) -> Option<&ObjectSeen> {
+        self.objects.get(key).map(|object| &object.seen)
+    }
+
+    pub(crate) fn workload(&self, id: &WorkloadId) -> Option<&ObjectSeen> {
+        self.object(self.workloads.get(id)?)
+    }
+
+    pub(crate) fn workload_ids(&self) -> impl Iterator<Item = &WorkloadId> {
+        self.workloads.keys()
+    }
+
+    pub(crate) fn tally(&self, id: &WorkloadId) -> Option<&Tally> {
+        self.tallies.get(id)
+    }
+
+    pub(crate) fn capacity(&self) -> Capacity {
+        self.nodes.capacity(self.running)
+    }
+
+    /// Takes in what a watch says.
+    pub(crate) fn apply(&mut self, id: WatchId, change: Change) -> Touched {
+        let mut touched = Touched::default();
+        let Some(watch) = self.watches.get_mut(&id) else {
+            return touched;
+        };
+        let list = watch.list;
+        match change {
+            Change::Restarted => watch.list += 1,
+            Change::Synced => {
+                watch.state = State::Synced;
+                touched.settled = Some(watch.scope.clone());
+                self.sweep(id, list, &mut touched);
+            }
+            Change::Failed(reason) => {
+                if !matches!(watch.state, State::Synced) {
+                    watch.state = State::Failed(reason);
+                    touched.settled = Some(watch.scope.clone());
+                }
+            }
+            Change::Node(node) => touched.capacity = self.nodes.put(node, list),
+            Change::NodeGone(name) => touched.capacity = self.nodes.remove(&name),
+            Change::Pod(pod) => self.put_pod(pod, list, &mut touched),
+            Change::PodGone { namespace, name } => self.remove_pod(&(namespace, name), &mut touched),
+            Change::Object(seen) => {
+                let workload = matches!(watch.scope, Scope::Workloads(_));
+                self.put_object(seen, workload, id, list, &mut touched);
+            }
+            Change::ObjectGone(key) => self.remove_object(key, &mut touched),
+        }
+        touched
+    }
+
+    fn watch(&mut self, cx: &mut Cx, scope: Scope) {
+        if self.scopes.contains_key(&scope) {
+            return;
+        }
+        self.last += 1;
+        let watch = WatchId(self.last);
+        self.scopes.insert(scope.clone(), watch);
+        let state = State::Starting;
+        self.watches.insert(
+            watch,
+            Watch {
+                scope: scope.clone(),
+                list: 0,
+                state,
+            },
+        );
+        cx.effects.push(Effect::Watch { watch, scope });
+    }
+
+    fn put_object(
+        &mut self,
+        seen: ObjectSeen,
+        workload: bool,
+        watch: WatchId,
+        list: u64,
+        touched: &mut Touched,
+    ) {
+        let key = seen.key.clone();
+        if workload {
+            let id = workload_of(&key);
+            touched.workloads.insert(id.clone());
+            self.workloads.insert(id, key.clone());
+        }
+        self.objects.insert(key.clone(), Object { seen, watch, list });
+        touched.objects.push(key);
+    }
+
+    fn remove_object(&mut self, key: ObjectKey, touched: &mut Touched) {
+        if self.objects.remove(&key).is_some() {
+            let id = workload_of(&key);
+            if self.workloads.get(&id) == Some(&key) {
+                self.workloads.remove(&id);
+                touched.workloads.insert(id);
+            }
+            touched.objects.push(key);
+        }
+    }
+
+    fn put_pod(&mut self, seen: PodSeen, list: u64, touched: &mut Touched) {
+        let key = (seen.namespace.clone(), seen.name.clone());
+        if let Some(pod) = self.pods.get_mut(&key)
+            && pod.seen == seen
+        {
+            pod.list = list;
+            return;
+        }
+        let old = self.pods.remove(&key).map(|pod| pod.seen);
+        self.count_pod(old.as_ref(), Some(&seen), touched);
+        self.pods.insert(key, Pod { seen, list });
+    }
+
+    fn remove_pod(&mut self, key: &(Arc<str>, Arc<str>), touched: &mut Touched) {
+        if let Some(pod) = self.pods.remove(key) {
+            self.count_pod(Some(&pod.seen), None, touched);
+        }
+    }
+
+    /// Moves the sums from the old state of a pod to the new one.
+    fn count_pod(&mut self, old: Option<&PodSeen>, new: Option<&PodSeen>, touched: &mut Touched) {
+        let owners = [old, new].map(|pod| pod.and_then(|pod| pod.owner.clone()));
+        let ready_before = owners.clone().map(|owner| self.ready(owner.as_ref()));
+        for (pod, sign) in [(old, -1), (new, 1)] {
+            let Some(pod) = pod else { continue };
+            if let Some(owner) = &pod.owner {
+                self.tallies.entry(owner.clone()).or_default().count(pod, sign);
+                touched.workloads.insert(owner.clone());
+            }
+            let running = if pod.phase == PodPhase::Running { sign } else { 0 };
+            self.running = self.running.saturating_add_signed(running);
+            touched.capacity |= running != 0;
+            if let Some(node) = pod.node.as_ref().filter(|_| pod.phase != PodPhase::Ended) {
+                touched.capacity = true;
+                match sign {
+                    1 => self.nodes.bind(node, &pod.requests),
+                    _ => self.nodes.unbind(node, &pod.requests),
+                }
+            }
+        }
+        let ready_after = owners.clone().map(|owner| self.ready(owner.as_ref()));
+        let managed =
+            |owner: &Option<WorkloadId>| owner.as_ref().is_some_and(|id| self.workloads.contains_key(id));
+        touched.readiness |= ready_before != ready_after && owners.iter().any(managed);
+        for owner in owners.into_iter().flatten() {
+            if self.tallies.get(&owner).is_some_and(|tally| tally.exist == 0) {
+                self.tallies.remove(&owner);
+            }
+        }
+    }
+
+    fn ready(&self, owner: Option<&WorkloadId>) -> u32 {
+        let tally = owner.and_then(|owner| self.tallies.get(owner));
+        tally.map_or(0, |tally| tally.ready)
+    }
+
+    /// Drops what the listing that has just ended did not name.
+    fn sweep(&mut self, id: WatchId, list: u64, touched: &mut Touched) {
+        match &touched.settled {
+            Some(Scope::Nodes) => touched.capacity |= self.nodes.sweep(list),
+            Some(Scope::Pods) => {
+                let stale = self.pods.iter().filter(|(_, pod)| pod.list != list);
+                let gone: Vec<_> = stale.map(|(key, _)| key.clone()).collect();
+                gone.iter().for_each(|key| self.remove_pod(key, touched));
+            }
+            Some(Scope::Workloads(kind) | Scope::Objects(kind)) => {
+                let kind = kind.clone();
+                let stale = self.objects.iter().filter(|(key, object)| {
+                    Kind::of(key) == kind && (object.watch != id || object.list != list)
+                });
+                let gone: Vec<ObjectKey> = stale.map(|(key, _)| key.clone()).collect();
+                gone.into_iter().for_each(|key| self.remove_object(key, touched));
+            }
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Applies rows (S26): in order of stages, a bounded number at once, one call for each object. A row that cannot be
+//! applied waits for its next attempt and holds nobody up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use godwit_common::{Time, Uid};
+
+use crate::cx::{Cx, Purpose};
+use crate::judge::{Authority, Verdict, is_at_least, judge};
+use crate::leadership::describe;
+use crate::report::Dirty;
+use crate::rows::{Row, Rows, Stage};
+use crate::schedule::Schedule;
+use crate::view::View;
+use crate::{Apply, Call, CallError, Kind, Log, ObjectSeen, Reply, Stamp};
+
+/// Between the first failures of a row, and at most.
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+const RETRY_CAP: Duration = Duration::from_secs(30);
+/// An object that somebody keeps changing is put right no more often than this.
+const DRIFT_INTERVAL: Duration = Duration::from_secs(5);
+/// After so many writes whose precondition did not hold, the row waits like after a failure.
+const OUTDATED_MAX: u32 = 3;
+
+/// Which rows are looked at, and when.
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
+    ready: BTreeSet<(Stage, Uid)>,
+    waits: Schedule,
+    busy: BTreeMap<Uid, Busy>,
+}
+
+#[derive(Debug)]
+struct Busy {
+    stage: Stage,
+    /// The call under way, if it is an apply.
+    apply: Option<Apply>,
+}
+
+/// What the writer works on.
+pub(crate) struct Desk<'a> {
+    pub(crate) rows: &'a mut Rows,
+    pub(crate) view: &'a View,
+    pub(crate) dirty: &'a mut Dirty,
+    pub(crate) mine: Authority,
+}
+
+impl Writer {
+    pub(crate) fn in_flight(&self) -> usize {
+        self.busy.len()
+    }
+
+    /// Looks at a row as soon as its turn comes.
+    pub(crate) fn enqueue(&mut self, rows: &Rows, uid: Uid) {
+        if let Some(row) = rows.row(uid) {
+            self.waits.cancel(uid);
+            self.ready.insert((row.stage(), uid));
+        }
+    }
+
+    /// The reign is over. Calls under way end by themselves.
+    pub(crate) fn clear(&mut self) {
+        self.ready.clear();
+        self.waits.clear();
+    }
+
+    /// The watch shows the row's object anew, or shows that it is gone.
+    pub(crate) fn object_changed(&mut self, rows: &mut Rows, view: &View, uid: Uid) {
+        let Some(row) = rows.row_mut(uid) else { return };
+        if view.object(&row.key).is_none() {
+            row.written = None;
+            self.enqueue(rows, uid);
+        } else if row.written.is_some() {
+            self.look_for_echo(rows, view, uid);
+        } else if !self.waits.contains(uid) {
+            // A row in trouble keeps its pace, however often its object changes.
+            self.enqueue(rows, uid);
+        }
+    }
+
+    /// All objects of a kind were listed anew, so that none of its writes is still to be shown.
+    pub(crate) fn kind_settled(&mut self, rows: &mut Rows, kind: &Kind) {
+        let of_kind = rows.rows().filter(|(_, row)| Kind::of(&row.key) == *kind);
+        let uids: Vec<Uid> = of_kind.map(|(uid, _)| uid).collect();
+        for uid in uids {
+            if let Some(row) = rows.row_mut(uid) {
+                row.written = None;
+            }
+            self.enqueue(rows, uid);
+        }
+    }
+
+    /// Starts what may start, as long as fewer than `room` calls are begun.
+    pub(crate) fn pump(&mut self, cx: &mut Cx, desk: &mut Desk, room: usize) {
+        let busy_before = self.busy.len();
+        while let Some(uid) = self.waits.pop(cx.now) {
+            self.enqueue(desk.rows, uid);
+        }
+        while self.busy.len() < busy_before + room {
+            let Some((stage, uid)) = self.next() else { break };
+            self.ready.remove(&(stage, uid));
+            self.look(cx, desk, uid);
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        self.waits.next()
+    }
+
+    pub(crate) fn done(&mut self, cx: &mut Cx, desk: &mut Desk, uid: Uid, result: Result<Reply, CallError>) {
+        let Some(busy) = self.busy.remove(&uid) else {
+            return;
+        };
+        let blocked = |row: &Row| desk.rows.is_blocked_by_grave(&row.key);
+        let blocked = desk.rows.row(uid).is_some_and(blocked);
+        let Some(row) = desk.rows.row_mut(uid) else { return };
+        match result {
+            // The former life has ended meanwhile: the end of its removal brings the row back.
+            Ok(Reply::Object { .. }) if blocked => {}
+            Ok(Reply::Object { object, .. }) => self.act(cx, desk, uid, object.as_ref(), true),
+            Ok(Reply::Applied(seen)) => {
+                row.attempts.outdated = 0;
+                row.attempts.made_namespace = false;
+                row.wrote_at = Some(cx.now);
+                row.written = Some(seen.version);
+                self.look_for_echo(desk.rows, desk.view, uid);
+            }
+            Ok(Reply::NamespaceReady) => self.enqueue(desk.rows, uid),
+            Err(CallError::Outdated) if row.attempts.outdated < OUTDATED_MAX => {
+                row.attempts.outdated += 1;
+                let call = read(row);
+                self.call(cx, uid, row.stage(), call);
+            }
+            Err(CallError::FieldConflict { fields, message }) => match busy.apply {
+                // The count is ours alone (S29): whoever changed it by hand is overruled, in this one field.
+                Some(apply) if !apply.force && fields.iter().all(|field| &**field == ".spec.replicas") => {
+                    let call = Call::Apply(Apply { force: true, ..apply });
+                    self.call(cx, uid, busy.stage, call);
+                }
+                Some(_) | None => self.fail(cx, desk, uid, message, true),
+            },
+            Err(CallError::NamespaceMissing) if !row.attempts.made_namespace => {
+                row.attempts.made_namespace = true;
+                let name = row.key.namespace.clone();
+                self.call(cx, uid, busy.stage, Call::CreateNamespace { name });
+            }
+            // Whether it was written is unknown: the watch will show, or the next attempt.
+            Err(CallError::Unavailable(reason)) => self.fail(cx, desk, uid, reason, false),
+            other => self.fail(cx, desk, uid, describe(other), true),
+        }
+    }
+
+    /// A call has ended after the reign that began it.
+    pub(crate) fn abandon(&mut self, uid: Uid) {
+        self.busy.remove(&uid);
+    }
+
+    /// Looks at a row that was written once the watch shows the write.
+    fn look_for_echo(&mut self, rows: &mut Rows, view: &View, uid: Uid) {
+        let Some(row) = rows.row_mut(uid) else { return };
+        let (Some(written), Some(seen)) = (&row.written, view.object(&row.key)) else {
+            return;
+        };
+        if is_at_least(&seen.version, written) {
+            row.written = None;
+            self.enqueue(rows, uid);
+        }
+    }
+
+    /// The first row in order, unless an earlier stage still has calls under way.
+    fn next(&self) -> Option<(Stage, Uid)> {
+        let mut candidates = self.ready.iter().filter(|(_, uid)| !self.busy.contains_key(uid));
+        let (stage, uid) = candidates.next().copied()?;
+        let earlier = self.busy.values().any(|busy| busy.stage < stage);
+        (!earlier).then_some((stage, uid))
+    }
+
+    fn look(&mut self, cx: &mut Cx, desk: &mut Desk, uid: Uid) {
+        let Some(row) = desk.rows.row(uid) else { return };
+        // The end of the former life, or of the listing, or the write's own echo brings it back.
+        if row.written.is_some() || desk.rows.is_blocked_by_grave(&row.key) {
+            return;
+        }
+        match desk.view.readiness(&Kind::of(&row.key)) {
+            None => {}
+            Some(Err(reason)) => {
+                let problem = format!("its kind cannot be watched: {reason}").into();
+                self.fail(cx, desk, uid, problem, true);
+            }
+            Some(Ok(())) => match desk.view.object(&row.key) {
+                // The watch shows only what is managed: what is not there may still exist.
+                None => {
+                    let (stage, call) = (row.stage(), read(row));
+                    self.call(cx, uid, stage, call);
+                }
+                Some(seen) => self.act(cx, desk, uid, Some(seen), false),
+            },
+        }
+    }
+
+    /// Does what the sight of the object calls for; `fresh` if it comes from a read and not from the watch.
+    fn act(&mut self, cx: &mut Cx, desk: &mut Desk, uid: Uid, seen: Option<&ObjectSeen>, fresh: bool) {
+        let Some(row) = desk.rows.row_mut(uid) else { return };
+        match judge(uid, row, seen, desk.mine) {
+            Verdict::Settled => {
+                row.attempts = Default::default();
+                match seen {
+                    Some(seen) if fresh => {
+                        row.written = Some(seen.version.clone());
+                        self.look_for_echo(desk.rows, desk.view, uid);
+                    }
+                    Some(_) | None => desk.rows.mark_seen(uid),
+                }
+                desk.clear_problem(uid);
+            }
+            Verdict::Write { version, force } => {
+                let pace = row
+                    .wrote_at
+                    .map(|wrote| wrote + DRIFT_INTERVAL)
+                    .filter(|at| *at > cx.now);
+                if let Some(at) = pace {
+                    self.waits.set(uid, at);
+                    return;
+                }
+                let apply = Apply {
+                    key: row.key.clone(),
+                    manifest: row.manifest.clone(),
+                    replicas: row.replicas,
+                    stamp: Stamp {
+                        uid,
+                        revision: row.revision,
+                        fence: desk.mine.fence,
+                        term: desk.mine.term,
+                    },
+                    version,
+                    force,
+                };
+                let stage = row.stage();
+                self.call(cx, uid, stage, Call::Apply(apply));
+            }
+            Verdict::Blocked(problem) => self.fail(cx, desk, uid, problem, true),
+        }
+    }
+
+    /// Tries again later. `certain`: nothing of this row was written, so nothing of it need be waited for.
+    fn fail(&mut self, cx: &mut Cx, desk: &mut Desk, uid: Uid, problem: Arc<str>, certain: bool) {
+        let Some(row) = desk.rows.row_mut(uid) else { return };
+        self.waits.set(uid, cx.now + retry_wait(cx, row.attempts.failed));
+        row.attempts.failed += 1;
+        row.attempts.outdated = 0;
+        row.attempts.made_namespace = false;
+        let key = row.key.clone();
+        if certain {
+            desk.rows.mark_seen(uid);
+        }
+        if desk.set_problem(uid, &problem) {
+            cx.log(Log::Problem { key, problem });
+        }
+    }
+
+    fn call(&mut self, cx: &mut Cx, uid: Uid, stage: Stage, call: Call) {
+        let apply = match &call {
+            Call::Apply(apply) => Some(apply.clone()),
+            Call::Read { .. } | Call::CreateNamespace { .. } | Call::Delete { .. } => None,
+            Call::ReadIdentity | Call::ReadLease | Call::ReadFence => None,
+            Call::WriteLease(_) | Call::WriteFence { .. } => None,
+        };
+        self.busy.insert(uid, Busy { stage, apply });
+        cx.call(Purpose::Row(uid), call);
+    }
+}
+
+impl Desk<'_> {
+    fn set_problem(&mut self, uid: Uid, problem: &Arc<str>) -> bool {
+        let news = self.rows.set_problem(uid, problem);
+        if news && let Some(row) = self.rows.row(uid) {
+            self.dirty.problem_of(row);
+        }
+        news
+    }
+
+    fn clear_problem(&mut self, uid: Uid) {
+        self.set_problem(uid, &Arc::default());
+    }
+}
+
+/// Doubles from the first wait up to the longest; between half and all of it, so that rows do not move in step.
+pub(crate) fn retry_wait(cx: &mut Cx, failed: u32) -> Duration {
+    let full = RETRY_FIRST.saturating_mul(1 << failed.min(16)).min(RETRY_CAP);
+    let half_ms = u64::try_from(full.as_millis() / 2).unwrap_or(0);
+    full / 2 + Duration::from_millis(cx.rng.below(half_ms + 1))
+}
+
+fn read(row: &Row) -> Call {
+    Call::Read {
+        key: row.key.clone(),
+        pods: false,
+    }
+}
