@@ -1,0 +1,103 @@
+//! Migrations.
+
+use godwit_common::ClusterName;
+use godwit_hub_core::{Migration, MigrationCause, MigrationId, MigrationState, Move};
+use godwit_proto::store::v1 as wire;
+
+use super::Invalid;
+use super::parts::{id, id_to_wire, known, name, uid, uid_to_wire, unknown, wall};
+
+pub(super) fn to_wire(migration: &Migration) -> wire::Migration {
+    let Migration {
+        id,
+        cause,
+        state,
+        started,
+        completed,
+        moves,
+    } = migration;
+    let (cause, subject) = match cause {
+        MigrationCause::ClusterLost(cluster) => (wire::MigrationCause::ClusterLost, cluster.as_str()),
+        MigrationCause::RoomAppeared(cluster) => (wire::MigrationCause::RoomAppeared, cluster.as_str()),
+        MigrationCause::PolicyChanged(policy) => (wire::MigrationCause::PolicyChanged, policy.as_str()),
+        MigrationCause::Rebalance(policy) => (wire::MigrationCause::Rebalance, policy.as_str()),
+        MigrationCause::ClusterDeleted(cluster) => (wire::MigrationCause::ClusterDeleted, cluster.as_str()),
+    };
+    let state = match state {
+        MigrationState::Running => wire::MigrationState::Running,
+        MigrationState::Completed => wire::MigrationState::Completed,
+    };
+    wire::Migration {
+        number: id.0,
+        cause: cause.into(),
+        subject: subject.to_owned(),
+        state: state.into(),
+        started_ms: started.0,
+        completed_ms: completed.map(|completed| completed.0),
+        moves: moves.iter().map(move_to_wire).collect(),
+    }
+}
+
+pub(super) fn from_wire(migration: wire::Migration) -> Result<Migration, Invalid> {
+    let subject = &migration.subject;
+    let cause = match known("cause", migration.cause)? {
+        wire::MigrationCause::ClusterLost => MigrationCause::ClusterLost(name("subject", subject)?),
+        wire::MigrationCause::RoomAppeared => MigrationCause::RoomAppeared(name("subject", subject)?),
+        wire::MigrationCause::PolicyChanged => MigrationCause::PolicyChanged(name("subject", subject)?),
+        wire::MigrationCause::Rebalance => MigrationCause::Rebalance(name("subject", subject)?),
+        wire::MigrationCause::ClusterDeleted => MigrationCause::ClusterDeleted(name("subject", subject)?),
+        wire::MigrationCause::Unspecified => return Err(unknown("cause", migration.cause)),
+    };
+    let state = match known("state", migration.state)? {
+        wire::MigrationState::Running => MigrationState::Running,
+        wire::MigrationState::Completed => MigrationState::Completed,
+        wire::MigrationState::Unspecified => return Err(unknown("state", migration.state)),
+    };
+    Ok(Migration {
+        id: MigrationId(migration.number),
+        cause,
+        state,
+        started: wall(migration.started_ms),
+        completed: migration.completed_ms.map(wall),
+        moves: migration
+            .moves
+            .into_iter()
+            .map(move_from_wire)
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn move_to_wire(moved: &Move) -> wire::Move {
+    let Move {
+        workload,
+        id,
+        from,
+        to,
+        replicas,
+    } = moved;
+    let place = |cluster: &Option<ClusterName>| cluster.as_ref().map(ToString::to_string).unwrap_or_default();
+    wire::Move {
+        workload: uid_to_wire(*workload),
+        id: Some(id_to_wire(id)),
+        from: place(from),
+        to: place(to),
+        replicas: *replicas,
+    }
+}
+
+fn move_from_wire(moved: wire::Move) -> Result<Move, Invalid> {
+    Ok(Move {
+        workload: uid("moves.workload", &moved.workload)?,
+        id: id("moves.id", moved.id)?,
+        from: place("moves.from", &moved.from)?,
+        to: place("moves.to", &moved.to)?,
+        replicas: moved.replicas,
+    })
+}
+
+fn place(field: &str, cluster: &str) -> Result<Option<ClusterName>, Invalid> {
+    match cluster {
+        "" => Ok(None),
+        cluster => name(field, cluster).map(Some),
+    }
+}

@@ -1,0 +1,103 @@
+//! Records to rows and back. A row is a text key, such as `seat/UUID/CLUSTER`, and a `godwit.store.v1.Record`.
+//! Everything read is checked as if a stranger had written it.
+
+mod federation;
+mod migration;
+mod parts;
+mod policy;
+mod request;
+mod workload;
+
+use std::fmt;
+
+use godwit_hub_core::{Key, Record};
+use godwit_proto::store::v1 as wire;
+use prost::Message;
+
+use wire::record::Record as Row;
+
+/// Why a row is no record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Invalid(String);
+
+impl Invalid {
+    fn new(field: &str, problem: impl fmt::Display) -> Self {
+        Self(format!("{field}: {problem}"))
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The text under which a record is stored. Numbers have twenty digits, so that rows stand in their order.
+pub(crate) fn key(key: &Key) -> String {
+    match key {
+        Key::Federation => "federation".to_owned(),
+        Key::Policy(name) => format!("policy/{name}"),
+        Key::Workload(uid) => format!("workload/{uid}"),
+        Key::Seat(workload, cluster) => format!("seat/{workload}/{cluster}"),
+        Key::Object(uid) => format!("object/{uid}"),
+        Key::ObjectRow(object, cluster) => format!("object-row/{object}/{cluster}"),
+        Key::Ended(uid) => format!("ended/{uid}"),
+        Key::Cluster(name) => format!("cluster/{name}"),
+        Key::Migration(id) => format!("migration/{:020}", id.0),
+        Key::Journal(number) => format!("journal/{number:020}"),
+        Key::Request(id) => format!("request/{id}"),
+    }
+}
+
+/// The bytes of a record.
+pub(crate) fn encode(record: &Record) -> Vec<u8> {
+    let row = match record {
+        Record::Federation(federation) => Row::Federation(federation::to_wire(federation)),
+        Record::Policy(policy) => Row::Policy(policy::to_wire(policy)),
+        Record::Workload(workload) => Row::Workload(workload::to_wire(workload)),
+        Record::Seat {
+            workload,
+            cluster,
+            seat,
+        } => Row::Seat(workload::seat_to_wire(*workload, cluster, seat)),
+        Record::Object(object) => Row::Object(workload::object_to_wire(object)),
+        Record::ObjectRow { object, cluster, row } => {
+            Row::ObjectRow(workload::object_row_to_wire(*object, cluster, row))
+        }
+        Record::Ended(ended) => Row::Ended(workload::ended_to_wire(ended)),
+        Record::Cluster(cluster) => Row::Cluster(federation::cluster_to_wire(cluster)),
+        Record::Migration(migration) => Row::Migration(migration::to_wire(migration)),
+        Record::Journal(entry) => Row::JournalEntry(federation::entry_to_wire(entry)),
+        Record::Request(request) => Row::Request(request::to_wire(request)),
+    };
+    wire::Record { record: Some(row) }.encode_to_vec()
+}
+
+/// The record of a row.
+pub(crate) fn decode(found_under: &str, bytes: &[u8]) -> Result<Record, Invalid> {
+    let row = wire::Record::decode(bytes).map_err(|error| Invalid(format!("not a record: {error}")))?;
+    let row = row
+        .record
+        .ok_or_else(|| Invalid("a record of a kind that this version does not know".to_owned()))?;
+    let record = match row {
+        Row::Federation(federation) => Record::Federation(federation::from_wire(federation)?),
+        Row::Policy(policy) => Record::Policy(policy::from_wire(policy)?),
+        Row::Workload(workload) => Record::Workload(workload::from_wire(workload)?),
+        Row::Seat(seat) => workload::seat_from_wire(seat)?,
+        Row::Object(object) => Record::Object(workload::object_from_wire(object)?),
+        Row::ObjectRow(row) => workload::object_row_from_wire(row)?,
+        Row::Ended(ended) => Record::Ended(workload::ended_from_wire(ended)?),
+        Row::Cluster(cluster) => Record::Cluster(federation::cluster_from_wire(cluster)?),
+        Row::Migration(migration) => Record::Migration(migration::from_wire(migration)?),
+        Row::JournalEntry(entry) => Record::Journal(federation::entry_from_wire(entry)?),
+        Row::Request(request) => Record::Request(request::from_wire(request)?),
+    };
+    let belongs_under = key(&record.key());
+    if belongs_under != found_under {
+        return Err(Invalid(format!("the row holds the record of {belongs_under:?}")));
+    }
+    Ok(record)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! Answered requests.
+
+use godwit_common::ClusterName;
+use godwit_hub_core::{Action, Answer, Deployed, DeployedWorkload, Request};
+use godwit_proto::store::v1 as wire;
+
+use super::Invalid;
+use super::parts::{id, id_to_wire, known, name, needed, object_key, object_key_to_wire, unknown, wall};
+
+pub(super) fn to_wire(request: &Request) -> wire::Request {
+    let Request {
+        id,
+        fingerprint,
+        at,
+        answer,
+    } = request;
+    let answer = match answer {
+        Answer::Deployed(deployed) => wire::request::Answer::Deployed(deployed_to_wire(deployed)),
+        Answer::WorkloadDeleted { pending_on } => {
+            let pending_on = pending_on.iter().map(ToString::to_string).collect();
+            wire::request::Answer::WorkloadDeleted(wire::WorkloadDeleted { pending_on })
+        }
+        Answer::PolicyApplied(action) => wire::request::Answer::PolicyApplied(action_to_wire(*action).into()),
+        Answer::RemovalsReleased(released) => wire::request::Answer::RemovalsReleased(*released),
+        Answer::Done => wire::request::Answer::Done(wire::Done {}),
+    };
+    wire::Request {
+        id: id.to_string(),
+        fingerprint: *fingerprint,
+        at_ms: at.0,
+        answer: Some(answer),
+    }
+}
+
+pub(super) fn from_wire(request: wire::Request) -> Result<Request, Invalid> {
+    let answer = match needed("answer", request.answer)? {
+        wire::request::Answer::Deployed(deployed) => Answer::Deployed(deployed_from_wire(deployed)?),
+        wire::request::Answer::WorkloadDeleted(deleted) => {
+            let clusters = deleted.pending_on.iter();
+            Answer::WorkloadDeleted {
+                pending_on: clusters
+                    .map(|cluster| name("pending_on", cluster))
+                    .collect::<Result<_, _>>()?,
+            }
+        }
+        wire::request::Answer::PolicyApplied(action) => Answer::PolicyApplied(action_from_wire(action)?),
+        wire::request::Answer::RemovalsReleased(released) => Answer::RemovalsReleased(released),
+        wire::request::Answer::Done(wire::Done {}) => Answer::Done,
+    };
+    Ok(Request {
+        id: request.id.into(),
+        fingerprint: request.fingerprint,
+        at: wall(request.at_ms),
+        answer,
+    })
+}
+
+fn deployed_to_wire(deployed: &Deployed) -> wire::Deployed {
+    let Deployed {
+        workloads,
+        objects,
+        warnings,
+        dry_run,
+    } = deployed;
+    wire::Deployed {
+        workloads: workloads.iter().map(workload_to_wire).collect(),
+        objects: objects.iter().map(object_key_to_wire).collect(),
+        warnings: warnings.clone(),
+        dry_run: *dry_run,
+    }
+}
+
+fn deployed_from_wire(deployed: wire::Deployed) -> Result<Deployed, Invalid> {
+    let objects = deployed.objects.into_iter();
+    Ok(Deployed {
+        workloads: deployed
+            .workloads
+            .into_iter()
+            .map(workload_from_wire)
+            .collect::<Result<_, _>>()?,
+        objects: objects
+            .map(|key| object_key("objects", Some(key)))
+            .collect::<Result<_, _>>()?,
+        warnings: deployed.warnings,
+        dry_run: deployed.dry_run,
+    })
+}
+
+fn workload_to_wire(workload: &DeployedWorkload) -> wire::DeployedWorkload {
+    let DeployedWorkload {
+        id,
+        action,
+        policy,
+        replicas,
+        placements,
+        pending,
+        reasons,
+    } = workload;
+    let share = |(cluster, replicas): &(ClusterName, u32)| wire::Share {
+        cluster: cluster.to_string(),
+        replicas: *replicas,
+    };
+    wire::DeployedWorkload {
+        id: Some(id_to_wire(id)),
+        action: action_to_wire(*action).into(),
+        policy: policy.to_string(),
+        replicas: *replicas,
+        placements: placements.iter().map(share).collect(),
+        pending: *pending,
+        reasons: reasons.clone(),
+    }
+}
+
+fn workload_from_wire(workload: wire::DeployedWorkload) -> Result<DeployedWorkload, Invalid> {
+    let share = |share: wire::Share| Ok((name("placements.cluster", &share.cluster)?, share.replicas));
+    Ok(DeployedWorkload {
+        id: id("workloads.id", workload.id)?,
+        action: action_from_wire(workload.action)?,
+        policy: name("workloads.policy", &workload.policy)?,
+        replicas: workload.replicas,
+        placements: workload
+            .placements
+            .into_iter()
+            .map(share)
+            .collect::<Result<_, _>>()?,
+        pending: workload.pending,
+        reasons: workload.reasons,
+    })
+}
+
+fn action_to_wire(action: Action) -> wire::Action {
+    match action {
+        Action::Created => wire::Action::Created,
+        Action::Configured => wire::Action::Configured,
+        Action::Unchanged => wire::Action::Unchanged,
+    }
+}
+
+fn action_from_wire(value: i32) -> Result<Action, Invalid> {
+    match known("action", value)? {
+        wire::Action::Created => Ok(Action::Created),
+        wire::Action::Configured => Ok(Action::Configured),
+        wire::Action::Unchanged => Ok(Action::Unchanged),
+        wire::Action::Unspecified => Err(unknown("action", value)),
+    }
+}

@@ -1,0 +1,214 @@
+//! Workloads and the objects that go ahead of them, as a whole and in each cluster, and their ends.
+
+use godwit_common::link::Tombstoned;
+use godwit_common::{ClusterName, Generation, Uid};
+use godwit_hub_core::{Ended, ObjectRecord, ObjectRow, Record, Seat, WorkloadRecord, WorkloadSpec};
+use godwit_proto::store::v1 as wire;
+
+use super::Invalid;
+use super::parts::{
+    cause, cause_to_wire, id, id_to_wire, name, needed, object_key, object_key_to_wire, pod, pod_to_wire,
+    texts, texts_to_wire, uid, uid_to_wire, wall,
+};
+
+pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
+    let WorkloadRecord {
+        uid,
+        number,
+        created,
+        spec,
+        policy,
+        revision,
+        objects,
+        pending,
+        pending_reasons,
+    } = workload;
+    wire::Workload {
+        uid: uid_to_wire(*uid),
+        number: *number,
+        created_ms: created.0,
+        spec: Some(spec_to_wire(spec)),
+        policy: policy.to_string(),
+        revision: *revision,
+        objects: objects.iter().copied().map(uid_to_wire).collect(),
+        pending: *pending,
+        pending_reasons: texts_to_wire(pending_reasons),
+    }
+}
+
+pub(super) fn from_wire(workload: wire::Workload) -> Result<WorkloadRecord, Invalid> {
+    let objects = workload.objects.iter();
+    Ok(WorkloadRecord {
+        uid: uid("uid", &workload.uid)?,
+        number: workload.number,
+        created: wall(workload.created_ms),
+        spec: spec_from_wire(needed("spec", workload.spec)?)?,
+        policy: name("policy", &workload.policy)?,
+        revision: workload.revision,
+        objects: objects
+            .map(|object| uid("objects", object))
+            .collect::<Result<_, _>>()?,
+        pending: workload.pending,
+        pending_reasons: texts(workload.pending_reasons),
+    })
+}
+
+fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
+    let WorkloadSpec {
+        id,
+        api_version,
+        replicas,
+        policy,
+        pod,
+        stateful,
+        manifest,
+    } = spec;
+    wire::WorkloadSpec {
+        id: Some(id_to_wire(id)),
+        api_version: api_version.to_string(),
+        replicas: *replicas,
+        policy: policy.as_ref().map(ToString::to_string).unwrap_or_default(),
+        pod: Some(pod_to_wire(pod)),
+        stateful: *stateful,
+        manifest: manifest.to_string(),
+    }
+}
+
+fn spec_from_wire(spec: wire::WorkloadSpec) -> Result<WorkloadSpec, Invalid> {
+    let policy = Some(&spec.policy).filter(|policy| !policy.is_empty());
+    Ok(WorkloadSpec {
+        id: id("spec.id", spec.id)?,
+        api_version: spec.api_version.into(),
+        replicas: spec.replicas,
+        policy: policy.map(|policy| name("spec.policy", policy)).transpose()?,
+        pod: pod(spec.pod)?,
+        stateful: spec.stateful,
+        manifest: spec.manifest.into(),
+    })
+}
+
+pub(super) fn seat_to_wire(workload: Uid, cluster: &ClusterName, seat: &Seat) -> wire::Seat {
+    let Seat {
+        placed,
+        target,
+        generation,
+        manifest_generation,
+        cause,
+    } = seat;
+    wire::Seat {
+        workload: uid_to_wire(workload),
+        cluster: cluster.to_string(),
+        placed: *placed,
+        target: *target,
+        generation: generation.0,
+        manifest_generation: manifest_generation.0,
+        cause: cause.map(cause_to_wire),
+    }
+}
+
+pub(super) fn seat_from_wire(seat: wire::Seat) -> Result<Record, Invalid> {
+    Ok(Record::Seat {
+        workload: uid("workload", &seat.workload)?,
+        cluster: name("cluster", &seat.cluster)?,
+        seat: Seat {
+            placed: seat.placed,
+            target: seat.target,
+            generation: Generation(seat.generation),
+            manifest_generation: Generation(seat.manifest_generation),
+            cause: cause(seat.cause)?,
+        },
+    })
+}
+
+pub(super) fn object_to_wire(object: &ObjectRecord) -> wire::Object {
+    let ObjectRecord {
+        uid,
+        key,
+        revision,
+        manifest,
+    } = object;
+    wire::Object {
+        uid: uid_to_wire(*uid),
+        key: Some(object_key_to_wire(key)),
+        revision: *revision,
+        manifest: manifest.to_string(),
+    }
+}
+
+pub(super) fn object_from_wire(object: wire::Object) -> Result<ObjectRecord, Invalid> {
+    Ok(ObjectRecord {
+        uid: uid("uid", &object.uid)?,
+        key: object_key("key", object.key)?,
+        revision: object.revision,
+        manifest: object.manifest.into(),
+    })
+}
+
+pub(super) fn object_row_to_wire(object: Uid, cluster: &ClusterName, row: &ObjectRow) -> wire::ObjectRow {
+    let ObjectRow { generation } = row;
+    wire::ObjectRow {
+        object: uid_to_wire(object),
+        cluster: cluster.to_string(),
+        generation: generation.0,
+    }
+}
+
+pub(super) fn object_row_from_wire(row: wire::ObjectRow) -> Result<Record, Invalid> {
+    Ok(Record::ObjectRow {
+        object: uid("object", &row.object)?,
+        cluster: name("cluster", &row.cluster)?,
+        row: ObjectRow {
+            generation: Generation(row.generation),
+        },
+    })
+}
+
+pub(super) fn ended_to_wire(ended: &Ended) -> wire::Ended {
+    let Ended {
+        uid,
+        what,
+        since,
+        held_by,
+        cause,
+    } = ended;
+    let what = match what {
+        Tombstoned::Workload {
+            workload,
+            api_version,
+        } => wire::ended::What::Workload(wire::EndedWorkload {
+            id: Some(id_to_wire(workload)),
+            api_version: api_version.to_string(),
+        }),
+        Tombstoned::Object(key) => wire::ended::What::Object(object_key_to_wire(key)),
+    };
+    let held_by = held_by.iter();
+    wire::Ended {
+        uid: uid_to_wire(*uid),
+        what: Some(what),
+        since_ms: since.0,
+        held_by: held_by
+            .map(|(cluster, told)| (cluster.to_string(), told.0))
+            .collect(),
+        cause: cause.map(cause_to_wire),
+    }
+}
+
+pub(super) fn ended_from_wire(ended: wire::Ended) -> Result<Ended, Invalid> {
+    let what = match needed("what", ended.what)? {
+        wire::ended::What::Workload(workload) => Tombstoned::Workload {
+            workload: id("workload", workload.id)?,
+            api_version: workload.api_version.into(),
+        },
+        wire::ended::What::Object(key) => Tombstoned::Object(object_key("object", Some(key))?),
+    };
+    let held_by = ended.held_by.into_iter();
+    Ok(Ended {
+        uid: uid("uid", &ended.uid)?,
+        what,
+        since: wall(ended.since_ms),
+        held_by: held_by
+            .map(|(cluster, told)| Ok((name("held_by", &cluster)?, Generation(told))))
+            .collect::<Result<_, _>>()?,
+        cause: cause(ended.cause)?,
+    })
+}

@@ -1,0 +1,267 @@
+//! The store as one crash-safe file.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use godwit_common::Epoch;
+use godwit_hub_core::Record;
+use redb::{
+    Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
+    TableError,
+};
+
+use super::{Batch, Change, StoreError, codec};
+
+/// Every record, under its key as text, so that a person can read it and another kind of store could keep it.
+const RECORDS: TableDefinition<&str, &[u8]> = TableDefinition::new("records");
+/// Numbers about the store itself.
+const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+const META_FORMAT: &str = "format";
+const META_EPOCH: &str = "epoch";
+/// The format of the rows; rises when an older hub could no longer read them.
+const FORMAT: u64 = 1;
+
+const FILE: &str = "hub.redb";
+/// Held by the process that uses the folder.
+const LOCK: &str = "hub.lock";
+/// A store that is being made; it becomes [`FILE`] once it is whole.
+const NEW_FILE: &str = "hub.redb.new";
+/// Manifests may hold secrets: only the hub's user reads them.
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+/// The machine holds everything in memory: pages are read again only to change them.
+const CACHE_BYTES: usize = 64 << 20;
+
+/// An open store. No other process can open it meanwhile.
+#[derive(Debug)]
+pub struct Store {
+    database: Database,
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Store {
+    /// Opens the store in `folder`, or makes an empty one. Checks every page of the file: what was altered since it
+    /// was written is refused; what a crash left half-written was never acknowledged, and is rolled back.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let lock = lock(folder)?;
+        let path = folder.join(FILE);
+        if !exists(&path)? {
+            create(folder, &path)?;
+        }
+        // The check makes redb refuse damage; a panic in it would be redb's mistake, but must not be the hub's end.
+        let opened = guarded(&path, || {
+            let mut builder = Database::builder();
+            builder
+                .set_cache_size(CACHE_BYTES)
+                .set_check_integrity_on_open(true);
+            let database = builder
+                .open(&path)
+                .map_err(|error| not_opened(folder, &path, error))?;
+            check_format(&path, &database)?;
+            Ok(database)
+        });
+        Ok(Self {
+            database: opened?,
+            path,
+            _lock: lock,
+        })
+    }
+
+    /// Every record, in order of key.
+    pub fn load(&self) -> Result<Vec<Record>, StoreError> {
+        guarded(&self.path, || {
+            let damaged = |error: redb::Error| self.damaged(&error);
+            let read = self
+                .database
+                .begin_read()
+                .map_err(|error| damaged(error.into()))?;
+            let table = read.open_table(RECORDS).map_err(|error| damaged(error.into()))?;
+            let mut records = Vec::new();
+            for row in table.iter().map_err(|error| damaged(error.into()))? {
+                let (key, value) = row.map_err(|error| damaged(error.into()))?;
+                let record =
+                    codec::decode(key.value(), value.value()).map_err(|invalid| StoreError::Row {
+                        path: self.path.clone(),
+                        table: "records",
+                        key: key.value().to_owned(),
+                        problem: invalid.to_string(),
+                    })?;
+                records.push(record);
+            }
+            Ok(records)
+        })
+    }
+
+    /// Makes a batch durable before it returns. `epoch` is the leadership that writes; an older one than the store's
+    /// changes nothing.
+    pub fn commit(&mut self, epoch: Epoch, batch: &Batch) -> Result<(), StoreError> {
+        let fenced = self.try_commit(epoch, batch).map_err(|error| StoreError::Write {
+            path: self.path.clone(),
+            source: Box::new(error),
+        })?;
+        match fenced {
+            None => Ok(()),
+            Some(stored) => Err(StoreError::Fenced { stored, own: epoch }),
+        }
+    }
+
+    /// `Some` is the newer epoch for which nothing was changed.
+    fn try_commit(&mut self, epoch: Epoch, batch: &Batch) -> Result<Option<Epoch>, redb::Error> {
+        let mut write = self.database.begin_write()?;
+        write.set_durability(Durability::Immediate)?;
+        // Two-phase commits: a torn one is told from a damaged one, and a crash costs no repair.
+        write.set_quick_repair(true);
+        {
+            let mut meta = write.open_table(META)?;
+            let stored = meta.get(META_EPOCH)?.map_or(0, |stored| stored.value());
+            if stored > epoch.0 {
+                return Ok(Some(Epoch(stored)));
+            }
+            if stored < epoch.0 {
+                meta.insert(META_EPOCH, epoch.0)?;
+            }
+            let mut records = write.open_table(RECORDS)?;
+            for change in &batch.changes {
+                match change {
+                    Change::Put(key, value) => records.insert(key.as_str(), value.as_slice())?,
+                    Change::Delete(key) => records.remove(key.as_str())?,
+                };
+            }
+        }
+        write.commit()?;
+        Ok(None)
+    }
+
+    fn damaged(&self, error: &redb::Error) -> StoreError {
+        damaged(&self.path, error)
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let io = |path: &Path, what| {
+        let path = path.to_owned();
+        move |source| StoreError::Io { path, what, source }
+    };
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(FOLDER_MODE);
+    builder.create(folder).map_err(io(folder, "created"))?;
+    let path = folder.join(LOCK);
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(FILE_MODE);
+    let file = options.open(&path).map_err(io(&path, "opened"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
+            folder: folder.to_owned(),
+        }),
+        Err(TryLockError::Error(source)) => Err(io(&path, "locked")(source)),
+    }
+}
+
+fn exists(path: &Path) -> Result<bool, StoreError> {
+    path.try_exists().map_err(|source| StoreError::Io {
+        path: path.to_owned(),
+        what: "looked up",
+        source,
+    })
+}
+
+/// A crash while a store is made leaves no file under its name: the next start makes it anew.
+fn create(folder: &Path, path: &Path) -> Result<(), StoreError> {
+    let new = folder.join(NEW_FILE);
+    let io = |what| {
+        let path = new.clone();
+        move |source| StoreError::Io { path, what, source }
+    };
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(true).write(true).mode(FILE_MODE);
+    options.open(&new).map_err(io("created"))?;
+    let write = |new: &Path| -> Result<(), redb::Error> {
+        let database = Database::create(new)?;
+        let mut write = database.begin_write()?;
+        write.set_quick_repair(true);
+        write.open_table(META)?.insert(META_FORMAT, FORMAT)?;
+        write.open_table(RECORDS)?;
+        write.commit()?;
+        Ok(())
+    };
+    write(&new).map_err(|error| StoreError::Write {
+        path: new.clone(),
+        source: Box::new(error),
+    })?;
+    fs::rename(&new, path).map_err(io("renamed"))?;
+    let opened = File::open(folder).and_then(|folder| folder.sync_all());
+    opened.map_err(io("made durable"))
+}
+
+fn check_format(path: &Path, database: &Database) -> Result<(), StoreError> {
+    let format = || -> Result<Option<u64>, redb::Error> {
+        let read = database.begin_read()?;
+        let meta = match read.open_table(META) {
+            Ok(meta) => meta,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(meta.get(META_FORMAT)?.map(|format| format.value()))
+    };
+    match format().map_err(|error| damaged(path, &error))? {
+        Some(FORMAT) => Ok(()),
+        Some(found) => Err(StoreError::Format {
+            path: path.to_owned(),
+            found,
+            known: FORMAT,
+        }),
+        None => Err(StoreError::Damaged {
+            path: path.to_owned(),
+            problem: "it is a redb file, but no hub's".to_owned(),
+        }),
+    }
+}
+
+fn not_opened(folder: &Path, path: &Path, error: DatabaseError) -> StoreError {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => StoreError::Locked {
+            folder: folder.to_owned(),
+        },
+        // redb says of a file without its mark that its data is invalid.
+        DatabaseError::Storage(StorageError::Io(source))
+            if !matches!(
+                source.kind(),
+                std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            StoreError::Io {
+                path: path.to_owned(),
+                what: "opened",
+                source,
+            }
+        }
+        error => damaged(path, &error.into()),
+    }
+}
+
+fn damaged(path: &Path, error: &redb::Error) -> StoreError {
+    StoreError::Damaged {
+        path: path.to_owned(),
+        problem: error.to_string(),
+    }
+}
+
+fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let said = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(StoreError::Damaged {
+            path: path.to_owned(),
+            problem: said.unwrap_or("reading it panicked").to_owned(),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

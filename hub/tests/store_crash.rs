@@ -1,0 +1,104 @@
+//! `kill -9` in the middle of writing: what was acknowledged is there, and what is there is whole.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use godwit_common::{Epoch, Generation, Uid, WallTime};
+use godwit_hub::store::{Batch, Store};
+use godwit_hub_core::{ClusterRecord, Record};
+
+/// Set for the process that writes and is killed: this same test, started again.
+const CHILD: &str = "GODWIT_TEST_STORE";
+/// Two records of each batch must never be seen apart.
+const TWINS: [&str; 2] = ["east", "west"];
+
+#[test]
+fn acknowledged_commits_survive_a_kill() {
+    if let Some(folder) = std::env::var_os(CHILD) {
+        write_until_killed(Path::new(&folder));
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    for round in 1..=8 {
+        // Each round is killed a little later, and builds on what the one before left.
+        let acknowledged = run_and_kill(folder.path(), round * 7);
+        let store = Store::open(folder.path()).expect("the store opens after a kill");
+        let records = store.load().expect("its rows are whole");
+        let generations: Vec<u64> = records.iter().map(generation).collect();
+        assert!(
+            matches!(generations[..], [east, west] if east == west && east >= acknowledged),
+            "acknowledged {acknowledged}, found {records:?}"
+        );
+    }
+}
+
+/// How many commits the child had acknowledged when it died.
+fn run_and_kill(folder: &Path, after: u64) -> u64 {
+    let mut child = Command::new(std::env::current_exe().expect("this test"))
+        .args(["acknowledged_commits_survive_a_kill", "--exact", "--nocapture"])
+        .env(CHILD, folder)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the test starts itself");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped"))
+        .lines()
+        .map_while(Result::ok);
+    let mut acknowledged = 0;
+    let mut seen = 0;
+    let mut take = |line: String| {
+        if let Some(number) = line
+            .strip_prefix("acknowledged ")
+            .and_then(|number| number.parse().ok())
+        {
+            acknowledged = number;
+            seen += 1;
+        }
+        seen
+    };
+    while let Some(line) = lines.next() {
+        if take(line) == after {
+            break;
+        }
+    }
+    child.kill().expect("SIGKILL");
+    // What it had said before it died counts, too.
+    lines.for_each(|line| {
+        take(line);
+    });
+    child.wait().expect("it ends");
+    assert!(seen >= after, "the child ended by itself after {seen} commits");
+    acknowledged
+}
+
+fn write_until_killed(folder: &Path) -> ! {
+    let mut store = Store::open(folder).expect("the store opens");
+    let start = store
+        .load()
+        .expect("its rows are whole")
+        .first()
+        .map_or(0, generation);
+    for next in start + 1.. {
+        let mut batch = Batch::default();
+        for name in TWINS {
+            batch.put(&Record::Cluster(ClusterRecord {
+                name: name.parse().expect("a valid name"),
+                uid: Uid(1),
+                generation: Generation(next),
+                joined: WallTime(0),
+                provider: "x".repeat(5_000).into(),
+                region: "".into(),
+            }));
+        }
+        store.commit(Epoch(1), &batch).expect("the disk takes it");
+        println!("acknowledged {next}");
+        std::io::stdout().flush().expect("the parent reads");
+    }
+    unreachable!("the parent kills it long before")
+}
+
+fn generation(record: &Record) -> u64 {
+    match record {
+        Record::Cluster(cluster) => cluster.generation.0,
+        other => panic!("nobody wrote {other:?}"),
+    }
+}
