@@ -43,6 +43,9 @@ pub const TLS_FILE_BYTES_MAX: u64 = MIB as u64;
 /// How long accepting pauses after the system refused to give a descriptor or memory, instead of spinning.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
 
+/// How often the log says that the connection limit is reached: peers without a certificate can cause that line.
+pub const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(60);
+
 /// What one listener takes. The default is what a hub needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerLimits {

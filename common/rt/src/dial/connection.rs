@@ -62,10 +62,9 @@ impl Service<Request<Body>> for Connection {
     type Error = Status;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Status>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        self.sender
-            .poll_ready(context)
-            .map_err(|error| status(&self.endpoint, error))
+    /// Always ready: HTTP/2 queues by itself, and tonic would turn an error here into UNKNOWN.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {

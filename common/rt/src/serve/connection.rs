@@ -55,9 +55,12 @@ impl<S: GrpcService> Connection<S> {
 
     async fn accept(&self, stream: TcpStream) -> Result<(TlsStream<TcpStream>, Peer), Refused> {
         socket::prepare(&stream)?;
+        let limit = self.limits.handshake_timeout;
+        // Whoever says nothing waits here, and takes no turn away from those who do.
+        timeout(limit, stream.peek(&mut [0])).await??;
         let turn = self.handshakes.acquire().await?;
         let acceptor = TlsAcceptor::from(self.tls.current());
-        let stream = timeout(self.limits.handshake_timeout, acceptor.accept(stream)).await??;
+        let stream = timeout(limit, acceptor.accept(stream)).await??;
         drop(turn);
         let (_, session) = stream.get_ref();
         let peer = Peer::from_chain(session.peer_certificates(), self.address, self.id)?;

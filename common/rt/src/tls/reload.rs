@@ -112,3 +112,74 @@ impl<C: Send + Sync + 'static> Reloader<C> {
         Ok(leaf)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use godwit_certs::{Authority, Issued, LEAF_VALIDITY, mint_development};
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn a_good_content_is_taken_and_a_broken_one_is_not() {
+        let (dir, reloader) = hub();
+        let first = reloader.current();
+        reloader.look();
+        assert!(Arc::ptr_eq(&first, &reloader.current()), "nothing had changed");
+
+        let renewed = issue(&dir);
+        fs::write(&reloader.files.certificate, &renewed.certificate_pem).unwrap();
+        reloader.look();
+        assert!(
+            Arc::ptr_eq(&first, &reloader.current()),
+            "the key is still that of the old certificate"
+        );
+        fs::write(&reloader.files.key, renewed.key_pem.unwrap()).unwrap();
+        reloader.look();
+        let second = reloader.current();
+        assert!(!Arc::ptr_eq(&first, &second));
+
+        for broken in [
+            "",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
+            fs::write(&reloader.files.ca, broken).unwrap();
+            reloader.look();
+            assert!(Arc::ptr_eq(&second, &reloader.current()));
+        }
+    }
+
+    #[test]
+    fn missing_files_keep_the_configuration_until_they_are_back() {
+        let (dir, reloader) = hub();
+        let first = reloader.current();
+        fs::remove_file(&reloader.files.key).unwrap();
+        reloader.look();
+        assert_eq!(*reloader.tried.lock().unwrap(), Tried::Unreadable);
+        assert!(Arc::ptr_eq(&first, &reloader.current()));
+
+        let renewed = issue(&dir);
+        fs::write(&reloader.files.certificate, &renewed.certificate_pem).unwrap();
+        fs::write(&reloader.files.key, renewed.key_pem.unwrap()).unwrap();
+        reloader.look();
+        assert!(!Arc::ptr_eq(&first, &reloader.current()));
+    }
+
+    fn hub() -> (TempDir, Arc<Reloader<ServerConfig>>) {
+        let dir = tempfile::tempdir().unwrap();
+        let files = mint_development(dir.path(), &[], &["localhost".to_owned()])
+            .unwrap()
+            .hub;
+        let reloader = Reloader::server(files).unwrap();
+        (dir, reloader)
+    }
+
+    fn issue(dir: &TempDir) -> Issued {
+        let authority = Authority::load(&dir.path().join("ca.pem"), &dir.path().join("ca.key")).unwrap();
+        authority
+            .issue_hub(&["localhost".to_owned()], LEAF_VALIDITY)
+            .unwrap()
+    }
+}
