@@ -79,14 +79,24 @@ pub enum Tombstoned {
 impl ObjectTarget {
     /// This row's part of the digest.
     pub fn hash(&self) -> u64 {
-        row_hash(b"object", self.uid, self.revision, 0)
+        Self::hash_of(self.uid, self.revision)
+    }
+
+    /// The part of the digest of a row that is not at hand as one.
+    pub fn hash_of(uid: Uid, revision: u64) -> u64 {
+        row_hash(b"object", uid, revision, 0)
     }
 }
 
 impl WorkloadTarget {
     /// This row's part of the digest.
     pub fn hash(&self) -> u64 {
-        row_hash(b"workload", self.uid, self.revision, self.replicas)
+        Self::hash_of(self.uid, self.revision, self.replicas)
+    }
+
+    /// The part of the digest of a row that is not at hand as one.
+    pub fn hash_of(uid: Uid, revision: u64, replicas: u32) -> u64 {
+        row_hash(b"workload", uid, revision, replicas)
     }
 }
 

@@ -16,11 +16,11 @@ pub struct Config {
     /// From this share of the clusters, in percent, their loss is handled one domain at a time (S6).
     pub mass_loss_slow_percent: u32,
     /// But not below this many clusters (S6).
-    pub mass_loss_slow_least: u32,
+    pub mass_loss_slow_least: usize,
     /// From this share of the clusters, in percent, failover freezes (S6).
     pub mass_loss_freeze_percent: u32,
     /// Below this many clusters, only the loss of all of them freezes (S6).
-    pub mass_loss_small_fleet: u32,
+    pub mass_loss_small_fleet: usize,
     /// Over which time clusters that vanished are counted together, and how long the share must stay down for a
     /// freeze to end (S6).
     pub mass_loss_window: Duration,

@@ -1,8 +1,29 @@
 //! The federation: one synchronous state machine that decides everything the hub does. It has no clock, no sockets, no
 //! files and no randomness of its own; `hub` owns those, `tests/sim` replaces them.
+//!
+//! Where to look: [`Hub::step`] dispatches; `sessions` knows who speaks, `liveness` and `mass_loss` who is lost,
+//! `reports` what runs, `placement` and `ask` where replicas go, `mover` when they start and stop, `rows` what each
+//! cluster is told, `commands` what operators want, `restore` how a restart begins.
 
+mod ask;
+mod commands;
 mod config;
 mod contract;
+mod hub;
+mod journal;
+mod liveness;
+mod mass_loss;
+mod migrations;
+mod mover;
+mod placement;
+mod reports;
+mod restore;
+mod rows;
+mod sessions;
+mod state;
+mod views;
 
 pub use config::Config;
 pub use contract::*;
+pub use hub::Hub;
+pub use restore::{DEFAULT_POLICY, RestoreError};

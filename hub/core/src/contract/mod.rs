@@ -7,17 +7,17 @@ mod record;
 mod view;
 
 pub use command::{
-    Action, Answer, Application, Command, Deploy, Deployed, DeployedWorkload, ObjectSpec, PolicyChoice, Refused,
-    RefusedKind, WorkloadRef, WorkloadSpec,
+    Action, Answer, Application, Command, Deploy, Deployed, DeployedWorkload, ObjectSpec, PolicyChoice,
+    Refused, RefusedKind, WorkloadRef, WorkloadSpec,
 };
 pub use effect::{Effect, SessionId, Ticket};
 pub use event::Event;
 pub use record::{
-    Cause, ClusterRecord, Ended, FederationRecord, Freeze, FreezeCause, JournalEntry, Key, Migration, MigrationCause,
-    MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Policy, Record, Request, Seat, Severity,
-    WorkloadRecord,
+    Cause, ClusterRecord, Ended, FederationRecord, Freeze, FreezeCause, JournalEntry, Key, Migration,
+    MigrationCause, MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Policy, Record, Request,
+    Seat, Severity, WorkloadRecord,
 };
 pub use view::{
-    ClusterState, ClusterView, FederationView, MigrationView, PlacementView, PlanRowView, PlanView, PolicyView,
-    Subject, WorkloadView,
+    ClusterState, ClusterView, FederationView, MigrationView, PlacementView, PlanRowView, PlanView,
+    PolicyView, Subject, WorkloadView,
 };

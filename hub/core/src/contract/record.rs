@@ -124,8 +124,6 @@ pub struct Policy {
     pub placement: planner::Policy,
     /// When silence counts as a loss (S1).
     pub lost_after: Duration,
-    /// The highest moves first (S7, S16).
-    pub priority: i32,
     /// How many ready replicas below the total a planned step may go (S20).
     pub max_unavailable: u32,
 }
@@ -267,6 +265,8 @@ pub enum MigrationCause {
     RoomAppeared(ClusterName),
     /// A policy changed (S18).
     PolicyChanged(PolicyName),
+    /// A policy moves replicas towards its own division (S18).
+    Rebalance(PolicyName),
     /// A cluster was deleted from the federation (S23).
     ClusterDeleted(ClusterName),
 }
@@ -343,7 +343,9 @@ impl Record {
             Record::Federation(_) => Key::Federation,
             Record::Policy(policy) => Key::Policy(policy.name.clone()),
             Record::Workload(workload) => Key::Workload(workload.uid),
-            Record::Seat { workload, cluster, .. } => Key::Seat(*workload, cluster.clone()),
+            Record::Seat {
+                workload, cluster, ..
+            } => Key::Seat(*workload, cluster.clone()),
             Record::Object(object) => Key::Object(object.uid),
             Record::ObjectRow { object, cluster, .. } => Key::ObjectRow(*object, cluster.clone()),
             Record::Ended(ended) => Key::Ended(ended.uid),

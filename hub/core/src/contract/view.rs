@@ -117,8 +117,8 @@ pub struct WorkloadView {
     pub pending: u32,
     /// Why.
     pub pending_reasons: Vec<Arc<str>>,
-    /// The policy in force.
-    pub policy: PolicyName,
+    /// The policy in force; none once its end is decided.
+    pub policy: Option<PolicyName>,
     /// Of the manifest.
     pub revision: u64,
     /// In order of cluster.

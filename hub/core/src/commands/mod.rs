@@ -1,0 +1,87 @@
+//! What operators ask for. A command is checked whole before anything of it is done.
+
+mod deploy;
+mod policy;
+mod removal;
+
+use godwit_common::{ClusterName, WorkloadId};
+
+use crate::contract::{Answer, Command, Refused, RefusedKind, Severity};
+use crate::hub::Hub;
+
+impl Hub {
+    /// Carries a command out, or says why not; never by halves.
+    pub(crate) fn command(&mut self, command: Command) -> Result<Answer, Refused> {
+        match command {
+            Command::Deploy(deploy) => self.deploy(deploy),
+            Command::Scale {
+                workload,
+                replicas,
+                dry_run,
+            } => self.scale(&workload, replicas, dry_run),
+            Command::DeleteWorkload { workload } => self.delete_workload(&workload),
+            Command::ApplyPolicy { policy, dry_run } => self.apply_policy(policy, dry_run),
+            Command::DeletePolicy { name } => self.delete_policy(&name),
+            Command::ConfirmRemoval { cluster } => self.confirm_removal(&cluster),
+            Command::DeleteCluster { cluster, force } => self.delete_cluster(&cluster, force),
+            Command::ConfirmFreeze => self.end_freeze(true),
+            Command::ReleaseFreeze => self.end_freeze(false),
+        }
+    }
+
+    fn end_freeze(&mut self, confirm: bool) -> Result<Answer, Refused> {
+        let Some(freeze) = &self.federation.freeze else {
+            return Err(refused(
+                RefusedKind::FailedPrecondition,
+                "failover is not frozen: there is nothing to end",
+            ));
+        };
+        match (confirm, freeze.cause) {
+            (true, crate::contract::FreezeCause::NewerHistory) => {
+                let message = "this freeze is about the hub's own history, not about lost clusters: \
+                               look at the inventories, then use `godwit freeze release`";
+                return Err(refused(RefusedKind::FailedPrecondition, message));
+            }
+            (true, crate::contract::FreezeCause::MassLoss) => self.confirm_freeze(),
+            (false, _) => self.release_freeze(),
+        }
+        Ok(Answer::Done)
+    }
+
+    fn confirm_removal(&mut self, name: &ClusterName) -> Result<Answer, Refused> {
+        if !self.clusters.contains_key(name) {
+            return Err(no_cluster(name));
+        }
+        let message = format!("an operator lets the removals in cluster {name} go on");
+        let entry = self.note(
+            Severity::Normal,
+            "S27",
+            "RemovalConfirmed",
+            name.as_str(),
+            message,
+        );
+        Ok(Answer::RemovalsReleased(self.release_removals(name, entry)))
+    }
+}
+
+/// A refusal.
+pub(crate) fn refused(kind: RefusedKind, message: impl Into<String>) -> Refused {
+    Refused {
+        kind,
+        message: message.into(),
+    }
+}
+
+fn no_cluster(name: &ClusterName) -> Refused {
+    refused(
+        RefusedKind::NotFound,
+        format!("cluster {name} is not a member; `godwit get clusters` lists them"),
+    )
+}
+
+fn no_workload(id: &WorkloadId) -> Refused {
+    refused(
+        RefusedKind::NotFound,
+        format!("{id} is not deployed; `godwit get workloads` lists what is"),
+    )
+}

@@ -1,0 +1,103 @@
+//! Deleting: workloads, and clusters that are gone for good (S23, S28).
+
+use godwit_common::{ClusterName, Uid, WorkloadId};
+
+use super::{no_cluster, no_workload, refused};
+use crate::contract::{Answer, Cause, ClusterState, Key, Refused, RefusedKind, Severity, Subject};
+use crate::hub::Hub;
+use crate::placement::Reason;
+
+impl Hub {
+    /// Ends a workload everywhere. An absent cluster does not hold it up: its tombstone waits (S28).
+    pub(crate) fn delete_workload(&mut self, id: &WorkloadId) -> Result<Answer, Refused> {
+        let uid = self.ids.get(id).copied().ok_or_else(|| no_workload(id))?;
+        let entry = self.note(
+            Severity::Normal,
+            "S28",
+            "WorkloadDeleted",
+            id.to_string(),
+            "its replicas stop everywhere",
+        );
+        self.end_workload(uid, Cause::Command(entry));
+        let pending_on = self
+            .ended
+            .get(&uid)
+            .map(|ended| ended.held_by.keys().cloned().collect());
+        Ok(Answer::WorkloadDeleted {
+            pending_on: pending_on.unwrap_or_default(),
+        })
+    }
+
+    /// Forgets a lost cluster. What may still run there runs on; nobody looks after it any more.
+    pub(crate) fn delete_cluster(&mut self, name: &ClusterName, force: bool) -> Result<Answer, Refused> {
+        let cluster = self.clusters.get(name).ok_or_else(|| no_cluster(name))?;
+        let state = cluster.health.state;
+        let gone = !cluster.live()
+            && matches!(
+                state,
+                ClusterState::Lost | ClusterState::Unknown | ClusterState::Joining
+            );
+        if !gone {
+            let message = format!(
+                "cluster {name} is {}: only a cluster that is Lost can be deleted; stop its agents first",
+                state.as_str()
+            );
+            return Err(refused(RefusedKind::FailedPrecondition, message));
+        }
+        if !force {
+            let message = format!(
+                "what may still run in cluster {name} would not be stopped by anybody: say --force if that is meant"
+            );
+            return Err(refused(RefusedKind::FailedPrecondition, message));
+        }
+        let message = "an operator deleted it; what may still run there is not stopped";
+        let entry = self.note(Severity::Warning, "S23", "ClusterDeleted", name.as_str(), message);
+        self.drop_cluster(name, entry);
+        Ok(Answer::Done)
+    }
+
+    fn drop_cluster(&mut self, name: &ClusterName, entry: u64) {
+        let Some(cluster) = self.clusters.get(name) else {
+            return;
+        };
+        let (seats, objects, ended) = (
+            cluster.seats.clone(),
+            cluster.objects.clone(),
+            cluster.ended.clone(),
+        );
+        let placed_there = |hub: &Hub, uid: Uid| {
+            let seat = hub
+                .workloads
+                .get(&uid)
+                .and_then(|workload| workload.seats.get(name));
+            seat.is_some_and(|seat| seat.seat.placed > 0)
+        };
+        for uid in &seats {
+            if placed_there(self, *uid) {
+                self.set_placed(*uid, name, 0, Cause::Command(entry));
+            }
+            let Some(workload) = self.workloads.get_mut(uid) else {
+                continue;
+            };
+            workload.seats.remove(name);
+            let placed = workload.placed();
+            workload.record.pending = workload.record.spec.replicas.saturating_sub(placed);
+            self.touched.keys.insert(Key::Seat(*uid, name.clone()));
+            self.touched.keys.insert(Key::Workload(*uid));
+            self.touched.subjects.insert(Subject::Workload(*uid));
+            self.dirty.insert(*uid, Reason::Deleted(name.clone(), entry));
+        }
+        for uid in objects {
+            if let Some(object) = self.objects.get_mut(&uid) {
+                object.rows.remove(name);
+            }
+            self.touched.keys.insert(Key::ObjectRow(uid, name.clone()));
+        }
+        for uid in ended {
+            self.end_confirmed(uid, name);
+        }
+        self.clusters.remove(name);
+        self.touched.keys.insert(Key::Cluster(name.clone()));
+        self.touched.subjects.insert(Subject::Cluster(name.clone()));
+    }
+}

@@ -1,0 +1,186 @@
+//! The machine: its state, and the one door through which everything happens. This file only dispatches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use godwit_common::link::Down;
+use godwit_common::rng::Rng;
+use godwit_common::{ClusterName, Now, ObjectKey, PolicyName, Time, Uid, WorkloadId};
+use godwit_planner::Scratch;
+
+use crate::config::Config;
+use crate::contract::{
+    Effect, Event, FederationRecord, JournalEntry, MigrationId, Request, SessionId, Subject, WorkloadRecord,
+};
+use crate::mass_loss::MassLoss;
+use crate::migrations::MigrationEntry;
+use crate::placement::Reason;
+use crate::rows::Touched;
+use crate::state::{Cluster, Object, PolicyState, Rank, Workload};
+
+/// The federation's state machine: everything that the hub decides.
+///
+/// The contract: [`Hub::step`] never blocks and never fails; bad input is an event too, and yields a refusal. The same
+/// records, seed and events give the same effects, byte for byte. Effects are to be carried out in their order, and
+/// nothing is spoken before what was put before it is durable.
+#[derive(Debug)]
+pub struct Hub {
+    pub(crate) config: Config,
+    pub(crate) rng: Rng,
+    /// The time of the running step.
+    pub(crate) now: Now,
+    /// The durable record of the federation; its `freeze` gates moves (S6, S10).
+    pub(crate) federation: FederationRecord,
+    pub(crate) policies: BTreeMap<PolicyName, PolicyState>,
+    pub(crate) workloads: BTreeMap<Uid, Workload>,
+    pub(crate) ids: BTreeMap<WorkloadId, Uid>,
+    pub(crate) objects: BTreeMap<Uid, Object>,
+    pub(crate) object_keys: BTreeMap<ObjectKey, Uid>,
+    pub(crate) ended: BTreeMap<Uid, crate::contract::Ended>,
+    pub(crate) clusters: BTreeMap<ClusterName, Cluster>,
+    /// Which cluster a session speaks for.
+    pub(crate) sessions: BTreeMap<SessionId, ClusterName>,
+    pub(crate) migrations: BTreeMap<MigrationId, MigrationEntry>,
+    /// The entries of this step only: the store keeps the journal, the machine has no use for it.
+    pub(crate) journal: BTreeMap<u64, JournalEntry>,
+    pub(crate) requests: BTreeMap<Arc<str>, Request>,
+    /// Workloads with pending replicas, in the order in which room is given to them (S14, S16).
+    pub(crate) pending: BTreeSet<Rank>,
+    /// Workloads to be planned before this step ends, and why.
+    pub(crate) dirty: BTreeMap<Uid, Reason>,
+    /// Workloads whose targets may have to follow their plan or their reports.
+    pub(crate) moving: BTreeSet<Uid>,
+    /// Clusters whose windows are to be looked at again, in order of time; entries may be stale.
+    pub(crate) timers: BTreeSet<(Time, Timer)>,
+    pub(crate) mass_loss: MassLoss,
+    pub(crate) touched: Touched,
+    pub(crate) scratch: Scratch,
+}
+
+/// What a timer is for. A timer that fires too early finds nothing to do, and sets itself again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// A cluster's silence (S1, S5, S6).
+    Silence(ClusterName),
+    /// Starts that no longer count against the pace of a cluster (S7).
+    Pace(Uid, ClusterName),
+    /// The next step of a gradual rebalance (S18).
+    Rebalance(Uid),
+    /// The end of a freeze (S6).
+    MassLoss,
+}
+
+impl Hub {
+    /// One step: what happened, and what is to be done about it.
+    pub fn step(&mut self, now: Now, event: Event, effects: &mut Vec<Effect>) {
+        self.begin(now);
+        // Replies and refusals wait for the records of this step: write before you speak.
+        let mut spoken = Vec::new();
+        match event {
+            Event::Opened {
+                session,
+                cluster,
+                hello,
+            } => self.session_opened(session, cluster, &hello, &mut spoken),
+            Event::Message { session, message } => self.session_message(session, message, &mut spoken),
+            Event::Closed { session } => self.session_closed(session),
+            Event::Command { ticket, command } => {
+                let answer = self.command(command);
+                spoken.push(Effect::Answer { ticket, answer });
+            }
+            Event::Stopping => self.say_goodbye(&mut spoken),
+            Event::Tick => {}
+        }
+        self.fire_timers(&mut spoken);
+        self.decide();
+        self.finish(spoken, effects);
+    }
+
+    /// When a [`Event::Tick`] is wanted: at the latest one heartbeat from the last step, so that a stall of the shell's
+    /// loop is noticed (S1).
+    pub fn deadline(&self) -> Time {
+        let latest = self.now.time + self.config.heartbeat / 2;
+        self.timers
+            .first()
+            .map_or(latest, |(time, _)| (*time).min(latest))
+    }
+
+    /// What changed since the last call.
+    pub fn changes(&mut self) -> Vec<Subject> {
+        std::mem::take(&mut self.touched.subjects).into_iter().collect()
+    }
+
+    /// Plans, then moves, until neither has anything left to do in this step.
+    pub(crate) fn decide(&mut self) {
+        self.plan_dirty();
+        self.move_replicas();
+    }
+
+    fn begin(&mut self, now: Now) {
+        // A clock that stands still is harmless; one that goes back is the shell's fault and is ignored.
+        let time = now.time.max(self.now.time);
+        let gap = time.since(self.now.time);
+        self.now = Now { time, wall: now.wall };
+        if gap > self.config.heartbeat {
+            self.restart_windows();
+        }
+    }
+
+    /// Writes what was touched, then sends targets, then says the rest.
+    pub(crate) fn finish(&mut self, mut spoken: Vec<Effect>, effects: &mut Vec<Effect>) {
+        self.send_targets(&mut spoken);
+        for key in std::mem::take(&mut self.touched.keys) {
+            effects.push(match self.record(&key) {
+                Some(record) => Effect::Put(record),
+                None => Effect::Delete(key),
+            });
+        }
+        self.journal.clear();
+        effects.append(&mut spoken);
+    }
+
+    fn fire_timers(&mut self, spoken: &mut Vec<Effect>) {
+        while let Some((time, _)) = self.timers.first()
+            && *time <= self.now.time
+        {
+            let Some((_, timer)) = self.timers.pop_first() else {
+                return;
+            };
+            match timer {
+                Timer::Silence(cluster) => self.look_at_silence(&cluster, spoken),
+                Timer::Pace(uid, cluster) => self.starts_expire(uid, &cluster),
+                Timer::Rebalance(uid) => self.rebalance_due(uid),
+                Timer::MassLoss => self.look_at_freeze(),
+            }
+        }
+    }
+
+    /// The graceful stop: agents are told, nothing moves (S1).
+    fn say_goodbye(&mut self, spoken: &mut Vec<Effect>) {
+        for session in self.sessions.keys() {
+            let spread = self.rng.below(1000);
+            let retry_after = std::time::Duration::from_millis(500 + spread);
+            spoken.push(Effect::Send {
+                session: *session,
+                message: Down::Goodbye { retry_after },
+            });
+            spoken.push(Effect::Close { session: *session });
+        }
+    }
+
+    pub(crate) fn rank_of(&self, record: &WorkloadRecord) -> Rank {
+        let priority = self
+            .policies
+            .get(&record.policy)
+            .map_or(0, |policy| policy.policy.placement.priority);
+        Rank {
+            priority: std::cmp::Reverse(priority),
+            number: record.number,
+            uid: record.uid,
+        }
+    }
+
+    pub(crate) fn wake_at(&mut self, time: Time, timer: Timer) {
+        self.timers.insert((time, timer));
+    }
+}

@@ -1,0 +1,36 @@
+//! The journal: every decision with its cause and rule (S30).
+
+use crate::contract::{JournalEntry, Key, Severity};
+use crate::hub::Hub;
+
+impl Hub {
+    /// Records a decision; the number of the entry names it.
+    pub(crate) fn note(
+        &mut self,
+        severity: Severity,
+        rule: &str,
+        reason: &str,
+        subject: impl AsRef<str>,
+        message: impl AsRef<str>,
+    ) -> u64 {
+        let number = self.federation.next_entry;
+        self.federation.next_entry += 1;
+        let entry = JournalEntry {
+            number,
+            at: self.now.wall,
+            severity,
+            reason: reason.into(),
+            rule: rule.into(),
+            subject: subject.as_ref().into(),
+            message: message.as_ref().into(),
+        };
+        self.journal.insert(number, entry);
+        self.touched.keys.insert(Key::Federation);
+        self.touched.keys.insert(Key::Journal(number));
+        // The store forgets the oldest as the newest comes: its key has no record any more, so it is deleted.
+        if let Some(oldest) = number.checked_sub(self.config.journal_entries) {
+            self.touched.keys.insert(Key::Journal(oldest));
+        }
+        number
+    }
+}

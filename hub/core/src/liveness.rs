@@ -1,0 +1,294 @@
+//! Liveness: when a stream is lost, when a cluster is, and what follows at once (S1, S2, S5, S11).
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use godwit_common::{ClusterName, Time, Uid};
+
+use crate::contract::{ClusterState, Effect, SessionId, Severity, Subject};
+use crate::hub::{Hub, Timer};
+use crate::placement::Reason;
+
+impl Hub {
+    /// A cluster has given a sign of life. This is all that a heartbeat costs.
+    pub(crate) fn cluster_heard(&mut self, name: &ClusterName, session: SessionId) {
+        let now = self.now.time;
+        let Some(cluster) = self.clusters.get_mut(name) else {
+            return;
+        };
+        cluster.health.heard = now;
+        if let Some(session) = cluster.sessions.get_mut(&session) {
+            session.heard = now;
+        }
+    }
+
+    /// A cluster has a live stream: back at once from Suspect, through an inventory from Lost (S1, S11).
+    pub(crate) fn cluster_connected(&mut self, name: &ClusterName) {
+        let now = self.now;
+        let Some(cluster) = self.clusters.get_mut(name) else {
+            return;
+        };
+        let health = &mut cluster.health;
+        let first = health.away_since.take().is_some();
+        health.seen = now.wall;
+        health.grace = Duration::ZERO;
+        self.touched.subjects.insert(Subject::Cluster(name.clone()));
+        if !first {
+            return;
+        }
+        let was = health.state;
+        health.confirmed = false;
+        match was {
+            ClusterState::Unknown | ClusterState::Suspect => {
+                self.enter(name, ClusterState::Ready, "connected");
+                self.growth_possible(name);
+            }
+            ClusterState::Lost => {
+                self.enter(
+                    name,
+                    ClusterState::Returning,
+                    "connected again; its inventory comes first",
+                );
+                self.note(
+                    Severity::Normal,
+                    "S11",
+                    "ClusterReturning",
+                    name.as_str(),
+                    "inventory first, then targets",
+                );
+            }
+            ClusterState::Joining => self.enter(
+                name,
+                ClusterState::Joining,
+                "connected; its inventory comes first",
+            ),
+            ClusterState::Ready | ClusterState::Returning => {}
+        }
+        self.wake_at(
+            now.time + self.config.stream_timeout(),
+            Timer::Silence(name.clone()),
+        );
+    }
+
+    /// A stream of a cluster has ended; was it the last (S1)?
+    pub(crate) fn cluster_disconnected(&mut self, name: &ClusterName, reason: &str) {
+        let now = self.now.time;
+        let Some(cluster) = self.clusters.get_mut(name) else {
+            return;
+        };
+        self.touched.subjects.insert(Subject::Cluster(name.clone()));
+        if cluster.live() || cluster.health.away_since.is_some() {
+            return;
+        }
+        cluster.health.away_since = Some(now);
+        let state = cluster.health.state;
+        if matches!(state, ClusterState::Ready | ClusterState::Returning) {
+            cluster.health.ready_until = Some(now);
+        }
+        match state {
+            ClusterState::Ready => self.enter(name, ClusterState::Suspect, reason),
+            // A return that broke off: the loss still stands.
+            ClusterState::Returning => self.enter(name, ClusterState::Lost, reason),
+            ClusterState::Joining | ClusterState::Unknown | ClusterState::Suspect | ClusterState::Lost => {}
+        }
+        self.moving_at(name);
+        self.wake_at(now, Timer::Silence(name.clone()));
+    }
+
+    /// Looks at the windows of a cluster that may have run out, and sets the next one.
+    pub(crate) fn look_at_silence(&mut self, name: &ClusterName, spoken: &mut Vec<Effect>) {
+        let (now, timeout) = (self.now.time, self.config.stream_timeout());
+        let Some(cluster) = self.clusters.get(name) else {
+            return;
+        };
+        if cluster.live() {
+            let silent = |heard: Time| now.since(heard) >= timeout;
+            let dead: Vec<SessionId> = cluster
+                .sessions
+                .iter()
+                .filter(|(_, session)| silent(session.heard))
+                .map(|(id, _)| *id)
+                .collect();
+            for session in dead {
+                spoken.push(Effect::Close { session });
+                self.session_closed(session);
+            }
+        }
+        let Some(cluster) = self.clusters.get(name) else {
+            return;
+        };
+        if let Some(oldest) = cluster.sessions.values().map(|session| session.heard).min() {
+            self.wake_at(oldest + timeout, Timer::Silence(name.clone()));
+            return;
+        }
+        self.look_at_loss(name);
+    }
+
+    /// A cluster is away: which policies count it as lost by now, and when does the next one?
+    fn look_at_loss(&mut self, name: &ClusterName) {
+        let now = self.now.time;
+        let windows = self.windows_of(name);
+        let Some(cluster) = self.clusters.get(name) else {
+            return;
+        };
+        if cluster.health.state == ClusterState::Joining {
+            return;
+        }
+        let through = cluster.health.lost_through;
+        let open = |window: &&Duration| through.is_none_or(|through| **window > through);
+        let Some(window) = windows.iter().find(open).copied() else {
+            return;
+        };
+        let due = self.lost_at(name, window);
+        if due > now {
+            self.wake_at(due, Timer::Silence(name.clone()));
+            return;
+        }
+        if self.may_lose(name) {
+            self.lose(name, window);
+            self.wake_at(now, Timer::Silence(name.clone()));
+        }
+    }
+
+    /// The windows of the policies that place something on a cluster; the fleet's own if none does. Ascending.
+    pub(crate) fn windows_of(&self, name: &ClusterName) -> BTreeSet<Duration> {
+        let placing = |uid: &Uid| {
+            let workload = self.workloads.get(uid)?;
+            let placed = workload.seats.get(name)?.seat.placed > 0;
+            placed
+                .then(|| self.policies.get(&workload.record.policy))
+                .flatten()
+        };
+        let mut windows: BTreeSet<Duration> = match self.clusters.get(name) {
+            Some(cluster) => cluster
+                .seats
+                .iter()
+                .filter_map(placing)
+                .map(|policy| policy.policy.lost_after)
+                .collect(),
+            None => BTreeSet::new(),
+        };
+        if windows.is_empty() {
+            windows.insert(self.config.lost_after);
+        }
+        windows
+    }
+
+    /// When a window runs out: counted from the last message, but not before the last stream died (S1).
+    fn lost_at(&self, name: &ClusterName, window: Duration) -> Time {
+        let Some(cluster) = self.clusters.get(name) else {
+            return Time(u64::MAX);
+        };
+        let health = &cluster.health;
+        let died = health.away_since.unwrap_or(self.now.time);
+        match health.state {
+            // Not seen since the hub started: the full startup window first (S5).
+            ClusterState::Unknown => (health.heard + self.config.startup_grace).max(health.heard + window),
+            ClusterState::Joining
+            | ClusterState::Ready
+            | ClusterState::Suspect
+            | ClusterState::Lost
+            | ClusterState::Returning => (health.heard + window).max(died) + health.grace,
+        }
+    }
+
+    /// The loss decision: everything that policies with this window, or a shorter one, placed there goes elsewhere.
+    pub(crate) fn lose(&mut self, name: &ClusterName, window: Duration) {
+        let Some(cluster) = self.clusters.get_mut(name) else {
+            return;
+        };
+        let first = cluster.health.lost_through.is_none();
+        cluster.health.lost_through = Some(window);
+        let seats: Vec<Uid> = cluster.seats.iter().copied().collect();
+        let silent = self.now.time.since(cluster.health.heard);
+        let (mut workloads, mut replicas) = (0_u64, 0_u64);
+        for uid in seats {
+            let Some(workload) = self.workloads.get(&uid) else {
+                continue;
+            };
+            let Some(policy) = self.policies.get(&workload.record.policy) else {
+                continue;
+            };
+            let placed = workload.seats.get(name).map_or(0, |seat| seat.seat.placed);
+            if placed > 0 && policy.policy.lost_after <= window {
+                workloads += 1;
+                replicas += u64::from(placed);
+                self.dirty
+                    .entry(uid)
+                    .or_insert_with(|| Reason::Lost(name.clone()));
+            }
+        }
+        if first {
+            self.enter(name, ClusterState::Lost, "no sign of life");
+        }
+        let message = format!(
+            "no sign of life for {:.1} s: {replicas} replicas of {workloads} workloads go elsewhere; \
+             up to {replicas} copies may still be running there",
+            silent.as_secs_f64()
+        );
+        self.note(Severity::Warning, "S1", "ClusterLost", name.as_str(), message);
+    }
+
+    /// The inventory of a cluster has come: it takes part again (S11).
+    pub(crate) fn inventory_came(&mut self, name: &ClusterName) {
+        let Some(cluster) = self.clusters.get_mut(name) else {
+            return;
+        };
+        let state = cluster.health.state;
+        match state {
+            ClusterState::Joining | ClusterState::Returning => {
+                cluster.health.lost_through = None;
+                self.enter(name, ClusterState::Ready, "connected");
+                if state == ClusterState::Returning {
+                    let message = "its inventory has come; surplus copies stop as soon as the others suffice";
+                    self.note(Severity::Normal, "S12", "ClusterReturned", name.as_str(), message);
+                }
+            }
+            ClusterState::Ready | ClusterState::Unknown | ClusterState::Suspect | ClusterState::Lost => {}
+        }
+        self.touched.send.insert(name.clone());
+        self.growth_possible(name);
+        self.moving_at(name);
+    }
+
+    /// The hub's own loop stalled: what it did not hear in that time nobody can be blamed for (S1).
+    pub(crate) fn restart_windows(&mut self) {
+        let now = self.now.time;
+        for cluster in self.clusters.values_mut() {
+            cluster.health.heard = now;
+            for session in cluster.sessions.values_mut() {
+                session.heard = now;
+            }
+            if let Some(since) = &mut cluster.health.away_since {
+                *since = now;
+            }
+        }
+    }
+
+    pub(crate) fn enter(&mut self, name: &ClusterName, state: ClusterState, reason: &str) {
+        let Some(cluster) = self.clusters.get_mut(name) else {
+            return;
+        };
+        let health = &mut cluster.health;
+        if health.state != state {
+            let before = std::mem::replace(&mut health.state, state);
+            health.since = self.now.wall;
+            if state == ClusterState::Suspect {
+                let message = format!("{} -> Suspect: {reason}; nothing moves yet", before.as_str());
+                self.note(Severity::Warning, "S1", "ClusterSuspect", name.as_str(), message);
+            } else if before == ClusterState::Suspect && state == ClusterState::Ready {
+                self.note(
+                    Severity::Normal,
+                    "S1",
+                    "ClusterReady",
+                    name.as_str(),
+                    "Suspect -> Ready: connected again",
+                );
+            }
+        }
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.health.reason = reason.into();
+        }
+        self.touched.subjects.insert(Subject::Cluster(name.clone()));
+    }
+}

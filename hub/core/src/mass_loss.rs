@@ -1,0 +1,250 @@
+//! Mass loss: when many clusters vanish at once, the fault is likelier between them and the hub than in all of them.
+//! Then losses are taken slowly, or not at all (S6).
+
+use godwit_common::{ClusterName, Time};
+
+use crate::contract::{ClusterState, Freeze, FreezeCause, Key, Severity, Subject};
+use crate::hub::{Hub, Timer};
+use crate::state::Cluster;
+
+/// What is known of a mass loss in progress. Not durable: after a restart every cluster has its startup window (S5),
+/// and whoever is missing at its end counts as vanished again.
+#[derive(Debug, Default)]
+pub(crate) struct MassLoss {
+    /// Losses taken slowly: the cluster whose replacements are on their way, and until when it blocks the next.
+    slow: Option<(ClusterName, Time)>,
+    /// An alarm was raised and has not ended.
+    alarmed: bool,
+    /// Since when the share has been below the freezing one, while frozen.
+    calm_since: Option<Time>,
+}
+
+/// How many clusters are gone, out of how many that count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Share {
+    vanished: usize,
+    counted: usize,
+}
+
+impl Share {
+    fn percent_at_least(self, percent: u32) -> bool {
+        self.vanished * 100 >= self.counted * percent as usize
+    }
+}
+
+impl Hub {
+    /// Whether this loss may be decided now. If not, whoever says no has made sure that the question comes up again.
+    pub(crate) fn may_lose(&mut self, name: &ClusterName) -> bool {
+        if self.federation.freeze.is_some() {
+            return false;
+        }
+        let Some(cluster) = self.clusters.get(name) else {
+            return false;
+        };
+        // Nothing is placed there any more, or its loss was confirmed: there is no move to hold back.
+        if cluster.health.confirmed || cluster.health.lost_through.is_some() {
+            return true;
+        }
+        let share = self.vanished();
+        if self.freezes(share) {
+            let message = format!(
+                "{} of {} clusters vanished at once: failover is frozen. If they are really gone, \
+                 `godwit freeze confirm` moves their replicas; `godwit freeze release` waits for them anew",
+                share.vanished, share.counted
+            );
+            self.mass_loss.calm_since = None;
+            self.freeze(FreezeCause::MassLoss, message);
+            self.wake_at(self.now.time + self.config.heartbeat, Timer::MassLoss);
+            return false;
+        }
+        if !self.slows(share) {
+            self.mass_loss.alarmed = false;
+            return true;
+        }
+        self.one_at_a_time(name, share)
+    }
+
+    /// From a certain share on, one domain after the other. Without a label for it, every cluster is its own domain.
+    fn one_at_a_time(&mut self, name: &ClusterName, share: Share) -> bool {
+        let now = self.now.time;
+        if !self.mass_loss.alarmed {
+            self.mass_loss.alarmed = true;
+            let message = format!(
+                "{} of {} clusters vanished: their replicas are moved one cluster at a time",
+                share.vanished, share.counted
+            );
+            self.note(Severity::Warning, "S6", "MassLoss", "", message);
+        }
+        if let Some((current, until)) = self.mass_loss.slow.clone()
+            && current != *name
+            && until > now
+        {
+            self.wake_at(until, Timer::Silence(name.clone()));
+            return false;
+        }
+        self.mass_loss.slow = Some((name.clone(), now + self.config.start_window));
+        true
+    }
+
+    /// A migration is done: if losses are taken slowly, the next may come.
+    pub(crate) fn next_slow_loss(&mut self) {
+        let now = self.now.time;
+        let Some((current, _)) = self.mass_loss.slow.clone() else {
+            return;
+        };
+        let waits = self.migrations.values().any(|entry| {
+            !entry.unsettled.is_empty()
+                && entry.migration.cause == crate::contract::MigrationCause::ClusterLost(current.clone())
+        });
+        if !waits {
+            self.mass_loss.slow = None;
+            for name in self.away() {
+                self.wake_at(now, Timer::Silence(name));
+            }
+        }
+    }
+
+    /// Stands still until an operator, or the clusters themselves, say otherwise.
+    pub(crate) fn freeze(&mut self, cause: FreezeCause, message: String) {
+        let rule = match cause {
+            FreezeCause::MassLoss => "S6",
+            FreezeCause::NewerHistory => "S10",
+        };
+        self.note(Severity::Warning, rule, "FailoverFrozen", "", &message);
+        // A doubt about the hub's own history outweighs one about the clusters.
+        let held = self
+            .federation
+            .freeze
+            .as_ref()
+            .is_some_and(|freeze| freeze.cause == FreezeCause::NewerHistory);
+        if !held {
+            self.federation.freeze = Some(Freeze {
+                cause,
+                since: self.now.wall,
+                message: message.into(),
+            });
+        }
+        self.touched.keys.insert(Key::Federation);
+        self.touched.subjects.insert(Subject::Federation);
+    }
+
+    /// Whether nothing at all may be said to the members (S10).
+    pub(crate) fn stopped_speaking(&self) -> bool {
+        self.federation
+            .freeze
+            .as_ref()
+            .is_some_and(|freeze| freeze.cause == FreezeCause::NewerHistory)
+    }
+
+    /// While frozen by mass loss: has the share been down for a full window?
+    pub(crate) fn look_at_freeze(&mut self) {
+        let now = self.now.time;
+        if !self
+            .federation
+            .freeze
+            .as_ref()
+            .is_some_and(|freeze| freeze.cause == FreezeCause::MassLoss)
+        {
+            return;
+        }
+        let share = self.vanished();
+        let since = match self.mass_loss.calm_since {
+            _ if self.freezes(share) => None,
+            Some(since) => Some(since),
+            None => Some(now),
+        };
+        self.mass_loss.calm_since = since;
+        if since.is_some_and(|since| now.since(since) >= self.config.mass_loss_window) {
+            self.thaw("the clusters have come back");
+        } else {
+            self.wake_at(now + self.config.heartbeat, Timer::MassLoss);
+        }
+    }
+
+    /// An operator confirms the losses: they are decided, one window at a time is waited no longer.
+    pub(crate) fn confirm_freeze(&mut self) {
+        for name in self.away() {
+            if let Some(cluster) = self.clusters.get_mut(&name) {
+                cluster.health.confirmed = true;
+            }
+        }
+        self.thaw("an operator confirmed that the clusters are gone");
+    }
+
+    /// An operator ends the freeze: all windows start afresh.
+    pub(crate) fn release_freeze(&mut self) {
+        self.restart_windows();
+        self.thaw("an operator released it");
+    }
+
+    fn thaw(&mut self, why: &str) {
+        self.federation.freeze = None;
+        self.mass_loss = MassLoss::default();
+        self.touched.keys.insert(Key::Federation);
+        self.touched.subjects.insert(Subject::Federation);
+        self.note(
+            Severity::Normal,
+            "S6",
+            "FreezeEnded",
+            "",
+            format!("failover goes on: {why}"),
+        );
+        for name in self.away() {
+            self.wake_at(self.now.time, Timer::Silence(name));
+        }
+        self.touched.send.extend(self.clusters.keys().cloned());
+        self.moving.extend(self.workloads.keys().copied());
+    }
+
+    fn away(&self) -> Vec<ClusterName> {
+        let away = |cluster: &&Cluster| !cluster.live();
+        self.clusters
+            .values()
+            .filter(away)
+            .map(|cluster| cluster.record.name.clone())
+            .collect()
+    }
+
+    /// The share of clusters that vanished within the window, out of those that were connected in it, or are awaited
+    /// since the hub started. Confirmed losses are out of the question.
+    fn vanished(&self) -> Share {
+        let now = self.now.time;
+        let mut share = Share {
+            vanished: 0,
+            counted: 0,
+        };
+        for cluster in self.clusters.values() {
+            let health = &cluster.health;
+            let lately = health
+                .ready_until
+                .is_some_and(|until| now.since(until) <= self.config.mass_loss_window);
+            let counts = match health.state {
+                ClusterState::Ready | ClusterState::Returning => true,
+                ClusterState::Unknown => health.lost_through.is_none(),
+                ClusterState::Suspect => true,
+                ClusterState::Lost => lately,
+                ClusterState::Joining => false,
+            };
+            if !counts || health.confirmed {
+                continue;
+            }
+            share.counted += 1;
+            if now.since(health.heard) > self.config.vanished_after() {
+                share.vanished += 1;
+            }
+        }
+        share
+    }
+
+    fn freezes(&self, share: Share) -> bool {
+        let all_gone = share.vanished == share.counted;
+        let small = share.counted < self.config.mass_loss_small_fleet;
+        all_gone || (!small && share.percent_at_least(self.config.mass_loss_freeze_percent))
+    }
+
+    fn slows(&self, share: Share) -> bool {
+        let enough = share.vanished >= self.config.mass_loss_slow_least;
+        let small = share.counted < self.config.mass_loss_small_fleet;
+        enough && !small && share.percent_at_least(self.config.mass_loss_slow_percent)
+    }
+}

@@ -1,0 +1,134 @@
+//! Migrations: every move of replicas belongs to one, with its cause; it is durable, fixed when it opens, and ends when
+//! everything that it placed is ready.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use godwit_common::{ClusterName, Uid};
+
+use crate::contract::{Key, Migration, MigrationCause, MigrationId, MigrationState, Move, Severity, Subject};
+use crate::hub::Hub;
+
+/// A migration and who it still waits for.
+#[derive(Debug, Clone)]
+pub(crate) struct MigrationEntry {
+    /// Durable.
+    pub(crate) migration: Migration,
+    /// Workloads that are not ready in their new places yet.
+    pub(crate) unsettled: BTreeSet<Uid>,
+}
+
+impl Hub {
+    /// Opens a migration: before its moves begin, in the same batch of records.
+    pub(crate) fn open_migration(&mut self, cause: MigrationCause, moves: Vec<Move>) -> MigrationId {
+        let id = MigrationId(self.federation.next_migration);
+        self.federation.next_migration += 1;
+        self.touched.keys.insert(Key::Federation);
+        self.note_migration(id, &cause, &moves);
+        let unsettled: BTreeSet<Uid> = moves.iter().map(|moved| moved.workload).collect();
+        for uid in &unsettled {
+            if let Some(workload) = self.workloads.get_mut(uid) {
+                workload.migrations.insert(id);
+            }
+        }
+        let (state, started) = (MigrationState::Running, self.now.wall);
+        let migration = Migration {
+            id,
+            cause,
+            state,
+            started,
+            completed: None,
+            moves,
+        };
+        self.migrations
+            .insert(id, MigrationEntry { migration, unsettled });
+        self.migration_changed(id);
+        self.forget_old_migrations();
+        id
+    }
+
+    /// A workload runs ready where it was placed, or is gone: the migrations that waited for it go on without it.
+    pub(crate) fn settle_migrations(&mut self, ids: BTreeSet<MigrationId>, uid: Uid) {
+        for id in ids {
+            if let Some(workload) = self.workloads.get_mut(&uid) {
+                workload.migrations.remove(&id);
+            }
+            let Some(entry) = self.migrations.get_mut(&id) else {
+                continue;
+            };
+            entry.unsettled.remove(&uid);
+            self.touched.subjects.insert(Subject::Migration(id));
+            if entry.unsettled.is_empty() && entry.migration.state == MigrationState::Running {
+                entry.migration.state = MigrationState::Completed;
+                entry.migration.completed = Some(self.now.wall);
+                let replicas: u64 = entry
+                    .migration
+                    .moves
+                    .iter()
+                    .map(|moved| u64::from(moved.replicas))
+                    .sum();
+                self.migration_changed(id);
+                let message = format!("{replicas} replicas of {id} are ready in their new places");
+                self.note(
+                    Severity::Normal,
+                    "",
+                    "MigrationCompleted",
+                    id.to_string(),
+                    message,
+                );
+                self.next_slow_loss();
+            }
+        }
+    }
+
+    fn migration_changed(&mut self, id: MigrationId) {
+        self.touched.keys.insert(Key::Migration(id));
+        self.touched.subjects.insert(Subject::Migration(id));
+    }
+
+    fn note_migration(&mut self, id: MigrationId, cause: &MigrationCause, moves: &[Move]) {
+        let (rule, what) = match cause {
+            MigrationCause::ClusterLost(name) => ("S1", format!("cluster {name} is lost")),
+            MigrationCause::RoomAppeared(name) => ("S14", format!("room appeared in cluster {name}")),
+            MigrationCause::PolicyChanged(name) => ("S18", format!("policy {name} changed")),
+            MigrationCause::Rebalance(name) => ("S18", format!("policy {name} rebalances")),
+            MigrationCause::ClusterDeleted(name) => ("S23", format!("cluster {name} was deleted")),
+        };
+        let workloads: BTreeSet<Uid> = moves.iter().map(|moved| moved.workload).collect();
+        let mut to: BTreeMap<Option<&ClusterName>, u64> = BTreeMap::new();
+        for moved in moves {
+            *to.entry(moved.to.as_ref()).or_default() += u64::from(moved.replicas);
+        }
+        let parts: Vec<String> = to
+            .into_iter()
+            .map(|(to, replicas)| match to {
+                Some(name) => format!("{replicas} to {name}"),
+                None => format!("{replicas} pending"),
+            })
+            .collect();
+        let message = format!("{what}: of {} workloads, {}", workloads.len(), parts.join(", "));
+        self.note(
+            Severity::Normal,
+            rule,
+            "MigrationStarted",
+            id.to_string(),
+            message,
+        );
+    }
+
+    /// Completed migrations are kept for a while, running ones always.
+    fn forget_old_migrations(&mut self) {
+        while self.migrations.len() > self.config.migrations {
+            let completed = |entry: &MigrationEntry| entry.migration.state == MigrationState::Completed;
+            let Some(id) = self
+                .migrations
+                .iter()
+                .find(|(_, entry)| completed(entry))
+                .map(|(id, _)| *id)
+            else {
+                return;
+            };
+            self.migrations.remove(&id);
+            self.migration_changed(id);
+        }
+    }
+}

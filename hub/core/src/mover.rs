@@ -1,0 +1,298 @@
+//! The mover: the one place where targets follow plans. Start, wait until ready, then shrink (S7, S20).
+
+use godwit_common::{ClusterName, Uid};
+
+use crate::contract::{Cause, FreezeCause, Severity};
+use crate::hub::{Hub, Timer};
+use crate::state::{Cluster, SeatState, Workload};
+
+impl Hub {
+    /// Lets every workload whose plan, reports or clusters changed take the steps that it may take.
+    pub(crate) fn move_replicas(&mut self) {
+        while let Some(uid) = self.moving.pop_first() {
+            self.start_more(uid);
+            self.shrink(uid);
+            self.settle(uid);
+        }
+    }
+
+    /// Raises targets towards the plan, as far as the pace of each cluster allows.
+    fn start_more(&mut self, uid: Uid) {
+        let Some(workload) = self.workloads.get(&uid) else {
+            return;
+        };
+        let rank = self.rank_of(&workload.record);
+        let wanting: Vec<ClusterName> = workload
+            .seats
+            .iter()
+            .filter(|(_, seat)| seat.seat.target < seat.seat.placed)
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in wanting {
+            if let Some(cluster) = self.clusters.get_mut(&name) {
+                cluster.waiting.insert(rank);
+            }
+            self.start_waiting(&name);
+        }
+    }
+
+    /// Gives the free part of a cluster's pace to those that wait for it, the most urgent first (S7).
+    fn start_waiting(&mut self, name: &ClusterName) {
+        while let Some(cluster) = self.clusters.get(name) {
+            let budget = self.pace(cluster).saturating_sub(cluster.starting);
+            let Some(rank) = cluster.waiting.first().copied() else {
+                return;
+            };
+            if budget == 0 || !cluster.reporting() {
+                return;
+            }
+            let seat = self
+                .workloads
+                .get(&rank.uid)
+                .and_then(|workload| workload.seats.get(name));
+            let want = seat.map_or(0, |seat| seat.seat.placed.saturating_sub(seat.seat.target));
+            let allowed = seat.is_some_and(|seat| self.may_move(seat));
+            let start = want.min(budget);
+            if (start == want || !allowed)
+                && let Some(cluster) = self.clusters.get_mut(name)
+            {
+                cluster.waiting.remove(&rank);
+            }
+            if start > 0 && allowed {
+                self.start(rank.uid, name, start);
+            }
+        }
+    }
+
+    fn start(&mut self, uid: Uid, name: &ClusterName, more: u32) {
+        let until = self.now.time + self.config.start_window;
+        let Some(seat) = self
+            .workloads
+            .get_mut(&uid)
+            .and_then(|workload| workload.seats.get_mut(name))
+        else {
+            return;
+        };
+        let target = seat.seat.target + more;
+        seat.starting += more;
+        seat.starting_until = until;
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.starting += more;
+        }
+        self.wake_at(until, Timer::Pace(uid, name.clone()));
+        self.set_target(uid, name, target);
+    }
+
+    /// How many starts may be on their way to a cluster at once (S7).
+    fn pace(&self, cluster: &Cluster) -> u32 {
+        let running = cluster
+            .capacity
+            .as_ref()
+            .map_or(0, |capacity| capacity.running_pods);
+        let share = u64::from(running) * u64::from(self.config.pace_percent) / 100;
+        u32::try_from(share)
+            .unwrap_or(u32::MAX)
+            .max(self.config.pace_least)
+            .max(1)
+    }
+
+    /// A report came: what is ready is on its way no longer.
+    pub(crate) fn starts_progress(&mut self, uid: Uid, name: &ClusterName) {
+        let Some(seat) = self
+            .workloads
+            .get(&uid)
+            .and_then(|workload| workload.seats.get(name))
+        else {
+            return;
+        };
+        let left = seat.starting.min(seat.seat.target.saturating_sub(seat.ready()));
+        self.set_starting(uid, name, left);
+    }
+
+    /// Starts that are not ready in time stop counting: never a silent rate of zero (S7).
+    pub(crate) fn starts_expire(&mut self, uid: Uid, name: &ClusterName) {
+        let seat = self
+            .workloads
+            .get(&uid)
+            .and_then(|workload| workload.seats.get(name));
+        if seat.is_some_and(|seat| seat.starting > 0 && seat.starting_until <= self.now.time) {
+            self.set_starting(uid, name, 0);
+        }
+    }
+
+    fn set_starting(&mut self, uid: Uid, name: &ClusterName, left: u32) {
+        let Some(seat) = self
+            .workloads
+            .get_mut(&uid)
+            .and_then(|workload| workload.seats.get_mut(name))
+        else {
+            return;
+        };
+        let done = seat.starting.saturating_sub(left);
+        seat.starting = left;
+        if done > 0 {
+            if let Some(cluster) = self.clusters.get_mut(name) {
+                cluster.starting = cluster.starting.saturating_sub(done);
+            }
+            self.start_waiting(name);
+        }
+    }
+
+    /// Lowers targets towards the plan by the shrink rule: no step takes ready replicas, counted from connected
+    /// clusters only, below what is wanted, less what the policy allows (S20, I4).
+    fn shrink(&mut self, uid: Uid) {
+        let Some(workload) = self.workloads.get(&uid) else {
+            return;
+        };
+        let surplus: Vec<ClusterName> = workload
+            .seats
+            .iter()
+            .filter(|(name, seat)| {
+                seat.seat.target > seat.seat.placed && self.reporting(name) && self.may_move(seat)
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in surplus {
+            let Some(workload) = self.workloads.get(&uid) else {
+                return;
+            };
+            let Some(seat) = workload.seats.get(&name) else {
+                continue;
+            };
+            // Above what is ready only unready copies go, and those may always go: a member deletes them first.
+            let ready = seat.ready().min(seat.seat.target);
+            let least = ready.saturating_sub(self.spare(workload));
+            let target = seat.seat.placed.max(least);
+            if target < seat.seat.target && self.removal_allowed(uid, &name, target) {
+                self.set_target(uid, &name, target);
+            }
+        }
+    }
+
+    /// How many ready replicas more than needed run in connected clusters.
+    fn spare(&self, workload: &Workload) -> u32 {
+        let unavailable = self
+            .policies
+            .get(&workload.record.policy)
+            .map_or(0, |policy| policy.policy.max_unavailable);
+        let needed = workload.record.spec.replicas.saturating_sub(unavailable);
+        self.ready(workload).saturating_sub(needed)
+    }
+
+    /// Ready replicas in connected clusters. A copy that was told to stop counts no longer, gone or not.
+    pub(crate) fn ready(&self, workload: &Workload) -> u32 {
+        workload
+            .seats
+            .iter()
+            .filter(|(name, _)| self.reporting(name))
+            .fold(0, |sum, (_, seat)| {
+                sum.saturating_add(seat.ready().min(seat.seat.target))
+            })
+    }
+
+    pub(crate) fn reporting(&self, name: &ClusterName) -> bool {
+        self.clusters.get(name).is_some_and(Cluster::reporting)
+    }
+
+    /// While frozen, only what an operator commanded moves (S6); in doubt about its own history, nothing does (S10).
+    fn may_move(&self, seat: &SeatState) -> bool {
+        match self.federation.freeze.as_ref().map(|freeze| freeze.cause) {
+            None => true,
+            Some(FreezeCause::MassLoss) => matches!(seat.seat.cause, Some(Cause::Command(_))),
+            Some(FreezeCause::NewerHistory) => false,
+        }
+    }
+
+    /// Migrations that wait for a workload end when as many are ready as are placed.
+    fn settle(&mut self, uid: Uid) {
+        let Some(workload) = self.workloads.get(&uid) else {
+            return;
+        };
+        if workload.migrations.is_empty() {
+            return;
+        }
+        let there = |(name, seat): (&ClusterName, &SeatState)| {
+            seat.seat.placed == 0 || (self.reporting(name) && seat.ready() >= seat.seat.placed)
+        };
+        if workload.seats.iter().all(there) {
+            self.settle_migrations(workload.migrations.clone(), uid);
+        }
+    }
+
+    /// The guard (S27): an operator's commands and recorded migrations may take a target to zero; anything else only
+    /// so often.
+    fn removal_allowed(&mut self, uid: Uid, name: &ClusterName, target: u32) -> bool {
+        let Some(seat) = self
+            .workloads
+            .get_mut(&uid)
+            .and_then(|workload| workload.seats.get_mut(name))
+        else {
+            return false;
+        };
+        if target > 0 || seat.seat.cause.is_some() {
+            return true;
+        }
+        if seat.held_back {
+            return false;
+        }
+        let Some(cluster) = self.clusters.get_mut(name) else {
+            return false;
+        };
+        let (now, window) = (self.now.time, self.config.removal_window);
+        while cluster
+            .removals
+            .front()
+            .is_some_and(|at| now.since(*at) >= window)
+        {
+            cluster.removals.pop_front();
+        }
+        let limit = (cluster.seats.len() * self.config.removal_percent as usize / 100).max(1);
+        if cluster.removals.len() < limit {
+            cluster.removals.push_back(now);
+            return true;
+        }
+        seat.held_back = true;
+        let message = format!(
+            "more than {limit} workloads would be removed without an operator's word; the rest waits for \
+             `godwit confirm removal {name}`"
+        );
+        self.note(
+            Severity::Warning,
+            "S27",
+            "RemovalHeldBack",
+            name.as_str(),
+            message,
+        );
+        false
+    }
+
+    /// An operator lets the removals of a cluster go on; returns how many were held back.
+    pub(crate) fn release_removals(&mut self, name: &ClusterName, entry: u64) -> u32 {
+        let Some(cluster) = self.clusters.get(name) else {
+            return 0;
+        };
+        let held: Vec<Uid> = cluster
+            .seats
+            .iter()
+            .copied()
+            .filter(|uid| self.held_back(*uid, name))
+            .collect();
+        for uid in &held {
+            let placed = self
+                .workloads
+                .get(uid)
+                .and_then(|workload| workload.seats.get(name));
+            let placed = placed.map_or(0, |seat| seat.seat.placed);
+            self.set_placed(*uid, name, placed, Cause::Command(entry));
+            self.moving.insert(*uid);
+        }
+        u32::try_from(held.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn held_back(&self, uid: Uid, name: &ClusterName) -> bool {
+        self.workloads
+            .get(&uid)
+            .and_then(|workload| workload.seats.get(name))
+            .is_some_and(|seat| seat.held_back)
+    }
+}

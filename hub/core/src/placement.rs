@@ -1,0 +1,266 @@
+//! Placement: asks the planner where replicas go, and turns its answer into the plan of each seat (S14-S16, S18, S19).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use godwit_common::{ClusterName, PolicyName, Uid};
+use godwit_planner::Rebalance;
+
+use crate::ask::{Ask, Outcome, Rooms};
+use crate::contract::{Cause, Key, MigrationCause, Move, Subject};
+use crate::hub::{Hub, Timer};
+use crate::state::Rank;
+
+/// How long a gradual rebalance rests between two steps (S18).
+const GRADUAL_PAUSE: Duration = Duration::from_secs(60);
+
+/// Why a workload is planned anew.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reason {
+    /// An operator's command, by its entry in the journal.
+    Command(u64),
+    /// A cluster was lost (S1).
+    Lost(ClusterName),
+    /// A cluster can take more than before (S14).
+    Room(ClusterName),
+    /// A policy was changed (S18).
+    Policy(PolicyName, u64),
+    /// A policy moves replicas towards its own division (S18).
+    Rebalance(PolicyName),
+    /// A cluster was deleted (S23).
+    Deleted(ClusterName, u64),
+}
+
+/// What planning changes for one workload.
+struct Change {
+    uid: Uid,
+    outcome: Outcome,
+    moves: Vec<Move>,
+}
+
+impl Hub {
+    /// Plans every dirty workload, all against one ledger of room (S15), the most urgent first (S16).
+    pub(crate) fn plan_dirty(&mut self) {
+        if self.dirty.is_empty() {
+            return;
+        }
+        let dirty = std::mem::take(&mut self.dirty);
+        let mut order: Vec<(Rank, Reason)> = dirty
+            .into_iter()
+            .filter_map(|(uid, reason)| Some((self.rank_of(&self.workloads.get(&uid)?.record), reason)))
+            .collect();
+        order.sort();
+        let mut rooms = Rooms::default();
+        let mut changes: BTreeMap<Reason, Vec<Change>> = BTreeMap::new();
+        for (rank, reason) in order {
+            if let Some(change) = self.plan_one(rank.uid, &reason, &mut rooms) {
+                changes.entry(reason).or_default().push(change);
+            }
+        }
+        for (reason, changes) in changes {
+            self.apply(reason, changes);
+        }
+    }
+
+    fn plan_one(&mut self, uid: Uid, reason: &Reason, rooms: &mut Rooms) -> Option<Change> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let workload = self.workloads.get(&uid)?;
+        let policy = &self.policies.get(&workload.record.policy)?.policy;
+        let ask = Ask {
+            spec: &workload.record.spec,
+            policy,
+            seats: &workload.seats,
+        };
+        let rebalance = policy.placement.rebalance;
+        let moves = match (rebalance, reason) {
+            // A step of a gradual rebalance has its own time; whatever else happens moves nothing for balance.
+            (Rebalance::Gradual, Reason::Rebalance(_)) | (Rebalance::Never | Rebalance::Always, _) => {
+                rebalance.moves(workload.record.spec.replicas)
+            }
+            (Rebalance::Gradual, _) => 0,
+        };
+        let outcome = self.ask(&ask, moves, rooms, &mut scratch);
+        self.scratch = scratch;
+        let workload = self.workloads.get(&uid)?;
+        let moves = moves_of(uid, workload, &outcome);
+        if rebalance == Rebalance::Gradual && (!moves.is_empty() || !matches!(reason, Reason::Rebalance(_))) {
+            let at = self.now.time + GRADUAL_PAUSE;
+            self.wake_at(at, Timer::Rebalance(uid));
+            if let Some(workload) = self.workloads.get_mut(&uid) {
+                workload.rebalance_at = Some(at);
+            }
+        }
+        Some(Change { uid, outcome, moves })
+    }
+
+    /// Makes the plans the ones in force. Whatever takes replicas from one place to another is a migration.
+    fn apply(&mut self, reason: Reason, changes: Vec<Change>) {
+        let moves: Vec<Move> = changes
+            .iter()
+            .flat_map(|change| change.moves.iter().cloned())
+            .collect();
+        let cause = self.cause_of(reason, moves);
+        for Change { uid, outcome, .. } in changes {
+            for (name, placed) in &outcome.counts {
+                let seat = self
+                    .workloads
+                    .get(&uid)
+                    .and_then(|workload| workload.seats.get(name));
+                if let Some(seat) = seat
+                    && seat.seat.placed != *placed
+                {
+                    self.set_placed(uid, name, *placed, cause);
+                }
+            }
+            self.set_pending(uid, outcome.pending, outcome.reasons);
+            self.moving.insert(uid);
+        }
+    }
+
+    fn cause_of(&mut self, reason: Reason, moves: Vec<Move>) -> Cause {
+        // A command that only adds or only takes away is its own record.
+        let relocates = moves
+            .iter()
+            .any(|moved| moved.from.is_some() && moved.to.is_some());
+        let migration = match reason {
+            Reason::Command(entry) if !relocates => return Cause::Command(entry),
+            Reason::Command(_) => {
+                let policy = moves
+                    .first()
+                    .and_then(|moved| self.workloads.get(&moved.workload));
+                let policy = policy.map(|workload| workload.record.policy.clone());
+                policy.map(MigrationCause::PolicyChanged)
+            }
+            Reason::Policy(_, entry) if !relocates => return Cause::Command(entry),
+            Reason::Policy(name, _) => Some(MigrationCause::PolicyChanged(name)),
+            Reason::Rebalance(name) => Some(MigrationCause::Rebalance(name)),
+            Reason::Lost(name) => Some(MigrationCause::ClusterLost(name)),
+            Reason::Room(name) => Some(MigrationCause::RoomAppeared(name)),
+            Reason::Deleted(_, entry) if moves.is_empty() => return Cause::Command(entry),
+            Reason::Deleted(name, _) => Some(MigrationCause::ClusterDeleted(name)),
+        };
+        match migration {
+            Some(cause) if !moves.is_empty() => Cause::Migration(self.open_migration(cause, moves)),
+            // Nothing moves: no seat changes, so nobody will ever look at this cause.
+            Some(_) | None => Cause::Command(self.federation.next_entry),
+        }
+    }
+
+    fn set_pending(&mut self, uid: Uid, pending: u32, reasons: Vec<Arc<str>>) {
+        let Some(workload) = self.workloads.get(&uid) else {
+            return;
+        };
+        let rank = self.rank_of(&workload.record);
+        match pending {
+            0 => self.pending.remove(&rank),
+            _ => self.pending.insert(rank),
+        };
+        let Some(workload) = self.workloads.get_mut(&uid) else {
+            return;
+        };
+        let record = &mut workload.record;
+        if (record.pending, &record.pending_reasons) != (pending, &reasons) {
+            (record.pending, record.pending_reasons) = (pending, reasons);
+            self.touched.keys.insert(Key::Workload(uid));
+            self.touched.subjects.insert(Subject::Workload(uid));
+        }
+    }
+
+    /// A cluster may be able to take more than before: pending replicas come first, then policies that rebalance.
+    pub(crate) fn growth_possible(&mut self, name: &ClusterName) {
+        let chosen = |policy: &PolicyName| {
+            let policy = self.policies.get(policy);
+            policy.is_some_and(|policy| policy.policy.placement.rule_for(name).is_some())
+        };
+        let mut uids: BTreeSet<Uid> = BTreeSet::new();
+        for rank in &self.pending {
+            if self
+                .workloads
+                .get(&rank.uid)
+                .is_some_and(|workload| chosen(&workload.record.policy))
+            {
+                uids.insert(rank.uid);
+            }
+        }
+        for uid in uids {
+            self.dirty
+                .entry(uid)
+                .or_insert_with(|| Reason::Room(name.clone()));
+        }
+        let rebalancing: Vec<(Uid, PolicyName)> = self
+            .policies
+            .values()
+            .filter(|policy| policy.policy.placement.rebalance == Rebalance::Always)
+            .filter(|policy| policy.policy.placement.rule_for(name).is_some())
+            .flat_map(|policy| policy.users.iter().map(|uid| (*uid, policy.policy.name.clone())))
+            .collect();
+        for (uid, policy) in rebalancing {
+            self.dirty.entry(uid).or_insert(Reason::Rebalance(policy));
+        }
+    }
+
+    /// The time for the next step of a gradual rebalance has come. It waits for the last one to be done.
+    pub(crate) fn rebalance_due(&mut self, uid: Uid) {
+        let now = self.now.time;
+        let Some(workload) = self.workloads.get_mut(&uid) else {
+            return;
+        };
+        if workload.rebalance_at.is_none_or(|at| at > now) {
+            return;
+        }
+        let settled = workload.migrations.is_empty();
+        let policy = workload.record.policy.clone();
+        if settled && self.federation.freeze.is_none() {
+            workload.rebalance_at = None;
+            self.dirty.entry(uid).or_insert(Reason::Rebalance(policy));
+        } else {
+            workload.rebalance_at = Some(now + GRADUAL_PAUSE);
+            self.wake_at(now + GRADUAL_PAUSE, Timer::Rebalance(uid));
+        }
+    }
+}
+
+/// Pairs what clusters give with what clusters get, in order of name; what has no partner came from, or becomes,
+/// pending. A change of the total is no move.
+fn moves_of(uid: Uid, workload: &crate::state::Workload, outcome: &Outcome) -> Vec<Move> {
+    let (mut given, mut taken) = (Vec::new(), Vec::new());
+    for (name, after) in &outcome.counts {
+        let before = workload.seats.get(name).map_or(0, |seat| seat.seat.placed);
+        if before > *after {
+            given.push((Some(name.clone()), before - after));
+        } else if before < *after {
+            taken.push((Some(name.clone()), after - before));
+        }
+    }
+    let pending = workload.record.pending;
+    if outcome.pending > pending {
+        taken.push((None, outcome.pending - pending));
+    } else if outcome.pending < pending {
+        given.push((None, pending - outcome.pending));
+    }
+    let mut moves = Vec::new();
+    let (mut given, mut taken) = (given.into_iter(), taken.into_iter());
+    let (mut source, mut target) = (given.next(), taken.next());
+    while let (Some((from, left)), Some((to, wanted))) = (&mut source, &mut target) {
+        let replicas = (*left).min(*wanted);
+        let id = workload.id().clone();
+        if from.is_some() || to.is_some() {
+            moves.push(Move {
+                workload: uid,
+                id,
+                from: from.clone(),
+                to: to.clone(),
+                replicas,
+            });
+        }
+        (*left, *wanted) = (*left - replicas, *wanted - replicas);
+        if *left == 0 {
+            source = given.next();
+        }
+        if target.as_ref().is_some_and(|(_, wanted)| *wanted == 0) {
+            target = taken.next();
+        }
+    }
+    moves
+}

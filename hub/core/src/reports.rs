@@ -1,0 +1,175 @@
+//! Reports: what the members say they hold (S11, S15, S27, S28).
+
+use std::collections::BTreeSet;
+
+use godwit_common::link::{Capacity, Report, Status};
+use godwit_common::{ClusterName, Uid};
+
+use crate::contract::{SessionId, Severity, Subject};
+use crate::hub::Hub;
+use crate::state::Seen;
+
+impl Hub {
+    /// A report of a cluster; only its leading agent's counts (S24).
+    pub(crate) fn report(&mut self, session: SessionId, name: &ClusterName, report: Report) {
+        let Some(leader) = self.leader_of(session, name) else {
+            return;
+        };
+        // Changes build on an inventory: before it they mean nothing (S11).
+        if !report.complete && !leader.inventoried {
+            return;
+        }
+        leader.inventoried = true;
+        let wall = self.now.wall;
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.health.seen = wall;
+        }
+        self.touched.subjects.insert(Subject::Cluster(name.clone()));
+        let mut listed = BTreeSet::new();
+        for status in report.statuses {
+            if report.complete {
+                listed.insert(status.uid);
+            }
+            self.status(name, status);
+        }
+        if report.complete {
+            self.absent(name, &listed);
+        }
+        for uid in report.removed {
+            self.end_confirmed(uid, name);
+        }
+        let more_room = report
+            .capacity
+            .is_some_and(|capacity| self.capacity(name, capacity));
+        if report.complete {
+            self.inventory_came(name);
+        } else if more_room {
+            self.growth_possible(name);
+        }
+    }
+
+    /// What a cluster says about one workload.
+    fn status(&mut self, name: &ClusterName, status: Status) {
+        let uid = status.uid;
+        let Some(cluster) = self.clusters.get_mut(name) else {
+            return;
+        };
+        let ours = self
+            .workloads
+            .get(&uid)
+            .is_some_and(|workload| workload.id() == &status.workload);
+        if !ours {
+            if !self.ended.contains_key(&uid) {
+                self.orphan(name, status);
+            }
+            return;
+        }
+        cluster.orphans.remove(&(status.workload.clone(), uid));
+        self.ensure_seat(uid, name);
+        let Some(seat) = self
+            .workloads
+            .get_mut(&uid)
+            .and_then(|workload| workload.seats.get_mut(name))
+        else {
+            return;
+        };
+        let problem = match status.exists {
+            true => status.problem,
+            false if status.problem.is_empty() => {
+                "the object was deleted in the cluster; it is created again".into()
+            }
+            false => status.problem,
+        };
+        let seen = Seen {
+            pods: status.pods,
+            bound: status.bound,
+            ready: status.ready.min(status.pods),
+            unschedulable: status.unschedulable,
+            problem,
+        };
+        if seat.seen.as_ref() == Some(&seen) {
+            return;
+        }
+        seat.seen = Some(seen);
+        self.seat_observed(uid, name);
+        self.starts_progress(uid, name);
+        self.moving.insert(uid);
+    }
+
+    /// What an inventory does not list does not run (S11). It is wanted all the same: absence deletes nothing (S27).
+    fn absent(&mut self, name: &ClusterName, listed: &BTreeSet<Uid>) {
+        let Some(cluster) = self.clusters.get_mut(name) else {
+            return;
+        };
+        cluster.orphans.retain(|(_, uid), _| listed.contains(uid));
+        let missing: Vec<Uid> = cluster.seats.difference(listed).copied().collect();
+        for uid in missing {
+            let Some(seat) = self
+                .workloads
+                .get_mut(&uid)
+                .and_then(|workload| workload.seats.get_mut(name))
+            else {
+                continue;
+            };
+            seat.seen = Some(Seen::default());
+            self.seat_observed(uid, name);
+            self.moving.insert(uid);
+        }
+    }
+
+    /// A managed object that no workload explains: kept, counted, listed (S27).
+    fn orphan(&mut self, name: &ClusterName, status: Status) {
+        let Some(cluster) = self.clusters.get_mut(name) else {
+            return;
+        };
+        let key = (status.workload.clone(), status.uid);
+        if !status.exists {
+            cluster.orphans.remove(&key);
+            return;
+        }
+        let text = format!(
+            "{} with {} pods is labelled as managed, but unknown here; it is kept",
+            key.0, status.pods
+        );
+        if cluster.orphans.insert(key, status).is_none() {
+            self.note(Severity::Warning, "S27", "OrphanFound", name.as_str(), text);
+        }
+    }
+
+    /// Room and health; true if there is more room than before.
+    fn capacity(&mut self, name: &ClusterName, capacity: Capacity) -> bool {
+        let Some(cluster) = self.clusters.get_mut(name) else {
+            return false;
+        };
+        let before = cluster.capacity.replace(capacity);
+        let (Some(before), Some(after)) = (before, cluster.capacity.as_ref()) else {
+            return true;
+        };
+        before.classes != after.classes
+    }
+
+    /// The leader of a cluster is gone, or another has begun: what was reported is history, shown but not built on.
+    pub(crate) fn forget_reports(&mut self, name: &ClusterName) {
+        self.touched.subjects.insert(Subject::Cluster(name.clone()));
+        self.moving_at(name);
+    }
+
+    /// Everything with a seat in a cluster may move on, or has to stop moving.
+    pub(crate) fn moving_at(&mut self, name: &ClusterName) {
+        let Some(cluster) = self.clusters.get(name) else {
+            return;
+        };
+        let unfinished = |uid: &&Uid| {
+            let seat = self
+                .workloads
+                .get(uid)
+                .and_then(|workload| workload.seats.get(name));
+            seat.is_some_and(|seat| seat.seat.placed > 0 || seat.seat.target > 0 || seat.pods() > 0)
+        };
+        let uids: Vec<Uid> = cluster.seats.iter().filter(unfinished).copied().collect();
+        for uid in uids {
+            self.moving.insert(uid);
+            self.touched.subjects.insert(Subject::Workload(uid));
+        }
+    }
+}

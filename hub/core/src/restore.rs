@@ -1,0 +1,321 @@
+//! Restart: the machine is built from its durable records alone, as at every start (S5, S10).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use godwit_common::link::{ObjectTarget, WorkloadTarget};
+use godwit_common::rng::Rng;
+use godwit_common::{ClusterName, Epoch, Now, Uid};
+use godwit_planner::Scratch;
+
+use crate::config::Config;
+use crate::contract::{
+    ClusterState, Effect, FederationRecord, Key, MigrationState, Policy, Record, Severity, Subject,
+};
+use crate::hub::{Hub, Timer};
+use crate::mass_loss::MassLoss;
+use crate::migrations::MigrationEntry;
+use crate::rows::Touched;
+use crate::state::{Cluster, Object, PolicyState, SeatState, Workload};
+
+/// The policy of workloads that name none: every cluster alike.
+pub const DEFAULT_POLICY: &str = "default";
+
+/// The records do not fit together: the store is damaged, or was written by something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreError {
+    key: String,
+    problem: String,
+}
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "record {} does not fit the others: {}; restore a backup of the store",
+            self.key, self.problem
+        )
+    }
+}
+
+impl std::error::Error for RestoreError {}
+
+impl Hub {
+    /// Builds the machine. Without records it is a new federation, its UID drawn from the seed. Either way it takes the
+    /// next epoch (S10), and every known cluster has its full startup window (S5).
+    pub fn restore(
+        config: Config,
+        seed: u64,
+        records: impl IntoIterator<Item = Record>,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Hub, RestoreError> {
+        let mut hub = Hub::empty(config, seed, now);
+        let mut attached = Vec::new();
+        for record in records {
+            match record {
+                Record::Seat { .. } | Record::ObjectRow { .. } => attached.push(record),
+                Record::Federation(_)
+                | Record::Policy(_)
+                | Record::Workload(_)
+                | Record::Object(_)
+                | Record::Ended(_)
+                | Record::Cluster(_)
+                | Record::Migration(_)
+                | Record::Journal(_)
+                | Record::Request(_) => hub.load(record),
+            }
+        }
+        for record in attached {
+            hub.attach(record)?;
+        }
+        hub.relate()?;
+        hub.take_over();
+        hub.finish(Vec::new(), effects);
+        hub.show_everything();
+        Ok(hub)
+    }
+
+    fn empty(config: Config, seed: u64, now: Now) -> Hub {
+        let mut rng = Rng::new(seed);
+        let federation = FederationRecord {
+            uid: rng.uid(),
+            epoch: Epoch(0),
+            next_workload: 1,
+            next_migration: 1,
+            next_entry: 1,
+            freeze: None,
+        };
+        Hub {
+            config,
+            rng,
+            now,
+            federation,
+            policies: BTreeMap::new(),
+            workloads: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            object_keys: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            clusters: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            migrations: BTreeMap::new(),
+            journal: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            pending: Default::default(),
+            dirty: BTreeMap::new(),
+            moving: Default::default(),
+            timers: Default::default(),
+            mass_loss: MassLoss::default(),
+            touched: Touched::default(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    fn load(&mut self, record: Record) {
+        match record {
+            Record::Federation(federation) => self.federation = federation,
+            Record::Policy(policy) => self.add_policy(policy),
+            Record::Workload(record) => {
+                self.ids.insert(record.spec.id.clone(), record.uid);
+                self.workloads.insert(record.uid, Workload::new(record));
+            }
+            Record::Object(record) => {
+                self.object_keys.insert(record.key.clone(), record.uid);
+                let object = Object {
+                    rows: BTreeMap::new(),
+                    users: Default::default(),
+                    record,
+                };
+                self.objects.insert(object.record.uid, object);
+            }
+            Record::Ended(ended) => {
+                self.ended.insert(ended.uid, ended);
+            }
+            Record::Cluster(record) => {
+                let cluster = Cluster::new(record, ClusterState::Unknown, self.now);
+                self.clusters.insert(cluster.record.name.clone(), cluster);
+            }
+            Record::Migration(migration) => {
+                let entry = MigrationEntry {
+                    unsettled: Default::default(),
+                    migration,
+                };
+                self.migrations.insert(entry.migration.id, entry);
+            }
+            Record::Request(request) => {
+                self.requests.insert(request.id.clone(), request);
+            }
+            // Seats and rows are attached once everything that they belong to is there; the journal is the store's.
+            Record::Seat { .. } | Record::ObjectRow { .. } | Record::Journal(_) => {}
+        }
+    }
+
+    /// Attaches a seat or an object's row to what it belongs to.
+    fn attach(&mut self, record: Record) -> Result<(), RestoreError> {
+        let key = format!("{:?}", record.key());
+        let unknown = |what: &str| RestoreError {
+            key: key.clone(),
+            problem: format!("its {what} is not there"),
+        };
+        match record {
+            Record::Seat {
+                workload,
+                cluster: name,
+                seat,
+            } => {
+                let cluster = self.clusters.get_mut(&name).ok_or_else(|| unknown("cluster"))?;
+                let entry = self
+                    .workloads
+                    .get_mut(&workload)
+                    .ok_or_else(|| unknown("workload"))?;
+                cluster.seats.insert(workload);
+                cluster.digest += WorkloadTarget::hash_of(workload, entry.record.revision, seat.target);
+                entry.seats.insert(
+                    name.clone(),
+                    SeatState {
+                        seat,
+                        ..SeatState::default()
+                    },
+                );
+                self.seat_observed(workload, &name);
+                self.moving.insert(workload);
+            }
+            Record::ObjectRow {
+                object,
+                cluster: name,
+                row,
+            } => {
+                let cluster = self.clusters.get_mut(&name).ok_or_else(|| unknown("cluster"))?;
+                let entry = self.objects.get_mut(&object).ok_or_else(|| unknown("object"))?;
+                cluster.objects.insert(object);
+                cluster.digest += ObjectTarget::hash_of(object, entry.record.revision);
+                entry.rows.insert(name, row);
+            }
+            Record::Federation(_)
+            | Record::Policy(_)
+            | Record::Workload(_)
+            | Record::Object(_)
+            | Record::Ended(_)
+            | Record::Cluster(_)
+            | Record::Migration(_)
+            | Record::Journal(_)
+            | Record::Request(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Derives what records imply about each other, and checks it.
+    fn relate(&mut self) -> Result<(), RestoreError> {
+        let uids: Vec<Uid> = self.workloads.keys().copied().collect();
+        for uid in uids {
+            let Some(workload) = self.workloads.get(&uid) else {
+                continue;
+            };
+            let record = workload.record.clone();
+            let (wanted, placed) = (u64::from(record.spec.replicas), u64::from(workload.placed()));
+            let wrong = |problem: String| RestoreError {
+                key: format!("{:?}", Key::Workload(uid)),
+                problem,
+            };
+            if placed + u64::from(record.pending) != wanted {
+                let pending = record.pending;
+                return Err(wrong(format!(
+                    "{placed} placed and {pending} pending do not make {wanted} wanted"
+                )));
+            }
+            let policy = self.policies.get_mut(&record.policy);
+            policy
+                .ok_or_else(|| wrong(format!("policy {} is not there", record.policy)))?
+                .users
+                .insert(uid);
+            for object in &record.objects {
+                let object = self.objects.get_mut(object);
+                object
+                    .ok_or_else(|| wrong("an object that it leans on is not there".into()))?
+                    .users
+                    .insert(uid);
+            }
+            if record.pending > 0 {
+                self.pending.insert(self.rank_of(&record));
+            }
+        }
+        for ended in self.ended.values() {
+            for name in ended.held_by.keys() {
+                if let Some(cluster) = self.clusters.get_mut(name) {
+                    cluster.ended.insert(ended.uid);
+                }
+            }
+        }
+        for entry in self
+            .migrations
+            .values_mut()
+            .filter(|entry| entry.migration.state == MigrationState::Running)
+        {
+            for moved in &entry.migration.moves {
+                if let Some(workload) = self.workloads.get_mut(&moved.workload) {
+                    entry.unsettled.insert(moved.workload);
+                    workload.migrations.insert(entry.migration.id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The next epoch, and the windows of S5.
+    fn take_over(&mut self) {
+        self.federation.epoch = self.federation.epoch.next();
+        self.touched.keys.insert(Key::Federation);
+        if self.policies.is_empty()
+            && let Ok(name) = DEFAULT_POLICY.parse()
+        {
+            let policy = Policy {
+                name,
+                placement: Default::default(),
+                lost_after: self.config.lost_after,
+                max_unavailable: 0,
+            };
+            self.touched.keys.insert(Key::Policy(policy.name.clone()));
+            self.add_policy(policy);
+        }
+        let names: Vec<ClusterName> = self.clusters.keys().cloned().collect();
+        for name in names {
+            self.enter(&name, ClusterState::Unknown, "not seen since the hub started");
+            self.wake_at(self.now.time + self.config.startup_grace, Timer::Silence(name));
+        }
+        let message = format!(
+            "epoch {}: {} clusters, {} workloads; each cluster has {} s to connect",
+            self.federation.epoch,
+            self.clusters.len(),
+            self.workloads.len(),
+            self.config.startup_grace.as_secs()
+        );
+        self.note(Severity::Normal, "S5", "HubStarted", "", message);
+    }
+
+    fn show_everything(&mut self) {
+        let subjects = &mut self.touched.subjects;
+        subjects.insert(Subject::Federation);
+        subjects.extend(self.clusters.keys().cloned().map(Subject::Cluster));
+        subjects.extend(
+            self.workloads
+                .keys()
+                .chain(self.ended.keys())
+                .copied()
+                .map(Subject::Workload),
+        );
+        subjects.extend(self.policies.keys().cloned().map(Subject::Policy));
+        subjects.extend(self.migrations.keys().copied().map(Subject::Migration));
+    }
+
+    /// Takes a policy in, in the place of one of the same name.
+    pub(crate) fn add_policy(&mut self, policy: Policy) {
+        let name = policy.name.clone();
+        let users = self
+            .policies
+            .remove(&name)
+            .map(|old| old.users)
+            .unwrap_or_default();
+        self.policies.insert(name, PolicyState { policy, users });
+    }
+}

@@ -1,0 +1,412 @@
+//! Sessions: who may speak for a cluster, and which of its agents leads (S10, S23, S24).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use godwit_common::link::{Alarm, Down, Hello, Leadership, Refusal, RefusalCode, Up, VERSIONS, Welcome};
+use godwit_common::{ClusterName, Epoch, Fence, Generation};
+
+use crate::contract::{ClusterRecord, ClusterState, Effect, FreezeCause, Key, SessionId, Severity};
+use crate::hub::Hub;
+use crate::state::{Cluster, Leader, Session};
+
+/// After a refusal that an operator must mend, an agent asks again this much later.
+const REFUSED_RETRY: Duration = Duration::from_secs(60);
+
+impl Hub {
+    /// An agent's first message.
+    pub(crate) fn session_opened(
+        &mut self,
+        session: SessionId,
+        name: ClusterName,
+        hello: &Hello,
+        spoken: &mut Vec<Effect>,
+    ) {
+        if let Some((code, message)) = self.refusal(&name, hello) {
+            self.note(Severity::Warning, "", "SessionRefused", name.as_str(), &message);
+            let refusal = Refusal {
+                code,
+                message: message.into(),
+                retry_after: REFUSED_RETRY,
+            };
+            spoken.push(Effect::Send {
+                session,
+                message: Down::Refusal(refusal),
+            });
+            spoken.push(Effect::Close { session });
+            return;
+        }
+        let Some(version) = VERSIONS.agree(hello.versions) else {
+            return;
+        };
+        self.heed_epoch(&name, hello.highest_epoch);
+        self.admit(&name, hello);
+        let Some(cluster) = self.clusters.get_mut(&name) else {
+            return;
+        };
+        if cluster.sessions.len() >= self.config.streams_per_cluster {
+            let spread = Duration::from_millis(self.rng.below(5_000));
+            let message = Down::Standby {
+                retry_after: self.config.standby_retry + spread,
+            };
+            spoken.push(Effect::Send { session, message });
+            spoken.push(Effect::Close { session });
+            return;
+        }
+        cluster.sessions.insert(
+            session,
+            Session {
+                instance: hello.instance.clone(),
+                heard: self.now.time,
+            },
+        );
+        self.sessions.insert(session, name.clone());
+        let welcome = Welcome {
+            version,
+            federation: self.federation.uid,
+            epoch: self.federation.epoch,
+            heartbeat: self.config.heartbeat,
+        };
+        spoken.push(Effect::Send {
+            session,
+            message: Down::Welcome(welcome),
+        });
+        self.cluster_heard(&name, session);
+        self.cluster_connected(&name);
+    }
+
+    /// Any later message.
+    pub(crate) fn session_message(&mut self, session: SessionId, message: Up, spoken: &mut Vec<Effect>) {
+        let Some(name) = self.sessions.get(&session).cloned() else {
+            return;
+        };
+        self.cluster_heard(&name, session);
+        match message {
+            Up::Heartbeat => {}
+            Up::Hello(_) => {
+                let message = "a session has one hello only; this is a fault of the agent".into();
+                let refusal = Refusal {
+                    code: RefusalCode::Protocol,
+                    message,
+                    retry_after: REFUSED_RETRY,
+                };
+                spoken.push(Effect::Send {
+                    session,
+                    message: Down::Refusal(refusal),
+                });
+                spoken.push(Effect::Close { session });
+                self.session_closed(session);
+            }
+            Up::Leadership(leadership) => self.leadership(session, &name, leadership),
+            Up::Report(report) => self.report(session, &name, report),
+            Up::Accepted { fence, .. } => self.accepted(session, &name, fence),
+            Up::SyncWanted => {
+                if let Some(leader) = self.leader_of(session, &name) {
+                    leader.sent = None;
+                    self.touched.send.insert(name);
+                }
+            }
+            Up::Alarm(alarm) => self.alarm(&name, alarm),
+            Up::Goodbye => self.goodbye(session, &name),
+        }
+    }
+
+    /// A session is over.
+    pub(crate) fn session_closed(&mut self, session: SessionId) {
+        let Some(name) = self.sessions.remove(&session) else {
+            return;
+        };
+        if let Some(cluster) = self.clusters.get_mut(&name) {
+            cluster.sessions.remove(&session);
+            if cluster
+                .leader
+                .as_ref()
+                .is_some_and(|leader| leader.session == session)
+            {
+                self.leader_gone(&name);
+            }
+        }
+        self.cluster_disconnected(&name, "its last stream closed");
+    }
+
+    /// Why an agent may not speak for a cluster, if so.
+    fn refusal(&self, name: &ClusterName, hello: &Hello) -> Option<(RefusalCode, String)> {
+        let (known, uid) = (self.clusters.get(name), hello.cluster_uid);
+        if VERSIONS.agree(hello.versions).is_none() {
+            let (ours, theirs) = (VERSIONS, hello.versions);
+            let message = format!(
+                "the agent speaks protocol versions {} to {}, the hub {} to {}: upgrade the older of the two",
+                theirs.oldest, theirs.newest, ours.oldest, ours.newest
+            );
+            return Some((RefusalCode::Version, message));
+        }
+        if let Some(other) = hello
+            .federation
+            .filter(|federation| *federation != self.federation.uid)
+        {
+            let message = format!(
+                "cluster {name} belongs to federation {other}, this is {}: \
+                 connect it to its own hub, or remove the ConfigMap that holds its fence",
+                self.federation.uid
+            );
+            return Some((RefusalCode::Federation, message));
+        }
+        if let Some(known) = known.filter(|known| known.record.uid != uid) {
+            let message = format!(
+                "cluster {name} is known with the UID {}, this one has {uid}: \
+                 give the new cluster a certificate with another name, or delete the old one first",
+                known.record.uid
+            );
+            return Some((RefusalCode::ClusterUid, message));
+        }
+        let twin = self
+            .clusters
+            .values()
+            .find(|other| other.record.uid == uid && other.record.name != *name);
+        if let Some(twin) = twin {
+            let message = format!(
+                "this cluster (UID {uid}) is a member already, as {}: \
+                 one cluster has one name, so use the certificate of {0}",
+                twin.record.name
+            );
+            return Some((RefusalCode::ClusterUid, message));
+        }
+        if known.is_none() && self.clusters.len() >= self.config.clusters {
+            let message = format!("the federation is full: {} clusters", self.config.clusters);
+            return Some((RefusalCode::Protocol, message));
+        }
+        None
+    }
+
+    /// A new name joins (S23); a known one may have moved.
+    fn admit(&mut self, name: &ClusterName, hello: &Hello) {
+        let (provider, region) = (hello.region.provider.clone(), hello.region.region.clone());
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            let record = &mut cluster.record;
+            if (&record.provider, &record.region) != (&provider, &region) {
+                (record.provider, record.region) = (provider, region);
+                self.touched.keys.insert(Key::Cluster(name.clone()));
+            }
+            return;
+        }
+        let (uid, joined) = (hello.cluster_uid, self.now.wall);
+        let record = ClusterRecord {
+            name: name.clone(),
+            uid,
+            generation: Generation(0),
+            joined,
+            provider,
+            region,
+        };
+        self.clusters.insert(
+            name.clone(),
+            Cluster::new(record, ClusterState::Joining, self.now),
+        );
+        self.touched.keys.insert(Key::Cluster(name.clone()));
+        let message =
+            format!("cluster {name} (UID {uid}) has joined; it gets work from growth and pending replicas");
+        self.note(Severity::Normal, "S23", "ClusterJoined", name.as_str(), message);
+        let users: Vec<_> = self
+            .policies
+            .values()
+            .filter(|policy| policy.policy.placement.rule_for(name).is_some())
+            .flat_map(|policy| policy.users.iter().copied())
+            .collect();
+        for uid in users {
+            self.ensure_seat(uid, name);
+        }
+    }
+
+    /// An agent begins or ceases to lead (S24).
+    fn leadership(&mut self, session: SessionId, name: &ClusterName, leadership: Leadership) {
+        let ours = self.federation.epoch;
+        let Some(cluster) = self.clusters.get_mut(name) else {
+            return;
+        };
+        match leadership {
+            Leadership::Following => {
+                if cluster
+                    .leader
+                    .as_ref()
+                    .is_some_and(|leader| leader.session == session)
+                {
+                    self.leader_gone(name);
+                }
+            }
+            Leadership::Leading {
+                term,
+                fence,
+                base,
+                digest,
+            } => {
+                let older = |known: godwit_common::link::LeaderTerm| {
+                    known.lease == term.lease && known.transitions > term.transitions
+                };
+                if cluster.term.is_some_and(older) {
+                    return;
+                }
+                cluster.term = Some(term);
+                let generation = cluster.record.generation;
+                // Rows at the newest generation that do not add up are no base to build on.
+                let adds_up = base < generation || (base == generation && digest == cluster.digest);
+                let newer = fence.epoch > ours || fence.generation > generation;
+                let sent = (base > Generation(0) && adds_up && !newer).then_some(base);
+                let instance = cluster
+                    .sessions
+                    .get(&session)
+                    .map_or_else(|| Arc::from(""), |session| session.instance.clone());
+                cluster.leader = Some(Leader {
+                    session,
+                    instance,
+                    sent,
+                    accepted: fence.generation,
+                    inventoried: false,
+                    fence_behind: fence.epoch < ours,
+                });
+                self.forget_reports(name);
+                self.heed_fence(name, fence);
+            }
+        }
+    }
+
+    /// What the leader of a cluster has said holds no longer: its successor says it again.
+    pub(crate) fn leader_gone(&mut self, name: &ClusterName) {
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.leader = None;
+        }
+        self.forget_reports(name);
+    }
+
+    /// The leading agent's session, if this is it.
+    pub(crate) fn leader_of(&mut self, session: SessionId, name: &ClusterName) -> Option<&mut Leader> {
+        self.clusters
+            .get_mut(name)?
+            .leader
+            .as_mut()
+            .filter(|leader| leader.session == session)
+    }
+
+    fn accepted(&mut self, session: SessionId, name: &ClusterName, fence: Fence) {
+        let federation = self.federation.uid;
+        let Some(leader) = self.leader_of(session, name) else {
+            return;
+        };
+        if fence.federation == federation {
+            leader.accepted = leader.accepted.max(fence.generation);
+            self.touched
+                .subjects
+                .insert(crate::contract::Subject::Cluster(name.clone()));
+            self.heed_fence(name, fence);
+        }
+    }
+
+    fn alarm(&mut self, name: &ClusterName, alarm: Alarm) {
+        match alarm {
+            Alarm::Stale { held, sent } => {
+                let message = format!(
+                    "refused targets of epoch {}, generation {}: it holds epoch {}, generation {}",
+                    sent.epoch, sent.generation, held.epoch, held.generation
+                );
+                self.note(
+                    Severity::Warning,
+                    "S10",
+                    "StaleTargetsRefused",
+                    name.as_str(),
+                    message,
+                );
+                self.heed_fence(name, held);
+            }
+            Alarm::Contradiction { fence } => {
+                let message = format!(
+                    "two different states carry epoch {}, generation {}; it is sent everything anew",
+                    fence.epoch, fence.generation
+                );
+                self.note(
+                    Severity::Warning,
+                    "S10",
+                    "TargetsContradict",
+                    name.as_str(),
+                    message,
+                );
+                if let Some(leader) = self
+                    .clusters
+                    .get_mut(name)
+                    .and_then(|cluster| cluster.leader.as_mut())
+                {
+                    leader.sent = None;
+                    self.raise_generation(name, fence.generation);
+                }
+            }
+            Alarm::Foreign { held, sent } => {
+                let message = format!("refused targets of federation {sent}: it belongs to {held}");
+                self.note(
+                    Severity::Warning,
+                    "S10",
+                    "ForeignTargetsRefused",
+                    name.as_str(),
+                    message,
+                );
+            }
+        }
+    }
+
+    /// A member's fence tells of a later history than this hub's store (S10).
+    fn heed_fence(&mut self, name: &ClusterName, fence: Fence) {
+        if fence.federation != self.federation.uid {
+            return;
+        }
+        let generation = self
+            .clusters
+            .get(name)
+            .map_or(Generation(0), |cluster| cluster.record.generation);
+        if fence.epoch >= self.federation.epoch && fence.generation > generation {
+            self.raise_generation(name, fence.generation);
+            self.newer_history(name, fence.epoch);
+        } else {
+            self.heed_epoch(name, fence.epoch);
+        }
+    }
+
+    fn heed_epoch(&mut self, name: &ClusterName, heard: Epoch) {
+        if heard > self.federation.epoch {
+            self.newer_history(name, heard);
+        }
+    }
+
+    /// Somebody with more authority has spoken in this federation's name: this hub takes an epoch above, and does
+    /// nothing more until an operator says so.
+    fn newer_history(&mut self, name: &ClusterName, heard: Epoch) {
+        self.federation.epoch = heard.max(self.federation.epoch).next();
+        self.touched.keys.insert(Key::Federation);
+        for cluster in self.clusters.values_mut() {
+            if let Some(leader) = &mut cluster.leader {
+                leader.fence_behind = true;
+                leader.sent = None;
+            }
+        }
+        let message = format!(
+            "cluster {name} has accepted targets of a later history than this hub's store: the store was restored \
+             from an older copy, or another hub speaks for this federation. Nothing is sent until `godwit freeze release`"
+        );
+        self.freeze(FreezeCause::NewerHistory, message);
+    }
+
+    fn raise_generation(&mut self, name: &ClusterName, above: Generation) {
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.record.generation = cluster.record.generation.max(above).next();
+            self.touched.keys.insert(Key::Cluster(name.clone()));
+            self.touched.send.insert(name.clone());
+        }
+    }
+
+    fn goodbye(&mut self, session: SessionId, name: &ClusterName) {
+        let last = self
+            .clusters
+            .get(name)
+            .is_some_and(|cluster| cluster.sessions.len() == 1);
+        if last && let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.health.grace = self.config.goodbye_grace;
+        }
+        self.session_closed(session);
+    }
+}

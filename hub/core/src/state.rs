@@ -1,0 +1,266 @@
+//! What the machine knows: durable records, and beside them what is learned again after every start.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use godwit_common::link::{Capacity, LeaderTerm, Status};
+use godwit_common::{ClusterName, Digest, Generation, Time, Uid, WallTime, WorkloadId};
+use godwit_planner::PodShape;
+
+use crate::contract::{
+    ClusterRecord, ClusterState, MigrationId, ObjectRecord, ObjectRow, Policy, Seat, SessionId,
+    WorkloadRecord,
+};
+
+/// A workload, and its seat in every cluster that may run it.
+#[derive(Debug, Clone)]
+pub(crate) struct Workload {
+    /// Durable.
+    pub(crate) record: WorkloadRecord,
+    /// By cluster; each of them durable in its first part.
+    pub(crate) seats: BTreeMap<ClusterName, SeatState>,
+    /// Running migrations that wait for it.
+    pub(crate) migrations: BTreeSet<MigrationId>,
+    /// When a gradual rebalance may take its next step (S18).
+    pub(crate) rebalance_at: Option<Time>,
+}
+
+/// A workload in a cluster: what is wanted, and what was seen.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SeatState {
+    /// Durable.
+    pub(crate) seat: Seat,
+    /// From the cluster's last report; none before its first inventory.
+    pub(crate) seen: Option<Seen>,
+    /// Starts on their way that still count against the pace (S7).
+    pub(crate) starting: u32,
+    /// When they cease to count.
+    pub(crate) starting_until: Time,
+    /// The guard holds a step of it back (S27).
+    pub(crate) held_back: bool,
+}
+
+/// What a cluster says about a workload.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) pods: u32,
+    pub(crate) bound: u32,
+    pub(crate) ready: u32,
+    pub(crate) unschedulable: u32,
+    pub(crate) problem: Arc<str>,
+}
+
+/// An object that workloads lean on.
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    /// Durable.
+    pub(crate) record: ObjectRecord,
+    /// By cluster; durable.
+    pub(crate) rows: BTreeMap<ClusterName, ObjectRow>,
+    /// The workloads that lean on it.
+    pub(crate) users: BTreeSet<Uid>,
+}
+
+/// A policy and who uses it.
+#[derive(Debug, Clone)]
+pub(crate) struct PolicyState {
+    /// Durable.
+    pub(crate) policy: Policy,
+    /// The workloads under it.
+    pub(crate) users: BTreeSet<Uid>,
+}
+
+/// A member cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Cluster {
+    /// Durable.
+    pub(crate) record: ClusterRecord,
+    /// Streams that are alive.
+    pub(crate) sessions: BTreeMap<SessionId, Session>,
+    /// How it stands.
+    pub(crate) health: Health,
+    /// The agent that leads.
+    pub(crate) leader: Option<Leader>,
+    /// The newest reign heard of (S24).
+    pub(crate) term: Option<LeaderTerm>,
+    /// From the last report.
+    pub(crate) capacity: Option<Capacity>,
+    /// The workloads that have a seat here.
+    pub(crate) seats: BTreeSet<Uid>,
+    /// The objects that have a row here.
+    pub(crate) objects: BTreeSet<Uid>,
+    /// The ended lives that it still holds.
+    pub(crate) ended: BTreeSet<Uid>,
+    /// Over the live rows of `seats` and `objects`.
+    pub(crate) digest: Digest,
+    /// Starts on their way here, over all seats (S7).
+    pub(crate) starting: u32,
+    /// Workloads that want to start more here, the most urgent first (S7).
+    pub(crate) waiting: BTreeSet<Rank>,
+    /// Placed replicas that do not hold room on a node yet: what is deducted from the reported room (S15).
+    pub(crate) on_the_way: BTreeMap<Uid, u32>,
+    /// Removals of late, without an operator's word (S27).
+    pub(crate) removals: VecDeque<Time>,
+    /// Managed objects that no workload explains (S27).
+    pub(crate) orphans: BTreeMap<(WorkloadId, Uid), Status>,
+}
+
+/// One agent's stream.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub(crate) instance: Arc<str>,
+    /// When it last said anything.
+    pub(crate) heard: Time,
+}
+
+/// The session of the agent that leads, and how far it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Leader {
+    pub(crate) session: SessionId,
+    pub(crate) instance: Arc<str>,
+    /// The generation of the rows that the agent has, once everything sent has arrived; none: it is to be sent
+    /// everything.
+    pub(crate) sent: Option<Generation>,
+    /// The newest generation that it said it holds.
+    pub(crate) accepted: Generation,
+    /// Its inventory has come: it may be sent targets (S11).
+    pub(crate) inventoried: bool,
+    /// The member's fence is of an older epoch, and is to be raised even if no row changes (S10).
+    pub(crate) fence_behind: bool,
+}
+
+/// How a cluster stands (S1, S5, S6).
+#[derive(Debug, Clone)]
+pub(crate) struct Health {
+    pub(crate) state: ClusterState,
+    pub(crate) reason: Arc<str>,
+    pub(crate) since: WallTime,
+    /// When a message last came, over all sessions.
+    pub(crate) heard: Time,
+    /// The same, by the wall clock, for people; updated with reports and changes of state only.
+    pub(crate) seen: WallTime,
+    /// When the last stream died; none while one is alive.
+    pub(crate) away_since: Option<Time>,
+    /// What a goodbye or a restart of the hub adds to the window.
+    pub(crate) grace: Duration,
+    /// Losses decided: of all policies that allow no more silence than this.
+    pub(crate) lost_through: Option<Duration>,
+    /// When it was last connected; what makes it count in a mass loss (S6).
+    pub(crate) ready_until: Option<Time>,
+    /// An operator confirmed its loss: it counts no longer in a mass loss (S6).
+    pub(crate) confirmed: bool,
+}
+
+/// The order in which workloads are served: the policy's priority, then age (S16).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank {
+    pub(crate) priority: std::cmp::Reverse<i32>,
+    pub(crate) number: u64,
+    pub(crate) uid: Uid,
+}
+
+impl Cluster {
+    /// A cluster as it is right after its record was written or loaded.
+    pub(crate) fn new(record: ClusterRecord, state: ClusterState, now: godwit_common::Now) -> Self {
+        let health = Health {
+            state,
+            reason: Arc::from(""),
+            since: now.wall,
+            heard: now.time,
+            seen: WallTime::default(),
+            away_since: Some(now.time),
+            grace: Duration::ZERO,
+            lost_through: None,
+            ready_until: None,
+            confirmed: false,
+        };
+        Self {
+            record,
+            sessions: BTreeMap::new(),
+            health,
+            leader: None,
+            term: None,
+            capacity: None,
+            seats: BTreeSet::new(),
+            objects: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            digest: Digest::default(),
+            starting: 0,
+            waiting: BTreeSet::new(),
+            on_the_way: BTreeMap::new(),
+            removals: VecDeque::new(),
+            orphans: BTreeMap::new(),
+        }
+    }
+
+    /// Whether it has a live stream.
+    pub(crate) fn live(&self) -> bool {
+        !self.sessions.is_empty()
+    }
+
+    /// Whether what it reports can be built on: connected, led, and its inventory has come.
+    pub(crate) fn reporting(&self) -> bool {
+        self.leader.as_ref().is_some_and(|leader| leader.inventoried)
+    }
+
+    /// Whether a policy with this `lost_after` counts it as lost.
+    pub(crate) fn lost_for(&self, lost_after: Duration) -> bool {
+        self.health
+            .lost_through
+            .is_some_and(|through| lost_after <= through)
+    }
+}
+
+impl SeatState {
+    pub(crate) fn ready(&self) -> u32 {
+        self.seen.as_ref().map_or(0, |seen| seen.ready)
+    }
+
+    pub(crate) fn pods(&self) -> u32 {
+        self.seen.as_ref().map_or(0, |seen| seen.pods)
+    }
+
+    pub(crate) fn unschedulable(&self) -> u32 {
+        self.seen.as_ref().map_or(0, |seen| seen.unschedulable)
+    }
+
+    pub(crate) fn bound(&self) -> u32 {
+        self.seen.as_ref().map_or(0, |seen| seen.bound)
+    }
+
+    /// For how many copies there is, or must be, room here: surplus ones that still run included.
+    pub(crate) fn occupied(&self) -> u32 {
+        self.seat.placed.max(self.seat.target)
+    }
+
+    /// How many of them do not hold room on a node yet (S15).
+    pub(crate) fn on_the_way(&self) -> u32 {
+        self.occupied().saturating_sub(self.bound())
+    }
+}
+
+impl Workload {
+    pub(crate) fn new(record: WorkloadRecord) -> Self {
+        Self {
+            record,
+            seats: BTreeMap::new(),
+            migrations: BTreeSet::new(),
+            rebalance_at: None,
+        }
+    }
+
+    pub(crate) fn id(&self) -> &WorkloadId {
+        &self.record.spec.id
+    }
+
+    pub(crate) fn shape(&self) -> &PodShape {
+        &self.record.spec.pod
+    }
+
+    pub(crate) fn placed(&self) -> u32 {
+        self.seats
+            .values()
+            .fold(0, |sum, seat| sum.saturating_add(seat.seat.placed))
+    }
+}

@@ -1,0 +1,277 @@
+//! Views: plain copies for the shell to show (S14, S28, S30).
+
+use godwit_common::link::Tombstoned;
+use godwit_common::{ClusterName, PolicyName, Resources, Uid, WorkloadId};
+use godwit_planner::Rebalance;
+
+use crate::ask::{Ask, Rooms};
+use crate::contract::{
+    ClusterView, Ended, FederationView, MigrationId, MigrationState, MigrationView, PlacementView, PlanView,
+    PolicyView, Seat, WorkloadView,
+};
+use crate::hub::Hub;
+use crate::state::{Cluster, SeatState, Workload};
+
+impl Hub {
+    /// The federation as a whole.
+    pub fn federation(&self) -> FederationView {
+        let freeze = self.federation.freeze.clone();
+        FederationView {
+            uid: self.federation.uid,
+            epoch: self.federation.epoch,
+            alarms: freeze.iter().map(|freeze| freeze.message.to_string()).collect(),
+            freeze,
+        }
+    }
+
+    /// A member cluster; none if it is not a member.
+    pub fn cluster(&self, name: &ClusterName) -> Option<ClusterView> {
+        let cluster = self.clusters.get(name)?;
+        let (health, record) = (&cluster.health, &cluster.record);
+        let capacity = cluster.capacity.clone().unwrap_or_default();
+        let mut free = Resources::default();
+        for class in &capacity.classes {
+            add(&mut free, &class.free, u64::from(class.nodes));
+        }
+        let seats = || {
+            cluster
+                .seats
+                .iter()
+                .filter_map(|uid| self.workloads.get(uid)?.seats.get(name))
+        };
+        let placed = || seats().filter(|seat| seat.seat.placed > 0);
+        let ready = if cluster.reporting() {
+            seats().map(SeatState::ready).fold(0, u32::saturating_add)
+        } else {
+            0
+        };
+        let held = cluster
+            .seats
+            .iter()
+            .filter(|uid| self.held_back(**uid, name))
+            .count();
+        Some(ClusterView {
+            name: name.clone(),
+            uid: record.uid,
+            state: health.state,
+            reason: health.reason.clone(),
+            since: health.since,
+            agents: count(cluster.sessions.len()),
+            leader: cluster
+                .leader
+                .as_ref()
+                .map_or_else(|| "".into(), |leader| leader.instance.clone()),
+            provider: record.provider.clone(),
+            region: record.region.clone(),
+            nodes: capacity.nodes,
+            nodes_ready: capacity.nodes_ready,
+            allocatable: capacity.allocatable,
+            free,
+            workloads: count(placed().count()),
+            replicas: placed().map(|seat| seat.seat.placed).fold(0, u32::saturating_add),
+            ready,
+            generation: record.generation,
+            accepted: cluster
+                .leader
+                .as_ref()
+                .map_or_else(Default::default, |leader| leader.accepted),
+            last_seen: health.seen,
+            removals_held: count(held),
+            orphans: cluster.orphans.keys().map(|(id, _)| id.clone()).collect(),
+            lost_after: self
+                .windows_of(name)
+                .first()
+                .copied()
+                .unwrap_or(self.config.lost_after),
+        })
+    }
+
+    /// A workload, live or ending; none if it is gone.
+    pub fn workload(&self, uid: Uid) -> Option<WorkloadView> {
+        if let Some(workload) = self.workloads.get(&uid) {
+            return Some(self.live_workload(workload));
+        }
+        self.ended.get(&uid).and_then(ending_workload)
+    }
+
+    fn live_workload(&self, workload: &Workload) -> WorkloadView {
+        let record = &workload.record;
+        let placements = workload.seats.iter().map(|(name, seat)| {
+            let live = self.reporting(name);
+            PlacementView {
+                cluster: name.clone(),
+                target: seat.seat.placed,
+                sent: seat.seat.target,
+                observed: seat.pods(),
+                ready: if live { seat.ready() } else { 0 },
+                reason: self.standing(name, seat, workload).into(),
+                live,
+            }
+        });
+        let unseen = |(name, seat): (&ClusterName, &SeatState)| {
+            let live = self.clusters.get(name).is_some_and(Cluster::live);
+            if live {
+                0
+            } else {
+                seat.seat.target.saturating_sub(seat.seat.placed)
+            }
+        };
+        let problem = |(name, seat): (&ClusterName, &SeatState)| {
+            let problem = seat
+                .seen
+                .as_ref()
+                .map(|seen| seen.problem.clone())
+                .filter(|problem| !problem.is_empty());
+            problem.map(|problem| format!("{name}: {problem}"))
+        };
+        WorkloadView {
+            id: record.spec.id.clone(),
+            uid: record.uid,
+            replicas: record.spec.replicas,
+            ready: self.ready(workload),
+            pending: record.pending,
+            pending_reasons: record.pending_reasons.clone(),
+            policy: Some(record.policy.clone()),
+            revision: record.revision,
+            placements: placements.collect(),
+            possible_over_run: workload.seats.iter().map(unseen).fold(0, u32::saturating_add),
+            deleting: false,
+            deletion_pending_on: Vec::new(),
+            objects: record
+                .objects
+                .iter()
+                .filter_map(|uid| Some(self.objects.get(uid)?.record.key.to_string()))
+                .collect(),
+            problems: workload.seats.iter().filter_map(problem).collect(),
+            created: record.created,
+        }
+    }
+
+    /// Where a seat stands on the way to its target, in a few words; what decided the target is in the plan.
+    fn standing(&self, name: &ClusterName, seat: &SeatState, workload: &Workload) -> &'static str {
+        let (Some(cluster), Some(policy)) = (
+            self.clusters.get(name),
+            self.policies.get(&workload.record.policy),
+        ) else {
+            return "";
+        };
+        let Seat { placed, target, .. } = seat.seat;
+        if cluster.lost_for(policy.policy.lost_after) {
+            return if target > 0 {
+                "cluster lost: copies may still run"
+            } else {
+                "cluster lost"
+            };
+        }
+        match (cluster.live(), cluster.reporting()) {
+            (false, _) => "cluster away: nothing moves yet",
+            (true, false) => "inventory awaited",
+            (true, true) if seat.held_back => "removal held back (S27)",
+            (true, true) if target < placed => "starts wait for the pace (S7)",
+            (true, true) if target > placed => "surplus: stops when the others are ready (S20)",
+            (true, true) if seat.unschedulable() > 0 => "the cluster cannot schedule all of them",
+            (true, true) if seat.ready() < placed => "starting",
+            (true, true) if seat.pods() > placed => "stopping",
+            (true, true) => "",
+        }
+    }
+
+    /// A policy; none if there is none of the name.
+    pub fn policy(&self, name: &PolicyName) -> Option<PolicyView> {
+        let state = self.policies.get(name)?;
+        Some(PolicyView {
+            policy: state.policy.clone(),
+            workloads: count(state.users.len()),
+        })
+    }
+
+    /// A migration; none if it is forgotten.
+    pub fn migration(&self, id: MigrationId) -> Option<MigrationView> {
+        let entry = self.migrations.get(&id)?;
+        let migration = entry.migration.clone();
+        let (mut replicas, mut replicas_ready) = (0_u32, 0_u32);
+        for moved in migration.moves.iter().filter(|moved| moved.to.is_some()) {
+            replicas = replicas.saturating_add(moved.replicas);
+            let settled =
+                migration.state == MigrationState::Completed || !entry.unsettled.contains(&moved.workload);
+            let arrived = || {
+                let name = moved.to.as_ref()?;
+                let seat = self.workloads.get(&moved.workload)?.seats.get(name)?;
+                let missing = seat.seat.placed.saturating_sub(seat.ready());
+                Some(moved.replicas.saturating_sub(missing))
+            };
+            let ready = if settled {
+                moved.replicas
+            } else {
+                arrived().unwrap_or(0)
+            };
+            replicas_ready = replicas_ready.saturating_add(ready);
+        }
+        Some(MigrationView {
+            migration,
+            replicas,
+            replicas_ready,
+        })
+    }
+
+    /// The plan in force for a workload, with what decided each share.
+    pub fn plan(&self, id: &WorkloadId) -> Option<PlanView> {
+        let workload = self.workloads.get(self.ids.get(id)?)?;
+        let record = &workload.record;
+        Some(PlanView {
+            id: id.clone(),
+            replicas: record.spec.replicas,
+            pending: record.pending,
+            reasons: record.pending_reasons.clone(),
+            policy: record.policy.clone(),
+            report: self.outcome_in_force(workload)?.report,
+        })
+    }
+
+    /// Asks the planner again what it would say to the state as it is: with nothing to move, that is the plan in force.
+    fn outcome_in_force(&self, workload: &Workload) -> Option<crate::ask::Outcome> {
+        let policy = &self.policies.get(&workload.record.policy)?.policy;
+        let ask = Ask {
+            spec: &workload.record.spec,
+            policy,
+            seats: &workload.seats,
+        };
+        let moves = Rebalance::Never.moves(workload.record.spec.replicas);
+        Some(self.ask(&ask, moves, &mut Rooms::default(), &mut Default::default()))
+    }
+}
+
+fn ending_workload(ended: &Ended) -> Option<WorkloadView> {
+    let Tombstoned::Workload { workload, .. } = &ended.what else {
+        return None;
+    };
+    Some(WorkloadView {
+        id: workload.clone(),
+        uid: ended.uid,
+        replicas: 0,
+        ready: 0,
+        pending: 0,
+        pending_reasons: Vec::new(),
+        policy: None,
+        revision: 0,
+        placements: Vec::new(),
+        possible_over_run: 0,
+        deleting: true,
+        deletion_pending_on: ended.held_by.keys().cloned().collect(),
+        objects: Vec::new(),
+        problems: Vec::new(),
+        created: ended.since,
+    })
+}
+
+fn add(sum: &mut Resources, each: &Resources, times: u64) {
+    let more = |sum: &mut u64, each: u64| *sum = sum.saturating_add(each.saturating_mul(times));
+    more(&mut sum.cpu_millis, each.cpu_millis);
+    more(&mut sum.memory_bytes, each.memory_bytes);
+    more(&mut sum.ephemeral_bytes, each.ephemeral_bytes);
+    more(&mut sum.pods, each.pods);
+}
+
+fn count(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
