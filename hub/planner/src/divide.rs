@@ -7,7 +7,7 @@
 
 use crate::candidate::Candidate;
 use crate::report::{Bound, Cap};
-use crate::webster::{Claim, Seat, serve};
+use crate::webster::{Claim, Claims, Edge, Seat};
 
 /// How many replicas go where, and why. Borrowed from the [`Scratch`] that it was made in.
 #[derive(Debug)]
@@ -23,7 +23,8 @@ pub struct Division<'s> {
     limits: &'s [Limits],
     /// The policy's own division, where replicas are on their way to it.
     goal: Option<&'s [u32]>,
-    last: Option<Seat>,
+    /// Where those end that were given by weight; none when none were.
+    edge: Option<Edge>,
 }
 
 /// Buffers that a caller keeps between divisions, so that none of them allocates.
@@ -33,8 +34,7 @@ pub struct Scratch {
     counts: Vec<u32>,
     goal: Vec<u32>,
     sticky: Vec<u32>,
-    claims: Vec<Claim>,
-    seats: Vec<Seat>,
+    claims: Claims,
     reasons: Vec<Cap>,
 }
 
@@ -70,7 +70,6 @@ pub fn divide<'s>(
         goal,
         sticky,
         claims,
-        seats,
         reasons,
     } = scratch;
     limits.clear();
@@ -79,20 +78,17 @@ pub fn divide<'s>(
         candidates,
         limits,
         claims,
-        seats,
     };
-    let last = match moves {
+    let (pending, edge) = match moves {
         0 => filler.keep(wanted, counts),
         u32::MAX => filler.own(wanted, counts),
         _ => {
             filler.keep(wanted, sticky);
-            let last = filler.own(wanted, goal);
+            let own = filler.own(wanted, goal);
             filler.approach(moves, sticky, goal, counts);
-            last
+            own
         }
     };
-    let placed = sum(counts.iter().copied());
-    let pending = u32::try_from(u64::from(wanted).saturating_sub(placed)).unwrap_or(u32::MAX);
     reasons.clear();
     if pending > 0 {
         reasons.extend(candidates.iter().filter_map(Candidate::cap));
@@ -107,7 +103,7 @@ pub fn divide<'s>(
         candidates,
         limits,
         goal,
-        last,
+        edge,
     }
 }
 
@@ -123,30 +119,29 @@ impl Division<'_> {
         if count != goal {
             return Some(Bound::Step { goal });
         }
-        let seat = |number| Seat {
-            candidate: index,
-            weight: limits.weight,
-            number,
+        let weight = limits.weight;
+        // Whether the share by weight reaches up to a replica; unknown when nothing was given by weight.
+        let reaches = |number| {
+            let seat = Seat {
+                candidate: index as u32,
+                weight,
+                number,
+            };
+            Some(self.edge?.includes(&seat, self.candidates))
         };
-        // None given by weight means that all went to minimums, or that nothing had to be given.
-        let after_last = |number| {
-            self.last
-                .map(|last| last.cmp(&seat(number), self.candidates).is_lt())
-        };
-        let cap = || candidate.cap().map(Bound::Cap);
         let short_of_minimum = candidate.rule.is_some_and(|rule| count < rule.min());
-        let would_get_more = limits.weight > 0 && after_last(count) == Some(false);
-        let capped =
-            self.pending > 0 || short_of_minimum || would_get_more || limits.weight == 0 && count == 0;
-        if count == limits.cap && (capped || candidate.eligible().is_none()) {
-            return cap();
+        let would_get_more = match weight {
+            0 => count == 0,
+            _ => self.pending > 0 || reaches(count) == Some(true),
+        };
+        if count == limits.cap && (would_get_more || short_of_minimum || candidate.eligible().is_none()) {
+            return candidate.cap().map(Bound::Cap);
         }
-        let has_more = limits.weight == 0 || count > 0 && after_last(count - 1) != Some(false);
-        Some(match count {
-            0 => Bound::Weight,
-            _ if has_more && count <= limits.floor => Bound::Minimum,
-            _ if has_more => Bound::Held,
-            _ => Bound::Weight,
+        let beyond_share = count > 0 && (weight == 0 || reaches(count - 1) != Some(true));
+        Some(match beyond_share {
+            true if count <= limits.floor => Bound::Minimum,
+            true => Bound::Held,
+            false => Bound::Weight,
         })
     }
 }
@@ -173,72 +168,91 @@ impl Limits {
 struct Filler<'a> {
     candidates: &'a [Candidate<'a>],
     limits: &'a [Limits],
-    claims: &'a mut Vec<Claim>,
-    seats: &'a mut Vec<Seat>,
+    claims: &'a mut Claims,
 }
 
 impl Filler<'_> {
     /// The policy's own division, whatever is held.
-    fn own(&mut self, wanted: u32, counts: &mut Vec<u32>) -> Option<Seat> {
+    fn own(&mut self, wanted: u32, counts: &mut Vec<u32>) -> (u32, Option<Edge>) {
         restart(counts, self.limits.iter().map(|_| 0));
-        self.fill(wanted.into(), |_, limits| limits.cap, counts)
+        self.fill(wanted, |_, limits| limits.cap, counts)
     }
 
     /// What is held, with the missing given or the surplus taken.
-    fn keep(&mut self, wanted: u32, counts: &mut Vec<u32>) -> Option<Seat> {
-        let (wanted, kept) = (
-            u64::from(wanted),
-            sum(self.limits.iter().map(|limits| limits.kept)),
-        );
-        if wanted < kept {
-            restart(counts, self.limits.iter().map(|_| 0));
-            return self.fill(wanted, |_, limits| limits.kept, counts);
+    fn keep(&mut self, wanted: u32, counts: &mut Vec<u32>) -> (u32, Option<Edge>) {
+        let kept: u64 = self.limits.iter().map(|limits| u64::from(limits.kept)).sum();
+        match u32::try_from(kept).ok().and_then(|kept| wanted.checked_sub(kept)) {
+            Some(missing) => {
+                restart(counts, self.limits.iter().map(|limits| limits.kept));
+                self.fill(missing, |_, limits| limits.cap, counts)
+            }
+            // To take the last seats is to give all but those.
+            None => {
+                restart(counts, self.limits.iter().map(|_| 0));
+                self.fill(wanted, |_, limits| limits.kept, counts)
+            }
         }
-        restart(counts, self.limits.iter().map(|limits| limits.kept));
-        self.fill(wanted - kept, |_, limits| limits.cap, counts)
     }
 
     /// From `now` towards `goal`, both of the same total, by at most so many moves.
     fn approach(&mut self, moves: u32, now: &[u32], goal: &[u32], counts: &mut Vec<u32>) {
         let both = || now.iter().copied().zip(goal.iter().copied());
-        let distance = sum(both().map(|(now, goal)| now.saturating_sub(goal)));
-        let moves = distance.min(moves.into());
+        // No more than the wanted replicas, so it fits.
+        let distance: u32 = both().map(|(now, goal)| now.saturating_sub(goal)).sum();
         restart(counts, both().map(|(now, goal)| now.min(goal)));
         // Those that hold too many keep their best seats; then as many go to those that hold too few.
-        self.fill(distance - moves, |index, _| now[index], counts);
-        self.fill(moves, |index, _| goal[index], counts);
+        self.fill(distance.saturating_sub(moves), |index, _| now[index], counts);
+        self.fill(moves.min(distance), |index, _| goal[index], counts);
     }
 
-    /// Gives the first `give` seats that no cluster has by `counts`, none beyond `end`. Returns the last one that was
-    /// given by weight.
-    fn fill(&mut self, give: u64, end: impl Fn(usize, &Limits) -> u32, counts: &mut [u32]) -> Option<Seat> {
-        let mut left = give;
-        let mut last = None;
+    /// Gives the first `give` seats that no cluster has by `counts`, none beyond `end`. Returns how many it could not
+    /// give, and where those end that were given by weight.
+    fn fill(
+        &mut self,
+        give: u32,
+        end: impl Fn(usize, &Limits) -> u32,
+        counts: &mut [u32],
+    ) -> (u32, Option<Edge>) {
+        let (mut left, mut edge) = (u64::from(give), None);
         for tier in TIERS {
+            if left == 0 || !self.occurs(tier) {
+                continue;
+            }
             self.claims.clear();
-            for (index, (limits, count)) in self.limits.iter().zip(counts.iter()).enumerate() {
+            for (index, (limits, count)) in self.limits.iter().zip(counts.iter().copied()).enumerate() {
                 let end = end(index, limits);
                 let (from, to) = match tier.part {
-                    Part::Minimum => (*count, end.min(limits.floor)),
-                    Part::Rest => ((*count).max(limits.floor.min(end)), end),
+                    Part::Minimum => (count, end.min(limits.floor)),
+                    Part::Rest => (count.max(limits.floor.min(end)), end),
                 };
                 if from < to && tier.weighted == (limits.weight > 0) {
+                    let weight = limits.weight.max(1);
                     self.claims.push(Claim {
-                        candidate: index,
-                        weight: limits.weight.max(1),
+                        candidate: index as u32,
+                        weight,
                         from,
                         to,
                     });
                 }
             }
-            let given = serve(left, self.claims, self.candidates, self.seats, counts);
-            left -= given.seats;
-            last = given
-                .last
-                .filter(|_| tier.weighted && tier.part == Part::Rest)
-                .or(last);
+            let (given, end) = self.claims.serve(left, self.candidates, counts);
+            left -= given;
+            if given > 0 && tier.weighted && tier.part == Part::Rest {
+                edge = Some(end);
+            }
         }
-        last
+        (u32::try_from(left).unwrap_or(u32::MAX), edge)
+    }
+
+    /// Whether a tier may hold any seats: most policies have no minimums, and no weights of zero.
+    fn occurs(&self, tier: Tier) -> bool {
+        let minimum = tier.part == Part::Rest || self.limits.iter().any(|limits| limits.floor > 0);
+        minimum
+            && (tier.weighted
+                || self
+                    .limits
+                    .iter()
+                    .any(|limits| limits.weight == 0 && limits.cap > 0))
     }
 }
 
@@ -279,8 +293,4 @@ const TIERS: [Tier; 4] = [
 fn restart(counts: &mut Vec<u32>, values: impl Iterator<Item = u32>) {
     counts.clear();
     counts.extend(values);
-}
-
-fn sum(counts: impl Iterator<Item = u32>) -> u64 {
-    counts.map(u64::from).sum()
 }

@@ -13,7 +13,7 @@ use crate::candidate::Candidate;
 /// One replica's seat in one cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seat {
-    pub(crate) candidate: usize,
+    pub(crate) candidate: u32,
     pub(crate) weight: u32,
     pub(crate) number: u32,
 }
@@ -25,7 +25,11 @@ impl Seat {
         let quotient = odd(self) * u128::from(other.weight);
         let other_quotient = odd(other) * u128::from(self.weight);
         let by_name = || {
-            let key = |seat: &Self| candidates.get(seat.candidate).map(|c| (c.tie, c.cluster));
+            let key = |seat: &Self| {
+                candidates
+                    .get(seat.candidate as usize)
+                    .map(|c| (c.tie, c.cluster))
+            };
             key(self)
                 .cmp(&key(other))
                 .then(self.candidate.cmp(&other.candidate))
@@ -37,86 +41,182 @@ impl Seat {
     }
 }
 
+/// Where the given seats of an order end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Edge {
+    /// All were given.
+    All,
+    /// Those above a level.
+    Level(Level),
+    /// Those up to this one.
+    Seat(Seat),
+}
+
+impl Edge {
+    /// Whether a seat is among those that are given.
+    pub(crate) fn includes(&self, seat: &Seat, candidates: &[Candidate<'_>]) -> bool {
+        match self {
+            Self::All => true,
+            Self::Level(level) => u64::from(seat.number) < level.seats(seat.weight),
+            Self::Seat(last) => seat.cmp(last, candidates).is_le(),
+        }
+    }
+}
+
 /// The seats `from..to` of one cluster, which it does not have yet. The weight is not zero.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Claim {
-    pub(crate) candidate: usize,
+    pub(crate) candidate: u32,
     pub(crate) weight: u32,
     pub(crate) from: u32,
     pub(crate) to: u32,
 }
 
-/// What was given.
-#[derive(Debug)]
-pub(crate) struct Given {
-    pub(crate) seats: u64,
-    /// The last of them in the order.
-    pub(crate) last: Option<Seat>,
-}
-
-/// Gives the first `give` of the claimed seats, or all of them, and sets `counts` to what each cluster then has.
-/// `seats` is a buffer.
-pub(crate) fn serve(
-    give: u64,
-    claims: &[Claim],
-    candidates: &[Candidate<'_>],
-    seats: &mut Vec<Seat>,
-    counts: &mut [u32],
-) -> Given {
-    let all = sum(claims, |claim| claim.to - claim.from);
-    let given = give.min(all);
-    if given == 0 {
-        return Given { seats: 0, last: None };
-    }
-    let (low, high) = if give < all {
-        bracket(give, all, claims)
-    } else {
-        (Level::TOP, Level::TOP)
-    };
-    seats.clear();
-    let mut left = given;
-    for claim in claims {
-        let Claim {
-            candidate,
-            weight,
-            from,
-            ..
-        } = *claim;
-        let sure = claim.seats_above(low);
-        counts[candidate] = sure;
-        left -= u64::from(sure - from);
-        let open = sure..claim.seats_above(high);
-        seats.extend(open.map(|number| Seat {
-            candidate,
-            weight,
-            number,
-        }));
-    }
-    let open = usize::try_from(left).unwrap_or(seats.len()).min(seats.len());
-    if 0 < open && open < seats.len() {
-        seats.select_nth_unstable_by(open - 1, |a, b| a.cmp(b, candidates));
-    }
-    for seat in seats.iter().take(open) {
-        counts[seat.candidate] += 1;
-    }
-    let taken = claims.iter().filter(|claim| claim.from < counts[claim.candidate]);
-    let last = taken.map(|claim| Seat {
-        candidate: claim.candidate,
-        weight: claim.weight,
-        number: counts[claim.candidate] - 1,
-    });
-    Given {
-        seats: given,
-        last: last.max_by(|a, b| a.cmp(b, candidates)),
+impl Claim {
+    /// How many seats the cluster has when it is given all that it claims above a level.
+    fn had(&self, level: Level) -> u32 {
+        let seats = u32::try_from(level.seats(self.weight)).unwrap_or(u32::MAX);
+        seats.clamp(self.from, self.to)
     }
 }
 
-/// A level of priority: `y` of the module's text, in units of 2^-60.
+/// Claims of several clusters, and buffers to serve them.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    list: Vec<Claim>,
+    /// All claimed seats.
+    seats: u64,
+    /// What the clusters have already.
+    had: u64,
+    weight: u64,
+    open: Vec<Seat>,
+}
+
+/// After so many rounds a search is content with as many open seats as there are claims.
+const ROUNDS: u32 = 4;
+
+impl Claims {
+    /// Forgets all claims.
+    pub(crate) fn clear(&mut self) {
+        self.list.clear();
+        (self.seats, self.had, self.weight) = (0, 0, 0);
+    }
+
+    /// Adds a claim.
+    pub(crate) fn push(&mut self, claim: Claim) {
+        self.list.push(claim);
+        self.seats += u64::from(claim.to - claim.from);
+        self.had += u64::from(claim.from);
+        self.weight += u64::from(claim.weight);
+    }
+
+    /// Gives the first `give` of the claimed seats, or all of them, and sets `counts` to what each cluster then has.
+    /// Returns how many it gave, and where they end.
+    pub(crate) fn serve(
+        &mut self,
+        give: u64,
+        candidates: &[Candidate<'_>],
+        counts: &mut [u32],
+    ) -> (u64, Edge) {
+        if give >= self.seats {
+            self.list
+                .iter()
+                .for_each(|claim| counts[claim.candidate as usize] = claim.to);
+            return (self.seats, Edge::All);
+        }
+        let (low, high) = self.bracket(give);
+        let mut left = give;
+        self.open.clear();
+        for claim in &self.list {
+            let Claim {
+                candidate,
+                weight,
+                from,
+                ..
+            } = *claim;
+            let sure = claim.had(low);
+            counts[candidate as usize] = sure;
+            left -= u64::from(sure - from);
+            let open = sure..claim.had(high);
+            self.open.extend(open.map(|number| Seat {
+                candidate,
+                weight,
+                number,
+            }));
+        }
+        let Some(last) = usize::try_from(left).ok().and_then(|left| left.checked_sub(1)) else {
+            return (give, Edge::Level(low));
+        };
+        let (before, last, _) = self
+            .open
+            .select_nth_unstable_by(last, |a, b| a.cmp(b, candidates));
+        before
+            .iter()
+            .chain([&*last])
+            .for_each(|seat| counts[seat.candidate as usize] += 1);
+        (give, Edge::Seat(*last))
+    }
+
+    /// Two levels: at most `give` seats above the one, at least `give` above the other, and no more seats between
+    /// them than there are claims, or hardly more.
+    fn bracket(&self, give: u64) -> (Level, Level) {
+        let few = self.list.len() as u64;
+        let (mut low, mut high) = ((Level::ZERO, 0), (Level::TOP, self.seats));
+        let mut level = Level::of(self.had + give, self.weight);
+        // Newton's steps usually need two or three rounds. Each third one bisects, so that no input needs more than 200.
+        for round in 1_u32.. {
+            let (seats, slope) = self.measure(level);
+            if seats <= give {
+                low = (level, seats);
+            }
+            if seats >= give {
+                high = (level, seats);
+            }
+            // Fewer open seats are sooner compared, but where many are equal no further round makes them fewer.
+            let enough = if round < ROUNDS { few / 16 + 8 } else { few };
+            if high.1 - low.1 <= enough || high.0.0 - low.0.0 <= 1 {
+                break;
+            }
+            let missing = seats.abs_diff(give);
+            // Close to the end it steps across, so that both ends come close.
+            let step = Level::of(if missing <= few { 2 * missing } else { missing }, slope).0;
+            let next = if seats < give {
+                level.0.saturating_add(step)
+            } else {
+                level.0.saturating_sub(step)
+            };
+            let newton = low.0.0 < next && next < high.0.0 && slope > 0 && round % 3 != 0;
+            level = if newton {
+                Level(next)
+            } else {
+                Level::between(low.0, high.0)
+            };
+        }
+        (low.0, high.0)
+    }
+
+    /// How many claimed seats are above a level, and how many more a higher level gives: the weight of the claims
+    /// that are neither untouched nor exhausted.
+    fn measure(&self, level: Level) -> (u64, u64) {
+        let (mut seats, mut slope) = (0, 0);
+        for claim in &self.list {
+            let had = claim.had(level);
+            seats += u64::from(had - claim.from);
+            // Multiplied rather than branched upon: where clusters hold about their share, no branch is predictable.
+            let moves = claim.from < had && had < claim.to;
+            slope += u64::from(claim.weight) * u64::from(moves);
+        }
+        (seats, slope)
+    }
+}
+
+/// A level of priority: `y` of the module's text, in units of 2^-31. A finer unit is not needed: a step of one moves
+/// even the largest weight by hardly more than a seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Level(u128);
+pub(crate) struct Level(u64);
 
 impl Level {
-    const UNIT_BITS: u32 = 60;
+    const UNIT_BITS: u32 = 31;
     const ZERO: Self = Self(0);
     /// Above all seats: the last one is number 2^32 - 2 of a cluster with weight 1.
     const TOP: Self = Self(1 << (32 + Self::UNIT_BITS));
@@ -124,82 +224,21 @@ impl Level {
     /// The level at which this many seats are had by this much weight.
     fn of(seats: u64, weight: u64) -> Self {
         let level = (u128::from(seats) << Self::UNIT_BITS) / u128::from(weight.max(1));
-        Self(level.min(Self::TOP.0))
+        u64::try_from(level).map_or(Self::TOP, |level| Self(level).min(Self::TOP))
     }
 
-    /// A level strictly between two that differ by more than one unit. It halves the orders of magnitude first, since
-    /// levels range over 92 bits.
+    /// How many seats of a cluster are above it.
+    fn seats(self, weight: u32) -> u64 {
+        const HALF: u128 = 1 << (Level::UNIT_BITS - 1);
+        ((u128::from(weight) * u128::from(self.0) + HALF) >> Self::UNIT_BITS) as u64
+    }
+
+    /// A level strictly between two that differ by more than one unit. It halves the orders of magnitude first.
     fn between(low: Self, high: Self) -> Self {
-        let bits = |level: Self| u128::BITS - level.0.leading_zeros();
-        let power = Self(1 << ((bits(low) + bits(high)) / 2));
-        if bits(high) > bits(low) + 1 && low < power && power < high {
-            return power;
+        let bits = |level: Self| u64::BITS - level.0.leading_zeros();
+        if bits(high) > bits(low) + 2 {
+            return Self(1 << ((bits(low) + bits(high)) / 2));
         }
         Self(low.0 + (high.0 - low.0) / 2)
     }
-}
-
-impl Claim {
-    /// How many seats the cluster has when it is given all its claims above a level.
-    fn seats_above(&self, level: Level) -> u32 {
-        const HALF: u128 = 1 << (Level::UNIT_BITS - 1);
-        let seats = (u128::from(self.weight) * level.0 + HALF) >> Level::UNIT_BITS;
-        let seats = u32::try_from(seats).unwrap_or(u32::MAX);
-        seats.clamp(self.from, self.to)
-    }
-}
-
-/// Two levels with at most `give` seats above the one and at least `give` above the other, and no more seats between
-/// them than there are claims.
-fn bracket(give: u64, all: u64, claims: &[Claim]) -> (Level, Level) {
-    let few = claims.len() as u64;
-    let (mut low, mut high) = ((Level::ZERO, 0), (Level::TOP, all));
-    let had = sum(claims, |claim| claim.from);
-    let mut level = Level::of(had + give, sum(claims, |claim| claim.weight));
-    // Newton's steps usually need three rounds. Each third one bisects, so that no input needs more than some 300.
-    for round in 1_u32.. {
-        let (seats, slope) = measure(level, claims);
-        if seats <= give {
-            low = (level, seats);
-        }
-        if seats >= give {
-            high = (level, seats);
-        }
-        if high.1 - low.1 <= few || high.0.0 - low.0.0 <= 1 {
-            break;
-        }
-        let missing = seats.abs_diff(give);
-        // Close to the end it steps across, so that both ends come close.
-        let step = Level::of(if missing <= few { 2 * missing } else { missing }, slope);
-        let next = if seats < give {
-            level.0.saturating_add(step.0)
-        } else {
-            level.0.saturating_sub(step.0)
-        };
-        let inside = low.0.0 < next && next < high.0.0;
-        level = if inside && slope > 0 && round % 3 != 0 {
-            Level(next)
-        } else {
-            Level::between(low.0, high.0)
-        };
-    }
-    (low.0, high.0)
-}
-
-/// How many claimed seats are above a level, and how many more a higher level gives: the weight of the claims that
-/// are neither untouched nor exhausted.
-fn measure(level: Level, claims: &[Claim]) -> (u64, u64) {
-    let (mut seats, mut slope) = (0, 0);
-    for claim in claims {
-        let had = claim.seats_above(level);
-        seats += u64::from(had - claim.from);
-        if claim.from < had && had < claim.to {
-            slope += u64::from(claim.weight);
-        }
-    }
-    (seats, slope)
-}
-
-fn sum(claims: &[Claim], of: impl Fn(&Claim) -> u32) -> u64 {
-    claims.iter().map(|claim| u64::from(of(claim))).sum()
 }

@@ -19,7 +19,7 @@ pub(crate) fn keep(wanted: u32, candidates: &[Candidate<'_>]) -> Vec<u32> {
         let last = (0..counts.len())
             .filter(|i| counts[*i] > 0)
             .max_by(|i, j| before(candidates, (*i, counts[*i] - 1), (*j, counts[*j] - 1)));
-        counts[last.unwrap()] -= 1;
+        counts[last.expect("a surplus is held by somebody")] -= 1;
     }
     give(wanted.saturating_sub(placed), candidates, &mut counts);
     counts
