@@ -1,0 +1,193 @@
+//! Values that can be read, but make no sense.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use godwit_rt::telemetry::LogFormat;
+
+use super::{Federation, Limits, Settings, Span};
+
+/// Below this, heartbeats cost more than they tell.
+const HEARTBEAT_MIN: Duration = Duration::from_millis(100);
+/// What the agents' protocol carries.
+const HEARTBEAT_MAX: Duration = Duration::from_secs(3600);
+/// Beyond any use, and far within what arithmetic on milliseconds holds.
+const SPAN_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The protocol's own messages, a page of a list among them, must fit.
+const MESSAGE_BYTES_MIN: u32 = 64 * 1024;
+/// One message is held in memory as a whole, several times over.
+const MESSAGE_BYTES_MAX: u32 = 256 * 1024 * 1024;
+/// Semaphores and tables are sized by these.
+const COUNT_MAX: u32 = 10_000_000;
+
+/// What is wrong, by key; and what works, but not as one may think.
+pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<String>) {
+    let Settings {
+        listen,
+        data_dir,
+        tls,
+        log,
+        limits,
+        federation,
+    } = settings;
+    let mut found = Findings::default();
+    found.refuse_if(
+        "listen",
+        listen.parse::<SocketAddr>().is_err(),
+        "it must be an IP address and a port, such as 0.0.0.0:8443 or [::]:8443",
+    );
+    found.path("data_dir", data_dir, "the folder of the store");
+    found.path("tls.ca", &tls.ca, "the PEM file of the trusted authorities");
+    found.path(
+        "tls.certificate",
+        &tls.certificate,
+        "the PEM file of the hub's certificate",
+    );
+    found.path("tls.key", &tls.key, "the PEM file of the certificate's key");
+    found.refuse_if(
+        "log.format",
+        log.format.parse::<LogFormat>().is_err(),
+        "it must be text or json",
+    );
+    found.limits(limits);
+    found.federation(federation);
+    (found.problems, warnings(federation))
+}
+
+fn warnings(federation: &Federation) -> Vec<String> {
+    let least = federation.core().stream_timeout();
+    let mut warnings = Vec::new();
+    if federation.lost_after.0 < least {
+        warnings.push(format!(
+            "federation.lost_after = {} is below 2.5 heartbeats ({}): losses are decided before the guard against mass \
+             loss can see them (S6)",
+            federation.lost_after,
+            Span(least)
+        ));
+    }
+    warnings
+}
+
+#[derive(Default)]
+struct Findings {
+    problems: Vec<(&'static str, String)>,
+}
+
+impl Findings {
+    fn limits(&mut self, limits: &Limits) {
+        let Limits {
+            connections,
+            handshakes,
+            sessions,
+            watches,
+            admin_message_bytes,
+            agent_message_bytes,
+            drain_timeout,
+        } = limits;
+        self.count("limits.connections", *connections);
+        self.count("limits.handshakes", *handshakes);
+        self.count("limits.sessions", *sessions);
+        self.count("limits.watches", *watches);
+        self.bytes("limits.admin_message_bytes", *admin_message_bytes);
+        self.bytes("limits.agent_message_bytes", *agent_message_bytes);
+        self.span("limits.drain_timeout", *drain_timeout, Duration::ZERO);
+    }
+
+    fn federation(&mut self, federation: &Federation) {
+        let Federation {
+            heartbeat,
+            lost_after,
+            goodbye_grace,
+            startup_grace,
+            mass_loss_slow_percent,
+            mass_loss_slow_least,
+            mass_loss_freeze_percent,
+            mass_loss_small_fleet,
+            mass_loss_window,
+            pace_percent,
+            pace_least,
+            start_window,
+            streams_per_cluster,
+            standby_retry,
+            removal_window,
+            removal_percent,
+            journal_entries,
+            requests,
+            request_age,
+            migrations,
+            clusters,
+            workloads,
+            policies,
+        } = federation;
+        self.refuse_if(
+            "federation.heartbeat",
+            !(HEARTBEAT_MIN..=HEARTBEAT_MAX).contains(&heartbeat.0),
+            "it must be from 100ms to 1h",
+        );
+        self.span("federation.lost_after", *lost_after, Duration::ZERO);
+        self.span("federation.goodbye_grace", *goodbye_grace, Duration::ZERO);
+        self.span("federation.startup_grace", *startup_grace, Duration::ZERO);
+        self.percent("federation.mass_loss_slow_percent", *mass_loss_slow_percent);
+        self.count("federation.mass_loss_slow_least", *mass_loss_slow_least);
+        self.percent("federation.mass_loss_freeze_percent", *mass_loss_freeze_percent);
+        self.count("federation.mass_loss_small_fleet", *mass_loss_small_fleet);
+        self.span("federation.mass_loss_window", *mass_loss_window, HEARTBEAT_MIN);
+        self.percent("federation.pace_percent", *pace_percent);
+        self.count("federation.pace_least", *pace_least);
+        self.span("federation.start_window", *start_window, HEARTBEAT_MIN);
+        self.count("federation.streams_per_cluster", *streams_per_cluster);
+        self.span("federation.standby_retry", *standby_retry, HEARTBEAT_MIN);
+        self.span("federation.removal_window", *removal_window, Duration::ZERO);
+        self.percent("federation.removal_percent", *removal_percent);
+        let entries = u32::try_from(*journal_entries).unwrap_or(u32::MAX);
+        self.count("federation.journal_entries", entries);
+        self.count("federation.requests", *requests);
+        self.span("federation.request_age", *request_age, HEARTBEAT_MIN);
+        self.count("federation.migrations", *migrations);
+        self.count("federation.clusters", *clusters);
+        self.count("federation.workloads", *workloads);
+        self.count("federation.policies", *policies);
+    }
+
+    fn refuse_if(&mut self, key: &'static str, wrong: bool, problem: &str) {
+        if wrong {
+            self.problems.push((key, problem.to_owned()));
+        }
+    }
+
+    fn path(&mut self, key: &'static str, path: &Path, what: &str) {
+        let flag = key.replace(['.', '_'], "-");
+        let variable = key.to_uppercase().replace('.', "__");
+        let problem =
+            format!("it is needed: give {what} by {key} in the file, GODWIT_HUB_{variable}, or --{flag}");
+        self.refuse_if(key, path.as_os_str().is_empty(), &problem);
+    }
+
+    fn count(&mut self, key: &'static str, value: u32) {
+        let fits = (1..=COUNT_MAX).contains(&value);
+        self.refuse_if(key, !fits, "it must be from 1 to 10000000");
+    }
+
+    fn percent(&mut self, key: &'static str, value: u32) {
+        self.refuse_if(
+            key,
+            !(1..=100).contains(&value),
+            "it is a share in percent: it must be from 1 to 100",
+        );
+    }
+
+    fn bytes(&mut self, key: &'static str, value: u32) {
+        let fits = (MESSAGE_BYTES_MIN..=MESSAGE_BYTES_MAX).contains(&value);
+        self.refuse_if(
+            key,
+            !fits,
+            "it must be from 65536 (64 KiB) to 268435456 (256 MiB)",
+        );
+    }
+
+    fn span(&mut self, key: &'static str, value: Span, least: Duration) {
+        let problem = format!("it must be from {} to 365d", Span(least));
+        self.refuse_if(key, !(least..=SPAN_MAX).contains(&value.0), &problem);
+    }
+}

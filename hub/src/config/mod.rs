@@ -1,0 +1,248 @@
+//! The configuration: what an operator sets, checked as a whole before anything is opened or bound.
+//!
+//! Defaults come first, then the file (`--config`, TOML), then the environment (`GODWIT_HUB_LISTEN`; two underscores
+//! stand for a dot, as in `GODWIT_HUB_TLS__CA`), then flags (`--listen`, or `--set KEY=VALUE` for any key).
+
+mod check;
+mod load;
+mod span;
+
+use std::path::PathBuf;
+
+use godwit_rt::limits::{ADMIN_MESSAGE_BYTES_MAX, AGENT_MESSAGE_BYTES_MAX, ServerLimits};
+use serde::{Deserialize, Serialize};
+
+pub use load::{ConfigError, Loaded, Mistake, Sources, load};
+pub use span::{Span, SpanError};
+
+/// Everything that can be set. The names are those of the keys: `tls.ca` is `ca` under `[tls]` in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The address, with its port, on which agents and operators connect. Port 0 takes any free one.
+    pub listen: String,
+    /// The folder of the store. It is made if it is not there; one hub at a time may use it.
+    pub data_dir: PathBuf,
+    /// Who the hub is, and whom it trusts.
+    pub tls: Tls,
+    /// What the hub says about itself.
+    pub log: Log,
+    /// What the hub takes from its peers.
+    pub limits: Limits,
+    /// How the federation behaves.
+    pub federation: Federation,
+}
+
+/// Certificates, as PEM files. They are read again when they change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// The authorities whose certificates are accepted from agents and operators.
+    pub ca: PathBuf,
+    /// The hub's certificate, with any intermediate ones after it.
+    pub certificate: PathBuf,
+    /// The private key of that certificate.
+    pub key: PathBuf,
+}
+
+/// Log lines go to standard error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `text` for people, or `json` for machines.
+    pub format: String,
+    /// A level (`error`, `warn`, `info`, `debug`, `trace`), or a list such as `info,godwit_hub=debug`.
+    pub filter: String,
+}
+
+/// Bounds: what exceeds them is refused with RESOURCE_EXHAUSTED or closed, and the hub lives on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Connections at once. Each costs a file descriptor and some 30 KiB.
+    pub connections: u32,
+    /// TLS handshakes at once: they cost the most CPU, so after an outage they queue.
+    pub handshakes: u32,
+    /// Agents' streams at once.
+    pub sessions: u32,
+    /// Watches of operators at once, over all services.
+    pub watches: u32,
+    /// The largest message of the admin services, in bytes, in both directions.
+    pub admin_message_bytes: u32,
+    /// The largest message of an agent's stream, in bytes, in both directions.
+    pub agent_message_bytes: u32,
+    /// How long a stop waits for streams to end before it cuts them.
+    pub drain_timeout: Span,
+}
+
+/// The rules' own numbers. Durations count on the hub's monotonic clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Federation {
+    /// How often an agent gives a sign of life (S2).
+    pub heartbeat: Span,
+    /// When silence counts as a loss, for policies that do not say (S1). Below 2.5 heartbeats the guard against mass
+    /// loss does not hold, and the hub warns.
+    pub lost_after: Span,
+    /// What an agent's goodbye adds to that, once (S1).
+    pub goodbye_grace: Span,
+    /// How long a restarted hub waits for each cluster before it decides anything about it (S5).
+    pub startup_grace: Span,
+    /// From this share of the clusters, in percent, their loss is handled one failure domain at a time (S6).
+    pub mass_loss_slow_percent: u32,
+    /// But not below this many clusters (S6).
+    pub mass_loss_slow_least: u32,
+    /// From this share of the clusters, in percent, failover freezes (S6).
+    pub mass_loss_freeze_percent: u32,
+    /// Below this many clusters, only the loss of all of them freezes (S6).
+    pub mass_loss_small_fleet: u32,
+    /// Over which time clusters that vanished are counted together, and how long the share must stay down for a freeze
+    /// to end (S6).
+    pub mass_loss_window: Span,
+    /// How many starts may be on their way to one cluster, in percent of its running pods (S7).
+    pub pace_percent: u32,
+    /// But always this many (S7).
+    pub pace_least: u32,
+    /// When a start that does not become ready stops counting (S7).
+    pub start_window: Span,
+    /// How many agents of a cluster keep a stream (S24).
+    pub streams_per_cluster: u32,
+    /// When an agent that was told to stand by asks again (S24).
+    pub standby_retry: Span,
+    /// Over which time removals are counted (S27).
+    pub removal_window: Span,
+    /// How many of a cluster's workloads may be removed in that time without an operator's word, in percent; one may
+    /// always (S27).
+    pub removal_percent: u32,
+    /// How many events the journal keeps.
+    pub journal_entries: u64,
+    /// How many answered requests are remembered, so that the same request again gets the same answer.
+    pub requests: u32,
+    /// And for how long.
+    pub request_age: Span,
+    /// How many completed migrations are kept.
+    pub migrations: u32,
+    /// The most clusters that the federation takes.
+    pub clusters: u32,
+    /// The most workloads.
+    pub workloads: u32,
+    /// The most policies.
+    pub policies: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: "0.0.0.0:8443".to_owned(),
+            data_dir: PathBuf::from("/var/lib/godwit-hub"),
+            tls: Tls::default(),
+            log: Log::default(),
+            limits: Limits::default(),
+            federation: Federation::default(),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            format: "text".to_owned(),
+            filter: "info".to_owned(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let server = ServerLimits::default();
+        Self {
+            connections: narrow(server.connections_max),
+            handshakes: narrow(server.handshakes_max),
+            sessions: narrow(server.connections_max),
+            watches: 1_000,
+            admin_message_bytes: narrow(ADMIN_MESSAGE_BYTES_MAX),
+            agent_message_bytes: narrow(AGENT_MESSAGE_BYTES_MAX),
+            drain_timeout: Span(server.drain_timeout),
+        }
+    }
+}
+
+impl Default for Federation {
+    /// The defaults are the machine's own.
+    fn default() -> Self {
+        let core = godwit_hub_core::Config::default();
+        Self {
+            heartbeat: Span(core.heartbeat),
+            lost_after: Span(core.lost_after),
+            goodbye_grace: Span(core.goodbye_grace),
+            startup_grace: Span(core.startup_grace),
+            mass_loss_slow_percent: core.mass_loss_slow_percent,
+            mass_loss_slow_least: narrow(core.mass_loss_slow_least),
+            mass_loss_freeze_percent: core.mass_loss_freeze_percent,
+            mass_loss_small_fleet: narrow(core.mass_loss_small_fleet),
+            mass_loss_window: Span(core.mass_loss_window),
+            pace_percent: core.pace_percent,
+            pace_least: core.pace_least,
+            start_window: Span(core.start_window),
+            streams_per_cluster: narrow(core.streams_per_cluster),
+            standby_retry: Span(core.standby_retry),
+            removal_window: Span(core.removal_window),
+            removal_percent: core.removal_percent,
+            journal_entries: core.journal_entries,
+            requests: narrow(core.requests),
+            request_age: Span(core.request_age),
+            migrations: narrow(core.migrations),
+            clusters: narrow(core.clusters),
+            workloads: narrow(core.workloads),
+            policies: narrow(core.policies),
+        }
+    }
+}
+
+impl Federation {
+    /// What the machine is built with.
+    pub fn core(&self) -> godwit_hub_core::Config {
+        godwit_hub_core::Config {
+            heartbeat: self.heartbeat.0,
+            lost_after: self.lost_after.0,
+            goodbye_grace: self.goodbye_grace.0,
+            startup_grace: self.startup_grace.0,
+            mass_loss_slow_percent: self.mass_loss_slow_percent,
+            mass_loss_slow_least: self.mass_loss_slow_least as usize,
+            mass_loss_freeze_percent: self.mass_loss_freeze_percent,
+            mass_loss_small_fleet: self.mass_loss_small_fleet as usize,
+            mass_loss_window: self.mass_loss_window.0,
+            pace_percent: self.pace_percent,
+            pace_least: self.pace_least,
+            start_window: self.start_window.0,
+            streams_per_cluster: self.streams_per_cluster as usize,
+            standby_retry: self.standby_retry.0,
+            removal_window: self.removal_window.0,
+            removal_percent: self.removal_percent,
+            journal_entries: self.journal_entries,
+            requests: self.requests as usize,
+            request_age: self.request_age.0,
+            migrations: self.migrations as usize,
+            clusters: self.clusters as usize,
+            workloads: self.workloads as usize,
+            policies: self.policies as usize,
+        }
+    }
+}
+
+impl Limits {
+    /// What the transport is built with.
+    pub fn server(&self) -> ServerLimits {
+        ServerLimits {
+            connections_max: self.connections as usize,
+            handshakes_max: self.handshakes as usize,
+            drain_timeout: self.drain_timeout.0,
+            ..ServerLimits::default()
+        }
+    }
+}
+
+/// Defaults are far below the limit of 32 bits, which settings keep so that they read alike on every machine.
+fn narrow(default: usize) -> u32 {
+    u32::try_from(default).unwrap_or(u32::MAX)
+}
