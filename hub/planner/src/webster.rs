@@ -75,8 +75,8 @@ pub(crate) struct Claim {
 impl Claim {
     /// How many seats the cluster has when it is given all that it claims above a level.
     fn had(&self, level: Level) -> u32 {
-        let seats = u32::try_from(level.seats(self.weight)).unwrap_or(u32::MAX);
-        seats.clamp(self.from, self.to)
+        // At most `to`, so it fits.
+        level.seats(self.weight).max(self.from.into()).min(self.to.into()) as u32
     }
 }
 
@@ -178,8 +178,13 @@ impl Claims {
                 break;
             }
             let missing = seats.abs_diff(give);
-            // Close to the end it steps across, so that both ends come close.
-            let step = Level::of(if missing <= few { 2 * missing } else { missing }, slope).0;
+            // Close to the end it steps across by more than rounding takes back, so that both ends come close.
+            let reach = if missing <= few {
+                2 * missing + few / 32 + 2
+            } else {
+                missing
+            };
+            let step = Level::of(reach, slope).0;
             let next = if seats < give {
                 level.0.saturating_add(step)
             } else {
