@@ -375,7 +375,7 @@ impl Agent {
         cx.log(Log::Following(why));
     }
 
-    fn touched(&mut self, mut touched: Touched) {
+    fn touched(&mut self, touched: Touched) {
         for key in &touched.objects {
             let gone = self.view.object(key).is_none();
             let (rows, graves): (Vec<Uid>, Vec<Uid>) = (
@@ -400,7 +400,7 @@ impl Agent {
                 .filter(|(_, grave)| Kind::of(&grave.key) == *kind);
             graves.for_each(|(uid, _)| self.remover.enqueue(uid));
         }
-        self.reporter.dirty.touched(&mut touched);
+        self.reporter.touched(touched, &self.view, &self.rows);
     }
 
     /// A former life is gone: the next one may begin.

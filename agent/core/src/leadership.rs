@@ -177,7 +177,8 @@ impl Leadership {
                     self.next = cx.now;
                     News::Nothing
                 }
-                Some(_) | None => {
+                other => {
+                    self.seen = other.map(|lease| (lease, cx.now));
                     self.depose(cx);
                     News::Lost("another agent took the Lease")
                 }

@@ -3,7 +3,7 @@
 //! The hub says nothing at regular times, so its silence means nothing here: a dead peer is found by HTTP/2 keepalive
 //! in the shell, and by messages that the transport does not take any more.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,9 @@ const WAIT_MIN: Duration = Duration::from_millis(200);
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 /// An operator's remedy takes a while: a refused agent does not ask again sooner.
 const REFUSED_MIN: Duration = Duration::from_secs(30);
+
+/// How many different lines about the connection are remembered, so that none is logged at every attempt.
+const TOLD_MAX: usize = 64;
 
 /// What the rest of the machine must hear.
 #[derive(Debug)]
@@ -69,7 +72,8 @@ pub(crate) struct Link {
     send_stall: Duration,
     /// Since when no session is welcomed.
     down_since: Option<Time>,
-    told: Option<Arc<str>>,
+    /// What was logged about the connection since the last welcome.
+    told: BTreeSet<Arc<str>>,
     stopping: bool,
     pub(crate) outbox: Outbox,
 }
@@ -89,7 +93,7 @@ impl Link {
             dial_cap: config.dial_cap,
             send_stall: config.send_stall,
             down_since: None,
-            told: None,
+            told: BTreeSet::new(),
             stopping: false,
             outbox: Outbox::default(),
         }
@@ -324,7 +328,7 @@ impl Link {
                 session.beat_at = cx.now + cx.jittered(session.heartbeat);
                 session.since = cx.now;
                 cx.log(Log::Connected(session.address.clone()));
-                self.told = None;
+                self.told.clear();
                 self.down_since = None;
                 self.redirects.clear();
                 // The next failure begins with this hub again: it is known to lead.
@@ -384,12 +388,16 @@ impl Link {
         }
     }
 
-    /// Logs a line unless it was the last one said about the connection.
+    /// Logs a line unless it was said since the last welcome.
     fn say_once(&mut self, cx: &mut Cx, what: &str, line: Log) {
-        if self.told.as_deref() != Some(what) {
-            self.told = Some(what.into());
-            cx.log(line);
+        if self.told.contains(what) {
+            return;
         }
+        if self.told.len() >= TOLD_MAX {
+            self.told.clear();
+        }
+        self.told.insert(what.into());
+        cx.log(line);
     }
 }
 

@@ -46,12 +46,6 @@ pub(crate) struct Reporter {
 }
 
 impl Dirty {
-    pub(crate) fn touched(&mut self, touched: &mut Touched) {
-        self.ids.append(&mut touched.workloads);
-        self.capacity |= touched.capacity;
-        self.urgent |= touched.readiness;
-    }
-
     /// The problem of a row changed: its workload's own, or that of the workloads which may lean on it.
     pub(crate) fn problem_of(&mut self, row: &Row) {
         match row.workload() {
@@ -80,6 +74,16 @@ impl Reporter {
     /// A session or a reign begins: the next report is an inventory.
     pub(crate) fn restart(&mut self) {
         self.opened = false;
+    }
+
+    /// Takes note of what a watch has changed. Workloads that are not ours only take room.
+    pub(crate) fn touched(&mut self, touched: Touched, view: &View, rows: &Rows) {
+        let ours = |id: &WorkloadId| {
+            view.workload(id).is_some() || rows.workload(id).is_some() || self.told.contains_key(id)
+        };
+        self.dirty.ids.extend(touched.workloads.into_iter().filter(ours));
+        self.dirty.capacity |= touched.capacity;
+        self.dirty.urgent |= touched.readiness;
     }
 
     /// The report that is due, if any.

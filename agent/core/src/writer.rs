@@ -30,6 +30,8 @@ pub(crate) struct Writer {
     ready: BTreeSet<(Stage, Uid)>,
     waits: Schedule,
     busy: BTreeMap<Uid, Busy>,
+    /// Kinds that rows wait for because their objects have not been listed yet, with the rows' stage.
+    starting: BTreeMap<Kind, Stage>,
 }
 
 #[derive(Debug)]
@@ -64,6 +66,7 @@ impl Writer {
     pub(crate) fn clear(&mut self) {
         self.ready.clear();
         self.waits.clear();
+        self.starting.clear();
     }
 
     /// The watch shows the row's object anew, or shows that it is gone.
@@ -82,6 +85,7 @@ impl Writer {
 
     /// All objects of a kind were listed anew, so that none of its writes is still to be shown.
     pub(crate) fn kind_settled(&mut self, rows: &mut Rows, kind: &Kind) {
+        self.starting.remove(kind);
         let of_kind = rows.rows().filter(|(_, row)| Kind::of(&row.key) == *kind);
         let uids: Vec<Uid> = of_kind.map(|(uid, _)| uid).collect();
         for uid in uids {
@@ -123,7 +127,10 @@ impl Writer {
             Ok(Reply::Applied(seen)) => {
                 row.attempts.outdated = 0;
                 row.attempts.made_namespace = false;
-                row.wrote_at = Some(cx.now);
+                // A write for an older target does not slow down the one for this.
+                let is_of =
+                    |apply: Apply| apply.stamp.revision == row.revision && apply.replicas == row.replicas;
+                row.wrote_at = busy.apply.is_some_and(is_of).then_some(cx.now);
                 row.written = Some(seen.version);
                 self.look_for_echo(desk.rows, desk.view, uid);
             }
@@ -169,11 +176,16 @@ impl Writer {
         }
     }
 
-    /// The first row in order, unless an earlier stage still has calls under way.
+    /// The first row in order, unless an earlier stage still has calls under way, or cannot say yet what it needs.
     fn next(&self) -> Option<(Stage, Uid)> {
         let mut candidates = self.ready.iter().filter(|(_, uid)| !self.busy.contains_key(uid));
         let (stage, uid) = candidates.next().copied()?;
-        let earlier = self.busy.values().any(|busy| busy.stage < stage);
+        let mut under_way = self
+            .busy
+            .values()
+            .map(|busy| busy.stage)
+            .chain(self.starting.values().copied());
+        let earlier = under_way.any(|other| other < stage);
         (!earlier).then_some((stage, uid))
     }
 
@@ -184,7 +196,9 @@ impl Writer {
             return;
         }
         match desk.view.readiness(&Kind::of(&row.key)) {
-            None => {}
+            None => {
+                self.starting.insert(Kind::of(&row.key), row.stage());
+            }
             Some(Err(reason)) => {
                 let problem = format!("its kind cannot be watched: {reason}").into();
                 self.fail(cx, desk, uid, problem, true);

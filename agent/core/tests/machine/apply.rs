@@ -1,0 +1,364 @@
+//! How rows are applied (S26, S29): in order, bounded, idempotent, and never over what is not ours.
+
+use std::time::Duration;
+
+use godwit_agent_core::{Apply, Call, CallError, Log, Stamp};
+use godwit_common::link::Targets;
+use godwit_common::{Uid, WorkloadId};
+
+use crate::world::{World, change, config, fence, key, object, web, whole, workload};
+
+fn kinds_applied(world: &World) -> Vec<&str> {
+    world
+        .member
+        .applies()
+        .iter()
+        .map(|apply| &*apply.key.kind)
+        .collect()
+}
+
+fn problem(world: &World) -> String {
+    let statuses = world.reports().flat_map(|report| &report.statuses);
+    let last = statuses.filter(|status| status.workload == web()).next_back();
+    last.map_or(String::new(), |status| status.problem.to_string())
+}
+
+fn replicas(world: &World) -> Option<u32> {
+    world
+        .member
+        .objects
+        .get(&key("Deployment", "shop", "web"))?
+        .replicas
+}
+
+fn two() -> Targets {
+    whole(fence(1, 1), vec![], vec![workload(1, "web", 1, 2)])
+}
+
+/// Holds `web` with two replicas, long enough ago that nothing of it is under way.
+fn settled() -> World {
+    let mut world = World::leading();
+    world.send_targets(two());
+    world.advance(Duration::from_secs(10));
+    world.member.calls.clear();
+    world
+}
+
+#[test]
+fn namespaces_go_first_then_objects_then_workloads() {
+    let mut world = World::leading();
+    let objects = vec![
+        object(5, "ConfigMap", "web", 1),
+        object(6, "Service", "web", 1),
+        object(9, "Namespace", "shop", 1),
+    ];
+    world.send_targets(whole(fence(1, 1), objects, vec![workload(1, "web", 1, 2)]));
+    world.advance(Duration::from_secs(1));
+    assert_eq!(
+        kinds_applied(&world),
+        ["Namespace", "ConfigMap", "Service", "Deployment"]
+    );
+    let stamps: Vec<Stamp> = world.member.applies().iter().map(|apply| apply.stamp).collect();
+    assert!(
+        stamps
+            .iter()
+            .all(|stamp| stamp.fence == fence(1, 1) && stamp.term.transitions.0 == 1)
+    );
+    assert_eq!(stamps[3].uid, Uid(1));
+}
+
+#[test]
+fn a_bounded_number_is_under_way_at_once() {
+    let mut world = World::leading();
+    let workloads = (1..=100)
+        .map(|uid| workload(uid, &format!("w{uid}"), 1, 1))
+        .collect();
+    world.send_targets(whole(fence(1, 1), vec![], workloads));
+    let mut world = World { ..world };
+    world.member.mute = true;
+    world.send_targets(whole(
+        fence(1, 2),
+        vec![],
+        (1..=100)
+            .map(|uid| workload(uid, &format!("w{uid}"), 1, 2))
+            .collect(),
+    ));
+    // The swap of the fence goes through, the writes do not.
+    let (op, call) = world.member.muted.pop().expect("the swap");
+    world.member.mute = false;
+    world.member.call(op, call);
+    world.member.mute = true;
+    world.settle();
+    assert_eq!(world.member.muted.len(), config().calls_in_flight);
+    world.member.unmute();
+    world.advance(Duration::from_secs(10));
+    assert!(
+        world
+            .member
+            .objects
+            .values()
+            .all(|object| object.replicas == Some(2))
+    );
+}
+
+#[test]
+fn a_failing_row_holds_nobody_up_and_says_why() {
+    let mut world = World::leading();
+    world.member.fail = Some(|call| match call {
+        Call::Apply(apply) if &*apply.key.kind == "ConfigMap" => {
+            Some(CallError::Refused("data is not valid".into()))
+        }
+        _ => None,
+    });
+    let objects = vec![object(5, "ConfigMap", "web", 1)];
+    world.send_targets(whole(fence(1, 1), objects, vec![workload(1, "web", 1, 2)]));
+    world.advance(Duration::from_secs(60));
+    assert_eq!(replicas(&world), Some(2));
+    assert_eq!(problem(&world), "ConfigMap shop/web: data is not valid");
+    assert_eq!(
+        world.reports().last().unwrap().reflects.0,
+        1,
+        "a failure is not waited for"
+    );
+    let tries = kinds_applied(&world)
+        .iter()
+        .filter(|kind| **kind == "ConfigMap")
+        .count();
+    assert!((4..12).contains(&tries), "with growing waits: {tries}");
+    let told = world
+        .logs
+        .iter()
+        .filter(|line| matches!(line, Log::Problem { .. }))
+        .count();
+    assert_eq!(told, 1);
+    world.member.fail = None;
+    world.advance(Duration::from_secs(40));
+    assert_eq!(problem(&world), "");
+}
+
+#[test]
+fn a_change_of_the_count_alone_is_one_apply_of_the_same_manifest() {
+    let mut world = settled();
+    let web = workload(1, "web", 1, 7);
+    world.send_targets(change(fence(1, 2), vec![web.clone()], &[web]));
+    world.advance(Duration::from_secs(10));
+    let applies = world.member.applies();
+    let [apply] = applies.as_slice() else {
+        panic!("{applies:?}")
+    };
+    assert_eq!(
+        (apply.replicas, &*apply.manifest, apply.force),
+        (Some(7), "{\"name\":\"web\"}", false)
+    );
+    assert!(apply.version.is_some(), "preconditioned on what was seen");
+    let reads = world
+        .member
+        .calls
+        .iter()
+        .filter(|call| matches!(call, Call::Read { .. }));
+    assert_eq!(reads.count(), 0, "the watch knows it already");
+}
+
+#[test]
+fn nothing_is_written_twice_while_the_watch_lags() {
+    let mut world = World::leading();
+    world.member.blind = true;
+    world.send_targets(two());
+    world.advance(Duration::from_secs(30));
+    assert_eq!(world.member.applies().len(), 1);
+    assert_eq!(
+        world.reports().last().unwrap().reflects.0,
+        0,
+        "not seen, not reflected"
+    );
+    world.member.unblind();
+    world.advance(Duration::from_secs(1));
+    assert_eq!(world.member.applies().len(), 1);
+    assert_eq!(world.reports().last().unwrap().reflects.0, 1);
+}
+
+#[test]
+fn a_missing_namespace_is_made() {
+    let mut world = World::leading();
+    world.member.namespaces.clear();
+    world.send_targets(two());
+    world.advance(Duration::from_secs(1));
+    assert_eq!(replicas(&world), Some(2));
+    assert!(world.member.namespaces.contains("shop"));
+}
+
+#[test]
+fn what_is_not_ours_is_left_alone_until_it_is_handed_over() {
+    let mut world = World::leading();
+    let web = key("Deployment", "shop", "web");
+    world.member.create(&web);
+    world
+        .member
+        .foreign_fields
+        .insert(web.clone(), vec![".spec.template".into()]);
+    world.send_targets(two());
+    world.advance(Duration::from_secs(10));
+    assert!(world.member.applies().is_empty());
+    assert!(
+        problem(&world).contains("godwit.dev/adopt"),
+        "{}",
+        problem(&world)
+    );
+    world.member.edit(&web, |object| object.adopt = true);
+    world.advance(Duration::from_secs(40));
+    assert_eq!((replicas(&world), problem(&world)), (Some(2), String::new()));
+}
+
+#[test]
+fn a_count_changed_by_hand_is_put_back_and_other_conflicts_are_reported() {
+    let mut world = settled();
+    let web = key("Deployment", "shop", "web");
+    world.member.edit(&web, |object| object.replicas = Some(9));
+    world
+        .member
+        .foreign_fields
+        .insert(web.clone(), vec![".spec.replicas".into()]);
+    world.advance(Duration::from_secs(1));
+    assert_eq!(replicas(&world), Some(2));
+    let forced: Vec<bool> = world.member.applies().iter().map(|apply| apply.force).collect();
+    assert_eq!(forced, [false, true]);
+    world.advance(Duration::from_secs(10));
+    world.member.calls.clear();
+    world.member.edit(&web, |object| object.replicas = Some(9));
+    let fields = vec![".spec.replicas".into(), ".spec.template.spec.containers".into()];
+    world.member.foreign_fields.insert(web, fields);
+    world.advance(Duration::from_secs(10));
+    assert!(world.member.applies().iter().all(|apply| !apply.force));
+    assert_eq!(problem(&world), "conflict with \"kubectl\"");
+}
+
+#[test]
+fn a_fight_over_a_count_is_paced() {
+    let mut world = settled();
+    let web = key("Deployment", "shop", "web");
+    for _ in 0..600 {
+        world.member.edit(&web, |object| object.replicas = Some(9));
+        world.advance(Duration::from_millis(100));
+    }
+    let writes = world.member.applies().len();
+    assert!((8..=14).contains(&writes), "{writes} writes in a minute");
+}
+
+#[test]
+fn what_was_deleted_by_hand_is_made_again() {
+    let mut world = settled();
+    world.member.vanish(&key("Deployment", "shop", "web"));
+    world.advance(Duration::from_secs(1));
+    assert_eq!(replicas(&world), Some(2));
+}
+
+#[test]
+fn a_stale_sight_is_corrected_by_a_read() {
+    let mut world = settled();
+    world.member.blind = true;
+    world.member.edit(&key("Deployment", "shop", "web"), |_| {});
+    let web = workload(1, "web", 1, 7);
+    world.send_targets(change(fence(1, 2), vec![web.clone()], &[web]));
+    world.advance(Duration::from_secs(1));
+    assert_eq!((replicas(&world), world.member.applies().len()), (Some(7), 2));
+}
+
+#[test]
+fn an_object_of_a_newer_authority_is_never_overwritten() {
+    let newer: [fn(&mut Stamp); 3] = [
+        |stamp| stamp.fence = fence(2, 0),
+        |stamp| stamp.fence = fence(1, 9),
+        |stamp| stamp.term.transitions = godwit_common::Term(2),
+    ];
+    for change_stamp in newer {
+        let mut world = settled();
+        let web = key("Deployment", "shop", "web");
+        world.member.edit(&web, |object| {
+            object.replicas = Some(50);
+            change_stamp(object.stamp.as_mut().unwrap());
+        });
+        world.advance(Duration::from_secs(60));
+        assert_eq!(replicas(&world), Some(50));
+        assert!(problem(&world).contains("newer"), "{}", problem(&world));
+    }
+}
+
+#[test]
+fn an_object_of_another_federation_is_not_overwritten() {
+    let mut world = settled();
+    world.member.edit(&key("Deployment", "shop", "web"), |object| {
+        object.replicas = Some(50);
+        object.stamp.as_mut().unwrap().fence.federation = Uid(0xbad);
+    });
+    world.advance(Duration::from_secs(60));
+    assert_eq!(replicas(&world), Some(50));
+    assert!(
+        problem(&world).contains("belongs to the federation"),
+        "{}",
+        problem(&world)
+    );
+}
+
+#[test]
+fn a_new_listing_finds_what_was_missed() {
+    let mut world = settled();
+    let web = key("Deployment", "shop", "web");
+    world.member.blind = true;
+    world.member.edit(&web, |object| object.replicas = Some(9));
+    world.member.blind = false;
+    world.member.relist();
+    world.advance(Duration::from_secs(1));
+    assert_eq!(replicas(&world), Some(2));
+    world.member.blind = true;
+    world.member.vanish(&web);
+    world.member.blind = false;
+    world.member.relist();
+    world.advance(Duration::from_secs(10));
+    assert_eq!(replicas(&world), Some(2));
+}
+
+#[test]
+fn a_lost_answer_is_harmless() {
+    let mut world = World::leading();
+    world.send_targets(two());
+    world.member.mute = true;
+    let web_seven = workload(1, "web", 1, 7);
+    world.advance(Duration::from_secs(10));
+    world.member.unmute();
+    world.advance(Duration::from_secs(1));
+    world.member.calls.clear();
+    // From here each write takes place, and its answer is lost.
+    world.send_targets(change(fence(1, 2), vec![web_seven.clone()], &[web_seven]));
+    world.advance(Duration::from_secs(10));
+    let applied: Vec<&Apply> = world.member.applies();
+    assert_eq!((applied.len(), replicas(&world)), (1, Some(7)));
+}
+
+#[test]
+fn a_row_outside_this_namespace_has_no_part_in_its_problems() {
+    let mut world = World::leading();
+    world.member.fail = Some(|call| match call {
+        Call::Apply(apply) if &*apply.key.kind == "ConfigMap" => Some(CallError::Refused("no".into())),
+        _ => None,
+    });
+    world.member.namespaces.insert("other".into());
+    let mut elsewhere = workload(2, "web", 1, 1);
+    elsewhere.workload = WorkloadId::new("other", "Deployment", "web").unwrap();
+    let objects = vec![object(5, "ConfigMap", "web", 1)];
+    world.send_targets(whole(
+        fence(1, 1),
+        objects,
+        vec![workload(1, "web", 1, 2), elsewhere.clone()],
+    ));
+    world.advance(Duration::from_secs(5));
+    let last = |id: &WorkloadId| {
+        let statuses = world.reports().flat_map(|report| &report.statuses);
+        statuses
+            .filter(|status| status.workload == *id)
+            .next_back()
+            .unwrap()
+            .problem
+            .to_string()
+    };
+    assert!(!last(&web()).is_empty() && last(&elsewhere.workload).is_empty());
+}

@@ -1,0 +1,212 @@
+//! One voice (S24): who leads, and when he ceases to.
+
+use std::time::Duration;
+
+use crate::world::{Member, World, config, fence, whole, workload};
+use godwit_agent_core::{CallError, LeaseSeen};
+use godwit_common::link::{Down, LeaderTerm, Leadership};
+use godwit_common::{Generation, Term, Time, Uid};
+
+fn held_by(holder: &str, version: &str) -> LeaseSeen {
+    LeaseSeen {
+        uid: Uid(9),
+        version: version.into(),
+        holder: holder.into(),
+        transitions: 4,
+        duration: Duration::from_secs(15),
+    }
+}
+
+fn with_lease(lease: LeaseSeen) -> World {
+    let mut member = Member::default();
+    member.lease = Some(lease);
+    World::with(config(), member, Time(1_000))
+}
+
+#[test]
+fn the_only_agent_leads_and_renews() {
+    let mut world = World::leading();
+    let lease = world.member.lease.clone().unwrap();
+    assert_eq!((&*lease.holder, lease.transitions), ("agent-1", 1));
+    world.advance(Duration::from_secs(60));
+    assert!(world.leads());
+    assert_ne!(world.member.lease.as_ref().unwrap().version, lease.version);
+    assert_eq!(world.member.lease.unwrap().transitions, 1);
+}
+
+#[test]
+fn the_term_is_in_the_fence_before_the_hub_hears_of_it() {
+    let world = World::leading();
+    let record = world.member.fence.as_ref().unwrap().record;
+    let term = LeaderTerm {
+        lease: Uid(0x1ea5e),
+        transitions: Term(1),
+    };
+    assert_eq!(record.term, term);
+    let Some(Leadership::Leading { term: said, base, .. }) = world.leadership().cloned() else {
+        panic!("it leads");
+    };
+    assert_eq!((said, base), (term, Generation(0)));
+}
+
+#[test]
+fn a_lease_that_is_renewed_is_never_taken() {
+    let mut world = with_lease(held_by("agent-2", "1"));
+    for version in 2..60 {
+        world.advance(Duration::from_secs(5));
+        world.member.lease = Some(held_by("agent-2", &version.to_string()));
+    }
+    assert!(
+        !world.leads() && !world.member.is_watched(),
+        "who does not lead does not watch"
+    );
+}
+
+#[test]
+fn a_lease_that_stands_still_is_taken_after_its_duration_by_our_own_clock() {
+    let mut world = with_lease(held_by("agent-2", "1"));
+    world.advance(Duration::from_millis(14_500));
+    assert!(!world.leads());
+    world.advance(Duration::from_millis(700));
+    assert!(world.leads());
+    assert_eq!(world.member.lease.unwrap().transitions, 5);
+}
+
+#[test]
+fn a_lease_that_was_given_back_or_is_our_own_is_taken_at_once() {
+    for holder in ["", "agent-1"] {
+        let mut world = with_lease(held_by(holder, "1"));
+        world.advance(Duration::from_secs(1));
+        assert!(world.leads(), "{holder:?}");
+        assert_eq!(world.member.lease.unwrap().transitions, 5);
+    }
+}
+
+#[test]
+fn without_a_stream_nobody_campaigns() {
+    let mut world = World::new();
+    world.until(World::leads);
+    world.cut();
+    world.advance(Duration::from_secs(10));
+    world.member.lease = None;
+    world.member.calls.clear();
+    world.advance(Duration::from_secs(60));
+    assert!(
+        world.member.lease.is_none() && world.member.calls.is_empty(),
+        "{:?}",
+        world.member.calls
+    );
+}
+
+#[test]
+fn a_leader_without_a_stream_resigns_after_three_seconds_and_not_before() {
+    let mut world = World::leading();
+    world.cut();
+    world.advance(Duration::from_millis(2_900));
+    assert_eq!(&*world.member.lease.as_ref().unwrap().holder, "agent-1");
+    world.advance(Duration::from_millis(200));
+    assert_eq!(&*world.member.lease.as_ref().unwrap().holder, "");
+    // Back again, it is elected again, under a new term.
+    world.welcoming = true;
+    world.until(|world| &*world.member.lease.as_ref().unwrap().holder == "agent-1");
+    assert_eq!(world.member.lease.unwrap().transitions, 2);
+}
+
+#[test]
+fn a_short_interruption_changes_nothing() {
+    let mut world = World::leading();
+    world.cut();
+    world.welcoming = true;
+    world.until(|world| world.session.is_some());
+    world.advance(Duration::from_secs(10));
+    assert_eq!(world.member.lease.as_ref().unwrap().transitions, 1);
+    assert_eq!(
+        world.reports().filter(|report| report.complete).count(),
+        2,
+        "a new session gets an inventory"
+    );
+}
+
+#[test]
+fn rows_in_memory_outlive_an_interruption_unless_somebody_else_has_led() {
+    for other_led in [false, true] {
+        let mut world = World::leading();
+        world.send_targets(whole(fence(1, 3), vec![], vec![workload(1, "web", 1, 2)]));
+        world.advance(Duration::from_secs(1));
+        world.cut();
+        world.advance(Duration::from_secs(5));
+        if other_led {
+            world.member.fence.as_mut().unwrap().record.fence = fence(1, 4);
+            world.member.fence.as_mut().unwrap().version = "other".into();
+        }
+        world.sent.clear();
+        world.welcoming = true;
+        world.until(World::leads);
+        let base = match world.leadership().unwrap() {
+            Leadership::Leading { base, .. } => base.0,
+            Leadership::Following => panic!("it leads"),
+        };
+        assert_eq!(base, if other_led { 0 } else { 3 });
+    }
+}
+
+#[test]
+fn a_leader_that_cannot_renew_ceases_before_anybody_else_begins() {
+    let mut world = World::leading();
+    world.member.mute = true;
+    let last_renewal = world.now;
+    world.until(|world| !world.leads());
+    assert!(world.now.since(last_renewal) <= Duration::from_millis(15_050));
+    assert_eq!(world.leadership(), Some(&Leadership::Following));
+}
+
+#[test]
+fn a_leader_whose_lease_was_taken_ceases() {
+    let mut world = World::leading();
+    world.member.lease = Some(held_by("agent-2", "777"));
+    world.advance(Duration::from_secs(6));
+    assert_eq!(world.leadership(), Some(&Leadership::Following));
+    assert!(!world.member.is_watched());
+}
+
+#[test]
+fn a_lease_that_was_deleted_yields_a_new_term() {
+    let mut world = World::leading();
+    world.member.lease = None;
+    world.until(|world| world.leadership() == Some(&Leadership::Following));
+    world.until(World::leads);
+    assert_eq!(world.member.lease.unwrap().transitions, 1);
+}
+
+#[test]
+fn an_error_of_the_api_server_is_tried_again() {
+    let mut world = World::new();
+    world.until(|world| world.session.is_some());
+    world.member.fail = Some(|_| Some(CallError::Unavailable("503".into())));
+    world.advance(Duration::from_secs(30));
+    world.member.fail = None;
+    world.advance(Duration::from_secs(6));
+    assert!(world.leads());
+}
+
+#[test]
+fn a_newer_reign_in_the_fence_deposes() {
+    let mut world = World::leading();
+    let found = world.member.fence.as_mut().unwrap();
+    found.record.term.transitions = Term(2);
+    found.version = "other".into();
+    world.send_targets(whole(fence(1, 1), vec![], vec![workload(1, "web", 1, 2)]));
+    assert_eq!(world.leadership(), Some(&Leadership::Following));
+    assert_eq!(world.member.applies().len(), 0);
+}
+
+#[test]
+fn targets_for_a_follower_are_not_applied() {
+    let mut world = with_lease(held_by("agent-2", "1"));
+    world.until(|world| world.session.is_some());
+    world.hear(Down::Targets(
+        whole(fence(1, 1), vec![], vec![workload(1, "web", 1, 2)]).into(),
+    ));
+    world.advance(Duration::from_secs(5));
+    assert!(world.member.applies().is_empty() && world.member.fence.is_none());
+}

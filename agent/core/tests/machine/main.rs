@@ -1,0 +1,9 @@
+//! Scripts over the agent's machine, one rule each, between a scripted hub and a member cluster in memory.
+
+mod apply;
+mod fencing;
+mod leadership;
+mod linking;
+mod removal;
+mod reporting;
+mod world;

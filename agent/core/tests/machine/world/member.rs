@@ -1,0 +1,364 @@
+//! A member cluster in memory: enough of a Kubernetes API server for the agent's calls and watches. Writes can be made
+//! to fail, and what the watches say can be held back.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use godwit_agent_core::{
+    Apply, Call, CallError, Change, Event, FenceRecord, FenceSeen, Identity, LeaseSeen, LeaseWrite, NodeSeen,
+    ObjectSeen, OpId, PodPhase, PodSeen, Reply, Scope, WatchId,
+};
+use godwit_common::{ObjectKey, Resources, Uid, WorkloadId};
+
+pub(crate) struct Member {
+    version: u64,
+    pub(crate) lease: Option<LeaseSeen>,
+    pub(crate) fence: Option<FenceSeen>,
+    pub(crate) objects: BTreeMap<ObjectKey, ObjectSeen>,
+    /// Fields of objects that another manager owns.
+    pub(crate) foreign_fields: BTreeMap<ObjectKey, Vec<Arc<str>>>,
+    pub(crate) namespaces: BTreeSet<Arc<str>>,
+    pub(crate) nodes: BTreeMap<Arc<str>, NodeSeen>,
+    pub(crate) pods: BTreeMap<(Arc<str>, Arc<str>), PodSeen>,
+    /// Every call that was made, in order.
+    pub(crate) calls: Vec<Call>,
+    /// Calls that are answered with this error instead.
+    pub(crate) fail: Option<fn(&Call) -> Option<CallError>>,
+    /// Calls are not answered while this is set.
+    pub(crate) mute: bool,
+    pub(crate) muted: Vec<(OpId, Call)>,
+    /// The watches say nothing while this is set.
+    pub(crate) blind: bool,
+    watches: BTreeMap<WatchId, Scope>,
+    events: VecDeque<Event>,
+    unseen: VecDeque<Event>,
+}
+
+impl Default for Member {
+    fn default() -> Self {
+        let mut member = Self {
+            version: 100,
+            lease: None,
+            fence: None,
+            objects: BTreeMap::new(),
+            foreign_fields: BTreeMap::new(),
+            namespaces: ["shop".into()].into(),
+            nodes: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            calls: Vec::new(),
+            fail: None,
+            mute: false,
+            muted: Vec::new(),
+            blind: false,
+            watches: BTreeMap::new(),
+            events: VecDeque::new(),
+            unseen: VecDeque::new(),
+        };
+        member.node("n1", 8000);
+        member
+    }
+}
+
+impl Member {
+    pub(crate) fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The agent has died; the cluster has not.
+    pub(crate) fn forget_agent(&mut self) {
+        self.watches.clear();
+        self.events.clear();
+        self.unseen.clear();
+        self.muted.clear();
+        self.calls.clear();
+    }
+
+    pub(crate) fn call(&mut self, op: OpId, call: Call) {
+        if self.mute {
+            self.muted.push((op, call));
+            return;
+        }
+        self.calls.push(call.clone());
+        let failed = self.fail.and_then(|fail| fail(&call));
+        let result = failed.map_or_else(|| self.answer(call), Err);
+        self.events.push_back(Event::Done { op, result });
+    }
+
+    /// Answers what was held back.
+    pub(crate) fn unmute(&mut self) {
+        self.mute = false;
+        for (op, call) in std::mem::take(&mut self.muted) {
+            self.call(op, call);
+        }
+    }
+
+    pub(crate) fn unblind(&mut self) {
+        self.blind = false;
+        self.events.append(&mut self.unseen);
+    }
+
+    pub(crate) fn applies(&self) -> Vec<&Apply> {
+        let apply = |call| match call {
+            &Call::Apply(ref apply) => Some(apply),
+            Call::ReadIdentity | Call::ReadLease | Call::WriteLease(_) | Call::ReadFence => None,
+            Call::WriteFence { .. }
+            | Call::Read { .. }
+            | Call::Delete { .. }
+            | Call::CreateNamespace { .. } => None,
+        };
+        self.calls.iter().filter_map(apply).collect()
+    }
+
+    pub(crate) fn deletes(&self) -> usize {
+        self.calls
+            .iter()
+            .filter(|call| matches!(call, Call::Delete { .. }))
+            .count()
+    }
+
+    pub(crate) fn node(&mut self, name: &str, cpu_millis: u64) {
+        let node = NodeSeen {
+            name: name.into(),
+            allocatable: resources(cpu_millis, 110),
+            ready: true,
+            schedulable: true,
+            ..NodeSeen::default()
+        };
+        self.nodes.insert(name.into(), node.clone());
+        self.tell(|scope| *scope == Scope::Nodes, Change::Node(node));
+    }
+
+    /// A pod of a workload: running and ready on `n1` unless changed.
+    pub(crate) fn pod(&mut self, owner: &WorkloadId, name: &str, edit: impl FnOnce(&mut PodSeen)) {
+        let mut pod = PodSeen {
+            namespace: owner.namespace.clone(),
+            name: name.into(),
+            owner: Some(owner.clone()),
+            node: Some("n1".into()),
+            phase: PodPhase::Running,
+            terminating: false,
+            ready: true,
+            unschedulable: false,
+            requests: resources(100, 1),
+            problem: "".into(),
+        };
+        edit(&mut pod);
+        self.pods
+            .insert((pod.namespace.clone(), pod.name.clone()), pod.clone());
+        self.tell(|scope| *scope == Scope::Pods, Change::Pod(pod));
+    }
+
+    pub(crate) fn pod_gone(&mut self, namespace: &str, name: &str) {
+        let (namespace, name): (Arc<str>, Arc<str>) = (namespace.into(), name.into());
+        self.pods.remove(&(namespace.clone(), name.clone()));
+        self.tell(|scope| *scope == Scope::Pods, Change::PodGone { namespace, name });
+    }
+
+    /// Somebody changes an object by hand.
+    pub(crate) fn edit(&mut self, key: &ObjectKey, edit: impl FnOnce(&mut ObjectSeen)) {
+        let version = self.next_version();
+        let object = self.objects.get_mut(key).expect("the object exists");
+        object.version = version;
+        edit(object);
+        let object = object.clone();
+        self.show(object);
+    }
+
+    /// Somebody makes an object by hand.
+    pub(crate) fn create(&mut self, key: &ObjectKey) {
+        let version = self.next_version();
+        let object = ObjectSeen {
+            key: key.clone(),
+            uid: format!("own-{version}").into(),
+            version,
+            stamp: None,
+            adopt: false,
+            replicas: Some(1),
+            deleting: false,
+        };
+        self.objects.insert(key.clone(), object);
+    }
+
+    /// An object is gone, whoever did it.
+    pub(crate) fn vanish(&mut self, key: &ObjectKey) {
+        self.next_version();
+        self.objects.remove(key);
+        self.tell(shows(key), Change::ObjectGone(key.clone()));
+    }
+
+    pub(crate) fn watch(&mut self, watch: WatchId, scope: Scope) {
+        let say = |change| Event::Watched { watch, change };
+        let mut changes = vec![Change::Restarted];
+        match &scope {
+            Scope::Nodes => changes.extend(self.nodes.values().cloned().map(Change::Node)),
+            Scope::Pods => changes.extend(self.pods.values().cloned().map(Change::Pod)),
+            Scope::Workloads(_) | Scope::Objects(_) => {
+                let ours = self.objects.values().filter(|object| object.stamp.is_some());
+                let shown = ours.filter(|object| shows(&object.key)(&scope));
+                changes.extend(shown.cloned().map(Change::Object));
+            }
+        }
+        changes.push(Change::Synced);
+        self.watches.insert(watch, scope);
+        self.events.extend(changes.into_iter().map(say));
+    }
+
+    pub(crate) fn unwatch(&mut self, watch: WatchId) {
+        self.watches.remove(&watch);
+    }
+
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.watches.is_empty()
+    }
+
+    /// Every watch loses its place and lists anew.
+    pub(crate) fn relist(&mut self) {
+        for (watch, scope) in self.watches.clone() {
+            self.watch(watch, scope);
+        }
+    }
+
+    fn answer(&mut self, call: Call) -> Result<Reply, CallError> {
+        match call {
+            Call::ReadIdentity => Ok(Reply::Identity(Identity {
+                cluster_uid: Uid(0xc1),
+                ..Identity::default()
+            })),
+            Call::ReadLease => Ok(Reply::Lease(self.lease.clone())),
+            Call::WriteLease(write) => self.write_lease(write),
+            Call::ReadFence => Ok(Reply::Fence(self.fence.clone())),
+            Call::WriteFence { record, version } => self.write_fence(record, version),
+            Call::Read { key, pods } => {
+                let owned = |pod: &&PodSeen| pod.owner.as_ref().is_some_and(|owner| *owner == id_of(&key));
+                let count = self.pods.values().filter(owned).count();
+                Ok(Reply::Object {
+                    object: self.objects.get(&key).cloned(),
+                    pods: if pods { count.try_into().expect("few") } else { 0 },
+                })
+            }
+            Call::Apply(apply) => self.apply(apply),
+            Call::Delete { key, uid, version } => {
+                let Some(object) = self.objects.get(&key) else {
+                    return Ok(Reply::Deleted);
+                };
+                if object.uid != uid || object.version != version {
+                    return Err(CallError::Outdated);
+                }
+                self.vanish(&key);
+                Ok(Reply::Deleted)
+            }
+            Call::CreateNamespace { name } => {
+                self.namespaces.insert(name);
+                Ok(Reply::NamespaceReady)
+            }
+        }
+    }
+
+    fn write_lease(&mut self, write: LeaseWrite) -> Result<Reply, CallError> {
+        if self.lease.as_ref().map(|lease| lease.version.clone()) != write.version {
+            return Err(CallError::Outdated);
+        }
+        let version = self.next_version();
+        let uid = self.lease.as_ref().map_or(Uid(0x1ea5e), |lease| lease.uid);
+        self.lease = Some(LeaseSeen {
+            uid,
+            version,
+            holder: write.holder,
+            transitions: write.transitions,
+            duration: write.duration,
+        });
+        Ok(Reply::Lease(self.lease.clone()))
+    }
+
+    fn write_fence(&mut self, record: FenceRecord, version: Option<Arc<str>>) -> Result<Reply, CallError> {
+        if self.fence.as_ref().map(|fence| fence.version.clone()) != version {
+            return Err(CallError::Outdated);
+        }
+        let version = self.next_version();
+        self.fence = Some(FenceSeen { record, version });
+        Ok(Reply::Fence(self.fence.clone()))
+    }
+
+    fn apply(&mut self, apply: Apply) -> Result<Reply, CallError> {
+        let key = apply.key;
+        if !key.namespace.is_empty() && !self.namespaces.contains(&key.namespace) {
+            return Err(CallError::NamespaceMissing);
+        }
+        let old = self.objects.get(&key);
+        if apply.version.is_some() && old.map(|object| object.version.clone()) != apply.version {
+            return Err(CallError::Outdated);
+        }
+        if let Some(fields) = self.foreign_fields.get(&key).filter(|_| !apply.force) {
+            return Err(CallError::FieldConflict {
+                fields: fields.clone(),
+                message: "conflict with \"kubectl\"".into(),
+            });
+        }
+        self.foreign_fields.remove(&key);
+        if &*key.kind == "Namespace" {
+            self.namespaces.insert(key.name.clone());
+        }
+        let uid = old.map(|object| object.uid.clone());
+        let version = self.next_version();
+        let object = ObjectSeen {
+            key: key.clone(),
+            uid: uid.unwrap_or_else(|| format!("own-{version}").into()),
+            version,
+            stamp: Some(apply.stamp),
+            adopt: false,
+            replicas: apply.replicas,
+            deleting: false,
+        };
+        self.objects.insert(key, object.clone());
+        self.show(object.clone());
+        Ok(Reply::Applied(object))
+    }
+
+    fn show(&mut self, object: ObjectSeen) {
+        if object.stamp.is_some() {
+            self.tell(shows(&object.key), Change::Object(object.clone()));
+        }
+    }
+
+    fn tell(&mut self, to: impl Fn(&Scope) -> bool, change: Change) {
+        let listeners = self.watches.iter().filter(|(_, scope)| to(scope));
+        let events = listeners.map(|(watch, _)| Event::Watched {
+            watch: *watch,
+            change: change.clone(),
+        });
+        if self.blind {
+            self.unseen.extend(events);
+        } else {
+            self.events.extend(events);
+        }
+    }
+
+    fn next_version(&mut self) -> Arc<str> {
+        self.version += 1;
+        self.version.to_string().into()
+    }
+}
+
+pub(crate) fn resources(cpu_millis: u64, pods: u64) -> Resources {
+    Resources {
+        cpu_millis,
+        pods,
+        ..Resources::default()
+    }
+}
+
+fn shows(key: &ObjectKey) -> impl Fn(&Scope) -> bool {
+    let kind = godwit_agent_core::Kind::of(key);
+    move |scope| match scope {
+        Scope::Workloads(shown) | Scope::Objects(shown) => *shown == kind,
+        Scope::Nodes | Scope::Pods => false,
+    }
+}
+
+fn id_of(key: &ObjectKey) -> WorkloadId {
+    WorkloadId {
+        namespace: key.namespace.clone(),
+        kind: key.kind.clone(),
+        name: key.name.clone(),
+    }
+}
