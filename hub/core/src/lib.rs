@@ -21,6 +21,8 @@ mod restore;
 mod rows;
 mod sessions;
 mod state;
+#[cfg(test)]
+mod tests;
 mod views;
 
 pub use config::Config;

@@ -139,12 +139,8 @@ impl Hub {
     /// While frozen by mass loss: has the share been down for a full window?
     pub(crate) fn look_at_freeze(&mut self) {
         let now = self.now.time;
-        if !self
-            .federation
-            .freeze
-            .as_ref()
-            .is_some_and(|freeze| freeze.cause == FreezeCause::MassLoss)
-        {
+        let cause = self.federation.freeze.as_ref().map(|freeze| freeze.cause);
+        if cause != Some(FreezeCause::MassLoss) {
             return;
         }
         let share = self.vanished();

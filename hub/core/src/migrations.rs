@@ -13,8 +13,24 @@ use crate::hub::Hub;
 pub(crate) struct MigrationEntry {
     /// Durable.
     pub(crate) migration: Migration,
-    /// Workloads that are not ready in their new places yet.
-    pub(crate) unsettled: BTreeSet<Uid>,
+    /// Workloads that are not ready in their new places yet, and those places.
+    pub(crate) unsettled: BTreeMap<Uid, BTreeSet<ClusterName>>,
+}
+
+impl MigrationEntry {
+    /// A migration that waits for all of its moves.
+    pub(crate) fn new(migration: Migration) -> Self {
+        let mut unsettled: BTreeMap<Uid, BTreeSet<ClusterName>> = BTreeMap::new();
+        if migration.state == MigrationState::Running {
+            for moved in &migration.moves {
+                unsettled
+                    .entry(moved.workload)
+                    .or_default()
+                    .extend(moved.to.clone());
+            }
+        }
+        Self { migration, unsettled }
+    }
 }
 
 impl Hub {
@@ -24,29 +40,46 @@ impl Hub {
         self.federation.next_migration += 1;
         self.touched.keys.insert(Key::Federation);
         self.note_migration(id, &cause, &moves);
-        let unsettled: BTreeSet<Uid> = moves.iter().map(|moved| moved.workload).collect();
-        for uid in &unsettled {
-            if let Some(workload) = self.workloads.get_mut(uid) {
-                workload.migrations.insert(id);
-            }
-        }
         let (state, started) = (MigrationState::Running, self.now.wall);
-        let migration = Migration {
+        let entry = MigrationEntry::new(Migration {
             id,
             cause,
             state,
             started,
             completed: None,
             moves,
-        };
-        self.migrations
-            .insert(id, MigrationEntry { migration, unsettled });
+        });
+        for uid in entry.unsettled.keys() {
+            if let Some(workload) = self.workloads.get_mut(uid) {
+                workload.migrations.insert(id);
+            }
+        }
+        self.migrations.insert(id, entry);
         self.migration_changed(id);
         self.forget_old_migrations();
         id
     }
 
-    /// A workload runs ready where it was placed, or is gone: the migrations that waited for it go on without it.
+    /// Which of the migrations that wait for a workload need not wait any longer: it is ready where they placed it.
+    pub(crate) fn settled(&self, uid: Uid) -> BTreeSet<MigrationId> {
+        let Some(workload) = self.workloads.get(&uid) else {
+            return BTreeSet::new();
+        };
+        let there = |name: &ClusterName| {
+            let placed = workload.seats.get(name).filter(|seat| seat.seat.placed > 0);
+            placed.is_none_or(|seat| self.reporting(name) && seat.ready() >= seat.seat.placed)
+        };
+        let arrived = |id: &&MigrationId| {
+            let places = self
+                .migrations
+                .get(id)
+                .and_then(|entry| entry.unsettled.get(&uid));
+            places.is_none_or(|places| places.iter().all(there))
+        };
+        workload.migrations.iter().filter(arrived).copied().collect()
+    }
+
+    /// These migrations wait for a workload no longer.
     pub(crate) fn settle_migrations(&mut self, ids: BTreeSet<MigrationId>, uid: Uid) {
         for id in ids {
             if let Some(workload) = self.workloads.get_mut(&uid) {

@@ -12,7 +12,8 @@ impl Hub {
         while let Some(uid) = self.moving.pop_first() {
             self.start_more(uid);
             self.shrink(uid);
-            self.settle(uid);
+            let settled = self.settled(uid);
+            self.settle_migrations(settled, uid);
         }
     }
 
@@ -200,22 +201,6 @@ impl Hub {
             None => true,
             Some(FreezeCause::MassLoss) => matches!(seat.seat.cause, Some(Cause::Command(_))),
             Some(FreezeCause::NewerHistory) => false,
-        }
-    }
-
-    /// Migrations that wait for a workload end when as many are ready as are placed.
-    fn settle(&mut self, uid: Uid) {
-        let Some(workload) = self.workloads.get(&uid) else {
-            return;
-        };
-        if workload.migrations.is_empty() {
-            return;
-        }
-        let there = |(name, seat): (&ClusterName, &SeatState)| {
-            seat.seat.placed == 0 || (self.reporting(name) && seat.ready() >= seat.seat.placed)
-        };
-        if workload.seats.iter().all(there) {
-            self.settle_migrations(workload.migrations.clone(), uid);
         }
     }
 

@@ -9,9 +9,7 @@ use godwit_common::{ClusterName, Epoch, Now, Uid};
 use godwit_planner::Scratch;
 
 use crate::config::Config;
-use crate::contract::{
-    ClusterState, Effect, FederationRecord, Key, MigrationState, Policy, Record, Severity, Subject,
-};
+use crate::contract::{ClusterState, Effect, FederationRecord, Key, Policy, Record, Severity, Subject};
 use crate::hub::{Hub, Timer};
 use crate::mass_loss::MassLoss;
 use crate::migrations::MigrationEntry;
@@ -137,11 +135,8 @@ impl Hub {
                 self.clusters.insert(cluster.record.name.clone(), cluster);
             }
             Record::Migration(migration) => {
-                let entry = MigrationEntry {
-                    unsettled: Default::default(),
-                    migration,
-                };
-                self.migrations.insert(entry.migration.id, entry);
+                self.migrations
+                    .insert(migration.id, MigrationEntry::new(migration));
             }
             Record::Request(request) => {
                 self.requests.insert(request.id.clone(), request);
@@ -247,15 +242,10 @@ impl Hub {
                 }
             }
         }
-        for entry in self
-            .migrations
-            .values_mut()
-            .filter(|entry| entry.migration.state == MigrationState::Running)
-        {
-            for moved in &entry.migration.moves {
-                if let Some(workload) = self.workloads.get_mut(&moved.workload) {
-                    entry.unsettled.insert(moved.workload);
-                    workload.migrations.insert(entry.migration.id);
+        for (id, entry) in &self.migrations {
+            for uid in entry.unsettled.keys() {
+                if let Some(workload) = self.workloads.get_mut(uid) {
+                    workload.migrations.insert(*id);
                 }
             }
         }

@@ -192,8 +192,8 @@ impl Hub {
         let (mut replicas, mut replicas_ready) = (0_u32, 0_u32);
         for moved in migration.moves.iter().filter(|moved| moved.to.is_some()) {
             replicas = replicas.saturating_add(moved.replicas);
-            let settled =
-                migration.state == MigrationState::Completed || !entry.unsettled.contains(&moved.workload);
+            let settled = migration.state == MigrationState::Completed
+                || !entry.unsettled.contains_key(&moved.workload);
             let arrived = || {
                 let name = moved.to.as_ref()?;
                 let seat = self.workloads.get(&moved.workload)?.seats.get(name)?;

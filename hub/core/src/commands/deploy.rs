@@ -250,19 +250,20 @@ impl Hub {
                 Action::Created,
             ),
         };
-        self.use_objects(uid, objects, entry);
         let Some(workload) = self.workloads.get(&uid) else {
             return (uid, action);
         };
         let record = &workload.record;
+        let same_objects = record.objects == *objects;
         let same_manifest = record.spec.manifest == spec.manifest;
         let same_plan = record.spec.replicas == spec.replicas
             && record.spec.pod == spec.pod
             && record.spec.stateful == spec.stateful
             && record.policy == policy;
-        if action == Action::Unchanged && !(same_manifest && same_plan && record.objects == *objects) {
+        if action == Action::Unchanged && !(same_manifest && same_plan && same_objects) {
             action = Action::Configured;
         }
+        self.use_objects(uid, objects, entry);
         if !same_manifest {
             self.revise_workload(uid, spec.manifest.clone());
         }
@@ -271,7 +272,6 @@ impl Hub {
         }
         if let Some(workload) = self.workloads.get_mut(&uid) {
             workload.record.spec = spec;
-            workload.record.objects = objects.clone();
         }
         if action != Action::Unchanged {
             self.touched.keys.insert(Key::Workload(uid));

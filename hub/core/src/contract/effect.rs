@@ -15,6 +15,10 @@ pub struct Ticket(pub u64);
 /// An order to the shell, to be carried out in the order given. Nothing after a [`Effect::Put`] or [`Effect::Delete`]
 /// leaves the process before both are durable: write before you speak.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most effects are records: a box for each would cost more than it saves"
+)]
 pub enum Effect {
     /// Make this record durable, in the place of the one under the same key.
     Put(Record),

@@ -1,0 +1,513 @@
+//! A federation in a box: the machine, a store, and members that do at once what they are told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use godwit_common::link::{
+    Capacity, Down, Hello, LeaderTerm, Leadership, Region, Report, Status, Targets, Up, VERSIONS,
+    WorkloadTarget,
+};
+use godwit_common::{
+    ClusterName, Digest, Epoch, Fence, Generation, NodeClass, Now, ObjectKey, PolicyName, Resources, Term,
+    Time, Uid, WallTime, WorkloadId,
+};
+use godwit_planner::{PodShape, Rule};
+
+use crate::{
+    Answer, Application, ClusterState, Command, Config, Deploy, Effect, Event, Hub, JournalEntry, Key,
+    ObjectSpec, Policy, PolicyChoice, Record, Refused, SessionId, Ticket, WorkloadSpec, WorkloadView,
+};
+
+/// A member cluster and its one agent.
+#[derive(Debug, Default)]
+pub(crate) struct Member {
+    pub(crate) session: Option<SessionId>,
+    pub(crate) fence: Fence,
+    pub(crate) rows: BTreeMap<Uid, WorkloadTarget>,
+    pub(crate) objects: BTreeMap<Uid, ObjectKey>,
+    /// Whether new pods become ready.
+    pub(crate) ready: bool,
+    /// Pods of one core that fit, used ones included.
+    pub(crate) cores: u32,
+    removed: Vec<Uid>,
+}
+
+/// The machine and everything around it.
+pub(crate) struct Fixture {
+    pub(crate) hub: Hub,
+    pub(crate) config: Config,
+    pub(crate) now: Time,
+    pub(crate) store: BTreeMap<Key, Record>,
+    pub(crate) members: BTreeMap<ClusterName, Member>,
+    pub(crate) journal: Vec<JournalEntry>,
+    /// Every target that was sent, in order: (cluster, workload, replicas).
+    pub(crate) sent: Vec<(ClusterName, Uid, u32)>,
+    answers: BTreeMap<Ticket, Result<Answer, Refused>>,
+    next: u64,
+}
+
+pub(crate) fn cluster(name: &str) -> ClusterName {
+    name.parse().expect("a valid cluster name")
+}
+
+pub(crate) fn web() -> WorkloadId {
+    WorkloadId::new("default", "Deployment", "web").expect("a valid identity")
+}
+
+pub(crate) fn policy(name: &str, weights: &[(&str, u32)]) -> Policy {
+    let rule = |weight| Rule::new(weight, 0, None).expect("a valid rule");
+    let clusters = weights
+        .iter()
+        .map(|(name, weight)| (cluster(name), rule(*weight)))
+        .collect();
+    let placement = godwit_planner::Policy {
+        clusters,
+        ..Default::default()
+    };
+    let name: PolicyName = name.parse().expect("a valid policy name");
+    Policy {
+        name,
+        placement,
+        lost_after: Duration::from_secs(10),
+        max_unavailable: 0,
+    }
+}
+
+pub(crate) fn spec(id: WorkloadId, replicas: u32) -> WorkloadSpec {
+    let requests = Resources {
+        cpu_millis: 1000,
+        pods: 1,
+        ..Resources::default()
+    };
+    let pod = PodShape {
+        requests,
+        ..PodShape::default()
+    };
+    let stateful = &*id.kind == "StatefulSet";
+    let manifest = format!("{{\"name\":{:?}}}", &*id.name).into();
+    WorkloadSpec {
+        id,
+        api_version: "apps/v1".into(),
+        replicas,
+        policy: None,
+        pod,
+        stateful,
+        manifest,
+    }
+}
+
+impl Fixture {
+    /// A federation of connected clusters, each with room for so many pods.
+    pub(crate) fn new(clusters: &[(&str, u32)]) -> Self {
+        let config = Config::default();
+        let now = Time(1_000_000);
+        let mut effects = Vec::new();
+        let hub = Hub::restore(config.clone(), 7, [], at(now), &mut effects).expect("an empty store fits");
+        let members = clusters
+            .iter()
+            .map(|(name, cores)| {
+                (
+                    cluster(name),
+                    Member {
+                        ready: true,
+                        cores: *cores,
+                        ..Member::default()
+                    },
+                )
+            })
+            .collect();
+        let mut fixture = Self {
+            hub,
+            config,
+            now,
+            store: BTreeMap::new(),
+            members,
+            journal: Vec::new(),
+            sent: Vec::new(),
+            answers: BTreeMap::new(),
+            next: 0,
+        };
+        fixture.carry_out(effects);
+        for (name, _) in clusters {
+            fixture.connect(name);
+        }
+        fixture
+    }
+
+    /// The hub dies and starts again from its store; all sessions are gone.
+    pub(crate) fn restart(&mut self) {
+        let records: Vec<Record> = self.store.values().cloned().collect();
+        let mut effects = Vec::new();
+        self.next += 1;
+        let restored = Hub::restore(
+            self.config.clone(),
+            self.next,
+            records,
+            at(self.now),
+            &mut effects,
+        );
+        self.hub = restored.expect("the store fits");
+        self.members.values_mut().for_each(|member| member.session = None);
+        self.carry_out(effects);
+    }
+
+    /// An agent connects, leads, and brings its inventory.
+    pub(crate) fn connect(&mut self, name: &str) -> SessionId {
+        let session = self.open(name);
+        self.lead(name);
+        session
+    }
+
+    /// An agent opens a session.
+    pub(crate) fn open(&mut self, name: &str) -> SessionId {
+        self.next += 1;
+        let session = SessionId(self.next);
+        let member = self.members.get_mut(&cluster(name)).expect("a member");
+        member.session = Some(session);
+        let federation = (member.fence.federation != Uid(0)).then_some(member.fence.federation);
+        let hello = Hello {
+            versions: VERSIONS,
+            build: "test".into(),
+            instance: format!("{name}-agent").into(),
+            zone: "".into(),
+            cluster_uid: Uid(u128::from(godwit_common::stable_hash([name.as_bytes()]))),
+            federation,
+            highest_epoch: member.fence.epoch,
+            region: Region::default(),
+        };
+        self.step(Event::Opened {
+            session,
+            cluster: cluster(name),
+            hello,
+        });
+        session
+    }
+
+    /// The agent of a cluster begins to lead and brings its inventory.
+    pub(crate) fn lead(&mut self, name: &str) {
+        let member = self.members.get(&cluster(name)).expect("a member");
+        let term = LeaderTerm {
+            lease: Uid(1),
+            transitions: Term(1),
+        };
+        let mut digest = Digest::default();
+        member.rows.values().for_each(|row| digest += row.hash());
+        let base = if member.objects.is_empty() {
+            member.fence.generation
+        } else {
+            Generation(0)
+        };
+        let leading = Leadership::Leading {
+            term,
+            fence: member.fence,
+            base,
+            digest,
+        };
+        self.say(name, Up::Leadership(leading));
+        self.report(name, true);
+    }
+
+    pub(crate) fn disconnect(&mut self, name: &str) {
+        let session = self
+            .members
+            .get_mut(&cluster(name))
+            .and_then(|member| member.session.take());
+        if let Some(session) = session {
+            self.step(Event::Closed { session });
+        }
+    }
+
+    pub(crate) fn say(&mut self, name: &str, message: Up) {
+        if let Some(session) = self.members.get(&cluster(name)).and_then(|member| member.session) {
+            self.step(Event::Message { session, message });
+        }
+    }
+
+    /// The member does what it was told, and says so.
+    pub(crate) fn report(&mut self, name: &str, complete: bool) {
+        let member = self.members.get_mut(&cluster(name)).expect("a member");
+        let statuses: Vec<Status> = member
+            .rows
+            .values()
+            .map(|row| status(row, member.ready))
+            .collect();
+        let used: u32 = member.rows.values().map(|row| row.replicas).sum();
+        let free = member.cores.saturating_sub(used);
+        let class = NodeClass {
+            nodes: free,
+            free: Resources {
+                cpu_millis: 1000,
+                pods: 1,
+                ..Resources::default()
+            },
+            ..NodeClass::default()
+        };
+        let capacity = Capacity {
+            classes: vec![class],
+            running_pods: used,
+            nodes: 1,
+            nodes_ready: 1,
+            ..Capacity::default()
+        };
+        let report = Report {
+            complete,
+            reflects: member.fence.generation,
+            statuses,
+            removed: member.removed.clone(),
+            capacity: Some(capacity),
+        };
+        self.say(name, Up::Report(report));
+    }
+
+    /// Lets time pass: heartbeats, reports of what was done, and ticks.
+    pub(crate) fn pass(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.now < end {
+            self.now = self.now + Duration::from_millis(500);
+            let connected: Vec<ClusterName> = self.connected();
+            for name in connected {
+                self.report(name.as_str(), false);
+            }
+            self.step(Event::Tick);
+        }
+    }
+
+    /// Lets time pass with heartbeats only: nobody reports anything.
+    pub(crate) fn pass_silently(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.now < end {
+            self.now = self.now + Duration::from_millis(500);
+            for name in self.connected() {
+                self.say(name.as_str(), Up::Heartbeat);
+            }
+            self.step(Event::Tick);
+        }
+    }
+
+    fn connected(&self) -> Vec<ClusterName> {
+        self.members
+            .iter()
+            .filter(|(_, member)| member.session.is_some())
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    pub(crate) fn command(&mut self, command: Command) -> Result<Answer, Refused> {
+        self.next += 1;
+        let ticket = Ticket(self.next);
+        self.step(Event::Command { ticket, command });
+        self.answers
+            .remove(&ticket)
+            .expect("every command is answered in its step")
+    }
+
+    pub(crate) fn deploy(&mut self, spec: WorkloadSpec, policy: PolicyChoice) -> Result<Answer, Refused> {
+        let application = Application {
+            workloads: vec![spec],
+            objects: Vec::new(),
+        };
+        self.command(Command::Deploy(deployment(application, policy)))
+    }
+
+    /// Deploys `web` by weights.
+    pub(crate) fn deploy_web(&mut self, replicas: u32, weights: &[(&str, u32)]) {
+        let choice = PolicyChoice::Inline(policy("weighted", weights));
+        self.deploy(spec(web(), replicas), choice)
+            .expect("a good deployment");
+    }
+
+    pub(crate) fn step(&mut self, event: Event) {
+        let mut effects = Vec::new();
+        self.hub.step(at(self.now), event, &mut effects);
+        self.carry_out(effects);
+        self.check();
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        let mut spoken = false;
+        for effect in effects {
+            match effect {
+                Effect::Put(record) => {
+                    assert!(!spoken, "a record after something was said: {record:?}");
+                    if let Record::Journal(entry) = &record {
+                        self.journal.push(entry.clone());
+                    }
+                    self.store.insert(record.key(), record);
+                }
+                Effect::Delete(key) => {
+                    assert!(!spoken, "a record after something was said: {key:?}");
+                    self.store.remove(&key);
+                }
+                Effect::Send { session, message } => {
+                    spoken = true;
+                    self.receive(session, message);
+                }
+                Effect::Close { session } => {
+                    spoken = true;
+                    self.members
+                        .values_mut()
+                        .filter(|member| member.session == Some(session))
+                        .for_each(|member| {
+                            member.session = None;
+                        });
+                }
+                Effect::Answer { ticket, answer } => {
+                    spoken = true;
+                    self.answers.insert(ticket, answer);
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, session: SessionId, message: Down) {
+        let found = self
+            .members
+            .iter_mut()
+            .find(|(_, member)| member.session == Some(session));
+        let (Some((name, member)), Down::Targets(targets)) = (found, message) else {
+            return;
+        };
+        for row in &targets.workloads {
+            self.sent.push((name.clone(), row.uid, row.replicas));
+        }
+        member.accept(&targets);
+    }
+
+    /// I1, after every step; and the view shows what the store holds.
+    fn check(&self) {
+        for view in self.views() {
+            let placed: u32 = view.placements.iter().map(|placement| placement.target).sum();
+            assert_eq!(placed + view.pending, view.replicas, "I1: {view:?}");
+        }
+    }
+
+    pub(crate) fn views(&self) -> Vec<WorkloadView> {
+        let uids = self.store.keys().filter_map(|key| match key {
+            Key::Workload(uid) => Some(*uid),
+            _ => None,
+        });
+        uids.filter_map(|uid| self.hub.workload(uid)).collect()
+    }
+
+    pub(crate) fn web(&self) -> WorkloadView {
+        self.views()
+            .into_iter()
+            .find(|view| view.id == web())
+            .expect("web is deployed")
+    }
+
+    /// The plan of `web`: (cluster, target) where there is one.
+    pub(crate) fn plan(&self) -> Vec<(String, u32)> {
+        let placements = self.web().placements;
+        placements
+            .into_iter()
+            .filter(|p| p.target > 0)
+            .map(|p| (p.cluster.to_string(), p.target))
+            .collect()
+    }
+
+    /// How many copies of `web` each member runs.
+    pub(crate) fn running(&self) -> Vec<(String, u32)> {
+        let sum = |member: &Member| member.rows.values().map(|row| row.replicas).sum::<u32>();
+        self.members
+            .iter()
+            .map(|(name, member)| (name.to_string(), sum(member)))
+            .filter(|(_, n)| *n > 0)
+            .collect()
+    }
+
+    pub(crate) fn state(&self, name: &str) -> ClusterState {
+        self.hub.cluster(&cluster(name)).expect("a member").state
+    }
+
+    pub(crate) fn noted(&self, reason: &str) -> usize {
+        self.journal
+            .iter()
+            .filter(|entry| &*entry.reason == reason)
+            .count()
+    }
+}
+
+impl Member {
+    fn accept(&mut self, targets: &Targets) {
+        assert!(
+            targets.fence >= self.fence,
+            "I7: {targets:?} after {:?}",
+            self.fence
+        );
+        if targets.base == Generation(0) {
+            self.rows
+                .retain(|uid, _| targets.workloads.iter().any(|row| row.uid == *uid));
+        } else {
+            assert_eq!(targets.base, self.fence.generation, "changes meet what is held");
+        }
+        self.fence = targets.fence;
+        for end in &targets.tombstones {
+            self.rows.remove(&end.uid);
+            self.objects.remove(&end.uid);
+            self.removed.push(end.uid);
+        }
+        for row in &targets.objects {
+            self.objects.insert(row.uid, row.key.clone());
+        }
+        for row in &targets.workloads {
+            self.rows.insert(row.uid, row.clone());
+        }
+    }
+}
+
+pub(crate) fn status(row: &WorkloadTarget, ready: bool) -> Status {
+    Status {
+        workload: row.workload.clone(),
+        uid: row.uid,
+        revision: row.revision,
+        replicas: row.replicas,
+        pods: row.replicas,
+        bound: row.replicas,
+        ready: if ready { row.replicas } else { 0 },
+        unschedulable: 0,
+        problem: "".into(),
+        exists: true,
+    }
+}
+
+pub(crate) fn deployment(application: Application, policy: PolicyChoice) -> Deploy {
+    Deploy {
+        request_id: "".into(),
+        fingerprint: 0,
+        application,
+        policy,
+        dry_run: false,
+    }
+}
+
+pub(crate) fn object(name: &str) -> ObjectSpec {
+    let key = ObjectKey::new("v1", "ConfigMap", "default", name).expect("a valid key");
+    ObjectSpec {
+        key,
+        manifest: "{}".into(),
+    }
+}
+
+pub(crate) fn shares(pairs: &[(&str, u32)]) -> Vec<(String, u32)> {
+    pairs
+        .iter()
+        .map(|(name, count)| ((*name).to_owned(), *count))
+        .collect()
+}
+
+fn at(time: Time) -> Now {
+    Now {
+        time,
+        wall: WallTime(time.0),
+    }
+}
+
+#[test]
+fn a_store_is_taken_over_with_the_next_epoch() {
+    let mut fixture = Fixture::new(&[("alpha", 10)]);
+    let before = fixture.hub.federation();
+    fixture.restart();
+    let after = fixture.hub.federation();
+    assert_eq!((after.uid, after.epoch), (before.uid, Epoch(before.epoch.0 + 1)));
+}

@@ -1,0 +1,6 @@
+//! Tests of the machine as a whole, over a federation of scripted clusters that do at once what they are told.
+
+mod deploys;
+mod fixture;
+mod history;
+mod losses;
