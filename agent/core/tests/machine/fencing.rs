@@ -16,12 +16,12 @@ fn accepted(world: &World, epoch: u64, generation: u64) -> bool {
 }
 
 fn alarms(world: &World) -> Vec<&Alarm> {
-    let alarm = |up| match up {
-        &Up::Alarm(ref alarm) => Some(alarm),
+    let alarms = world.ups().filter_map(|up| match up {
+        Up::Alarm(alarm) => Some(alarm),
         Up::Hello(_) | Up::Heartbeat | Up::Leadership(_) | Up::Accepted { .. } => None,
         Up::SyncWanted | Up::Report(_) | Up::Goodbye => None,
-    };
-    world.ups().filter_map(alarm).collect()
+    });
+    alarms.collect()
 }
 
 fn asks(world: &World) -> usize {

@@ -27,6 +27,8 @@ pub(crate) struct Member {
     /// Calls are not answered while this is set.
     pub(crate) mute: bool,
     pub(crate) muted: Vec<(OpId, Call)>,
+    /// Applies take place, but the answer says that nobody knows.
+    pub(crate) lose_answers: bool,
     /// The watches say nothing while this is set.
     pub(crate) blind: bool,
     watches: BTreeMap<WatchId, Scope>,
@@ -49,6 +51,7 @@ impl Default for Member {
             fail: None,
             mute: false,
             muted: Vec::new(),
+            lose_answers: false,
             blind: false,
             watches: BTreeMap::new(),
             events: VecDeque::new(),
@@ -80,8 +83,23 @@ impl Member {
         }
         self.calls.push(call.clone());
         let failed = self.fail.and_then(|fail| fail(&call));
+        let lost = self.lose_answers && matches!(call, Call::Apply(_));
         let result = failed.map_or_else(|| self.answer(call), Err);
+        let result = if lost {
+            Err(CallError::Unavailable("timeout".into()))
+        } else {
+            result
+        };
         self.events.push_back(Event::Done { op, result });
+    }
+
+    /// Answers the newest of the calls that are held back, and goes on holding back.
+    pub(crate) fn answer_one(&mut self) {
+        if let Some((op, call)) = self.muted.pop() {
+            self.mute = false;
+            self.call(op, call);
+            self.mute = true;
+        }
     }
 
     /// Answers what was held back.
@@ -98,15 +116,13 @@ impl Member {
     }
 
     pub(crate) fn applies(&self) -> Vec<&Apply> {
-        let apply = |call| match call {
-            &Call::Apply(ref apply) => Some(apply),
-            Call::ReadIdentity | Call::ReadLease | Call::WriteLease(_) | Call::ReadFence => None,
-            Call::WriteFence { .. }
-            | Call::Read { .. }
-            | Call::Delete { .. }
-            | Call::CreateNamespace { .. } => None,
-        };
-        self.calls.iter().filter_map(apply).collect()
+        let mut applies = Vec::new();
+        for call in &self.calls {
+            if let Call::Apply(apply) = call {
+                applies.push(apply);
+            }
+        }
+        applies
     }
 
     pub(crate) fn deletes(&self) -> usize {

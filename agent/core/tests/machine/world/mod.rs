@@ -80,10 +80,7 @@ impl World {
     pub(crate) fn step(&mut self, event: Event) {
         let mut events = VecDeque::from([event]);
         let mut steps = 0;
-        loop {
-            let Some(event) = events.pop_front().or_else(|| self.member.next_event()) else {
-                break;
-            };
+        while let Some(event) = events.pop_front().or_else(|| self.member.next_event()) {
             let mut effects = Vec::new();
             self.agent.step(self.now, event, &mut effects);
             for effect in effects {
@@ -164,12 +161,11 @@ impl World {
     }
 
     pub(crate) fn leadership(&self) -> Option<&Leadership> {
-        let leadership = |up| match up {
-            &Up::Leadership(ref leadership) => Some(leadership),
+        self.ups().rev().find_map(|up| match up {
+            Up::Leadership(leadership) => Some(leadership),
             Up::Hello(_) | Up::Heartbeat | Up::Report(_) | Up::Accepted { .. } => None,
             Up::SyncWanted | Up::Alarm(_) | Up::Goodbye => None,
-        };
-        self.ups().rev().find_map(leadership)
+        })
     }
 
     pub(crate) fn leads(&self) -> bool {
