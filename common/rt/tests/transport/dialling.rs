@@ -7,6 +7,7 @@ use godwit_rt::limits::{DialTimeouts, ServerLimits};
 use godwit_rt::tls::{ClientTls, TlsError, TlsFiles};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::fixture::{Hub, mint, within};
 
@@ -48,6 +49,24 @@ async fn a_port_that_speaks_something_else_is_named() {
     });
     let error = fails(&hub, &format!("https://{address}")).await;
     assert!(error.to_string().contains("does not speak TLS"), "{error}");
+}
+
+#[tokio::test]
+async fn a_hub_that_closes_right_after_the_handshake_is_no_success() {
+    let hub = Hub::start(ServerLimits::default()).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let acceptor = TlsAcceptor::from(hub.tls.current());
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        acceptor.accept(stream).await.unwrap().shutdown().await.unwrap();
+    });
+    let error = fails(&hub, &format!("https://{address}")).await;
+    assert!(matches!(error, DialError::Http2 { .. }), "{error}");
+    assert!(
+        error.to_string().contains("closed the connection without a word"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
