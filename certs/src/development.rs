@@ -221,24 +221,21 @@ mod tests {
             &files.hub,
         )
         .unwrap();
-        mint();
         let authority = Authority::load(&files.hub.ca, &dir.path().join("ca.key")).unwrap();
-        let a_identity = Identity::Agent {
-            cluster: clusters(&["a"])[0].clone(),
+        let all_good = || {
+            let agent = Identity::Agent {
+                cluster: clusters(&["a"])[0].clone(),
+            };
+            let admin = "spiffe://godwit/admin/dev".parse().unwrap();
+            [
+                is_good(a, &authority, &agent, &[]),
+                is_good(&files.admin, &authority, &admin, &[]),
+                is_good(&files.hub, &authority, &Identity::Hub, &names(&["localhost"])),
+            ]
         };
-        assert!(is_good(a, &authority, &a_identity, &[]));
-        assert!(is_good(
-            &files.hub,
-            &authority,
-            &Identity::Hub,
-            &names(&["localhost"])
-        ));
-        assert!(is_good(
-            &files.admin,
-            &authority,
-            &"spiffe://godwit/admin/dev".parse().unwrap(),
-            &[]
-        ));
+        assert_eq!(all_good(), [false; 3]);
+        mint();
+        assert_eq!(all_good(), [true; 3]);
     }
 
     #[test]
