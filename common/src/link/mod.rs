@@ -32,5 +32,5 @@ pub const COUNT_MAX: u32 = 1_000_000;
 pub const TEXT_MAX: usize = 1024;
 /// The longest build of an agent, in bytes.
 pub const BUILD_MAX: usize = 64;
-/// The longest manifest, in bytes of JSON: above what a Kubernetes API server stores (1.5 MiB in etcd by default).
-pub const MANIFEST_MAX: usize = 4 * 1024 * 1024;
+/// The longest manifest, in bytes of JSON: what a Kubernetes API server stores at most (etcd's 1.5 MiB).
+pub const MANIFEST_MAX: usize = 1536 * 1024;

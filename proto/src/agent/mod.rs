@@ -19,7 +19,7 @@ mod tests;
 use std::sync::Arc;
 
 use godwit_common::Digest;
-use godwit_common::link::{Down, Up};
+use godwit_common::link::{Down, Targets, Up};
 
 use crate::v1;
 use check::required;
@@ -64,47 +64,62 @@ pub fn up_from_wire(wire: v1::AttachRequest) -> Result<Up, WireError> {
     }
 }
 
-/// The message that says `down`.
-pub fn down_to_wire(down: &Down) -> v1::AttachResponse {
+/// The messages that say `down`: one, or as many as a large state takes.
+pub fn down_to_wire(down: &Down) -> Vec<v1::AttachResponse> {
     let message = match down {
         Down::Welcome(welcome) => DownWire::Welcome(session::welcome_to_wire(welcome)),
         Down::Standby { retry_after } => DownWire::Standby(session::standby_to_wire(*retry_after)),
-        Down::Targets(targets) => DownWire::Targets(targets::to_wire(targets)),
+        Down::Targets(targets) => {
+            let response = |part| v1::AttachResponse {
+                message: Some(DownWire::Targets(part)),
+            };
+            return targets::to_wire(targets).into_iter().map(response).collect();
+        }
         Down::Redirect { addresses } => DownWire::Redirect(session::redirect_to_wire(addresses)),
         Down::Refusal(refusal) => DownWire::Refusal(session::refusal_to_wire(refusal)),
         Down::Goodbye { retry_after } => DownWire::Goodbye(session::goodbye_to_wire(*retry_after)),
     };
-    v1::AttachResponse {
+    vec![v1::AttachResponse {
         message: Some(message),
-    }
+    }]
 }
 
-/// What the hub's message says.
-pub fn down_from_wire(wire: v1::AttachResponse) -> Result<Down, WireError> {
-    match wire.message {
-        None => Err(WireError::unknown("message")),
-        Some(DownWire::Welcome(wire)) => {
-            named("welcome", session::welcome_from_wire(wire).map(Down::Welcome))
-        }
-        Some(DownWire::Standby(wire)) => {
-            let standby = |retry_after| Down::Standby { retry_after };
-            named("standby", session::standby_from_wire(wire).map(standby))
-        }
-        Some(DownWire::Targets(wire)) => {
-            let targets = |targets| Down::Targets(Arc::new(targets));
-            named("targets", targets::from_wire(wire).map(targets))
-        }
-        Some(DownWire::Redirect(wire)) => {
-            let redirect = |addresses| Down::Redirect { addresses };
-            named("redirect", session::redirect_from_wire(wire).map(redirect))
-        }
-        Some(DownWire::Refusal(wire)) => {
-            named("refusal", session::refusal_from_wire(wire).map(Down::Refusal))
-        }
-        Some(DownWire::Goodbye(wire)) => {
-            let goodbye = |retry_after| Down::Goodbye { retry_after };
-            named("goodbye", session::goodbye_from_wire(wire).map(goodbye))
-        }
+/// The receiving end of a hub's messages: one for each session.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    /// The parts of a large state that have come so far.
+    parts: Option<Targets>,
+}
+
+impl Inbox {
+    /// What the hub's message says; nothing yet if more of it is to come.
+    pub fn take(&mut self, wire: v1::AttachResponse) -> Result<Option<Down>, WireError> {
+        let down = match wire.message {
+            None => return Err(WireError::unknown("message")),
+            Some(DownWire::Welcome(wire)) => {
+                named("welcome", session::welcome_from_wire(wire).map(Down::Welcome))?
+            }
+            Some(DownWire::Standby(wire)) => {
+                let standby = |retry_after| Down::Standby { retry_after };
+                named("standby", session::standby_from_wire(wire).map(standby))?
+            }
+            Some(DownWire::Targets(wire)) => {
+                let targets = named("targets", targets::join(&mut self.parts, wire))?;
+                return Ok(targets.map(|targets| Down::Targets(Arc::new(targets))));
+            }
+            Some(DownWire::Redirect(wire)) => {
+                let redirect = |addresses| Down::Redirect { addresses };
+                named("redirect", session::redirect_from_wire(wire).map(redirect))?
+            }
+            Some(DownWire::Refusal(wire)) => {
+                named("refusal", session::refusal_from_wire(wire).map(Down::Refusal))?
+            }
+            Some(DownWire::Goodbye(wire)) => {
+                let goodbye = |retry_after| Down::Goodbye { retry_after };
+                named("goodbye", session::goodbye_from_wire(wire).map(goodbye))?
+            }
+        };
+        Ok(Some(down))
     }
 }
 

@@ -7,22 +7,85 @@ use godwit_common::link::{
 };
 use godwit_common::{Digest, Generation, ObjectKey, WorkloadId};
 
+use prost::Message;
+
 use super::check::{count, list, required, text, uid, uid_to_wire};
 use super::{WireError, fence};
 use crate::v1;
 
-pub(super) fn to_wire(targets: &Targets) -> v1::Targets {
-    v1::Targets {
+/// A part is closed before it grows beyond this; one row alone may be larger, by a manifest.
+const PART_BYTES: usize = 1024 * 1024;
+/// What a row costs in its list, beyond itself: more than its tag and length, so that `ROWS_MAX` holds too.
+const ROW_BYTES: usize = PART_BYTES / ROWS_MAX;
+/// The most rows of one state, over all parts.
+const STATE_ROWS_MAX: usize = 1_000_000;
+
+/// A state in as many parts as it takes: each part is far below what one message may hold.
+pub(super) fn to_wire(targets: &Targets) -> Vec<v1::Targets> {
+    let empty = || v1::Targets {
         fence: Some(fence::to_wire(targets.fence)),
         base_generation: targets.base.0,
         digest: targets.digest.0,
-        objects: targets.objects.iter().map(object_to_wire).collect(),
-        workloads: targets.workloads.iter().map(workload_to_wire).collect(),
-        tombstones: targets.tombstones.iter().map(tombstone_to_wire).collect(),
+        more: true,
+        ..v1::Targets::default()
+    };
+    let (mut parts, mut part, mut size) = (Vec::new(), empty(), 0);
+    let mut room_for = |part: &mut v1::Targets, bytes: usize| {
+        if size > 0 && size + bytes > PART_BYTES {
+            parts.push(std::mem::replace(part, empty()));
+            size = 0;
+        }
+        size += bytes;
+    };
+    for row in targets.objects.iter().map(object_to_wire) {
+        room_for(&mut part, row.encoded_len() + ROW_BYTES);
+        part.objects.push(row);
     }
+    for row in targets.workloads.iter().map(workload_to_wire) {
+        room_for(&mut part, row.encoded_len() + ROW_BYTES);
+        part.workloads.push(row);
+    }
+    for row in targets.tombstones.iter().map(tombstone_to_wire) {
+        room_for(&mut part, row.encoded_len() + ROW_BYTES);
+        part.tombstones.push(row);
+    }
+    part.more = false;
+    parts.push(part);
+    parts
 }
 
-pub(super) fn from_wire(wire: v1::Targets) -> Result<Targets, WireError> {
+/// Puts the parts of one state together. `held` is what has come of it so far; a state that is complete comes out.
+pub(super) fn join(held: &mut Option<Targets>, wire: v1::Targets) -> Result<Option<Targets>, WireError> {
+    let more = wire.more;
+    let mut part = from_wire(wire)?;
+    if let Some(mut whole) = held.take() {
+        let same = |a: &Targets, b: &Targets| (a.fence, a.base, a.digest) == (b.fence, b.base, b.digest);
+        if !same(&whole, &part) {
+            return Err(WireError::new(
+                "fence",
+                "it differs from the one of the parts before",
+            ));
+        }
+        let rows = whole.objects.len() + whole.workloads.len() + whole.tombstones.len();
+        if rows > STATE_ROWS_MAX {
+            return Err(WireError::new(
+                "more",
+                format!("a state has at most {STATE_ROWS_MAX} rows"),
+            ));
+        }
+        whole.objects.append(&mut part.objects);
+        whole.workloads.append(&mut part.workloads);
+        whole.tombstones.append(&mut part.tombstones);
+        part = whole;
+    }
+    if more {
+        *held = Some(part);
+        return Ok(None);
+    }
+    Ok(Some(part))
+}
+
+fn from_wire(wire: v1::Targets) -> Result<Targets, WireError> {
     Ok(Targets {
         fence: required("fence", wire.fence, fence::from_wire)?,
         base: Generation(wire.base_generation),

@@ -2,7 +2,8 @@
 
 use prost_types::Duration;
 
-use crate::agent::{down_from_wire, up_from_wire};
+use super::down_from_wire;
+use crate::agent::up_from_wire;
 use crate::v1::{self, attach_request, attach_response};
 
 /// A flaw to put into a valid message, and what is said about it.
@@ -259,8 +260,8 @@ fn targets_are_checked() {
             "targets.workloads[0].replicas: 1000001 is too many: at most 1000000 are allowed",
         ),
         (
-            |t| t.workloads[0].manifest = "x".repeat(4 * 1024 * 1024 + 1),
-            "targets.workloads[0].manifest: it has 4194305 bytes, and at most 4194304 are allowed",
+            |t| t.workloads[0].manifest = "x".repeat(1536 * 1024 + 1),
+            "targets.workloads[0].manifest: it has 1572865 bytes, and at most 1572864 are allowed",
         ),
         (
             |t| t.workloads[0].api_version = "a/b/c".into(),

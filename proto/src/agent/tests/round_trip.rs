@@ -1,11 +1,16 @@
 //! What goes out comes in again; what comes in broken is refused, and nothing panics.
 
+use std::sync::Arc;
+
+use godwit_common::link::{Down, ObjectTarget, Targets};
+use godwit_common::{Epoch, Fence, Generation, ObjectKey, Uid};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 
 use super::strategies::{down, up};
-use crate::agent::{down_from_wire, down_to_wire, up_from_wire, up_to_wire};
+use super::{down_from_wire, one};
+use crate::agent::{Inbox, down_to_wire, up_from_wire, up_to_wire};
 use crate::v1::{AttachRequest, AttachResponse};
 
 proptest! {
@@ -18,9 +23,9 @@ proptest! {
 
     #[test]
     fn what_the_hub_says_arrives(down in down()) {
-        let bytes = down_to_wire(&down).encode_to_vec();
+        let bytes = one(&down).encode_to_vec();
         let wire = AttachResponse::decode(bytes.as_slice())?;
-        prop_assert_eq!(down_from_wire(wire), Ok(down));
+        prop_assert_eq!(down_from_wire(wire), Ok(Some(down)));
     }
 
     #[test]
@@ -36,11 +41,43 @@ proptest! {
     #[test]
     fn no_bytes_of_the_hub_cause_a_panic(bytes in prop_oneof![
         vec(any::<u8>(), 0..64),
-        damaged(down().prop_map(|down| down_to_wire(&down).encode_to_vec())),
+        damaged(down().prop_map(|down| one(&down).encode_to_vec())),
     ]) {
-        if let Ok(Ok(down)) = AttachResponse::decode(bytes.as_slice()).map(down_from_wire) {
-            prop_assert_eq!(down_from_wire(down_to_wire(&down)), Ok(down), "what was taken can be said again");
+        if let Ok(Ok(Some(down))) = AttachResponse::decode(bytes.as_slice()).map(down_from_wire) {
+            prop_assert_eq!(down_from_wire(one(&down)), Ok(Some(down)), "what was taken can be said again");
         }
+    }
+}
+
+#[test]
+fn a_large_state_arrives_in_parts() {
+    let manifest: Arc<str> = "x".repeat(300 * 1024).into();
+    let row = |uid| ObjectTarget {
+        uid: Uid(uid),
+        key: ObjectKey::new("v1", "ConfigMap", "default", "large").expect("a valid key"),
+        revision: 1,
+        manifest: Some(manifest.clone()),
+    };
+    let targets = Targets {
+        objects: (1..=10).map(row).collect(),
+        ..Targets::default()
+    };
+    let down = Down::Targets(Arc::new(Targets {
+        fence: fence(),
+        ..targets
+    }));
+    let parts = down_to_wire(&down);
+    assert_eq!(parts.len(), 4, "three rows of 300 KiB a part");
+    let mut inbox = Inbox::default();
+    let taken: Vec<_> = parts.into_iter().map(|part| inbox.take(part)).collect();
+    assert_eq!(taken, vec![Ok(None), Ok(None), Ok(None), Ok(Some(down))]);
+}
+
+fn fence() -> Fence {
+    Fence {
+        federation: Uid(1),
+        epoch: Epoch(1),
+        generation: Generation(1),
     }
 }
 
