@@ -1,6 +1,7 @@
 //! The room of a whole batch of workloads: what one takes, the next does not find (S15, I8).
 
 use std::collections::BTreeMap;
+use std::mem;
 
 use godwit_common::{ClusterName, NodeClass, Resources};
 
@@ -9,6 +10,9 @@ use crate::report::Scarce;
 
 /// How many classes of nodes a cluster may report. What is beyond is not counted.
 pub const CLASSES_MAX: usize = 64;
+
+/// How many classes a cluster may fall into as a batch fills it: beyond, those alike are joined, at a loss of room.
+const SPLIT_MAX: usize = 4 * CLASSES_MAX;
 
 /// The free room of several clusters.
 #[derive(Debug, Clone, Default)]
@@ -24,13 +28,13 @@ impl Ledger {
 
     /// How many of a pod fit into a cluster; none fits into a cluster that is not in the ledger.
     pub fn fits(&self, cluster: &ClusterName, pod: &PodShape, limit: u32) -> Fit {
-        let unknown = Fit {
-            replicas: 0,
-            scarce: Scarce::Nodes,
-        };
-        self.clusters
-            .get(cluster)
-            .map_or(unknown, |room| room.fits(pod, limit))
+        match self.clusters.get(cluster) {
+            Some(room) => room.fits(pod, limit),
+            None => Fit {
+                replicas: 0,
+                scarce: Scarce::Nodes,
+            },
+        }
     }
 
     /// Takes the room of so many pods, as far as there is any. Returns how many were taken.
@@ -46,11 +50,11 @@ impl Ledger {
 pub struct Fit {
     /// The number, up to the limit that was asked for.
     pub replicas: u32,
-    /// What another one lacks, on most of the nodes.
+    /// What another one would lack, on most of the nodes that were looked at: none are once the limit is reached.
     pub scarce: Scarce,
 }
 
-/// The free room of one cluster, counted node by node.
+/// The free room of one cluster, counted node by node: dividing sums would find room that no node has.
 #[derive(Debug, Clone, Default)]
 pub struct ClusterRoom {
     classes: Vec<NodeClass>,
@@ -66,16 +70,25 @@ impl ClusterRoom {
 
     /// How many of a pod fit on the nodes that admit it, up to a limit.
     pub fn fits(&self, pod: &PodShape, limit: u32) -> Fit {
-        let (mut replicas, mut bound) = (0_u32, BTreeMap::<Scarce, u64>::new());
-        for class in self.classes.iter().filter(|class| pod.admitted_by(class)) {
-            let (each, scarce) = fits_node(&class.free, &pod.requests);
-            let fit = u64::from(class.nodes).saturating_mul(each);
-            replicas = replicas.saturating_add(u32::try_from(fit).unwrap_or(u32::MAX));
-            *bound.entry(scarce).or_default() += u64::from(class.nodes);
+        let mut replicas = 0;
+        for class in self.admitting(pod) {
+            let fit = class.free.fits(&pod.requests).saturating_mul(class.nodes.into());
+            replicas = fit.saturating_add(replicas);
+            if replicas >= u64::from(limit) {
+                return Fit {
+                    replicas: limit,
+                    scarce: scarce(&class.free, &pod.requests),
+                };
+            }
         }
-        let most = bound.into_iter().max_by(|(a, n), (b, m)| n.cmp(m).then(b.cmp(a)));
+        let mut nodes = BTreeMap::<Scarce, u64>::new();
+        for class in self.admitting(pod) {
+            *nodes.entry(scarce(&class.free, &pod.requests)).or_default() += u64::from(class.nodes);
+        }
+        let most = nodes.into_iter().rev().max_by_key(|(_, nodes)| *nodes);
+        // Less than the limit, so it fits.
         Fit {
-            replicas: replicas.min(limit),
+            replicas: replicas as u32,
             scarce: most.map_or(Scarce::Nodes, |(scarce, _)| scarce),
         }
     }
@@ -83,26 +96,47 @@ impl ClusterRoom {
     /// Takes the room of so many pods, filling node after node. Returns how many found room.
     pub fn take(&mut self, pod: &PodShape, replicas: u32) -> u32 {
         let mut left = replicas;
-        let mut split = Vec::new();
-        for class in &mut self.classes {
+        let mut parts = Vec::new();
+        for class in self.classes.iter_mut().filter(|class| pod.admitted_by(class)) {
             if left == 0 {
                 break;
             }
-            if pod.admitted_by(class) {
-                left -= take_from(class, &pod.requests, left, &mut split);
-            }
+            left -= take_from(class, &pod.requests, left, &mut parts);
         }
-        self.classes.append(&mut split);
+        self.classes.append(&mut parts);
+        if self.classes.len() > SPLIT_MAX {
+            self.join();
+        }
         replicas - left
+    }
+
+    fn admitting(&self, pod: &PodShape) -> impl Iterator<Item = &NodeClass> {
+        self.classes.iter().filter(|class| pod.admitted_by(class))
+    }
+
+    /// Joins classes that differ only in what they have free, two by two, each pair by the lesser of both: room is
+    /// lost, never invented.
+    fn join(&mut self) {
+        let mut classes = mem::take(&mut self.classes);
+        classes.retain(|class| class.nodes > 0 && class.free.pods > 0);
+        classes.sort_by(|a, b| (&a.labels, &a.taints, &a.free).cmp(&(&b.labels, &b.taints, &b.free)));
+        let mut rest = classes.into_iter().peekable();
+        while let Some(mut class) = rest.next() {
+            let alike = |next: &NodeClass| (&class.labels, &class.taints) == (&next.labels, &next.taints);
+            if let Some(next) = rest.next_if(alike) {
+                class.free = lesser(&class.free, &next.free);
+                class.nodes = class.nodes.saturating_add(next.nodes);
+            }
+            self.classes.push(class);
+        }
     }
 }
 
-/// Takes up to `wanted` pods from a class. Nodes that are filled stay in it or become a class of their own, as does
-/// the one that is filled in part.
-fn take_from(class: &mut NodeClass, request: &Resources, wanted: u32, split: &mut Vec<NodeClass>) -> u32 {
-    let (each, _) = fits_node(&class.free, request);
-    let each = u32::try_from(each).unwrap_or(u32::MAX);
-    if each == 0 || class.nodes == 0 {
+/// Takes up to `wanted` pods from a class, and returns how many. Nodes that are filled become a class of their own
+/// unless all are, as does the one that is filled in part.
+fn take_from(class: &mut NodeClass, request: &Resources, wanted: u32, parts: &mut Vec<NodeClass>) -> u32 {
+    let each = u32::try_from(class.free.fits(request)).unwrap_or(u32::MAX);
+    if each == 0 {
         return 0;
     }
     let (full, rest) = (wanted / each, wanted % each);
@@ -110,22 +144,23 @@ fn take_from(class: &mut NodeClass, request: &Resources, wanted: u32, split: &mu
         class.free.subtract(request, each.into());
         return each.saturating_mul(class.nodes);
     }
-    for (nodes, pods) in [(full, each), (u32::from(rest > 0), rest)] {
-        if nodes > 0 {
-            let mut part = NodeClass {
-                nodes,
-                ..class.clone()
-            };
-            part.free.subtract(request, pods.into());
-            split.push(part);
-            class.nodes -= nodes;
+    for (nodes, pods) in [(full, each), (1, rest)] {
+        if nodes == 0 || pods == 0 {
+            continue;
         }
+        class.nodes -= nodes;
+        let mut part = NodeClass {
+            nodes,
+            ..class.clone()
+        };
+        part.free.subtract(request, pods.into());
+        parts.push(part);
     }
     wanted
 }
 
-/// How many of a request fit on a node with this much free, and what the next one lacks.
-fn fits_node(free: &Resources, request: &Resources) -> (u64, Scarce) {
+/// The resource of which a node is first out when it takes a request again and again.
+fn scarce(free: &Resources, request: &Resources) -> Scarce {
     let times = |free: u64, asked: u64| free.checked_div(asked).unwrap_or(u64::MAX);
     let standard = [
         (times(free.cpu_millis, request.cpu_millis), Scarce::Cpu),
@@ -139,6 +174,23 @@ fn fits_node(free: &Resources, request: &Resources) -> (u64, Scarce) {
     let extended = request.extended.iter();
     let extended =
         extended.map(|(name, asked)| (times(free.extended(name), *asked), Scarce::Extended(name.clone())));
-    let least = standard.into_iter().chain(extended).min_by_key(|(fits, _)| *fits);
-    least.unwrap_or((u64::MAX, Scarce::Pods))
+    let first = standard.into_iter().chain(extended).min_by_key(|(fits, _)| *fits);
+    first.map_or(Scarce::Pods, |(_, scarce)| scarce)
 }
+
+fn lesser(a: &Resources, b: &Resources) -> Resources {
+    let extended = a
+        .extended
+        .iter()
+        .map(|(name, amount)| (name.clone(), b.extended(name).min(*amount)));
+    Resources {
+        cpu_millis: a.cpu_millis.min(b.cpu_millis),
+        memory_bytes: a.memory_bytes.min(b.memory_bytes),
+        ephemeral_bytes: a.ephemeral_bytes.min(b.ephemeral_bytes),
+        pods: a.pods.min(b.pods),
+        extended: extended.filter(|(_, amount)| *amount > 0).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
