@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use godwit_common::ObjectKey;
+use godwit_common::link::MANIFEST_MAX;
 
 use crate::catalog::{self, Handling};
 use crate::error::{Collector, ManifestErrors};
@@ -108,6 +109,7 @@ impl Reading<'_> {
         match catalog::handling(api_version, kind) {
             Handling::Workload => {
                 if let Some(workload) = workload::read(&object, (api_version, kind))
+                    && fits(&workload.manifest, field)
                     && self.is_new(&workload.object, field, document)
                 {
                     self.workloads.push(workload);
@@ -115,6 +117,7 @@ impl Reading<'_> {
             }
             Handling::Dependent(scope) => {
                 if let Some(dependent) = dependent::read(&object, (api_version, kind), scope)
+                    && fits(&dependent.manifest, field)
                     && self.is_new(&dependent.key, field, document)
                 {
                     self.dependents.push(dependent);
@@ -149,6 +152,19 @@ impl Reading<'_> {
             }
         }
     }
+}
+
+/// Whether a cluster's API server would take an object of this size.
+fn fits(manifest: &str, field: &Field<'_>) -> bool {
+    let fits = manifest.len() <= MANIFEST_MAX;
+    if !fits {
+        let problem = format!(
+            "the object has {} bytes of JSON, and at most {MANIFEST_MAX} are stored",
+            manifest.len()
+        );
+        field.refuse(problem, "make it smaller, or divide it");
+    }
+    fits
 }
 
 /// The objects of a list: `kind: List`, or a typed list as an API server returns it.

@@ -32,7 +32,7 @@ pub use canonical::canonical_json;
 pub use error::{MAX_ERRORS, ManifestError, ManifestErrors, Position};
 pub use model::{Application, Dependent, PodShape, Toleration, Workload};
 pub use policies::parse_policies;
-pub use policy::{Amount, ClusterShare, Mode, PolicySpec, Rebalance, Return, Strategy};
+pub use policy::{ClusterShare, Mode, PolicySpec, Rebalance, Strategy};
 pub use quantity::{Quantity, QuantityError};
 pub use separate::{Separated, separate};
 pub use source::{MAX_DEPTH, MAX_DOCUMENTS, MAX_TEXT_BYTES};

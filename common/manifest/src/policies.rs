@@ -10,7 +10,7 @@ use crate::MAX_REPLICAS;
 use crate::catalog;
 use crate::error::{Collector, ManifestErrors};
 use crate::field::{Field, Object};
-use crate::policy::{Amount, ClusterShare, Mode, PolicySpec, Rebalance, Return, Strategy};
+use crate::policy::{ClusterShare, Mode, PolicySpec, Rebalance, Strategy};
 use crate::source::{self, Document};
 use crate::{duration, metadata};
 
@@ -109,46 +109,38 @@ fn read_spec(spec: &Object<'_>, name: PolicyName) -> Option<PolicySpec> {
         "clusters",
         "default",
         "lostAfter",
-        "maxSurge",
         "maxUnavailable",
         "mode",
-        "onReturn",
         "priority",
         "rebalance",
         "strategy",
     ]);
-    let default = share(spec.get("default").as_ref(), DEFAULT_SHARE);
+    let default = spec
+        .get("default")
+        .map(|field| share(Some(&field), DEFAULT_SHARE));
     let policy = PolicySpec {
         name,
         strategy: strategy(spec),
         default,
-        clusters: clusters(spec, default),
+        clusters: clusters(spec, default.unwrap_or(DEFAULT_SHARE)),
         rebalance: rebalance(spec),
         lost_after: lost_after(spec),
         mode: mode(spec),
         priority: priority(spec),
-        max_surge: amount(spec, "maxSurge", Amount::Percent(25)),
-        max_unavailable: amount(spec, "maxUnavailable", Amount::Count(0)),
-        on_return: on_return(spec),
+        max_unavailable: max_unavailable(spec),
     };
     check_whole(spec, &policy);
     Some(policy)
 }
 
-/// What no single field shows: that replicas can be placed at all, and moved at all.
+/// What no single field shows: that replicas can be placed at all.
 fn check_whole(spec: &Object<'_>, policy: &PolicySpec) {
-    let mut shares = policy.clusters.values().chain([&policy.default]);
-    if !shares.any(|share| (share.weight > 0 || share.min > 0) && share.max != Some(0)) {
+    let alike = policy.clusters.is_empty() && policy.default.is_none();
+    let mut shares = policy.clusters.values().chain(&policy.default);
+    if !alike && !shares.any(|share| (share.weight > 0 || share.min > 0) && share.max != Some(0)) {
         spec.at.refuse(
             "no cluster can ever get a replica: every weight is 0",
             "give the default or one of the clusters a weight above 0",
-        );
-    }
-    let zero = |amount| matches!(amount, Amount::Count(0) | Amount::Percent(0));
-    if zero(policy.max_surge) && zero(policy.max_unavailable) {
-        spec.at.refuse(
-            "no replica can ever move: maxSurge and maxUnavailable are both 0",
-            "raise one of them",
         );
     }
 }
@@ -229,12 +221,6 @@ fn mode(spec: &Object<'_>) -> Mode {
         .unwrap_or(Mode::Available)
 }
 
-fn on_return(spec: &Object<'_>) -> Return {
-    let choices = [("keepReplacement", Return::KeepReplacement)];
-    let chosen = spec.get("onReturn").and_then(|field| field.choice(&choices));
-    chosen.unwrap_or(Return::KeepReplacement)
-}
-
 fn priority(spec: &Object<'_>) -> i32 {
     let field = spec.get("priority");
     let number = field.and_then(|field| field.integer(i64::from(-PRIORITY_MAX), i64::from(PRIORITY_MAX)));
@@ -258,20 +244,7 @@ fn lost_after(spec: &Object<'_>) -> Duration {
     }
 }
 
-/// A count, or a part such as `25%`.
-fn amount(spec: &Object<'_>, key: &str, default: Amount) -> Amount {
-    let Some(field) = spec.get(key) else {
-        return default;
-    };
-    let Some(text) = field.node.as_text() else {
-        return field.count(MAX_REPLICAS).map_or(default, Amount::Count);
-    };
-    let percent = text.strip_suffix('%').and_then(|number| number.parse().ok());
-    match percent.filter(|percent| *percent <= 100) {
-        Some(percent) => Amount::Percent(percent),
-        None => {
-            field.refuse_value("a number of replicas, or a part from 0% to 100%");
-            default
-        }
-    }
+fn max_unavailable(spec: &Object<'_>) -> u32 {
+    let field = spec.get("maxUnavailable");
+    field.and_then(|field| field.count(MAX_REPLICAS)).unwrap_or(0)
 }

@@ -12,8 +12,9 @@ pub struct PolicySpec {
     pub name: PolicyName,
     /// How replicas are divided.
     pub strategy: Strategy,
-    /// The share of every cluster that `clusters` does not name.
-    pub default: ClusterShare,
+    /// The share of every cluster that `clusters` does not name. Without it, only the named ones are eligible; where
+    /// none is named either, all are, and alike.
+    pub default: Option<ClusterShare>,
     /// The shares of named clusters; what an entry leaves out comes from `default`.
     pub clusters: BTreeMap<ClusterName, ClusterShare>,
     /// What happens to running copies when the division changes (S18).
@@ -24,12 +25,8 @@ pub struct PolicySpec {
     pub mode: Mode,
     /// Who goes first when room or pace is short (S7, S16): higher before lower.
     pub priority: i32,
-    /// How many replicas above the wanted number a move may start (S20).
-    pub max_surge: Amount,
-    /// How many replicas below the wanted number a move may leave (S20).
-    pub max_unavailable: Amount,
-    /// Which copies survive when a lost cluster returns (S12).
-    pub on_return: Return,
+    /// How many ready replicas below the wanted number a planned step may leave (S20).
+    pub max_unavailable: u32,
 }
 
 /// How replicas are divided over clusters.
@@ -66,44 +63,4 @@ pub enum Rebalance {
 pub enum Mode {
     /// Replaced as soon as the cluster is Lost; both copies may run for a while.
     Available,
-}
-
-/// Which copies survive when a lost cluster returns (S12).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Return {
-    /// The replacements.
-    KeepReplacement,
-}
-
-/// A number of replicas, or a part of the wanted number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Amount {
-    /// So many replicas.
-    Count(u32),
-    /// So many hundredths of the wanted number, at most 100.
-    Percent(u32),
-}
-
-impl Amount {
-    /// How many replicas that is of `wanted`, rounded up and at least 1 unless the amount is zero: for surge.
-    pub fn of_rounded_up(self, wanted: u32) -> u32 {
-        match self {
-            Amount::Count(count) => count,
-            Amount::Percent(0) => 0,
-            Amount::Percent(percent) => part(wanted, percent, 99).max(1),
-        }
-    }
-
-    /// How many replicas that is of `wanted`, rounded down: for unavailable.
-    pub fn of_rounded_down(self, wanted: u32) -> u32 {
-        match self {
-            Amount::Count(count) => count.min(wanted),
-            Amount::Percent(percent) => part(wanted, percent, 0),
-        }
-    }
-}
-
-fn part(wanted: u32, percent: u32, rounding: u64) -> u32 {
-    let part = (u64::from(wanted) * u64::from(percent) + rounding) / 100;
-    u32::try_from(part).unwrap_or(u32::MAX)
 }

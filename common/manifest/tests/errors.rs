@@ -1,5 +1,6 @@
 //! Every mistake is named with its place, its value and its remedy.
 
+use godwit_common::link::MANIFEST_MAX;
 use godwit_manifest::{MAX_DOCUMENTS, MAX_ERRORS, MAX_OBJECTS, MAX_TEXT_BYTES, parse_application};
 
 /// A valid Deployment, for tests to spoil.
@@ -477,6 +478,19 @@ fn nothing_without_a_bound_is_read() {
         .collect();
     let list = format!("apiVersion: v1\nkind: List\nitems:\n{items}");
     assert!(errors(&list).contains("items[1000]: the application has more than 1000 objects"));
+}
+
+#[test]
+fn an_object_that_no_cluster_would_store_is_refused() {
+    let data = "x".repeat(MANIFEST_MAX);
+    let object =
+        format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: large}}\ndata: {{k: {data}}}\n");
+    let message = errors(&format!("{WEB}{object}"));
+    assert!(message.contains("ConfigMap large"), "{message}");
+    assert!(
+        message.ends_with("at most 1572864 are stored; make it smaller, or divide it"),
+        "{message}"
+    );
 }
 
 #[test]

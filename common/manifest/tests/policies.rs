@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use godwit_manifest::{Amount, ClusterShare, Mode, Rebalance, Return, Strategy, parse_policies};
+use godwit_manifest::{ClusterShare, Mode, Rebalance, Strategy, parse_policies};
 
 const POLICY: &str = "\
 apiVersion: godwit.dev/v1
@@ -58,12 +58,8 @@ const MISTAKES: &[(&str, &str)] = &[
         "(7, 9): Policy even: spec.mode: \"fast\" is not known; write available",
     ),
     (
-        "  maxSurge: 0",
-        "(6, 3): Policy even: spec: no replica can ever move: maxSurge and maxUnavailable are both 0; raise one of them",
-    ),
-    (
-        "  maxSurge: 200%",
-        "(7, 13): Policy even: spec.maxSurge: \"200%\" is not valid here; write a number of replicas, or a part from 0% to 100%",
+        "  maxUnavailable: 10%",
+        "(7, 19): Policy even: spec.maxUnavailable: \"10%\" is not valid here; write a whole number from 0 to 1000000",
     ),
     (
         "  default: {weight: 0}",
@@ -72,10 +68,6 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "  rebalance: sometimes",
         "(7, 14): Policy even: spec.rebalance: \"sometimes\" is not known; known are never, gradual, always",
-    ),
-    (
-        "  onReturn: keepOriginal",
-        "(7, 13): Policy even: spec.onReturn: \"keepOriginal\" is not known; write keepReplacement",
     ),
     (
         "  priority: 1e9",
@@ -116,20 +108,13 @@ fn what_a_policy_leaves_out_has_its_default() {
     let [policy] = policies.as_slice() else {
         panic!("one policy, but {policies:?}");
     };
-    let even = ClusterShare {
-        weight: 1,
-        min: 0,
-        max: None,
-    };
     assert_eq!(policy.name.as_str(), "even");
-    assert_eq!((policy.strategy, policy.default), (Strategy::Weighted, even));
+    assert_eq!((policy.strategy, policy.default), (Strategy::Weighted, None));
     assert!(policy.clusters.is_empty());
     assert_eq!(policy.rebalance, Rebalance::Never);
     assert_eq!(policy.lost_after, Duration::from_secs(10));
     assert_eq!((policy.mode, policy.priority), (Mode::Available, 0));
-    assert_eq!(policy.max_surge, Amount::Percent(25));
-    assert_eq!(policy.max_unavailable, Amount::Count(0));
-    assert_eq!(policy.on_return, Return::KeepReplacement);
+    assert_eq!(policy.max_unavailable, 0);
 }
 
 #[test]
@@ -146,9 +131,7 @@ fn everything_that_a_policy_says_is_read() {
   lostAfter: 0
   mode: available
   priority: -5
-  maxSurge: 4
-  maxUnavailable: 10%
-  onReturn: keepReplacement
+  maxUnavailable: 10
 "
     );
     let policy = parse_policies(&text).unwrap().remove(0);
@@ -162,23 +145,11 @@ fn everything_that_a_policy_says_is_read() {
     assert_eq!(policy.rebalance, Rebalance::Gradual);
     assert_eq!(policy.lost_after, Duration::ZERO);
     assert_eq!(policy.priority, -5);
-    assert_eq!(policy.max_surge, Amount::Count(4));
-    assert_eq!(policy.max_unavailable, Amount::Percent(10));
-}
-
-#[test]
-fn amounts_round_as_the_rules_say() {
-    for (amount, wanted, up, down) in [
-        (Amount::Percent(25), 10, 3, 2),
-        (Amount::Percent(25), 1, 1, 0),
-        (Amount::Percent(25), 0, 1, 0),
-        (Amount::Percent(0), 10, 0, 0),
-        (Amount::Percent(100), 10, 10, 10),
-        (Amount::Percent(100), u32::MAX, u32::MAX, u32::MAX),
-        (Amount::Count(3), 10, 3, 3),
-        (Amount::Count(3), 1, 3, 1),
-    ] {
-        let both = (amount.of_rounded_up(wanted), amount.of_rounded_down(wanted));
-        assert_eq!(both, (up, down), "{amount:?} of {wanted}");
-    }
+    assert_eq!(policy.max_unavailable, 10);
+    let share = ClusterShare {
+        weight: 3,
+        min: 1,
+        max: None,
+    };
+    assert_eq!(policy.default, Some(share));
 }
