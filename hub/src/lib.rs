@@ -2,4 +2,6 @@
 //! federation's machine and effects away from it. It never decides where anything runs.
 
 pub mod config;
+mod driver;
+mod sessions;
 pub mod store;

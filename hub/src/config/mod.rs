@@ -67,9 +67,9 @@ pub struct Limits {
     pub sessions: u32,
     /// Watches of operators at once, over all services.
     pub watches: u32,
-    /// The largest message of the admin services, in bytes, in both directions.
+    /// The largest message that the admin services take, in bytes.
     pub admin_message_bytes: u32,
-    /// The largest message of an agent's stream, in bytes, in both directions.
+    /// The largest message that is taken from an agent, in bytes.
     pub agent_message_bytes: u32,
     /// How long a stop waits for streams to end before it cuts them.
     pub drain_timeout: Span,

@@ -1,0 +1,105 @@
+//! What everyone but the driver holds of the driver.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use godwit_common::link::{Hello, Up};
+use godwit_common::{ClusterName, WorkloadId};
+use godwit_hub_core::{Answer, Command, PlanView, Refused, SessionId};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{Input, View};
+use crate::sessions::Outbox;
+
+/// The way to the machine. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    inputs: mpsc::Sender<Input>,
+    views: watch::Receiver<Arc<View>>,
+    sessions: Arc<AtomicU64>,
+    ended: CancellationToken,
+}
+
+/// The driver has ended: the hub is stopping.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gone;
+
+impl Handle {
+    pub(super) fn new(
+        inputs: mpsc::Sender<Input>,
+        views: watch::Receiver<Arc<View>>,
+        ended: CancellationToken,
+    ) -> Self {
+        Self {
+            inputs,
+            views,
+            sessions: Arc::new(AtomicU64::new(1)),
+            ended,
+        }
+    }
+
+    /// What may be read now.
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.views.borrow().clone()
+    }
+
+    /// What may be read, now and later. A reader that is slow misses views, never the newest.
+    pub(crate) fn views(&self) -> watch::Receiver<Arc<View>> {
+        self.views.clone()
+    }
+
+    /// Carries a command out.
+    pub(crate) async fn command(&self, command: Command) -> Result<Result<Answer, Refused>, Gone> {
+        let (reply, answer) = oneshot::channel();
+        let command = Box::new(command);
+        self.send(Input::Command { command, reply }).await?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// The plan in force for a workload.
+    pub(crate) async fn plan(&self, workload: WorkloadId) -> Result<Option<PlanView>, Gone> {
+        let (reply, plan) = oneshot::channel();
+        self.send(Input::Plan { workload, reply }).await?;
+        plan.await.map_err(|_| Gone)
+    }
+
+    /// Opens a session under a number that was never used before.
+    pub(crate) async fn opened(
+        &self,
+        cluster: ClusterName,
+        hello: Hello,
+        outbox: Outbox,
+    ) -> Result<SessionId, Gone> {
+        let session = SessionId(self.sessions.fetch_add(1, Ordering::Relaxed));
+        let opened = Input::Opened {
+            session,
+            cluster,
+            hello: Box::new(hello),
+            outbox,
+        };
+        self.send(opened).await?;
+        Ok(session)
+    }
+
+    /// Waits while the driver is behind: that is what holds a fast agent back.
+    pub(crate) async fn message(&self, session: SessionId, message: Up) -> Result<(), Gone> {
+        let message = Box::new(message);
+        self.send(Input::Message { session, message }).await
+    }
+
+    pub(crate) async fn closed(&self, session: SessionId) -> Result<(), Gone> {
+        self.send(Input::Closed { session }).await
+    }
+
+    /// Lets the machine say goodbye, and the driver end.
+    pub(crate) async fn stop(&self) {
+        if self.send(Input::Stop).await.is_ok() {
+            self.ended.cancelled().await;
+        }
+    }
+
+    async fn send(&self, input: Input) -> Result<(), Gone> {
+        self.inputs.send(input).await.map_err(|_| Gone)
+    }
+}

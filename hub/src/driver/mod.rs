@@ -1,0 +1,148 @@
+//! The driver: the only owner of the federation's machine and of the store, on a thread of its own, because a commit
+//! waits for the disk. Everyone else holds a [`Handle`]: events go in through one bounded queue, and what may be read
+//! is an immutable [`View`].
+//!
+//! A turn takes what is queued, steps the machine for each, commits all of it at once, shows the new view, and only
+//! then lets messages and answers go: write before you speak.
+
+mod clock;
+mod handle;
+mod turn;
+mod view;
+mod wait;
+
+use std::sync::Arc;
+use std::thread;
+
+use godwit_common::ClusterName;
+use godwit_common::link::{Hello, Up};
+use godwit_hub_core::{
+    Answer, Command, Config, Effect, Hub, PlanView, Record, Refused, RestoreError, SessionId,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::sessions::Outbox;
+use crate::store::{Store, StoreError};
+
+pub(crate) use handle::{Gone, Handle};
+pub(crate) use view::View;
+
+use clock::Clock;
+use turn::Driver;
+use view::Projector;
+
+/// Inputs that wait for the driver. A turn takes a millisecond or so, so this is far more than one has to wait for;
+/// beyond it, sessions stop reading from their streams, and the agents' own buffers take over.
+const QUEUE_MAX: usize = 1_024;
+
+/// Something for the machine.
+pub(crate) enum Input {
+    /// An agent has said hello; what the machine says to it goes into the outbox.
+    Opened {
+        session: SessionId,
+        cluster: ClusterName,
+        hello: Box<Hello>,
+        outbox: Outbox,
+    },
+    /// An agent has said more.
+    Message { session: SessionId, message: Box<Up> },
+    /// An agent's stream is over.
+    Closed { session: SessionId },
+    /// An operator wants something.
+    Command {
+        command: Box<Command>,
+        reply: oneshot::Sender<Result<Answer, Refused>>,
+    },
+    /// An operator asks why.
+    Plan {
+        workload: godwit_common::WorkloadId,
+        reply: oneshot::Sender<Option<PlanView>>,
+    },
+    /// Say goodbye to every agent, and end.
+    Stop,
+}
+
+/// Why there is no driver, or no longer.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its records do not fit together.
+    #[error("the store's records do not fit together")]
+    Restore(#[from] RestoreError),
+    /// The system gives no thread or runtime.
+    #[error("the driver's thread cannot be started")]
+    Thread(#[from] std::io::Error),
+    /// The thread ended without a word: a fault in the machine.
+    #[error("the driver has panicked; this is a fault of godwit-hub, and nothing unsaved has left it")]
+    Panicked,
+}
+
+/// Builds the machine from the store and starts the driver. Returns when all of that is done, and the machine's first
+/// epoch is durable.
+pub(crate) async fn start(
+    config: Config,
+    folder: std::path::PathBuf,
+    seed: u64,
+) -> Result<(Handle, Running), DriverError> {
+    let (loaded, is_loaded) = oneshot::channel();
+    let (ended, has_ended) = oneshot::channel();
+    let body = move || {
+        let result = run(config, &folder, seed, loaded);
+        // Nobody waits any more only when the process is ending anyway.
+        let _ = ended.send(result);
+    };
+    thread::Builder::new().name("driver".to_owned()).spawn(body)?;
+    let mut running = Running { has_ended };
+    tokio::select! {
+        biased;
+        Ok(handle) = is_loaded => Ok((handle, running)),
+        result = running.ended() => Err(result.err().unwrap_or(DriverError::Panicked)),
+    }
+}
+
+/// The driver's thread.
+pub(crate) struct Running {
+    has_ended: oneshot::Receiver<Result<(), DriverError>>,
+}
+
+impl Running {
+    /// Waits for the thread's end: `Ok` after [`Handle::stop`], else what went wrong.
+    pub(crate) async fn ended(&mut self) -> Result<(), DriverError> {
+        (&mut self.has_ended).await.unwrap_or(Err(DriverError::Panicked))
+    }
+}
+
+fn run(
+    config: Config,
+    folder: &std::path::Path,
+    seed: u64,
+    loaded: oneshot::Sender<Handle>,
+) -> Result<(), DriverError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    let store = Store::open(folder)?;
+    let records = store.load()?;
+    let clock = Clock::new();
+    let mut projector = Projector::default();
+    for record in &records {
+        if let Record::Journal(entry) = record {
+            projector.journal_put(Arc::new(entry.clone()));
+        }
+    }
+    tracing::info!(records = records.len(), store = %folder.display(), "the store is loaded");
+    let mut effects: Vec<Effect> = Vec::new();
+    let hub = Hub::restore(config, seed, records, clock.now(), &mut effects)?;
+    let (inputs, queue) = mpsc::channel(QUEUE_MAX);
+    let (view, views) = watch::channel(Arc::new(View::empty(hub.federation())));
+    let mut driver = Driver::new(hub, store, clock, queue, projector, view);
+    driver.settle(effects)?;
+    let stopping = CancellationToken::new();
+    // The starter may have given up: the queue is then closed, and the loop below ends at once.
+    let _ = loaded.send(Handle::new(inputs, views, stopping.clone()));
+    let _guard = stopping.drop_guard();
+    runtime.block_on(driver.turn_until_stopped())
+}

@@ -1,0 +1,226 @@
+//! Turns: what is queued, stepped, committed, shown and let go.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use godwit_common::link::Down;
+use godwit_common::{Epoch, WorkloadId};
+use godwit_hub_core::{Effect, Event, Hub, PlanView, Record, SessionId, Severity, Ticket};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::clock::Clock;
+use super::view::{Projector, View};
+use super::wait::Waiting;
+use super::{DriverError, Input};
+use crate::sessions::Outbox;
+use crate::store::{Batch, Store};
+
+/// Inputs of one turn, and so of one commit. More would make the first of them wait for the steps of the last.
+const TURN_MAX: usize = 256;
+
+pub(super) struct Driver {
+    hub: Hub,
+    store: Store,
+    clock: Clock,
+    queue: mpsc::Receiver<Input>,
+    /// Of the newest record of the federation: what guards the store.
+    epoch: Epoch,
+    outboxes: HashMap<SessionId, Outbox>,
+    waiting: Waiting,
+    projector: Projector,
+    view: watch::Sender<Arc<View>>,
+}
+
+/// What may leave once the turn's records are durable.
+enum Release {
+    Send(SessionId, Down),
+    Close(SessionId),
+    Answer(Ticket, Result<godwit_hub_core::Answer, godwit_hub_core::Refused>),
+}
+
+/// Whether another turn follows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Turn,
+    End,
+}
+
+type PlanReply = (WorkloadId, oneshot::Sender<Option<PlanView>>);
+
+impl Driver {
+    pub(super) fn new(
+        hub: Hub,
+        store: Store,
+        clock: Clock,
+        queue: mpsc::Receiver<Input>,
+        projector: Projector,
+        view: watch::Sender<Arc<View>>,
+    ) -> Self {
+        Self {
+            epoch: hub.federation().epoch,
+            hub,
+            store,
+            clock,
+            queue,
+            outboxes: HashMap::new(),
+            waiting: Waiting::default(),
+            projector,
+            view,
+        }
+    }
+
+    /// Turns until a stop, until nobody holds a handle any more, or until the store fails.
+    pub(super) async fn turn_until_stopped(mut self) -> Result<(), DriverError> {
+        let mut inputs = Vec::with_capacity(TURN_MAX);
+        loop {
+            let due = self.clock.instant(self.hub.deadline());
+            let closed = tokio::select! {
+                biased;
+                taken = self.queue.recv_many(&mut inputs, TURN_MAX) => taken == 0,
+                () = tokio::time::sleep_until(due) => false,
+            };
+            if closed || self.turn(&mut inputs)? == Next::End {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One turn; without inputs it is the machine's tick.
+    fn turn(&mut self, inputs: &mut Vec<Input>) -> Result<Next, DriverError> {
+        let mut effects = Vec::new();
+        let mut plans = Vec::new();
+        let mut next = Next::Turn;
+        if inputs.is_empty() {
+            self.hub.step(self.clock.now(), Event::Tick, &mut effects);
+        }
+        for input in inputs.drain(..) {
+            let event = match self.take(input, &mut plans) {
+                Some(event) => event,
+                None => continue,
+            };
+            if matches!(event, Event::Stopping) {
+                next = Next::End;
+            }
+            self.hub.step(self.clock.now(), event, &mut effects);
+            if next == Next::End {
+                // After the goodbye nothing counts: closing streams are no losses.
+                break;
+            }
+        }
+        self.settle(effects)?;
+        for (workload, reply) in plans {
+            // Whoever asked may have left.
+            let _ = reply.send(self.hub.plan(&workload));
+        }
+        Ok(next)
+    }
+
+    /// What the machine is told of an input; nothing of a question.
+    fn take(&mut self, input: Input, plans: &mut Vec<PlanReply>) -> Option<Event> {
+        match input {
+            Input::Opened {
+                session,
+                cluster,
+                hello,
+                outbox,
+            } => {
+                self.outboxes.insert(session, outbox);
+                let hello = *hello;
+                Some(Event::Opened {
+                    session,
+                    cluster,
+                    hello,
+                })
+            }
+            Input::Message { session, message } => Some(Event::Message {
+                session,
+                message: *message,
+            }),
+            Input::Closed { session } => {
+                self.outboxes.remove(&session);
+                Some(Event::Closed { session })
+            }
+            Input::Command { command, reply } => Some(Event::Command {
+                ticket: self.waiting.add(reply),
+                command: *command,
+            }),
+            Input::Plan { workload, reply } => {
+                plans.push((workload, reply));
+                None
+            }
+            Input::Stop => Some(Event::Stopping),
+        }
+    }
+
+    /// Makes the records durable, then shows what they mean, then lets the rest go.
+    pub(super) fn settle(&mut self, effects: Vec<Effect>) -> Result<(), DriverError> {
+        let mut batch = Batch::default();
+        let mut releases = Vec::new();
+        let mut entries = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Put(record) => {
+                    batch.put(&record);
+                    match record {
+                        Record::Federation(federation) => self.epoch = federation.epoch,
+                        Record::Journal(entry) => entries.push(Arc::new(entry)),
+                        Record::Policy(_)
+                        | Record::Workload(_)
+                        | Record::Seat { .. }
+                        | Record::Object(_)
+                        | Record::ObjectRow { .. }
+                        | Record::Ended(_)
+                        | Record::Cluster(_)
+                        | Record::Migration(_)
+                        | Record::Request(_) => {}
+                    }
+                }
+                Effect::Delete(key) => {
+                    batch.delete(&key);
+                    self.projector.deleted(&key);
+                }
+                Effect::Send { session, message } => releases.push(Release::Send(session, message)),
+                Effect::Close { session } => releases.push(Release::Close(session)),
+                Effect::Answer { ticket, answer } => releases.push(Release::Answer(ticket, answer)),
+            }
+        }
+        if !batch.is_empty() {
+            self.store.commit(self.epoch, &batch)?;
+        }
+        for entry in entries {
+            log(&entry);
+            self.projector.journal_put(entry);
+        }
+        if let Some(view) = self.projector.project(&mut self.hub) {
+            self.view.send_replace(Arc::new(view));
+        }
+        releases.into_iter().for_each(|release| self.release(release));
+        Ok(())
+    }
+
+    fn release(&mut self, release: Release) {
+        match release {
+            Release::Send(session, message) => {
+                if let Some(outbox) = self.outboxes.get(&session) {
+                    outbox.push(message);
+                }
+            }
+            Release::Close(session) => {
+                if let Some(outbox) = self.outboxes.remove(&session) {
+                    outbox.close();
+                }
+            }
+            Release::Answer(ticket, answer) => self.waiting.answer(ticket, answer),
+        }
+    }
+}
+
+/// The journal is the log of decisions: what the machine records is said once, here.
+fn log(entry: &godwit_hub_core::JournalEntry) {
+    let (number, reason, rule) = (entry.number, &*entry.reason, &*entry.rule);
+    let (subject, message) = (&*entry.subject, &*entry.message);
+    match entry.severity {
+        Severity::Normal => tracing::info!(number, reason, rule, subject, "{message}"),
+        Severity::Warning => tracing::warn!(number, reason, rule, subject, "{message}"),
+    }
+}

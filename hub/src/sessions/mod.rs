@@ -1,0 +1,88 @@
+//! The agents' door: `AgentService.Attach`. A session is one task for one stream. It checks and converts what comes
+//! in, waits while the driver is behind, and writes out what the machine has left in its [`Outbox`].
+
+mod outbox;
+mod session;
+
+use std::sync::Arc;
+
+use godwit_certs::Identity;
+use godwit_common::ClusterName;
+use godwit_proto::v1::agent_service_server::AgentService;
+use godwit_proto::v1::{AttachRequest, AttachResponse};
+use godwit_rt::serve::Peer;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+
+pub(crate) use outbox::Outbox;
+
+use crate::driver::Handle;
+use session::Session;
+
+/// Messages on their way from a session's task to its connection. What waits longer waits in the outbox, where newer
+/// targets replace older ones.
+const OUTGOING_MAX: usize = 1;
+
+/// The service.
+pub(crate) struct Agents {
+    driver: Handle,
+    slots: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+impl Agents {
+    /// At most `sessions` at once; none after `stop`.
+    pub(crate) fn new(driver: Handle, sessions: usize, stop: CancellationToken) -> Self {
+        Self {
+            driver,
+            slots: Arc::new(Semaphore::new(sessions)),
+            stop,
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl AgentService for Agents {
+    type AttachStream = ReceiverStream<Result<AttachResponse, Status>>;
+
+    async fn attach(
+        &self,
+        request: Request<Streaming<AttachRequest>>,
+    ) -> Result<Response<Self::AttachStream>, Status> {
+        let peer = Peer::of(&request)?;
+        let cluster = cluster_of(peer)?;
+        let address = peer.address;
+        let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
+            Status::resource_exhausted(
+                "the hub has as many agents' sessions as it may: try again later, or raise limits.sessions",
+            )
+        })?;
+        let (outgoing, stream) = mpsc::channel(OUTGOING_MAX);
+        let session = Session {
+            driver: self.driver.clone(),
+            cluster,
+            address,
+            incoming: request.into_inner(),
+            outgoing,
+            stop: self.stop.clone(),
+        };
+        tokio::spawn(async move {
+            session.run().await;
+            drop(slot);
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
+
+/// The certificate says for which cluster an agent speaks; nothing else does.
+fn cluster_of(peer: &Peer) -> Result<ClusterName, Status> {
+    match &peer.identity {
+        Identity::Agent { cluster } => Ok(cluster.clone()),
+        identity @ (Identity::Admin { .. } | Identity::Hub) => Err(Status::permission_denied(format!(
+            "only a member cluster's agent may attach, and this certificate says {identity}: use the certificate of an \
+             agent, spiffe://godwit/cluster/NAME/agent"
+        ))),
+    }
+}

@@ -1,0 +1,201 @@
+//! One agent's stream, from its hello to its end.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use godwit_common::ClusterName;
+use godwit_common::link::{Down, Hello, Refusal, RefusalCode, Up};
+use godwit_hub_core::SessionId;
+use godwit_proto::agent::{down_to_wire, up_from_wire};
+use godwit_proto::v1::{AttachRequest, AttachResponse};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+
+use super::Outbox;
+use crate::driver::Handle;
+
+/// An agent has its hello ready before it dials.
+const HELLO_WAIT: Duration = Duration::from_secs(10);
+/// An agent that reads nothing for so long has lost its use for what it is sent; it gets all of it in a new session.
+const STALL_MAX: Duration = Duration::from_secs(30);
+/// An agent that breaks the protocol will do so again: it need not hurry back.
+const REFUSED_RETRY: Duration = Duration::from_secs(60);
+/// A refusal's text has at most 1,024 bytes, and a character at most four.
+const PROBLEM_SHOWN: usize = 200;
+
+pub(super) struct Session {
+    pub(super) driver: Handle,
+    pub(super) cluster: ClusterName,
+    pub(super) address: SocketAddr,
+    pub(super) incoming: Streaming<AttachRequest>,
+    pub(super) outgoing: mpsc::Sender<Result<AttachResponse, Status>>,
+    pub(super) stop: CancellationToken,
+}
+
+/// Why no more is read from a stream.
+enum End {
+    /// The agent closed it, or it broke.
+    Over,
+    /// The hub is stopping.
+    Stopping,
+    /// The agent broke the protocol.
+    Broken(String),
+}
+
+impl Session {
+    /// Runs until either side ends it.
+    pub(super) async fn run(self) {
+        let Self {
+            driver,
+            cluster,
+            address,
+            mut incoming,
+            outgoing,
+            stop,
+        } = self;
+        let outbox = Outbox::default();
+        let hello = tokio::select! {
+            hello = hello(&mut incoming) => hello,
+            () = stop.cancelled() => Err(End::Stopping),
+        };
+        let hello = match hello {
+            Ok(hello) => hello,
+            Err(end) => return turn_away(end, &cluster, address, &outbox, &outgoing).await,
+        };
+        let instance = hello.instance.clone();
+        let Ok(session) = driver.opened(cluster.clone(), hello, outbox.clone()).await else {
+            return turn_away(End::Stopping, &cluster, address, &outbox, &outgoing).await;
+        };
+        tracing::debug!(session = session.0, %cluster, %instance, %address, "an agent has attached");
+        let mut writing = pin!(write(&outbox, &outgoing));
+        tokio::select! {
+            () = &mut writing => {}
+            end = read(&mut incoming, session, &driver) => {
+                // The machine hears of the end before the last words leave, which may take a while. When the driver
+                // has ended, its goodbye is in the outbox already.
+                let _ = driver.closed(session).await;
+                say(end, &cluster, address, &outbox);
+                writing.await;
+                return;
+            }
+        }
+        let _ = driver.closed(session).await;
+        tracing::debug!(session = session.0, %cluster, %instance, "a session has ended");
+    }
+}
+
+/// Ends a session that has not begun.
+async fn turn_away(
+    end: End,
+    cluster: &ClusterName,
+    address: SocketAddr,
+    outbox: &Outbox,
+    outgoing: &mpsc::Sender<Result<AttachResponse, Status>>,
+) {
+    if let End::Stopping = end {
+        // The agent is gone, or hears it.
+        let _ = outgoing.try_send(Err(Status::unavailable(
+            "the hub is stopping: try again in a moment",
+        )));
+        return;
+    }
+    say(end, cluster, address, outbox);
+    write(outbox, outgoing).await;
+}
+
+/// The last words of the hub, if there are any.
+fn say(end: End, cluster: &ClusterName, address: SocketAddr, outbox: &Outbox) {
+    match end {
+        End::Over | End::Stopping => {}
+        End::Broken(problem) => {
+            tracing::warn!(%cluster, %address, problem, "an agent broke the protocol: its session ends");
+            let message =
+                format!("{problem}; this is a fault of the agent or of something in between").into();
+            outbox.push(Down::Refusal(Refusal {
+                code: RefusalCode::Protocol,
+                message,
+                retry_after: REFUSED_RETRY,
+            }));
+        }
+    }
+    outbox.close();
+}
+
+async fn hello(incoming: &mut Streaming<AttachRequest>) -> Result<Hello, End> {
+    match timeout(HELLO_WAIT, next(incoming)).await {
+        Err(_) => Err(End::Broken(format!(
+            "no hello came within {} s",
+            HELLO_WAIT.as_secs()
+        ))),
+        Ok(Err(end)) => Err(end),
+        Ok(Ok(Up::Hello(hello))) => Ok(hello),
+        Ok(Ok(
+            Up::Heartbeat
+            | Up::Leadership(_)
+            | Up::Report(_)
+            | Up::Accepted { .. }
+            | Up::SyncWanted
+            | Up::Alarm(_)
+            | Up::Goodbye,
+        )) => Err(End::Broken(
+            "the first message of a session must be a hello".to_owned(),
+        )),
+    }
+}
+
+async fn read(incoming: &mut Streaming<AttachRequest>, session: SessionId, driver: &Handle) -> End {
+    loop {
+        let message = match next(incoming).await {
+            Ok(message) => message,
+            Err(end) => return end,
+        };
+        if driver.message(session, message).await.is_err() {
+            return End::Stopping;
+        }
+    }
+}
+
+/// The next message, checked and converted.
+async fn next(incoming: &mut Streaming<AttachRequest>) -> Result<Up, End> {
+    match incoming.message().await {
+        Ok(None) => Err(End::Over),
+        Ok(Some(message)) => up_from_wire(message).map_err(|error| End::Broken(error.to_string())),
+        Err(status) => Err(match status.code() {
+            // What the codec says of bytes that are no message, or of too many of them.
+            tonic::Code::Internal | tonic::Code::OutOfRange | tonic::Code::ResourceExhausted => {
+                End::Broken(status.message().to_owned())
+            }
+            _ => End::Over,
+        }),
+    }
+}
+
+/// Carries messages out until the outbox is closed and empty, the peer is gone, or it does not read.
+async fn write(outbox: &Outbox, outgoing: &mpsc::Sender<Result<AttachResponse, Status>>) {
+    loop {
+        let message = tokio::select! {
+            message = outbox.next() => message,
+            () = outgoing.closed() => return,
+        };
+        let Some(message) = message else {
+            return;
+        };
+        // A large state is several messages; nothing comes between them.
+        for part in down_to_wire(&message) {
+            match timeout(STALL_MAX, outgoing.send(Ok(part))).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
+                Err(_) => {
+                    tracing::warn!(
+                        "an agent has not read for {} s: its session ends",
+                        STALL_MAX.as_secs()
+                    );
+                    return;
+                }
+            }
+        }
+    }
+}
