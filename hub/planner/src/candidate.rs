@@ -97,13 +97,16 @@ impl Candidate<'_> {
         let Some(rule) = self.eligible() else {
             return Some(Cap::Excluded(excluded));
         };
-        // Of equal caps the first is named: room helps no cluster that is closed or at its maximum.
         let most = self.most(rule);
+        if rule.weight() == 0 && rule.min() <= most {
+            return Some(Cap::ZeroWeight);
+        }
+        // Of equal caps the first is named: room helps no cluster that is closed or at its maximum.
         match (self.growth, &self.room) {
             (Growth::Closed(barrier), _) if self.held == most => Some(Cap::Closed(barrier)),
             _ if rule.max() == Some(most) => Some(Cap::Maximum),
             (_, Room::Limited { replicas, scarce }) if *replicas == most => Some(Cap::Room(scarce.clone())),
-            _ => (rule.weight() == 0).then_some(Cap::ZeroWeight),
+            _ => None,
         }
     }
 }

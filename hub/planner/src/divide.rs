@@ -23,7 +23,7 @@ pub struct Division<'s> {
     limits: &'s [Limits],
     /// The policy's own division, where replicas are on their way to it.
     goal: Option<&'s [u32]>,
-    /// Where those end that were given by weight; none when none were.
+    /// Where the seats end that are given by weight; none when nothing had to be given or taken.
     edge: Option<Edge>,
 }
 
@@ -119,29 +119,33 @@ impl Division<'_> {
         if count != goal {
             return Some(Bound::Step { goal });
         }
-        let weight = limits.weight;
-        // Whether the share by weight reaches up to a replica; unknown when nothing was given by weight.
-        let reaches = |number| {
+        let Limits {
+            weight, floor, cap, ..
+        } = *limits;
+        let reaches = |edge: Edge, number| {
             let seat = Seat {
                 candidate: index as u32,
                 weight,
                 number,
             };
-            Some(self.edge?.includes(&seat, self.candidates))
+            edge.includes(&seat, self.candidates)
         };
-        let short_of_minimum = candidate.rule.is_some_and(|rule| count < rule.min());
         let would_get_more = match weight {
-            0 => count == 0,
-            _ => self.pending > 0 || reaches(count) == Some(true),
+            0 => count == 0 && floor == 0,
+            _ => self.pending > 0 || self.edge.is_some_and(|edge| reaches(edge, count)),
         };
-        if count == limits.cap && (would_get_more || short_of_minimum || candidate.eligible().is_none()) {
-            return candidate.cap().map(Bound::Cap);
+        let short_of_minimum = count == cap && candidate.rule.is_none_or(|rule| floor < rule.min());
+        if would_get_more || short_of_minimum || candidate.eligible().is_none() {
+            return Some(candidate.cap().map_or(Bound::Weight, Bound::Cap));
         }
-        let beyond_share = count > 0 && (weight == 0 || reaches(count - 1) != Some(true));
-        Some(match beyond_share {
-            true if count <= limits.floor => Bound::Minimum,
-            true => Bound::Held,
-            false => Bound::Weight,
+        let Some(edge) = self.edge else {
+            return Some(Bound::Held);
+        };
+        let within_share = weight > 0 && count.checked_sub(1).is_none_or(|last| reaches(edge, last));
+        Some(match within_share {
+            true => Bound::Weight,
+            false if count <= floor => Bound::Minimum,
+            false => Bound::Held,
         })
     }
 }
@@ -175,13 +179,15 @@ impl Filler<'_> {
     /// The policy's own division, whatever is held.
     fn own(&mut self, wanted: u32, counts: &mut Vec<u32>) -> (u32, Option<Edge>) {
         restart(counts, self.limits.iter().map(|_| 0));
-        self.fill(wanted, |_, limits| limits.cap, counts)
+        let (pending, edge) = self.fill(wanted, |_, limits| limits.cap, counts);
+        (pending, Some(edge))
     }
 
     /// What is held, with the missing given or the surplus taken.
     fn keep(&mut self, wanted: u32, counts: &mut Vec<u32>) -> (u32, Option<Edge>) {
         let kept: u64 = self.limits.iter().map(|limits| u64::from(limits.kept)).sum();
-        match u32::try_from(kept).ok().and_then(|kept| wanted.checked_sub(kept)) {
+        let missing = u32::try_from(kept).ok().and_then(|kept| wanted.checked_sub(kept));
+        let (pending, edge) = match missing {
             Some(missing) => {
                 restart(counts, self.limits.iter().map(|limits| limits.kept));
                 self.fill(missing, |_, limits| limits.cap, counts)
@@ -191,7 +197,8 @@ impl Filler<'_> {
                 restart(counts, self.limits.iter().map(|_| 0));
                 self.fill(wanted, |_, limits| limits.kept, counts)
             }
-        }
+        };
+        (pending, (missing != Some(0)).then_some(edge))
     }
 
     /// From `now` towards `goal`, both of the same total, by at most so many moves.
@@ -206,14 +213,9 @@ impl Filler<'_> {
     }
 
     /// Gives the first `give` seats that no cluster has by `counts`, none beyond `end`. Returns how many it could not
-    /// give, and where those end that were given by weight.
-    fn fill(
-        &mut self,
-        give: u32,
-        end: impl Fn(usize, &Limits) -> u32,
-        counts: &mut [u32],
-    ) -> (u32, Option<Edge>) {
-        let (mut left, mut edge) = (u64::from(give), None);
+    /// give, and where those end that are given by weight.
+    fn fill(&mut self, give: u32, end: impl Fn(usize, &Limits) -> u32, counts: &mut [u32]) -> (u32, Edge) {
+        let (mut left, mut edge) = (u64::from(give), Edge::NONE);
         for tier in TIERS {
             if left == 0 || !self.occurs(tier) {
                 continue;
@@ -238,7 +240,7 @@ impl Filler<'_> {
             let (given, end) = self.claims.serve(left, self.candidates, counts);
             left -= given;
             if given > 0 && tier.weighted && tier.part == Part::Rest {
-                edge = Some(end);
+                edge = end;
             }
         }
         (u32::try_from(left).unwrap_or(u32::MAX), edge)

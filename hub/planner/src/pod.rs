@@ -53,3 +53,72 @@ impl Toleration {
             && self.effect.is_none_or(|effect| effect == taint.effect)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taint(key: &str, value: &str, effect: TaintEffect) -> Taint {
+        Taint {
+            key: key.into(),
+            value: value.into(),
+            effect,
+        }
+    }
+
+    fn toleration(key: Option<&str>, value: Option<&str>, effect: Option<TaintEffect>) -> Toleration {
+        Toleration {
+            key: key.map(Into::into),
+            value: value.map(Into::into),
+            effect,
+        }
+    }
+
+    #[test]
+    fn a_toleration_matches_by_key_value_and_effect() {
+        let gpu = taint("gpu", "a100", TaintEffect::NoSchedule);
+        let matches = |key, value, effect| toleration(key, value, effect).tolerates(&gpu);
+        assert!(matches(Some("gpu"), Some("a100"), Some(TaintEffect::NoSchedule)));
+        assert!(matches(Some("gpu"), None, None));
+        assert!(matches(None, None, None));
+        assert!(!matches(Some("gpu"), Some("h100"), None));
+        assert!(!matches(Some("spot"), None, None));
+        assert!(!matches(Some("gpu"), None, Some(TaintEffect::NoExecute)));
+    }
+
+    #[test]
+    fn every_taint_must_be_tolerated_except_preferences() {
+        let class = |taints: &[Taint]| NodeClass {
+            taints: taints.to_vec(),
+            ..NodeClass::default()
+        };
+        let gpu = taint("gpu", "", TaintEffect::NoSchedule);
+        let spot = taint("spot", "", TaintEffect::NoExecute);
+        let soft = taint("old", "", TaintEffect::PreferNoSchedule);
+        let pod = PodShape {
+            tolerations: vec![toleration(Some("gpu"), None, None)],
+            ..PodShape::default()
+        };
+        assert!(pod.admitted_by(&class(&[])));
+        assert!(pod.admitted_by(&class(&[gpu.clone(), soft])));
+        assert!(!pod.admitted_by(&class(&[gpu, spot])));
+    }
+
+    #[test]
+    fn every_selected_label_must_be_there() {
+        let labels = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        let pod = PodShape {
+            node_selector: labels(&[("disk", "ssd"), ("zone", "a")]),
+            ..PodShape::default()
+        };
+        let admits = |pairs: &[(&str, &str)]| {
+            pod.admitted_by(&NodeClass {
+                labels: labels(pairs),
+                ..NodeClass::default()
+            })
+        };
+        assert!(admits(&[("disk", "ssd"), ("zone", "a"), ("x", "y")]));
+        assert!(!admits(&[("disk", "ssd")]));
+        assert!(!admits(&[("disk", "ssd"), ("zone", "b")]));
+    }
+}

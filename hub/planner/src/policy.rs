@@ -155,3 +155,59 @@ impl Rebalance {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_beyond_its_bounds_is_refused_by_field_and_value() {
+        let refused = |weight, min, max| Rule::new(weight, min, max).unwrap_err().to_string();
+        let over = i32::MAX as u32 + 1;
+        assert_eq!(
+            refused(over, 0, None),
+            "weight: 2147483648 is too large; give at most 2147483647"
+        );
+        assert_eq!(
+            refused(1, over, None),
+            "min: 2147483648 is too large; give at most 2147483647"
+        );
+        assert_eq!(
+            refused(1, 0, Some(over)),
+            "max: 2147483648 is too large; give at most 2147483647"
+        );
+        assert_eq!(
+            refused(1, 3, Some(2)),
+            "max: 2 is below min 3; raise max or lower min"
+        );
+        assert!(Rule::new(WEIGHT_MAX, REPLICAS_MAX, Some(REPLICAS_MAX)).is_ok());
+    }
+
+    #[test]
+    fn a_cluster_is_chosen_by_entry_then_default_then_by_there_being_no_entries() {
+        let [east, west] = ["east", "west"].map(|name| name.parse::<ClusterName>().unwrap());
+        let (heavy, light) = (Rule::new(9, 0, None).unwrap(), Rule::new(2, 0, None).unwrap());
+        let mut policy = Policy::default();
+        assert_eq!(policy.rule_for(&east), Some(Rule::default()));
+        policy.clusters.insert(east.clone(), heavy);
+        assert_eq!(
+            (policy.rule_for(&east), policy.rule_for(&west)),
+            (Some(heavy), None)
+        );
+        policy.default = Some(light);
+        assert_eq!(
+            (policy.rule_for(&east), policy.rule_for(&west)),
+            (Some(heavy), Some(light))
+        );
+    }
+
+    #[test]
+    fn a_gradual_step_is_a_tenth_rounded_up() {
+        let steps = [0, 1, 10, 11, u32::MAX].map(|wanted| Rebalance::Gradual.moves(wanted));
+        assert_eq!(steps, [0, 1, 1, 2, 429_496_730]);
+        assert_eq!(
+            (Rebalance::Never.moves(100), Rebalance::Always.moves(100)),
+            (0, u32::MAX)
+        );
+    }
+}

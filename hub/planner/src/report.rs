@@ -8,9 +8,9 @@ use std::sync::Arc;
 pub enum Bound {
     /// Its weight: the number is its share.
     Weight,
-    /// Its minimum: the share by weight is smaller.
+    /// Its minimum, as far as the total goes: the share by weight is smaller.
     Minimum,
-    /// What runs there stays: the share by weight is smaller, but nothing moves for balance now (S18).
+    /// It stays as it is: its share is another, but nothing moves for balance now (S18).
     Held,
     /// Its share is `goal`; replicas go there step by step (`rebalance: gradual`).
     Step {
@@ -87,7 +87,7 @@ impl fmt::Display for Bound {
         match self {
             Self::Weight => f.write_str("share by weight"),
             Self::Minimum => f.write_str("minimum"),
-            Self::Held => f.write_str("keeps what runs"),
+            Self::Held => f.write_str("nothing moves for balance"),
             Self::Step { goal } => write!(f, "on its way to {goal}"),
             Self::Cap(cap) => cap.fmt(f),
         }

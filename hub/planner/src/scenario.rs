@@ -93,7 +93,7 @@ impl fmt::Display for ScenarioError {
                 write!(f, "{field}: {value} is too large; give at most {REPLICAS_MAX}")
             }
             Self::DuplicateCluster(name) => {
-                write!(f, "clusters: {name:?} is given twice; give each cluster once")
+                write!(f, "clusters: {name} is given twice; give each cluster once")
             }
             Self::TooManyClusters(count) => {
                 write!(f, "clusters: {count} are too many; give at most {CLUSTERS_MAX}")
@@ -174,4 +174,134 @@ fn check(scenario: &Scenario) -> Result<BTreeMap<&ClusterName, &Cluster>, Scenar
         }
     }
     Ok(clusters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Rule;
+
+    fn cluster(name: &str, running: u32, room: Option<u32>) -> Cluster {
+        Cluster {
+            name: name.parse().unwrap(),
+            running,
+            room,
+        }
+    }
+
+    fn placements(answer: &Answer) -> Vec<(&str, u32)> {
+        answer
+            .placements
+            .iter()
+            .map(|placement| (placement.cluster.as_str(), placement.replicas))
+            .collect()
+    }
+
+    #[test]
+    fn eligible_clusters_are_answered_in_order_of_name_with_zeros() {
+        let rule = |weight| Rule::new(weight, 0, None).unwrap();
+        let entries = [("west", rule(1)), ("north", rule(1)), ("east", rule(0))];
+        let scenario = Scenario {
+            replicas: 10,
+            policy: Policy {
+                clusters: entries.map(|(name, rule)| (name.parse().unwrap(), rule)).into(),
+                ..Policy::default()
+            },
+            clusters: vec![
+                cluster("west", 3, None),
+                cluster("far", 2, None),
+                cluster("north", 0, Some(2)),
+                cluster("east", 0, None),
+            ],
+        };
+        let answer = plan(&scenario).unwrap();
+        assert_eq!(placements(&answer), [("east", 0), ("north", 2), ("west", 8)]);
+        assert_eq!((answer.pending, answer.reasons.len()), (0, 0));
+        let report: Vec<_> = answer
+            .report
+            .iter()
+            .map(|line| format!("{} {}", line.cluster, line.bound))
+            .collect();
+        let expected = [
+            "east weight is 0",
+            "far not eligible: not chosen by the policy",
+            "north no room",
+            "west share by weight",
+        ];
+        assert_eq!(report, expected);
+    }
+
+    #[test]
+    fn running_replicas_are_cut_to_the_stated_room() {
+        let clusters = vec![cluster("east", 5, Some(3)), cluster("west", 0, Some(1))];
+        let answer = plan(&Scenario {
+            replicas: 5,
+            clusters,
+            ..Scenario::default()
+        })
+        .unwrap();
+        assert_eq!(
+            (placements(&answer), answer.pending),
+            (vec![("east", 3), ("west", 1)], 1)
+        );
+        assert_eq!(answer.reasons, [Cap::Room(Scarce::Stated)]);
+    }
+
+    #[test]
+    fn the_order_of_clusters_changes_nothing() {
+        let mut clusters = vec![
+            cluster("a", 1, None),
+            cluster("b", 0, None),
+            cluster("c", 0, Some(9)),
+        ];
+        let ask = |clusters: &[Cluster]| {
+            plan(&Scenario {
+                replicas: 8,
+                clusters: clusters.to_vec(),
+                ..Scenario::default()
+            })
+            .unwrap()
+        };
+        let answer = ask(&clusters);
+        clusters.reverse();
+        assert_eq!(ask(&clusters), answer);
+    }
+
+    #[test]
+    fn bad_scenarios_are_refused_by_field() {
+        let refused = |replicas, clusters| {
+            plan(&Scenario {
+                replicas,
+                clusters,
+                ..Scenario::default()
+            })
+            .unwrap_err()
+            .to_string()
+        };
+        let over = REPLICAS_MAX + 1;
+        assert_eq!(
+            refused(over, vec![]),
+            "replicas: 2147483648 is too large; give at most 2147483647"
+        );
+        assert_eq!(
+            refused(1, vec![cluster("east", over, None)]),
+            "clusters[east].running: 2147483648 is too large; give at most 2147483647"
+        );
+        assert_eq!(
+            refused(1, vec![cluster("east", 0, Some(over))]),
+            "clusters[east].room: 2147483648 is too large; give at most 2147483647"
+        );
+        let twice = vec![cluster("east", 0, None), cluster("east", 1, None)];
+        assert_eq!(
+            refused(1, twice),
+            "clusters: east is given twice; give each cluster once"
+        );
+        let many = (0..=CLUSTERS_MAX)
+            .map(|index| cluster(&format!("c{index}"), 0, None))
+            .collect();
+        assert_eq!(
+            refused(1, many),
+            "clusters: 10001 are too many; give at most 10000"
+        );
+    }
 }

@@ -53,6 +53,9 @@ pub(crate) enum Edge {
 }
 
 impl Edge {
+    /// None are given.
+    pub(crate) const NONE: Self = Self::Level(Level::ZERO);
+
     /// Whether a seat is among those that are given.
     pub(crate) fn includes(&self, seat: &Seat, candidates: &[Candidate<'_>]) -> bool {
         match self {
