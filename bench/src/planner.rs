@@ -61,7 +61,7 @@ const KINDS: [Kind; 5] = [
     ("fresh, equal weights", equal, Rebalance::Never),
     ("fresh, tight rooms", tight, Rebalance::Never),
     ("one cluster lost", lost, Rebalance::Never),
-    ("it is back, gradual step", back, Rebalance::Gradual),
+    ("half are back, gradual step", back, Rebalance::Gradual),
 ];
 
 fn kinds() {
@@ -116,8 +116,13 @@ fn lost(fleet: &mut [Candidate<'_>]) {
     }
 }
 
+/// Half of the clusters were lost and are back: far more is to move than one step moves.
 fn back(fleet: &mut [Candidate<'_>]) {
-    lost(fleet);
+    settle(fleet);
+    fleet
+        .iter_mut()
+        .step_by(2)
+        .for_each(|cluster| cluster.growth = Growth::Excluded(Barrier::Lost));
     settle(fleet);
     fleet
         .iter_mut()

@@ -3,7 +3,7 @@
 mod reference;
 
 use godwit_common::ClusterName;
-use godwit_planner::{Barrier, Candidate, Growth, Room, Rule, Scarce, Scratch, divide};
+use godwit_planner::{Barrier, Bound, Candidate, Cap, Growth, Room, Rule, Scarce, Scratch, divide};
 use proptest::prelude::*;
 use reference::{before, cap, keep, most, own};
 
@@ -135,7 +135,12 @@ proptest! {
             if moves == u32::MAX && sum(&floors) <= u64::from(wanted) {
                 prop_assert!(floors.iter().zip(division.counts).all(|(floor, count)| floor <= count));
             }
-            prop_assert!((0..candidates.len()).all(|index| division.bound(index).is_some()));
+            for (index, candidate) in candidates.iter().enumerate() {
+                let bound = division.bound(index).expect("one for each candidate");
+                prop_assert!(tells_the_truth(&bound, candidate, division.counts[index]), "{bound:?} {candidate:?}");
+                let weight = candidate.rule.map_or(1, Rule::weight);
+                prop_assert!(division.pending == 0 || weight == 0 || matches!(bound, Bound::Cap(_)), "{bound:?}");
+            }
         }
     }
 
@@ -232,6 +237,31 @@ proptest! {
                 prop_assert!(before(&candidates, given, left).is_lt(), "{:?} {:?}", given, left);
             }
         }
+    }
+}
+
+/// Whether what is said to have decided a number agrees with it.
+fn tells_the_truth(bound: &Bound, candidate: &Candidate<'_>, count: u32) -> bool {
+    let rule = candidate.rule.unwrap_or_default();
+    match bound {
+        Bound::Weight => rule.weight() > 0,
+        Bound::Held => true,
+        Bound::Minimum => count <= rule.min(),
+        Bound::Step { goal } => *goal != count,
+        Bound::Cap(Cap::Maximum) => rule.max() == Some(count),
+        Bound::Cap(Cap::ZeroWeight) => rule.weight() == 0 && count == 0,
+        Bound::Cap(Cap::Room(scarce)) => {
+            candidate.room
+                == Room::Limited {
+                    replicas: count,
+                    scarce: scarce.clone(),
+                }
+        }
+        Bound::Cap(Cap::Closed(barrier)) => {
+            candidate.growth == Growth::Closed(*barrier) && count == candidate.held
+        }
+        Bound::Cap(Cap::Excluded(Barrier::Policy)) => candidate.rule.is_none() && count == 0,
+        Bound::Cap(Cap::Excluded(barrier)) => candidate.growth == Growth::Excluded(*barrier) && count == 0,
     }
 }
 
