@@ -51,7 +51,7 @@ impl PartialOrd for Entry {
     }
 }
 
-/// The largest remainders (Hamilton's method), as Karmada divides by static weights: its cost does not grow with
+/// The largest remainders (Hamilton's method), the usual way to divide by static weights: its cost does not grow with
 /// the replicas either, but one more replica may take one away from a cluster (the Alabama paradox).
 pub(crate) fn largest_remainder(replicas: u32, fleet: &[Candidate<'_>]) -> Vec<u32> {
     let total: u64 = fleet.iter().map(weight).sum::<u64>().max(1);
