@@ -23,10 +23,16 @@ pub const MAX_OBJECTS: usize = 1_000;
 /// There must be at least one Deployment or StatefulSet, and no two objects with one identity. All mistakes are
 /// reported together, up to a limit.
 pub fn parse_application(text: &str) -> Result<Application, ManifestErrors> {
+    parse_application_in(text, DEFAULT_NAMESPACE)
+}
+
+/// The same, with a valid namespace for the objects that name none, as `kubectl --namespace` gives it.
+pub fn parse_application_in(text: &str, namespace: &str) -> Result<Application, ManifestErrors> {
     let errors = RefCell::new(Collector::default());
     let documents = source::read(text, &errors);
     let mut reading = Reading {
         errors: &errors,
+        namespace,
         objects: 0,
         seen: BTreeMap::new(),
         workloads: Vec::new(),
@@ -40,10 +46,7 @@ pub fn parse_application(text: &str) -> Result<Application, ManifestErrors> {
     if errors.is_empty() && workloads.is_empty() {
         errors.push(no_workload(dependents.len()));
     }
-    errors.finish(Application {
-        workloads,
-        dependents,
-    })
+    errors.finish(Application { workloads, dependents })
 }
 
 fn no_workload(dependents: usize) -> crate::ManifestError {
@@ -51,17 +54,18 @@ fn no_workload(dependents: usize) -> crate::ManifestError {
         0 => "the text is empty".to_owned(),
         _ => "none of the objects is a workload".to_owned(),
     };
-    source::whole_text(
-        problem,
-        "an application has at least one Deployment or StatefulSet",
-    )
+    source::whole_text(problem, "an application has at least one Deployment or StatefulSet")
 }
+
+/// The namespace of an object that names none, as in Kubernetes.
+pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 
 /// What makes two objects the same to an API server: its group, and not the version.
 type Identity = [String; 4];
 
 struct Reading<'a> {
     errors: &'a RefCell<Collector>,
+    namespace: &'a str,
     objects: usize,
     /// Each identity, with the document that first had it.
     seen: BTreeMap<Identity, usize>,
@@ -87,7 +91,7 @@ impl Reading<'_> {
         }
         let typed = of_list.and_then(|of_list| of_list.give_to(node));
         let node = typed.as_ref().unwrap_or(node);
-        let report = metadata::report(self.errors, document, node);
+        let report = metadata::report((self.errors, self.namespace), document, node);
         let field = Field::root(node, path.to_owned(), &report);
         if self.objects > MAX_OBJECTS {
             field.refuse(
@@ -129,10 +133,7 @@ impl Reading<'_> {
             Handling::Unknown(known) => {
                 let problem = format!("Kubernetes has no {kind} in {api_version}");
                 let remedy = hint::remedy(kind, known);
-                field.refuse(
-                    problem,
-                    format!("{remedy} (a custom kind has a group with a dot)"),
-                );
+                field.refuse(problem, format!("{remedy} (a custom kind has a group with a dot)"));
             }
         }
     }
@@ -158,10 +159,8 @@ impl Reading<'_> {
 fn fits(manifest: &str, field: &Field<'_>) -> bool {
     let fits = manifest.len() <= MANIFEST_MAX;
     if !fits {
-        let problem = format!(
-            "the object has {} bytes of JSON, and at most {MANIFEST_MAX} are stored",
-            manifest.len()
-        );
+        let problem =
+            format!("the object has {} bytes of JSON, and at most {MANIFEST_MAX} are stored", manifest.len());
         field.refuse(problem, "make it smaller, or divide it");
     }
     fits
@@ -187,16 +186,10 @@ struct ItemType {
 
 fn item_type(list: &Node) -> Option<ItemType> {
     let kind = list.get("kind")?;
-    let of_item = kind
-        .as_text()?
-        .strip_suffix("List")
-        .filter(|kind| !kind.is_empty())?;
+    let of_item = kind.as_text()?.strip_suffix("List").filter(|kind| !kind.is_empty())?;
     Some(ItemType {
         api_version: list.get("apiVersion")?.clone(),
-        kind: Node {
-            position: kind.position,
-            data: Data::Text(of_item.to_owned()),
-        },
+        kind: Node { position: kind.position, data: Data::Text(of_item.to_owned()) },
     })
 }
 
@@ -212,9 +205,6 @@ impl ItemType {
         let mut map = map.clone();
         map.insert("apiVersion".to_owned(), self.api_version.clone());
         map.insert("kind".to_owned(), self.kind.clone());
-        Some(Node {
-            position: item.position,
-            data: Data::Map(map),
-        })
+        Some(Node { position: item.position, data: Data::Map(map) })
     }
 }

@@ -10,6 +10,8 @@ use crate::node::{Data, Node};
 /// Where mistakes of one object go, and what they have in common.
 pub(crate) struct Report<'a> {
     pub(crate) errors: &'a RefCell<Collector>,
+    /// The namespace of objects that name none.
+    pub(crate) namespace: &'a str,
     /// Which document the object is in, counted from 1.
     pub(crate) document: usize,
     /// The line before the document's first.
@@ -20,10 +22,9 @@ pub(crate) struct Report<'a> {
 
 impl Report<'_> {
     fn refuse(&self, node: &Node, field: &str, problem: String, remedy: String) {
-        let position = node.position.map(|Position { line, column }| Position {
-            line: line + self.lines_before,
-            column,
-        });
+        let position = node
+            .position
+            .map(|Position { line, column }| Position { line: line + self.lines_before, column });
         self.errors.borrow_mut().push(ManifestError {
             document: Some(self.document),
             position,
@@ -48,10 +49,14 @@ impl<'a> Field<'a> {
         Self { node, path, report }
     }
 
+    /// The namespace of an object that names none.
+    pub(crate) fn default_namespace(&self) -> &'a str {
+        self.report.namespace
+    }
+
     /// Reports what is wrong with this field.
     pub(crate) fn refuse(&self, problem: impl Into<String>, remedy: impl Into<String>) {
-        self.report
-            .refuse(self.node, &self.path, problem.into(), remedy.into());
+        self.report.refuse(self.node, &self.path, problem.into(), remedy.into());
     }
 
     /// Reports that this field is not what it must be.
@@ -63,10 +68,7 @@ impl<'a> Field<'a> {
     /// The mapping that this must be.
     pub(crate) fn object(&self) -> Option<Object<'a>> {
         match &self.node.data {
-            Data::Map(map) => Some(Object {
-                map,
-                at: self.clone(),
-            }),
+            Data::Map(map) => Some(Object { map, at: self.clone() }),
             Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) | Data::List(_) => {
                 self.refuse_value("a mapping");
                 None
@@ -195,10 +197,7 @@ impl<'a> Object<'a> {
     /// Reports each field that is not one of `known`.
     pub(crate) fn only(&self, known: &[&str]) {
         let known_set: BTreeSet<&str> = known.iter().copied().collect();
-        let unknown = self
-            .map
-            .iter()
-            .filter(|(key, _)| !known_set.contains(key.as_str()));
+        let unknown = self.map.iter().filter(|(key, _)| !known_set.contains(key.as_str()));
         // Suggestions for errors that nobody will see are not worth their time.
         for (key, node) in unknown.take(crate::error::MAX_ERRORS + 1) {
             let field = self.child(key, node);
@@ -212,21 +211,15 @@ impl<'a> Object<'a> {
     }
 
     fn child(&self, key: &str, node: &'a Node) -> Field<'a> {
-        let plain = !key.is_empty()
-            && key
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let plain =
+            !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         let parent = &self.at.path;
         let path = match (plain, parent.is_empty()) {
             (true, true) => key.to_owned(),
             (true, false) => format!("{parent}.{key}"),
             (false, _) => format!("{parent}[{}]", clip(key)),
         };
-        Field {
-            node,
-            path,
-            report: self.at.report,
-        }
+        Field { node, path, report: self.at.report }
     }
 }
 

@@ -27,7 +27,7 @@ mod source;
 mod workload;
 mod yaml;
 
-pub use application::{MAX_OBJECTS, parse_application};
+pub use application::{MAX_OBJECTS, parse_application, parse_application_in};
 pub use canonical::canonical_json;
 pub use error::{MAX_ERRORS, ManifestError, ManifestErrors, Position};
 pub use model::{Application, Dependent, PodShape, Toleration, Workload};

@@ -5,14 +5,12 @@ use std::cell::RefCell;
 use godwit_common::{ObjectKey, PolicyName, WorkloadId};
 
 use crate::POLICY_ANNOTATION;
+use crate::application::DEFAULT_NAMESPACE;
 use crate::catalog::{GODWIT_GROUP, Scope};
 use crate::error::Collector;
 use crate::field::{Object, Report};
 use crate::hint;
 use crate::node::Node;
-
-/// The namespace of an object that names none, as in Kubernetes.
-const DEFAULT_NAMESPACE: &str = "default";
 
 /// The object as messages name it, as far as it can be told.
 pub(crate) fn title(node: &Node) -> String {
@@ -27,14 +25,15 @@ pub(crate) fn title(node: &Node) -> String {
     title.trim().chars().take(SHOWN).collect()
 }
 
-/// The report of one object in a document.
+/// The report of one object in a document; `namespace` is that of objects which name none.
 pub(crate) fn report<'a>(
-    errors: &'a RefCell<Collector>,
+    (errors, namespace): (&'a RefCell<Collector>, &'a str),
     document: &crate::source::Document,
     node: &Node,
 ) -> Report<'a> {
     Report {
         errors,
+        namespace,
         document: document.index,
         lines_before: document.lines_before,
         object: title(node),
@@ -100,10 +99,8 @@ fn name_of<'a>(metadata: &Object<'a>, kind: &str, role: Role) -> Option<&'a str>
     if metadata.get("name").is_none()
         && let Some(generated) = metadata.get("generateName")
     {
-        generated.refuse(
-            "a generated name differs in each cluster and each time",
-            "write metadata.name instead",
-        );
+        generated
+            .refuse("a generated name differs in each cluster and each time", "write metadata.name instead");
         return None;
     }
     let field = metadata.require("name", "give the object a name")?;
@@ -124,7 +121,7 @@ fn name_of<'a>(metadata: &Object<'a>, kind: &str, role: Role) -> Option<&'a str>
 fn namespace_of<'a>(metadata: &Object<'a>, kind: &str, scope: Scope) -> Option<&'a str> {
     let field = metadata.get("namespace");
     match (scope, field) {
-        (Scope::Namespaced, None) => Some(DEFAULT_NAMESPACE),
+        (Scope::Namespaced, None) => Some(metadata.at.default_namespace()),
         (Scope::Cluster, None) => Some(""),
         (Scope::Cluster, Some(field)) => {
             field.refuse(format!("a {kind} belongs to no namespace"), "remove the field");
@@ -191,10 +188,7 @@ pub(crate) fn refuse_reserved(labels: &Object<'_>, known: &[&str]) {
                 [] => "remove it".to_owned(),
                 _ => hint::remedy(key, known),
             };
-            field.refuse(
-                format!("{key} is not for manifests: the prefix is Godwit's own"),
-                remedy,
-            );
+            field.refuse(format!("{key} is not for manifests: the prefix is Godwit's own"), remedy);
         }
     }
 }

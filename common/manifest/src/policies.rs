@@ -7,6 +7,7 @@ use std::time::Duration;
 use godwit_common::{ClusterName, PolicyName};
 
 use crate::MAX_REPLICAS;
+use crate::application::DEFAULT_NAMESPACE;
 use crate::catalog;
 use crate::error::{Collector, ManifestErrors};
 use crate::field::{Field, Object};
@@ -27,11 +28,7 @@ const LOST_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// What S1 says where a policy says nothing.
 const LOST_AFTER: Duration = Duration::from_secs(10);
 
-const DEFAULT_SHARE: ClusterShare = ClusterShare {
-    weight: 1,
-    min: 0,
-    max: None,
-};
+const DEFAULT_SHARE: ClusterShare = ClusterShare { weight: 1, min: 0, max: None };
 
 /// Reads policies: YAML or JSON, one policy a document, at least one, and no two of one name. What a policy leaves out
 /// has its default in the result. All mistakes are reported together, up to a limit.
@@ -47,10 +44,7 @@ pub fn parse_policies(text: &str) -> Result<Vec<PolicySpec>, ManifestErrors> {
     }
     let mut errors = errors.into_inner();
     if errors.is_empty() && policies.is_empty() {
-        errors.push(source::whole_text(
-            "the text is empty",
-            "write at least one policy",
-        ));
+        errors.push(source::whole_text("the text is empty", "write at least one policy"));
     }
     errors.finish(policies)
 }
@@ -60,7 +54,7 @@ fn read(
     errors: &RefCell<Collector>,
     names: &mut BTreeSet<PolicyName>,
 ) -> Option<PolicySpec> {
-    let report = metadata::report(errors, document, &document.root);
+    let report = metadata::report((errors, DEFAULT_NAMESPACE), document, &document.root);
     let field = Field::root(&document.root, String::new(), &report);
     let object = field.object()?;
     let (api_version, kind) = metadata::type_of(&object)?;
@@ -91,10 +85,7 @@ fn name_of(object: &Object<'_>, names: &mut BTreeSet<PolicyName>) -> Option<Poli
     match field.text()?.parse::<PolicyName>() {
         Ok(name) if names.insert(name.clone()) => Some(name),
         Ok(name) => {
-            field.refuse(
-                format!("there is already a policy {name}"),
-                "remove one of the two, or rename it",
-            );
+            field.refuse(format!("there is already a policy {name}"), "remove one of the two, or rename it");
             None
         }
         Err(error) => {
@@ -115,9 +106,7 @@ fn read_spec(spec: &Object<'_>, name: PolicyName) -> Option<PolicySpec> {
         "rebalance",
         "strategy",
     ]);
-    let default = spec
-        .get("default")
-        .map(|field| share(Some(&field), DEFAULT_SHARE));
+    let default = spec.get("default").map(|field| share(Some(&field), DEFAULT_SHARE));
     let policy = PolicySpec {
         name,
         strategy: strategy(spec),
@@ -180,9 +169,7 @@ fn clusters(spec: &Object<'_>, default: ClusterShare) -> BTreeMap<ClusterName, C
         }
         if clusters.len() > CLUSTERS_MAX {
             let problem = format!("there are more than {CLUSTERS_MAX} clusters");
-            object
-                .at
-                .refuse(problem, "name only those that differ from the default");
+            object.at.refuse(problem, "name only those that differ from the default");
             break;
         }
     }
@@ -196,11 +183,8 @@ fn strategy(spec: &Object<'_>) -> Strategy {
 }
 
 fn rebalance(spec: &Object<'_>) -> Rebalance {
-    let choices = [
-        ("never", Rebalance::Never),
-        ("gradual", Rebalance::Gradual),
-        ("always", Rebalance::Always),
-    ];
+    let choices =
+        [("never", Rebalance::Never), ("gradual", Rebalance::Gradual), ("always", Rebalance::Always)];
     let chosen = spec.get("rebalance").and_then(|field| field.choice(&choices));
     chosen.unwrap_or(Rebalance::Never)
 }
@@ -216,9 +200,7 @@ fn mode(spec: &Object<'_>) -> Mode {
         );
         return Mode::Available;
     }
-    field
-        .choice(&[("available", Mode::Available)])
-        .unwrap_or(Mode::Available)
+    field.choice(&[("available", Mode::Available)]).unwrap_or(Mode::Available)
 }
 
 fn priority(spec: &Object<'_>) -> i32 {

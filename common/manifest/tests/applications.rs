@@ -1,41 +1,30 @@
 //! Applications: what is read out of manifests, and what clusters get.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the examples are files; only the package itself reads none"
-)]
+#![expect(clippy::disallowed_methods, reason = "the examples are files; only the package itself reads none")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use godwit_common::{Resources, Taint, TaintEffect};
-use godwit_manifest::{Application, Workload, parse_application, parse_policies, separate};
+use godwit_manifest::{
+    Application, Workload, parse_application, parse_application_in, parse_policies, separate,
+};
 
 fn pod(spec: &str) -> Workload {
     let head = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector: {matchLabels: {a: b}}\n";
     let text = format!("{head}  template:\n    metadata: {{labels: {{a: b}}}}\n    spec:\n{spec}");
-    parse_application(&text)
-        .unwrap_or_else(|errors| panic!("{errors}"))
-        .workloads
-        .remove(0)
+    parse_application(&text).unwrap_or_else(|errors| panic!("{errors}")).workloads.remove(0)
 }
 
 /// CPU in millicores and memory in MiB of one replica.
 fn cpu_and_memory(spec: &str) -> (u64, u64) {
-    let Resources {
-        cpu_millis,
-        memory_bytes,
-        pods,
-        ..
-    } = pod(spec).pod.requests;
+    let Resources { cpu_millis, memory_bytes, pods, .. } = pod(spec).pod.requests;
     assert_eq!(pods, 1);
     (cpu_millis, memory_bytes >> 20)
 }
 
 fn example(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../examples")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
@@ -59,10 +48,7 @@ fn the_larger_of_running_and_starting_counts() {
     // Limits stand in for requests that are missing, resource by resource.
     let limits = "      containers: [{name: a, image: a, resources: {requests: {cpu: 100m}, limits: {cpu: 1, memory: 32Mi}}}]\n";
     assert_eq!(cpu_and_memory(limits), (100, 32));
-    assert_eq!(
-        cpu_and_memory("      containers: [{name: a, image: a}]\n"),
-        (0, 0)
-    );
+    assert_eq!(cpu_and_memory("      containers: [{name: a, image: a}]\n"), (0, 0));
 }
 
 #[test]
@@ -100,11 +86,8 @@ fn devices_and_huge_pages_are_extended_resources() {
     let spec = "      containers: [{name: c, image: a, resources: {limits: {example.com/gpu: 2, hugepages-2Mi: 4Mi, ephemeral-storage: 1Gi, example.com/none: 0}}}]\n";
     let requests = pod(spec).pod.requests;
     assert_eq!(requests.ephemeral_bytes, 1 << 30);
-    let extended: Vec<(&str, u64)> = requests
-        .extended
-        .iter()
-        .map(|(name, amount)| (&**name, *amount))
-        .collect();
+    let extended: Vec<(&str, u64)> =
+        requests.extended.iter().map(|(name, amount)| (&**name, *amount)).collect();
     assert_eq!(extended, [("example.com/gpu", 2), ("hugepages-2Mi", 4 << 20)]);
 }
 
@@ -117,14 +100,8 @@ fn node_selectors_and_tolerations_are_read() {
     let pod = pod(spec).pod;
     assert_eq!(pod.node_selector.len(), 1);
     let tolerates = |key: &str, value: &str, effect| {
-        let taint = Taint {
-            key: key.into(),
-            value: value.into(),
-            effect,
-        };
-        pod.tolerations
-            .iter()
-            .any(|toleration| toleration.tolerates(&taint))
+        let taint = Taint { key: key.into(), value: value.into(), effect };
+        pod.tolerations.iter().any(|toleration| toleration.tolerates(&taint))
     };
     assert!(tolerates("spot", "x", TaintEffect::NoSchedule));
     assert!(tolerates("team", "shop", TaintEffect::NoSchedule));
@@ -160,24 +137,12 @@ items:
     let from_json = parse_application(json).unwrap();
     let (yaml, json) = (&from_yaml.workloads[0], &from_json.workloads[0]);
     assert_eq!(yaml.manifest, json.manifest);
-    assert!(
-        !yaml.manifest.contains("replicas") && !yaml.manifest.contains("policy"),
-        "{}",
-        yaml.manifest
-    );
+    assert!(!yaml.manifest.contains("replicas") && !yaml.manifest.contains("policy"), "{}", yaml.manifest);
     assert_eq!((yaml.replicas, json.replicas), (7, 2));
     assert_eq!(yaml.policy.as_ref().map(|policy| policy.as_str()), Some("even"));
-    let keys: Vec<String> = from_yaml
-        .dependents
-        .iter()
-        .map(|dependent| dependent.key.to_string())
-        .collect();
+    let keys: Vec<String> = from_yaml.dependents.iter().map(|dependent| dependent.key.to_string()).collect();
     assert_eq!(keys, ["Widget default/w", "ClusterRole a:B"]);
-    assert!(
-        from_yaml.dependents[0]
-            .manifest
-            .ends_with(r#""spec":{"a":1,"b":2}}"#)
-    );
+    assert!(from_yaml.dependents[0].manifest.ends_with(r#""spec":{"a":1,"b":2}}"#));
 }
 
 #[test]
@@ -195,10 +160,7 @@ fn policies_and_applications_are_told_apart_without_moving_a_line() {
     let separated = separate(json).unwrap();
     let policies = separated.policies.unwrap();
     assert_eq!(policies.trim(), r#"{"apiVersion": "godwit.dev/v1"}"#);
-    assert_eq!(
-        separated.application.unwrap().replace(' ', ""),
-        r#"{"apiVersion":"v1"}{"apiVersion":"v2"}"#
-    );
+    assert_eq!(separated.application.unwrap().replace(' ', ""), r#"{"apiVersion":"v1"}{"apiVersion":"v2"}"#);
     assert_eq!(separate("---\n").unwrap().application, None);
 }
 
@@ -206,23 +168,14 @@ fn policies_and_applications_are_told_apart_without_moving_a_line() {
 fn the_examples_mean_what_their_descriptions_say() {
     let web = application("web.yaml");
     assert_eq!((web.workloads.len(), web.dependents.len()), (1, 4));
-    assert_eq!(
-        (web.workloads[0].replicas, web.workloads[0].min_ready_seconds),
-        (20, 5)
-    );
+    assert_eq!((web.workloads[0].replicas, web.workloads[0].min_ready_seconds), (20, 5));
 
     let orders = application("api-and-batch.yaml");
     let [api, worker] = orders.workloads.as_slice() else {
         panic!("two workloads, but {}", orders.workloads.len());
     };
-    assert_eq!(
-        (api.pod.requests.cpu_millis, api.pod.requests.memory_bytes),
-        (2250, 4 << 30)
-    );
-    assert_eq!(
-        (worker.pod.requests.cpu_millis, worker.pod.tolerations.len()),
-        (500, 1)
-    );
+    assert_eq!((api.pod.requests.cpu_millis, api.pod.requests.memory_bytes), (2250, 4 << 30));
+    assert_eq!((worker.pod.requests.cpu_millis, worker.pod.tolerations.len()), (500, 1));
     assert_eq!(&*api.id.namespace, "default");
 
     let store = application("store.yaml").workloads.remove(0);
@@ -244,16 +197,32 @@ fn every_example_is_valid_and_every_policy_that_one_names_is_among_them() {
         .flat_map(|text| parse_policies(text).unwrap())
         .map(|policy| policy.name.to_string())
         .collect();
-    let applications: Vec<Application> = files(folder)
-        .iter()
-        .map(|text| parse_application(text).unwrap())
-        .collect();
+    let applications: Vec<Application> =
+        files(folder).iter().map(|text| parse_application(text).unwrap()).collect();
     assert!(policies.len() >= 2 && applications.len() >= 3);
     for workload in applications.iter().flat_map(|application| &application.workloads) {
-        let known = workload
-            .policy
-            .as_ref()
-            .is_none_or(|policy| policies.contains(&policy.to_string()));
+        let known = workload.policy.as_ref().is_none_or(|policy| policies.contains(&policy.to_string()));
         assert!(known, "{} names {:?}", workload.id, workload.policy);
     }
+}
+
+#[test]
+fn a_given_namespace_is_for_objects_that_name_none() {
+    let text = "\
+{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: b, namespace: other}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: {selector: {matchLabels: {a: b}},
+ template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}}
+";
+    let application = parse_application_in(text, "shop").unwrap();
+    let keys: Vec<String> =
+        application.dependents.iter().map(|dependent| dependent.key.to_string()).collect();
+    assert_eq!(keys, ["ConfigMap shop/a", "ConfigMap other/b", "Namespace shop"]);
+    assert_eq!(&*application.workloads[0].id.namespace, "shop");
+    assert!(application.workloads[0].manifest.contains(r#""namespace":"shop""#));
+    assert!(parse_application_in(text, "Not valid").is_err());
 }
