@@ -1,0 +1,5 @@
+//! The `kubesim` program.
+
+fn main() -> std::process::ExitCode {
+    kubesim::main_with_args(std::env::args_os())
+}
