@@ -17,19 +17,12 @@ pub struct Backoff {
 impl Backoff {
     /// Starts with waits of up to `first`; no wait is longer than `cap`.
     pub fn new(first: Duration, cap: Duration) -> Self {
-        Self {
-            first,
-            cap,
-            attempts: 0,
-        }
+        Self { first, cap, attempts: 0 }
     }
 
     /// The wait before the next attempt.
     pub fn next(&mut self, rng: &mut Rng) -> Duration {
-        let bound = self
-            .first
-            .saturating_mul(1 << self.attempts.min(16))
-            .min(self.cap);
+        let bound = self.first.saturating_mul(1 << self.attempts.min(16)).min(self.cap);
         self.attempts = self.attempts.saturating_add(1);
         let bound_ms = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX);
         Duration::from_millis(rng.below(bound_ms.saturating_add(1)))

@@ -80,15 +80,7 @@ pub struct Uid(pub u128);
 impl fmt::Display for Uid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hex = format!("{:032x}", self.0);
-        write!(
-            f,
-            "{}-{}-{}-{}-{}",
-            &hex[..8],
-            &hex[8..12],
-            &hex[12..16],
-            &hex[16..20],
-            &hex[20..]
-        )
+        write!(f, "{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
     }
 }
 
@@ -102,23 +94,15 @@ impl FromStr for Uid {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let wrong = |reason| NameError {
-            what: "uid",
-            value: clip(text),
-            reason,
-        };
+        let wrong = |reason| NameError { what: "uid", value: clip(text), reason };
         if text.len() != 36 || !text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') {
-            return Err(wrong(
-                "it must be a UUID, such as 6ba7b810-9dad-11d1-80b4-00c04fd430c8",
-            ));
+            return Err(wrong("it must be a UUID, such as 6ba7b810-9dad-11d1-80b4-00c04fd430c8"));
         }
         let hex: String = text.chars().filter(|c| *c != '-').collect();
         if hex.len() != 32 {
             return Err(wrong("a UUID has 32 hexadecimal digits"));
         }
-        u128::from_str_radix(&hex, 16)
-            .map(Uid)
-            .map_err(|_| wrong("its digits must be hexadecimal"))
+        u128::from_str_radix(&hex, 16).map(Uid).map_err(|_| wrong("its digits must be hexadecimal"))
     }
 }
 
@@ -139,11 +123,7 @@ impl WorkloadId {
         check("namespace", namespace, LABEL_MAX, false)?;
         check("name", name, SUBDOMAIN_MAX, true)?;
         check_kind(kind)?;
-        Ok(Self {
-            namespace: namespace.into(),
-            kind: kind.into(),
-            name: name.into(),
-        })
+        Ok(Self { namespace: namespace.into(), kind: kind.into(), name: name.into() })
     }
 }
 
@@ -170,10 +150,7 @@ impl ObjectKey {
     /// A key of valid parts; an empty `namespace` means cluster-scoped.
     pub fn new(api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Self, NameError> {
         let parts: Vec<&str> = api_version.split('/').collect();
-        if parts.len() > 2
-            || parts
-                .iter()
-                .any(|part| check("apiVersion", part, SUBDOMAIN_MAX, true).is_err())
+        if parts.len() > 2 || parts.iter().any(|part| check("apiVersion", part, SUBDOMAIN_MAX, true).is_err())
         {
             return Err(NameError {
                 what: "apiVersion",
@@ -219,22 +196,12 @@ fn check_kind(kind: &str) -> Result<(), NameError> {
         return Ok(());
     }
     let reason = "it must be a capital letter followed by letters and digits, such as Deployment";
-    Err(NameError {
-        what: "kind",
-        value: clip(kind),
-        reason,
-    })
+    Err(NameError { what: "kind", value: clip(kind), reason })
 }
 
 /// RFC 1123: lower-case letters, digits and hyphens, first and last a letter or digit; dots where allowed.
 fn check(what: &'static str, text: &str, max: usize, dots: bool) -> Result<(), NameError> {
-    let wrong = |reason| {
-        Err(NameError {
-            what,
-            value: clip(text),
-            reason,
-        })
-    };
+    let wrong = |reason| Err(NameError { what, value: clip(text), reason });
     if text.is_empty() {
         return wrong("it must not be empty");
     }
@@ -251,11 +218,7 @@ fn check(what: &'static str, text: &str, max: usize, dots: bool) -> Result<(), N
         let ends = bytes.first().copied().is_some_and(plain) && bytes.last().copied().is_some_and(plain);
         ends && bytes.iter().all(|b| plain(*b) || *b == b'-')
     };
-    let valid = if dots {
-        text.split('.').all(label)
-    } else {
-        label(text)
-    };
+    let valid = if dots { text.split('.').all(label) } else { label(text) };
     if valid {
         return Ok(());
     }
@@ -296,13 +259,7 @@ mod tests {
         let uid = Uid(0x6ba7_b810_9dad_11d1_80b4_00c0_4fd4_30c8);
         assert_eq!(uid.to_string(), "6ba7b810-9dad-11d1-80b4-00c04fd430c8");
         assert_eq!(uid.to_string().parse(), Ok(uid));
-        for bad in [
-            "",
-            "x",
-            "6ba7b810-9dad-11d1-80b4-00c04fd430cg",
-            &"-".repeat(36),
-            &"é".repeat(18),
-        ] {
+        for bad in ["", "x", "6ba7b810-9dad-11d1-80b4-00c04fd430cg", &"-".repeat(36), &"é".repeat(18)] {
             assert!(bad.parse::<Uid>().is_err(), "{bad}");
         }
     }

@@ -22,11 +22,7 @@ impl Resources {
     /// How many times `request` fits into this; `u64::MAX` when the request asks for nothing.
     pub fn fits(&self, request: &Resources) -> u64 {
         let times = |free: u64, asked: u64| free.checked_div(asked).unwrap_or(u64::MAX);
-        let extended = request
-            .extended
-            .iter()
-            .map(|(name, asked)| times(self.extended(name), *asked))
-            .min();
+        let extended = request.extended.iter().map(|(name, asked)| times(self.extended(name), *asked)).min();
         times(self.cpu_millis, request.cpu_millis)
             .min(times(self.memory_bytes, request.memory_bytes))
             .min(times(self.ephemeral_bytes, request.ephemeral_bytes))
@@ -49,9 +45,7 @@ impl Resources {
 
     /// The amount of an extended resource; zero when there is none.
     pub fn extended(&self, name: &str) -> u64 {
-        let found = self
-            .extended
-            .binary_search_by(|(candidate, _)| (**candidate).cmp(name));
+        let found = self.extended.binary_search_by(|(candidate, _)| (**candidate).cmp(name));
         found.map_or(0, |index| self.extended[index].1)
     }
 }
@@ -97,17 +91,8 @@ mod tests {
     use super::*;
 
     fn resources(cpu_millis: u64, pods: u64, gpus: u64) -> Resources {
-        let extended = if gpus == 0 {
-            Vec::new()
-        } else {
-            vec![("gpu".into(), gpus)]
-        };
-        Resources {
-            cpu_millis,
-            pods,
-            extended,
-            ..Resources::default()
-        }
+        let extended = if gpus == 0 { Vec::new() } else { vec![("gpu".into(), gpus)] };
+        Resources { cpu_millis, pods, extended, ..Resources::default() }
     }
 
     #[test]

@@ -52,10 +52,7 @@ pub fn to_json<M: Message + Name>(message: &M) -> Result<Value, JsonError> {
     let dynamic = DynamicMessage::decode(descriptor.clone(), message.encode_to_vec().as_slice());
     let dynamic = dynamic.map_err(mismatch::<M>)?;
     let json = dynamic.serialize_with_options(serde_json::value::Serializer, &OPTIONS);
-    let mut json = json.map_err(|source| JsonError::Unprintable {
-        message: M::full_name(),
-        source,
-    })?;
+    let mut json = json.map_err(|source| JsonError::Unprintable { message: M::full_name(), source })?;
     sort_maps(&mut json, &descriptor);
     Ok(json)
 }
@@ -63,10 +60,7 @@ pub fn to_json<M: Message + Name>(message: &M) -> Result<Value, JsonError> {
 /// The message that a JSON value describes. A field that the message does not have is an error.
 pub fn from_json<M: Message + Name + Default>(json: &Value) -> Result<M, JsonError> {
     let dynamic = DynamicMessage::deserialize(descriptor::<M>()?, json);
-    let dynamic = dynamic.map_err(|source| JsonError::Unreadable {
-        message: M::full_name(),
-        source,
-    })?;
+    let dynamic = dynamic.map_err(|source| JsonError::Unreadable { message: M::full_name(), source })?;
     dynamic.transcode_to().map_err(mismatch::<M>)
 }
 
@@ -78,10 +72,7 @@ fn descriptor<M: Name>() -> Result<MessageDescriptor, JsonError> {
 }
 
 fn mismatch<M: Name>(source: prost::DecodeError) -> JsonError {
-    JsonError::Mismatch {
-        message: M::full_name(),
-        source,
-    }
+    JsonError::Mismatch { message: M::full_name(), source }
 }
 
 /// Reflection keeps maps unordered, and in JSON only the descriptor tells a map from a message.
@@ -114,26 +105,16 @@ mod tests {
     use crate::v1;
 
     fn policy() -> v1::Policy {
-        let rule = |weight| v1::ClusterRule {
-            weight: Some(weight),
-            ..v1::ClusterRule::default()
-        };
+        let rule = |weight| v1::ClusterRule { weight: Some(weight), ..v1::ClusterRule::default() };
         // Enough clusters that an unordered map would hardly come out sorted by chance.
         let clusters = (0..40).map(|i| (format!("c{i:02}"), rule(i))).collect();
         let spec = v1::PolicySpec {
             clusters,
-            lost_after: Some(Duration {
-                seconds: 2,
-                nanos: 500_000_000,
-            }),
+            lost_after: Some(Duration { seconds: 2, nanos: 500_000_000 }),
             priority: -3,
             ..v1::PolicySpec::default()
         };
-        v1::Policy {
-            name: "spread".into(),
-            spec: Some(spec),
-            workloads: 0,
-        }
+        v1::Policy { name: "spread".into(), spec: Some(spec), workloads: 0 }
     }
 
     #[test]
@@ -152,15 +133,9 @@ mod tests {
         assert_eq!(to_json(&policy).expect("JSON").to_string(), expected.to_string());
         expected["spec"] = Value::Null;
         policy.spec = None;
-        assert_eq!(
-            to_json(&policy).expect("JSON").to_string(),
-            r#"{"name":"spread","workloads":0}"#
-        );
+        assert_eq!(to_json(&policy).expect("JSON").to_string(), r#"{"name":"spread","workloads":0}"#);
         // An optional field that is set to zero is there.
-        let rule = v1::ClusterRule {
-            min: Some(0),
-            ..v1::ClusterRule::default()
-        };
+        let rule = v1::ClusterRule { min: Some(0), ..v1::ClusterRule::default() };
         assert_eq!(to_json(&rule).expect("JSON"), json!({"min": 0}));
     }
 
@@ -168,36 +143,22 @@ mod tests {
     fn large_numbers_enums_bytes_and_times_follow_proto3_json() {
         let cluster = v1::Cluster {
             generation: u64::MAX,
-            last_seen: Some(Timestamp {
-                seconds: 1_800_000_000,
-                nanos: 250_000_000,
-            }),
+            last_seen: Some(Timestamp { seconds: 1_800_000_000, nanos: 250_000_000 }),
             ..v1::Cluster::default()
         };
         let json = to_json(&cluster).expect("JSON");
         assert_eq!(json["generation"], "18446744073709551615");
         assert_eq!(json["lastSeen"], "2027-01-15T08:00:00.250Z");
-        let taint = v1::Taint {
-            effect: v1::TaintEffect::NoExecute.into(),
-            ..v1::Taint::default()
-        };
-        assert_eq!(
-            to_json(&taint).expect("JSON")["effect"],
-            "TAINT_EFFECT_NO_EXECUTE"
-        );
-        let fence = v1::Fence {
-            federation_uid: vec![0; 3],
-            ..v1::Fence::default()
-        };
+        let taint = v1::Taint { effect: v1::TaintEffect::NoExecute.into(), ..v1::Taint::default() };
+        assert_eq!(to_json(&taint).expect("JSON")["effect"], "TAINT_EFFECT_NO_EXECUTE");
+        let fence = v1::Fence { federation_uid: vec![0; 3], ..v1::Fence::default() };
         assert_eq!(to_json(&fence).expect("JSON")["federationUid"], "AAAA");
     }
 
     #[test]
     fn maps_are_sorted_at_any_depth() {
-        let response = v1::ListPoliciesResponse {
-            items: vec![policy()],
-            ..v1::ListPoliciesResponse::default()
-        };
+        let response =
+            v1::ListPoliciesResponse { items: vec![policy()], ..v1::ListPoliciesResponse::default() };
         let json = to_json(&response).expect("JSON");
         let clusters = json["items"][0]["spec"]["clusters"].as_object().expect("a map");
         let keys: Vec<&String> = clusters.keys().collect();
@@ -211,11 +172,7 @@ mod tests {
         let pool = DescriptorPool::decode(DESCRIPTORS).expect("valid descriptors");
         for message in pool.all_messages() {
             let fields = message.descriptor_proto().field.iter();
-            assert!(
-                fields.map(|field| field.number()).is_sorted(),
-                "{}",
-                message.full_name()
-            );
+            assert!(fields.map(|field| field.number()).is_sorted(), "{}", message.full_name());
         }
     }
 
@@ -227,10 +184,7 @@ mod tests {
         let inline = json!({"replicas": "7", "inline_policy": {"name": "x"}, "dryRun": true});
         let request: v1::DeployRequest = from_json(&inline).expect("names as declared are taken too");
         assert_eq!((request.replicas, request.dry_run), (Some(7), true));
-        assert!(matches!(
-            request.policy,
-            Some(v1::deploy_request::Policy::InlinePolicy(_))
-        ));
+        assert!(matches!(request.policy, Some(v1::deploy_request::Policy::InlinePolicy(_))));
     }
 
     #[test]
@@ -244,30 +198,18 @@ mod tests {
             reason(json!({"nam": "x"})),
             "this JSON is not a godwit.v1.Policy: unrecognized field name 'nam'"
         );
-        for bad in [
-            json!(null),
-            json!([]),
-            json!("x"),
-            json!({"workloads": -1}),
-            json!({"spec": {"lostAfter": 7}}),
-        ] {
+        for bad in
+            [json!(null), json!([]), json!("x"), json!({"workloads": -1}), json!({"spec": {"lostAfter": 7}})]
+        {
             let reason = reason(bad);
-            assert!(
-                reason.starts_with("this JSON is not a godwit.v1.Policy: "),
-                "{reason}"
-            );
+            assert!(reason.starts_with("this JSON is not a godwit.v1.Policy: "), "{reason}");
         }
     }
 
     #[test]
     fn a_time_beyond_the_calendar_has_no_json() {
-        let event = v1::Event {
-            time: Some(Timestamp {
-                seconds: i64::MAX,
-                nanos: 0,
-            }),
-            ..v1::Event::default()
-        };
+        let event =
+            v1::Event { time: Some(Timestamp { seconds: i64::MAX, nanos: 0 }), ..v1::Event::default() };
         let error = to_json(&event).expect_err("there is no such day");
         assert_eq!(error.to_string(), "this godwit.v1.Event has no JSON form");
     }

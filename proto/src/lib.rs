@@ -5,13 +5,7 @@ pub mod agent;
 pub mod json;
 
 /// The generated code, as it is.
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
-    clippy::unwrap_used,
-    clippy::too_many_lines
-)]
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::too_many_lines)]
 mod generated {
     /// `godwit.v1`: agents and operators.
     pub mod v1 {

@@ -17,10 +17,8 @@ const WRITTEN_BY_CLUSTERS: &[&str] = &[
     "uid",
 ];
 /// Annotations of the same sort.
-const ANNOTATIONS_OF_CLUSTERS: &[&str] = &[
-    "deployment.kubernetes.io/revision",
-    "kubectl.kubernetes.io/last-applied-configuration",
-];
+const ANNOTATIONS_OF_CLUSTERS: &[&str] =
+    &["deployment.kubernetes.io/revision", "kubectl.kubernetes.io/last-applied-configuration"];
 
 /// The value as JSON without white space, the keys sorted at every level.
 pub fn canonical_json(mut value: Value) -> String {
@@ -78,10 +76,7 @@ mod tests {
     #[test]
     fn keys_are_sorted_at_every_level() {
         let value = json!({"b": [{"z": 1, "a": null}], "a": {"y": "ü", "x": 1.5}});
-        assert_eq!(
-            canonical_json(value),
-            r#"{"a":{"x":1.5,"y":"ü"},"b":[{"a":null,"z":1}]}"#
-        );
+        assert_eq!(canonical_json(value), r#"{"a":{"x":1.5,"y":"ü"},"b":[{"a":null,"z":1}]}"#);
     }
 
     #[test]
@@ -103,9 +98,6 @@ mod tests {
     #[test]
     fn other_annotations_stay() {
         let object = json!({"metadata": {"annotations": {"godwit.dev/policy": "even", "team": "shop"}}});
-        assert_eq!(
-            manifest(object, ""),
-            r#"{"metadata":{"annotations":{"team":"shop"}}}"#
-        );
+        assert_eq!(manifest(object, ""), r#"{"metadata":{"annotations":{"team":"shop"}}}"#);
     }
 }

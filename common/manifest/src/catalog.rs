@@ -45,10 +45,9 @@ pub(crate) fn handling(api_version: &str, kind: &str) -> Handling {
     if let Some((_, reason)) = home {
         return match reason {
             Reason::Workload if api_version == "apps/v1" => Handling::Workload,
-            Reason::Workload => Handling::Refused(
-                "Kubernetes serves it as apps/v1 only",
-                "write apiVersion: apps/v1",
-            ),
+            Reason::Workload => {
+                Handling::Refused("Kubernetes serves it as apps/v1 only", "write apiVersion: apps/v1")
+            }
             Reason::Namespaced => Handling::Dependent(Scope::Namespaced),
             Reason::Cluster => Handling::Dependent(Scope::Cluster),
             Reason::Refused(reason, remedy) => Handling::Refused(reason, remedy),
@@ -86,10 +85,7 @@ const KINDS: &[(&str, Reason)] = &[
     ("PersistentVolume", Reason::Cluster),
     (
         "DaemonSet",
-        Reason::Refused(
-            "it has one pod per node, so there is no count to divide",
-            ONCE_PER_CLUSTER,
-        ),
+        Reason::Refused("it has one pod per node, so there is no count to divide", ONCE_PER_CLUSTER),
     ),
     (
         "Job",
@@ -105,20 +101,14 @@ const KINDS: &[(&str, Reason)] = &[
             "leave it out, and apply it to one cluster with kubectl",
         ),
     ),
-    (
-        "ReplicaSet",
-        Reason::Refused("it cannot roll from one revision to the next", USE_DEPLOYMENT),
-    ),
+    ("ReplicaSet", Reason::Refused("it cannot roll from one revision to the next", USE_DEPLOYMENT)),
     (
         "ReplicationController",
         Reason::Refused("it cannot roll from one revision to the next", USE_DEPLOYMENT),
     ),
     (
         "Pod",
-        Reason::Refused(
-            "nothing starts it again elsewhere when its node or cluster is lost",
-            USE_DEPLOYMENT,
-        ),
+        Reason::Refused("nothing starts it again elsewhere when its node or cluster is lost", USE_DEPLOYMENT),
     ),
     (
         "HorizontalPodAutoscaler",
@@ -127,18 +117,9 @@ const KINDS: &[(&str, Reason)] = &[
             "leave it out, and set spec.replicas to the total",
         ),
     ),
-    (
-        "ControllerRevision",
-        Reason::Refused("a cluster makes it itself", "leave it out"),
-    ),
-    (
-        "Event",
-        Reason::Refused("a cluster makes it itself", "leave it out"),
-    ),
-    (
-        "Node",
-        Reason::Refused("a cluster makes it itself", "leave it out"),
-    ),
+    ("ControllerRevision", Reason::Refused("a cluster makes it itself", "leave it out")),
+    ("Event", Reason::Refused("a cluster makes it itself", "leave it out")),
+    ("Node", Reason::Refused("a cluster makes it itself", "leave it out")),
 ];
 
 /// The names above, for suggestions.
@@ -171,21 +152,11 @@ fn scope_of(group: &str, kind: &str) -> Scope {
             | ("node.k8s.io", "RuntimeClass")
             | ("networking.k8s.io", "IngressClass" | "IPAddress" | "ServiceCIDR")
             | ("resource.k8s.io", "DeviceClass" | "ResourceSlice")
-            | (
-                "certificates.k8s.io",
-                "CertificateSigningRequest" | "ClusterTrustBundle"
-            )
-            | (
-                "flowcontrol.apiserver.k8s.io",
-                "FlowSchema" | "PriorityLevelConfiguration"
-            )
+            | ("certificates.k8s.io", "CertificateSigningRequest" | "ClusterTrustBundle")
+            | ("flowcontrol.apiserver.k8s.io", "FlowSchema" | "PriorityLevelConfiguration")
             | ("apiregistration.k8s.io", "APIService")
             | ("apiextensions.k8s.io", "CustomResourceDefinition")
             | ("admissionregistration.k8s.io", _)
     );
-    if cluster {
-        Scope::Cluster
-    } else {
-        Scope::Namespaced
-    }
+    if cluster { Scope::Cluster } else { Scope::Namespaced }
 }

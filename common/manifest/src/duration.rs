@@ -34,29 +34,12 @@ mod tests {
 
     #[test]
     fn durations_are_numbers_with_units() {
-        for (text, millis) in [
-            ("0", 0),
-            ("0s", 0),
-            ("10s", 10_000),
-            ("500ms", 500),
-            ("1m30s", 90_000),
-            ("2h", 7_200_000),
-        ] {
+        for (text, millis) in
+            [("0", 0), ("0s", 0), ("10s", 10_000), ("500ms", 500), ("1m30s", 90_000), ("2h", 7_200_000)]
+        {
             assert_eq!(parse(text), Some(Duration::from_millis(millis)), "{text}");
         }
-        for text in [
-            "",
-            "10",
-            "s",
-            "-1s",
-            "1.5s",
-            "10 s",
-            "10s ",
-            "1d",
-            "99999999999s",
-            "ü",
-            "1sü",
-        ] {
+        for text in ["", "10", "s", "-1s", "1.5s", "10 s", "10s ", "1d", "99999999999s", "ü", "1sü"] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

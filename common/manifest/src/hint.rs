@@ -41,9 +41,8 @@ fn distance(from: &str, to: &str) -> usize {
         let mut next = vec![row + 1];
         for (column, b) in to.iter().enumerate() {
             let swap = row > 0 && column > 0 && from[row - 1] == *b && to[column - 1] == *a;
-            let mut best = (last[column] + usize::from(a != b))
-                .min(last[column + 1] + 1)
-                .min(next[column] + 1);
+            let mut best =
+                (last[column] + usize::from(a != b)).min(last[column + 1] + 1).min(next[column] + 1);
             if swap {
                 best = best.min(before[column - 1] + 1);
             }

@@ -78,18 +78,12 @@ impl Node {
             Data::Number(number) => Value::Number(number.clone()),
             Data::Text(text) => Value::String(text.clone()),
             Data::List(items) => items.iter().map(Node::to_value).collect(),
-            Data::Map(map) => map
-                .iter()
-                .map(|(key, node)| (key.clone(), node.to_value()))
-                .collect(),
+            Data::Map(map) => map.iter().map(|(key, node)| (key.clone(), node.to_value())).collect(),
         }
     }
 
     pub(crate) fn weight(&self) -> Weight {
-        let mut total = Weight {
-            nodes: 1,
-            ..Weight::default()
-        };
+        let mut total = Weight { nodes: 1, ..Weight::default() };
         let mut add = |child: &Node, key: usize| {
             let weight = child.weight();
             total.nodes += weight.nodes;

@@ -42,11 +42,7 @@ pub(crate) fn read<'a>(template: &Field<'a>) -> Option<Template<'a>> {
         node_selector: node_selector(&spec),
         tolerations: tolerations(&spec),
     };
-    Some(Template {
-        labels,
-        pod,
-        has_claims: has_claims(&spec),
-    })
+    Some(Template { labels, pod, has_claims: has_claims(&spec) })
 }
 
 fn labels_of<'a>(metadata: &Object<'a>) -> BTreeMap<&'a str, &'a str> {
@@ -77,9 +73,7 @@ fn containers(spec: &Object<'_>, key: &str) -> Option<Vec<Container>> {
 }
 
 fn containers_if_any(spec: &Object<'_>, key: &str) -> Vec<Container> {
-    spec.get(key)
-        .map(|field| container_list(&field))
-        .unwrap_or_default()
+    spec.get(key).map(|field| container_list(&field)).unwrap_or_default()
 }
 
 fn container_list(field: &Field<'_>) -> Vec<Container> {
@@ -101,17 +95,11 @@ fn container_list(field: &Field<'_>) -> Vec<Container> {
             && let Some(text) = name.text()
             && !names.insert(text.to_owned())
         {
-            name.refuse(
-                format!("there are two containers named {text:?}"),
-                "rename one of them",
-            );
+            name.refuse(format!("there are two containers named {text:?}"), "rename one of them");
         }
         let restart = container.get("restartPolicy");
         let always = restart.is_some_and(|field| field.node.as_text() == Some("Always"));
-        Some(Container {
-            requests: requests::of_container(&container),
-            sidecar: always,
-        })
+        Some(Container { requests: requests::of_container(&container), sidecar: always })
     };
     items.iter().filter_map(read).collect()
 }
@@ -121,10 +109,7 @@ fn node_selector(spec: &Object<'_>) -> BTreeMap<Arc<str>, Arc<str>> {
         return BTreeMap::new();
     };
     let texts = selector.texts();
-    texts
-        .into_iter()
-        .map(|(key, value)| (key.into(), value.into()))
-        .collect()
+    texts.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
 }
 
 fn tolerations(spec: &Object<'_>) -> Vec<Toleration> {
@@ -147,18 +132,12 @@ fn toleration(field: &Field<'_>) -> Option<Toleration> {
     };
     let key = text("key").filter(|key| !key.is_empty());
     if key.is_none() && !exists {
-        field.refuse(
-            "it names no key",
-            "name the taint's key, or write operator: Exists for every taint",
-        );
+        field.refuse("it names no key", "name the taint's key, or write operator: Exists for every taint");
         return None;
     }
     let value = text("value").unwrap_or_default();
     if exists && !value.is_empty() {
-        field.refuse(
-            "with operator Exists there is no value",
-            "remove the value, or write operator: Equal",
-        );
+        field.refuse("with operator Exists there is no value", "remove the value, or write operator: Equal");
         return None;
     }
     let effect = match toleration.get("effect") {
@@ -170,19 +149,12 @@ fn toleration(field: &Field<'_>) -> Option<Toleration> {
             ("NoExecute", TaintEffect::NoExecute),
         ])?),
     };
-    Some(Toleration {
-        key: key.map(Arc::from),
-        value: (!exists).then(|| value.into()),
-        effect,
-    })
+    Some(Toleration { key: key.map(Arc::from), value: (!exists).then(|| value.into()), effect })
 }
 
 fn has_claims(spec: &Object<'_>) -> bool {
     let Some(volumes) = spec.get("volumes") else {
         return false;
     };
-    volumes
-        .items()
-        .iter()
-        .any(|volume| volume.node.get("persistentVolumeClaim").is_some())
+    volumes.items().iter().any(|volume| volume.node.get("persistentVolumeClaim").is_some())
 }

@@ -55,10 +55,7 @@ impl Quantity {
     }
 
     fn times(self, by: u128) -> u64 {
-        let product = self
-            .mantissa
-            .checked_mul(self.factor)
-            .and_then(|value| value.checked_mul(by));
+        let product = self.mantissa.checked_mul(self.factor).and_then(|value| value.checked_mul(by));
         let Some(value) = product else {
             return VALUE_MAX;
         };
@@ -86,24 +83,15 @@ impl FromStr for Quantity {
             };
         }
         let text = text.strip_prefix('+').unwrap_or(text);
-        let end = text
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(text.len());
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, suffix) = text.split_at(end);
         let (mantissa, fraction) = number_of(number)?;
         let (factor, exponent) = unit_of(suffix)?;
         let (factor, scale) = match exponent {
-            0.. => (
-                factor.checked_mul(10u128.saturating_pow(exponent.unsigned_abs())),
-                fraction,
-            ),
+            0.. => (factor.checked_mul(10u128.saturating_pow(exponent.unsigned_abs())), fraction),
             ..0 => (Some(factor), fraction.saturating_add(exponent.unsigned_abs())),
         };
-        Ok(Quantity {
-            mantissa,
-            factor: factor.unwrap_or(u128::MAX),
-            scale,
-        })
+        Ok(Quantity { mantissa, factor: factor.unwrap_or(u128::MAX), scale })
     }
 }
 
@@ -116,9 +104,7 @@ fn number_of(number: &str) -> Result<(u128, u32), QuantityError> {
     let kept = fraction.len().min(FRACTION_MAX);
     let mut mantissa: u128 = 0;
     for digit in whole.bytes().chain(fraction.bytes().take(kept)) {
-        mantissa = mantissa
-            .saturating_mul(10)
-            .saturating_add(u128::from(digit - b'0'));
+        mantissa = mantissa.saturating_mul(10).saturating_add(u128::from(digit - b'0'));
     }
     if fraction.bytes().skip(kept).any(|digit| digit != b'0') {
         mantissa = mantissa.saturating_add(1);
@@ -213,18 +199,7 @@ mod tests {
 
     #[test]
     fn what_is_no_quantity_is_refused() {
-        for text in [
-            "",
-            ".",
-            "m",
-            "Gi",
-            "abc",
-            "1.2.3",
-            " 1",
-            "-",
-            "ü",
-            &"1".repeat(65),
-        ] {
+        for text in ["", ".", "m", "Gi", "abc", "1.2.3", " 1", "-", "ü", &"1".repeat(65)] {
             assert_eq!(text.parse::<Quantity>(), Err(QuantityError::Number), "{text}");
         }
         for text in ["1K", "1KB", "1Gib", "1 Gi", "1e", "1e1.5", "1mm", "1e99999999999"] {

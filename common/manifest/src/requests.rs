@@ -39,10 +39,7 @@ impl Amounts {
 
     /// As the rest of Godwit knows them, together with the one pod that they are for.
     fn into_resources(self) -> Resources {
-        let mut resources = Resources {
-            pods: 1,
-            ..Resources::default()
-        };
+        let mut resources = Resources { pods: 1, ..Resources::default() };
         for (name, amount) in self.0 {
             match &*name {
                 "cpu" => resources.cpu_millis = amount,
@@ -131,9 +128,7 @@ fn lists(resources: &Object<'_>) -> (Amounts, Amounts) {
     for (name, request) in &requests.0 {
         if limits.0.get(name).is_some_and(|limit| limit < request) {
             let problem = format!("the request for {name} is larger than its limit");
-            resources
-                .at
-                .refuse(problem, "lower the request or raise the limit");
+            resources.at.refuse(problem, "lower the request or raise the limit");
         }
     }
     (requests, limits)
@@ -169,18 +164,11 @@ fn amount(name: &str, field: &Field<'_>) -> Option<u64> {
         }
     };
     if name.contains('/') && !quantity.is_whole() {
-        let problem = format!(
-            "{} is not valid here: a device is not divisible",
-            field.node.describe()
-        );
+        let problem = format!("{} is not valid here: a device is not divisible", field.node.describe());
         field.refuse(problem, "write a whole number");
         return None;
     }
-    let amount = if name == "cpu" {
-        quantity.milli()
-    } else {
-        quantity.units()
-    };
+    let amount = if name == "cpu" { quantity.milli() } else { quantity.units() };
     if amount > AMOUNT_MAX {
         let problem = format!("{} is more than any node has", field.node.describe());
         field.refuse(problem, "check the number and its unit");

@@ -42,10 +42,7 @@ fn number(text: &str) -> Result<Option<Number>, NotFinite> {
     // A float without a fraction is written as an integer, as Kubernetes does when it turns YAML into JSON.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() <= EXACT {
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "a whole number below 2^53 fits exactly"
-        )]
+        #[allow(clippy::cast_possible_truncation, reason = "a whole number below 2^53 fits exactly")]
         let whole = value as i64;
         return Ok(Some(whole.into()));
     }
@@ -69,11 +66,7 @@ fn integer(text: &str) -> Option<Number> {
         return None;
     }
     let magnitude = u64::from_str_radix(digits, radix).ok()?;
-    if negative {
-        0i64.checked_sub_unsigned(magnitude).map(Number::from)
-    } else {
-        Some(magnitude.into())
-    }
+    if negative { 0i64.checked_sub_unsigned(magnitude).map(Number::from) } else { Some(magnitude.into()) }
 }
 
 /// Digits with at most one point, and an exponent perhaps: nothing else that Rust would take for a float.

@@ -26,9 +26,7 @@ pub(crate) fn check(selector: &Field<'_>, labels: &Labels<'_>) {
             terms += 1;
             if labels.get(key) != Some(&value) {
                 let problem = format!("the template's labels have no {key}: {value}");
-                wanted
-                    .at
-                    .refuse(problem, "give the template the labels that the selector asks for");
+                wanted.at.refuse(problem, "give the template the labels that the selector asks for");
             }
         }
     }
@@ -42,10 +40,7 @@ pub(crate) fn check(selector: &Field<'_>, labels: &Labels<'_>) {
         }
     }
     if terms == 0 {
-        selector.refuse(
-            "it chooses nothing",
-            "write matchLabels with the template's labels",
-        );
+        selector.refuse("it chooses nothing", "write matchLabels with the template's labels");
     }
 }
 
@@ -54,18 +49,13 @@ fn matches(field: &Field<'_>, labels: &Labels<'_>) -> Option<bool> {
     let expression = field.object()?;
     expression.only(&["key", "operator", "values"]);
     let key = expression.require("key", "name the label")?.text()?;
-    let operator = expression
-        .require("operator", "write In, NotIn, Exists or DoesNotExist")?
-        .choice(&[
-            ("In", Operator::In),
-            ("NotIn", Operator::NotIn),
-            ("Exists", Operator::Exists),
-            ("DoesNotExist", Operator::DoesNotExist),
-        ])?;
-    let items = expression
-        .get("values")
-        .map(|field| field.items())
-        .unwrap_or_default();
+    let operator = expression.require("operator", "write In, NotIn, Exists or DoesNotExist")?.choice(&[
+        ("In", Operator::In),
+        ("NotIn", Operator::NotIn),
+        ("Exists", Operator::Exists),
+        ("DoesNotExist", Operator::DoesNotExist),
+    ])?;
+    let items = expression.get("values").map(|field| field.items()).unwrap_or_default();
     let values: Vec<&str> = items.iter().filter_map(Field::text).collect();
     let label = labels.get(key);
     let listed = label.is_some_and(|label| values.contains(label));

@@ -23,17 +23,10 @@ pub fn separate(text: &str) -> Result<Separated, ManifestErrors> {
     let documents = source::read(text, &errors);
     let (mut policies, mut application) = (Half::new(text), Half::new(text));
     for document in documents {
-        let half = if is_policy(&document.root) {
-            &mut policies
-        } else {
-            &mut application
-        };
+        let half = if is_policy(&document.root) { &mut policies } else { &mut application };
         half.keep(document.range);
     }
-    let separated = Separated {
-        policies: policies.finish(),
-        application: application.finish(),
-    };
+    let separated = Separated { policies: policies.finish(), application: application.finish() };
     errors.into_inner().finish(separated)
 }
 
@@ -51,18 +44,12 @@ struct Half<'a> {
 
 impl<'a> Half<'a> {
     fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            kept: String::new(),
-            done: 0,
-            empty: true,
-        }
+        Self { text, kept: String::new(), done: 0, empty: true }
     }
 
     fn keep(&mut self, range: std::ops::Range<usize>) {
         self.blank_until(range.start);
-        self.kept
-            .push_str(self.text.get(range.clone()).unwrap_or_default());
+        self.kept.push_str(self.text.get(range.clone()).unwrap_or_default());
         self.done = range.end;
         self.empty = false;
     }

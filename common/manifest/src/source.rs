@@ -41,10 +41,7 @@ pub(crate) fn read(text: &str, errors: &RefCell<Collector>) -> Vec<Document> {
     }
     let mut reader = Reader {
         errors,
-        allowance: Allowance {
-            nodes: MAX_NODES,
-            bytes: MAX_EXPANDED_BYTES,
-        },
+        allowance: Allowance { nodes: MAX_NODES, bytes: MAX_EXPANDED_BYTES },
         documents: Vec::new(),
     };
     if !text.trim_start().starts_with('{') || !reader.read_json(text) {
@@ -83,10 +80,7 @@ impl Reader<'_> {
                 Some(Ok(root)) => root,
                 Some(Err(_)) if index == 1 => return false,
                 Some(Err(error)) => {
-                    let position = Position {
-                        line: error.line() as u64,
-                        column: error.column() as u64,
-                    };
+                    let position = Position { line: error.line() as u64, column: error.column() as u64 };
                     let problem = format!("this is not well-formed JSON: {}", plain(&error));
                     self.refuse(index, Some(position), problem, "correct the text there");
                     break;
@@ -94,12 +88,7 @@ impl Reader<'_> {
             };
             let range = start..values.byte_offset();
             start = range.end;
-            self.keep_json(Document {
-                index,
-                lines_before: 0,
-                range,
-                root: value,
-            });
+            self.keep_json(Document { index, lines_before: 0, range, root: value });
         }
         true
     }
@@ -114,17 +103,8 @@ impl Reader<'_> {
             let chunk = text.get(range.clone()).unwrap_or_default();
             match yaml::compose(chunk, &mut self.allowance) {
                 Ok(root) if root.is_null() => {}
-                Ok(root) => self.documents.push(Document {
-                    index,
-                    lines_before,
-                    range,
-                    root,
-                }),
-                Err(YamlError {
-                    mut position,
-                    problem,
-                    remedy,
-                }) => {
+                Ok(root) => self.documents.push(Document { index, lines_before, range, root }),
+                Err(YamlError { mut position, problem, remedy }) => {
                     position.line += lines_before;
                     self.refuse(index, Some(position), problem, &remedy);
                 }

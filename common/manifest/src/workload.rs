@@ -56,9 +56,7 @@ pub(crate) fn read(object: &Object<'_>, (api_version, kind): (&str, &str)) -> Op
         None => Some(0),
         Some(field) => field.count(MIN_READY_SECONDS_MAX),
     };
-    let template = spec
-        .require("template", "describe the pods there")
-        .and_then(|field| pod::read(&field));
+    let template = spec.require("template", "describe the pods there").and_then(|field| pod::read(&field));
     let selector = spec.require("selector", "write matchLabels with the template's labels");
     if let (Some(selector), Some(template)) = (selector, &template) {
         selector::check(&selector, &template.labels);

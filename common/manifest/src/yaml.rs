@@ -22,10 +22,7 @@ pub(crate) struct Allowance {
 impl Allowance {
     /// Takes away what a tree amounts to; false if it is more than there is left.
     pub(crate) fn charge(&mut self, weight: Weight) -> bool {
-        let (nodes, bytes) = (
-            self.nodes.checked_sub(weight.nodes),
-            self.bytes.checked_sub(weight.bytes),
-        );
+        let (nodes, bytes) = (self.nodes.checked_sub(weight.nodes), self.bytes.checked_sub(weight.bytes));
         let (Some(nodes), Some(bytes)) = (nodes, bytes) else {
             return false;
         };
@@ -54,10 +51,7 @@ pub(crate) fn compose(document: &str, allowance: &mut Allowance) -> Result<Node,
         root: None,
     };
     composer.run()?;
-    Ok(composer.root.unwrap_or(Node {
-        position: None,
-        data: Data::Null,
-    }))
+    Ok(composer.root.unwrap_or(Node { position: None, data: Data::Null }))
 }
 
 struct Composer<'a> {
@@ -97,10 +91,7 @@ impl Composer<'_> {
         while let Some(next) = self.parser.next_event() {
             let (event, span) = next.map_err(|error| YamlError {
                 position: position(error.marker()),
-                problem: format!(
-                    "this is not well-formed YAML: {}",
-                    error.info().replace('\n', " ")
-                ),
+                problem: format!("this is not well-formed YAML: {}", error.info().replace('\n', " ")),
                 remedy: "correct the text there".to_owned(),
             })?;
             self.take(event, position(&span.start))?;
@@ -121,27 +112,13 @@ impl Composer<'_> {
                     remedy: "write it in quotes and without a tag if it is meant as a text".to_owned(),
                 })?;
                 let bytes = text.len();
-                self.charge(
-                    Weight {
-                        nodes: 1,
-                        bytes,
-                        depth: 0,
-                    },
-                    position,
-                )?;
-                let node = Node {
-                    position: Some(position),
-                    data,
-                };
+                self.charge(Weight { nodes: 1, bytes, depth: 0 }, position)?;
+                let node = Node { position: Some(position), data };
                 self.put(node, anchor, position)
             }
             Event::SequenceStart(_, anchor, _) => self.open(Contents::List(Vec::new()), anchor, position),
             Event::MappingStart(_, anchor, _) => {
-                let contents = Contents::Map {
-                    map: BTreeMap::new(),
-                    key: None,
-                    merged: Vec::new(),
-                };
+                let contents = Contents::Map { map: BTreeMap::new(), key: None, merged: Vec::new() };
                 self.open(contents, anchor, position)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(position),
@@ -158,29 +135,13 @@ impl Composer<'_> {
         if self.open.len() >= MAX_DEPTH {
             return Err(too_deep(position));
         }
-        self.charge(
-            Weight {
-                nodes: 1,
-                bytes: 0,
-                depth: 0,
-            },
-            position,
-        )?;
-        self.open.push(Open {
-            position,
-            anchor,
-            contents,
-        });
+        self.charge(Weight { nodes: 1, bytes: 0, depth: 0 }, position)?;
+        self.open.push(Open { position, anchor, contents });
         Ok(())
     }
 
     fn close(&mut self, end: Position) -> Result<(), YamlError> {
-        let Some(Open {
-            position,
-            anchor,
-            contents,
-        }) = self.open.pop()
-        else {
+        let Some(Open { position, anchor, contents }) = self.open.pop() else {
             return Ok(());
         };
         let data = match contents {
@@ -192,10 +153,7 @@ impl Composer<'_> {
                 Data::Map(map)
             }
         };
-        let node = Node {
-            position: Some(position),
-            data,
-        };
+        let node = Node { position: Some(position), data };
         self.put(node, anchor, position)
     }
 
@@ -276,11 +234,7 @@ impl Composer<'_> {
     }
 
     fn charge(&mut self, weight: Weight, position: Position) -> Result<(), YamlError> {
-        if self.allowance.charge(weight) {
-            Ok(())
-        } else {
-            Err(too_large(position))
-        }
+        if self.allowance.charge(weight) { Ok(()) } else { Err(too_large(position)) }
     }
 }
 
@@ -288,11 +242,7 @@ impl Composer<'_> {
 fn meaning(text: &str, plain: bool, tag: Option<&Tag>) -> Result<Data, String> {
     let resolve = || scalar::resolve(text).map_err(|_| format!("{text} is not a finite number"));
     let Some(tag) = tag else {
-        return if plain {
-            resolve()
-        } else {
-            Ok(Data::Text(text.to_owned()))
-        };
+        return if plain { resolve() } else { Ok(Data::Text(text.to_owned())) };
     };
     let resolved = match tag.core_suffix() {
         Some("str") => return Ok(Data::Text(text.to_owned())),
@@ -305,11 +255,7 @@ fn meaning(text: &str, plain: bool, tag: Option<&Tag>) -> Result<Data, String> {
         (Data::Number(number), Some("int")) => !number.is_f64(),
         _ => false,
     };
-    if fits {
-        Ok(resolved)
-    } else {
-        Err(format!("{text:?} is not what its tag {tag} says"))
-    }
+    if fits { Ok(resolved) } else { Err(format!("{text:?} is not what its tag {tag} says")) }
 }
 
 /// A key as JSON has it: a text.
@@ -345,10 +291,7 @@ fn merge(map: &mut BTreeMap<String, Node>, from: Node, end: Position) -> Result<
 }
 
 fn position(marker: &Marker) -> Position {
-    Position {
-        line: marker.line() as u64,
-        column: marker.col() as u64 + 1,
-    }
+    Position { line: marker.line() as u64, column: marker.col() as u64 + 1 }
 }
 
 fn not_a_key(position: Position) -> YamlError {

@@ -337,14 +337,8 @@ fn kinds_that_cannot_be_handled() {
 
 /// Texts, and what is wrong with them.
 const WHOLE_TEXTS: &[(&str, &str)] = &[
-    (
-        "",
-        "the text is empty; an application has at least one Deployment or StatefulSet",
-    ),
-    (
-        "# nothing\n---\n",
-        "the text is empty; an application has at least one Deployment or StatefulSet",
-    ),
+    ("", "the text is empty; an application has at least one Deployment or StatefulSet"),
+    ("# nothing\n---\n", "the text is empty; an application has at least one Deployment or StatefulSet"),
     (
         "a: [1",
         "document 1 (line 1, column 4): this is not well-formed YAML: unclosed bracket '['; correct the text there",
@@ -353,18 +347,9 @@ const WHOLE_TEXTS: &[(&str, &str)] = &[
         "{\"a\": 1} {",
         "document 1: apiVersion: it is missing; write one, such as apiVersion: apps/v1\ndocument 1: kind: it is missing; write one, such as kind: Deployment\ndocument 2 (line 1, column 10): this is not well-formed JSON: EOF while parsing an object; correct the text there",
     ),
-    (
-        "{\"a\": 1, \"a\": 2}",
-        "document 1 (line 1, column 10): the key \"a\" appears twice; keep one of them",
-    ),
-    (
-        "hello",
-        "document 1 (line 1, column 1): \"hello\" is not valid here; write a mapping",
-    ),
-    (
-        "- a\n",
-        "document 1 (line 1, column 1): a list is not valid here; write a mapping",
-    ),
+    ("{\"a\": 1, \"a\": 2}", "document 1 (line 1, column 10): the key \"a\" appears twice; keep one of them"),
+    ("hello", "document 1 (line 1, column 1): \"hello\" is not valid here; write a mapping"),
+    ("- a\n", "document 1 (line 1, column 1): a list is not valid here; write a mapping"),
     (
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\ndata:\n  port: 80\n",
         "document 1 (line 6, column 9): ConfigMap x: data.port: 80 is not a text; put it in quotes: \"80\"",
@@ -389,10 +374,7 @@ const WHOLE_TEXTS: &[(&str, &str)] = &[
         "a: &a [*a]",
         "document 1 (line 1, column 8): this alias stands inside of what it names; write the value out",
     ),
-    (
-        "a: 1\na: 2\n",
-        "document 1 (line 2, column 1): the key \"a\" appears twice; keep one of them",
-    ),
+    ("a: 1\na: 2\n", "document 1 (line 2, column 1): the key \"a\" appears twice; keep one of them"),
     (
         "a: &x y\nb: *z",
         "document 1 (line 2, column 4): this is not well-formed YAML: while parsing node, found unknown anchor; correct the text there",
@@ -435,17 +417,12 @@ fn two_objects_of_one_identity_are_refused() {
     let message = errors(&format!("{WEB}---\n{WEB}"));
     let place = "document 2 (line 22, column 1): Deployment web: ";
     let problem = "there is already a Deployment default/web, in document 1";
-    assert_eq!(
-        message,
-        format!("{place}{problem}; remove one of the two, or rename it")
-    );
+    assert_eq!(message, format!("{place}{problem}; remove one of the two, or rename it"));
 }
 
 #[test]
 fn all_mistakes_are_reported_together_up_to_a_limit() {
-    let both = WEB
-        .replace("replicas: 3", "replicas: -1")
-        .replace("cpu: 100m", "cpu: lots");
+    let both = WEB.replace("replicas: 3", "replicas: -1").replace("cpu: 100m", "cpu: lots");
     assert_eq!(parse_application(&both).unwrap_err().errors().len(), 2);
     let many = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\n".repeat(MAX_ERRORS + 5);
     let many = parse_application(&many).unwrap_err();
@@ -466,16 +443,9 @@ fn nothing_without_a_bound_is_read() {
     assert!(errors(&long).contains("the text has 4194305 bytes"));
     let many = "---\na: 1\n".repeat(MAX_DOCUMENTS + 1);
     let all = parse_application(&many).unwrap_err();
-    assert!(
-        all.errors()
-            .iter()
-            .any(|error| error.problem.contains("more than 1000 documents")),
-        "{all}"
-    );
+    assert!(all.errors().iter().any(|error| error.problem.contains("more than 1000 documents")), "{all}");
     let item = "- apiVersion: v1\n  kind: Secret\n  metadata:\n    name: s";
-    let items: String = (0..=MAX_OBJECTS)
-        .map(|index| format!("{item}{index}\n"))
-        .collect();
+    let items: String = (0..=MAX_OBJECTS).map(|index| format!("{item}{index}\n")).collect();
     let list = format!("apiVersion: v1\nkind: List\nitems:\n{items}");
     assert!(errors(&list).contains("items[1000]: the application has more than 1000 objects"));
 }
@@ -487,10 +457,7 @@ fn an_object_that_no_cluster_would_store_is_refused() {
         format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: large}}\ndata: {{k: {data}}}\n");
     let message = errors(&format!("{WEB}{object}"));
     assert!(message.contains("ConfigMap large"), "{message}");
-    assert!(
-        message.ends_with("at most 1572864 are stored; make it smaller, or divide it"),
-        "{message}"
-    );
+    assert!(message.ends_with("at most 1572864 are stored; make it smaller, or divide it"), "{message}");
 }
 
 #[test]
@@ -501,11 +468,7 @@ fn aliases_that_multiply_are_stopped() {
         let row = [alias.as_str(); 9].join(", ");
         bomb.push_str(&format!("a{level}: &a{level} [{row}]\n"));
     }
-    assert!(
-        errors(&bomb).contains("its aliases expand to too many"),
-        "{}",
-        errors(&bomb)
-    );
+    assert!(errors(&bomb).contains("its aliases expand to too many"), "{}", errors(&bomb));
     let text = "x".repeat(1 << 20);
     let wide = format!("a: &a {text}\nb: [{}]\n", "*a, ".repeat(900));
     assert!(errors(&wide).contains("its aliases expand to too many"));

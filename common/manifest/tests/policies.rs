@@ -53,10 +53,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "  mode: atMost",
         "(7, 9): Policy even: spec.mode: the mode atMost is not available: it needs a fence that stops the old copies before new ones start; write mode: available, where both copies may run during a partition",
     ),
-    (
-        "  mode: fast",
-        "(7, 9): Policy even: spec.mode: \"fast\" is not known; write available",
-    ),
+    ("  mode: fast", "(7, 9): Policy even: spec.mode: \"fast\" is not known; write available"),
     (
         "  maxUnavailable: 10%",
         "(7, 19): Policy even: spec.maxUnavailable: \"10%\" is not valid here; write a whole number from 0 to 1000000",
@@ -146,10 +143,6 @@ fn everything_that_a_policy_says_is_read() {
     assert_eq!(policy.lost_after, Duration::ZERO);
     assert_eq!(policy.priority, -5);
     assert_eq!(policy.max_unavailable, 10);
-    let share = ClusterShare {
-        weight: 3,
-        min: 1,
-        max: None,
-    };
+    let share = ClusterShare { weight: 3, min: 1, max: None };
     assert_eq!(policy.default, Some(share));
 }

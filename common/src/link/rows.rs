@@ -123,10 +123,8 @@ impl Targets {
             newer.objects,
             |row| row.uid,
             |old, new| {
-                new.manifest = new
-                    .manifest
-                    .take()
-                    .or_else(|| kept(old.revision == new.revision, old.manifest));
+                new.manifest =
+                    new.manifest.take().or_else(|| kept(old.revision == new.revision, old.manifest));
             },
         );
         overlay(
@@ -134,10 +132,8 @@ impl Targets {
             newer.workloads,
             |row| row.uid,
             |old, new| {
-                new.manifest = new
-                    .manifest
-                    .take()
-                    .or_else(|| kept(old.revision == new.revision, old.manifest));
+                new.manifest =
+                    new.manifest.take().or_else(|| kept(old.revision == new.revision, old.manifest));
             },
         );
         overlay(&mut self.tombstones, newer.tombstones, |row| row.uid, |_, _| {});
@@ -157,12 +153,7 @@ pub fn rows_digest<'a>(
 }
 
 fn row_hash(kind: &[u8], uid: Uid, revision: u64, replicas: u32) -> u64 {
-    stable_hash([
-        kind,
-        &uid.0.to_le_bytes(),
-        &revision.to_le_bytes(),
-        &replicas.to_le_bytes(),
-    ])
+    stable_hash([kind, &uid.0.to_le_bytes(), &revision.to_le_bytes(), &replicas.to_le_bytes()])
 }
 
 /// Puts `newer` rows in the place of those of the same UID; `inherit` lets a new row take over from the old one.
@@ -199,27 +190,15 @@ mod tests {
     }
 
     fn targets(base: u64, generation: u64, workloads: Vec<WorkloadTarget>) -> Targets {
-        let fence = Fence {
-            federation: Uid(1),
-            epoch: Epoch(1),
-            generation: Generation(generation),
-        };
-        Targets {
-            fence,
-            base: Generation(base),
-            workloads,
-            ..Targets::default()
-        }
+        let fence = Fence { federation: Uid(1), epoch: Epoch(1), generation: Generation(generation) };
+        Targets { fence, base: Generation(base), workloads, ..Targets::default() }
     }
 
     #[test]
     fn the_newest_row_wins_and_inherits_an_undelivered_manifest() {
         let mut waiting = targets(0, 3, vec![row(1, 1, 5, Some("{}")), row(2, 1, 5, Some("{}"))]);
         assert!(waiting.merge(targets(3, 4, vec![row(1, 1, 7, None)])));
-        assert_eq!(
-            waiting,
-            targets(0, 4, vec![row(1, 1, 7, Some("{}")), row(2, 1, 5, Some("{}"))])
-        );
+        assert_eq!(waiting, targets(0, 4, vec![row(1, 1, 7, Some("{}")), row(2, 1, 5, Some("{}"))]));
     }
 
     #[test]
@@ -227,10 +206,7 @@ mod tests {
         let mut waiting = targets(0, 3, vec![row(1, 1, 5, Some("{}"))]);
         let what = Tombstoned::Object(ObjectKey::new("v1", "ConfigMap", "default", "c").expect("valid"));
         let end = Tombstone { uid: Uid(1), what };
-        let newer = Targets {
-            tombstones: vec![end.clone()],
-            ..targets(3, 4, vec![])
-        };
+        let newer = Targets { tombstones: vec![end.clone()], ..targets(3, 4, vec![]) };
         assert!(waiting.merge(newer));
         assert_eq!((waiting.workloads.len(), waiting.tombstones), (0, vec![end]));
     }
@@ -240,10 +216,7 @@ mod tests {
         let mut waiting = targets(0, 3, vec![row(1, 1, 5, Some("{}"))]);
         assert!(!waiting.merge(targets(4, 5, vec![row(1, 1, 7, None)])));
         assert_eq!(waiting.fence.generation, Generation(3));
-        assert!(
-            waiting.merge(targets(0, 9, vec![])),
-            "a whole state replaces anything"
-        );
+        assert!(waiting.merge(targets(0, 9, vec![])), "a whole state replaces anything");
         assert_eq!(waiting.fence.generation, Generation(9));
     }
 
@@ -254,9 +227,6 @@ mod tests {
         for other in [row(2, 1, 1, None), row(1, 2, 1, None), row(1, 1, 2, None)] {
             assert_ne!(digest(&base), digest(&other));
         }
-        assert_eq!(
-            digest(&base),
-            digest(&row(1, 1, 1, Some("the manifest is the revision's")))
-        );
+        assert_eq!(digest(&base), digest(&row(1, 1, 1, Some("the manifest is the revision's"))));
     }
 }

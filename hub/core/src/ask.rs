@@ -52,9 +52,7 @@ impl Hub {
         for candidate in &candidates {
             let count = outcome.counts.get(candidate.cluster).copied().unwrap_or(0);
             let occupied = ask.seats.get(candidate.cluster).map_or(0, SeatState::occupied);
-            rooms
-                .ledger
-                .take(candidate.cluster, &ask.spec.pod, count.saturating_sub(occupied));
+            rooms.ledger.take(candidate.cluster, &ask.spec.pod, count.saturating_sub(occupied));
         }
         if outcome.pending > 0 && candidates.is_empty() {
             let reason = match self.clusters.is_empty() {
@@ -125,10 +123,7 @@ fn growth(cluster: &Cluster, policy: &Policy) -> Growth {
 
 fn divided(wanted: u32, moves: u32, candidates: &[Candidate<'_>], scratch: &mut Scratch) -> Outcome {
     let division = divide(wanted, moves, candidates, scratch);
-    let mut outcome = Outcome {
-        pending: division.pending,
-        ..Outcome::default()
-    };
+    let mut outcome = Outcome { pending: division.pending, ..Outcome::default() };
     let mut caps: BTreeMap<String, Vec<&ClusterName>> = BTreeMap::new();
     for (index, candidate) in candidates.iter().enumerate() {
         let count = division.counts.get(index).copied().unwrap_or(0);
@@ -142,10 +137,8 @@ fn divided(wanted: u32, moves: u32, candidates: &[Candidate<'_>], scratch: &mut 
         outcome.report.push(row(candidate, count, reason));
         outcome.counts.insert(candidate.cluster.clone(), count);
     }
-    outcome.reasons = caps
-        .into_iter()
-        .map(|(cap, names)| format!("{}: {cap}", listed(&names)).into())
-        .collect();
+    outcome.reasons =
+        caps.into_iter().map(|(cap, names)| format!("{}: {cap}", listed(&names)).into()).collect();
     outcome
 }
 
@@ -153,20 +146,10 @@ fn divided(wanted: u32, moves: u32, candidates: &[Candidate<'_>], scratch: &mut 
 fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>]) -> Outcome {
     let wanted = ask.spec.replicas;
     let runs = |candidate: &&Candidate<'_>| {
-        candidate.held > 0
-            || ask
-                .seats
-                .get(candidate.cluster)
-                .is_some_and(|seat| seat.seat.target > 0)
+        candidate.held > 0 || ask.seats.get(candidate.cluster).is_some_and(|seat| seat.seat.target > 0)
     };
-    let home = candidates
-        .iter()
-        .find(runs)
-        .or_else(|| choose(wanted, candidates));
-    let mut outcome = Outcome {
-        pending: wanted,
-        ..Outcome::default()
-    };
+    let home = candidates.iter().find(runs).or_else(|| choose(wanted, candidates));
+    let mut outcome = Outcome { pending: wanted, ..Outcome::default() };
     for candidate in candidates {
         let mut reason = "a stateful workload stays whole in one cluster (S32)".to_owned();
         let mut count = 0;
@@ -174,9 +157,7 @@ fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>]) -> Outcome {
             (count, reason) = at_home(wanted, candidate);
             outcome.pending = wanted - count;
             if outcome.pending > 0 {
-                outcome
-                    .reasons
-                    .push(format!("{}: {reason}", candidate.cluster).into());
+                outcome.reasons.push(format!("{}: {reason}", candidate.cluster).into());
             }
         }
         outcome.report.push(row(candidate, count, reason));
@@ -201,13 +182,10 @@ fn choose<'c, 'a>(wanted: u32, candidates: &'c [Candidate<'a>]) -> Option<&'c Ca
         allowed && maximum && room_of(candidate) >= wanted
     };
     let weight = |candidate: &Candidate<'_>| candidate.rule.map_or(0, |rule| rule.weight());
-    candidates.iter().filter(takes_all).min_by_key(|candidate| {
-        (
-            std::cmp::Reverse(weight(candidate)),
-            candidate.tie,
-            candidate.cluster,
-        )
-    })
+    candidates
+        .iter()
+        .filter(takes_all)
+        .min_by_key(|candidate| (std::cmp::Reverse(weight(candidate)), candidate.tie, candidate.cluster))
 }
 
 /// How many of a stateful workload run in the cluster that holds its data, and why.
@@ -215,10 +193,9 @@ fn at_home(wanted: u32, home: &Candidate<'_>) -> (u32, String) {
     match &home.growth {
         Growth::Allowed => (wanted.min(room_of(home)), "its data is here".into()),
         Growth::Closed(barrier) => (wanted.min(home.held), format!("gets nothing new: {barrier}")),
-        Growth::Excluded(barrier) => (
-            0,
-            format!("its data is here and the cluster is {barrier}: it does not move by itself (S32)"),
-        ),
+        Growth::Excluded(barrier) => {
+            (0, format!("its data is here and the cluster is {barrier}: it does not move by itself (S32)"))
+        }
     }
 }
 

@@ -77,11 +77,9 @@ impl Hub {
         // Replies and refusals wait for the records of this step: write before you speak.
         let mut spoken = Vec::new();
         match event {
-            Event::Opened {
-                session,
-                cluster,
-                hello,
-            } => self.session_opened(session, cluster, &hello, &mut spoken),
+            Event::Opened { session, cluster, hello } => {
+                self.session_opened(session, cluster, &hello, &mut spoken)
+            }
             Event::Message { session, message } => self.session_message(session, message, &mut spoken),
             Event::Closed { session } => self.session_closed(session),
             Event::Command { ticket, command } => {
@@ -100,9 +98,7 @@ impl Hub {
     /// loop is noticed (S1).
     pub fn deadline(&self) -> Time {
         let latest = self.now.time + self.config.heartbeat / 2;
-        self.timers
-            .first()
-            .map_or(latest, |(time, _)| (*time).min(latest))
+        self.timers.first().map_or(latest, |(time, _)| (*time).min(latest))
     }
 
     /// What changed since the last call.
@@ -160,24 +156,14 @@ impl Hub {
         for session in self.sessions.keys() {
             let spread = self.rng.below(1000);
             let retry_after = std::time::Duration::from_millis(500 + spread);
-            spoken.push(Effect::Send {
-                session: *session,
-                message: Down::Goodbye { retry_after },
-            });
+            spoken.push(Effect::Send { session: *session, message: Down::Goodbye { retry_after } });
             spoken.push(Effect::Close { session: *session });
         }
     }
 
     pub(crate) fn rank_of(&self, record: &WorkloadRecord) -> Rank {
-        let priority = self
-            .policies
-            .get(&record.policy)
-            .map_or(0, |policy| policy.policy.placement.priority);
-        Rank {
-            priority: std::cmp::Reverse(priority),
-            number: record.number,
-            uid: record.uid,
-        }
+        let priority = self.policies.get(&record.policy).map_or(0, |policy| policy.policy.placement.priority);
+        Rank { priority: std::cmp::Reverse(priority), number: record.number, uid: record.uid }
     }
 
     pub(crate) fn wake_at(&mut self, time: Time, timer: Timer) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use godwit_common::{ClusterName, Time, Uid};
 
-use crate::contract::{ClusterState, Effect, SessionId, Severity, Subject};
+use crate::contract::{ClusterState, Effect, Key, SessionId, Severity, Subject};
 use crate::hub::{Hub, Timer};
 use crate::placement::Reason;
 
@@ -44,11 +44,7 @@ impl Hub {
                 self.growth_possible(name);
             }
             ClusterState::Lost => {
-                self.enter(
-                    name,
-                    ClusterState::Returning,
-                    "connected again; its inventory comes first",
-                );
+                self.enter(name, ClusterState::Returning, "connected again; its inventory comes first");
                 self.note(
                     Severity::Normal,
                     "S11",
@@ -57,17 +53,12 @@ impl Hub {
                     "inventory first, then targets",
                 );
             }
-            ClusterState::Joining => self.enter(
-                name,
-                ClusterState::Joining,
-                "connected; its inventory comes first",
-            ),
+            ClusterState::Joining => {
+                self.enter(name, ClusterState::Joining, "connected; its inventory comes first")
+            }
             ClusterState::Ready | ClusterState::Returning => {}
         }
-        self.wake_at(
-            now.time + self.config.stream_timeout(),
-            Timer::Silence(name.clone()),
-        );
+        self.wake_at(now.time + self.config.stream_timeout(), Timer::Silence(name.clone()));
     }
 
     /// A stream of a cluster has ended; was it the last (S1)?
@@ -155,17 +146,12 @@ impl Hub {
         let placing = |uid: &Uid| {
             let workload = self.workloads.get(uid)?;
             let placed = workload.seats.get(name)?.seat.placed > 0;
-            placed
-                .then(|| self.policies.get(&workload.record.policy))
-                .flatten()
+            placed.then(|| self.policies.get(&workload.record.policy)).flatten()
         };
         let mut windows: BTreeSet<Duration> = match self.clusters.get(name) {
-            Some(cluster) => cluster
-                .seats
-                .iter()
-                .filter_map(placing)
-                .map(|policy| policy.policy.lost_after)
-                .collect(),
+            Some(cluster) => {
+                cluster.seats.iter().filter_map(placing).map(|policy| policy.policy.lost_after).collect()
+            }
             None => BTreeSet::new(),
         };
         if windows.is_empty() {
@@ -213,9 +199,7 @@ impl Hub {
             if placed > 0 && policy.policy.lost_after <= window {
                 workloads += 1;
                 replicas += u64::from(placed);
-                self.dirty
-                    .entry(uid)
-                    .or_insert_with(|| Reason::Lost(name.clone()));
+                self.dirty.entry(uid).or_insert_with(|| Reason::Lost(name.clone()));
             }
         }
         if first {
@@ -235,6 +219,11 @@ impl Hub {
             return;
         };
         let state = cluster.health.state;
+        if !std::mem::replace(&mut cluster.record.inventoried, true) {
+            self.touched.keys.insert(Key::Cluster(name.clone()));
+            self.seat_everything(name);
+        }
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
         match state {
             ClusterState::Joining | ClusterState::Returning => {
                 cluster.health.lost_through = None;

@@ -112,17 +112,10 @@ impl Hub {
         };
         self.note(Severity::Warning, rule, "FailoverFrozen", "", &message);
         // A doubt about the hub's own history outweighs one about the clusters.
-        let held = self
-            .federation
-            .freeze
-            .as_ref()
-            .is_some_and(|freeze| freeze.cause == FreezeCause::NewerHistory);
+        let held =
+            self.federation.freeze.as_ref().is_some_and(|freeze| freeze.cause == FreezeCause::NewerHistory);
         if !held {
-            self.federation.freeze = Some(Freeze {
-                cause,
-                since: self.now.wall,
-                message: message.into(),
-            });
+            self.federation.freeze = Some(Freeze { cause, since: self.now.wall, message: message.into() });
         }
         self.touched.keys.insert(Key::Federation);
         self.touched.subjects.insert(Subject::Federation);
@@ -130,10 +123,7 @@ impl Hub {
 
     /// Whether nothing at all may be said to the members (S10).
     pub(crate) fn stopped_speaking(&self) -> bool {
-        self.federation
-            .freeze
-            .as_ref()
-            .is_some_and(|freeze| freeze.cause == FreezeCause::NewerHistory)
+        self.federation.freeze.as_ref().is_some_and(|freeze| freeze.cause == FreezeCause::NewerHistory)
     }
 
     /// While frozen by mass loss: has the share been down for a full window?
@@ -178,13 +168,7 @@ impl Hub {
         self.mass_loss = MassLoss::default();
         self.touched.keys.insert(Key::Federation);
         self.touched.subjects.insert(Subject::Federation);
-        self.note(
-            Severity::Normal,
-            "S6",
-            "FreezeEnded",
-            "",
-            format!("failover goes on: {why}"),
-        );
+        self.note(Severity::Normal, "S6", "FreezeEnded", "", format!("failover goes on: {why}"));
         for name in self.away() {
             self.wake_at(self.now.time, Timer::Silence(name));
         }
@@ -194,26 +178,18 @@ impl Hub {
 
     fn away(&self) -> Vec<ClusterName> {
         let away = |cluster: &&Cluster| !cluster.live();
-        self.clusters
-            .values()
-            .filter(away)
-            .map(|cluster| cluster.record.name.clone())
-            .collect()
+        self.clusters.values().filter(away).map(|cluster| cluster.record.name.clone()).collect()
     }
 
     /// The share of clusters that vanished within the window, out of those that were connected in it, or are awaited
     /// since the hub started. Confirmed losses are out of the question.
     fn vanished(&self) -> Share {
         let now = self.now.time;
-        let mut share = Share {
-            vanished: 0,
-            counted: 0,
-        };
+        let mut share = Share { vanished: 0, counted: 0 };
         for cluster in self.clusters.values() {
             let health = &cluster.health;
-            let lately = health
-                .ready_until
-                .is_some_and(|until| now.since(until) <= self.config.mass_loss_window);
+            let lately =
+                health.ready_until.is_some_and(|until| now.since(until) <= self.config.mass_loss_window);
             let counts = match health.state {
                 ClusterState::Ready | ClusterState::Returning => true,
                 ClusterState::Unknown => health.lost_through.is_none(),
@@ -225,7 +201,16 @@ impl Hub {
                 continue;
             }
             share.counted += 1;
-            if now.since(health.heard) > self.config.vanished_after() {
+            // Whoever has not been seen since the hub started is awaited until its window ends (S5).
+            let patience = match health.state {
+                ClusterState::Unknown => self.config.startup_grace,
+                ClusterState::Joining
+                | ClusterState::Ready
+                | ClusterState::Suspect
+                | ClusterState::Lost
+                | ClusterState::Returning => self.config.vanished_after(),
+            };
+            if now.since(health.heard) >= patience {
                 share.vanished += 1;
             }
         }

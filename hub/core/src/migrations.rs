@@ -23,10 +23,7 @@ impl MigrationEntry {
         let mut unsettled: BTreeMap<Uid, BTreeSet<ClusterName>> = BTreeMap::new();
         if migration.state == MigrationState::Running {
             for moved in &migration.moves {
-                unsettled
-                    .entry(moved.workload)
-                    .or_default()
-                    .extend(moved.to.clone());
+                unsettled.entry(moved.workload).or_default().extend(moved.to.clone());
             }
         }
         Self { migration, unsettled }
@@ -41,14 +38,7 @@ impl Hub {
         self.touched.keys.insert(Key::Federation);
         self.note_migration(id, &cause, &moves);
         let (state, started) = (MigrationState::Running, self.now.wall);
-        let entry = MigrationEntry::new(Migration {
-            id,
-            cause,
-            state,
-            started,
-            completed: None,
-            moves,
-        });
+        let entry = MigrationEntry::new(Migration { id, cause, state, started, completed: None, moves });
         for uid in entry.unsettled.keys() {
             if let Some(workload) = self.workloads.get_mut(uid) {
                 workload.migrations.insert(id);
@@ -70,10 +60,7 @@ impl Hub {
             placed.is_none_or(|seat| self.reporting(name) && seat.ready() >= seat.seat.placed)
         };
         let arrived = |id: &&MigrationId| {
-            let places = self
-                .migrations
-                .get(id)
-                .and_then(|entry| entry.unsettled.get(&uid));
+            let places = self.migrations.get(id).and_then(|entry| entry.unsettled.get(&uid));
             places.is_none_or(|places| places.iter().all(there))
         };
         workload.migrations.iter().filter(arrived).copied().collect()
@@ -93,21 +80,10 @@ impl Hub {
             if entry.unsettled.is_empty() && entry.migration.state == MigrationState::Running {
                 entry.migration.state = MigrationState::Completed;
                 entry.migration.completed = Some(self.now.wall);
-                let replicas: u64 = entry
-                    .migration
-                    .moves
-                    .iter()
-                    .map(|moved| u64::from(moved.replicas))
-                    .sum();
+                let replicas: u64 = entry.migration.moves.iter().map(|moved| u64::from(moved.replicas)).sum();
                 self.migration_changed(id);
                 let message = format!("{replicas} replicas of {id} are ready in their new places");
-                self.note(
-                    Severity::Normal,
-                    "",
-                    "MigrationCompleted",
-                    id.to_string(),
-                    message,
-                );
+                self.note(Severity::Normal, "", "MigrationCompleted", id.to_string(), message);
                 self.next_slow_loss();
             }
         }
@@ -139,24 +115,14 @@ impl Hub {
             })
             .collect();
         let message = format!("{what}: of {} workloads, {}", workloads.len(), parts.join(", "));
-        self.note(
-            Severity::Normal,
-            rule,
-            "MigrationStarted",
-            id.to_string(),
-            message,
-        );
+        self.note(Severity::Normal, rule, "MigrationStarted", id.to_string(), message);
     }
 
     /// Completed migrations are kept for a while, running ones always.
     fn forget_old_migrations(&mut self) {
         while self.migrations.len() > self.config.migrations {
             let completed = |entry: &MigrationEntry| entry.migration.state == MigrationState::Completed;
-            let Some(id) = self
-                .migrations
-                .iter()
-                .find(|(_, entry)| completed(entry))
-                .map(|(id, _)| *id)
+            let Some(id) = self.migrations.iter().find(|(_, entry)| completed(entry)).map(|(id, _)| *id)
             else {
                 return;
             };

@@ -47,10 +47,7 @@ impl Hub {
             if budget == 0 || !cluster.reporting() {
                 return;
             }
-            let seat = self
-                .workloads
-                .get(&rank.uid)
-                .and_then(|workload| workload.seats.get(name));
+            let seat = self.workloads.get(&rank.uid).and_then(|workload| workload.seats.get(name));
             let want = seat.map_or(0, |seat| seat.seat.placed.saturating_sub(seat.seat.target));
             let allowed = seat.is_some_and(|seat| self.may_move(seat));
             let start = want.min(budget);
@@ -67,10 +64,7 @@ impl Hub {
 
     fn start(&mut self, uid: Uid, name: &ClusterName, more: u32) {
         let until = self.now.time + self.config.start_window;
-        let Some(seat) = self
-            .workloads
-            .get_mut(&uid)
-            .and_then(|workload| workload.seats.get_mut(name))
+        let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
         else {
             return;
         };
@@ -86,24 +80,14 @@ impl Hub {
 
     /// How many starts may be on their way to a cluster at once (S7).
     fn pace(&self, cluster: &Cluster) -> u32 {
-        let running = cluster
-            .capacity
-            .as_ref()
-            .map_or(0, |capacity| capacity.running_pods);
+        let running = cluster.capacity.as_ref().map_or(0, |capacity| capacity.running_pods);
         let share = u64::from(running) * u64::from(self.config.pace_percent) / 100;
-        u32::try_from(share)
-            .unwrap_or(u32::MAX)
-            .max(self.config.pace_least)
-            .max(1)
+        u32::try_from(share).unwrap_or(u32::MAX).max(self.config.pace_least).max(1)
     }
 
     /// A report came: what is ready is on its way no longer.
     pub(crate) fn starts_progress(&mut self, uid: Uid, name: &ClusterName) {
-        let Some(seat) = self
-            .workloads
-            .get(&uid)
-            .and_then(|workload| workload.seats.get(name))
-        else {
+        let Some(seat) = self.workloads.get(&uid).and_then(|workload| workload.seats.get(name)) else {
             return;
         };
         let left = seat.starting.min(seat.seat.target.saturating_sub(seat.ready()));
@@ -112,20 +96,14 @@ impl Hub {
 
     /// Starts that are not ready in time stop counting: never a silent rate of zero (S7).
     pub(crate) fn starts_expire(&mut self, uid: Uid, name: &ClusterName) {
-        let seat = self
-            .workloads
-            .get(&uid)
-            .and_then(|workload| workload.seats.get(name));
+        let seat = self.workloads.get(&uid).and_then(|workload| workload.seats.get(name));
         if seat.is_some_and(|seat| seat.starting > 0 && seat.starting_until <= self.now.time) {
             self.set_starting(uid, name, 0);
         }
     }
 
     fn set_starting(&mut self, uid: Uid, name: &ClusterName, left: u32) {
-        let Some(seat) = self
-            .workloads
-            .get_mut(&uid)
-            .and_then(|workload| workload.seats.get_mut(name))
+        let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
         else {
             return;
         };
@@ -172,10 +150,8 @@ impl Hub {
 
     /// How many ready replicas more than needed run in connected clusters.
     fn spare(&self, workload: &Workload) -> u32 {
-        let unavailable = self
-            .policies
-            .get(&workload.record.policy)
-            .map_or(0, |policy| policy.policy.max_unavailable);
+        let unavailable =
+            self.policies.get(&workload.record.policy).map_or(0, |policy| policy.policy.max_unavailable);
         let needed = workload.record.spec.replicas.saturating_sub(unavailable);
         self.ready(workload).saturating_sub(needed)
     }
@@ -186,9 +162,7 @@ impl Hub {
             .seats
             .iter()
             .filter(|(name, _)| self.reporting(name))
-            .fold(0, |sum, (_, seat)| {
-                sum.saturating_add(seat.ready().min(seat.seat.target))
-            })
+            .fold(0, |sum, (_, seat)| sum.saturating_add(seat.ready().min(seat.seat.target)))
     }
 
     pub(crate) fn reporting(&self, name: &ClusterName) -> bool {
@@ -207,10 +181,7 @@ impl Hub {
     /// The guard (S27): an operator's commands and recorded migrations may take a target to zero; anything else only
     /// so often.
     fn removal_allowed(&mut self, uid: Uid, name: &ClusterName, target: u32) -> bool {
-        let Some(seat) = self
-            .workloads
-            .get_mut(&uid)
-            .and_then(|workload| workload.seats.get_mut(name))
+        let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
         else {
             return false;
         };
@@ -224,11 +195,7 @@ impl Hub {
             return false;
         };
         let (now, window) = (self.now.time, self.config.removal_window);
-        while cluster
-            .removals
-            .front()
-            .is_some_and(|at| now.since(*at) >= window)
-        {
+        while cluster.removals.front().is_some_and(|at| now.since(*at) >= window) {
             cluster.removals.pop_front();
         }
         let limit = (cluster.seats.len() * self.config.removal_percent as usize / 100).max(1);
@@ -241,13 +208,7 @@ impl Hub {
             "more than {limit} workloads would be removed without an operator's word; the rest waits for \
              `godwit confirm removal {name}`"
         );
-        self.note(
-            Severity::Warning,
-            "S27",
-            "RemovalHeldBack",
-            name.as_str(),
-            message,
-        );
+        self.note(Severity::Warning, "S27", "RemovalHeldBack", name.as_str(), message);
         false
     }
 
@@ -256,17 +217,9 @@ impl Hub {
         let Some(cluster) = self.clusters.get(name) else {
             return 0;
         };
-        let held: Vec<Uid> = cluster
-            .seats
-            .iter()
-            .copied()
-            .filter(|uid| self.held_back(*uid, name))
-            .collect();
+        let held: Vec<Uid> = cluster.seats.iter().copied().filter(|uid| self.held_back(*uid, name)).collect();
         for uid in &held {
-            let placed = self
-                .workloads
-                .get(uid)
-                .and_then(|workload| workload.seats.get(name));
+            let placed = self.workloads.get(uid).and_then(|workload| workload.seats.get(name));
             let placed = placed.map_or(0, |seat| seat.seat.placed);
             self.set_placed(*uid, name, placed, Cause::Command(entry));
             self.moving.insert(*uid);

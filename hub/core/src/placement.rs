@@ -67,11 +67,7 @@ impl Hub {
         let mut scratch = std::mem::take(&mut self.scratch);
         let workload = self.workloads.get(&uid)?;
         let policy = &self.policies.get(&workload.record.policy)?.policy;
-        let ask = Ask {
-            spec: &workload.record.spec,
-            policy,
-            seats: &workload.seats,
-        };
+        let ask = Ask { spec: &workload.record.spec, policy, seats: &workload.seats };
         let rebalance = policy.placement.rebalance;
         let moves = match (rebalance, reason) {
             // A step of a gradual rebalance has its own time; whatever else happens moves nothing for balance.
@@ -96,17 +92,11 @@ impl Hub {
 
     /// Makes the plans the ones in force. Whatever takes replicas from one place to another is a migration.
     fn apply(&mut self, reason: Reason, changes: Vec<Change>) {
-        let moves: Vec<Move> = changes
-            .iter()
-            .flat_map(|change| change.moves.iter().cloned())
-            .collect();
+        let moves: Vec<Move> = changes.iter().flat_map(|change| change.moves.iter().cloned()).collect();
         let cause = self.cause_of(reason, moves);
         for Change { uid, outcome, .. } in changes {
             for (name, placed) in &outcome.counts {
-                let seat = self
-                    .workloads
-                    .get(&uid)
-                    .and_then(|workload| workload.seats.get(name));
+                let seat = self.workloads.get(&uid).and_then(|workload| workload.seats.get(name));
                 if let Some(seat) = seat
                     && seat.seat.placed != *placed
                 {
@@ -120,15 +110,11 @@ impl Hub {
 
     fn cause_of(&mut self, reason: Reason, moves: Vec<Move>) -> Cause {
         // A command that only adds or only takes away is its own record.
-        let relocates = moves
-            .iter()
-            .any(|moved| moved.from.is_some() && moved.to.is_some());
+        let relocates = moves.iter().any(|moved| moved.from.is_some() && moved.to.is_some());
         let migration = match reason {
             Reason::Command(entry) if !relocates => return Cause::Command(entry),
             Reason::Command(_) => {
-                let policy = moves
-                    .first()
-                    .and_then(|moved| self.workloads.get(&moved.workload));
+                let policy = moves.first().and_then(|moved| self.workloads.get(&moved.workload));
                 let policy = policy.map(|workload| workload.record.policy.clone());
                 policy.map(MigrationCause::PolicyChanged)
             }
@@ -175,18 +161,12 @@ impl Hub {
         };
         let mut uids: BTreeSet<Uid> = BTreeSet::new();
         for rank in &self.pending {
-            if self
-                .workloads
-                .get(&rank.uid)
-                .is_some_and(|workload| chosen(&workload.record.policy))
-            {
+            if self.workloads.get(&rank.uid).is_some_and(|workload| chosen(&workload.record.policy)) {
                 uids.insert(rank.uid);
             }
         }
         for uid in uids {
-            self.dirty
-                .entry(uid)
-                .or_insert_with(|| Reason::Room(name.clone()));
+            self.dirty.entry(uid).or_insert_with(|| Reason::Room(name.clone()));
         }
         let rebalancing: Vec<(Uid, PolicyName)> = self
             .policies
@@ -246,13 +226,7 @@ fn moves_of(uid: Uid, workload: &crate::state::Workload, outcome: &Outcome) -> V
         let replicas = (*left).min(*wanted);
         let id = workload.id().clone();
         if from.is_some() || to.is_some() {
-            moves.push(Move {
-                workload: uid,
-                id,
-                from: from.clone(),
-                to: to.clone(),
-                replicas,
-            });
+            moves.push(Move { workload: uid, id, from: from.clone(), to: to.clone(), replicas });
         }
         (*left, *wanted) = (*left - replicas, *wanted - replicas);
         if *left == 0 {

@@ -38,9 +38,7 @@ impl Hub {
         for uid in report.removed {
             self.end_confirmed(uid, name);
         }
-        let more_room = report
-            .capacity
-            .is_some_and(|capacity| self.capacity(name, capacity));
+        let more_room = report.capacity.is_some_and(|capacity| self.capacity(name, capacity));
         if report.complete {
             self.inventory_came(name);
         } else if more_room {
@@ -54,10 +52,7 @@ impl Hub {
         let Some(cluster) = self.clusters.get_mut(name) else {
             return;
         };
-        let ours = self
-            .workloads
-            .get(&uid)
-            .is_some_and(|workload| workload.id() == &status.workload);
+        let ours = self.workloads.get(&uid).is_some_and(|workload| workload.id() == &status.workload);
         if !ours {
             if !self.ended.contains_key(&uid) {
                 self.orphan(name, status);
@@ -65,11 +60,8 @@ impl Hub {
             return;
         }
         cluster.orphans.remove(&(status.workload.clone(), uid));
-        self.ensure_seat(uid, name);
-        let Some(seat) = self
-            .workloads
-            .get_mut(&uid)
-            .and_then(|workload| workload.seats.get_mut(name))
+        self.ensure_seat(uid, name, status.replicas);
+        let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
         else {
             return;
         };
@@ -104,10 +96,7 @@ impl Hub {
         cluster.orphans.retain(|(_, uid), _| listed.contains(uid));
         let missing: Vec<Uid> = cluster.seats.difference(listed).copied().collect();
         for uid in missing {
-            let Some(seat) = self
-                .workloads
-                .get_mut(&uid)
-                .and_then(|workload| workload.seats.get_mut(name))
+            let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
             else {
                 continue;
             };
@@ -160,10 +149,7 @@ impl Hub {
             return;
         };
         let unfinished = |uid: &&Uid| {
-            let seat = self
-                .workloads
-                .get(uid)
-                .and_then(|workload| workload.seats.get(name));
+            let seat = self.workloads.get(uid).and_then(|workload| workload.seats.get(name));
             seat.is_some_and(|seat| seat.seat.placed > 0 || seat.seat.target > 0 || seat.pods() > 0)
         };
         let uids: Vec<Uid> = cluster.seats.iter().filter(unfinished).copied().collect();

@@ -120,11 +120,7 @@ impl Hub {
             }
             Record::Object(record) => {
                 self.object_keys.insert(record.key.clone(), record.uid);
-                let object = Object {
-                    rows: BTreeMap::new(),
-                    users: Default::default(),
-                    record,
-                };
+                let object = Object { rows: BTreeMap::new(), users: Default::default(), record };
                 self.objects.insert(object.record.uid, object);
             }
             Record::Ended(ended) => {
@@ -135,8 +131,7 @@ impl Hub {
                 self.clusters.insert(cluster.record.name.clone(), cluster);
             }
             Record::Migration(migration) => {
-                self.migrations
-                    .insert(migration.id, MigrationEntry::new(migration));
+                self.migrations.insert(migration.id, MigrationEntry::new(migration));
             }
             Record::Request(request) => {
                 self.requests.insert(request.id.clone(), request);
@@ -149,38 +144,19 @@ impl Hub {
     /// Attaches a seat or an object's row to what it belongs to.
     fn attach(&mut self, record: Record) -> Result<(), RestoreError> {
         let key = format!("{:?}", record.key());
-        let unknown = |what: &str| RestoreError {
-            key: key.clone(),
-            problem: format!("its {what} is not there"),
-        };
+        let unknown =
+            |what: &str| RestoreError { key: key.clone(), problem: format!("its {what} is not there") };
         match record {
-            Record::Seat {
-                workload,
-                cluster: name,
-                seat,
-            } => {
+            Record::Seat { workload, cluster: name, seat } => {
                 let cluster = self.clusters.get_mut(&name).ok_or_else(|| unknown("cluster"))?;
-                let entry = self
-                    .workloads
-                    .get_mut(&workload)
-                    .ok_or_else(|| unknown("workload"))?;
+                let entry = self.workloads.get_mut(&workload).ok_or_else(|| unknown("workload"))?;
                 cluster.seats.insert(workload);
                 cluster.digest += WorkloadTarget::hash_of(workload, entry.record.revision, seat.target);
-                entry.seats.insert(
-                    name.clone(),
-                    SeatState {
-                        seat,
-                        ..SeatState::default()
-                    },
-                );
+                entry.seats.insert(name.clone(), SeatState { seat, ..SeatState::default() });
                 self.seat_observed(workload, &name);
                 self.moving.insert(workload);
             }
-            Record::ObjectRow {
-                object,
-                cluster: name,
-                row,
-            } => {
+            Record::ObjectRow { object, cluster: name, row } => {
                 let cluster = self.clusters.get_mut(&name).ok_or_else(|| unknown("cluster"))?;
                 let entry = self.objects.get_mut(&object).ok_or_else(|| unknown("object"))?;
                 cluster.objects.insert(object);
@@ -209,10 +185,7 @@ impl Hub {
             };
             let record = workload.record.clone();
             let (wanted, placed) = (u64::from(record.spec.replicas), u64::from(workload.placed()));
-            let wrong = |problem: String| RestoreError {
-                key: format!("{:?}", Key::Workload(uid)),
-                problem,
-            };
+            let wrong = |problem: String| RestoreError { key: format!("{:?}", Key::Workload(uid)), problem };
             if placed + u64::from(record.pending) != wanted {
                 let pending = record.pending;
                 return Err(wrong(format!(
@@ -220,10 +193,7 @@ impl Hub {
                 )));
             }
             let policy = self.policies.get_mut(&record.policy);
-            policy
-                .ok_or_else(|| wrong(format!("policy {} is not there", record.policy)))?
-                .users
-                .insert(uid);
+            policy.ok_or_else(|| wrong(format!("policy {} is not there", record.policy)))?.users.insert(uid);
             for object in &record.objects {
                 let object = self.objects.get_mut(object);
                 object
@@ -287,13 +257,7 @@ impl Hub {
         let subjects = &mut self.touched.subjects;
         subjects.insert(Subject::Federation);
         subjects.extend(self.clusters.keys().cloned().map(Subject::Cluster));
-        subjects.extend(
-            self.workloads
-                .keys()
-                .chain(self.ended.keys())
-                .copied()
-                .map(Subject::Workload),
-        );
+        subjects.extend(self.workloads.keys().chain(self.ended.keys()).copied().map(Subject::Workload));
         subjects.extend(self.policies.keys().cloned().map(Subject::Policy));
         subjects.extend(self.migrations.keys().copied().map(Subject::Migration));
     }
@@ -301,11 +265,7 @@ impl Hub {
     /// Takes a policy in, in the place of one of the same name.
     pub(crate) fn add_policy(&mut self, policy: Policy) {
         let name = policy.name.clone();
-        let users = self
-            .policies
-            .remove(&name)
-            .map(|old| old.users)
-            .unwrap_or_default();
+        let users = self.policies.remove(&name).map(|old| old.users).unwrap_or_default();
         self.policies.insert(name, PolicyState { policy, users });
     }
 }

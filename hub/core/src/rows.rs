@@ -61,10 +61,7 @@ impl Hub {
 
     /// Sets the plan for a workload in a cluster, and who decided it.
     pub(crate) fn set_placed(&mut self, uid: Uid, name: &ClusterName, placed: u32, cause: Cause) {
-        let Some(state) = self
-            .workloads
-            .get_mut(&uid)
-            .and_then(|workload| workload.seats.get_mut(name))
+        let Some(state) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
         else {
             return;
         };
@@ -111,15 +108,30 @@ impl Hub {
             .filter(|name| {
                 policy.policy.placement.rule_for(name).is_some() || workload.seats.contains_key(*name)
             })
+            .filter(|name| self.clusters.get(*name).is_some_and(|cluster| cluster.record.inventoried))
             .cloned()
             .collect();
         for name in chosen {
-            self.ensure_seat(uid, &name);
+            self.ensure_seat(uid, &name, 0);
         }
     }
 
-    /// The same for one cluster.
-    pub(crate) fn ensure_seat(&mut self, uid: Uid, name: &ClusterName) {
+    /// Gives a new cluster a seat for every workload that may run there. It comes after the cluster's inventory: what
+    /// runs there already is kept, and stops by the shrink rule only (S11, S20, S27).
+    pub(crate) fn seat_everything(&mut self, name: &ClusterName) {
+        let users: Vec<Uid> = self
+            .policies
+            .values()
+            .filter(|policy| policy.policy.placement.rule_for(name).is_some())
+            .flat_map(|policy| policy.users.iter().copied())
+            .collect();
+        for uid in users {
+            self.ensure_seat(uid, name, 0);
+        }
+    }
+
+    /// Gives a workload a seat in one cluster, where so many copies of it run, unless it has one.
+    pub(crate) fn ensure_seat(&mut self, uid: Uid, name: &ClusterName, running: u32) {
         let Some(workload) = self.workloads.get(&uid) else {
             return;
         };
@@ -127,32 +139,19 @@ impl Hub {
         if !workload.seats.contains_key(name) {
             let revision = workload.record.revision;
             let generation = self.generation_for(name, uid);
-            let seat = Seat {
-                generation,
-                manifest_generation: generation,
-                ..Seat::default()
-            };
+            let seat =
+                Seat { generation, manifest_generation: generation, target: running, ..Seat::default() };
             if let Some(workload) = self.workloads.get_mut(&uid) {
-                workload.seats.insert(
-                    name.clone(),
-                    SeatState {
-                        seat,
-                        ..SeatState::default()
-                    },
-                );
+                workload.seats.insert(name.clone(), SeatState { seat, ..SeatState::default() });
             }
             if let Some(cluster) = self.clusters.get_mut(name) {
                 cluster.seats.insert(uid);
-                cluster.digest += WorkloadTarget::hash_of(uid, revision, 0);
+                cluster.digest += WorkloadTarget::hash_of(uid, revision, running);
             }
             self.seat_changed(uid, name);
         }
         for object in objects {
-            if self
-                .objects
-                .get(&object)
-                .is_some_and(|object| !object.rows.contains_key(name))
-            {
+            if self.objects.get(&object).is_some_and(|object| !object.rows.contains_key(name)) {
                 self.object_row_changed(object, name, None);
             }
         }
@@ -170,10 +169,7 @@ impl Hub {
         self.touched.keys.insert(Key::Workload(uid));
         for name in seats {
             let generation = self.generation_for(&name, uid);
-            let Some(seat) = self
-                .workloads
-                .get_mut(&uid)
-                .and_then(|workload| workload.seats.get_mut(&name))
+            let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(&name))
             else {
                 continue;
             };
@@ -229,9 +225,7 @@ impl Hub {
         if let Some(policy) = self.policies.get_mut(&record.policy) {
             policy.users.remove(&uid);
         }
-        self.touched
-            .subjects
-            .insert(Subject::Policy(record.policy.clone()));
+        self.touched.subjects.insert(Subject::Policy(record.policy.clone()));
         self.touched.keys.insert(Key::Workload(uid));
         self.pending.remove(&self.rank_of(record));
         let mut held_by = BTreeMap::new();
@@ -299,16 +293,7 @@ impl Hub {
         }
         self.touched.keys.insert(Key::Ended(uid));
         let since = self.now.wall;
-        self.ended.insert(
-            uid,
-            Ended {
-                uid,
-                what,
-                since,
-                held_by,
-                cause: Some(cause),
-            },
-        );
+        self.ended.insert(uid, Ended { uid, what, since, held_by, cause: Some(cause) });
     }
 
     /// A cluster says that an ended life is gone there, or the cluster has left (S28).
@@ -338,10 +323,8 @@ impl Hub {
             return;
         }
         for name in names {
-            let Some((session, sent)) = self
-                .clusters
-                .get(&name)
-                .and_then(|cluster| self.outstanding(cluster))
+            let Some((session, sent)) =
+                self.clusters.get(&name).and_then(|cluster| self.outstanding(cluster))
             else {
                 continue;
             };
@@ -349,14 +332,10 @@ impl Hub {
                 continue;
             };
             // The usual case: the agent has everything but what this step changed.
-            let known = rows
-                .get(&name)
-                .filter(|_| sent.is_some_and(|sent| sent.next() == cluster.record.generation));
+            let known =
+                rows.get(&name).filter(|_| sent.is_some_and(|sent| sent.next() == cluster.record.generation));
             let targets = self.targets_since(cluster, sent, known);
-            effects.push(Effect::Send {
-                session,
-                message: Down::Targets(Arc::new(targets)),
-            });
+            effects.push(Effect::Send { session, message: Down::Targets(Arc::new(targets)) });
             if let Some(leader) = self.clusters.get_mut(&name).and_then(|cluster| {
                 let generation = cluster.record.generation;
                 cluster.leader.as_mut().map(|leader| (leader, generation))
@@ -387,17 +366,10 @@ impl Hub {
             epoch: self.federation.epoch,
             generation: cluster.record.generation,
         };
-        let mut targets = Targets {
-            fence,
-            base,
-            digest: cluster.digest,
-            ..Targets::default()
-        };
+        let mut targets = Targets { fence, base, digest: cluster.digest, ..Targets::default() };
         let every = || cluster.objects.iter().chain(&cluster.seats).chain(&cluster.ended);
         match known {
-            Some(rows) => rows
-                .iter()
-                .for_each(|uid| self.push_row(&mut targets, cluster, *uid)),
+            Some(rows) => rows.iter().for_each(|uid| self.push_row(&mut targets, cluster, *uid)),
             None => every().for_each(|uid| self.push_row(&mut targets, cluster, *uid)),
         }
         targets
@@ -432,15 +404,9 @@ impl Hub {
                 });
             }
         } else if let Some(ended) = self.ended.get(&uid)
-            && ended
-                .held_by
-                .get(name)
-                .is_some_and(|generation| *generation > base)
+            && ended.held_by.get(name).is_some_and(|generation| *generation > base)
         {
-            targets.tombstones.push(Tombstone {
-                uid,
-                what: ended.what.clone(),
-            });
+            targets.tombstones.push(Tombstone { uid, what: ended.what.clone() });
         }
     }
 

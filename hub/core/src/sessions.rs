@@ -24,15 +24,8 @@ impl Hub {
     ) {
         if let Some((code, message)) = self.refusal(&name, hello) {
             self.note(Severity::Warning, "", "SessionRefused", name.as_str(), &message);
-            let refusal = Refusal {
-                code,
-                message: message.into(),
-                retry_after: REFUSED_RETRY,
-            };
-            spoken.push(Effect::Send {
-                session,
-                message: Down::Refusal(refusal),
-            });
+            let refusal = Refusal { code, message: message.into(), retry_after: REFUSED_RETRY };
+            spoken.push(Effect::Send { session, message: Down::Refusal(refusal) });
             spoken.push(Effect::Close { session });
             return;
         }
@@ -46,20 +39,12 @@ impl Hub {
         };
         if cluster.sessions.len() >= self.config.streams_per_cluster {
             let spread = Duration::from_millis(self.rng.below(5_000));
-            let message = Down::Standby {
-                retry_after: self.config.standby_retry + spread,
-            };
+            let message = Down::Standby { retry_after: self.config.standby_retry + spread };
             spoken.push(Effect::Send { session, message });
             spoken.push(Effect::Close { session });
             return;
         }
-        cluster.sessions.insert(
-            session,
-            Session {
-                instance: hello.instance.clone(),
-                heard: self.now.time,
-            },
-        );
+        cluster.sessions.insert(session, Session { instance: hello.instance.clone(), heard: self.now.time });
         self.sessions.insert(session, name.clone());
         let welcome = Welcome {
             version,
@@ -67,10 +52,7 @@ impl Hub {
             epoch: self.federation.epoch,
             heartbeat: self.config.heartbeat,
         };
-        spoken.push(Effect::Send {
-            session,
-            message: Down::Welcome(welcome),
-        });
+        spoken.push(Effect::Send { session, message: Down::Welcome(welcome) });
         self.cluster_heard(&name, session);
         self.cluster_connected(&name);
     }
@@ -85,15 +67,8 @@ impl Hub {
             Up::Heartbeat => {}
             Up::Hello(_) => {
                 let message = "a session has one hello only; this is a fault of the agent".into();
-                let refusal = Refusal {
-                    code: RefusalCode::Protocol,
-                    message,
-                    retry_after: REFUSED_RETRY,
-                };
-                spoken.push(Effect::Send {
-                    session,
-                    message: Down::Refusal(refusal),
-                });
+                let refusal = Refusal { code: RefusalCode::Protocol, message, retry_after: REFUSED_RETRY };
+                spoken.push(Effect::Send { session, message: Down::Refusal(refusal) });
                 spoken.push(Effect::Close { session });
                 self.session_closed(session);
             }
@@ -118,11 +93,7 @@ impl Hub {
         };
         if let Some(cluster) = self.clusters.get_mut(&name) {
             cluster.sessions.remove(&session);
-            if cluster
-                .leader
-                .as_ref()
-                .is_some_and(|leader| leader.session == session)
-            {
+            if cluster.leader.as_ref().is_some_and(|leader| leader.session == session) {
                 self.leader_gone(&name);
             }
         }
@@ -140,10 +111,7 @@ impl Hub {
             );
             return Some((RefusalCode::Version, message));
         }
-        if let Some(other) = hello
-            .federation
-            .filter(|federation| *federation != self.federation.uid)
-        {
+        if let Some(other) = hello.federation.filter(|federation| *federation != self.federation.uid) {
             let message = format!(
                 "cluster {name} belongs to federation {other}, this is {}: \
                  connect it to its own hub, or remove the ConfigMap that holds its fence",
@@ -159,10 +127,7 @@ impl Hub {
             );
             return Some((RefusalCode::ClusterUid, message));
         }
-        let twin = self
-            .clusters
-            .values()
-            .find(|other| other.record.uid == uid && other.record.name != *name);
+        let twin = self.clusters.values().find(|other| other.record.uid == uid && other.record.name != *name);
         if let Some(twin) = twin {
             let message = format!(
                 "this cluster (UID {uid}) is a member already, as {}: \
@@ -195,26 +160,15 @@ impl Hub {
             uid,
             generation: Generation(0),
             joined,
+            inventoried: false,
             provider,
             region,
         };
-        self.clusters.insert(
-            name.clone(),
-            Cluster::new(record, ClusterState::Joining, self.now),
-        );
+        self.clusters.insert(name.clone(), Cluster::new(record, ClusterState::Joining, self.now));
         self.touched.keys.insert(Key::Cluster(name.clone()));
         let message =
             format!("cluster {name} (UID {uid}) has joined; it gets work from growth and pending replicas");
         self.note(Severity::Normal, "S23", "ClusterJoined", name.as_str(), message);
-        let users: Vec<_> = self
-            .policies
-            .values()
-            .filter(|policy| policy.policy.placement.rule_for(name).is_some())
-            .flat_map(|policy| policy.users.iter().copied())
-            .collect();
-        for uid in users {
-            self.ensure_seat(uid, name);
-        }
     }
 
     /// An agent begins or ceases to lead (S24).
@@ -225,20 +179,11 @@ impl Hub {
         };
         match leadership {
             Leadership::Following => {
-                if cluster
-                    .leader
-                    .as_ref()
-                    .is_some_and(|leader| leader.session == session)
-                {
+                if cluster.leader.as_ref().is_some_and(|leader| leader.session == session) {
                     self.leader_gone(name);
                 }
             }
-            Leadership::Leading {
-                term,
-                fence,
-                base,
-                digest,
-            } => {
+            Leadership::Leading { term, fence, base, digest } => {
                 let older = |known: godwit_common::link::LeaderTerm| {
                     known.lease == term.lease && known.transitions > term.transitions
                 };
@@ -279,11 +224,7 @@ impl Hub {
 
     /// The leading agent's session, if this is it.
     pub(crate) fn leader_of(&mut self, session: SessionId, name: &ClusterName) -> Option<&mut Leader> {
-        self.clusters
-            .get_mut(name)?
-            .leader
-            .as_mut()
-            .filter(|leader| leader.session == session)
+        self.clusters.get_mut(name)?.leader.as_mut().filter(|leader| leader.session == session)
     }
 
     fn accepted(&mut self, session: SessionId, name: &ClusterName, fence: Fence) {
@@ -293,9 +234,7 @@ impl Hub {
         };
         if fence.federation == federation {
             leader.accepted = leader.accepted.max(fence.generation);
-            self.touched
-                .subjects
-                .insert(crate::contract::Subject::Cluster(name.clone()));
+            self.touched.subjects.insert(crate::contract::Subject::Cluster(name.clone()));
             self.heed_fence(name, fence);
         }
     }
@@ -307,13 +246,7 @@ impl Hub {
                     "refused targets of epoch {}, generation {}: it holds epoch {}, generation {}",
                     sent.epoch, sent.generation, held.epoch, held.generation
                 );
-                self.note(
-                    Severity::Warning,
-                    "S10",
-                    "StaleTargetsRefused",
-                    name.as_str(),
-                    message,
-                );
+                self.note(Severity::Warning, "S10", "StaleTargetsRefused", name.as_str(), message);
                 self.heed_fence(name, held);
             }
             Alarm::Contradiction { fence } => {
@@ -321,17 +254,8 @@ impl Hub {
                     "two different states carry epoch {}, generation {}; it is sent everything anew",
                     fence.epoch, fence.generation
                 );
-                self.note(
-                    Severity::Warning,
-                    "S10",
-                    "TargetsContradict",
-                    name.as_str(),
-                    message,
-                );
-                if let Some(leader) = self
-                    .clusters
-                    .get_mut(name)
-                    .and_then(|cluster| cluster.leader.as_mut())
+                self.note(Severity::Warning, "S10", "TargetsContradict", name.as_str(), message);
+                if let Some(leader) = self.clusters.get_mut(name).and_then(|cluster| cluster.leader.as_mut())
                 {
                     leader.sent = None;
                     self.raise_generation(name, fence.generation);
@@ -339,13 +263,7 @@ impl Hub {
             }
             Alarm::Foreign { held, sent } => {
                 let message = format!("refused targets of federation {sent}: it belongs to {held}");
-                self.note(
-                    Severity::Warning,
-                    "S10",
-                    "ForeignTargetsRefused",
-                    name.as_str(),
-                    message,
-                );
+                self.note(Severity::Warning, "S10", "ForeignTargetsRefused", name.as_str(), message);
             }
         }
     }
@@ -355,12 +273,14 @@ impl Hub {
         if fence.federation != self.federation.uid {
             return;
         }
-        let generation = self
-            .clusters
-            .get(name)
-            .map_or(Generation(0), |cluster| cluster.record.generation);
-        if fence.epoch >= self.federation.epoch && fence.generation > generation {
+        let Some(record) = self.clusters.get(name).map(|cluster| &cluster.record) else { return };
+        let (known, inventoried) = (record.generation, record.inventoried);
+        if fence.generation > known {
             self.raise_generation(name, fence.generation);
+        }
+        // What was sent was durable first: a generation beyond ours is one that this store has forgotten. A cluster
+        // that was deleted and joins again has its old fence, and proves nothing.
+        if fence.generation > known && inventoried {
             self.newer_history(name, fence.epoch);
         } else {
             self.heed_epoch(name, fence.epoch);
@@ -376,7 +296,9 @@ impl Hub {
     /// Somebody with more authority has spoken in this federation's name: this hub takes an epoch above, and does
     /// nothing more until an operator says so.
     fn newer_history(&mut self, name: &ClusterName, heard: Epoch) {
-        self.federation.epoch = heard.max(self.federation.epoch).next();
+        if heard >= self.federation.epoch {
+            self.federation.epoch = heard.next();
+        }
         self.touched.keys.insert(Key::Federation);
         for cluster in self.clusters.values_mut() {
             if let Some(leader) = &mut cluster.leader {
@@ -400,10 +322,7 @@ impl Hub {
     }
 
     fn goodbye(&mut self, session: SessionId, name: &ClusterName) {
-        let last = self
-            .clusters
-            .get(name)
-            .is_some_and(|cluster| cluster.sessions.len() == 1);
+        let last = self.clusters.get(name).is_some_and(|cluster| cluster.sessions.len() == 1);
         if last && let Some(cluster) = self.clusters.get_mut(name) {
             cluster.health.grace = self.config.goodbye_grace;
         }

@@ -206,9 +206,7 @@ impl Cluster {
 
     /// Whether a policy with this `lost_after` counts it as lost.
     pub(crate) fn lost_for(&self, lost_after: Duration) -> bool {
-        self.health
-            .lost_through
-            .is_some_and(|through| lost_after <= through)
+        self.health.lost_through.is_some_and(|through| lost_after <= through)
     }
 }
 
@@ -242,12 +240,7 @@ impl SeatState {
 
 impl Workload {
     pub(crate) fn new(record: WorkloadRecord) -> Self {
-        Self {
-            record,
-            seats: BTreeMap::new(),
-            migrations: BTreeSet::new(),
-            rebalance_at: None,
-        }
+        Self { record, seats: BTreeMap::new(), migrations: BTreeSet::new(), rebalance_at: None }
     }
 
     pub(crate) fn id(&self) -> &WorkloadId {
@@ -259,8 +252,6 @@ impl Workload {
     }
 
     pub(crate) fn placed(&self) -> u32 {
-        self.seats
-            .values()
-            .fold(0, |sum, seat| sum.saturating_add(seat.seat.placed))
+        self.seats.values().fold(0, |sum, seat| sum.saturating_add(seat.seat.placed))
     }
 }

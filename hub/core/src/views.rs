@@ -33,23 +33,11 @@ impl Hub {
         for class in &capacity.classes {
             add(&mut free, &class.free, u64::from(class.nodes));
         }
-        let seats = || {
-            cluster
-                .seats
-                .iter()
-                .filter_map(|uid| self.workloads.get(uid)?.seats.get(name))
-        };
+        let seats = || cluster.seats.iter().filter_map(|uid| self.workloads.get(uid)?.seats.get(name));
         let placed = || seats().filter(|seat| seat.seat.placed > 0);
-        let ready = if cluster.reporting() {
-            seats().map(SeatState::ready).fold(0, u32::saturating_add)
-        } else {
-            0
-        };
-        let held = cluster
-            .seats
-            .iter()
-            .filter(|uid| self.held_back(**uid, name))
-            .count();
+        let ready =
+            if cluster.reporting() { seats().map(SeatState::ready).fold(0, u32::saturating_add) } else { 0 };
+        let held = cluster.seats.iter().filter(|uid| self.held_back(**uid, name)).count();
         Some(ClusterView {
             name: name.clone(),
             uid: record.uid,
@@ -57,10 +45,7 @@ impl Hub {
             reason: health.reason.clone(),
             since: health.since,
             agents: count(cluster.sessions.len()),
-            leader: cluster
-                .leader
-                .as_ref()
-                .map_or_else(|| "".into(), |leader| leader.instance.clone()),
+            leader: cluster.leader.as_ref().map_or_else(|| "".into(), |leader| leader.instance.clone()),
             provider: record.provider.clone(),
             region: record.region.clone(),
             nodes: capacity.nodes,
@@ -71,18 +56,11 @@ impl Hub {
             replicas: placed().map(|seat| seat.seat.placed).fold(0, u32::saturating_add),
             ready,
             generation: record.generation,
-            accepted: cluster
-                .leader
-                .as_ref()
-                .map_or_else(Default::default, |leader| leader.accepted),
+            accepted: cluster.leader.as_ref().map_or_else(Default::default, |leader| leader.accepted),
             last_seen: health.seen,
             removals_held: count(held),
             orphans: cluster.orphans.keys().map(|(id, _)| id.clone()).collect(),
-            lost_after: self
-                .windows_of(name)
-                .first()
-                .copied()
-                .unwrap_or(self.config.lost_after),
+            lost_after: self.windows_of(name).first().copied().unwrap_or(self.config.lost_after),
         })
     }
 
@@ -110,18 +88,11 @@ impl Hub {
         });
         let unseen = |(name, seat): (&ClusterName, &SeatState)| {
             let live = self.clusters.get(name).is_some_and(Cluster::live);
-            if live {
-                0
-            } else {
-                seat.seat.target.saturating_sub(seat.seat.placed)
-            }
+            if live { 0 } else { seat.seat.target.saturating_sub(seat.seat.placed) }
         };
         let problem = |(name, seat): (&ClusterName, &SeatState)| {
-            let problem = seat
-                .seen
-                .as_ref()
-                .map(|seen| seen.problem.clone())
-                .filter(|problem| !problem.is_empty());
+            let problem =
+                seat.seen.as_ref().map(|seen| seen.problem.clone()).filter(|problem| !problem.is_empty());
             problem.map(|problem| format!("{name}: {problem}"))
         };
         WorkloadView {
@@ -149,19 +120,14 @@ impl Hub {
 
     /// Where a seat stands on the way to its target, in a few words; what decided the target is in the plan.
     fn standing(&self, name: &ClusterName, seat: &SeatState, workload: &Workload) -> &'static str {
-        let (Some(cluster), Some(policy)) = (
-            self.clusters.get(name),
-            self.policies.get(&workload.record.policy),
-        ) else {
+        let (Some(cluster), Some(policy)) =
+            (self.clusters.get(name), self.policies.get(&workload.record.policy))
+        else {
             return "";
         };
         let Seat { placed, target, .. } = seat.seat;
         if cluster.lost_for(policy.policy.lost_after) {
-            return if target > 0 {
-                "cluster lost: copies may still run"
-            } else {
-                "cluster lost"
-            };
+            return if target > 0 { "cluster lost: copies may still run" } else { "cluster lost" };
         }
         match (cluster.live(), cluster.reporting()) {
             (false, _) => "cluster away: nothing moves yet",
@@ -179,10 +145,7 @@ impl Hub {
     /// A policy; none if there is none of the name.
     pub fn policy(&self, name: &PolicyName) -> Option<PolicyView> {
         let state = self.policies.get(name)?;
-        Some(PolicyView {
-            policy: state.policy.clone(),
-            workloads: count(state.users.len()),
-        })
+        Some(PolicyView { policy: state.policy.clone(), workloads: count(state.users.len()) })
     }
 
     /// A migration; none if it is forgotten.
@@ -200,18 +163,10 @@ impl Hub {
                 let missing = seat.seat.placed.saturating_sub(seat.ready());
                 Some(moved.replicas.saturating_sub(missing))
             };
-            let ready = if settled {
-                moved.replicas
-            } else {
-                arrived().unwrap_or(0)
-            };
+            let ready = if settled { moved.replicas } else { arrived().unwrap_or(0) };
             replicas_ready = replicas_ready.saturating_add(ready);
         }
-        Some(MigrationView {
-            migration,
-            replicas,
-            replicas_ready,
-        })
+        Some(MigrationView { migration, replicas, replicas_ready })
     }
 
     /// The plan in force for a workload, with what decided each share.
@@ -231,11 +186,7 @@ impl Hub {
     /// Asks the planner again what it would say to the state as it is: with nothing to move, that is the plan in force.
     fn outcome_in_force(&self, workload: &Workload) -> Option<crate::ask::Outcome> {
         let policy = &self.policies.get(&workload.record.policy)?.policy;
-        let ask = Ask {
-            spec: &workload.record.spec,
-            policy,
-            seats: &workload.seats,
-        };
+        let ask = Ask { spec: &workload.record.spec, policy, seats: &workload.seats };
         let moves = Rebalance::Never.moves(workload.record.spec.replicas);
         Some(self.ask(&ask, moves, &mut Rooms::default(), &mut Default::default()))
     }

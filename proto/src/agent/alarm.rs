@@ -9,13 +9,12 @@ use v1::alarm::Alarm as Wire;
 
 pub(super) fn to_wire(alarm: &Alarm) -> v1::Alarm {
     let alarm = match *alarm {
-        Alarm::Stale { held, sent } => Wire::Stale(v1::StaleAlarm {
-            held: Some(fence::to_wire(held)),
-            sent: Some(fence::to_wire(sent)),
-        }),
-        Alarm::Contradiction { fence } => Wire::Contradiction(v1::ContradictionAlarm {
-            fence: Some(fence::to_wire(fence)),
-        }),
+        Alarm::Stale { held, sent } => {
+            Wire::Stale(v1::StaleAlarm { held: Some(fence::to_wire(held)), sent: Some(fence::to_wire(sent)) })
+        }
+        Alarm::Contradiction { fence } => {
+            Wire::Contradiction(v1::ContradictionAlarm { fence: Some(fence::to_wire(fence)) })
+        }
         Alarm::Foreign { held, sent } => Wire::Foreign(v1::ForeignAlarm {
             held_federation_uid: uid_to_wire(held),
             sent_federation_uid: uid_to_wire(sent),

@@ -38,9 +38,7 @@ pub(super) fn from_wire(wire: v1::Capacity) -> Result<Capacity, WireError> {
 fn class_to_wire(class: &NodeClass) -> v1::NodeClass {
     let labels = class.labels.iter();
     v1::NodeClass {
-        labels: labels
-            .map(|(key, value)| (key.to_string(), value.to_string()))
-            .collect(),
+        labels: labels.map(|(key, value)| (key.to_string(), value.to_string())).collect(),
         taints: class.taints.iter().map(taint_to_wire).collect(),
         nodes: class.nodes,
         free: Some(resources_to_wire(&class.free)),
@@ -72,11 +70,7 @@ fn taint_to_wire(taint: &Taint) -> v1::Taint {
         TaintEffect::PreferNoSchedule => v1::TaintEffect::PreferNoSchedule,
         TaintEffect::NoExecute => v1::TaintEffect::NoExecute,
     };
-    v1::Taint {
-        key: taint.key.to_string(),
-        value: taint.value.to_string(),
-        effect: effect.into(),
-    }
+    v1::Taint { key: taint.key.to_string(), value: taint.value.to_string(), effect: effect.into() }
 }
 
 fn taint_from_wire(wire: v1::Taint) -> Result<Taint, WireError> {
@@ -86,11 +80,7 @@ fn taint_from_wire(wire: v1::Taint) -> Result<Taint, WireError> {
         Ok(v1::TaintEffect::NoExecute) => TaintEffect::NoExecute,
         Ok(v1::TaintEffect::Unspecified) | Err(_) => return Err(WireError::unknown("effect")),
     };
-    Ok(Taint {
-        key: word("key", wire.key, KEY_MAX)?,
-        value: line("value", wire.value, VALUE_MAX)?,
-        effect,
-    })
+    Ok(Taint { key: word("key", wire.key, KEY_MAX)?, value: line("value", wire.value, VALUE_MAX)?, effect })
 }
 
 fn resources_to_wire(resources: &Resources) -> v1::Resources {
@@ -100,9 +90,7 @@ fn resources_to_wire(resources: &Resources) -> v1::Resources {
         memory_bytes: resources.memory_bytes,
         ephemeral_bytes: resources.ephemeral_bytes,
         pods: resources.pods,
-        extended: extended
-            .map(|(name, amount)| (name.to_string(), *amount))
-            .collect(),
+        extended: extended.map(|(name, amount)| (name.to_string(), *amount)).collect(),
     }
 }
 

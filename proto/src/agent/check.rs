@@ -101,13 +101,11 @@ pub(super) fn duration(field: &str, wire: Option<prost_types::Duration>) -> Resu
         let seconds = u64::try_from(wire.seconds).ok();
         let nanos = u32::try_from(wire.nanos).ok().filter(|n| *n < 1_000_000_000);
         let duration = seconds.zip(nanos).map(|(s, n)| Duration::new(s, n));
-        duration
-            .filter(|duration| *duration <= DURATION_MAX)
-            .ok_or_else(|| {
-                let (seconds, nanos) = (wire.seconds, wire.nanos);
-                let problem = format!("{seconds} s and {nanos} ns is not a duration between zero and a day");
-                WireError::new("", problem)
-            })
+        duration.filter(|duration| *duration <= DURATION_MAX).ok_or_else(|| {
+            let (seconds, nanos) = (wire.seconds, wire.nanos);
+            let problem = format!("{seconds} s and {nanos} ns is not a duration between zero and a day");
+            WireError::new("", problem)
+        })
     })
 }
 

@@ -16,18 +16,12 @@ pub struct WireError {
 
 impl WireError {
     pub(super) fn new(field: &str, problem: impl fmt::Display) -> Self {
-        Self {
-            field: field.to_owned(),
-            problem: problem.to_string(),
-        }
+        Self { field: field.to_owned(), problem: problem.to_string() }
     }
 
     /// A choice that was not made, or made among alternatives that this build does not know.
     pub(super) fn unknown(field: &str) -> Self {
-        Self::new(
-            field,
-            "the peer says nothing that this version knows: upgrade the older side",
-        )
+        Self::new(field, "the peer says nothing that this version knows: upgrade the older side")
     }
 
     /// The same error as seen from the message that holds the field.

@@ -24,15 +24,9 @@ pub(super) fn from_wire(wire: v1::Fence) -> Result<Fence, WireError> {
 }
 
 pub(super) fn term_to_wire(term: LeaderTerm) -> v1::LeaderTerm {
-    v1::LeaderTerm {
-        lease_uid: uid_to_wire(term.lease),
-        transitions: term.transitions.0,
-    }
+    v1::LeaderTerm { lease_uid: uid_to_wire(term.lease), transitions: term.transitions.0 }
 }
 
 pub(super) fn term_from_wire(wire: v1::LeaderTerm) -> Result<LeaderTerm, WireError> {
-    Ok(LeaderTerm {
-        lease: uid("lease_uid", &wire.lease_uid)?,
-        transitions: Term(wire.transitions),
-    })
+    Ok(LeaderTerm { lease: uid("lease_uid", &wire.lease_uid)?, transitions: Term(wire.transitions) })
 }

@@ -49,10 +49,7 @@ pub(super) fn from_wire(wire: v1::Hello) -> Result<Hello, WireError> {
 
 fn versions(oldest: u32, newest: u32) -> Result<VersionRange, WireError> {
     if oldest == 0 {
-        return Err(WireError::new(
-            "oldest_version",
-            "it is 0, and versions begin at 1",
-        ));
+        return Err(WireError::new("oldest_version", "it is 0, and versions begin at 1"));
     }
     if newest < oldest {
         let problem = format!("{newest} is below oldest_version, which is {oldest}");

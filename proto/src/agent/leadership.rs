@@ -10,12 +10,7 @@ use crate::v1;
 pub(super) fn to_wire(leadership: &Leadership) -> v1::Leadership {
     let leading = match *leadership {
         Leadership::Following => None,
-        Leadership::Leading {
-            term,
-            fence,
-            base,
-            digest,
-        } => Some(v1::Leading {
+        Leadership::Leading { term, fence, base, digest } => Some(v1::Leading {
             term: Some(fence::term_to_wire(term)),
             fence: Some(fence::to_wire(fence)),
             base_generation: base.0,

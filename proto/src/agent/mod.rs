@@ -34,17 +34,14 @@ pub fn up_to_wire(up: &Up) -> v1::AttachRequest {
         Up::Heartbeat => UpWire::Heartbeat(v1::Heartbeat {}),
         Up::Leadership(leadership) => UpWire::Leadership(leadership::to_wire(leadership)),
         Up::Report(report) => UpWire::Report(report::to_wire(report)),
-        Up::Accepted { fence, digest } => UpWire::Accepted(v1::Accepted {
-            fence: Some(fence::to_wire(*fence)),
-            digest: digest.0,
-        }),
+        Up::Accepted { fence, digest } => {
+            UpWire::Accepted(v1::Accepted { fence: Some(fence::to_wire(*fence)), digest: digest.0 })
+        }
         Up::SyncWanted => UpWire::SyncWanted(v1::SyncWanted {}),
         Up::Alarm(alarm) => UpWire::Alarm(alarm::to_wire(alarm)),
         Up::Goodbye => UpWire::Goodbye(v1::AgentGoodbye {}),
     };
-    v1::AttachRequest {
-        message: Some(message),
-    }
+    v1::AttachRequest { message: Some(message) }
 }
 
 /// What an agent's message says.
@@ -70,18 +67,14 @@ pub fn down_to_wire(down: &Down) -> Vec<v1::AttachResponse> {
         Down::Welcome(welcome) => DownWire::Welcome(session::welcome_to_wire(welcome)),
         Down::Standby { retry_after } => DownWire::Standby(session::standby_to_wire(*retry_after)),
         Down::Targets(targets) => {
-            let response = |part| v1::AttachResponse {
-                message: Some(DownWire::Targets(part)),
-            };
+            let response = |part| v1::AttachResponse { message: Some(DownWire::Targets(part)) };
             return targets::to_wire(targets).into_iter().map(response).collect();
         }
         Down::Redirect { addresses } => DownWire::Redirect(session::redirect_to_wire(addresses)),
         Down::Refusal(refusal) => DownWire::Refusal(session::refusal_to_wire(refusal)),
         Down::Goodbye { retry_after } => DownWire::Goodbye(session::goodbye_to_wire(*retry_after)),
     };
-    vec![v1::AttachResponse {
-        message: Some(message),
-    }]
+    vec![v1::AttachResponse { message: Some(message) }]
 }
 
 /// The receiving end of a hub's messages: one for each session.
@@ -124,10 +117,7 @@ impl Inbox {
 }
 
 fn accepted(wire: v1::Accepted) -> Result<Up, WireError> {
-    Ok(Up::Accepted {
-        fence: required("fence", wire.fence, fence::from_wire)?,
-        digest: Digest(wire.digest),
-    })
+    Ok(Up::Accepted { fence: required("fence", wire.fence, fence::from_wire)?, digest: Digest(wire.digest) })
 }
 
 fn named<T>(field: &str, result: Result<T, WireError>) -> Result<T, WireError> {

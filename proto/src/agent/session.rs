@@ -39,9 +39,7 @@ pub(super) fn welcome_from_wire(wire: v1::Welcome) -> Result<Welcome, WireError>
 }
 
 pub(super) fn standby_to_wire(retry_after: Duration) -> v1::Standby {
-    v1::Standby {
-        retry_after: Some(duration_to_wire(retry_after)),
-    }
+    v1::Standby { retry_after: Some(duration_to_wire(retry_after)) }
 }
 
 pub(super) fn standby_from_wire(wire: v1::Standby) -> Result<Duration, WireError> {
@@ -49,9 +47,7 @@ pub(super) fn standby_from_wire(wire: v1::Standby) -> Result<Duration, WireError
 }
 
 pub(super) fn goodbye_to_wire(retry_after: Duration) -> v1::HubGoodbye {
-    v1::HubGoodbye {
-        retry_after: Some(duration_to_wire(retry_after)),
-    }
+    v1::HubGoodbye { retry_after: Some(duration_to_wire(retry_after)) }
 }
 
 pub(super) fn goodbye_from_wire(wire: v1::HubGoodbye) -> Result<Duration, WireError> {
@@ -59,9 +55,7 @@ pub(super) fn goodbye_from_wire(wire: v1::HubGoodbye) -> Result<Duration, WireEr
 }
 
 pub(super) fn redirect_to_wire(addresses: &[Arc<str>]) -> v1::Redirect {
-    v1::Redirect {
-        addresses: addresses.iter().map(ToString::to_string).collect(),
-    }
+    v1::Redirect { addresses: addresses.iter().map(ToString::to_string).collect() }
 }
 
 pub(super) fn redirect_from_wire(wire: v1::Redirect) -> Result<Vec<Arc<str>>, WireError> {

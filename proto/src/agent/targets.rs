@@ -61,17 +61,11 @@ pub(super) fn join(held: &mut Option<Targets>, wire: v1::Targets) -> Result<Opti
     if let Some(mut whole) = held.take() {
         let same = |a: &Targets, b: &Targets| (a.fence, a.base, a.digest) == (b.fence, b.base, b.digest);
         if !same(&whole, &part) {
-            return Err(WireError::new(
-                "fence",
-                "it differs from the one of the parts before",
-            ));
+            return Err(WireError::new("fence", "it differs from the one of the parts before"));
         }
         let rows = whole.objects.len() + whole.workloads.len() + whole.tombstones.len();
         if rows > STATE_ROWS_MAX {
-            return Err(WireError::new(
-                "more",
-                format!("a state has at most {STATE_ROWS_MAX} rows"),
-            ));
+            return Err(WireError::new("more", format!("a state has at most {STATE_ROWS_MAX} rows")));
         }
         whole.objects.append(&mut part.objects);
         whole.workloads.append(&mut part.workloads);
@@ -144,10 +138,9 @@ fn workload_from_wire(wire: v1::WorkloadTarget) -> Result<WorkloadTarget, WireEr
 
 fn tombstone_to_wire(row: &Tombstone) -> v1::Tombstone {
     let (api_version, kind, namespace, name) = match &row.what {
-        Tombstoned::Workload {
-            workload,
-            api_version,
-        } => (api_version, &workload.kind, &workload.namespace, &workload.name),
+        Tombstoned::Workload { workload, api_version } => {
+            (api_version, &workload.kind, &workload.namespace, &workload.name)
+        }
         Tombstoned::Object(key) => (&key.api_version, &key.kind, &key.namespace, &key.name),
     };
     v1::Tombstone {
@@ -164,10 +157,7 @@ fn tombstone_from_wire(wire: v1::Tombstone) -> Result<Tombstone, WireError> {
     let (api_version, kind, namespace, name) = (&wire.api_version, &wire.kind, &wire.namespace, &wire.name);
     let what = if wire.workload {
         let (workload, api_version) = workload(api_version, kind, namespace, name)?;
-        Tombstoned::Workload {
-            workload,
-            api_version,
-        }
+        Tombstoned::Workload { workload, api_version }
     } else {
         Tombstoned::Object(ObjectKey::new(api_version, kind, namespace, name)?)
     };

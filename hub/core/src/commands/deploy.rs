@@ -29,12 +29,7 @@ impl Hub {
         if let PolicyChoice::Inline(policy) = &deploy.policy {
             self.apply_policy(policy.clone(), false)?;
         }
-        let Deploy {
-            request_id,
-            fingerprint,
-            application,
-            ..
-        } = deploy;
+        let Deploy { request_id, fingerprint, application, .. } = deploy;
         let entry = self.note_deploy(&application);
         let objects = self.take_objects(&application.objects);
         let mut deployed = Deployed::default();
@@ -51,12 +46,7 @@ impl Hub {
         let answer = Answer::Deployed(deployed);
         if !request_id.is_empty() {
             let (id, at) = (request_id, self.now.wall);
-            self.remember(Request {
-                id,
-                fingerprint,
-                at,
-                answer: answer.clone(),
-            });
+            self.remember(Request { id, fingerprint, at, answer: answer.clone() });
         }
         Ok(answer)
     }
@@ -66,24 +56,13 @@ impl Hub {
         let uid = self.ids.get(id).copied().ok_or_else(|| no_workload(id))?;
         let workload = self.workloads.get(&uid).ok_or_else(|| no_workload(id))?;
         let before = workload.record.spec.replicas;
-        let spec = WorkloadSpec {
-            replicas,
-            ..workload.record.spec.clone()
-        };
+        let spec = WorkloadSpec { replicas, ..workload.record.spec.clone() };
         let policy = workload.record.policy.clone();
-        let action = if before == replicas {
-            Action::Unchanged
-        } else {
-            Action::Configured
-        };
+        let action = if before == replicas { Action::Unchanged } else { Action::Configured };
         if dry_run {
             let outcome = self.rehearse_one(&spec, &policy, None, &mut Rooms::default());
             let workloads = vec![deployed(&spec, policy, action, outcome)];
-            return Ok(Answer::Deployed(Deployed {
-                workloads,
-                dry_run,
-                ..Deployed::default()
-            }));
+            return Ok(Answer::Deployed(Deployed { workloads, dry_run, ..Deployed::default() }));
         }
         if before != replicas {
             let message = format!("from {before} to {replicas} replicas");
@@ -97,10 +76,7 @@ impl Hub {
             self.plan_dirty();
         }
         let workloads = self.deployed(uid, action).into_iter().collect();
-        Ok(Answer::Deployed(Deployed {
-            workloads,
-            ..Deployed::default()
-        }))
+        Ok(Answer::Deployed(Deployed { workloads, ..Deployed::default() }))
     }
 
     /// The answer to a request that was answered before.
@@ -126,11 +102,8 @@ impl Hub {
         self.touched.keys.insert(Key::Request(request.id.clone()));
         self.requests.insert(request.id.clone(), request);
         if self.requests.len() > self.config.requests {
-            let oldest = self
-                .requests
-                .values()
-                .min_by_key(|request| request.at)
-                .map(|request| request.id.clone());
+            let oldest =
+                self.requests.values().min_by_key(|request| request.at).map(|request| request.id.clone());
             if let Some(oldest) = oldest {
                 self.requests.remove(&oldest);
                 self.touched.keys.insert(Key::Request(oldest));
@@ -145,10 +118,8 @@ impl Hub {
                 return Ok(name.clone());
             }
             let known: Vec<&str> = self.policies.keys().map(PolicyName::as_str).take(10).collect();
-            let message = format!(
-                "policy {name:?} does not exist: apply it first, or use one of {}",
-                known.join(", ")
-            );
+            let message =
+                format!("policy {name:?} does not exist: apply it first, or use one of {}", known.join(", "));
             Err(refused(RefusedKind::NotFound, message))
         };
         let chosen = |spec: &WorkloadSpec| match (&deploy.policy, &spec.policy) {
@@ -169,11 +140,7 @@ impl Hub {
     }
 
     fn check_bounds(&self, application: &Application) -> Result<(), Refused> {
-        let new = application
-            .workloads
-            .iter()
-            .filter(|spec| !self.ids.contains_key(&spec.id))
-            .count();
+        let new = application.workloads.iter().filter(|spec| !self.ids.contains_key(&spec.id)).count();
         if self.workloads.len() + new > self.config.workloads {
             let message = format!("the federation holds at most {} workloads", self.config.workloads);
             return Err(refused(RefusedKind::ResourceExhausted, message));
@@ -190,10 +157,7 @@ impl Hub {
             .collect();
         let objects = application.objects.len();
         let message = format!("{}; {objects} objects go ahead", named.join(", "));
-        let subject = application
-            .workloads
-            .first()
-            .map_or_else(String::new, |spec| spec.id.to_string());
+        let subject = application.workloads.first().map_or_else(String::new, |spec| spec.id.to_string());
         self.note(Severity::Normal, "S33", "Deployed", subject, message)
     }
 
@@ -205,29 +169,13 @@ impl Hub {
             let uid = known.unwrap_or_else(|| {
                 let uid = self.rng.uid();
                 let (key, manifest) = (spec.key.clone(), spec.manifest.clone());
-                let record = ObjectRecord {
-                    uid,
-                    key,
-                    revision: 1,
-                    manifest,
-                };
+                let record = ObjectRecord { uid, key, revision: 1, manifest };
                 self.object_keys.insert(spec.key.clone(), uid);
-                self.objects.insert(
-                    uid,
-                    Object {
-                        record,
-                        rows: BTreeMap::new(),
-                        users: BTreeSet::new(),
-                    },
-                );
+                self.objects.insert(uid, Object { record, rows: BTreeMap::new(), users: BTreeSet::new() });
                 self.touched.keys.insert(Key::Object(uid));
                 uid
             });
-            if self
-                .objects
-                .get(&uid)
-                .is_some_and(|object| object.record.manifest != spec.manifest)
-            {
+            if self.objects.get(&uid).is_some_and(|object| object.record.manifest != spec.manifest) {
                 self.revise_object(uid, spec.manifest.clone());
             }
             uids.insert(uid);
@@ -245,10 +193,7 @@ impl Hub {
         let known = self.ids.get(&spec.id).copied();
         let (uid, mut action) = match known {
             Some(uid) => (uid, Action::Unchanged),
-            None => (
-                self.create_workload(spec.clone(), policy.clone()),
-                Action::Created,
-            ),
+            None => (self.create_workload(spec.clone(), policy.clone()), Action::Created),
         };
         let Some(workload) = self.workloads.get(&uid) else {
             return (uid, action);
@@ -334,11 +279,8 @@ impl Hub {
                 object.users.insert(uid);
             }
         }
-        let before = self
-            .workloads
-            .get(&uid)
-            .map(|workload| workload.record.objects.clone())
-            .unwrap_or_default();
+        let before =
+            self.workloads.get(&uid).map(|workload| workload.record.objects.clone()).unwrap_or_default();
         if let Some(workload) = self.workloads.get_mut(&uid) {
             workload.record.objects = objects.clone();
         }
@@ -354,10 +296,7 @@ impl Hub {
             PolicyChoice::Annotated | PolicyChoice::Named(_) => None,
         };
         let mut rooms = Rooms::default();
-        let mut rehearsed = Deployed {
-            dry_run: true,
-            ..Deployed::default()
-        };
+        let mut rehearsed = Deployed { dry_run: true, ..Deployed::default() };
         for (spec, name) in deploy.application.workloads.iter().zip(policies) {
             let known = self.ids.get(&spec.id).and_then(|uid| self.workloads.get(uid));
             let action = match known {
@@ -368,16 +307,9 @@ impl Hub {
                 Some(_) => Action::Configured,
             };
             let outcome = self.rehearse_one(spec, name, inline, &mut rooms);
-            rehearsed
-                .workloads
-                .push(deployed(spec, name.clone(), action, outcome));
+            rehearsed.workloads.push(deployed(spec, name.clone(), action, outcome));
         }
-        rehearsed.objects = deploy
-            .application
-            .objects
-            .iter()
-            .map(|object| object.key.clone())
-            .collect();
+        rehearsed.objects = deploy.application.objects.iter().map(|object| object.key.clone()).collect();
         rehearsed
     }
 
@@ -390,24 +322,12 @@ impl Hub {
     ) -> Outcome {
         let mut scratch = std::mem::take(&mut self.scratch);
         let none = BTreeMap::new();
-        let seats = self
-            .ids
-            .get(&spec.id)
-            .and_then(|uid| self.workloads.get(uid))
-            .map(|workload| &workload.seats);
+        let seats =
+            self.ids.get(&spec.id).and_then(|uid| self.workloads.get(uid)).map(|workload| &workload.seats);
         let policy = inline.or_else(|| self.policies.get(name).map(|policy| &policy.policy));
         let outcome = policy.map(|policy| {
             let moves = policy.placement.rebalance.moves(spec.replicas);
-            self.ask(
-                &Ask {
-                    spec,
-                    policy,
-                    seats: seats.unwrap_or(&none),
-                },
-                moves,
-                rooms,
-                &mut scratch,
-            )
+            self.ask(&Ask { spec, policy, seats: seats.unwrap_or(&none) }, moves, rooms, &mut scratch)
         });
         self.scratch = scratch;
         outcome.unwrap_or_default()
@@ -430,11 +350,7 @@ impl Hub {
             replicas: record.spec.replicas,
             placements,
             pending: record.pending,
-            reasons: record
-                .pending_reasons
-                .iter()
-                .map(|reason| reason.to_string())
-                .collect(),
+            reasons: record.pending_reasons.iter().map(|reason| reason.to_string()).collect(),
         })
     }
 }

@@ -14,11 +14,7 @@ impl Hub {
     pub(crate) fn command(&mut self, command: Command) -> Result<Answer, Refused> {
         match command {
             Command::Deploy(deploy) => self.deploy(deploy),
-            Command::Scale {
-                workload,
-                replicas,
-                dry_run,
-            } => self.scale(&workload, replicas, dry_run),
+            Command::Scale { workload, replicas, dry_run } => self.scale(&workload, replicas, dry_run),
             Command::DeleteWorkload { workload } => self.delete_workload(&workload),
             Command::ApplyPolicy { policy, dry_run } => self.apply_policy(policy, dry_run),
             Command::DeletePolicy { name } => self.delete_policy(&name),
@@ -53,23 +49,14 @@ impl Hub {
             return Err(no_cluster(name));
         }
         let message = format!("an operator lets the removals in cluster {name} go on");
-        let entry = self.note(
-            Severity::Normal,
-            "S27",
-            "RemovalConfirmed",
-            name.as_str(),
-            message,
-        );
+        let entry = self.note(Severity::Normal, "S27", "RemovalConfirmed", name.as_str(), message);
         Ok(Answer::RemovalsReleased(self.release_removals(name, entry)))
     }
 }
 
 /// A refusal.
 pub(crate) fn refused(kind: RefusedKind, message: impl Into<String>) -> Refused {
-    Refused {
-        kind,
-        message: message.into(),
-    }
+    Refused { kind, message: message.into() }
 }
 
 fn no_cluster(name: &ClusterName) -> Refused {
@@ -80,8 +67,5 @@ fn no_cluster(name: &ClusterName) -> Refused {
 }
 
 fn no_workload(id: &WorkloadId) -> Refused {
-    refused(
-        RefusedKind::NotFound,
-        format!("{id} is not deployed; `godwit get workloads` lists what is"),
-    )
+    refused(RefusedKind::NotFound, format!("{id} is not deployed; `godwit get workloads` lists what is"))
 }

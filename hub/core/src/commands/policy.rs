@@ -28,19 +28,13 @@ impl Hub {
             Some(known) => known.users.iter().copied().collect(),
             None => Vec::new(),
         };
-        let before: Vec<WorkloadRecord> = users
-            .iter()
-            .filter_map(|uid| Some(self.workloads.get(uid)?.record.clone()))
-            .collect();
+        let before: Vec<WorkloadRecord> =
+            users.iter().filter_map(|uid| Some(self.workloads.get(uid)?.record.clone())).collect();
         let ranks: Vec<_> = before.iter().map(|record| self.rank_of(record)).collect();
         self.add_policy(policy);
         self.touched.keys.insert(Key::Policy(name.clone()));
         self.touched.subjects.insert(Subject::Policy(name.clone()));
-        let what = if action == Action::Created {
-            "PolicyCreated"
-        } else {
-            "PolicyChanged"
-        };
+        let what = if action == Action::Created { "PolicyCreated" } else { "PolicyChanged" };
         let message = format!("{} workloads are planned anew", users.len());
         let entry = self.note(Severity::Normal, "S18", what, name.as_str(), message);
         for rank in ranks {
@@ -92,13 +86,7 @@ impl Hub {
         self.policies.remove(name);
         self.touched.keys.insert(Key::Policy(name.clone()));
         self.touched.subjects.insert(Subject::Policy(name.clone()));
-        self.note(
-            Severity::Normal,
-            "",
-            "PolicyDeleted",
-            name.as_str(),
-            "nothing used it",
-        );
+        self.note(Severity::Normal, "", "PolicyDeleted", name.as_str(), "nothing used it");
         Ok(Answer::Done)
     }
 
@@ -107,9 +95,7 @@ impl Hub {
         let rank = self.rank_of(record);
         self.pending.retain(|queued| queued.uid != uid || *queued == rank);
         for cluster in self.clusters.values_mut() {
-            cluster
-                .waiting
-                .retain(|queued| queued.uid != uid || *queued == rank);
+            cluster.waiting.retain(|queued| queued.uid != uid || *queued == rank);
         }
         self.moving.insert(uid);
     }

@@ -19,13 +19,8 @@ impl Hub {
             "its replicas stop everywhere",
         );
         self.end_workload(uid, Cause::Command(entry));
-        let pending_on = self
-            .ended
-            .get(&uid)
-            .map(|ended| ended.held_by.keys().cloned().collect());
-        Ok(Answer::WorkloadDeleted {
-            pending_on: pending_on.unwrap_or_default(),
-        })
+        let pending_on = self.ended.get(&uid).map(|ended| ended.held_by.keys().cloned().collect());
+        Ok(Answer::WorkloadDeleted { pending_on: pending_on.unwrap_or_default() })
     }
 
     /// Forgets a lost cluster. What may still run there runs on; nobody looks after it any more.
@@ -33,10 +28,7 @@ impl Hub {
         let cluster = self.clusters.get(name).ok_or_else(|| no_cluster(name))?;
         let state = cluster.health.state;
         let gone = !cluster.live()
-            && matches!(
-                state,
-                ClusterState::Lost | ClusterState::Unknown | ClusterState::Joining
-            );
+            && matches!(state, ClusterState::Lost | ClusterState::Unknown | ClusterState::Joining);
         if !gone {
             let message = format!(
                 "cluster {name} is {}: only a cluster that is Lost can be deleted; stop its agents first",
@@ -60,16 +52,9 @@ impl Hub {
         let Some(cluster) = self.clusters.get(name) else {
             return;
         };
-        let (seats, objects, ended) = (
-            cluster.seats.clone(),
-            cluster.objects.clone(),
-            cluster.ended.clone(),
-        );
+        let (seats, objects, ended) = (cluster.seats.clone(), cluster.objects.clone(), cluster.ended.clone());
         let placed_there = |hub: &Hub, uid: Uid| {
-            let seat = hub
-                .workloads
-                .get(&uid)
-                .and_then(|workload| workload.seats.get(name));
+            let seat = hub.workloads.get(&uid).and_then(|workload| workload.seats.get(name));
             seat.is_some_and(|seat| seat.seat.placed > 0)
         };
         for uid in &seats {

@@ -223,6 +223,8 @@ pub struct ClusterRecord {
     pub generation: Generation,
     /// When it joined, for people.
     pub joined: WallTime,
+    /// Its first inventory has come: it has a seat for every workload that may run there (S33).
+    pub inventoried: bool,
     /// From its nodes.
     pub provider: Arc<str>,
     /// From its nodes.
@@ -343,9 +345,7 @@ impl Record {
             Record::Federation(_) => Key::Federation,
             Record::Policy(policy) => Key::Policy(policy.name.clone()),
             Record::Workload(workload) => Key::Workload(workload.uid),
-            Record::Seat {
-                workload, cluster, ..
-            } => Key::Seat(*workload, cluster.clone()),
+            Record::Seat { workload, cluster, .. } => Key::Seat(*workload, cluster.clone()),
             Record::Object(object) => Key::Object(object.uid),
             Record::ObjectRow { object, cluster, .. } => Key::ObjectRow(*object, cluster.clone()),
             Record::Ended(ended) => Key::Ended(ended.uid),

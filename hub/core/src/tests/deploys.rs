@@ -17,50 +17,31 @@ fn deployed(answer: Answer) -> Deployed {
 #[test]
 fn a_dry_run_answers_as_the_real_run_and_changes_nothing() {
     let mut fixture = Fixture::new(&[("alpha", 30), ("bravo", 100)]);
-    let application = Application {
-        workloads: vec![spec(web(), 100)],
-        objects: vec![],
-    };
+    let application = Application { workloads: vec![spec(web(), 100)], objects: vec![] };
     let choice = PolicyChoice::Inline(policy("even", &[("alpha", 1), ("bravo", 1)]));
     let mut deploy = deployment(application, choice);
     deploy.dry_run = true;
-    let rehearsed = deployed(
-        fixture
-            .command(Command::Deploy(deploy.clone()))
-            .expect("a good request"),
-    );
+    let rehearsed = deployed(fixture.command(Command::Deploy(deploy.clone())).expect("a good request"));
     assert!(fixture.views().is_empty());
     deploy.dry_run = false;
     let real = deployed(fixture.command(Command::Deploy(deploy)).expect("a good request"));
     assert_eq!(rehearsed.workloads, real.workloads);
-    assert_eq!(
-        real.workloads[0].placements,
-        vec![(cluster("alpha"), 30), (cluster("bravo"), 70)]
-    );
+    assert_eq!(real.workloads[0].placements, vec![(cluster("alpha"), 30), (cluster("bravo"), 70)]);
 }
 
 #[test]
 fn the_same_request_twice_is_one_request() {
     let mut fixture = Fixture::new(&[("alpha", 100)]);
-    let application = Application {
-        workloads: vec![spec(web(), 5)],
-        objects: vec![],
-    };
+    let application = Application { workloads: vec![spec(web(), 5)], objects: vec![] };
     let mut deploy = deployment(application, PolicyChoice::Annotated);
     deploy.request_id = "r-1".into();
     deploy.fingerprint = 1;
     let first = fixture.command(Command::Deploy(deploy.clone()));
     fixture.restart();
     fixture.connect("alpha");
-    assert_eq!(
-        fixture.command(Command::Deploy(deploy.clone())),
-        first,
-        "across a restart too"
-    );
+    assert_eq!(fixture.command(Command::Deploy(deploy.clone())), first, "across a restart too");
     deploy.fingerprint = 2;
-    let refused = fixture
-        .command(Command::Deploy(deploy))
-        .expect_err("another request under the same mark");
+    let refused = fixture.command(Command::Deploy(deploy)).expect_err("another request under the same mark");
     assert_eq!(refused.kind, RefusedKind::AlreadyExists);
 }
 
@@ -69,11 +50,7 @@ fn s19_growing_takes_nothing_away_and_s18_shrinking_keeps_the_balance() {
     let mut fixture = Fixture::new(&[("alpha", 100), ("bravo", 100)]);
     fixture.deploy_web(10, &[("alpha", 1), ("bravo", 1)]);
     assert_eq!(fixture.plan(), shares(&[("alpha", 5), ("bravo", 5)]));
-    let scale = |replicas| Command::Scale {
-        workload: web(),
-        replicas,
-        dry_run: false,
-    };
+    let scale = |replicas| Command::Scale { workload: web(), replicas, dry_run: false };
     fixture.command(scale(12)).expect("a good request");
     assert_eq!(fixture.plan(), shares(&[("alpha", 6), ("bravo", 6)]));
     fixture.pass(Duration::from_secs(1));
@@ -92,73 +69,44 @@ fn s28_a_deletion_waits_for_nobody_and_a_new_life_has_another_uid() {
     fixture.pass(Duration::from_secs(1));
     let first = fixture.web().uid;
     fixture.disconnect("bravo");
-    let answer = fixture
-        .command(Command::DeleteWorkload { workload: web() })
-        .expect("it exists");
+    let answer = fixture.command(Command::DeleteWorkload { workload: web() }).expect("it exists");
     let pending_on = vec![cluster("alpha"), cluster("bravo")];
     assert_eq!(answer, Answer::WorkloadDeleted { pending_on });
     fixture.pass(Duration::from_secs(1));
     let ending = fixture.hub.workload(first).expect("not gone everywhere");
-    assert_eq!(
-        (ending.deleting, ending.deletion_pending_on),
-        (true, vec![cluster("bravo")])
-    );
+    assert_eq!((ending.deleting, ending.deletion_pending_on), (true, vec![cluster("bravo")]));
     fixture.deploy_web(4, &[("alpha", 1), ("bravo", 1)]);
     assert_ne!(fixture.web().uid, first);
     fixture.connect("bravo");
     fixture.pass(Duration::from_secs(1));
     assert_eq!(fixture.hub.workload(first), None);
-    assert_eq!(
-        fixture.running(),
-        shares(&[("alpha", 4)]),
-        "bravo was away when the four were placed"
-    );
+    assert_eq!(fixture.running(), shares(&[("alpha", 4)]), "bravo was away when the four were placed");
 }
 
 #[test]
 fn s33_objects_go_ahead_to_every_eligible_cluster_and_leave_with_their_last_user() {
     let mut fixture = Fixture::new(&[("alpha", 100), ("bravo", 100)]);
     let workloads = vec![spec(web(), 1)];
-    let application = Application {
-        workloads,
-        objects: vec![object("a"), object("b")],
-    };
+    let application = Application { workloads, objects: vec![object("a"), object("b")] };
     let deploy = |application| Command::Deploy(deployment(application, PolicyChoice::Annotated));
     fixture.command(deploy(application)).expect("a good request");
-    assert!(
-        fixture
-            .members
-            .values()
-            .all(|member| member.objects.len() == 2 && member.rows.len() == 1)
-    );
-    let application = Application {
-        workloads: vec![spec(web(), 1)],
-        objects: vec![object("a")],
-    };
+    assert!(fixture.members.values().all(|member| member.objects.len() == 2 && member.rows.len() == 1));
+    let application = Application { workloads: vec![spec(web(), 1)], objects: vec![object("a")] };
     let answer = deployed(fixture.command(deploy(application)).expect("a good request"));
     assert_eq!(answer.workloads[0].action, Action::Configured);
     assert!(
         fixture.members.values().all(|member| member.objects.len() == 1),
         "a dropped object is tombstoned"
     );
-    fixture
-        .command(Command::DeleteWorkload { workload: web() })
-        .expect("it exists");
-    assert!(
-        fixture
-            .members
-            .values()
-            .all(|member| member.objects.is_empty() && member.rows.is_empty())
-    );
+    fixture.command(Command::DeleteWorkload { workload: web() }).expect("it exists");
+    assert!(fixture.members.values().all(|member| member.objects.is_empty() && member.rows.is_empty()));
 }
 
 #[test]
 fn s32_a_stateful_workload_stays_whole_and_does_not_move_by_itself() {
     let mut fixture = Fixture::new(&[("alpha", 100), ("bravo", 100), ("charlie", 100)]);
     let store = WorkloadId::new("default", "StatefulSet", "store").expect("a valid identity");
-    fixture
-        .deploy(spec(store, 3), PolicyChoice::Annotated)
-        .expect("a good request");
+    fixture.deploy(spec(store, 3), PolicyChoice::Annotated).expect("a good request");
     fixture.pass(Duration::from_secs(1));
     let running = fixture.running();
     let (home, replicas) = running.first().expect("it runs somewhere").clone();
@@ -169,42 +117,21 @@ fn s32_a_stateful_workload_stays_whole_and_does_not_move_by_itself() {
     assert_eq!((view.pending, view.ready), (3, 0), "{:?}", view.pending_reasons);
     fixture.connect(&home);
     fixture.pass(Duration::from_secs(1));
-    assert_eq!(
-        (fixture.running(), fixture.views().remove(0).pending),
-        (running, 0)
-    );
+    assert_eq!((fixture.running(), fixture.views().remove(0).pending), (running, 0));
 }
 
 #[test]
 fn bad_requests_are_refused_whole() {
     let mut fixture = Fixture::new(&[("alpha", 100)]);
     let unknown = PolicyChoice::Named("nowhere".parse().expect("a valid name"));
-    let refused = fixture
-        .deploy(spec(web(), 1), unknown)
-        .expect_err("no such policy");
+    let refused = fixture.deploy(spec(web(), 1), unknown).expect_err("no such policy");
     assert_eq!(refused.kind, RefusedKind::NotFound);
-    let scale = Command::Scale {
-        workload: web(),
-        replicas: 1,
-        dry_run: false,
-    };
+    let scale = Command::Scale { workload: web(), replicas: 1, dry_run: false };
+    assert_eq!(fixture.command(scale).expect_err("no such workload").kind, RefusedKind::NotFound);
+    let delete = Command::DeleteCluster { cluster: cluster("alpha"), force: true };
+    assert_eq!(fixture.command(delete).expect_err("connected").kind, RefusedKind::FailedPrecondition);
     assert_eq!(
-        fixture.command(scale).expect_err("no such workload").kind,
-        RefusedKind::NotFound
-    );
-    let delete = Command::DeleteCluster {
-        cluster: cluster("alpha"),
-        force: true,
-    };
-    assert_eq!(
-        fixture.command(delete).expect_err("connected").kind,
-        RefusedKind::FailedPrecondition
-    );
-    assert_eq!(
-        fixture
-            .command(Command::ReleaseFreeze)
-            .expect_err("no freeze")
-            .kind,
+        fixture.command(Command::ReleaseFreeze).expect_err("no freeze").kind,
         RefusedKind::FailedPrecondition
     );
     assert!(fixture.views().is_empty());
@@ -217,21 +144,30 @@ fn s23_a_deleted_cluster_takes_its_seats_along() {
     fixture.pass(Duration::from_secs(1));
     fixture.disconnect("bravo");
     fixture.pass(Duration::from_secs(12));
-    let delete = |force| Command::DeleteCluster {
-        cluster: cluster("bravo"),
-        force,
-    };
-    assert_eq!(
-        fixture.command(delete(false)).expect_err("not forced").kind,
-        RefusedKind::FailedPrecondition
-    );
+    let delete = |force| Command::DeleteCluster { cluster: cluster("bravo"), force };
+    assert_eq!(fixture.command(delete(false)).expect_err("not forced").kind, RefusedKind::FailedPrecondition);
     assert_eq!(fixture.command(delete(true)), Ok(Answer::Done));
     fixture.pass(Duration::from_secs(1));
-    assert_eq!(
-        fixture.running(),
-        shares(&[("alpha", 10), ("bravo", 5)]),
-        "nobody stops what runs there"
-    );
+    assert_eq!(fixture.running(), shares(&[("alpha", 10), ("bravo", 5)]), "nobody stops what runs there");
     fixture.restart();
     assert_eq!(fixture.plan(), shares(&[("alpha", 10)]));
+}
+
+#[test]
+fn s27_a_cluster_that_joins_with_copies_running_keeps_them_until_the_others_suffice() {
+    let mut fixture = Fixture::new(&[("alpha", 100), ("bravo", 100)]);
+    fixture.deploy_web(10, &[("alpha", 1), ("bravo", 1)]);
+    fixture.pass(Duration::from_secs(1));
+    fixture.disconnect("bravo");
+    fixture.pass(Duration::from_secs(12));
+    let delete = Command::DeleteCluster { cluster: cluster("bravo"), force: true };
+    fixture.command(delete).expect("it is lost");
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").ready = false;
+    fixture.pass(Duration::from_secs(1));
+    fixture.connect("bravo");
+    fixture.pass(Duration::from_secs(1));
+    assert_eq!(fixture.running(), shares(&[("alpha", 10), ("bravo", 5)]), "alpha's are not ready");
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").ready = true;
+    fixture.pass(Duration::from_secs(2));
+    assert_eq!(fixture.running(), shares(&[("alpha", 10)]));
 }

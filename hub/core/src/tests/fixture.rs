@@ -56,44 +56,18 @@ pub(crate) fn web() -> WorkloadId {
 
 pub(crate) fn policy(name: &str, weights: &[(&str, u32)]) -> Policy {
     let rule = |weight| Rule::new(weight, 0, None).expect("a valid rule");
-    let clusters = weights
-        .iter()
-        .map(|(name, weight)| (cluster(name), rule(*weight)))
-        .collect();
-    let placement = godwit_planner::Policy {
-        clusters,
-        ..Default::default()
-    };
+    let clusters = weights.iter().map(|(name, weight)| (cluster(name), rule(*weight))).collect();
+    let placement = godwit_planner::Policy { clusters, ..Default::default() };
     let name: PolicyName = name.parse().expect("a valid policy name");
-    Policy {
-        name,
-        placement,
-        lost_after: Duration::from_secs(10),
-        max_unavailable: 0,
-    }
+    Policy { name, placement, lost_after: Duration::from_secs(10), max_unavailable: 0 }
 }
 
 pub(crate) fn spec(id: WorkloadId, replicas: u32) -> WorkloadSpec {
-    let requests = Resources {
-        cpu_millis: 1000,
-        pods: 1,
-        ..Resources::default()
-    };
-    let pod = PodShape {
-        requests,
-        ..PodShape::default()
-    };
+    let requests = Resources { cpu_millis: 1000, pods: 1, ..Resources::default() };
+    let pod = PodShape { requests, ..PodShape::default() };
     let stateful = &*id.kind == "StatefulSet";
     let manifest = format!("{{\"name\":{:?}}}", &*id.name).into();
-    WorkloadSpec {
-        id,
-        api_version: "apps/v1".into(),
-        replicas,
-        policy: None,
-        pod,
-        stateful,
-        manifest,
-    }
+    WorkloadSpec { id, api_version: "apps/v1".into(), replicas, policy: None, pod, stateful, manifest }
 }
 
 impl Fixture {
@@ -105,16 +79,7 @@ impl Fixture {
         let hub = Hub::restore(config.clone(), 7, [], at(now), &mut effects).expect("an empty store fits");
         let members = clusters
             .iter()
-            .map(|(name, cores)| {
-                (
-                    cluster(name),
-                    Member {
-                        ready: true,
-                        cores: *cores,
-                        ..Member::default()
-                    },
-                )
-            })
+            .map(|(name, cores)| (cluster(name), Member { ready: true, cores: *cores, ..Member::default() }))
             .collect();
         let mut fixture = Self {
             hub,
@@ -139,13 +104,7 @@ impl Fixture {
         let records: Vec<Record> = self.store.values().cloned().collect();
         let mut effects = Vec::new();
         self.next += 1;
-        let restored = Hub::restore(
-            self.config.clone(),
-            self.next,
-            records,
-            at(self.now),
-            &mut effects,
-        );
+        let restored = Hub::restore(self.config.clone(), self.next, records, at(self.now), &mut effects);
         self.hub = restored.expect("the store fits");
         self.members.values_mut().for_each(|member| member.session = None);
         self.carry_out(effects);
@@ -175,43 +134,24 @@ impl Fixture {
             highest_epoch: member.fence.epoch,
             region: Region::default(),
         };
-        self.step(Event::Opened {
-            session,
-            cluster: cluster(name),
-            hello,
-        });
+        self.step(Event::Opened { session, cluster: cluster(name), hello });
         session
     }
 
     /// The agent of a cluster begins to lead and brings its inventory.
     pub(crate) fn lead(&mut self, name: &str) {
         let member = self.members.get(&cluster(name)).expect("a member");
-        let term = LeaderTerm {
-            lease: Uid(1),
-            transitions: Term(1),
-        };
+        let term = LeaderTerm { lease: Uid(1), transitions: Term(1) };
         let mut digest = Digest::default();
         member.rows.values().for_each(|row| digest += row.hash());
-        let base = if member.objects.is_empty() {
-            member.fence.generation
-        } else {
-            Generation(0)
-        };
-        let leading = Leadership::Leading {
-            term,
-            fence: member.fence,
-            base,
-            digest,
-        };
+        let base = if member.objects.is_empty() { member.fence.generation } else { Generation(0) };
+        let leading = Leadership::Leading { term, fence: member.fence, base, digest };
         self.say(name, Up::Leadership(leading));
         self.report(name, true);
     }
 
     pub(crate) fn disconnect(&mut self, name: &str) {
-        let session = self
-            .members
-            .get_mut(&cluster(name))
-            .and_then(|member| member.session.take());
+        let session = self.members.get_mut(&cluster(name)).and_then(|member| member.session.take());
         if let Some(session) = session {
             self.step(Event::Closed { session });
         }
@@ -226,20 +166,12 @@ impl Fixture {
     /// The member does what it was told, and says so.
     pub(crate) fn report(&mut self, name: &str, complete: bool) {
         let member = self.members.get_mut(&cluster(name)).expect("a member");
-        let statuses: Vec<Status> = member
-            .rows
-            .values()
-            .map(|row| status(row, member.ready))
-            .collect();
+        let statuses: Vec<Status> = member.rows.values().map(|row| status(row, member.ready)).collect();
         let used: u32 = member.rows.values().map(|row| row.replicas).sum();
         let free = member.cores.saturating_sub(used);
         let class = NodeClass {
             nodes: free,
-            free: Resources {
-                cpu_millis: 1000,
-                pods: 1,
-                ..Resources::default()
-            },
+            free: Resources { cpu_millis: 1000, pods: 1, ..Resources::default() },
             ..NodeClass::default()
         };
         let capacity = Capacity {
@@ -296,24 +228,18 @@ impl Fixture {
         self.next += 1;
         let ticket = Ticket(self.next);
         self.step(Event::Command { ticket, command });
-        self.answers
-            .remove(&ticket)
-            .expect("every command is answered in its step")
+        self.answers.remove(&ticket).expect("every command is answered in its step")
     }
 
     pub(crate) fn deploy(&mut self, spec: WorkloadSpec, policy: PolicyChoice) -> Result<Answer, Refused> {
-        let application = Application {
-            workloads: vec![spec],
-            objects: Vec::new(),
-        };
+        let application = Application { workloads: vec![spec], objects: Vec::new() };
         self.command(Command::Deploy(deployment(application, policy)))
     }
 
     /// Deploys `web` by weights.
     pub(crate) fn deploy_web(&mut self, replicas: u32, weights: &[(&str, u32)]) {
         let choice = PolicyChoice::Inline(policy("weighted", weights));
-        self.deploy(spec(web(), replicas), choice)
-            .expect("a good deployment");
+        self.deploy(spec(web(), replicas), choice).expect("a good deployment");
     }
 
     pub(crate) fn step(&mut self, event: Event) {
@@ -344,12 +270,11 @@ impl Fixture {
                 }
                 Effect::Close { session } => {
                     spoken = true;
-                    self.members
-                        .values_mut()
-                        .filter(|member| member.session == Some(session))
-                        .for_each(|member| {
+                    self.members.values_mut().filter(|member| member.session == Some(session)).for_each(
+                        |member| {
                             member.session = None;
-                        });
+                        },
+                    );
                 }
                 Effect::Answer { ticket, answer } => {
                     spoken = true;
@@ -360,10 +285,7 @@ impl Fixture {
     }
 
     fn receive(&mut self, session: SessionId, message: Down) {
-        let found = self
-            .members
-            .iter_mut()
-            .find(|(_, member)| member.session == Some(session));
+        let found = self.members.iter_mut().find(|(_, member)| member.session == Some(session));
         let (Some((name, member)), Down::Targets(targets)) = (found, message) else {
             return;
         };
@@ -390,20 +312,13 @@ impl Fixture {
     }
 
     pub(crate) fn web(&self) -> WorkloadView {
-        self.views()
-            .into_iter()
-            .find(|view| view.id == web())
-            .expect("web is deployed")
+        self.views().into_iter().find(|view| view.id == web()).expect("web is deployed")
     }
 
     /// The plan of `web`: (cluster, target) where there is one.
     pub(crate) fn plan(&self) -> Vec<(String, u32)> {
         let placements = self.web().placements;
-        placements
-            .into_iter()
-            .filter(|p| p.target > 0)
-            .map(|p| (p.cluster.to_string(), p.target))
-            .collect()
+        placements.into_iter().filter(|p| p.target > 0).map(|p| (p.cluster.to_string(), p.target)).collect()
     }
 
     /// How many copies of `web` each member runs.
@@ -421,23 +336,15 @@ impl Fixture {
     }
 
     pub(crate) fn noted(&self, reason: &str) -> usize {
-        self.journal
-            .iter()
-            .filter(|entry| &*entry.reason == reason)
-            .count()
+        self.journal.iter().filter(|entry| &*entry.reason == reason).count()
     }
 }
 
 impl Member {
     fn accept(&mut self, targets: &Targets) {
-        assert!(
-            targets.fence >= self.fence,
-            "I7: {targets:?} after {:?}",
-            self.fence
-        );
+        assert!(targets.fence >= self.fence, "I7: {targets:?} after {:?}", self.fence);
         if targets.base == Generation(0) {
-            self.rows
-                .retain(|uid, _| targets.workloads.iter().any(|row| row.uid == *uid));
+            self.rows.retain(|uid, _| targets.workloads.iter().any(|row| row.uid == *uid));
         } else {
             assert_eq!(targets.base, self.fence.generation, "changes meet what is held");
         }
@@ -472,35 +379,20 @@ pub(crate) fn status(row: &WorkloadTarget, ready: bool) -> Status {
 }
 
 pub(crate) fn deployment(application: Application, policy: PolicyChoice) -> Deploy {
-    Deploy {
-        request_id: "".into(),
-        fingerprint: 0,
-        application,
-        policy,
-        dry_run: false,
-    }
+    Deploy { request_id: "".into(), fingerprint: 0, application, policy, dry_run: false }
 }
 
 pub(crate) fn object(name: &str) -> ObjectSpec {
     let key = ObjectKey::new("v1", "ConfigMap", "default", name).expect("a valid key");
-    ObjectSpec {
-        key,
-        manifest: "{}".into(),
-    }
+    ObjectSpec { key, manifest: "{}".into() }
 }
 
 pub(crate) fn shares(pairs: &[(&str, u32)]) -> Vec<(String, u32)> {
-    pairs
-        .iter()
-        .map(|(name, count)| ((*name).to_owned(), *count))
-        .collect()
+    pairs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
 }
 
 fn at(time: Time) -> Now {
-    Now {
-        time,
-        wall: WallTime(time.0),
-    }
+    Now { time, wall: WallTime(time.0) }
 }
 
 #[test]

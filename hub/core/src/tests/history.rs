@@ -20,11 +20,7 @@ fn s10_a_restored_store_stands_still_until_an_operator_releases_it() {
     let mut fixture = two();
     let backup = fixture.store.clone();
     fixture
-        .command(Command::Scale {
-            workload: web(),
-            replicas: 40,
-            dry_run: false,
-        })
+        .command(Command::Scale { workload: web(), replicas: 40, dry_run: false })
         .expect("a good request");
     fixture.pass(Duration::from_secs(1));
     fixture.restart();
@@ -38,10 +34,7 @@ fn s10_a_restored_store_stands_still_until_an_operator_releases_it() {
     fixture.connect("bravo");
     fixture.pass(Duration::from_secs(40));
     let federation = fixture.hub.federation();
-    assert_eq!(
-        federation.freeze.map(|freeze| freeze.cause),
-        Some(FreezeCause::NewerHistory)
-    );
+    assert_eq!(federation.freeze.map(|freeze| freeze.cause), Some(FreezeCause::NewerHistory));
     assert!(federation.epoch > heard);
     assert_eq!(fixture.sent, vec![]);
     assert_eq!(fixture.running(), shares(&[("alpha", 20), ("bravo", 20)]));
@@ -51,15 +44,27 @@ fn s10_a_restored_store_stands_still_until_an_operator_releases_it() {
 }
 
 #[test]
+fn s10_a_restored_store_is_noticed_by_its_generations_even_after_several_restarts() {
+    let mut fixture = two();
+    let backup = fixture.store.clone();
+    fixture
+        .command(Command::Scale { workload: web(), replicas: 40, dry_run: false })
+        .expect("a good request");
+    fixture.pass(Duration::from_secs(1));
+    fixture.store = backup;
+    fixture.restart();
+    fixture.restart();
+    fixture.restart();
+    fixture.connect("alpha");
+    assert!(fixture.hub.federation().freeze.is_some());
+    assert_eq!(fixture.running(), shares(&[("alpha", 20), ("bravo", 20)]));
+}
+
+#[test]
 fn s10_another_federation_is_refused() {
     let mut fixture = two();
     fixture.disconnect("alpha");
-    fixture
-        .members
-        .get_mut(&cluster("alpha"))
-        .expect("a member")
-        .fence
-        .federation = Uid(99);
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").fence.federation = Uid(99);
     fixture.open("alpha");
     assert_eq!(fixture.noted("SessionRefused"), 1);
     assert_eq!(fixture.state("alpha"), ClusterState::Suspect);
@@ -71,45 +76,19 @@ fn s24_only_the_highest_term_speaks_for_its_cluster() {
     let old = fixture.members[&cluster("alpha")].session.expect("connected");
     fixture.open("alpha");
     let leading = |transitions| {
-        let term = LeaderTerm {
-            lease: Uid(1),
-            transitions: Term(transitions),
-        };
+        let term = LeaderTerm { lease: Uid(1), transitions: Term(transitions) };
         let fence = fixture.members[&cluster("alpha")].fence;
-        Up::Leadership(Leadership::Leading {
-            term,
-            fence,
-            base: Generation(0),
-            digest: Digest::default(),
-        })
+        Up::Leadership(Leadership::Leading { term, fence, base: Generation(0), digest: Digest::default() })
     };
     let (newer, older) = (leading(2), leading(1));
     fixture.say("alpha", newer);
     fixture.report("alpha", true);
-    fixture.step(crate::Event::Message {
-        session: old,
-        message: older,
-    });
-    let row = fixture.members[&cluster("alpha")]
-        .rows
-        .values()
-        .next()
-        .expect("a row")
-        .clone();
-    let lie = godwit_common::link::Report {
-        complete: true,
-        ..Default::default()
-    };
-    fixture.step(crate::Event::Message {
-        session: old,
-        message: Up::Report(lie),
-    });
+    fixture.step(crate::Event::Message { session: old, message: older });
+    let row = fixture.members[&cluster("alpha")].rows.values().next().expect("a row").clone();
+    let lie = godwit_common::link::Report { complete: true, ..Default::default() };
+    fixture.step(crate::Event::Message { session: old, message: Up::Report(lie) });
     let placement = fixture.web().placements.remove(0);
-    assert_eq!(
-        placement.observed,
-        status(&row, true).pods,
-        "the deposed leader is not believed"
-    );
+    assert_eq!(placement.observed, status(&row, true).pods, "the deposed leader is not believed");
 }
 
 #[test]
@@ -118,10 +97,7 @@ fn s24_a_fourth_agent_stands_by() {
     for _ in 0..3 {
         fixture.open("alpha");
     }
-    assert_eq!(
-        fixture.hub.cluster(&cluster("alpha")).expect("a member").agents,
-        3
-    );
+    assert_eq!(fixture.hub.cluster(&cluster("alpha")).expect("a member").agents, 3);
 }
 
 #[test]
@@ -130,21 +106,10 @@ fn s25_rows_that_do_not_add_up_are_sent_whole() {
     fixture.sent.clear();
     fixture.say("alpha", Up::SyncWanted);
     assert_eq!(fixture.sent.len(), 1);
-    let term = LeaderTerm {
-        lease: Uid(1),
-        transitions: Term(1),
-    };
+    let term = LeaderTerm { lease: Uid(1), transitions: Term(1) };
     let fence = fixture.members[&cluster("alpha")].fence;
     let digest = Digest(12345);
-    fixture.say(
-        "alpha",
-        Up::Leadership(Leadership::Leading {
-            term,
-            fence,
-            base: fence.generation,
-            digest,
-        }),
-    );
+    fixture.say("alpha", Up::Leadership(Leadership::Leading { term, fence, base: fence.generation, digest }));
     fixture.report("alpha", true);
     assert_eq!(fixture.sent.len(), 2);
 }
@@ -152,20 +117,10 @@ fn s25_rows_that_do_not_add_up_are_sent_whole() {
 #[test]
 fn s27_what_nobody_explains_is_kept_and_listed() {
     let mut fixture = two();
-    let mut row = fixture.members[&cluster("alpha")]
-        .rows
-        .values()
-        .next()
-        .expect("a row")
-        .clone();
+    let mut row = fixture.members[&cluster("alpha")].rows.values().next().expect("a row").clone();
     row.uid = Uid(77);
     row.workload = godwit_common::WorkloadId::new("default", "Deployment", "stray").expect("valid");
-    fixture
-        .members
-        .get_mut(&cluster("alpha"))
-        .expect("a member")
-        .rows
-        .insert(Uid(77), row);
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").rows.insert(Uid(77), row);
     fixture.pass(Duration::from_secs(1));
     let orphans = fixture.hub.cluster(&cluster("alpha")).expect("a member").orphans;
     assert_eq!((orphans.len(), fixture.noted("OrphanFound")), (1, 1));
@@ -176,9 +131,7 @@ fn s27_removals_that_nobody_decided_are_held_back() {
     let mut fixture = Fixture::new(&[("alpha", 100)]);
     for name in ["a", "b", "c", "d"] {
         let id = godwit_common::WorkloadId::new("default", "Deployment", name).expect("valid");
-        fixture
-            .deploy(super::fixture::spec(id, 1), crate::PolicyChoice::Annotated)
-            .expect("a good request");
+        fixture.deploy(super::fixture::spec(id, 1), crate::PolicyChoice::Annotated).expect("a good request");
     }
     fixture.pass(Duration::from_secs(1));
     // A damaged store: the plan is gone, and nothing says who took it away.
@@ -193,17 +146,8 @@ fn s27_removals_that_nobody_decided_are_held_back() {
     fixture.connect("alpha");
     fixture.pass(Duration::from_secs(2));
     assert_eq!(fixture.running(), shares(&[("alpha", 3)]), "one may always go");
-    assert_eq!(
-        fixture
-            .hub
-            .cluster(&cluster("alpha"))
-            .expect("a member")
-            .removals_held,
-        3
-    );
-    let confirm = Command::ConfirmRemoval {
-        cluster: cluster("alpha"),
-    };
+    assert_eq!(fixture.hub.cluster(&cluster("alpha")).expect("a member").removals_held, 3);
+    let confirm = Command::ConfirmRemoval { cluster: cluster("alpha") };
     assert_eq!(fixture.command(confirm), Ok(Answer::RemovalsReleased(3)));
     fixture.pass(Duration::from_secs(2));
     assert_eq!(fixture.running(), shares(&[]));
@@ -221,8 +165,5 @@ fn s23_a_known_name_with_another_identity_is_refused() {
     }
     fixture.restart();
     fixture.open("alpha");
-    assert_eq!(
-        (fixture.noted("SessionRefused"), fixture.state("alpha")),
-        (1, ClusterState::Unknown)
-    );
+    assert_eq!((fixture.noted("SessionRefused"), fixture.state("alpha")), (1, ClusterState::Unknown));
 }

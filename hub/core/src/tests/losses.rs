@@ -11,10 +11,7 @@ fn hundred() -> Fixture {
     let mut fixture = Fixture::new(&[("alpha", 200), ("bravo", 200), ("charlie", 200)]);
     fixture.deploy_web(100, WEIGHTS);
     fixture.pass(Duration::from_secs(2));
-    assert_eq!(
-        fixture.running(),
-        shares(&[("alpha", 20), ("bravo", 40), ("charlie", 40)])
-    );
+    assert_eq!(fixture.running(), shares(&[("alpha", 20), ("bravo", 40), ("charlie", 40)]));
     fixture
 }
 
@@ -24,10 +21,7 @@ fn s1_a_lost_stream_moves_nothing_and_a_lost_cluster_moves_everything() {
     fixture.disconnect("bravo");
     assert_eq!(fixture.state("bravo"), ClusterState::Suspect);
     fixture.pass(Duration::from_secs(9));
-    assert_eq!(
-        fixture.plan(),
-        shares(&[("alpha", 20), ("bravo", 40), ("charlie", 40)])
-    );
+    assert_eq!(fixture.plan(), shares(&[("alpha", 20), ("bravo", 40), ("charlie", 40)]));
     fixture.pass(Duration::from_secs(2));
     assert_eq!(fixture.state("bravo"), ClusterState::Lost);
     assert_eq!(fixture.plan(), shares(&[("alpha", 33), ("charlie", 67)]));
@@ -50,11 +44,7 @@ fn s1_silence_on_an_open_stream_is_a_loss_too() {
 fn s1_a_goodbye_adds_its_grace_once() {
     let mut fixture = hundred();
     fixture.say("bravo", godwit_common::link::Up::Goodbye);
-    fixture
-        .members
-        .get_mut(&cluster("bravo"))
-        .expect("a member")
-        .session = None;
+    fixture.members.get_mut(&cluster("bravo")).expect("a member").session = None;
     fixture.pass(Duration::from_secs(20));
     assert_eq!(fixture.state("bravo"), ClusterState::Suspect);
     fixture.pass(Duration::from_secs(6));
@@ -75,11 +65,7 @@ fn s12_on_return_the_surplus_goes_only_while_the_rest_suffices() {
     assert_eq!(fixture.running(), shares(&[("alpha", 33), ("charlie", 67)]));
     assert_eq!(fixture.web().ready, 100);
     let rows = &fixture.members[&cluster("bravo")].rows;
-    assert_eq!(
-        rows.len(),
-        1,
-        "S27, S33: scaled to zero, kept, ready for the next failover"
-    );
+    assert_eq!(rows.len(), 1, "S27, S33: scaled to zero, kept, ready for the next failover");
 }
 
 #[test]
@@ -90,15 +76,9 @@ fn i4_nothing_shrinks_before_the_replacements_are_ready() {
     assert_eq!(fixture.plan(), shares(&[("alpha", 33), ("charlie", 67)]));
     // Nobody has reported a replacement as ready: the old copies are all needed.
     fixture.connect("bravo");
-    assert_eq!(
-        fixture.running(),
-        shares(&[("alpha", 33), ("bravo", 40), ("charlie", 67)])
-    );
+    assert_eq!(fixture.running(), shares(&[("alpha", 33), ("bravo", 40), ("charlie", 67)]));
     fixture.report("alpha", false);
-    assert_eq!(
-        fixture.running(),
-        shares(&[("alpha", 33), ("bravo", 27), ("charlie", 67)])
-    );
+    assert_eq!(fixture.running(), shares(&[("alpha", 33), ("bravo", 27), ("charlie", 67)]));
     fixture.report("charlie", false);
     assert_eq!(fixture.running(), shares(&[("alpha", 33), ("charlie", 67)]));
 }
@@ -113,41 +93,22 @@ fn s14_what_finds_no_room_is_pending_with_a_reason_and_placed_when_room_appears(
     let view = fixture.web();
     assert_eq!((fixture.plan(), view.pending), (shares(&[("alpha", 50)]), 30));
     assert_eq!(view.pending_reasons.len(), 2, "{:?}", view.pending_reasons);
-    fixture
-        .members
-        .get_mut(&cluster("alpha"))
-        .expect("a member")
-        .cores = 70;
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").cores = 70;
     fixture.pass(Duration::from_secs(2));
-    assert_eq!(
-        (fixture.plan(), fixture.web().pending),
-        (shares(&[("alpha", 70)]), 10)
-    );
+    assert_eq!((fixture.plan(), fixture.web().pending), (shares(&[("alpha", 70)]), 10));
 }
 
 #[test]
 fn s7_starts_are_paced_per_cluster_and_never_stand_still() {
     let mut fixture = Fixture::new(&[("alpha", 500)]);
-    fixture
-        .members
-        .get_mut(&cluster("alpha"))
-        .expect("a member")
-        .ready = false;
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").ready = false;
     fixture.deploy_web(120, &[("alpha", 1)]);
     assert_eq!(fixture.running(), shares(&[("alpha", 50)]), "at most 50 at once");
     fixture.pass(Duration::from_secs(59));
     assert_eq!(fixture.running(), shares(&[("alpha", 50)]));
     fixture.pass(Duration::from_secs(2));
-    assert_eq!(
-        fixture.running(),
-        shares(&[("alpha", 100)]),
-        "starts that never get ready cease to count"
-    );
-    fixture
-        .members
-        .get_mut(&cluster("alpha"))
-        .expect("a member")
-        .ready = true;
+    assert_eq!(fixture.running(), shares(&[("alpha", 100)]), "starts that never get ready cease to count");
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").ready = true;
     fixture.pass(Duration::from_secs(1));
     assert_eq!(fixture.running(), shares(&[("alpha", 120)]));
 }
@@ -161,19 +122,13 @@ fn s6_when_all_are_gone_failover_freezes_until_an_operator_or_the_clusters_say_o
     fixture.pass(Duration::from_secs(30));
     let freeze = fixture.hub.federation().freeze.expect("frozen");
     assert_eq!(freeze.cause, FreezeCause::MassLoss);
-    assert_eq!(
-        fixture.plan(),
-        shares(&[("alpha", 20), ("bravo", 40), ("charlie", 40)])
-    );
+    assert_eq!(fixture.plan(), shares(&[("alpha", 20), ("bravo", 40), ("charlie", 40)]));
     for name in ["alpha", "bravo", "charlie"] {
         fixture.connect(name);
     }
     fixture.pass(Duration::from_secs(70));
     assert_eq!(fixture.hub.federation().freeze, None);
-    assert_eq!(
-        fixture.plan(),
-        shares(&[("alpha", 20), ("bravo", 40), ("charlie", 40)])
-    );
+    assert_eq!(fixture.plan(), shares(&[("alpha", 20), ("bravo", 40), ("charlie", 40)]));
 }
 
 #[test]
@@ -199,19 +154,13 @@ fn s6_a_smaller_mass_loss_is_taken_one_cluster_at_a_time() {
     let weights: Vec<(&str, u32)> = names.iter().map(|name| (name.as_str(), 1)).collect();
     fixture.deploy_web(100, &weights);
     fixture.pass(Duration::from_secs(2));
-    fixture
-        .members
-        .values_mut()
-        .for_each(|member| member.ready = false);
+    fixture.members.values_mut().for_each(|member| member.ready = false);
     for name in ["c0", "c1", "c2"] {
         fixture.disconnect(name);
     }
     fixture.pass_silently(Duration::from_secs(15));
     assert_eq!((fixture.noted("MassLoss"), fixture.noted("ClusterLost")), (1, 1));
-    fixture
-        .members
-        .values_mut()
-        .for_each(|member| member.ready = true);
+    fixture.members.values_mut().for_each(|member| member.ready = true);
     fixture.pass(Duration::from_secs(5));
     assert_eq!(fixture.noted("ClusterLost"), 3);
     assert_eq!(fixture.web().ready, 100);
@@ -230,10 +179,7 @@ fn s5_a_restarted_hub_waits_for_its_clusters_and_changes_no_target() {
     fixture.pass(Duration::from_secs(40));
     assert_eq!(fixture.sent, vec![], "the same targets, so none is sent");
     let epoch = fixture.hub.federation().epoch;
-    assert!(
-        fixture.members.values().all(|member| member.fence.epoch == epoch),
-        "S10: every fence is raised"
-    );
+    assert!(fixture.members.values().all(|member| member.fence.epoch == epoch), "S10: every fence is raised");
     assert_eq!(fixture.noted("ClusterLost"), 0);
 }
 

@@ -73,6 +73,7 @@ pub(super) fn cluster_to_wire(cluster: &ClusterRecord) -> wire::Cluster {
         uid,
         generation,
         joined,
+        inventoried,
         provider,
         region,
     } = cluster;
@@ -83,6 +84,7 @@ pub(super) fn cluster_to_wire(cluster: &ClusterRecord) -> wire::Cluster {
         joined_ms: joined.0,
         provider: provider.to_string(),
         region: region.to_string(),
+        inventoried: *inventoried,
     }
 }
 
@@ -92,6 +94,7 @@ pub(super) fn cluster_from_wire(cluster: wire::Cluster) -> Result<ClusterRecord,
         uid: uid("uid", &cluster.uid)?,
         generation: Generation(cluster.generation),
         joined: wall(cluster.joined_ms),
+        inventoried: cluster.inventoried,
         provider: cluster.provider.into(),
         region: cluster.region.into(),
     })

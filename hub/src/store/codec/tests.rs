@@ -218,6 +218,7 @@ fn cluster(text: &str) -> Record {
         uid: Uid(u128::MAX),
         generation: Generation(8),
         joined: WallTime(12),
+        inventoried: true,
         provider: "aws".into(),
         region: "eu-1".into(),
     })

@@ -219,6 +219,7 @@ fn cluster(name: &str, generation: u64) -> Record {
         uid: Uid(1),
         generation: Generation(generation),
         joined: WallTime(0),
+        inventoried: true,
         provider: "".into(),
         region: "".into(),
     })

@@ -14,56 +14,23 @@ fn messages_of_an_unknown_kind_are_refused() {
     let unknown = "message: the peer says nothing that this version knows: upgrade the older side";
     let request = v1::AttachRequest { message: None };
     let response = v1::AttachResponse { message: None };
-    assert_eq!(
-        up_from_wire(request).map_err(|e| e.to_string()),
-        Err(unknown.into())
-    );
-    assert_eq!(
-        down_from_wire(response).map_err(|e| e.to_string()),
-        Err(unknown.into())
-    );
+    assert_eq!(up_from_wire(request).map_err(|e| e.to_string()), Err(unknown.into()));
+    assert_eq!(down_from_wire(response).map_err(|e| e.to_string()), Err(unknown.into()));
 }
 
 #[test]
 fn a_hello_is_checked() {
     let cases: &[Case<v1::Hello>] = &[
-        (
-            |h| h.oldest_version = 0,
-            "hello.oldest_version: it is 0, and versions begin at 1",
-        ),
-        (
-            |h| h.newest_version = 1,
-            "hello.newest_version: 1 is below oldest_version, which is 2",
-        ),
-        (
-            |h| h.cluster_uid.clear(),
-            "hello.cluster_uid: it has 0 bytes, and a UID has 16",
-        ),
-        (
-            |h| h.federation_uid.truncate(5),
-            "hello.federation_uid: it has 5 bytes, and a UID has 16",
-        ),
-        (
-            |h| h.build = "x".repeat(65),
-            "hello.build: it has 65 bytes, and at most 64 are allowed",
-        ),
+        (|h| h.oldest_version = 0, "hello.oldest_version: it is 0, and versions begin at 1"),
+        (|h| h.newest_version = 1, "hello.newest_version: 1 is below oldest_version, which is 2"),
+        (|h| h.cluster_uid.clear(), "hello.cluster_uid: it has 0 bytes, and a UID has 16"),
+        (|h| h.federation_uid.truncate(5), "hello.federation_uid: it has 5 bytes, and a UID has 16"),
+        (|h| h.build = "x".repeat(65), "hello.build: it has 65 bytes, and at most 64 are allowed"),
         (|h| h.instance.clear(), "hello.instance: it is empty"),
-        (
-            |h| h.instance = "x".repeat(254),
-            "hello.instance: it has 254 bytes, and at most 253 are allowed",
-        ),
-        (
-            |h| h.zone = "x".repeat(64),
-            "hello.zone: it has 64 bytes, and at most 63 are allowed",
-        ),
-        (
-            |h| h.region = "a\u{1b}[2J".into(),
-            "hello.region: \"a\\u{1b}[2J\" contains a control character",
-        ),
-        (
-            |h| h.provider = "a\nb".into(),
-            "hello.provider: \"a\\nb\" contains a control character",
-        ),
+        (|h| h.instance = "x".repeat(254), "hello.instance: it has 254 bytes, and at most 253 are allowed"),
+        (|h| h.zone = "x".repeat(64), "hello.zone: it has 64 bytes, and at most 63 are allowed"),
+        (|h| h.region = "a\u{1b}[2J".into(), "hello.region: \"a\\u{1b}[2J\" contains a control character"),
+        (|h| h.provider = "a\nb".into(), "hello.provider: \"a\\nb\" contains a control character"),
     ];
     let hello = v1::Hello {
         oldest_version: 2,
@@ -79,19 +46,13 @@ fn a_hello_is_checked() {
 #[test]
 fn a_report_is_checked() {
     let cases: &[Case<v1::Report>] = &[
-        (
-            |r| r.statuses[1].uid.truncate(5),
-            "report.statuses[1].uid: it has 5 bytes, and a UID has 16",
-        ),
+        (|r| r.statuses[1].uid.truncate(5), "report.statuses[1].uid: it has 5 bytes, and a UID has 16"),
         (
             |r| r.statuses[0].namespace = "A".into(),
             "report.statuses[0]: namespace \"A\" is not valid: it must be lower-case letters, digits and '-', \
              beginning and ending with a letter or digit",
         ),
-        (
-            |r| r.statuses[0].name.clear(),
-            "report.statuses[0]: name \"\" is not valid: it must not be empty",
-        ),
+        (|r| r.statuses[0].name.clear(), "report.statuses[0]: name \"\" is not valid: it must not be empty"),
         (
             |r| r.statuses[0].ready = 1_000_001,
             "report.statuses[0].ready: 1000001 is too many: at most 1000000 are allowed",
@@ -104,10 +65,7 @@ fn a_report_is_checked() {
             |r| r.statuses = vec![v1::WorkloadStatus::default(); 10_001],
             "report.statuses: it has 10001 entries, and at most 10000 are allowed",
         ),
-        (
-            |r| r.removed[0].push(0),
-            "report.removed[0]: it has 17 bytes, and a UID has 16",
-        ),
+        (|r| r.removed[0].push(0), "report.removed[0]: it has 17 bytes, and a UID has 16"),
         (
             |r| r.removed = vec![vec![]; 10_001],
             "report.removed: it has 10001 entries, and at most 10000 are allowed",
@@ -135,14 +93,8 @@ fn a_capacity_is_checked() {
             |c| c.classes = vec![v1::NodeClass::default(); 65],
             "report.capacity.classes: it has 65 entries, and at most 64 are allowed",
         ),
-        (
-            |c| c.allocatable = None,
-            "report.capacity.allocatable: it is missing",
-        ),
-        (
-            |c| c.classes[0].free = None,
-            "report.capacity.classes[0].free: it is missing",
-        ),
+        (|c| c.allocatable = None, "report.capacity.allocatable: it is missing"),
+        (|c| c.classes[0].free = None, "report.capacity.classes[0].free: it is missing"),
         (
             |c| c.nodes = u32::MAX,
             "report.capacity.nodes: 4294967295 is too many: at most 1000000 are allowed",
@@ -177,11 +129,7 @@ fn a_capacity_is_checked() {
             "report.capacity.classes[0].free.extended[\"gpu\"]: it is 0: a resource that is not there is left out",
         ),
     ];
-    let taint = v1::Taint {
-        key: "dedicated".into(),
-        effect: 1,
-        ..v1::Taint::default()
-    };
+    let taint = v1::Taint { key: "dedicated".into(), effect: 1, ..v1::Taint::default() };
     let class = v1::NodeClass {
         taints: vec![taint],
         free: Some(v1::Resources::default()),
@@ -193,10 +141,7 @@ fn a_capacity_is_checked() {
         ..v1::Capacity::default()
     };
     let report = |capacity| {
-        attach_request::Message::Report(v1::Report {
-            capacity: Some(capacity),
-            ..v1::Report::default()
-        })
+        attach_request::Message::Report(v1::Report { capacity: Some(capacity), ..v1::Report::default() })
     };
     check_up(&capacity, report, cases);
 }
@@ -206,36 +151,24 @@ fn the_smaller_messages_of_an_agent_are_checked() {
     use attach_request::Message::{Accepted, Alarm, Leadership};
     use v1::alarm::Alarm::{Contradiction, Foreign, Stale};
     let alarm = |alarm| Alarm(v1::Alarm { alarm: Some(alarm) });
-    let leading = v1::Leading {
-        term: Some(v1::LeaderTerm::default()),
-        ..v1::Leading::default()
-    };
+    let leading = v1::Leading { term: Some(v1::LeaderTerm::default()), ..v1::Leading::default() };
     let cases = [
         (Accepted(v1::Accepted::default()), "accepted.fence: it is missing"),
         (
-            Leadership(v1::Leadership {
-                leading: Some(leading),
-            }),
+            Leadership(v1::Leadership { leading: Some(leading) }),
             "leadership.leading.term.lease_uid: it has 0 bytes, and a UID has 16",
         ),
         (
-            Leadership(v1::Leadership {
-                leading: Some(v1::Leading::default()),
-            }),
+            Leadership(v1::Leadership { leading: Some(v1::Leading::default()) }),
             "leadership.leading.term: it is missing",
         ),
         (
             Alarm(v1::Alarm { alarm: None }),
             "alarm: the peer says nothing that this version knows: upgrade the older side",
         ),
+        (alarm(Stale(v1::StaleAlarm::default())), "alarm.stale.held: it is missing"),
         (
-            alarm(Stale(v1::StaleAlarm::default())),
-            "alarm.stale.held: it is missing",
-        ),
-        (
-            alarm(Contradiction(v1::ContradictionAlarm {
-                fence: Some(v1::Fence::default()),
-            })),
+            alarm(Contradiction(v1::ContradictionAlarm { fence: Some(v1::Fence::default()) })),
             "alarm.contradiction.fence.federation_uid: it has 0 bytes, and a UID has 16",
         ),
         (
@@ -244,9 +177,7 @@ fn the_smaller_messages_of_an_agent_are_checked() {
         ),
     ];
     for (message, expected) in cases {
-        let refused = up_from_wire(v1::AttachRequest {
-            message: Some(message),
-        });
+        let refused = up_from_wire(v1::AttachRequest { message: Some(message) });
         assert_eq!(refused.map_err(|e| e.to_string()), Err(expected.to_owned()));
     }
 }
@@ -273,10 +204,7 @@ fn targets_are_checked() {
             "targets.objects[0]: kind \"configMap\" is not valid: \
              it must be a capital letter followed by letters and digits, such as Deployment",
         ),
-        (
-            |t| t.objects[0].uid.clear(),
-            "targets.objects[0].uid: it has 0 bytes, and a UID has 16",
-        ),
+        (|t| t.objects[0].uid.clear(), "targets.objects[0].uid: it has 0 bytes, and a UID has 16"),
         (
             |t| t.tombstones[0].namespace.clear(),
             "targets.tombstones[0]: namespace \"\" is not valid: it must not be empty",
@@ -311,10 +239,7 @@ fn targets_are_checked() {
         name,
     };
     let targets = v1::Targets {
-        fence: Some(v1::Fence {
-            federation_uid: uid,
-            ..v1::Fence::default()
-        }),
+        fence: Some(v1::Fence { federation_uid: uid, ..v1::Fence::default() }),
         objects: vec![object],
         workloads: vec![workload],
         tombstones: vec![tombstone],
@@ -326,43 +251,22 @@ fn targets_are_checked() {
 #[test]
 fn a_welcome_is_checked() {
     let cases: &[Case<v1::Welcome>] = &[
-        (
-            |w| w.federation_uid.clear(),
-            "welcome.federation_uid: it has 0 bytes, and a UID has 16",
-        ),
-        (
-            |w| w.heartbeat_interval = None,
-            "welcome.heartbeat_interval: it is missing",
-        ),
+        (|w| w.federation_uid.clear(), "welcome.federation_uid: it has 0 bytes, and a UID has 16"),
+        (|w| w.heartbeat_interval = None, "welcome.heartbeat_interval: it is missing"),
         (
             |w| w.heartbeat_interval = Some(Duration::default()),
             "welcome.heartbeat_interval: it is zero: signs of life need an interval",
         ),
         (
-            |w| {
-                w.heartbeat_interval = Some(Duration {
-                    seconds: -1,
-                    nanos: 0,
-                })
-            },
+            |w| w.heartbeat_interval = Some(Duration { seconds: -1, nanos: 0 }),
             "welcome.heartbeat_interval: -1 s and 0 ns is not a duration between zero and a day",
         ),
         (
-            |w| {
-                w.heartbeat_interval = Some(Duration {
-                    seconds: 1,
-                    nanos: 1_000_000_000,
-                })
-            },
+            |w| w.heartbeat_interval = Some(Duration { seconds: 1, nanos: 1_000_000_000 }),
             "welcome.heartbeat_interval: 1 s and 1000000000 ns is not a duration between zero and a day",
         ),
         (
-            |w| {
-                w.heartbeat_interval = Some(Duration {
-                    seconds: 86_400,
-                    nanos: 1,
-                })
-            },
+            |w| w.heartbeat_interval = Some(Duration { seconds: 86_400, nanos: 1 }),
             "welcome.heartbeat_interval: 86400 s and 1 ns is not a duration between zero and a day",
         ),
     ];
@@ -370,10 +274,7 @@ fn a_welcome_is_checked() {
         version: 1,
         federation_uid: vec![1; 16],
         epoch: 1,
-        heartbeat_interval: Some(Duration {
-            seconds: 86_400,
-            nanos: 0,
-        }),
+        heartbeat_interval: Some(Duration { seconds: 86_400, nanos: 0 }),
     };
     check_down(&welcome, attach_response::Message::Welcome, cases);
 }
@@ -382,81 +283,45 @@ fn a_welcome_is_checked() {
 fn redirects_and_refusals_are_checked() {
     use attach_response::Message::{Goodbye, Redirect, Refusal, Standby};
     let redirect = |addresses: &[&str]| {
-        Redirect(v1::Redirect {
-            addresses: addresses.iter().map(ToString::to_string).collect(),
-        })
+        Redirect(v1::Redirect { addresses: addresses.iter().map(ToString::to_string).collect() })
     };
     let is_no_address = |address: &str| {
         format!("redirect.addresses[1]: {address:?} is not host:port, such as hub.example:7443")
     };
-    let bad = [
-        "",
-        "hub",
-        ":7443",
-        "hub:0",
-        "hub:65536",
-        "::1:7443",
-        "[::x]:7443",
-        "h b:7443",
-        "http://hub:1",
-    ];
-    let mut cases: Vec<_> = bad
-        .map(|bad| (redirect(&["hub:7443", bad]), is_no_address(bad)))
-        .into();
+    let bad =
+        ["", "hub", ":7443", "hub:0", "hub:65536", "::1:7443", "[::x]:7443", "h b:7443", "http://hub:1"];
+    let mut cases: Vec<_> = bad.map(|bad| (redirect(&["hub:7443", bad]), is_no_address(bad))).into();
     cases.extend([
-        (
-            redirect(&[]),
-            "redirect.addresses: it is empty: name a hub to go to".to_owned(),
-        ),
+        (redirect(&[]), "redirect.addresses: it is empty: name a hub to go to".to_owned()),
         (
             redirect(&["hub:7443"; 17]),
             "redirect.addresses: it has 17 entries, and at most 16 are allowed".to_owned(),
         ),
         (
-            Refusal(v1::Refusal {
-                code: 99,
-                ..v1::Refusal::default()
-            }),
+            Refusal(v1::Refusal { code: 99, ..v1::Refusal::default() }),
             "refusal.code: the peer says nothing that this version knows: upgrade the older side".to_owned(),
         ),
         (
-            Refusal(v1::Refusal {
-                code: 1,
-                message: "x".repeat(1025),
-                retry_after: None,
-            }),
+            Refusal(v1::Refusal { code: 1, message: "x".repeat(1025), retry_after: None }),
             "refusal.message: it has 1025 bytes, and at most 1024 are allowed".to_owned(),
         ),
-        (
-            Standby(v1::Standby::default()),
-            "standby.retry_after: it is missing".to_owned(),
-        ),
-        (
-            Goodbye(v1::HubGoodbye::default()),
-            "goodbye.retry_after: it is missing".to_owned(),
-        ),
+        (Standby(v1::Standby::default()), "standby.retry_after: it is missing".to_owned()),
+        (Goodbye(v1::HubGoodbye::default()), "goodbye.retry_after: it is missing".to_owned()),
     ]);
     for (message, expected) in cases {
-        let refused = down_from_wire(v1::AttachResponse {
-            message: Some(message),
-        });
+        let refused = down_from_wire(v1::AttachResponse { message: Some(message) });
         assert_eq!(refused.map_err(|e| e.to_string()), Err(expected));
     }
 }
 
 fn free(capacity: &mut v1::Capacity) -> &mut v1::Resources {
-    capacity.classes[0]
-        .free
-        .as_mut()
-        .expect("the valid capacity has it")
+    capacity.classes[0].free.as_mut().expect("the valid capacity has it")
 }
 
 /// The valid message is taken; with each flaw it is refused in these words.
 fn check_up<M: Clone>(valid: &M, wrap: impl Fn(M) -> attach_request::Message, cases: &[Case<M>]) {
     let convert = |message| {
-        let wire = v1::AttachRequest {
-            message: Some(wrap(message)),
-        };
+        let wire = v1::AttachRequest { message: Some(wrap(message)) };
         up_from_wire(wire).map(|_| ()).map_err(|error| error.to_string())
     };
     check(valid, convert, cases);
@@ -464,12 +329,8 @@ fn check_up<M: Clone>(valid: &M, wrap: impl Fn(M) -> attach_request::Message, ca
 
 fn check_down<M: Clone>(valid: &M, wrap: impl Fn(M) -> attach_response::Message, cases: &[Case<M>]) {
     let convert = |message| {
-        let wire = v1::AttachResponse {
-            message: Some(wrap(message)),
-        };
-        down_from_wire(wire)
-            .map(|_| ())
-            .map_err(|error| error.to_string())
+        let wire = v1::AttachResponse { message: Some(wrap(message)) };
+        down_from_wire(wire).map(|_| ()).map_err(|error| error.to_string())
     };
     check(valid, convert, cases);
 }

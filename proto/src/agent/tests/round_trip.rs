@@ -58,14 +58,8 @@ fn a_large_state_arrives_in_parts() {
         revision: 1,
         manifest: Some(manifest.clone()),
     };
-    let targets = Targets {
-        objects: (1..=10).map(row).collect(),
-        ..Targets::default()
-    };
-    let down = Down::Targets(Arc::new(Targets {
-        fence: fence(),
-        ..targets
-    }));
+    let targets = Targets { objects: (1..=10).map(row).collect(), ..Targets::default() };
+    let down = Down::Targets(Arc::new(Targets { fence: fence(), ..targets }));
     let parts = down_to_wire(&down);
     assert_eq!(parts.len(), 4, "three rows of 300 KiB a part");
     let mut inbox = Inbox::default();
@@ -74,11 +68,7 @@ fn a_large_state_arrives_in_parts() {
 }
 
 fn fence() -> Fence {
-    Fence {
-        federation: Uid(1),
-        epoch: Epoch(1),
-        generation: Generation(1),
-    }
+    Fence { federation: Uid(1), epoch: Epoch(1), generation: Generation(1) }
 }
 
 /// A real message with a few bytes overwritten: unlike noise, most of it still decodes.

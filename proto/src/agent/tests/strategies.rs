@@ -34,21 +34,16 @@ pub(super) fn down() -> impl Strategy<Value = Down> {
         welcome().prop_map(Down::Welcome),
         duration(0).prop_map(|retry_after| Down::Standby { retry_after }),
         targets().prop_map(|targets| Down::Targets(Arc::new(targets))),
-        vec(
-            text("[a-z]{1,9}(\\.[a-z]{1,9})?:[1-9][0-9]{0,3}|\\[::[0-9a-f]{1,4}\\]:7443"),
-            1..4
-        )
-        .prop_map(|addresses| Down::Redirect { addresses }),
+        vec(text("[a-z]{1,9}(\\.[a-z]{1,9})?:[1-9][0-9]{0,3}|\\[::[0-9a-f]{1,4}\\]:7443"), 1..4)
+            .prop_map(|addresses| Down::Redirect { addresses }),
         refusal().prop_map(Down::Refusal),
         duration(0).prop_map(|retry_after| Down::Goodbye { retry_after }),
     ]
 }
 
 fn hello() -> impl Strategy<Value = Hello> {
-    let versions = (1..9u32, 0..9u32).prop_map(|(oldest, more)| VersionRange {
-        oldest,
-        newest: oldest + more,
-    });
+    let versions =
+        (1..9u32, 0..9u32).prop_map(|(oldest, more)| VersionRange { oldest, newest: oldest + more });
     let place = (text("[ -~]{0,63}"), text("[ -~]{0,63}"), text("[ -~]{0,63}"));
     let federation = option::of(uid());
     let texts = (text("[ -~]{0,64}"), text("[a-z0-9-]{1,253}"));
@@ -69,10 +64,7 @@ fn hello() -> impl Strategy<Value = Hello> {
 fn leadership() -> impl Strategy<Value = Leadership> {
     let leading = (uid(), any::<u64>(), fence(), any::<u64>(), digest()).prop_map(
         |(lease, transitions, fence, base, digest)| Leadership::Leading {
-            term: LeaderTerm {
-                lease,
-                transitions: Term(transitions),
-            },
+            term: LeaderTerm { lease, transitions: Term(transitions) },
             fence,
             base: Generation(base),
             digest,
@@ -136,11 +128,7 @@ fn class() -> impl Strategy<Value = NodeClass> {
 }
 
 fn taint() -> impl Strategy<Value = Taint> {
-    let effects = [
-        TaintEffect::NoSchedule,
-        TaintEffect::PreferNoSchedule,
-        TaintEffect::NoExecute,
-    ];
+    let effects = [TaintEffect::NoSchedule, TaintEffect::PreferNoSchedule, TaintEffect::NoExecute];
     let effect = prop::sample::select(effects.to_vec());
     (text("[a-z./]{1,20}"), text("[a-z]{0,9}"), effect).prop_map(|(key, value, effect)| Taint {
         key,
@@ -172,12 +160,7 @@ fn alarm() -> impl Strategy<Value = Alarm> {
 
 fn welcome() -> impl Strategy<Value = Welcome> {
     (any::<u32>(), uid(), any::<u64>(), duration(1)).prop_map(|(version, federation, epoch, heartbeat)| {
-        Welcome {
-            version,
-            federation,
-            epoch: Epoch(epoch),
-            heartbeat,
-        }
+        Welcome { version, federation, epoch: Epoch(epoch), heartbeat }
     })
 }
 
@@ -198,11 +181,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
 }
 
 fn targets() -> impl Strategy<Value = Targets> {
-    let rows = (
-        vec(object(), 0..5),
-        vec(workload_target(), 0..5),
-        vec(tombstone(), 0..5),
-    );
+    let rows = (vec(object(), 0..5), vec(workload_target(), 0..5), vec(tombstone(), 0..5));
     (fence(), any::<u64>(), digest(), rows).prop_map(
         |(fence, base, digest, (objects, workloads, tombstones))| Targets {
             fence,
@@ -225,41 +204,27 @@ fn object() -> impl Strategy<Value = ObjectTarget> {
 }
 
 fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
-    (
-        uid(),
-        workload(),
-        api_version(),
-        any::<u64>(),
-        count(),
-        manifest(),
+    (uid(), workload(), api_version(), any::<u64>(), count(), manifest()).prop_map(
+        |(uid, workload, api_version, revision, replicas, manifest)| WorkloadTarget {
+            uid,
+            workload,
+            api_version,
+            revision,
+            replicas,
+            manifest,
+        },
     )
-        .prop_map(
-            |(uid, workload, api_version, revision, replicas, manifest)| WorkloadTarget {
-                uid,
-                workload,
-                api_version,
-                revision,
-                replicas,
-                manifest,
-            },
-        )
 }
 
 fn tombstone() -> impl Strategy<Value = Tombstone> {
-    let workload = (workload(), api_version()).prop_map(|(workload, api_version)| Tombstoned::Workload {
-        workload,
-        api_version,
-    });
+    let workload = (workload(), api_version())
+        .prop_map(|(workload, api_version)| Tombstoned::Workload { workload, api_version });
     let what = prop_oneof![workload, key().prop_map(Tombstoned::Object)];
     (uid(), what).prop_map(|(uid, what)| Tombstone { uid, what })
 }
 
 fn workload() -> impl Strategy<Value = WorkloadId> {
-    (
-        "[a-z0-9]{1,63}",
-        "[A-Z][A-Za-z]{0,20}",
-        "[a-z0-9]{1,30}(\\.[a-z0-9]{1,30})?",
-    )
+    ("[a-z0-9]{1,63}", "[A-Z][A-Za-z]{0,20}", "[a-z0-9]{1,30}(\\.[a-z0-9]{1,30})?")
         .prop_map(|(namespace, kind, name)| WorkloadId::new(&namespace, &kind, &name).expect("valid names"))
 }
 
