@@ -9,11 +9,8 @@ mod measure;
 mod planner;
 
 /// Name, what it measures, entry.
-const BENCHES: [(&str, &str, fn()); 1] = [(
-    "planner",
-    "T1: dividing one workload over many clusters",
-    planner::run,
-)];
+const BENCHES: [(&str, &str, fn()); 1] =
+    [("planner", "T1: dividing one workload over many clusters", planner::run)];
 
 fn main() -> ExitCode {
     let name = std::env::args().nth(1).unwrap_or_default();

@@ -51,9 +51,7 @@ pub(crate) fn median<T>(mut work: impl FnMut() -> T) -> Took {
     let repeat = (SAMPLE.as_nanos() / once.as_nanos().max(1)).clamp(1, 1_000_000) as u32;
     let mut times: Vec<f64> = (0..samples).map(|_| sample(&mut work, repeat)).collect();
     times.sort_by(f64::total_cmp);
-    Took {
-        nanos: times[times.len() / 2],
-    }
+    Took { nanos: times[times.len() / 2] }
 }
 
 fn sample<T>(work: &mut impl FnMut() -> T, repeat: u32) -> f64 {

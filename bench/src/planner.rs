@@ -36,10 +36,7 @@ fn against_baselines() {
             let heap = (replicas <= HEAP_MAX).then(|| {
                 let counts = baseline::heap(replicas, &fleet);
                 let same = counts == divide(replicas, u32::MAX, &fleet, &mut scratch).counts;
-                assert!(
-                    same,
-                    "the baseline divides {replicas} over {count} in another way"
-                );
+                assert!(same, "the baseline divides {replicas} over {count} in another way");
                 median(|| baseline::heap(replicas, black_box(&fleet)))
             });
             let remainder = median(|| baseline::largest_remainder(replicas, black_box(&fleet)));
@@ -73,11 +70,7 @@ fn kinds() {
     println!("|---|---:|---:|---:|---:|");
     for (kind, change, rebalance) in KINDS {
         let [one, three, ten] = CLUSTERS.map(|count| timed(count, change, rebalance));
-        println!(
-            "| {kind} | {one} | {three} | {ten} | x1 x{:.1} x{:.1} |",
-            three.ratio(one),
-            ten.ratio(one)
-        );
+        println!("| {kind} | {one} | {three} | {ten} | x1 x{:.1} x{:.1} |", three.ratio(one), ten.ratio(one));
     }
 }
 
@@ -91,9 +84,7 @@ fn timed(count: usize, change: fn(&mut [Candidate<'_>]), rebalance: Rebalance) -
 }
 
 fn equal(fleet: &mut [Candidate<'_>]) {
-    fleet
-        .iter_mut()
-        .for_each(|cluster| cluster.rule = Some(Rule::default()));
+    fleet.iter_mut().for_each(|cluster| cluster.rule = Some(Rule::default()));
 }
 
 /// Every other cluster has less room than its share, some have none.
@@ -101,10 +92,7 @@ fn tight(fleet: &mut [Candidate<'_>]) {
     settle(fleet);
     for (index, cluster) in fleet.iter_mut().enumerate().step_by(2) {
         let replicas = cluster.held / 4 * (index as u32 % 4);
-        cluster.room = Room::Limited {
-            replicas,
-            scarce: Scarce::Cpu,
-        };
+        cluster.room = Room::Limited { replicas, scarce: Scarce::Cpu };
     }
     fleet.iter_mut().for_each(|cluster| cluster.held = 0);
 }
@@ -119,34 +107,21 @@ fn lost(fleet: &mut [Candidate<'_>]) {
 /// Half of the clusters were lost and are back: far more is to move than one step moves.
 fn back(fleet: &mut [Candidate<'_>]) {
     settle(fleet);
-    fleet
-        .iter_mut()
-        .step_by(2)
-        .for_each(|cluster| cluster.growth = Growth::Excluded(Barrier::Lost));
+    fleet.iter_mut().step_by(2).for_each(|cluster| cluster.growth = Growth::Excluded(Barrier::Lost));
     settle(fleet);
-    fleet
-        .iter_mut()
-        .for_each(|cluster| cluster.growth = Growth::Allowed);
+    fleet.iter_mut().for_each(|cluster| cluster.growth = Growth::Allowed);
 }
 
 /// What is planned runs.
 fn settle(fleet: &mut [Candidate<'_>]) {
-    let counts = divide(REPLICAS_OF_KINDS, 0, fleet, &mut Scratch::default())
-        .counts
-        .to_vec();
+    let counts = divide(REPLICAS_OF_KINDS, 0, fleet, &mut Scratch::default()).counts.to_vec();
     for (cluster, held) in fleet.iter_mut().zip(counts) {
         cluster.held = held;
     }
 }
 
 fn names(count: usize) -> Vec<ClusterName> {
-    (0..count)
-        .map(|index| {
-            format!("cluster-{index:04}")
-                .parse()
-                .expect("it is an RFC 1123 label")
-        })
-        .collect()
+    (0..count).map(|index| format!("cluster-{index:04}").parse().expect("it is an RFC 1123 label")).collect()
 }
 
 /// Clusters of random weights that hold nothing.

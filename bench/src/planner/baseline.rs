@@ -11,13 +11,7 @@ pub(crate) fn heap(replicas: u32, fleet: &[Candidate<'_>]) -> Vec<u32> {
     let mut heap: BinaryHeap<Reverse<Entry>> = fleet
         .iter()
         .enumerate()
-        .map(|(index, candidate)| {
-            Reverse(Entry {
-                odd: 1,
-                weight: weight(candidate),
-                index,
-            })
-        })
+        .map(|(index, candidate)| Reverse(Entry { odd: 1, weight: weight(candidate), index }))
         .collect();
     let mut counts = vec![0; fleet.len()];
     for _ in 0..replicas {
@@ -39,9 +33,7 @@ struct Entry {
 impl Ord for Entry {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         let quotients = (self.odd * other.weight).cmp(&(other.odd * self.weight));
-        quotients
-            .then(self.odd.cmp(&other.odd))
-            .then(self.index.cmp(&other.index))
+        quotients.then(self.odd.cmp(&other.odd)).then(self.index.cmp(&other.index))
     }
 }
 
@@ -56,10 +48,7 @@ impl PartialOrd for Entry {
 pub(crate) fn largest_remainder(replicas: u32, fleet: &[Candidate<'_>]) -> Vec<u32> {
     let total: u64 = fleet.iter().map(weight).sum::<u64>().max(1);
     let product = |candidate| weight(candidate) * u64::from(replicas);
-    let mut counts: Vec<u32> = fleet
-        .iter()
-        .map(|candidate| (product(candidate) / total) as u32)
-        .collect();
+    let mut counts: Vec<u32> = fleet.iter().map(|candidate| (product(candidate) / total) as u32).collect();
     let mut order: Vec<usize> = (0..fleet.len()).collect();
     order.sort_by_cached_key(|index| (Reverse(product(&fleet[*index]) % total), *index));
     let given: u64 = counts.iter().copied().map(u64::from).sum();

@@ -39,10 +39,7 @@ pub enum Room {
 impl Room {
     /// The room of a cluster that reports free room besides what it holds: it never cuts what is held.
     pub fn beside(held: u32, free: u32, scarce: Scarce) -> Self {
-        Self::Limited {
-            replicas: held.saturating_add(free),
-            scarce,
-        }
+        Self::Limited { replicas: held.saturating_add(free), scarce }
     }
 }
 

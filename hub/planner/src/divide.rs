@@ -1,7 +1,7 @@
 //! How one workload is divided over clusters.
 //!
 //! Every replica that a cluster could hold is a seat, and all seats stand in one strict order: first those that
-//! make up minimums, then the rest; within each, by Webster's priority. A division of `n` replicas is the first `n`
+//! make up minimums, by weight and name, then the rest, by Webster's priority. A division of `n` replicas is the first `n`
 //! seats of some set. So one more replica never takes one away from any cluster (S19), taking surplus is giving
 //! seats in reverse (S18), and the same question always has the same answer.
 
@@ -64,21 +64,10 @@ pub fn divide<'s>(
     candidates: &'s [Candidate<'_>],
     scratch: &'s mut Scratch,
 ) -> Division<'s> {
-    let Scratch {
-        limits,
-        counts,
-        goal,
-        sticky,
-        claims,
-        reasons,
-    } = scratch;
+    let Scratch { limits, counts, goal, sticky, claims, reasons } = scratch;
     limits.clear();
     limits.extend(candidates.iter().map(Limits::of));
-    let mut filler = Filler {
-        candidates,
-        limits,
-        claims,
-    };
+    let mut filler = Filler { candidates, limits, claims };
     let (pending, edge) = match moves {
         0 => filler.keep(wanted, counts),
         u32::MAX => filler.own(wanted, counts),
@@ -96,15 +85,7 @@ pub fn divide<'s>(
         reasons.dedup();
     }
     let goal = (!matches!(moves, 0 | u32::MAX)).then_some(goal.as_slice());
-    Division {
-        counts,
-        pending,
-        reasons,
-        candidates,
-        limits,
-        goal,
-        edge,
-    }
+    Division { counts, pending, reasons, candidates, limits, goal, edge }
 }
 
 impl Division<'_> {
@@ -112,22 +93,13 @@ impl Division<'_> {
     pub fn bound(&self, index: usize) -> Option<Bound> {
         let (candidate, limits) = (self.candidates.get(index)?, self.limits.get(index)?);
         let count = *self.counts.get(index)?;
-        let goal = self
-            .goal
-            .and_then(|goal| goal.get(index).copied())
-            .unwrap_or(count);
+        let goal = self.goal.and_then(|goal| goal.get(index).copied()).unwrap_or(count);
         if count != goal {
             return Some(Bound::Step { goal });
         }
-        let Limits {
-            weight, floor, cap, ..
-        } = *limits;
+        let Limits { weight, floor, cap, .. } = *limits;
         let reaches = |edge: Edge, number| {
-            let seat = Seat {
-                candidate: index as u32,
-                weight,
-                number,
-            };
+            let seat = Seat { candidate: index as u32, weight, number };
             edge.includes(&seat, self.candidates)
         };
         let would_get_more = match weight {
@@ -159,12 +131,7 @@ impl Limits {
         let (weight, floor, kept) = (rule.weight(), rule.min().min(most), candidate.held.min(most));
         // Without a weight a cluster gets its minimum; what it holds beyond stays as long as it has no other place.
         let cap = if weight == 0 { floor.max(kept) } else { most };
-        Self {
-            weight,
-            floor,
-            cap,
-            kept,
-        }
+        Self { weight, floor, cap, kept }
     }
 }
 
@@ -229,15 +196,13 @@ impl Filler<'_> {
                 };
                 if from < to && tier.weighted == (limits.weight > 0) {
                     let weight = limits.weight.max(1);
-                    self.claims.push(Claim {
-                        candidate: index as u32,
-                        weight,
-                        from,
-                        to,
-                    });
+                    self.claims.push(Claim { candidate: index as u32, weight, from, to });
                 }
             }
-            let (given, end) = self.claims.serve(left, self.candidates, counts);
+            let (given, end) = match tier.part {
+                Part::Minimum => (self.claims.serve_in_turn(left, self.candidates, counts), Edge::NONE),
+                Part::Rest => self.claims.serve(left, self.candidates, counts),
+            };
             left -= given;
             if given > 0 && tier.weighted && tier.part == Part::Rest {
                 edge = end;
@@ -249,12 +214,7 @@ impl Filler<'_> {
     /// Whether a tier may hold any seats: most policies have no minimums, and no weights of zero.
     fn occurs(&self, tier: Tier) -> bool {
         let minimum = tier.part == Part::Rest || self.limits.iter().any(|limits| limits.floor > 0);
-        minimum
-            && (tier.weighted
-                || self
-                    .limits
-                    .iter()
-                    .any(|limits| limits.weight == 0 && limits.cap > 0))
+        minimum && (tier.weighted || self.limits.iter().any(|limits| limits.weight == 0 && limits.cap > 0))
     }
 }
 
@@ -274,22 +234,10 @@ struct Tier {
 }
 
 const TIERS: [Tier; 4] = [
-    Tier {
-        part: Part::Minimum,
-        weighted: true,
-    },
-    Tier {
-        part: Part::Minimum,
-        weighted: false,
-    },
-    Tier {
-        part: Part::Rest,
-        weighted: true,
-    },
-    Tier {
-        part: Part::Rest,
-        weighted: false,
-    },
+    Tier { part: Part::Minimum, weighted: true },
+    Tier { part: Part::Minimum, weighted: false },
+    Tier { part: Part::Rest, weighted: true },
+    Tier { part: Part::Rest, weighted: false },
 ];
 
 fn restart(counts: &mut Vec<u32>, values: impl Iterator<Item = u32>) {

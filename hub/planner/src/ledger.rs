@@ -30,18 +30,13 @@ impl Ledger {
     pub fn fits(&self, cluster: &ClusterName, pod: &PodShape, limit: u32) -> Fit {
         match self.clusters.get(cluster) {
             Some(room) => room.fits(pod, limit),
-            None => Fit {
-                replicas: 0,
-                scarce: Scarce::Nodes,
-            },
+            None => Fit { replicas: 0, scarce: Scarce::Nodes },
         }
     }
 
     /// Takes the room of so many pods, as far as there is any. Returns how many were taken.
     pub fn take(&mut self, cluster: &ClusterName, pod: &PodShape, replicas: u32) -> u32 {
-        self.clusters
-            .get_mut(cluster)
-            .map_or(0, |room| room.take(pod, replicas))
+        self.clusters.get_mut(cluster).map_or(0, |room| room.take(pod, replicas))
     }
 }
 
@@ -63,9 +58,7 @@ pub struct ClusterRoom {
 impl ClusterRoom {
     /// The room that a cluster reported.
     pub fn new(classes: impl IntoIterator<Item = NodeClass>) -> Self {
-        Self {
-            classes: classes.into_iter().take(CLASSES_MAX).collect(),
-        }
+        Self { classes: classes.into_iter().take(CLASSES_MAX).collect() }
     }
 
     /// How many of a pod fit on the nodes that admit it, up to a limit.
@@ -75,10 +68,7 @@ impl ClusterRoom {
             let fit = class.free.fits(&pod.requests).saturating_mul(class.nodes.into());
             replicas = fit.saturating_add(replicas);
             if replicas >= u64::from(limit) {
-                return Fit {
-                    replicas: limit,
-                    scarce: scarce(&class.free, &pod.requests),
-                };
+                return Fit { replicas: limit, scarce: scarce(&class.free, &pod.requests) };
             }
         }
         let mut nodes = BTreeMap::<Scarce, u64>::new();
@@ -87,10 +77,7 @@ impl ClusterRoom {
         }
         let most = nodes.into_iter().rev().max_by_key(|(_, nodes)| *nodes);
         // Less than the limit, so it fits.
-        Fit {
-            replicas: replicas as u32,
-            scarce: most.map_or(Scarce::Nodes, |(scarce, _)| scarce),
-        }
+        Fit { replicas: replicas as u32, scarce: most.map_or(Scarce::Nodes, |(scarce, _)| scarce) }
     }
 
     /// Takes the room of so many pods, filling node after node. Returns how many found room.
@@ -149,10 +136,7 @@ fn take_from(class: &mut NodeClass, request: &Resources, wanted: u32, parts: &mu
             continue;
         }
         class.nodes -= nodes;
-        let mut part = NodeClass {
-            nodes,
-            ..class.clone()
-        };
+        let mut part = NodeClass { nodes, ..class.clone() };
         part.free.subtract(request, pods.into());
         parts.push(part);
     }
@@ -165,10 +149,7 @@ fn scarce(free: &Resources, request: &Resources) -> Scarce {
     let standard = [
         (times(free.cpu_millis, request.cpu_millis), Scarce::Cpu),
         (times(free.memory_bytes, request.memory_bytes), Scarce::Memory),
-        (
-            times(free.ephemeral_bytes, request.ephemeral_bytes),
-            Scarce::EphemeralStorage,
-        ),
+        (times(free.ephemeral_bytes, request.ephemeral_bytes), Scarce::EphemeralStorage),
         (times(free.pods, request.pods), Scarce::Pods),
     ];
     let extended = request.extended.iter();
@@ -179,10 +160,7 @@ fn scarce(free: &Resources, request: &Resources) -> Scarce {
 }
 
 fn lesser(a: &Resources, b: &Resources) -> Resources {
-    let extended = a
-        .extended
-        .iter()
-        .map(|(name, amount)| (name.clone(), b.extended(name).min(*amount)));
+    let extended = a.extended.iter().map(|(name, amount)| (name.clone(), b.extended(name).min(*amount)));
     Resources {
         cpu_millis: a.cpu_millis.min(b.cpu_millis),
         memory_bytes: a.memory_bytes.min(b.memory_bytes),

@@ -19,16 +19,12 @@ pub struct PodShape {
 impl PodShape {
     /// Whether the scheduler may put the pod on nodes of this class, whatever they have free.
     pub fn admitted_by(&self, class: &NodeClass) -> bool {
-        let selected = self
-            .node_selector
-            .iter()
-            .all(|(key, value)| class.labels.get(key) == Some(value));
+        let selected = self.node_selector.iter().all(|(key, value)| class.labels.get(key) == Some(value));
         let tolerated = |taint: &Taint| match taint.effect {
             TaintEffect::PreferNoSchedule => true,
-            TaintEffect::NoSchedule | TaintEffect::NoExecute => self
-                .tolerations
-                .iter()
-                .any(|toleration| toleration.tolerates(taint)),
+            TaintEffect::NoSchedule | TaintEffect::NoExecute => {
+                self.tolerations.iter().any(|toleration| toleration.tolerates(taint))
+            }
         };
         selected && class.taints.iter().all(tolerated)
     }
@@ -59,19 +55,11 @@ mod tests {
     use super::*;
 
     fn taint(key: &str, value: &str, effect: TaintEffect) -> Taint {
-        Taint {
-            key: key.into(),
-            value: value.into(),
-            effect,
-        }
+        Taint { key: key.into(), value: value.into(), effect }
     }
 
     fn toleration(key: Option<&str>, value: Option<&str>, effect: Option<TaintEffect>) -> Toleration {
-        Toleration {
-            key: key.map(Into::into),
-            value: value.map(Into::into),
-            effect,
-        }
+        Toleration { key: key.map(Into::into), value: value.map(Into::into), effect }
     }
 
     #[test]
@@ -88,17 +76,11 @@ mod tests {
 
     #[test]
     fn every_taint_must_be_tolerated_except_preferences() {
-        let class = |taints: &[Taint]| NodeClass {
-            taints: taints.to_vec(),
-            ..NodeClass::default()
-        };
+        let class = |taints: &[Taint]| NodeClass { taints: taints.to_vec(), ..NodeClass::default() };
         let gpu = taint("gpu", "", TaintEffect::NoSchedule);
         let spot = taint("spot", "", TaintEffect::NoExecute);
         let soft = taint("old", "", TaintEffect::PreferNoSchedule);
-        let pod = PodShape {
-            tolerations: vec![toleration(Some("gpu"), None, None)],
-            ..PodShape::default()
-        };
+        let pod = PodShape { tolerations: vec![toleration(Some("gpu"), None, None)], ..PodShape::default() };
         assert!(pod.admitted_by(&class(&[])));
         assert!(pod.admitted_by(&class(&[gpu.clone(), soft])));
         assert!(!pod.admitted_by(&class(&[gpu, spot])));
@@ -107,15 +89,10 @@ mod tests {
     #[test]
     fn every_selected_label_must_be_there() {
         let labels = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-        let pod = PodShape {
-            node_selector: labels(&[("disk", "ssd"), ("zone", "a")]),
-            ..PodShape::default()
-        };
+        let pod =
+            PodShape { node_selector: labels(&[("disk", "ssd"), ("zone", "a")]), ..PodShape::default() };
         let admits = |pairs: &[(&str, &str)]| {
-            pod.admitted_by(&NodeClass {
-                labels: labels(pairs),
-                ..NodeClass::default()
-            })
+            pod.admitted_by(&NodeClass { labels: labels(pairs), ..NodeClass::default() })
         };
         assert!(admits(&[("disk", "ssd"), ("zone", "a"), ("x", "y")]));
         assert!(!admits(&[("disk", "ssd")]));

@@ -32,11 +32,7 @@ impl Policy {
     /// default, it chooses only those; where it names none, it chooses all of them alike.
     pub fn rule_for(&self, cluster: &ClusterName) -> Option<Rule> {
         let alike = || self.clusters.is_empty().then(Rule::default);
-        self.clusters
-            .get(cluster)
-            .copied()
-            .or(self.default)
-            .or_else(alike)
+        self.clusters.get(cluster).copied().or(self.default).or_else(alike)
     }
 }
 
@@ -85,11 +81,7 @@ impl Rule {
 impl Default for Rule {
     /// An even share without bounds.
     fn default() -> Self {
-        Self {
-            weight: 1,
-            min: 0,
-            max: None,
-        }
+        Self { weight: 1, min: 0, max: None }
     }
 }
 
@@ -164,22 +156,10 @@ mod tests {
     fn a_rule_beyond_its_bounds_is_refused_by_field_and_value() {
         let refused = |weight, min, max| Rule::new(weight, min, max).unwrap_err().to_string();
         let over = i32::MAX as u32 + 1;
-        assert_eq!(
-            refused(over, 0, None),
-            "weight: 2147483648 is too large; give at most 2147483647"
-        );
-        assert_eq!(
-            refused(1, over, None),
-            "min: 2147483648 is too large; give at most 2147483647"
-        );
-        assert_eq!(
-            refused(1, 0, Some(over)),
-            "max: 2147483648 is too large; give at most 2147483647"
-        );
-        assert_eq!(
-            refused(1, 3, Some(2)),
-            "max: 2 is below min 3; raise max or lower min"
-        );
+        assert_eq!(refused(over, 0, None), "weight: 2147483648 is too large; give at most 2147483647");
+        assert_eq!(refused(1, over, None), "min: 2147483648 is too large; give at most 2147483647");
+        assert_eq!(refused(1, 0, Some(over)), "max: 2147483648 is too large; give at most 2147483647");
+        assert_eq!(refused(1, 3, Some(2)), "max: 2 is below min 3; raise max or lower min");
         assert!(Rule::new(WEIGHT_MAX, REPLICAS_MAX, Some(REPLICAS_MAX)).is_ok());
     }
 
@@ -190,24 +170,15 @@ mod tests {
         let mut policy = Policy::default();
         assert_eq!(policy.rule_for(&east), Some(Rule::default()));
         policy.clusters.insert(east.clone(), heavy);
-        assert_eq!(
-            (policy.rule_for(&east), policy.rule_for(&west)),
-            (Some(heavy), None)
-        );
+        assert_eq!((policy.rule_for(&east), policy.rule_for(&west)), (Some(heavy), None));
         policy.default = Some(light);
-        assert_eq!(
-            (policy.rule_for(&east), policy.rule_for(&west)),
-            (Some(heavy), Some(light))
-        );
+        assert_eq!((policy.rule_for(&east), policy.rule_for(&west)), (Some(heavy), Some(light)));
     }
 
     #[test]
     fn a_gradual_step_is_a_tenth_rounded_up() {
         let steps = [0, 1, 10, 11, u32::MAX].map(|wanted| Rebalance::Gradual.moves(wanted));
         assert_eq!(steps, [0, 1, 1, 2, 429_496_730]);
-        assert_eq!(
-            (Rebalance::Never.moves(100), Rebalance::Always.moves(100)),
-            (0, u32::MAX)
-        );
+        assert_eq!((Rebalance::Never.moves(100), Rebalance::Always.moves(100)), (0, u32::MAX));
     }
 }

@@ -107,10 +107,7 @@ impl std::error::Error for ScenarioError {}
 /// Answers a scenario.
 pub fn plan(scenario: &Scenario) -> Result<Answer, ScenarioError> {
     let clusters = check(scenario)?;
-    let candidates: Vec<_> = clusters
-        .values()
-        .map(|cluster| candidate(cluster, &scenario.policy))
-        .collect();
+    let candidates: Vec<_> = clusters.values().map(|cluster| candidate(cluster, &scenario.policy)).collect();
     let mut scratch = Scratch::default();
     let moves = scenario.policy.rebalance.moves(scenario.replicas);
     let division = divide(scenario.replicas, moves, &candidates, &mut scratch);
@@ -123,12 +120,7 @@ pub fn plan(scenario: &Scenario) -> Result<Answer, ScenarioError> {
     for (index, (candidate, replicas)) in candidates.iter().zip(division.counts.iter().copied()).enumerate() {
         let cluster = candidate.cluster.clone();
         let bound = division.bound(index).unwrap_or(Bound::Weight);
-        let line = Line {
-            cluster: cluster.clone(),
-            running: candidate.held,
-            replicas,
-            bound,
-        };
+        let line = Line { cluster: cluster.clone(), running: candidate.held, replicas, bound };
         answer.report.push(line);
         if candidate.rule.is_some() {
             answer.placements.push(Placement { cluster, replicas });
@@ -138,10 +130,7 @@ pub fn plan(scenario: &Scenario) -> Result<Answer, ScenarioError> {
 }
 
 fn candidate<'a>(cluster: &'a Cluster, policy: &Policy) -> Candidate<'a> {
-    let stated = |replicas| Room::Limited {
-        replicas,
-        scarce: Scarce::Stated,
-    };
+    let stated = |replicas| Room::Limited { replicas, scarce: Scarce::Stated };
     Candidate {
         cluster: &cluster.name,
         rule: policy.rule_for(&cluster.name),
@@ -155,10 +144,7 @@ fn candidate<'a>(cluster: &'a Cluster, policy: &Policy) -> Candidate<'a> {
 fn check(scenario: &Scenario) -> Result<BTreeMap<&ClusterName, &Cluster>, ScenarioError> {
     let bounded = |field: &dyn Fn() -> String, value: u32| match value {
         0..=REPLICAS_MAX => Ok(()),
-        _ => Err(ScenarioError::TooManyReplicas {
-            field: field(),
-            value,
-        }),
+        _ => Err(ScenarioError::TooManyReplicas { field: field(), value }),
     };
     bounded(&|| "replicas".to_owned(), scenario.replicas)?;
     if scenario.clusters.len() > CLUSTERS_MAX {
@@ -182,19 +168,11 @@ mod tests {
     use crate::policy::Rule;
 
     fn cluster(name: &str, running: u32, room: Option<u32>) -> Cluster {
-        Cluster {
-            name: name.parse().unwrap(),
-            running,
-            room,
-        }
+        Cluster { name: name.parse().unwrap(), running, room }
     }
 
     fn placements(answer: &Answer) -> Vec<(&str, u32)> {
-        answer
-            .placements
-            .iter()
-            .map(|placement| (placement.cluster.as_str(), placement.replicas))
-            .collect()
+        answer.placements.iter().map(|placement| (placement.cluster.as_str(), placement.replicas)).collect()
     }
 
     #[test]
@@ -217,11 +195,8 @@ mod tests {
         let answer = plan(&scenario).unwrap();
         assert_eq!(placements(&answer), [("east", 0), ("north", 2), ("west", 8)]);
         assert_eq!((answer.pending, answer.reasons.len()), (0, 0));
-        let report: Vec<_> = answer
-            .report
-            .iter()
-            .map(|line| format!("{} {}", line.cluster, line.bound))
-            .collect();
+        let report: Vec<_> =
+            answer.report.iter().map(|line| format!("{} {}", line.cluster, line.bound)).collect();
         let expected = [
             "east weight is 0",
             "far not eligible: not chosen by the policy",
@@ -234,33 +209,16 @@ mod tests {
     #[test]
     fn running_replicas_are_cut_to_the_stated_room() {
         let clusters = vec![cluster("east", 5, Some(3)), cluster("west", 0, Some(1))];
-        let answer = plan(&Scenario {
-            replicas: 5,
-            clusters,
-            ..Scenario::default()
-        })
-        .unwrap();
-        assert_eq!(
-            (placements(&answer), answer.pending),
-            (vec![("east", 3), ("west", 1)], 1)
-        );
+        let answer = plan(&Scenario { replicas: 5, clusters, ..Scenario::default() }).unwrap();
+        assert_eq!((placements(&answer), answer.pending), (vec![("east", 3), ("west", 1)], 1));
         assert_eq!(answer.reasons, [Cap::Room(Scarce::Stated)]);
     }
 
     #[test]
     fn the_order_of_clusters_changes_nothing() {
-        let mut clusters = vec![
-            cluster("a", 1, None),
-            cluster("b", 0, None),
-            cluster("c", 0, Some(9)),
-        ];
+        let mut clusters = vec![cluster("a", 1, None), cluster("b", 0, None), cluster("c", 0, Some(9))];
         let ask = |clusters: &[Cluster]| {
-            plan(&Scenario {
-                replicas: 8,
-                clusters: clusters.to_vec(),
-                ..Scenario::default()
-            })
-            .unwrap()
+            plan(&Scenario { replicas: 8, clusters: clusters.to_vec(), ..Scenario::default() }).unwrap()
         };
         let answer = ask(&clusters);
         clusters.reverse();
@@ -270,19 +228,10 @@ mod tests {
     #[test]
     fn bad_scenarios_are_refused_by_field() {
         let refused = |replicas, clusters| {
-            plan(&Scenario {
-                replicas,
-                clusters,
-                ..Scenario::default()
-            })
-            .unwrap_err()
-            .to_string()
+            plan(&Scenario { replicas, clusters, ..Scenario::default() }).unwrap_err().to_string()
         };
         let over = REPLICAS_MAX + 1;
-        assert_eq!(
-            refused(over, vec![]),
-            "replicas: 2147483648 is too large; give at most 2147483647"
-        );
+        assert_eq!(refused(over, vec![]), "replicas: 2147483648 is too large; give at most 2147483647");
         assert_eq!(
             refused(1, vec![cluster("east", over, None)]),
             "clusters[east].running: 2147483648 is too large; give at most 2147483647"
@@ -292,16 +241,8 @@ mod tests {
             "clusters[east].room: 2147483648 is too large; give at most 2147483647"
         );
         let twice = vec![cluster("east", 0, None), cluster("east", 1, None)];
-        assert_eq!(
-            refused(1, twice),
-            "clusters: east is given twice; give each cluster once"
-        );
-        let many = (0..=CLUSTERS_MAX)
-            .map(|index| cluster(&format!("c{index}"), 0, None))
-            .collect();
-        assert_eq!(
-            refused(1, many),
-            "clusters: 10001 are too many; give at most 10000"
-        );
+        assert_eq!(refused(1, twice), "clusters: east is given twice; give each cluster once");
+        let many = (0..=CLUSTERS_MAX).map(|index| cluster(&format!("c{index}"), 0, None)).collect();
+        assert_eq!(refused(1, many), "clusters: 10001 are too many; give at most 10000");
     }
 }

@@ -6,7 +6,7 @@
 //! compared exactly (after Reitzig and Wild, "A Practical and Worst-Case Efficient Algorithm for Divisor Methods of
 //! Apportionment", 2017). All arithmetic is in integers, so a poor guess costs time, never exactness.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 
 use crate::candidate::Candidate;
 
@@ -25,19 +25,10 @@ impl Seat {
         let quotient = odd(self) * u128::from(other.weight);
         let other_quotient = odd(other) * u128::from(self.weight);
         let by_name = || {
-            let key = |seat: &Self| {
-                candidates
-                    .get(seat.candidate as usize)
-                    .map(|c| (c.tie, c.cluster))
-            };
-            key(self)
-                .cmp(&key(other))
-                .then(self.candidate.cmp(&other.candidate))
+            let key = |seat: &Self| candidates.get(seat.candidate as usize).map(|c| (c.tie, c.cluster));
+            key(self).cmp(&key(other)).then(self.candidate.cmp(&other.candidate))
         };
-        quotient
-            .cmp(&other_quotient)
-            .then(self.number.cmp(&other.number))
-            .then_with(by_name)
+        quotient.cmp(&other_quotient).then(self.number.cmp(&other.number)).then_with(by_name)
     }
 }
 
@@ -122,42 +113,50 @@ impl Claims {
         counts: &mut [u32],
     ) -> (u64, Edge) {
         if give >= self.seats {
-            self.list
-                .iter()
-                .for_each(|claim| counts[claim.candidate as usize] = claim.to);
+            self.list.iter().for_each(|claim| counts[claim.candidate as usize] = claim.to);
             return (self.seats, Edge::All);
         }
         let (low, high) = self.bracket(give);
         let mut left = give;
         self.open.clear();
         for claim in &self.list {
-            let Claim {
-                candidate,
-                weight,
-                from,
-                ..
-            } = *claim;
+            let Claim { candidate, weight, from, .. } = *claim;
             let sure = claim.had(low);
             counts[candidate as usize] = sure;
             left -= u64::from(sure - from);
             let open = sure..claim.had(high);
-            self.open.extend(open.map(|number| Seat {
-                candidate,
-                weight,
-                number,
-            }));
+            self.open.extend(open.map(|number| Seat { candidate, weight, number }));
         }
         let Some(last) = usize::try_from(left).ok().and_then(|left| left.checked_sub(1)) else {
             return (give, Edge::Level(low));
         };
-        let (before, last, _) = self
-            .open
-            .select_nth_unstable_by(last, |a, b| a.cmp(b, candidates));
-        before
-            .iter()
-            .chain([&*last])
-            .for_each(|seat| counts[seat.candidate as usize] += 1);
+        let (before, last, _) = self.open.select_nth_unstable_by(last, |a, b| a.cmp(b, candidates));
+        before.iter().chain([&*last]).for_each(|seat| counts[seat.candidate as usize] += 1);
         (give, Edge::Seat(*last))
+    }
+
+    /// Gives one cluster after another all that it claims, the greatest weight first, then by name, as far as `give`
+    /// goes. Returns how many it gave.
+    pub(crate) fn serve_in_turn(
+        &mut self,
+        give: u64,
+        candidates: &[Candidate<'_>],
+        counts: &mut [u32],
+    ) -> u64 {
+        let key = |claim: &Claim| {
+            (Reverse(claim.weight), candidates.get(claim.candidate as usize).map(|c| c.cluster))
+        };
+        if give < self.seats {
+            self.list.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+        }
+        let mut left = give;
+        for claim in &self.list {
+            let given = left.min(u64::from(claim.to - claim.from));
+            // At most what is claimed, so it fits.
+            counts[claim.candidate as usize] = claim.from + given as u32;
+            left -= given;
+        }
+        give - left
     }
 
     /// Two levels: at most `give` seats above the one, at least `give` above the other, and no more seats between
@@ -182,23 +181,11 @@ impl Claims {
             }
             let missing = seats.abs_diff(give);
             // Close to the end it steps across by more than rounding takes back, so that both ends come close.
-            let reach = if missing <= few {
-                2 * missing + few / 32 + 2
-            } else {
-                missing
-            };
+            let reach = if missing <= few { 2 * missing + few / 32 + 2 } else { missing };
             let step = Level::of(reach, slope).0;
-            let next = if seats < give {
-                level.0.saturating_add(step)
-            } else {
-                level.0.saturating_sub(step)
-            };
+            let next = if seats < give { level.0.saturating_add(step) } else { level.0.saturating_sub(step) };
             let newton = low.0.0 < next && next < high.0.0 && slope > 0 && round % 3 != 0;
-            level = if newton {
-                Level(next)
-            } else {
-                Level::between(low.0, high.0)
-            };
+            level = if newton { Level(next) } else { Level::between(low.0, high.0) };
         }
         (low.0, high.0)
     }

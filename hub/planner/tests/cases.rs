@@ -27,14 +27,4 @@ macro_rules! cases {
     };
 }
 
-cases!(
-    weights,
-    minimums,
-    bounds,
-    loss_and_return,
-    shrinking,
-    rebalancing,
-    shortage,
-    ties,
-    extremes
-);
+cases!(weights, minimums, bounds, loss_and_return, shrinking, rebalancing, shortage, ties, extremes);

@@ -39,22 +39,13 @@ fn clusters(most: usize, weight: u32, large: u32) -> impl Strategy<Value = Vec<D
         1 => Just(Growth::Excluded(Barrier::Lost)),
     ];
     let room = prop_oneof![2 => Just(None), 1 => number(large).prop_map(Some)];
-    let drawn = (rules(weight, large), number(large), room, growth, 0..3_u64).prop_map(
-        |(rule, held, room, growth, tie)| Drawn {
-            rule,
-            held,
-            room,
-            growth,
-            tie,
-        },
-    );
+    let drawn = (rules(weight, large), number(large), room, growth, 0..3_u64)
+        .prop_map(|(rule, held, room, growth, tie)| Drawn { rule, held, room, growth, tie });
     prop::collection::vec(drawn, 0..=most)
 }
 
 fn names(count: usize) -> Vec<ClusterName> {
-    (0..count)
-        .map(|index| format!("c{index:04}").parse().expect("an RFC 1123 label"))
-        .collect()
+    (0..count).map(|index| format!("c{index:04}").parse().expect("an RFC 1123 label")).collect()
 }
 
 fn candidates<'a>(drawn: &[Drawn], names: &'a [ClusterName]) -> Vec<Candidate<'a>> {
@@ -62,10 +53,7 @@ fn candidates<'a>(drawn: &[Drawn], names: &'a [ClusterName]) -> Vec<Candidate<'a
         cluster,
         rule: drawn.rule,
         held: drawn.held,
-        room: drawn.room.map_or(Room::Unlimited, |replicas| Room::Limited {
-            replicas,
-            scarce: Scarce::Cpu,
-        }),
+        room: drawn.room.map_or(Room::Unlimited, |replicas| Room::Limited { replicas, scarce: Scarce::Cpu }),
         growth: drawn.growth,
         tie: drawn.tie,
     };
@@ -73,9 +61,7 @@ fn candidates<'a>(drawn: &[Drawn], names: &'a [ClusterName]) -> Vec<Candidate<'a
 }
 
 fn counts(wanted: u32, moves: u32, candidates: &[Candidate<'_>]) -> Vec<u32> {
-    divide(wanted, moves, candidates, &mut Scratch::default())
-        .counts
-        .to_vec()
+    divide(wanted, moves, candidates, &mut Scratch::default()).counts.to_vec()
 }
 
 fn sum(counts: &[u32]) -> u64 {
@@ -84,11 +70,7 @@ fn sum(counts: &[u32]) -> u64 {
 
 /// How many replicas leave where they are.
 fn moved(candidates: &[Candidate<'_>], to: &[u32]) -> u64 {
-    candidates
-        .iter()
-        .zip(to)
-        .map(|(c, to)| u64::from(c.held.saturating_sub(*to)))
-        .sum()
+    candidates.iter().zip(to).map(|(c, to)| u64::from(c.held.saturating_sub(*to))).sum()
 }
 
 proptest! {
@@ -251,11 +233,7 @@ fn tells_the_truth(bound: &Bound, candidate: &Candidate<'_>, count: u32) -> bool
         Bound::Cap(Cap::Maximum) => rule.max() == Some(count),
         Bound::Cap(Cap::ZeroWeight) => rule.weight() == 0 && count == 0,
         Bound::Cap(Cap::Room(scarce)) => {
-            candidate.room
-                == Room::Limited {
-                    replicas: count,
-                    scarce: scarce.clone(),
-                }
+            candidate.room == Room::Limited { replicas: count, scarce: scarce.clone() }
         }
         Bound::Cap(Cap::Closed(barrier)) => {
             candidate.growth == Growth::Closed(*barrier) && count == candidate.held

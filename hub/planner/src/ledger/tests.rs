@@ -3,52 +3,24 @@ use proptest::prelude::*;
 use super::*;
 
 fn resources(cpu_millis: u64, memory_bytes: u64, pods: u64, gpus: u64) -> Resources {
-    let extended = [("nvidia.com/gpu".into(), gpus)]
-        .into_iter()
-        .filter(|(_, gpus)| *gpus > 0)
-        .collect();
-    Resources {
-        cpu_millis,
-        memory_bytes,
-        ephemeral_bytes: 0,
-        pods,
-        extended,
-    }
+    let extended = [("nvidia.com/gpu".into(), gpus)].into_iter().filter(|(_, gpus)| *gpus > 0).collect();
+    Resources { cpu_millis, memory_bytes, ephemeral_bytes: 0, pods, extended }
 }
 
 fn class(nodes: u32, free: Resources) -> NodeClass {
-    NodeClass {
-        nodes,
-        free,
-        ..NodeClass::default()
-    }
+    NodeClass { nodes, free, ..NodeClass::default() }
 }
 
 fn pod(requests: Resources) -> PodShape {
-    PodShape {
-        requests,
-        ..PodShape::default()
-    }
+    PodShape { requests, ..PodShape::default() }
 }
 
 #[test]
 fn room_is_counted_node_by_node() {
     // 4 nodes with 1.5 cores each have 6 cores together, but none has room for 2.
     let room = ClusterRoom::new([class(4, resources(1500, 100, 10, 0))]);
-    assert_eq!(
-        room.fits(&pod(resources(2000, 1, 1, 0)), 9),
-        Fit {
-            replicas: 0,
-            scarce: Scarce::Cpu
-        }
-    );
-    assert_eq!(
-        room.fits(&pod(resources(1000, 1, 1, 0)), 9),
-        Fit {
-            replicas: 4,
-            scarce: Scarce::Cpu
-        }
-    );
+    assert_eq!(room.fits(&pod(resources(2000, 1, 1, 0)), 9), Fit { replicas: 0, scarce: Scarce::Cpu });
+    assert_eq!(room.fits(&pod(resources(1000, 1, 1, 0)), 9), Fit { replicas: 4, scarce: Scarce::Cpu });
     assert_eq!(room.fits(&pod(resources(500, 1, 1, 0)), 9).replicas, 9);
 }
 
@@ -59,59 +31,29 @@ fn what_is_scarce_on_most_nodes_is_named() {
         class(3, resources(9000, 2, 90, 0)),
         class(2, resources(0, 9, 90, 0)),
     ]);
-    assert_eq!(
-        room.fits(&pod(resources(1000, 1, 1, 0)), 99),
-        Fit {
-            replicas: 7,
-            scarce: Scarce::Memory
-        }
-    );
+    assert_eq!(room.fits(&pod(resources(1000, 1, 1, 0)), 99), Fit { replicas: 7, scarce: Scarce::Memory });
     let gpu = Scarce::Extended("nvidia.com/gpu".into());
-    assert_eq!(
-        room.fits(&pod(resources(1000, 1, 1, 1)), 99),
-        Fit {
-            replicas: 0,
-            scarce: gpu
-        }
-    );
-    let picky = PodShape {
-        node_selector: [("disk".into(), "ssd".into())].into(),
-        ..PodShape::default()
-    };
-    assert_eq!(
-        room.fits(&picky, 1),
-        Fit {
-            replicas: 0,
-            scarce: Scarce::Nodes
-        }
-    );
+    assert_eq!(room.fits(&pod(resources(1000, 1, 1, 1)), 99), Fit { replicas: 0, scarce: gpu });
+    let picky = PodShape { node_selector: [("disk".into(), "ssd".into())].into(), ..PodShape::default() };
+    assert_eq!(room.fits(&picky, 1), Fit { replicas: 0, scarce: Scarce::Nodes });
 }
 
 #[test]
 fn a_cluster_that_is_not_in_the_ledger_has_no_room() {
     let [east, west] = ["east", "west"].map(|name| name.parse::<ClusterName>().unwrap());
     let mut ledger = Ledger::default();
-    ledger.set(
-        east.clone(),
-        ClusterRoom::new([class(2, resources(1000, 10, 5, 0))]),
-    );
+    ledger.set(east.clone(), ClusterRoom::new([class(2, resources(1000, 10, 5, 0))]));
     let pod = pod(resources(500, 1, 1, 0));
     assert_eq!(ledger.fits(&east, &pod, 9).replicas, 4);
     assert_eq!((ledger.take(&east, &pod, 3), ledger.take(&east, &pod, 3)), (3, 1));
     assert_eq!(ledger.fits(&east, &pod, 9).replicas, 0);
-    assert_eq!(
-        (ledger.fits(&west, &pod, 9).replicas, ledger.take(&west, &pod, 9)),
-        (0, 0)
-    );
+    assert_eq!((ledger.fits(&west, &pod, 9).replicas, ledger.take(&west, &pod, 9)), (0, 0));
 }
 
 #[test]
 fn classes_beyond_the_limit_are_not_counted() {
     let room = ClusterRoom::new((0..100).map(|_| class(1, resources(1000, 1, 1, 0))));
-    assert_eq!(
-        room.fits(&pod(resources(1000, 1, 1, 0)), 1000).replicas as usize,
-        CLASSES_MAX
-    );
+    assert_eq!(room.fits(&pod(resources(1000, 1, 1, 0)), 1000).replicas as usize, CLASSES_MAX);
 }
 
 /// Every node by itself, in order.

@@ -47,12 +47,16 @@ pub(crate) fn before(
     // a / (2x + 1) > b / (2y + 1), multiplied out; a weight of zero makes it a priority of zero.
     let a_first = priority(a) * (2 * i128::from(has_j) + 1);
     let b_first = priority(b) * (2 * i128::from(has_i) + 1);
-    let minimums = beyond_minimum(a, has_i).cmp(&beyond_minimum(b, has_j));
-    minimums
-        .then(b_first.cmp(&a_first))
-        .then(has_i.cmp(&has_j))
-        .then(a.tie.cmp(&b.tie))
-        .then(a.cluster.cmp(b.cluster))
+    let names = || a.cluster.cmp(b.cluster);
+    match (beyond_minimum(a, has_i), beyond_minimum(b, has_j)) {
+        (false, true) => Ordering::Less,
+        (true, false) => Ordering::Greater,
+        (false, false) => priority(b).cmp(&priority(a)).then_with(names).then(has_i.cmp(&has_j)),
+        (true, true) => {
+            let by_weight = b_first.cmp(&a_first).then(has_i.cmp(&has_j));
+            by_weight.then(a.tie.cmp(&b.tie)).then_with(names)
+        }
+    }
 }
 
 /// The most that a cluster may hold, its weight included.

@@ -49,11 +49,7 @@ impl Script {
                 self.workload = Some(WorkloadId::new("shop", "Deployment", name).expect("a workload's name"));
             }
             ["cluster", name, fields @ ..] => {
-                let new = Cluster {
-                    held: 0,
-                    room: Room::Unlimited,
-                    growth: Growth::Allowed,
-                };
+                let new = Cluster { held: 0, room: Room::Unlimited, growth: Growth::Allowed };
                 let cluster = self.clusters.entry(cluster_name(name)).or_insert(new);
                 fields.iter().for_each(|field| cluster.set(field));
             }
@@ -63,10 +59,7 @@ impl Script {
     }
 
     fn clear(&mut self) {
-        *self = Self {
-            output: std::mem::take(&mut self.output),
-            ..Self::default()
-        };
+        *self = Self { output: std::mem::take(&mut self.output), ..Self::default() };
     }
 
     fn divide(&mut self, wanted: u32) {
@@ -85,12 +78,7 @@ impl Script {
             })
             .collect();
         let mut scratch = Scratch::default();
-        let division = divide(
-            wanted,
-            self.policy.rebalance.moves(wanted),
-            &candidates,
-            &mut scratch,
-        );
+        let division = divide(wanted, self.policy.rebalance.moves(wanted), &candidates, &mut scratch);
         for (index, (name, cluster)) in self.clusters.iter_mut().enumerate() {
             let (before, after) = (cluster.held, division.counts[index]);
             let bound = division.bound(index).expect("one for each candidate");
@@ -100,11 +88,7 @@ impl Script {
         }
         if division.pending > 0 {
             let reasons: Vec<String> = division.reasons.iter().map(ToString::to_string).collect();
-            let reasons = if reasons.is_empty() {
-                "no clusters".to_owned()
-            } else {
-                reasons.join("; ")
-            };
+            let reasons = if reasons.is_empty() { "no clusters".to_owned() } else { reasons.join("; ") };
             writeln!(self.output, "  pending {}: {reasons}", division.pending).expect("a string takes all");
         }
     }
@@ -117,10 +101,7 @@ impl Cluster {
             ("room", "unlimited") => self.room = Room::Unlimited,
             ("room", room) => {
                 let (replicas, scarce) = room.split_once('/').unwrap_or((room, "stated"));
-                self.room = Room::Limited {
-                    replicas: number(replicas),
-                    scarce: scarcity(scarce),
-                };
+                self.room = Room::Limited { replicas: number(replicas), scarce: scarcity(scarce) };
             }
             ("open", "") => self.growth = Growth::Allowed,
             ("closed", barrier) => self.growth = Growth::Closed(barrier_of(barrier)),
