@@ -1,0 +1,121 @@
+//! The body of a server-side apply: the manifest, with what Godwit adds to it.
+
+use godwit_agent_core::{Apply, labels};
+use serde_json::{Map, Value, json};
+
+/// Fields of the metadata that belong to the API server.
+const SERVERS_FIELDS: [&str; 7] = [
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "generation",
+    "managedFields",
+    "selfLink",
+];
+
+/// What to send; an error says what is wrong with the manifest.
+pub(crate) fn to_apply(apply: Apply) -> Result<Value, String> {
+    let Apply { key, manifest, replicas, stamp, version, force: _ } = apply;
+    let mut body: Value =
+        serde_json::from_str(&manifest).map_err(|error| format!("the manifest is not JSON: {error}"))?;
+    let Some(object) = body.as_object_mut() else {
+        return Err("the manifest is not a JSON object".to_owned());
+    };
+    object.remove("status");
+    object.insert("apiVersion".to_owned(), json!(&*key.api_version));
+    object.insert("kind".to_owned(), json!(&*key.kind));
+    let metadata = table(object, "metadata")?;
+    SERVERS_FIELDS.iter().for_each(|field| {
+        metadata.shift_remove(*field);
+    });
+    metadata.insert("name".to_owned(), json!(&*key.name));
+    if key.namespace.is_empty() {
+        metadata.shift_remove("namespace");
+    } else {
+        metadata.insert("namespace".to_owned(), json!(&*key.namespace));
+    }
+    if let Some(version) = version {
+        metadata.insert("resourceVersion".to_owned(), json!(&*version));
+    }
+    let ours = table(metadata, "labels")?;
+    ours.insert(labels::MANAGED.to_owned(), json!(labels::TRUE));
+    ours.insert(labels::UID.to_owned(), json!(stamp.uid.to_string()));
+    let notes = table(metadata, "annotations")?;
+    let term = format!("{}/{}", stamp.term.lease, stamp.term.transitions);
+    for (name, value) in [
+        (labels::REVISION, stamp.revision.to_string()),
+        (labels::FEDERATION, stamp.fence.federation.to_string()),
+        (labels::EPOCH, stamp.fence.epoch.to_string()),
+        (labels::GENERATION, stamp.fence.generation.to_string()),
+        (labels::TERM, term),
+    ] {
+        notes.insert(name.to_owned(), Value::String(value));
+    }
+    if let Some(replicas) = replicas {
+        table(object, "spec")?.insert("replicas".to_owned(), json!(replicas));
+    }
+    Ok(body)
+}
+
+/// The table under a name, made if it is missing.
+fn table<'a>(object: &'a mut Map<String, Value>, name: &str) -> Result<&'a mut Map<String, Value>, String> {
+    let value = object.entry(name).or_insert(Value::Null);
+    if value.is_null() {
+        *value = Value::Object(Map::new());
+    }
+    value.as_object_mut().ok_or_else(|| format!("{name} of the manifest is not an object"))
+}
+
+#[cfg(test)]
+mod tests {
+    use godwit_agent_core::Stamp;
+    use godwit_common::{ObjectKey, Uid};
+
+    use super::*;
+
+    fn apply(manifest: &str, replicas: Option<u32>, version: Option<&str>) -> Result<Value, String> {
+        to_apply(Apply {
+            key: ObjectKey::new("apps/v1", "Deployment", "shop", "web").unwrap(),
+            manifest: manifest.into(),
+            replicas,
+            stamp: Stamp { uid: Uid(42), revision: 7, ..Stamp::default() },
+            version: version.map(Into::into),
+            force: false,
+        })
+    }
+
+    #[test]
+    fn the_manifest_is_kept_and_ours_is_added() {
+        let manifest = r#"{"metadata":{"name":"other","uid":"x","labels":{"app":"web"}},"spec":{"paused":true},"status":{}}"#;
+        let body = apply(manifest, Some(3), Some("9")).unwrap();
+        assert_eq!(body["metadata"]["name"], "web");
+        assert_eq!(body["metadata"]["namespace"], "shop");
+        assert_eq!(body["metadata"]["resourceVersion"], "9");
+        assert_eq!(body["metadata"]["labels"]["app"], "web");
+        assert_eq!(body["metadata"]["labels"][labels::UID], Uid(42).to_string());
+        assert_eq!(body["metadata"]["annotations"][labels::REVISION], "7");
+        assert_eq!(body["spec"], json!({"paused": true, "replicas": 3}));
+        assert!(body.get("status").is_none() && body["metadata"].get("uid").is_none());
+    }
+
+    #[test]
+    fn without_a_count_or_a_version_none_is_sent() {
+        let body = apply("{}", None, None).unwrap();
+        assert!(body.get("spec").is_none() && body["metadata"].get("resourceVersion").is_none());
+    }
+
+    #[test]
+    fn a_broken_manifest_is_named() {
+        for (manifest, problem) in [
+            ("{", "not JSON"),
+            ("[]", "not a JSON object"),
+            (r#"{"metadata":[]}"#, "metadata of the manifest"),
+            (r#"{"metadata":{"labels":3}}"#, "labels of the manifest"),
+            (r#"{"spec":"x"}"#, "spec of the manifest"),
+        ] {
+            let error = apply(manifest, Some(1), None).unwrap_err();
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! From Kubernetes' objects to what decisions need of them. Everything else is dropped here, so that a large cluster
+//! costs the agent little memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use godwit_agent_core::{Kind, NodeSeen, ObjectSeen, PodPhase, PodSeen, Stamp, labels};
+use godwit_common::link::LeaderTerm;
+use godwit_common::{Epoch, Fence, Generation, ObjectKey, Taint, TaintEffect, Term, Uid, WorkloadId};
+use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod, PodStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
+
+use super::requests;
+
+/// Problems are shown to people: the reason and the container, and no more.
+const PROBLEM_MAX: usize = 200;
+
+type Texts = BTreeMap<String, String>;
+
+pub(crate) fn object(kind: &Kind, metadata: &ObjectMeta, data: Option<&Value>) -> ObjectSeen {
+    let replicas = data.and_then(|data| data.pointer("/spec/replicas")).and_then(Value::as_u64);
+    let adopt =
+        flag(&metadata.annotations, labels::ADOPT) || flag(&metadata.labels, labels::MANAGED_NAMESPACE);
+    ObjectSeen {
+        key: key(kind, metadata),
+        uid: text(&metadata.uid),
+        version: text(&metadata.resource_version),
+        stamp: flag(&metadata.labels, labels::MANAGED).then(|| stamp(metadata)),
+        adopt,
+        replicas: replicas.map(|replicas| u32::try_from(replicas).unwrap_or(u32::MAX)),
+        deleting: metadata.deletion_timestamp.is_some(),
+    }
+}
+
+pub(crate) fn key(kind: &Kind, metadata: &ObjectMeta) -> ObjectKey {
+    ObjectKey {
+        api_version: kind.api_version.clone(),
+        kind: kind.kind.clone(),
+        namespace: text(&metadata.namespace),
+        name: text(&metadata.name),
+    }
+}
+
+pub(crate) fn node(node: Node) -> NodeSeen {
+    let (spec, status) = (node.spec.unwrap_or_default(), node.status.unwrap_or_default());
+    let conditions = status.conditions.unwrap_or_default();
+    let ready = conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let taint = |taint: k8s_openapi::api::core::v1::Taint| {
+        let effect = match taint.effect.as_str() {
+            "NoExecute" => TaintEffect::NoExecute,
+            "PreferNoSchedule" => TaintEffect::PreferNoSchedule,
+            // An effect of the future is taken for the usual one: nothing is placed there.
+            _ => TaintEffect::NoSchedule,
+        };
+        Taint { key: taint.key.into(), value: taint.value.unwrap_or_default().into(), effect }
+    };
+    let labels = node.metadata.labels.unwrap_or_default();
+    NodeSeen {
+        name: text(&node.metadata.name),
+        labels: labels.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
+        taints: spec.taints.unwrap_or_default().into_iter().map(taint).collect(),
+        allocatable: status.allocatable.as_ref().map(requests::of_node).unwrap_or_default(),
+        ready,
+        schedulable: !spec.unschedulable.unwrap_or(false),
+    }
+}
+
+pub(crate) fn pod(pod: &Pod) -> PodSeen {
+    let (spec, status) = (pod.spec.as_ref(), pod.status.as_ref());
+    let phase = match status.and_then(|status| status.phase.as_deref()) {
+        Some("Running") => PodPhase::Running,
+        Some("Succeeded" | "Failed") => PodPhase::Ended,
+        Some(_) | None => PodPhase::Pending,
+    };
+    let condition = |wanted: &str| {
+        let conditions = status.and_then(|status| status.conditions.as_ref());
+        conditions.into_iter().flatten().find(|condition| condition.type_ == wanted)
+    };
+    let scheduled = condition("PodScheduled");
+    let is_refused = |reason: Option<&str>| reason == Some("Unschedulable");
+    PodSeen {
+        namespace: text(&pod.metadata.namespace),
+        name: text(&pod.metadata.name),
+        owner: owner(&pod.metadata),
+        node: spec.and_then(|spec| spec.node_name.as_deref()).filter(|name| !name.is_empty()).map(Arc::from),
+        phase,
+        terminating: pod.metadata.deletion_timestamp.is_some(),
+        ready: condition("Ready").is_some_and(|condition| condition.status == "True"),
+        unschedulable: scheduled
+            .is_some_and(|condition| condition.status == "False" && is_refused(condition.reason.as_deref())),
+        requests: spec.map(requests::of_pod).unwrap_or_default(),
+        problem: status.and_then(problem).unwrap_or_default(),
+    }
+}
+
+/// The workload that a pod belongs to. A Deployment names its ReplicaSets after itself and the hash that their pods
+/// carry as a label, so that the Deployment is known without watching ReplicaSets, and even when they are gone.
+pub(crate) fn owner(metadata: &ObjectMeta) -> Option<WorkloadId> {
+    let owners = metadata.owner_references.as_ref()?;
+    let controller = owners.iter().find(|owner| owner.controller == Some(true))?;
+    let (mut kind, mut name) = (controller.kind.as_str(), controller.name.as_str());
+    if kind == "ReplicaSet" {
+        let hash = metadata.labels.as_ref().and_then(|labels| labels.get("pod-template-hash"));
+        let deployment = hash.and_then(|hash| name.strip_suffix(hash.as_str())?.strip_suffix('-'));
+        if let Some(deployment) = deployment {
+            (kind, name) = ("Deployment", deployment);
+        }
+    }
+    Some(WorkloadId { namespace: text(&metadata.namespace), kind: kind.into(), name: name.into() })
+}
+
+/// The UUID of an object of Kubernetes.
+pub(crate) fn uid(metadata: &ObjectMeta) -> Option<Uid> {
+    metadata.uid.as_deref()?.parse().ok()
+}
+
+/// What the first troubled container waits for. The usual steps of a start are no trouble.
+fn problem(status: &PodStatus) -> Option<Arc<str>> {
+    let init = status.init_container_statuses.iter().flatten();
+    let all = init.chain(status.container_statuses.iter().flatten());
+    let trouble = |container: &ContainerStatus| {
+        let waiting = container.state.as_ref()?.waiting.as_ref()?;
+        let reason = waiting.reason.as_deref()?;
+        if matches!(reason, "ContainerCreating" | "PodInitializing") {
+            return None;
+        }
+        let mut text = format!("container {}: {reason}", container.name);
+        if reason.contains("Image") {
+            text.push_str(&format!(" ({})", container.image));
+        }
+        Some(text.chars().take(PROBLEM_MAX).collect::<String>().into())
+    };
+    all.filter_map(trouble).next()
+}
+
+fn stamp(metadata: &ObjectMeta) -> Stamp {
+    let uid = |texts: &Option<Texts>, name: &str| get(texts, name).parse::<Uid>().unwrap_or_default();
+    let number = |name: &str| get(&metadata.annotations, name).parse().unwrap_or(0);
+    let (lease, transitions) = get(&metadata.annotations, labels::TERM).split_once('/').unwrap_or_default();
+    Stamp {
+        uid: uid(&metadata.labels, labels::UID),
+        revision: number(labels::REVISION),
+        fence: Fence {
+            federation: uid(&metadata.annotations, labels::FEDERATION),
+            epoch: Epoch(number(labels::EPOCH)),
+            generation: Generation(number(labels::GENERATION)),
+        },
+        term: LeaderTerm {
+            lease: lease.parse().unwrap_or_default(),
+            transitions: Term(transitions.parse().unwrap_or(0)),
+        },
+    }
+}
+
+fn flag(texts: &Option<Texts>, name: &str) -> bool {
+    get(texts, name) == labels::TRUE
+}
+
+fn get<'a>(texts: &'a Option<Texts>, name: &str) -> &'a str {
+    texts.as_ref().and_then(|texts| texts.get(name)).map_or("", String::as_str)
+}
+
+fn text(text: &Option<String>) -> Arc<str> {
+    text.as_deref().unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(pod: Value) -> PodSeen {
+        super::pod(&serde_json::from_value(pod).unwrap())
+    }
+
+    #[test]
+    fn a_pod_is_its_deployments() {
+        let owned = |kind: &str, name: &str, hash: Option<&str>| {
+            let mut metadata = json!({"name": "p", "namespace": "shop", "ownerReferences": [
+                {"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": "u", "controller": true}]});
+            if let Some(hash) = hash {
+                metadata["labels"] = json!({"pod-template-hash": hash});
+            }
+            read(json!({"metadata": metadata})).owner.map(|owner| owner.to_string())
+        };
+        assert_eq!(owned("ReplicaSet", "web-5d9c", Some("5d9c")).unwrap(), "Deployment shop/web");
+        assert_eq!(owned("ReplicaSet", "web", None).unwrap(), "ReplicaSet shop/web");
+        assert_eq!(owned("ReplicaSet", "web-1", Some("2")).unwrap(), "ReplicaSet shop/web-1");
+        assert_eq!(owned("StatefulSet", "db", None).unwrap(), "StatefulSet shop/db");
+        assert_eq!(read(json!({"metadata": {"name": "bare"}})).owner, None);
+    }
+
+    #[test]
+    fn a_pod_shows_where_it_is_in_its_life() {
+        let pod = read(json!({"metadata": {"name": "p"}, "status": {"phase": "Pending", "conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}}));
+        assert!(pod.unschedulable && pod.node.is_none() && pod.phase == PodPhase::Pending);
+        let pod = read(json!({"metadata": {"name": "p"}, "spec": {"nodeName": "n1", "containers": []},
+            "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}));
+        assert!(pod.ready && !pod.unschedulable && pod.node.as_deref() == Some("n1"));
+        let pod = read(json!({"metadata": {"name": "p"}, "status": {"phase": "Failed"}}));
+        assert_eq!(pod.phase, PodPhase::Ended);
+    }
+
+    #[test]
+    fn a_container_that_cannot_run_says_why_without_the_pods_name() {
+        let waiting = |reason: &str| {
+            let state = json!({"waiting": {"reason": reason, "message": "back-off in pod p-1"}});
+            let container = json!({"name": "web", "image": "web:9", "imageID": "", "ready": false, "restartCount": 3,
+                "state": state});
+            read(json!({"metadata": {"name": "p-1"}, "status": {"containerStatuses": [container]}}))
+                .problem
+                .to_string()
+        };
+        assert_eq!(waiting("CrashLoopBackOff"), "container web: CrashLoopBackOff");
+        assert_eq!(waiting("ImagePullBackOff"), "container web: ImagePullBackOff (web:9)");
+        assert_eq!(waiting("ContainerCreating"), "");
+    }
+
+    #[test]
+    fn only_our_label_makes_an_object_ours() {
+        let kind = Kind { api_version: "apps/v1".into(), kind: "Deployment".into() };
+        let seen = |metadata: Value| {
+            let metadata: ObjectMeta = serde_json::from_value(metadata).unwrap();
+            object(&kind, &metadata, Some(&json!({"spec": {"replicas": 3}})))
+        };
+        let ours = seen(json!({"name": "web", "namespace": "shop", "uid": "u", "resourceVersion": "7",
+            "labels": {"godwit.dev/managed": "true", "godwit.dev/uid": "00000000-0000-0000-0000-00000000002a"},
+            "annotations": {"godwit.dev/revision": "4", "godwit.dev/epoch": "2", "godwit.dev/generation": "9",
+                "godwit.dev/term": "00000000-0000-0000-0000-000000000007/3"}}));
+        let stamp = ours.stamp.unwrap();
+        assert_eq!(
+            (stamp.uid, stamp.revision, stamp.fence.epoch.0, stamp.fence.generation.0),
+            (Uid(42), 4, 2, 9)
+        );
+        assert_eq!((stamp.term.lease, stamp.term.transitions.0, ours.replicas), (Uid(7), 3, Some(3)));
+        let foreign = seen(json!({"name": "web", "annotations": {"godwit.dev/adopt": "true"}}));
+        assert!(foreign.stamp.is_none() && foreign.adopt);
+        assert!(!seen(json!({"name": "web"})).adopt);
+    }
+
+    #[test]
+    fn a_node_shows_its_room_and_its_taints() {
+        let node: Node = serde_json::from_value(json!({
+            "metadata": {"name": "n1", "labels": {"zone": "a"}},
+            "spec": {"unschedulable": true, "taints": [{"key": "gpu", "effect": "NoExecute"}]},
+            "status": {"allocatable": {"cpu": "4", "memory": "8Gi", "pods": "110"},
+                "conditions": [{"type": "Ready", "status": "True"}]}}))
+        .unwrap();
+        let node = super::node(node);
+        assert!(node.ready && !node.schedulable);
+        assert_eq!((node.allocatable.cpu_millis, node.allocatable.pods), (4000, 110));
+        assert_eq!(node.taints[0].effect, TaintEffect::NoExecute);
+    }
+}

@@ -1,0 +1,170 @@
+//! What is wrong with the settings: all of it, at once.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use godwit_common::ObjectKey;
+use godwit_rt::dial::Endpoint;
+use godwit_rt::telemetry::LogFormat;
+use godwit_rt::tls::TlsFiles;
+
+use super::layers::{Leaf, Leaves};
+use super::{DEFAULTS, Settings};
+
+/// The most hubs; a federation has a handful.
+const HUBS_MAX: usize = 16;
+/// The longest name of an instance: that of a pod.
+const INSTANCE_MAX: usize = 253;
+
+pub(super) fn check(leaves: &Leaves, environment: &[(String, String)]) -> anyhow::Result<Settings> {
+    let mut reader = Reader { leaves, mistakes: Vec::new() };
+    reader.unknown_keys();
+    let variable = |name: &str| {
+        let found = environment.iter().find(|(key, value)| key == name && !value.is_empty());
+        found.map(|(_, value)| value.clone())
+    };
+    let settings = Settings {
+        hubs: reader.hubs(),
+        kubeconfig: Some(reader.text("kubeconfig")).filter(|path| !path.is_empty()).map(PathBuf::from),
+        namespace: reader.namespace(),
+        instance: reader.instance(variable("POD_NAME")),
+        node: Some(reader.text("node")).filter(|node| !node.is_empty()).or_else(|| variable("NODE_NAME")),
+        tls: TlsFiles {
+            ca: reader.file("tls.ca"),
+            certificate: reader.file("tls.certificate"),
+            key: reader.file("tls.key"),
+        },
+        log_filter: reader.text("log.filter"),
+        log_format: reader.log_format(),
+        dial_cap: reader.duration("link.dial_cap", 100..=60_000),
+        lease_duration: reader.duration("lease.duration", 2_000..=120_000),
+        lease_renew: reader.duration("lease.renew", 500..=60_000),
+        resign_after: reader.duration("lease.resign_after", 100..=60_000),
+        report_interval: reader.duration("report.interval", 10..=60_000),
+    };
+    // Two renewals must fit, so that one may fail.
+    if settings.lease_renew * 2 >= settings.lease_duration {
+        let problem =
+            format!("it must be less than half of lease.duration, which is {:?}", settings.lease_duration);
+        reader.mistake("lease.renew", &problem);
+    }
+    if reader.mistakes.is_empty() {
+        return Ok(settings);
+    }
+    anyhow::bail!("{}", reader.mistakes.join("\n"))
+}
+
+struct Reader<'a> {
+    leaves: &'a Leaves,
+    mistakes: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn mistake(&mut self, key: &str, problem: &str) {
+        let (value, source) = match self.leaves.0.get(key) {
+            Some(Leaf { value, source }) => (value.as_str(), source.as_str()),
+            None => ("", "default"),
+        };
+        self.mistakes.push(format!("{key} = {value:?} (from {source}): {problem}"));
+    }
+
+    fn unknown_keys(&mut self) {
+        let keys: Vec<&str> = DEFAULTS.iter().map(|(key, _)| *key).collect();
+        let unknown = self.leaves.0.keys().filter(|key| !keys.contains(&key.as_str()));
+        for key in unknown.cloned().collect::<Vec<_>>() {
+            self.mistake(&key, &format!("there is no such key; the keys are {}", keys.join(", ")));
+        }
+    }
+
+    fn text(&self, key: &str) -> String {
+        self.leaves.0.get(key).map(|leaf| leaf.value.clone()).unwrap_or_default()
+    }
+
+    fn hubs(&mut self) -> Vec<String> {
+        let text = self.text("hubs");
+        let hubs: Vec<String> =
+            text.split(',').map(str::trim).filter(|hub| !hub.is_empty()).map(Into::into).collect();
+        if hubs.is_empty() || hubs.len() > HUBS_MAX {
+            let problem = format!("name 1 to {HUBS_MAX} hubs as HOST:PORT, such as hub.example.com:8443");
+            self.mistake("hubs", &problem);
+        }
+        for hub in &hubs {
+            if format!("https://{hub}").parse::<Endpoint>().is_err() {
+                let problem = format!("{hub:?} is not HOST:PORT, such as hub.example.com:8443");
+                self.mistake("hubs", &problem);
+            }
+        }
+        hubs
+    }
+
+    fn namespace(&mut self) -> String {
+        let namespace = self.text("namespace");
+        if namespace.is_empty() || ObjectKey::new("v1", "ConfigMap", &namespace, "x").is_err() {
+            self.mistake("namespace", "it must be the name of a Kubernetes namespace, such as godwit-system");
+        }
+        namespace
+    }
+
+    fn instance(&mut self, pod: Option<String>) -> String {
+        let instance = match self.text("instance") {
+            name if name.is_empty() => pod.unwrap_or_else(host_and_process),
+            name => name,
+        };
+        if instance.len() > INSTANCE_MAX || instance.chars().any(char::is_control) {
+            self.mistake("instance", "it must be at most 253 characters, without control characters");
+        }
+        instance
+    }
+
+    fn file(&mut self, key: &str) -> PathBuf {
+        let path = self.text(key);
+        if path.is_empty() {
+            self.mistake(key, "name a PEM file");
+        }
+        path.into()
+    }
+
+    fn log_format(&mut self) -> LogFormat {
+        self.text("log.format").parse().unwrap_or_else(|_| {
+            self.mistake("log.format", "it must be text or json");
+            LogFormat::default()
+        })
+    }
+
+    fn duration(&mut self, key: &str, bounds_ms: RangeInclusive<u64>) -> Duration {
+        let ms = milliseconds(&self.text(key)).filter(|ms| bounds_ms.contains(ms));
+        let ms = ms.unwrap_or_else(|| {
+            let [least, most] = [*bounds_ms.start(), *bounds_ms.end()].map(Duration::from_millis);
+            self.mistake(
+                key,
+                &format!("it must be a duration from {least:?} to {most:?}, such as 500ms, 15s or 1m"),
+            );
+            let default = DEFAULTS.iter().find(|(known, _)| *known == key);
+            default.and_then(|(_, value)| milliseconds(value)).unwrap_or(*bounds_ms.start())
+        });
+        Duration::from_millis(ms)
+    }
+}
+
+fn milliseconds(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit_ms)
+}
+
+/// Unique enough outside a cluster, where nobody gives a pod's name.
+fn host_and_process() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = match host.trim() {
+        "" => "agent",
+        host => host,
+    };
+    format!("{host}-{}", std::process::id())
+}

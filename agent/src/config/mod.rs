@@ -1,0 +1,173 @@
+//! The settings: the file first, then the environment (`GODWIT_AGENT_TLS__CA` sets `tls.ca`), then flags. All of them
+//! are checked before anything is opened, and every mistake is named with its key, its value and where it came from.
+
+mod check;
+mod layers;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use godwit_rt::telemetry::LogFormat;
+use godwit_rt::tls::TlsFiles;
+
+pub(crate) use layers::Leaves;
+
+/// Every key with its default.
+const DEFAULTS: [(&str, &str); 15] = [
+    // The hubs' addresses, HOST:PORT: a list, or separated by commas.
+    ("hubs", ""),
+    // The credentials of the cluster; empty: those of the pod that the agent runs in.
+    ("kubeconfig", ""),
+    // The namespace of the agent's own objects.
+    ("namespace", "godwit-system"),
+    // The agent's name within its cluster; empty: POD_NAME, or else host and process.
+    ("instance", ""),
+    // The node that the agent runs on; empty: NODE_NAME.
+    ("node", ""),
+    ("tls.ca", ""),
+    ("tls.certificate", ""),
+    ("tls.key", ""),
+    ("log.filter", "info"),
+    ("log.format", "text"),
+    ("link.dial_cap", "5s"),
+    ("lease.duration", "15s"),
+    ("lease.renew", "5s"),
+    ("lease.resign_after", "3s"),
+    ("report.interval", "150ms"),
+];
+
+/// Checked settings.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) hubs: Vec<String>,
+    pub(crate) kubeconfig: Option<PathBuf>,
+    pub(crate) namespace: String,
+    pub(crate) instance: String,
+    pub(crate) node: Option<String>,
+    pub(crate) tls: TlsFiles,
+    pub(crate) log_filter: String,
+    pub(crate) log_format: LogFormat,
+    pub(crate) dial_cap: Duration,
+    pub(crate) lease_duration: Duration,
+    pub(crate) lease_renew: Duration,
+    pub(crate) resign_after: Duration,
+    pub(crate) report_interval: Duration,
+}
+
+/// Where settings come from, besides the defaults.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    pub(crate) file: Option<PathBuf>,
+    /// The whole environment; what is not the agent's is passed over.
+    pub(crate) environment: Vec<(String, String)>,
+    /// Key, value, and the flag that said so.
+    pub(crate) flags: Vec<(String, String, String)>,
+}
+
+/// Puts the layers together and checks the whole. The leaves are for printing.
+pub(crate) fn load(sources: &Sources) -> anyhow::Result<(Settings, Leaves)> {
+    let leaves = layers::merge(sources)?;
+    let settings = check::check(&leaves, &sources.environment)?;
+    Ok((settings, leaves))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn valid() -> Vec<(String, String, String)> {
+        let flags = [
+            ("hubs", "hub-a:8443,hub-b:8443"),
+            ("tls.ca", "ca.pem"),
+            ("tls.certificate", "agent.pem"),
+            ("tls.key", "agent.key"),
+        ];
+        flags.map(|(key, value)| (key.into(), value.into(), "--set".into())).into()
+    }
+
+    fn with(edit: impl FnOnce(&mut Sources)) -> anyhow::Result<(Settings, Leaves)> {
+        let mut sources = Sources { flags: valid(), ..Sources::default() };
+        edit(&mut sources);
+        load(&sources)
+    }
+
+    fn flag(sources: &mut Sources, key: &str, value: &str) {
+        sources.flags.push((key.into(), value.into(), "--set".into()));
+    }
+
+    #[test]
+    fn later_layers_win() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("agent.toml");
+        std::fs::write(&file, "hubs = ['x:1', 'y:2']\nnamespace = 'file'\n[log]\nfilter = 'debug'\n")
+            .unwrap();
+        let environment = vec![
+            ("GODWIT_AGENT_NAMESPACE".to_owned(), "env".to_owned()),
+            ("GODWIT_AGENT_LEASE__DURATION".to_owned(), "30s".to_owned()),
+            ("POD_NAME".to_owned(), "agent-x".to_owned()),
+            ("GODWIT_AGENT_SERVICE_HOST".to_owned(), "10.0.0.1".to_owned()),
+        ];
+        let mut flags = valid();
+        flags.remove(0);
+        let sources = Sources { file: Some(file), environment, flags };
+        let (settings, leaves) = load(&sources).unwrap();
+        assert_eq!(settings.hubs, ["x:1", "y:2"]);
+        assert_eq!((settings.namespace.as_str(), settings.log_filter.as_str()), ("env", "debug"));
+        assert_eq!(
+            (settings.lease_duration, settings.instance.as_str()),
+            (Duration::from_secs(30), "agent-x")
+        );
+        let shown = leaves.to_string();
+        assert!(shown.contains("namespace = \"env\"  # GODWIT_AGENT_NAMESPACE"), "{shown}");
+        assert!(shown.contains("tls.ca = \"ca.pem\"  # --set"), "{shown}");
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once_with_its_key_value_and_source() {
+        let error = with(|sources| {
+            flag(sources, "hubs", "nowhere");
+            flag(sources, "lease.duration", "soon");
+            flag(sources, "log.format", "xml");
+            flag(sources, "tls.key", "");
+            flag(sources, "lease.reniew", "5s");
+            sources.environment = vec![("GODWIT_AGENT_NAMESPACE".into(), "Not_A_Name".into())];
+        });
+        let text = format!("{:#}", error.unwrap_err());
+        for part in [
+            "hubs = \"nowhere\" (from --set)",
+            "lease.duration = \"soon\" (from --set)",
+            "log.format = \"xml\" (from --set)",
+            "tls.key = \"\" (from --set)",
+            "lease.reniew = \"5s\" (from --set): there is no such key",
+            "namespace = \"Not_A_Name\" (from GODWIT_AGENT_NAMESPACE)",
+        ] {
+            assert!(text.contains(part), "{part} is missing in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_outside_their_bounds_are_refused() {
+        for (key, value) in [
+            ("lease.duration", "1s"),
+            ("lease.renew", "14s"),
+            ("link.dial_cap", "2h"),
+            ("report.interval", "0s"),
+            ("lease.resign_after", "99999999999999999999s"),
+        ] {
+            let error = with(|sources| flag(sources, key, value)).unwrap_err();
+            assert!(format!("{error:#}").contains(key), "{error:#}");
+        }
+    }
+
+    #[test]
+    fn files_that_cannot_be_used_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing.toml");
+        let error = with(|sources| sources.file = Some(missing)).unwrap_err();
+        assert!(format!("{error:#}").contains("missing.toml"));
+        let broken = folder.path().join("broken.toml");
+        std::fs::write(&broken, "hubs = [").unwrap();
+        let error = with(|sources| sources.file = Some(broken)).unwrap_err();
+        assert!(format!("{error:#}").contains("broken.toml"));
+    }
+}

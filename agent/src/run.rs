@@ -1,0 +1,189 @@
+//! The driver: sole owner of the machine. It feeds it events, one at a time, and does its effects.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use godwit_agent_core::{Agent, Config, Effect, Event, Log, WatchId};
+use godwit_common::Time;
+use godwit_common::rng::Rng;
+use godwit_rt::tls::ClientTls;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster::Cluster;
+use crate::config::Settings;
+use crate::session::Session;
+
+/// Events that wait for the machine; whoever brings more waits.
+const EVENTS_MAX: usize = 1024;
+/// Events taken at once, so that a long listing does not hold up the clock.
+const BATCH_MAX: usize = 256;
+
+/// Runs until `stop` is cancelled and all is given back.
+pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    let tls = ClientTls::client(settings.tls.clone()).context("the agent's certificate cannot be used")?;
+    tokio::spawn(tls.clone().watch(stop.clone()));
+    let cluster = Cluster::open(&settings).await?;
+    let mut rng = Rng::new(seed()?);
+    let (sender, events) = mpsc::channel(EVENTS_MAX);
+    let driver = Driver {
+        agent: Agent::new(machine_config(&settings), Rng::new(rng.next_u64())),
+        started: Instant::now(),
+        rng,
+        cluster,
+        tls,
+        sender,
+        session: None,
+        watches: BTreeMap::new(),
+        exiting: false,
+    };
+    let hubs = settings.hubs.join(", ");
+    tracing::info!(instance = %settings.instance, hubs, "agent started");
+    driver.run(events, stop).await;
+    tracing::info!("agent stopped");
+    Ok(())
+}
+
+struct Driver {
+    agent: Agent,
+    started: Instant,
+    rng: Rng,
+    cluster: Cluster,
+    tls: Arc<ClientTls>,
+    sender: mpsc::Sender<Event>,
+    session: Option<Session>,
+    watches: BTreeMap<WatchId, AbortHandle>,
+    exiting: bool,
+}
+
+impl Driver {
+    async fn run(mut self, mut events: mpsc::Receiver<Event>, stop: CancellationToken) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        let mut stopping = false;
+        self.step(Event::Tick).await;
+        while !self.exiting {
+            let deadline = self.agent.deadline();
+            tokio::select! {
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    self.step(Event::Stop).await;
+                }
+                () = self.sleep_until(deadline) => self.step(Event::Tick).await,
+                _ = events.recv_many(&mut batch, BATCH_MAX) => {
+                    for event in batch.drain(..) {
+                        self.step(event).await;
+                    }
+                }
+            }
+        }
+        self.watches.values().for_each(AbortHandle::abort);
+    }
+
+    async fn step(&mut self, event: Event) {
+        if self.exiting {
+            return;
+        }
+        let mut effects = Vec::new();
+        let now = self.now();
+        self.agent.step(now, event, &mut effects);
+        for effect in effects {
+            self.perform(effect).await;
+        }
+    }
+
+    async fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Dial { session, address, hello } => {
+                tracing::debug!(%address, session = session.0, "dialling");
+                let (tls, sender) = (self.tls.clone(), self.sender.clone());
+                self.session = Some(Session::start(session, address, hello, tls, sender));
+            }
+            Effect::Send { session, message } => {
+                if let Some(open) = self.session.as_ref().filter(|open| open.id() == session) {
+                    open.send(message);
+                }
+            }
+            Effect::Hangup { session } => {
+                let open = self.session.take_if(|open| open.id() == session);
+                if let Some(open) = open {
+                    tokio::spawn(open.part());
+                }
+            }
+            Effect::Call { op, call } => {
+                let (cluster, sender) = (self.cluster.clone(), self.sender.clone());
+                tokio::spawn(async move {
+                    tracing::debug!(op = op.0, ?call, "calling");
+                    let result = cluster.perform(call).await;
+                    tracing::debug!(op = op.0, ?result, "answered");
+                    // The driver ends before its calls do when the process ends.
+                    let _ = sender.send(Event::Done { op, result }).await;
+                });
+            }
+            Effect::Watch { watch, scope } => {
+                let rng = Rng::new(self.rng.next_u64());
+                let task = self.cluster.clone().watch(watch, scope, self.sender.clone(), rng);
+                self.watches.insert(watch, tokio::spawn(task).abort_handle());
+            }
+            Effect::Unwatch { watch } => {
+                if let Some(task) = self.watches.remove(&watch) {
+                    task.abort();
+                }
+            }
+            Effect::Log(line) => log(&line),
+            Effect::Exit => {
+                self.exiting = true;
+                if let Some(open) = self.session.take() {
+                    open.part().await;
+                }
+            }
+        }
+    }
+
+    fn now(&self) -> Time {
+        Time(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Sleeps until that moment of the machine's clock; for ever if there is none.
+    fn sleep_until(&self, deadline: Option<Time>) -> impl Future<Output = ()> + use<> {
+        let wait = deadline.map(|deadline| deadline.since(self.now()));
+        async move {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+}
+
+fn log(line: &Log) {
+    match line {
+        Log::Connected(_) | Log::StandingBy(_) | Log::Leading(_) | Log::Following(_) | Log::Applied(_) => {
+            tracing::info!("{line}");
+        }
+        Log::Accepted(_) => tracing::debug!("{line}"),
+        Log::Disconnected(_) | Log::Rejected(_) | Log::Problem { .. } | Log::Trouble { .. } => {
+            tracing::warn!("{line}")
+        }
+        Log::Refused { .. } => tracing::error!("{line}"),
+    }
+}
+
+fn machine_config(settings: &Settings) -> Config {
+    let hubs = settings.hubs.iter().map(|hub| hub.as_str().into()).collect();
+    let defaults = Config::new(hubs, &settings.instance, env!("CARGO_PKG_VERSION"));
+    Config {
+        lease_duration: settings.lease_duration,
+        lease_renew: settings.lease_renew,
+        resign_after: settings.resign_after,
+        dial_cap: settings.dial_cap,
+        report_interval: settings.report_interval,
+        ..defaults
+    }
+}
+
+fn seed() -> anyhow::Result<u64> {
+    getrandom::u64().map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))
+}
