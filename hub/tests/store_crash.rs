@@ -40,16 +40,11 @@ fn run_and_kill(folder: &Path, after: u64) -> u64 {
         .stdout(Stdio::piped())
         .spawn()
         .expect("the test starts itself");
-    let mut lines = BufReader::new(child.stdout.take().expect("piped"))
-        .lines()
-        .map_while(Result::ok);
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
     let mut acknowledged = 0;
     let mut seen = 0;
     let mut take = |line: String| {
-        if let Some(number) = line
-            .strip_prefix("acknowledged ")
-            .and_then(|number| number.parse().ok())
-        {
+        if let Some(number) = line.strip_prefix("acknowledged ").and_then(|number| number.parse().ok()) {
             acknowledged = number;
             seen += 1;
         }
@@ -72,11 +67,7 @@ fn run_and_kill(folder: &Path, after: u64) -> u64 {
 
 fn write_until_killed(folder: &Path) -> ! {
     let mut store = Store::open(folder).expect("the store opens");
-    let start = store
-        .load()
-        .expect("its rows are whole")
-        .first()
-        .map_or(0, generation);
+    let start = store.load().expect("its rows are whole").first().map_or(0, generation);
     for next in start + 1.. {
         let mut batch = Batch::default();
         for name in TWINS {
@@ -85,6 +76,7 @@ fn write_until_killed(folder: &Path) -> ! {
                 uid: Uid(1),
                 generation: Generation(next),
                 joined: WallTime(0),
+                inventoried: true,
                 provider: "x".repeat(5_000).into(),
                 region: "".into(),
             }));

@@ -23,14 +23,7 @@ const COUNT_MAX: u32 = 10_000_000;
 
 /// What is wrong, by key; and what works, but not as one may think.
 pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<String>) {
-    let Settings {
-        listen,
-        data_dir,
-        tls,
-        log,
-        limits,
-        federation,
-    } = settings;
+    let Settings { listen, data_dir, tls, log, limits, federation } = settings;
     let mut found = Findings::default();
     found.refuse_if(
         "listen",
@@ -39,17 +32,9 @@ pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<St
     );
     found.path("data_dir", data_dir, "the folder of the store");
     found.path("tls.ca", &tls.ca, "the PEM file of the trusted authorities");
-    found.path(
-        "tls.certificate",
-        &tls.certificate,
-        "the PEM file of the hub's certificate",
-    );
+    found.path("tls.certificate", &tls.certificate, "the PEM file of the hub's certificate");
     found.path("tls.key", &tls.key, "the PEM file of the certificate's key");
-    found.refuse_if(
-        "log.format",
-        log.format.parse::<LogFormat>().is_err(),
-        "it must be text or json",
-    );
+    found.refuse_if("log.format", log.format.parse::<LogFormat>().is_err(), "it must be text or json");
     found.limits(limits);
     found.federation(federation);
     (found.problems, warnings(federation))
@@ -179,11 +164,7 @@ impl Findings {
 
     fn bytes(&mut self, key: &'static str, value: u32) {
         let fits = (MESSAGE_BYTES_MIN..=MESSAGE_BYTES_MAX).contains(&value);
-        self.refuse_if(
-            key,
-            !fits,
-            "it must be from 65536 (64 KiB) to 268435456 (256 MiB)",
-        );
+        self.refuse_if(key, !fits, "it must be from 65536 (64 KiB) to 268435456 (256 MiB)");
     }
 
     fn span(&mut self, key: &'static str, value: Span, least: Duration) {

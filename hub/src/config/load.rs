@@ -74,12 +74,7 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            key,
-            value,
-            source,
-            problem,
-        } = self;
+        let Self { key, value, source, problem } = self;
         write!(f, "{key} = {value:?} (from {source}): {problem}")
     }
 }
@@ -103,10 +98,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let (problems, warnings) = check::check(&settings);
     for (key, problem) in problems {
         // What could not even be read stands at its default now: one mistake is said once.
-        if let Some(leaf) = leaves
-            .get(key)
-            .filter(|_| mistakes.iter().all(|mistake| mistake.key != key))
-        {
+        if let Some(leaf) = leaves.get(key).filter(|_| mistakes.iter().all(|mistake| mistake.key != key)) {
             mistakes.push(leaf.mistake(key, problem));
         }
     }
@@ -114,11 +106,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         return Err(ConfigError::Mistakes(mistakes));
     }
     let sources = leaves.into_iter().map(|(key, leaf)| (key, leaf.source)).collect();
-    Ok(Loaded {
-        settings,
-        warnings,
-        sources,
-    })
+    Ok(Loaded { settings, warnings, sources })
 }
 
 impl Loaded {
@@ -126,9 +114,7 @@ impl Loaded {
     pub fn to_toml(&self) -> String {
         let mut text = String::new();
         // What was just loaded from these very types is serialised again.
-        let leaves = Config::try_from(&self.settings)
-            .map(|config| leaves(&config))
-            .unwrap_or_default();
+        let leaves = Config::try_from(&self.settings).map(|config| leaves(&config)).unwrap_or_default();
         for (key, leaf) in leaves {
             let source = self.sources.get(&key).map_or(DEFAULT, String::as_str);
             let value = match leaf.is_text {
@@ -152,12 +138,7 @@ struct Leaf {
 
 impl Leaf {
     fn mistake(&self, key: &str, problem: String) -> Mistake {
-        Mistake {
-            key: key.to_owned(),
-            value: self.value.clone(),
-            source: self.source.clone(),
-            problem,
-        }
+        Mistake { key: key.to_owned(), value: self.value.clone(), source: self.source.clone(), problem }
     }
 }
 
@@ -169,24 +150,15 @@ const ENVIRONMENT: &str = "the environment";
 fn merge(defaults: &Config, sources: &Sources) -> Result<Config, ConfigError> {
     let mut builder = Config::builder().add_source(defaults.clone());
     if let Some(path) = &sources.file {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: path.clone(),
-            source,
-        })?;
-        let file = Config::builder()
-            .add_source(File::from_str(&text, FileFormat::Toml))
-            .build();
-        let file = file.map_err(|source| ConfigError::Parse {
-            path: path.clone(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+        let file = Config::builder().add_source(File::from_str(&text, FileFormat::Toml)).build();
+        let file = file.map_err(|source| ConfigError::Parse { path: path.clone(), source })?;
         builder = builder.add_source(with_origin(file, path));
     }
     let ours = |(name, _): &&(String, String)| name.starts_with(PREFIX) && !is_service_link(name);
     let variables: Map<String, String> = sources.environment.iter().filter(ours).cloned().collect();
-    let environment = Environment::with_prefix(PREFIX)
-        .prefix_separator("_")
-        .separator("__");
+    let environment = Environment::with_prefix(PREFIX).prefix_separator("_").separator("__");
     builder = builder.add_source(environment.source(Some(variables)));
     for (key, value, flag) in &sources.flags {
         let value = Value::new(Some(flag), value.as_str());
@@ -194,9 +166,7 @@ fn merge(defaults: &Config, sources: &Sources) -> Result<Config, ConfigError> {
             .set_override(key, value)
             .map_err(|_| ConfigError::Mistakes(vec![not_a_key(key, flag)]))?;
     }
-    builder
-        .build()
-        .map_err(|source| ConfigError::Environment { source })
+    builder.build().map_err(|source| ConfigError::Environment { source })
 }
 
 fn not_a_key(key: &str, flag: &str) -> Mistake {
@@ -223,12 +193,9 @@ fn is_service_link(name: &str) -> bool {
 fn with_origin(file: Config, path: &Path) -> Config {
     fn mark(value: Value, origin: &String) -> Value {
         let kind = match value.kind {
-            ValueKind::Table(table) => ValueKind::Table(
-                table
-                    .into_iter()
-                    .map(|(key, value)| (key, mark(value, origin)))
-                    .collect(),
-            ),
+            ValueKind::Table(table) => {
+                ValueKind::Table(table.into_iter().map(|(key, value)| (key, mark(value, origin))).collect())
+            }
             kind => kind,
         };
         Value::new(Some(origin), kind)
@@ -281,9 +248,7 @@ fn read(
                 .set_override(key, leaf.raw.clone())
                 .map_err(|source| ConfigError::Environment { source })?;
         }
-        let config = builder
-            .build()
-            .map_err(|source| ConfigError::Environment { source })?;
+        let config = builder.build().map_err(|source| ConfigError::Environment { source })?;
         let error = match config.try_deserialize() {
             Ok(settings) => return Ok(settings),
             Err(error) => error,

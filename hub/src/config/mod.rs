@@ -145,10 +145,7 @@ impl Default for Settings {
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            format: "text".to_owned(),
-            filter: "info".to_owned(),
-        }
+        Self { format: "text".to_owned(), filter: "info".to_owned() }
     }
 }
 

@@ -15,13 +15,8 @@ pub struct Span(pub Duration);
 #[error("it is not a duration: write a whole number and a unit, such as 500ms, 10s, 5m, 1h or 1d")]
 pub struct SpanError;
 
-const UNITS: [(&str, u64); 5] = [
-    ("d", 24 * 60 * 60 * 1000),
-    ("h", 60 * 60 * 1000),
-    ("m", 60 * 1000),
-    ("s", 1000),
-    ("ms", 1),
-];
+const UNITS: [(&str, u64); 5] =
+    [("d", 24 * 60 * 60 * 1000), ("h", 60 * 60 * 1000), ("m", 60 * 1000), ("s", 1000), ("ms", 1)];
 
 impl FromStr for Span {
     type Err = SpanError;
@@ -56,9 +51,7 @@ impl Serialize for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -68,13 +61,9 @@ mod tests {
 
     #[test]
     fn durations_round_trip_in_their_largest_unit() {
-        for (text, millis) in [
-            ("500ms", 500),
-            ("10s", 10_000),
-            ("5m", 300_000),
-            ("1h", 3_600_000),
-            ("2d", 172_800_000),
-        ] {
+        for (text, millis) in
+            [("500ms", 500), ("10s", 10_000), ("5m", 300_000), ("1h", 3_600_000), ("2d", 172_800_000)]
+        {
             let span: Span = text.parse().unwrap();
             assert_eq!((span.0.as_millis(), span.to_string().as_str()), (millis, text));
         }

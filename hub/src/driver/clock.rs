@@ -12,17 +12,12 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn new() -> Self {
-        Self {
-            origin: Instant::now(),
-        }
+        Self { origin: Instant::now() }
     }
 
     pub(super) fn now(&self) -> Now {
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        Now {
-            time: Time(millis(self.origin.elapsed())),
-            wall: WallTime(since_1970.map_or(0, millis)),
-        }
+        Now { time: Time(millis(self.origin.elapsed())), wall: WallTime(since_1970.map_or(0, millis)) }
     }
 
     /// The machine's time on the runtime's clock.

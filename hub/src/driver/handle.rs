@@ -31,12 +31,7 @@ impl Handle {
         views: watch::Receiver<Arc<View>>,
         ended: CancellationToken,
     ) -> Self {
-        Self {
-            inputs,
-            views,
-            sessions: Arc::new(AtomicU64::new(1)),
-            ended,
-        }
+        Self { inputs, views, sessions: Arc::new(AtomicU64::new(1)), ended }
     }
 
     /// What may be read now.
@@ -72,12 +67,7 @@ impl Handle {
         outbox: Outbox,
     ) -> Result<SessionId, Gone> {
         let session = SessionId(self.sessions.fetch_add(1, Ordering::Relaxed));
-        let opened = Input::Opened {
-            session,
-            cluster,
-            hello: Box::new(hello),
-            outbox,
-        };
+        let opened = Input::Opened { session, cluster, hello: Box::new(hello), outbox };
         self.send(opened).await?;
         Ok(session)
     }

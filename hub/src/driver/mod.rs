@@ -26,7 +26,7 @@ use crate::sessions::Outbox;
 use crate::store::{Store, StoreError};
 
 pub(crate) use handle::{Gone, Handle};
-pub(crate) use view::View;
+pub(crate) use view::{View, WorkloadKey};
 
 use clock::Clock;
 use turn::Driver;
@@ -39,26 +39,15 @@ const QUEUE_MAX: usize = 1_024;
 /// Something for the machine.
 pub(crate) enum Input {
     /// An agent has said hello; what the machine says to it goes into the outbox.
-    Opened {
-        session: SessionId,
-        cluster: ClusterName,
-        hello: Box<Hello>,
-        outbox: Outbox,
-    },
+    Opened { session: SessionId, cluster: ClusterName, hello: Box<Hello>, outbox: Outbox },
     /// An agent has said more.
     Message { session: SessionId, message: Box<Up> },
     /// An agent's stream is over.
     Closed { session: SessionId },
     /// An operator wants something.
-    Command {
-        command: Box<Command>,
-        reply: oneshot::Sender<Result<Answer, Refused>>,
-    },
+    Command { command: Box<Command>, reply: oneshot::Sender<Result<Answer, Refused>> },
     /// An operator asks why.
-    Plan {
-        workload: godwit_common::WorkloadId,
-        reply: oneshot::Sender<Option<PlanView>>,
-    },
+    Plan { workload: godwit_common::WorkloadId, reply: oneshot::Sender<Option<PlanView>> },
     /// Say goodbye to every agent, and end.
     Stop,
 }
@@ -121,9 +110,7 @@ fn run(
     seed: u64,
     loaded: oneshot::Sender<Handle>,
 ) -> Result<(), DriverError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     let store = Store::open(folder)?;
     let records = store.load()?;
     let clock = Clock::new();

@@ -118,32 +118,19 @@ impl Driver {
     /// What the machine is told of an input; nothing of a question.
     fn take(&mut self, input: Input, plans: &mut Vec<PlanReply>) -> Option<Event> {
         match input {
-            Input::Opened {
-                session,
-                cluster,
-                hello,
-                outbox,
-            } => {
+            Input::Opened { session, cluster, hello, outbox } => {
                 self.outboxes.insert(session, outbox);
                 let hello = *hello;
-                Some(Event::Opened {
-                    session,
-                    cluster,
-                    hello,
-                })
+                Some(Event::Opened { session, cluster, hello })
             }
-            Input::Message { session, message } => Some(Event::Message {
-                session,
-                message: *message,
-            }),
+            Input::Message { session, message } => Some(Event::Message { session, message: *message }),
             Input::Closed { session } => {
                 self.outboxes.remove(&session);
                 Some(Event::Closed { session })
             }
-            Input::Command { command, reply } => Some(Event::Command {
-                ticket: self.waiting.add(reply),
-                command: *command,
-            }),
+            Input::Command { command, reply } => {
+                Some(Event::Command { ticket: self.waiting.add(reply), command: *command })
+            }
             Input::Plan { workload, reply } => {
                 plans.push((workload, reply));
                 None

@@ -53,9 +53,7 @@ impl View {
             let all = (id.clone(), Uid(0))..=(id.clone(), Uid(u128::MAX));
             self.workloads.range(all).map(|(_, workload)| workload)
         };
-        lives()
-            .find(|workload| !workload.deleting)
-            .or_else(|| lives().next())
+        lives().find(|workload| !workload.deleting).or_else(|| lives().next())
     }
 }
 

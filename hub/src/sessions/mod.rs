@@ -35,11 +35,7 @@ pub(crate) struct Agents {
 impl Agents {
     /// At most `sessions` at once; none after `stop`.
     pub(crate) fn new(driver: Handle, sessions: usize, stop: CancellationToken) -> Self {
-        Self {
-            driver,
-            slots: Arc::new(Semaphore::new(sessions)),
-            stop,
-        }
+        Self { driver, slots: Arc::new(Semaphore::new(sessions)), stop }
     }
 }
 

@@ -116,22 +116,9 @@ mod tests {
         let Some(Down::Targets(merged)) = outbox.next().await else {
             panic!("the targets keep their place");
         };
-        assert_eq!(
-            (merged.base, merged.fence.generation),
-            (Generation(0), Generation(10_000))
-        );
-        assert_eq!(
-            merged
-                .workloads
-                .iter()
-                .map(|row| row.replicas)
-                .collect::<Vec<_>>(),
-            [9_999]
-        );
-        assert_eq!(
-            (outbox.next().await, outbox.next().await),
-            (Some(goodbye()), None)
-        );
+        assert_eq!((merged.base, merged.fence.generation), (Generation(0), Generation(10_000)));
+        assert_eq!(merged.workloads.iter().map(|row| row.replicas).collect::<Vec<_>>(), [9_999]);
+        assert_eq!((outbox.next().await, outbox.next().await), (Some(goodbye()), None));
     }
 
     #[tokio::test]
@@ -165,9 +152,7 @@ mod tests {
     }
 
     fn goodbye() -> Down {
-        Down::Goodbye {
-            retry_after: Duration::from_secs(1),
-        }
+        Down::Goodbye { retry_after: Duration::from_secs(1) }
     }
 
     fn targets(base: u64, generation: u64, replicas: u32) -> Down {
@@ -180,11 +165,7 @@ mod tests {
             manifest: None,
         };
         Down::Targets(Arc::new(Targets {
-            fence: Fence {
-                federation: Uid(9),
-                epoch: Epoch(1),
-                generation: Generation(generation),
-            },
+            fence: Fence { federation: Uid(9), epoch: Epoch(1), generation: Generation(generation) },
             base: Generation(base),
             workloads: vec![row],
             ..Targets::default()

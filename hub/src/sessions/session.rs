@@ -48,14 +48,7 @@ enum End {
 impl Session {
     /// Runs until either side ends it.
     pub(super) async fn run(self) {
-        let Self {
-            driver,
-            cluster,
-            address,
-            mut incoming,
-            outgoing,
-            stop,
-        } = self;
+        let Self { driver, cluster, address, mut incoming, outgoing, stop } = self;
         let outbox = Outbox::default();
         let hello = tokio::select! {
             hello = hello(&mut incoming) => hello,
@@ -97,9 +90,7 @@ async fn turn_away(
 ) {
     if let End::Stopping = end {
         // The agent is gone, or hears it.
-        let _ = outgoing.try_send(Err(Status::unavailable(
-            "the hub is stopping: try again in a moment",
-        )));
+        let _ = outgoing.try_send(Err(Status::unavailable("the hub is stopping: try again in a moment")));
         return;
     }
     say(end, cluster, address, outbox);
@@ -126,10 +117,7 @@ fn say(end: End, cluster: &ClusterName, address: SocketAddr, outbox: &Outbox) {
 
 async fn hello(incoming: &mut Streaming<AttachRequest>) -> Result<Hello, End> {
     match timeout(HELLO_WAIT, next(incoming)).await {
-        Err(_) => Err(End::Broken(format!(
-            "no hello came within {} s",
-            HELLO_WAIT.as_secs()
-        ))),
+        Err(_) => Err(End::Broken(format!("no hello came within {} s", HELLO_WAIT.as_secs()))),
         Ok(Err(end)) => Err(end),
         Ok(Ok(Up::Hello(hello))) => Ok(hello),
         Ok(Ok(
@@ -140,9 +128,7 @@ async fn hello(incoming: &mut Streaming<AttachRequest>) -> Result<Hello, End> {
             | Up::SyncWanted
             | Up::Alarm(_)
             | Up::Goodbye,
-        )) => Err(End::Broken(
-            "the first message of a session must be a hello".to_owned(),
-        )),
+        )) => Err(End::Broken("the first message of a session must be a hello".to_owned())),
     }
 }
 
@@ -189,10 +175,7 @@ async fn write(outbox: &Outbox, outgoing: &mpsc::Sender<Result<AttachResponse, S
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
                 Err(_) => {
-                    tracing::warn!(
-                        "an agent has not read for {} s: its session ends",
-                        STALL_MAX.as_secs()
-                    );
+                    tracing::warn!("an agent has not read for {} s: its session ends", STALL_MAX.as_secs());
                     return;
                 }
             }

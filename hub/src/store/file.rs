@@ -54,30 +54,19 @@ impl Store {
         // The check makes redb refuse damage; a panic in it would be redb's mistake, but must not be the hub's end.
         let opened = guarded(&path, || {
             let mut builder = Database::builder();
-            builder
-                .set_cache_size(CACHE_BYTES)
-                .set_check_integrity_on_open(true);
-            let database = builder
-                .open(&path)
-                .map_err(|error| not_opened(folder, &path, error))?;
+            builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+            let database = builder.open(&path).map_err(|error| not_opened(folder, &path, error))?;
             check_format(&path, &database)?;
             Ok(database)
         });
-        Ok(Self {
-            database: opened?,
-            path,
-            _lock: lock,
-        })
+        Ok(Self { database: opened?, path, _lock: lock })
     }
 
     /// Every record, in order of key.
     pub fn load(&self) -> Result<Vec<Record>, StoreError> {
         guarded(&self.path, || {
             let damaged = |error: redb::Error| self.damaged(&error);
-            let read = self
-                .database
-                .begin_read()
-                .map_err(|error| damaged(error.into()))?;
+            let read = self.database.begin_read().map_err(|error| damaged(error.into()))?;
             let table = read.open_table(RECORDS).map_err(|error| damaged(error.into()))?;
             let mut records = Vec::new();
             for row in table.iter().map_err(|error| damaged(error.into()))? {
@@ -98,10 +87,9 @@ impl Store {
     /// Makes a batch durable before it returns. `epoch` is the leadership that writes; an older one than the store's
     /// changes nothing.
     pub fn commit(&mut self, epoch: Epoch, batch: &Batch) -> Result<(), StoreError> {
-        let fenced = self.try_commit(epoch, batch).map_err(|error| StoreError::Write {
-            path: self.path.clone(),
-            source: Box::new(error),
-        })?;
+        let fenced = self
+            .try_commit(epoch, batch)
+            .map_err(|error| StoreError::Write { path: self.path.clone(), source: Box::new(error) })?;
         match fenced {
             None => Ok(()),
             Some(stored) => Err(StoreError::Fenced { stored, own: epoch }),
@@ -154,19 +142,13 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
     let file = options.open(&path).map_err(io(&path, "opened"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
-            folder: folder.to_owned(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { folder: folder.to_owned() }),
         Err(TryLockError::Error(source)) => Err(io(&path, "locked")(source)),
     }
 }
 
 fn exists(path: &Path) -> Result<bool, StoreError> {
-    path.try_exists().map_err(|source| StoreError::Io {
-        path: path.to_owned(),
-        what: "looked up",
-        source,
-    })
+    path.try_exists().map_err(|source| StoreError::Io { path: path.to_owned(), what: "looked up", source })
 }
 
 /// A crash while a store is made leaves no file under its name: the next start makes it anew.
@@ -188,10 +170,7 @@ fn create(folder: &Path, path: &Path) -> Result<(), StoreError> {
         write.commit()?;
         Ok(())
     };
-    write(&new).map_err(|error| StoreError::Write {
-        path: new.clone(),
-        source: Box::new(error),
-    })?;
+    write(&new).map_err(|error| StoreError::Write { path: new.clone(), source: Box::new(error) })?;
     fs::rename(&new, path).map_err(io("renamed"))?;
     let opened = File::open(folder).and_then(|folder| folder.sync_all());
     opened.map_err(io("made durable"))
@@ -209,11 +188,7 @@ fn check_format(path: &Path, database: &Database) -> Result<(), StoreError> {
     };
     match format().map_err(|error| damaged(path, &error))? {
         Some(FORMAT) => Ok(()),
-        Some(found) => Err(StoreError::Format {
-            path: path.to_owned(),
-            found,
-            known: FORMAT,
-        }),
+        Some(found) => Err(StoreError::Format { path: path.to_owned(), found, known: FORMAT }),
         None => Err(StoreError::Damaged {
             path: path.to_owned(),
             problem: "it is a redb file, but no hub's".to_owned(),
@@ -223,9 +198,7 @@ fn check_format(path: &Path, database: &Database) -> Result<(), StoreError> {
 
 fn not_opened(folder: &Path, path: &Path, error: DatabaseError) -> StoreError {
     match error {
-        DatabaseError::DatabaseAlreadyOpen => StoreError::Locked {
-            folder: folder.to_owned(),
-        },
+        DatabaseError::DatabaseAlreadyOpen => StoreError::Locked { folder: folder.to_owned() },
         // redb says of a file without its mark that its data is invalid.
         DatabaseError::Storage(StorageError::Io(source))
             if !matches!(
@@ -233,21 +206,14 @@ fn not_opened(folder: &Path, path: &Path, error: DatabaseError) -> StoreError {
                 std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
             ) =>
         {
-            StoreError::Io {
-                path: path.to_owned(),
-                what: "opened",
-                source,
-            }
+            StoreError::Io { path: path.to_owned(), what: "opened", source }
         }
         error => damaged(path, &error.into()),
     }
 }
 
 fn damaged(path: &Path, error: &redb::Error) -> StoreError {
-    StoreError::Damaged {
-        path: path.to_owned(),
-        problem: error.to_string(),
-    }
+    StoreError::Damaged { path: path.to_owned(), problem: error.to_string() }
 }
 
 fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {

@@ -27,8 +27,7 @@ enum Change {
 impl Batch {
     /// The record shall be there, in the place of the one under the same key.
     pub fn put(&mut self, record: &Record) {
-        self.changes
-            .push(Change::Put(codec::key(&record.key()), codec::encode(record)));
+        self.changes.push(Change::Put(codec::key(&record.key()), codec::encode(record)));
     }
 
     /// The record shall not be there.

@@ -14,22 +14,13 @@ fn later_layers_win_and_each_value_knows_its_source() {
             ("GODWIT_HUB_FEDERATION__HEARTBEAT", "500ms"),
             ("PATH", "x"),
         ]),
-        flags: vec![
-            flag("data_dir", "/c", "--data-dir"),
-            flag("limits.sessions", "7", "--set"),
-        ],
+        flags: vec![flag("data_dir", "/c", "--data-dir"), flag("limits.sessions", "7", "--set")],
     })
     .unwrap();
     let settings = &loaded.settings;
+    assert_eq!((settings.listen.as_str(), settings.data_dir.as_path()), ("127.0.0.1:1", Path::new("/c")));
     assert_eq!(
-        (settings.listen.as_str(), settings.data_dir.as_path()),
-        ("127.0.0.1:1", Path::new("/c"))
-    );
-    assert_eq!(
-        (
-            settings.federation.heartbeat.to_string(),
-            settings.limits.sessions
-        ),
+        (settings.federation.heartbeat.to_string(), settings.limits.sessions),
         ("500ms".to_owned(), 7)
     );
     let text = loaded.to_toml();
@@ -39,37 +30,24 @@ fn later_layers_win_and_each_value_knows_its_source() {
         format!("federation.lost_after = \"5s\"  # {}", path.display()),
         "limits.watches = 1000  # default".to_owned(),
     ] {
-        assert!(
-            text.lines().any(|found| found == line),
-            "{line} is not in\n{text}"
-        );
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
 }
 
 #[test]
 fn what_it_prints_can_be_read_again() {
-    let first = load(&with(&[
-        ("limits.sessions", "7"),
-        ("log.filter", "info,a=\"b\"\\"),
-    ]))
-    .unwrap();
+    let first = load(&with(&[("limits.sessions", "7"), ("log.filter", "info,a=\"b\"\\")])).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("printed.toml");
     std::fs::write(&path, first.to_toml()).unwrap();
-    let again = load(&Sources {
-        file: Some(path),
-        ..Sources::default()
-    });
+    let again = load(&Sources { file: Some(path), ..Sources::default() });
     assert_eq!(again.unwrap().settings, first.settings);
 }
 
 #[test]
 fn every_mistake_is_named_at_once() {
-    let mut sources = with(&[
-        ("listen", "everywhere"),
-        ("limits.sessions", "0"),
-        ("federation.removal_percent", "101"),
-    ]);
+    let mut sources =
+        with(&[("listen", "everywhere"), ("limits.sessions", "0"), ("federation.removal_percent", "101")]);
     sources.flags.push(flag("tls.key", "", "--tls-key"));
     sources.environment = pairs(&[
         ("GODWIT_HUB_FEDERATION__HEARTBEAT", "10 parsecs"),
@@ -92,30 +70,18 @@ fn every_mistake_is_named_at_once() {
          file, GODWIT_HUB_TLS__KEY, or --tls-key",
     ];
     for line in expected {
-        assert!(
-            text.lines().any(|found| found.starts_with(line)),
-            "{line} is not in\n{text}"
-        );
+        assert!(text.lines().any(|found| found.starts_with(line)), "{line} is not in\n{text}");
     }
     assert_eq!(text.lines().count(), expected.len(), "{text}");
 }
 
 #[test]
 fn a_table_where_a_value_belongs_and_the_reverse() {
-    for text in [
-        "tls = 'x'",
-        "listen = { port = 1 }",
-        "listen = ['a']",
-        "data_dir = 5.5",
-        "log = 1",
-    ] {
+    for text in ["tls = 'x'", "listen = { port = 1 }", "listen = ['a']", "data_dir = 5.5", "log = 1"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("hub.toml");
         std::fs::write(&path, text).unwrap();
-        let sources = Sources {
-            file: Some(path),
-            ..Sources::default()
-        };
+        let sources = Sources { file: Some(path), ..Sources::default() };
         let error = load(&sources).unwrap_err();
         assert!(matches!(error, ConfigError::Mistakes(_)), "{text}: {error}");
     }
@@ -125,17 +91,11 @@ fn a_table_where_a_value_belongs_and_the_reverse() {
 fn files_that_cannot_be_read_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hub.toml");
-    let sources = Sources {
-        file: Some(path.clone()),
-        ..Sources::default()
-    };
+    let sources = Sources { file: Some(path.clone()), ..Sources::default() };
     assert!(matches!(load(&sources), Err(ConfigError::Read { .. })));
     std::fs::write(&path, "listen = \n").unwrap();
     let error = load(&sources).unwrap_err();
-    assert!(
-        matches!(&error, ConfigError::Parse { .. }) && error.to_string().contains("hub.toml"),
-        "{error}"
-    );
+    assert!(matches!(&error, ConfigError::Parse { .. }) && error.to_string().contains("hub.toml"), "{error}");
 }
 
 #[test]
@@ -167,11 +127,7 @@ fn a_flag_that_is_no_key_is_named() {
 fn with(more: &[(&str, &str)]) -> Sources {
     let needed = [("tls.ca", "a"), ("tls.certificate", "b"), ("tls.key", "c")];
     Sources {
-        flags: needed
-            .iter()
-            .chain(more)
-            .map(|(key, value)| flag(key, value, "--set"))
-            .collect(),
+        flags: needed.iter().chain(more).map(|(key, value)| flag(key, value, "--set")).collect(),
         ..Sources::default()
     }
 }
@@ -181,8 +137,5 @@ fn flag(key: &str, value: &str, flag: &str) -> (String, String, String) {
 }
 
 fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }

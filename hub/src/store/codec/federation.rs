@@ -8,14 +8,7 @@ use super::Invalid;
 use super::parts::{known, name, uid, uid_to_wire, unknown, wall};
 
 pub(super) fn to_wire(federation: &FederationRecord) -> wire::Federation {
-    let FederationRecord {
-        uid,
-        epoch,
-        next_workload,
-        next_migration,
-        next_entry,
-        freeze,
-    } = federation;
+    let FederationRecord { uid, epoch, next_workload, next_migration, next_entry, freeze } = federation;
     wire::Federation {
         uid: uid_to_wire(*uid),
         epoch: epoch.0,
@@ -38,20 +31,12 @@ pub(super) fn from_wire(federation: wire::Federation) -> Result<FederationRecord
 }
 
 fn freeze_to_wire(freeze: &Freeze) -> wire::Freeze {
-    let Freeze {
-        cause,
-        since,
-        message,
-    } = freeze;
+    let Freeze { cause, since, message } = freeze;
     let cause = match cause {
         FreezeCause::MassLoss => wire::FreezeCause::MassLoss,
         FreezeCause::NewerHistory => wire::FreezeCause::NewerHistory,
     };
-    wire::Freeze {
-        cause: cause.into(),
-        since_ms: since.0,
-        message: message.to_string(),
-    }
+    wire::Freeze { cause: cause.into(), since_ms: since.0, message: message.to_string() }
 }
 
 fn freeze_from_wire(freeze: wire::Freeze) -> Result<Freeze, Invalid> {
@@ -60,23 +45,11 @@ fn freeze_from_wire(freeze: wire::Freeze) -> Result<Freeze, Invalid> {
         wire::FreezeCause::NewerHistory => FreezeCause::NewerHistory,
         wire::FreezeCause::Unspecified => return Err(unknown("freeze.cause", freeze.cause)),
     };
-    Ok(Freeze {
-        cause,
-        since: wall(freeze.since_ms),
-        message: freeze.message.into(),
-    })
+    Ok(Freeze { cause, since: wall(freeze.since_ms), message: freeze.message.into() })
 }
 
 pub(super) fn cluster_to_wire(cluster: &ClusterRecord) -> wire::Cluster {
-    let ClusterRecord {
-        name,
-        uid,
-        generation,
-        joined,
-        inventoried,
-        provider,
-        region,
-    } = cluster;
+    let ClusterRecord { name, uid, generation, joined, inventoried, provider, region } = cluster;
     wire::Cluster {
         name: name.to_string(),
         uid: uid_to_wire(*uid),
@@ -101,15 +74,7 @@ pub(super) fn cluster_from_wire(cluster: wire::Cluster) -> Result<ClusterRecord,
 }
 
 pub(super) fn entry_to_wire(entry: &JournalEntry) -> wire::JournalEntry {
-    let JournalEntry {
-        number,
-        at,
-        severity,
-        reason,
-        rule,
-        subject,
-        message,
-    } = entry;
+    let JournalEntry { number, at, severity, reason, rule, subject, message } = entry;
     let severity = match severity {
         Severity::Normal => wire::Severity::Normal,
         Severity::Warning => wire::Severity::Warning,

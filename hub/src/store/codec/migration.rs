@@ -8,14 +8,7 @@ use super::Invalid;
 use super::parts::{id, id_to_wire, known, name, uid, uid_to_wire, unknown, wall};
 
 pub(super) fn to_wire(migration: &Migration) -> wire::Migration {
-    let Migration {
-        id,
-        cause,
-        state,
-        started,
-        completed,
-        moves,
-    } = migration;
+    let Migration { id, cause, state, started, completed, moves } = migration;
     let (cause, subject) = match cause {
         MigrationCause::ClusterLost(cluster) => (wire::MigrationCause::ClusterLost, cluster.as_str()),
         MigrationCause::RoomAppeared(cluster) => (wire::MigrationCause::RoomAppeared, cluster.as_str()),
@@ -59,22 +52,12 @@ pub(super) fn from_wire(migration: wire::Migration) -> Result<Migration, Invalid
         state,
         started: wall(migration.started_ms),
         completed: migration.completed_ms.map(wall),
-        moves: migration
-            .moves
-            .into_iter()
-            .map(move_from_wire)
-            .collect::<Result<_, _>>()?,
+        moves: migration.moves.into_iter().map(move_from_wire).collect::<Result<_, _>>()?,
     })
 }
 
 fn move_to_wire(moved: &Move) -> wire::Move {
-    let Move {
-        workload,
-        id,
-        from,
-        to,
-        replicas,
-    } = moved;
+    let Move { workload, id, from, to, replicas } = moved;
     let place = |cluster: &Option<ClusterName>| cluster.as_ref().map(ToString::to_string).unwrap_or_default();
     wire::Move {
         workload: uid_to_wire(*workload),

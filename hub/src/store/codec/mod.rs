@@ -55,11 +55,9 @@ pub(crate) fn encode(record: &Record) -> Vec<u8> {
         Record::Federation(federation) => Row::Federation(federation::to_wire(federation)),
         Record::Policy(policy) => Row::Policy(policy::to_wire(policy)),
         Record::Workload(workload) => Row::Workload(workload::to_wire(workload)),
-        Record::Seat {
-            workload,
-            cluster,
-            seat,
-        } => Row::Seat(workload::seat_to_wire(*workload, cluster, seat)),
+        Record::Seat { workload, cluster, seat } => {
+            Row::Seat(workload::seat_to_wire(*workload, cluster, seat))
+        }
         Record::Object(object) => Row::Object(workload::object_to_wire(object)),
         Record::ObjectRow { object, cluster, row } => {
             Row::ObjectRow(workload::object_row_to_wire(*object, cluster, row))
@@ -76,9 +74,8 @@ pub(crate) fn encode(record: &Record) -> Vec<u8> {
 /// The record of a row.
 pub(crate) fn decode(found_under: &str, bytes: &[u8]) -> Result<Record, Invalid> {
     let row = wire::Record::decode(bytes).map_err(|error| Invalid(format!("not a record: {error}")))?;
-    let row = row
-        .record
-        .ok_or_else(|| Invalid("a record of a kind that this version does not know".to_owned()))?;
+    let row =
+        row.record.ok_or_else(|| Invalid("a record of a kind that this version does not know".to_owned()))?;
     let record = match row {
         Row::Federation(federation) => Record::Federation(federation::from_wire(federation)?),
         Row::Policy(policy) => Record::Policy(policy::from_wire(policy)?),

@@ -38,10 +38,7 @@ pub(super) fn known<E: TryFrom<i32>>(field: &str, value: i32) -> Result<E, Inval
 }
 
 pub(super) fn unknown(field: &str, value: i32) -> Invalid {
-    Invalid::new(
-        field,
-        format!("{value} is a value that this version does not know"),
-    )
+    Invalid::new(field, format!("{value} is a value that this version does not know"))
 }
 
 pub(super) fn wall(milliseconds: u64) -> WallTime {
@@ -57,16 +54,8 @@ pub(super) fn texts(texts: Vec<String>) -> Vec<Arc<str>> {
 }
 
 pub(super) fn id_to_wire(id: &WorkloadId) -> wire::WorkloadId {
-    let WorkloadId {
-        namespace,
-        kind,
-        name,
-    } = id;
-    wire::WorkloadId {
-        namespace: namespace.to_string(),
-        kind: kind.to_string(),
-        name: name.to_string(),
-    }
+    let WorkloadId { namespace, kind, name } = id;
+    wire::WorkloadId { namespace: namespace.to_string(), kind: kind.to_string(), name: name.to_string() }
 }
 
 pub(super) fn id(field: &str, id: Option<wire::WorkloadId>) -> Result<WorkloadId, Invalid> {
@@ -75,12 +64,7 @@ pub(super) fn id(field: &str, id: Option<wire::WorkloadId>) -> Result<WorkloadId
 }
 
 pub(super) fn object_key_to_wire(key: &ObjectKey) -> wire::ObjectKey {
-    let ObjectKey {
-        api_version,
-        kind,
-        namespace,
-        name,
-    } = key;
+    let ObjectKey { api_version, kind, namespace, name } = key;
     wire::ObjectKey {
         api_version: api_version.to_string(),
         kind: kind.to_string(),
@@ -114,17 +98,11 @@ pub(super) fn cause(cause: Option<wire::Cause>) -> Result<Option<Cause>, Invalid
 }
 
 pub(super) fn pod_to_wire(pod: &PodShape) -> wire::PodShape {
-    let PodShape {
-        requests,
-        node_selector,
-        tolerations,
-    } = pod;
+    let PodShape { requests, node_selector, tolerations } = pod;
     let selector = node_selector.iter();
     wire::PodShape {
         requests: Some(resources_to_wire(requests)),
-        node_selector: selector
-            .map(|(key, value)| (key.to_string(), value.to_string()))
-            .collect(),
+        node_selector: selector.map(|(key, value)| (key.to_string(), value.to_string())).collect(),
         tolerations: tolerations.iter().map(toleration_to_wire).collect(),
     }
 }
@@ -135,31 +113,18 @@ pub(super) fn pod(pod: Option<wire::PodShape>) -> Result<PodShape, Invalid> {
     Ok(PodShape {
         requests: resources(needed("pod.requests", pod.requests)?),
         node_selector: selector.map(|(key, value)| (key.into(), value.into())).collect(),
-        tolerations: pod
-            .tolerations
-            .into_iter()
-            .map(toleration)
-            .collect::<Result<_, _>>()?,
+        tolerations: pod.tolerations.into_iter().map(toleration).collect::<Result<_, _>>()?,
     })
 }
 
 fn resources_to_wire(resources: &Resources) -> wire::Resources {
-    let Resources {
-        cpu_millis,
-        memory_bytes,
-        ephemeral_bytes,
-        pods,
-        extended,
-    } = resources;
+    let Resources { cpu_millis, memory_bytes, ephemeral_bytes, pods, extended } = resources;
     wire::Resources {
         cpu_millis: *cpu_millis,
         memory_bytes: *memory_bytes,
         ephemeral_bytes: *ephemeral_bytes,
         pods: *pods,
-        extended: extended
-            .iter()
-            .map(|(name, amount)| (name.to_string(), *amount))
-            .collect(),
+        extended: extended.iter().map(|(name, amount)| (name.to_string(), *amount)).collect(),
     }
 }
 

@@ -12,18 +12,8 @@ use super::Invalid;
 use super::parts::{known, name, unknown};
 
 pub(super) fn to_wire(policy: &Policy) -> wire::Policy {
-    let Policy {
-        name,
-        placement,
-        lost_after,
-        max_unavailable,
-    } = policy;
-    let planner::Policy {
-        default,
-        clusters,
-        rebalance,
-        priority,
-    } = placement;
+    let Policy { name, placement, lost_after, max_unavailable } = policy;
+    let planner::Policy { default, clusters, rebalance, priority } = placement;
     let rebalance = match rebalance {
         Rebalance::Never => wire::Rebalance::Never,
         Rebalance::Gradual => wire::Rebalance::Gradual,
@@ -33,9 +23,7 @@ pub(super) fn to_wire(policy: &Policy) -> wire::Policy {
     wire::Policy {
         name: name.to_string(),
         default: default.map(rule_to_wire),
-        clusters: clusters
-            .map(|(cluster, rule)| (cluster.to_string(), rule_to_wire(*rule)))
-            .collect(),
+        clusters: clusters.map(|(cluster, rule)| (cluster.to_string(), rule_to_wire(*rule))).collect(),
         rebalance: rebalance.into(),
         priority: *priority,
         lost_after_ms: u64::try_from(lost_after.as_millis()).unwrap_or(u64::MAX),
@@ -69,11 +57,7 @@ pub(super) fn from_wire(policy: wire::Policy) -> Result<Policy, Invalid> {
 }
 
 fn rule_to_wire(rule: Rule) -> wire::Rule {
-    wire::Rule {
-        weight: rule.weight(),
-        min: rule.min(),
-        max: rule.max(),
-    }
+    wire::Rule { weight: rule.weight(), min: rule.min(), max: rule.max() }
 }
 
 fn rule_from_wire(field: &str, rule: wire::Rule) -> Result<Rule, Invalid> {

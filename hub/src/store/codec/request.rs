@@ -8,12 +8,7 @@ use super::Invalid;
 use super::parts::{id, id_to_wire, known, name, needed, object_key, object_key_to_wire, unknown, wall};
 
 pub(super) fn to_wire(request: &Request) -> wire::Request {
-    let Request {
-        id,
-        fingerprint,
-        at,
-        answer,
-    } = request;
+    let Request { id, fingerprint, at, answer } = request;
     let answer = match answer {
         Answer::Deployed(deployed) => wire::request::Answer::Deployed(deployed_to_wire(deployed)),
         Answer::WorkloadDeleted { pending_on } => {
@@ -24,12 +19,7 @@ pub(super) fn to_wire(request: &Request) -> wire::Request {
         Answer::RemovalsReleased(released) => wire::request::Answer::RemovalsReleased(*released),
         Answer::Done => wire::request::Answer::Done(wire::Done {}),
     };
-    wire::Request {
-        id: id.to_string(),
-        fingerprint: *fingerprint,
-        at_ms: at.0,
-        answer: Some(answer),
-    }
+    wire::Request { id: id.to_string(), fingerprint: *fingerprint, at_ms: at.0, answer: Some(answer) }
 }
 
 pub(super) fn from_wire(request: wire::Request) -> Result<Request, Invalid> {
@@ -38,30 +28,18 @@ pub(super) fn from_wire(request: wire::Request) -> Result<Request, Invalid> {
         wire::request::Answer::WorkloadDeleted(deleted) => {
             let clusters = deleted.pending_on.iter();
             Answer::WorkloadDeleted {
-                pending_on: clusters
-                    .map(|cluster| name("pending_on", cluster))
-                    .collect::<Result<_, _>>()?,
+                pending_on: clusters.map(|cluster| name("pending_on", cluster)).collect::<Result<_, _>>()?,
             }
         }
         wire::request::Answer::PolicyApplied(action) => Answer::PolicyApplied(action_from_wire(action)?),
         wire::request::Answer::RemovalsReleased(released) => Answer::RemovalsReleased(released),
         wire::request::Answer::Done(wire::Done {}) => Answer::Done,
     };
-    Ok(Request {
-        id: request.id.into(),
-        fingerprint: request.fingerprint,
-        at: wall(request.at_ms),
-        answer,
-    })
+    Ok(Request { id: request.id.into(), fingerprint: request.fingerprint, at: wall(request.at_ms), answer })
 }
 
 fn deployed_to_wire(deployed: &Deployed) -> wire::Deployed {
-    let Deployed {
-        workloads,
-        objects,
-        warnings,
-        dry_run,
-    } = deployed;
+    let Deployed { workloads, objects, warnings, dry_run } = deployed;
     wire::Deployed {
         workloads: workloads.iter().map(workload_to_wire).collect(),
         objects: objects.iter().map(object_key_to_wire).collect(),
@@ -73,29 +51,15 @@ fn deployed_to_wire(deployed: &Deployed) -> wire::Deployed {
 fn deployed_from_wire(deployed: wire::Deployed) -> Result<Deployed, Invalid> {
     let objects = deployed.objects.into_iter();
     Ok(Deployed {
-        workloads: deployed
-            .workloads
-            .into_iter()
-            .map(workload_from_wire)
-            .collect::<Result<_, _>>()?,
-        objects: objects
-            .map(|key| object_key("objects", Some(key)))
-            .collect::<Result<_, _>>()?,
+        workloads: deployed.workloads.into_iter().map(workload_from_wire).collect::<Result<_, _>>()?,
+        objects: objects.map(|key| object_key("objects", Some(key))).collect::<Result<_, _>>()?,
         warnings: deployed.warnings,
         dry_run: deployed.dry_run,
     })
 }
 
 fn workload_to_wire(workload: &DeployedWorkload) -> wire::DeployedWorkload {
-    let DeployedWorkload {
-        id,
-        action,
-        policy,
-        replicas,
-        placements,
-        pending,
-        reasons,
-    } = workload;
+    let DeployedWorkload { id, action, policy, replicas, placements, pending, reasons } = workload;
     let share = |(cluster, replicas): &(ClusterName, u32)| wire::Share {
         cluster: cluster.to_string(),
         replicas: *replicas,
@@ -118,11 +82,7 @@ fn workload_from_wire(workload: wire::DeployedWorkload) -> Result<DeployedWorklo
         action: action_from_wire(workload.action)?,
         policy: name("workloads.policy", &workload.policy)?,
         replicas: workload.replicas,
-        placements: workload
-            .placements
-            .into_iter()
-            .map(share)
-            .collect::<Result<_, _>>()?,
+        placements: workload.placements.into_iter().map(share).collect::<Result<_, _>>()?,
         pending: workload.pending,
         reasons: workload.reasons,
     })

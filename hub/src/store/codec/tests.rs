@@ -70,20 +70,11 @@ fn no_bytes_make_it_panic() {
 
 #[test]
 fn what_is_wrong_is_named() {
-    let seat = wire::Seat {
-        workload: vec![1, 2, 3],
-        cluster: "East".to_owned(),
-        ..wire::Seat::default()
-    };
+    let seat = wire::Seat { workload: vec![1, 2, 3], cluster: "East".to_owned(), ..wire::Seat::default() };
     let uid = seat.clone();
-    let name = wire::Seat {
-        workload: vec![0; 16],
-        ..seat
-    };
+    let name = wire::Seat { workload: vec![0; 16], ..seat };
     let error = |seat| {
-        let row = wire::Record {
-            record: Some(Row::Seat(seat)),
-        };
+        let row = wire::Record { record: Some(Row::Seat(seat)) };
         decode("seat/x", &row.encode_to_vec()).unwrap_err().to_string()
     };
     assert_eq!(error(uid), "workload: a UID has 16 bytes, not 3");
@@ -91,27 +82,15 @@ fn what_is_wrong_is_named() {
     let unknown = decode("x", &[]).unwrap_err().to_string();
     assert_eq!(unknown, "a record of a kind that this version does not know");
     let entry = wire::Record {
-        record: Some(Row::JournalEntry(wire::JournalEntry {
-            severity: 9,
-            ..wire::JournalEntry::default()
-        })),
+        record: Some(Row::JournalEntry(wire::JournalEntry { severity: 9, ..wire::JournalEntry::default() })),
     };
-    let error = decode("journal/0", &entry.encode_to_vec())
-        .unwrap_err()
-        .to_string();
+    let error = decode("journal/0", &entry.encode_to_vec()).unwrap_err().to_string();
     assert_eq!(error, "severity: 9 is a value that this version does not know");
 }
 
 /// At least one record of each kind, with nothing left at its default.
 fn samples() -> Vec<Record> {
-    let mut samples = vec![
-        federation(),
-        policy(),
-        workload(),
-        seat(),
-        cluster("east"),
-        migration(),
-    ];
+    let mut samples = vec![federation(), policy(), workload(), seat(), cluster("east"), migration()];
     samples.extend(objects());
     samples.extend(ends());
     samples.extend(requests());
@@ -253,9 +232,7 @@ fn objects() -> Vec<Record> {
     let row = Record::ObjectRow {
         object: Uid(3),
         cluster: name("east"),
-        row: ObjectRow {
-            generation: Generation(4),
-        },
+        row: ObjectRow { generation: Generation(4) },
     };
     vec![object, row]
 }
@@ -270,24 +247,13 @@ fn ends() -> Vec<Record> {
             cause,
         })
     };
-    let workload = Tombstoned::Workload {
-        workload: id(),
-        api_version: "apps/v1".into(),
-    };
-    vec![
-        ended(5, workload, Some(Cause::Command(11))),
-        ended(6, Tombstoned::Object(config_map()), None),
-    ]
+    let workload = Tombstoned::Workload { workload: id(), api_version: "apps/v1".into() };
+    vec![ended(5, workload, Some(Cause::Command(11))), ended(6, Tombstoned::Object(config_map()), None)]
 }
 
 fn requests() -> Vec<Record> {
     let request = |id: &str, answer| {
-        Record::Request(Request {
-            id: id.into(),
-            fingerprint: u64::MAX,
-            at: WallTime(3),
-            answer,
-        })
+        Record::Request(Request { id: id.into(), fingerprint: u64::MAX, at: WallTime(3), answer })
     };
     let deployed = Deployed {
         workloads: vec![DeployedWorkload {
@@ -305,12 +271,7 @@ fn requests() -> Vec<Record> {
     };
     vec![
         request("of mine", Answer::Deployed(deployed)),
-        request(
-            "one/more",
-            Answer::WorkloadDeleted {
-                pending_on: vec![name("east")],
-            },
-        ),
+        request("one/more", Answer::WorkloadDeleted { pending_on: vec![name("east")] }),
         request("p", Answer::PolicyApplied(Action::Unchanged)),
         request("r", Answer::RemovalsReleased(3)),
         request("done", Answer::Done),

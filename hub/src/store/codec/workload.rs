@@ -12,17 +12,8 @@ use super::parts::{
 };
 
 pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
-    let WorkloadRecord {
-        uid,
-        number,
-        created,
-        spec,
-        policy,
-        revision,
-        objects,
-        pending,
-        pending_reasons,
-    } = workload;
+    let WorkloadRecord { uid, number, created, spec, policy, revision, objects, pending, pending_reasons } =
+        workload;
     wire::Workload {
         uid: uid_to_wire(*uid),
         number: *number,
@@ -45,24 +36,14 @@ pub(super) fn from_wire(workload: wire::Workload) -> Result<WorkloadRecord, Inva
         spec: spec_from_wire(needed("spec", workload.spec)?)?,
         policy: name("policy", &workload.policy)?,
         revision: workload.revision,
-        objects: objects
-            .map(|object| uid("objects", object))
-            .collect::<Result<_, _>>()?,
+        objects: objects.map(|object| uid("objects", object)).collect::<Result<_, _>>()?,
         pending: workload.pending,
         pending_reasons: texts(workload.pending_reasons),
     })
 }
 
 fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
-    let WorkloadSpec {
-        id,
-        api_version,
-        replicas,
-        policy,
-        pod,
-        stateful,
-        manifest,
-    } = spec;
+    let WorkloadSpec { id, api_version, replicas, policy, pod, stateful, manifest } = spec;
     wire::WorkloadSpec {
         id: Some(id_to_wire(id)),
         api_version: api_version.to_string(),
@@ -88,13 +69,7 @@ fn spec_from_wire(spec: wire::WorkloadSpec) -> Result<WorkloadSpec, Invalid> {
 }
 
 pub(super) fn seat_to_wire(workload: Uid, cluster: &ClusterName, seat: &Seat) -> wire::Seat {
-    let Seat {
-        placed,
-        target,
-        generation,
-        manifest_generation,
-        cause,
-    } = seat;
+    let Seat { placed, target, generation, manifest_generation, cause } = seat;
     wire::Seat {
         workload: uid_to_wire(workload),
         cluster: cluster.to_string(),
@@ -121,12 +96,7 @@ pub(super) fn seat_from_wire(seat: wire::Seat) -> Result<Record, Invalid> {
 }
 
 pub(super) fn object_to_wire(object: &ObjectRecord) -> wire::Object {
-    let ObjectRecord {
-        uid,
-        key,
-        revision,
-        manifest,
-    } = object;
+    let ObjectRecord { uid, key, revision, manifest } = object;
     wire::Object {
         uid: uid_to_wire(*uid),
         key: Some(object_key_to_wire(key)),
@@ -146,36 +116,21 @@ pub(super) fn object_from_wire(object: wire::Object) -> Result<ObjectRecord, Inv
 
 pub(super) fn object_row_to_wire(object: Uid, cluster: &ClusterName, row: &ObjectRow) -> wire::ObjectRow {
     let ObjectRow { generation } = row;
-    wire::ObjectRow {
-        object: uid_to_wire(object),
-        cluster: cluster.to_string(),
-        generation: generation.0,
-    }
+    wire::ObjectRow { object: uid_to_wire(object), cluster: cluster.to_string(), generation: generation.0 }
 }
 
 pub(super) fn object_row_from_wire(row: wire::ObjectRow) -> Result<Record, Invalid> {
     Ok(Record::ObjectRow {
         object: uid("object", &row.object)?,
         cluster: name("cluster", &row.cluster)?,
-        row: ObjectRow {
-            generation: Generation(row.generation),
-        },
+        row: ObjectRow { generation: Generation(row.generation) },
     })
 }
 
 pub(super) fn ended_to_wire(ended: &Ended) -> wire::Ended {
-    let Ended {
-        uid,
-        what,
-        since,
-        held_by,
-        cause,
-    } = ended;
+    let Ended { uid, what, since, held_by, cause } = ended;
     let what = match what {
-        Tombstoned::Workload {
-            workload,
-            api_version,
-        } => wire::ended::What::Workload(wire::EndedWorkload {
+        Tombstoned::Workload { workload, api_version } => wire::ended::What::Workload(wire::EndedWorkload {
             id: Some(id_to_wire(workload)),
             api_version: api_version.to_string(),
         }),
@@ -186,9 +141,7 @@ pub(super) fn ended_to_wire(ended: &Ended) -> wire::Ended {
         uid: uid_to_wire(*uid),
         what: Some(what),
         since_ms: since.0,
-        held_by: held_by
-            .map(|(cluster, told)| (cluster.to_string(), told.0))
-            .collect(),
+        held_by: held_by.map(|(cluster, told)| (cluster.to_string(), told.0)).collect(),
         cause: cause.map(cause_to_wire),
     }
 }

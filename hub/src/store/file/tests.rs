@@ -33,16 +33,7 @@ fn an_older_leadership_changes_nothing() {
     let mut batch = Batch::default();
     batch.put(&cluster("east", 2));
     let error = store.commit(Epoch(6), &batch).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StoreError::Fenced {
-                stored: Epoch(7),
-                own: Epoch(6)
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Fenced { stored: Epoch(7), own: Epoch(6) }), "{error}");
     assert_eq!(store.load().unwrap(), [cluster("east", 1)]);
 }
 
@@ -77,29 +68,15 @@ fn a_store_that_was_half_made_is_made_again() {
 fn files_that_are_no_store_are_refused_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(FILE);
-    for content in [
-        &b""[..],
-        b"x",
-        b"not a store at all",
-        &[0; 100_000],
-        b"redb\x1a\x0a\xa9\x0d\x0a",
-    ] {
+    for content in [&b""[..], b"x", b"not a store at all", &[0; 100_000], b"redb\x1a\x0a\xa9\x0d\x0a"] {
         fs::write(&path, content).unwrap();
         let error = Store::open(folder.path()).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
         let message = error.to_string();
-        assert!(
-            message.contains("hub.redb") && message.contains("restore the file"),
-            "{message}"
-        );
+        assert!(message.contains("hub.redb") && message.contains("restore the file"), "{message}");
     }
     fs::remove_file(&path).unwrap();
-    Database::create(&path)
-        .unwrap()
-        .begin_write()
-        .unwrap()
-        .commit()
-        .unwrap();
+    Database::create(&path).unwrap().begin_write().unwrap().commit().unwrap();
     let message = Store::open(folder.path()).unwrap_err().to_string();
     assert!(message.contains("a redb file, but no hub's"), "{message}");
 }
@@ -109,25 +86,11 @@ fn a_newer_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let write = store.database.begin_write().unwrap();
-    write
-        .open_table(META)
-        .unwrap()
-        .insert(META_FORMAT, FORMAT + 1)
-        .unwrap();
+    write.open_table(META).unwrap().insert(META_FORMAT, FORMAT + 1).unwrap();
     write.commit().unwrap();
     drop(store);
     let error = Store::open(folder.path()).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StoreError::Format {
-                found: 2,
-                known: 1,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Format { found: 2, known: 1, .. }), "{error}");
 }
 
 #[test]
@@ -135,17 +98,10 @@ fn a_row_that_is_no_record_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let write = store.database.begin_write().unwrap();
-    write
-        .open_table(RECORDS)
-        .unwrap()
-        .insert("cluster/east", &b"\x0a\x03ab"[..])
-        .unwrap();
+    write.open_table(RECORDS).unwrap().insert("cluster/east", &b"\x0a\x03ab"[..]).unwrap();
     write.commit().unwrap();
     let message = store.load().unwrap_err().to_string();
-    assert!(
-        message.contains("table \"records\", key \"cluster/east\""),
-        "{message}"
-    );
+    assert!(message.contains("table \"records\", key \"cluster/east\""), "{message}");
 }
 
 /// Every bit of the file that matters is covered by a checksum, so damage is found and not believed. A flip in

@@ -1,0 +1,26 @@
+//! Who may use the admin services.
+
+use godwit_certs::Identity;
+use godwit_rt::serve::Peer;
+use tonic::{Request, Status};
+
+/// Lets operators pass, by their certificates alone.
+#[expect(clippy::result_large_err, reason = "the signature is tonic's")]
+pub(super) fn operators_only(request: Request<()>) -> Result<Request<()>, Status> {
+    match &Peer::of(&request)?.identity {
+        Identity::Admin { .. } => Ok(request),
+        identity @ (Identity::Agent { .. } | Identity::Hub) => Err(Status::permission_denied(format!(
+            "the admin services are for operators, and this certificate says {identity}: use one of an operator, \
+             spiffe://godwit/admin/NAME"
+        ))),
+    }
+}
+
+/// The operator's name, for the log of what operators do.
+pub(super) fn operator<T>(request: &Request<T>) -> String {
+    match Peer::of(request).map(|peer| &peer.identity) {
+        Ok(Identity::Admin { name }) => name.to_string(),
+        // The guard lets nobody else come so far.
+        Ok(Identity::Agent { .. } | Identity::Hub) | Err(_) => String::new(),
+    }
+}

@@ -1,0 +1,99 @@
+//! `ClusterService`.
+
+use std::ops::Bound;
+
+use godwit_common::ClusterName;
+use godwit_hub_core::{Answer, Command};
+use godwit_proto::v1;
+use godwit_proto::v1::cluster_service_server::ClusterService;
+use tonic::{Request, Response, Status};
+
+use super::page::Page;
+use super::watch::{Change, Watched};
+use super::{Admin, access, convert, fields, refusal};
+
+#[tonic::async_trait]
+impl ClusterService for Admin {
+    type WatchClustersStream = Watched<v1::WatchClustersResponse>;
+
+    async fn list_clusters(
+        &self,
+        request: Request<v1::ListClustersRequest>,
+    ) -> Result<Response<v1::ListClustersResponse>, Status> {
+        let request = request.into_inner();
+        let page = Page::new("clusters", request.page_size, &request.page_token)?;
+        let after = page.after.as_deref().map(str::parse::<ClusterName>).transpose();
+        let from = after.map_err(|_| Page::bad_token())?.map_or(Bound::Unbounded, Bound::Excluded);
+        let view = self.driver.view();
+        let clusters = view.clusters.range((from, Bound::Unbounded));
+        let (items, next_page_token) =
+            page.fill(clusters.map(|(name, cluster)| (name.to_string(), convert::cluster(cluster))));
+        Ok(Response::new(v1::ListClustersResponse { items, next_page_token }))
+    }
+
+    async fn get_cluster(
+        &self,
+        request: Request<v1::GetClusterRequest>,
+    ) -> Result<Response<v1::GetClusterResponse>, Status> {
+        let name: ClusterName = fields::name("name", &request.get_ref().name)?;
+        let view = self.driver.view();
+        let cluster = view.clusters.get(&name).ok_or_else(|| {
+            Status::not_found(format!("cluster {name} is not a member; ListClusters names those that are"))
+        })?;
+        Ok(Response::new(v1::GetClusterResponse { cluster: Some(convert::cluster(cluster)) }))
+    }
+
+    async fn watch_clusters(
+        &self,
+        request: Request<v1::WatchClustersRequest>,
+    ) -> Result<Response<Self::WatchClustersStream>, Status> {
+        let wanted: Option<ClusterName> = match request.get_ref().name.as_str() {
+            "" => None,
+            name => Some(fields::name("name", name)?),
+        };
+        self.watch(
+            |view| &view.clusters,
+            move |change| {
+                let (cluster, removed) = match change {
+                    Change::Initial(cluster) | Change::Now(cluster) => (cluster, false),
+                    Change::Gone(cluster) => (cluster, true),
+                };
+                let is_wanted = wanted.as_ref().is_none_or(|wanted| *wanted == cluster.name);
+                is_wanted.then(|| v1::WatchClustersResponse {
+                    cluster: Some(match removed {
+                        false => convert::cluster(cluster),
+                        true => v1::Cluster { name: cluster.name.to_string(), ..v1::Cluster::default() },
+                    }),
+                    removed,
+                })
+            },
+        )
+    }
+
+    async fn confirm_removal(
+        &self,
+        request: Request<v1::ConfirmRemovalRequest>,
+    ) -> Result<Response<v1::ConfirmRemovalResponse>, Status> {
+        let operator = access::operator(&request);
+        let cluster: ClusterName = fields::name("name", &request.get_ref().name)?;
+        tracing::info!(operator, %cluster, "an operator confirms removals");
+        match self.carry_out(Command::ConfirmRemoval { cluster }).await? {
+            Answer::RemovalsReleased(released) => Ok(Response::new(v1::ConfirmRemovalResponse { released })),
+            other => Err(refusal::mismatched(&other)),
+        }
+    }
+
+    async fn delete_cluster(
+        &self,
+        request: Request<v1::DeleteClusterRequest>,
+    ) -> Result<Response<v1::DeleteClusterResponse>, Status> {
+        let operator = access::operator(&request);
+        let cluster: ClusterName = fields::name("name", &request.get_ref().name)?;
+        let force = request.get_ref().force;
+        tracing::info!(operator, %cluster, force, "an operator deletes a cluster");
+        match self.carry_out(Command::DeleteCluster { cluster, force }).await? {
+            Answer::Done => Ok(Response::new(v1::DeleteClusterResponse {})),
+            other => Err(refusal::mismatched(&other)),
+        }
+    }
+}

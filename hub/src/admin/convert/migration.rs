@@ -1,0 +1,74 @@
+//! Migrations.
+
+use godwit_common::ClusterName;
+use godwit_hub_core::{Migration, MigrationCause, MigrationState, MigrationView, Move};
+use godwit_proto::v1;
+
+use super::timestamp;
+
+pub(in crate::admin) fn migration(view: &MigrationView) -> v1::Migration {
+    let MigrationView { migration, replicas, replicas_ready } = view;
+    let Migration { id, cause, state, started, completed, moves } = migration;
+    let (cause, cluster, message) = told(cause);
+    let state = match state {
+        MigrationState::Running => "Running",
+        MigrationState::Completed => "Completed",
+    };
+    v1::Migration {
+        id: id.to_string(),
+        cause: cause.to_owned(),
+        cluster: cluster.map(ToString::to_string).unwrap_or_default(),
+        state: state.to_owned(),
+        started: Some(timestamp(*started)),
+        completed: completed.map(timestamp),
+        replicas: *replicas,
+        replicas_ready: *replicas_ready,
+        moves: moves.iter().map(moved).collect(),
+        message,
+    }
+}
+
+/// A cause in one word, its cluster, and a sentence for people.
+fn told(cause: &MigrationCause) -> (&'static str, Option<&ClusterName>, String) {
+    match cause {
+        MigrationCause::ClusterLost(cluster) => {
+            let message = format!("cluster {cluster} was lost: its replicas are replaced elsewhere");
+            ("ClusterLost", Some(cluster), message)
+        }
+        MigrationCause::RoomAppeared(cluster) => {
+            let message = format!("room appeared in cluster {cluster} for pending replicas");
+            ("Capacity", Some(cluster), message)
+        }
+        MigrationCause::PolicyChanged(policy) => {
+            let message = format!("policy {policy} changed");
+            ("PolicyChange", None, message)
+        }
+        MigrationCause::Rebalance(policy) => {
+            let message = format!("policy {policy} moves replicas towards its own division");
+            ("Rebalance", None, message)
+        }
+        MigrationCause::ClusterDeleted(cluster) => {
+            let message = format!("cluster {cluster} was deleted from the federation");
+            ("ClusterDeleted", Some(cluster), message)
+        }
+    }
+}
+
+fn moved(moved: &Move) -> v1::Move {
+    let Move {
+        workload: _, // The life; people know it by name.
+        id,
+        from,
+        to,
+        replicas,
+    } = moved;
+    let place = |cluster: &Option<ClusterName>| cluster.as_ref().map(ToString::to_string).unwrap_or_default();
+    v1::Move {
+        namespace: id.namespace.to_string(),
+        kind: id.kind.to_string(),
+        name: id.name.to_string(),
+        from: place(from),
+        to: place(to),
+        replicas: *replicas,
+    }
+}

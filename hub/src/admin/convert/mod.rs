@@ -1,0 +1,38 @@
+//! Views as messages, and messages as the machine's values.
+
+mod cluster;
+mod event;
+mod migration;
+mod plan;
+mod policy;
+mod workload;
+
+use std::sync::Arc;
+
+use godwit_common::WallTime;
+use prost_types::Timestamp;
+
+pub(super) use cluster::cluster;
+pub(super) use event::event;
+pub(super) use migration::migration;
+pub(super) use plan::plan;
+pub(super) use policy::{policy, policy_from_wire};
+pub(super) use workload::{action, deployed, deployed_workload, removed_workload, workload};
+
+pub(super) fn timestamp(time: WallTime) -> Timestamp {
+    let nanos = (time.0 % 1_000) * 1_000_000;
+    Timestamp {
+        seconds: i64::try_from(time.0 / 1_000).unwrap_or(i64::MAX),
+        // Below a thousand million.
+        nanos: i32::try_from(nanos).unwrap_or(0),
+    }
+}
+
+/// Counts are 32 bits wide, so that they are numbers in JSON; no real one comes near.
+pub(super) fn count(number: impl TryInto<u32>) -> u32 {
+    number.try_into().unwrap_or(u32::MAX)
+}
+
+fn texts(texts: &[Arc<str>]) -> Vec<String> {
+    texts.iter().map(ToString::to_string).collect()
+}

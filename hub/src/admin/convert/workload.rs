@@ -1,0 +1,108 @@
+//! Workloads, and what a deployment came to.
+
+use godwit_common::{ClusterName, ObjectKey, PolicyName, WorkloadId};
+use godwit_hub_core::{Action, Deployed, DeployedWorkload, PlacementView, WorkloadView};
+use godwit_proto::v1;
+
+use super::{texts, timestamp};
+
+pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
+    let WorkloadView {
+        id,
+        uid,
+        replicas,
+        ready,
+        pending,
+        pending_reasons,
+        policy,
+        revision,
+        placements,
+        possible_over_run,
+        deleting,
+        deletion_pending_on,
+        objects,
+        problems,
+        created,
+    } = view;
+    v1::Workload {
+        uid: uid.to_string(),
+        replicas: *replicas,
+        ready: *ready,
+        pending: *pending,
+        pending_reasons: texts(pending_reasons),
+        policy: policy.as_ref().map(PolicyName::to_string).unwrap_or_default(),
+        revision: *revision,
+        placements: placements.iter().map(placement).collect(),
+        possible_over_run: *possible_over_run,
+        deleting: *deleting,
+        deletion_pending_on: deletion_pending_on.iter().map(ClusterName::to_string).collect(),
+        objects: objects.clone(),
+        problems: problems.clone(),
+        created: Some(timestamp(*created)),
+        ..identity(id)
+    }
+}
+
+/// A workload that is gone: only who it was.
+pub(in crate::admin) fn removed_workload(view: &WorkloadView) -> v1::Workload {
+    v1::Workload { uid: view.uid.to_string(), ..identity(&view.id) }
+}
+
+fn identity(id: &WorkloadId) -> v1::Workload {
+    let WorkloadId { namespace, kind, name } = id;
+    v1::Workload {
+        namespace: namespace.to_string(),
+        kind: kind.to_string(),
+        name: name.to_string(),
+        ..v1::Workload::default()
+    }
+}
+
+fn placement(view: &PlacementView) -> v1::Placement {
+    let PlacementView { cluster, target, sent, observed, ready, reason, live } = view;
+    v1::Placement {
+        cluster: cluster.to_string(),
+        target: *target,
+        sent: *sent,
+        observed: *observed,
+        ready: *ready,
+        reason: reason.to_string(),
+        live: *live,
+    }
+}
+
+pub(in crate::admin) fn deployed(deployed: Deployed) -> v1::DeployResponse {
+    let Deployed { workloads, objects, warnings, dry_run } = deployed;
+    v1::DeployResponse {
+        workloads: workloads.into_iter().map(deployed_workload).collect(),
+        objects: objects.iter().map(ObjectKey::to_string).collect(),
+        warnings,
+        dry_run,
+    }
+}
+
+pub(in crate::admin) fn deployed_workload(workload: DeployedWorkload) -> v1::DeployedWorkload {
+    let DeployedWorkload { id, action: done, policy, replicas, placements, pending, reasons } = workload;
+    let share =
+        |(cluster, replicas): (ClusterName, u32)| v1::Share { cluster: cluster.to_string(), replicas };
+    v1::DeployedWorkload {
+        namespace: id.namespace.to_string(),
+        kind: id.kind.to_string(),
+        name: id.name.to_string(),
+        action: action(done).to_owned(),
+        policy: policy.to_string(),
+        replicas,
+        placements: placements.into_iter().map(share).collect(),
+        pending,
+        reasons,
+    }
+}
+
+/// As `kubectl apply` says it.
+pub(in crate::admin) fn action(action: Action) -> &'static str {
+    match action {
+        Action::Created => "created",
+        Action::Configured => "configured",
+        Action::Unchanged => "unchanged",
+    }
+}

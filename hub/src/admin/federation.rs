@@ -1,0 +1,69 @@
+//! `FederationService`.
+
+use godwit_hub_core::{Answer, Command, Freeze, FreezeCause};
+use godwit_proto::v1;
+use godwit_proto::v1::federation_service_server::FederationService;
+use tonic::{Request, Response, Status};
+
+use super::convert::{count, timestamp};
+use super::{Admin, access, refusal};
+use crate::driver::View;
+
+#[tonic::async_trait]
+impl FederationService for Admin {
+    async fn get_federation(
+        &self,
+        _: Request<v1::GetFederationRequest>,
+    ) -> Result<Response<v1::GetFederationResponse>, Status> {
+        let federation = Some(federation(&self.driver.view()));
+        Ok(Response::new(v1::GetFederationResponse { federation }))
+    }
+
+    async fn confirm_freeze(
+        &self,
+        request: Request<v1::ConfirmFreezeRequest>,
+    ) -> Result<Response<v1::ConfirmFreezeResponse>, Status> {
+        tracing::info!(operator = access::operator(&request), "an operator confirms the freeze");
+        match self.carry_out(Command::ConfirmFreeze).await? {
+            Answer::Done => Ok(Response::new(v1::ConfirmFreezeResponse {})),
+            other => Err(refusal::mismatched(&other)),
+        }
+    }
+
+    async fn release_freeze(
+        &self,
+        request: Request<v1::ReleaseFreezeRequest>,
+    ) -> Result<Response<v1::ReleaseFreezeResponse>, Status> {
+        tracing::info!(operator = access::operator(&request), "an operator releases the freeze");
+        match self.carry_out(Command::ReleaseFreeze).await? {
+            Answer::Done => Ok(Response::new(v1::ReleaseFreezeResponse {})),
+            other => Err(refusal::mismatched(&other)),
+        }
+    }
+}
+
+fn federation(view: &View) -> v1::Federation {
+    let (federation, totals) = (&view.federation, view.totals);
+    v1::Federation {
+        uid: federation.uid.to_string(),
+        epoch: federation.epoch.0,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        clusters: count(view.clusters.len()),
+        clusters_ready: count(totals.clusters_ready),
+        workloads: count(view.workloads.len()),
+        replicas: count(totals.replicas),
+        ready: count(totals.ready),
+        pending: count(totals.pending),
+        freeze: federation.freeze.as_ref().map(freeze),
+        alarms: federation.alarms.clone(),
+    }
+}
+
+fn freeze(freeze: &Freeze) -> v1::Freeze {
+    let Freeze { cause, since, message } = freeze;
+    let cause = match cause {
+        FreezeCause::MassLoss => "MassLoss",
+        FreezeCause::NewerHistory => "HigherEpoch",
+    };
+    v1::Freeze { cause: cause.to_owned(), message: message.to_string(), since: Some(timestamp(*since)) }
+}

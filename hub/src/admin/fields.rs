@@ -1,0 +1,65 @@
+//! Fields of requests, checked.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use godwit_common::{NameError, WorkloadId};
+use godwit_hub_core::MigrationId;
+use godwit_manifest::MAX_REPLICAS;
+use tonic::Status;
+
+/// As in Kubernetes.
+pub(super) const DEFAULT_NAMESPACE: &str = "default";
+const DEFAULT_KIND: &str = "Deployment";
+
+/// A field that is not what it must be.
+pub(super) fn invalid(field: &str, problem: impl Display) -> Status {
+    Status::invalid_argument(format!("{field}: {problem}"))
+}
+
+/// A name that is needed.
+pub(super) fn name<T: FromStr<Err = NameError>>(field: &str, text: &str) -> Result<T, Status> {
+    if text.is_empty() {
+        return Err(invalid(field, "it is empty: write the name"));
+    }
+    text.parse().map_err(|error| invalid(field, error))
+}
+
+/// The namespace that a request means.
+pub(super) fn namespace(text: &str) -> Result<&str, Status> {
+    let namespace = or(text, DEFAULT_NAMESPACE);
+    WorkloadId::new(namespace, DEFAULT_KIND, "name").map_err(|error| invalid("namespace", error))?;
+    Ok(namespace)
+}
+
+/// The workload that a request means.
+pub(super) fn workload(namespace: &str, kind: &str, name: &str) -> Result<WorkloadId, Status> {
+    if name.is_empty() {
+        return Err(invalid("name", "it is empty: write the workload's name"));
+    }
+    // The error says which of the three it is about.
+    WorkloadId::new(or(namespace, DEFAULT_NAMESPACE), or(kind, DEFAULT_KIND), name)
+        .map_err(|error| Status::invalid_argument(error.to_string()))
+}
+
+/// A total.
+pub(super) fn replicas(value: i64) -> Result<u32, Status> {
+    let fits = u32::try_from(value).ok().filter(|value| *value <= MAX_REPLICAS);
+    fits.ok_or_else(|| {
+        invalid("replicas", format!("{value} is out of range: it must be from 0 to {MAX_REPLICAS}"))
+    })
+}
+
+/// A migration, as it is shown: `m-12`.
+pub(super) fn migration(text: &str) -> Result<MigrationId, Status> {
+    let number = text.strip_prefix("m-").and_then(|number| number.parse().ok());
+    let wrong = || {
+        let shown: String = text.chars().take(80).collect();
+        invalid("id", format!("{shown:?} is not a migration's id: write one such as m-12"))
+    };
+    number.map(MigrationId).ok_or_else(wrong)
+}
+
+fn or<'a>(text: &'a str, default: &'a str) -> &'a str {
+    if text.is_empty() { default } else { text }
+}

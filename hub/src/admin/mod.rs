@@ -1,0 +1,75 @@
+//! The operators' door: the admin services of `godwit.v1`. Questions are answered from the driver's view, commands go
+//! through its queue. Requests become checked values here, or a status that names the field, the value and the remedy.
+
+mod access;
+mod clusters;
+mod convert;
+mod deploy;
+mod events;
+mod federation;
+mod fields;
+mod migrations;
+mod page;
+mod plans;
+mod policies;
+mod refusal;
+mod watch;
+mod workloads;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use godwit_proto::v1::cluster_service_server::ClusterServiceServer;
+use godwit_proto::v1::event_service_server::EventServiceServer;
+use godwit_proto::v1::federation_service_server::FederationServiceServer;
+use godwit_proto::v1::migration_service_server::MigrationServiceServer;
+use godwit_proto::v1::plan_service_server::PlanServiceServer;
+use godwit_proto::v1::policy_service_server::PolicyServiceServer;
+use godwit_proto::v1::workload_service_server::WorkloadServiceServer;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tonic::service::RoutesBuilder;
+use tonic::service::interceptor::InterceptedService;
+
+use crate::driver::Handle;
+
+/// All admin services: they share everything.
+#[derive(Clone)]
+pub(crate) struct Admin {
+    driver: Handle,
+    watches: Arc<Semaphore>,
+    stop: CancellationToken,
+    /// For policies that do not say.
+    lost_after: Duration,
+}
+
+impl Admin {
+    /// At most `watches` at once; all of them end with `stop`.
+    pub(crate) fn new(driver: Handle, watches: usize, lost_after: Duration, stop: CancellationToken) -> Self {
+        Self { driver, watches: Arc::new(Semaphore::new(watches)), stop, lost_after }
+    }
+
+    /// Adds the services, each behind the same guard, taking messages up to `message_bytes`.
+    pub(crate) fn add_to(&self, routes: &mut RoutesBuilder, message_bytes: usize) {
+        // Answers are bounded by their pages, so the codec's bound would only add a second, later error.
+        macro_rules! add {
+            ($($server:ident),*) => {
+                $(
+                    let server = $server::new(self.clone())
+                        .max_decoding_message_size(message_bytes)
+                        .max_encoding_message_size(usize::MAX);
+                    routes.add_service(InterceptedService::new(server, access::operators_only));
+                )*
+            };
+        }
+        add!(
+            ClusterServiceServer,
+            EventServiceServer,
+            FederationServiceServer,
+            MigrationServiceServer,
+            PlanServiceServer,
+            PolicyServiceServer,
+            WorkloadServiceServer
+        );
+    }
+}

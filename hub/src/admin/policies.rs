@@ -1,0 +1,78 @@
+//! `PolicyService`.
+
+use std::ops::Bound;
+
+use godwit_common::PolicyName;
+use godwit_hub_core::{Answer, Command};
+use godwit_proto::v1;
+use godwit_proto::v1::policy_service_server::PolicyService;
+use tonic::{Request, Response, Status};
+
+use super::page::Page;
+use super::{Admin, access, convert, fields, refusal};
+
+#[tonic::async_trait]
+impl PolicyService for Admin {
+    async fn apply_policy(
+        &self,
+        request: Request<v1::ApplyPolicyRequest>,
+    ) -> Result<Response<v1::ApplyPolicyResponse>, Status> {
+        let operator = access::operator(&request);
+        let v1::ApplyPolicyRequest { policy, dry_run } = request.into_inner();
+        let policy =
+            policy.ok_or_else(|| fields::invalid("policy", "it is missing: give a name and a spec"))?;
+        let name: PolicyName = fields::name("policy.name", &policy.name)?;
+        let policy = convert::policy_from_wire("policy", name.clone(), policy.spec, self.lost_after)?;
+        tracing::info!(operator, policy = %name, dry_run, "an operator applies a policy");
+        let command = Command::ApplyPolicy { policy: policy.clone(), dry_run };
+        let action = match self.carry_out(command).await? {
+            Answer::PolicyApplied(action) => convert::action(action).to_owned(),
+            other => return Err(refusal::mismatched(&other)),
+        };
+        let users = self.driver.view().policies.get(&name).map_or(0, |known| known.workloads);
+        Ok(Response::new(v1::ApplyPolicyResponse { policy: Some(convert::policy(&policy, users)), action }))
+    }
+
+    async fn list_policies(
+        &self,
+        request: Request<v1::ListPoliciesRequest>,
+    ) -> Result<Response<v1::ListPoliciesResponse>, Status> {
+        let request = request.into_inner();
+        let page = Page::new("policies", request.page_size, &request.page_token)?;
+        let after = page.after.as_deref().map(str::parse::<PolicyName>).transpose();
+        let from = after.map_err(|_| Page::bad_token())?.map_or(Bound::Unbounded, Bound::Excluded);
+        let view = self.driver.view();
+        let policies = view.policies.range((from, Bound::Unbounded));
+        let (items, next_page_token) = page.fill(
+            policies.map(|(name, known)| (name.to_string(), convert::policy(&known.policy, known.workloads))),
+        );
+        Ok(Response::new(v1::ListPoliciesResponse { items, next_page_token }))
+    }
+
+    async fn get_policy(
+        &self,
+        request: Request<v1::GetPolicyRequest>,
+    ) -> Result<Response<v1::GetPolicyResponse>, Status> {
+        let name: PolicyName = fields::name("name", &request.get_ref().name)?;
+        let view = self.driver.view();
+        let known = view.policies.get(&name).ok_or_else(|| {
+            Status::not_found(format!("policy {name} does not exist; ListPolicies names those that do"))
+        })?;
+        Ok(Response::new(v1::GetPolicyResponse {
+            policy: Some(convert::policy(&known.policy, known.workloads)),
+        }))
+    }
+
+    async fn delete_policy(
+        &self,
+        request: Request<v1::DeletePolicyRequest>,
+    ) -> Result<Response<v1::DeletePolicyResponse>, Status> {
+        let operator = access::operator(&request);
+        let name: PolicyName = fields::name("name", &request.get_ref().name)?;
+        tracing::info!(operator, policy = %name, "an operator deletes a policy");
+        match self.carry_out(Command::DeletePolicy { name }).await? {
+            Answer::Done => Ok(Response::new(v1::DeletePolicyResponse {})),
+            other => Err(refusal::mismatched(&other)),
+        }
+    }
+}

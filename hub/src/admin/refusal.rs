@@ -1,0 +1,38 @@
+//! Refusals as statuses.
+
+use godwit_hub_core::{Answer, Command, Refused, RefusedKind};
+use tonic::Status;
+
+use super::Admin;
+use crate::driver::Gone;
+
+impl Admin {
+    /// Carries a command out.
+    pub(super) async fn carry_out(&self, command: Command) -> Result<Answer, Status> {
+        let answer = self.driver.command(command).await.map_err(stopping)?;
+        answer.map_err(refused)
+    }
+}
+
+/// The driver has ended.
+pub(super) fn stopping(_: Gone) -> Status {
+    Status::unavailable("the hub is stopping: try again in a moment")
+}
+
+/// An answer that does not belong to the command.
+pub(super) fn mismatched(answer: &Answer) -> Status {
+    Status::internal(format!(
+        "the machine answered another command: {answer:?}; this is a fault of godwit-hub"
+    ))
+}
+
+fn refused(refused: Refused) -> Status {
+    let Refused { kind, message } = refused;
+    match kind {
+        RefusedKind::InvalidArgument => Status::invalid_argument(message),
+        RefusedKind::NotFound => Status::not_found(message),
+        RefusedKind::AlreadyExists => Status::already_exists(message),
+        RefusedKind::FailedPrecondition => Status::failed_precondition(message),
+        RefusedKind::ResourceExhausted => Status::resource_exhausted(message),
+    }
+}

@@ -1,0 +1,126 @@
+//! Watches: what there is, then what changes. A watcher is given the difference between the view it has seen and the
+//! newest one, so a slow one misses what lay between and nothing queues up for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imbl::OrdMap;
+use imbl::ordmap::DiffItem;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::SendTimeoutError;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Response, Status};
+
+use super::Admin;
+use crate::driver::View;
+
+/// Messages on their way to one watcher's connection.
+const OUTGOING_MAX: usize = 16;
+/// A watcher that takes nothing for so long is given up.
+const STALL_MAX: Duration = Duration::from_secs(30);
+
+/// The stream of a watch.
+pub(super) type Watched<M> = ReceiverStream<Result<M, Status>>;
+
+/// What became of a thing since the watcher last heard of it.
+pub(super) enum Change<'a, V> {
+    /// It was there when the watch began.
+    Initial(&'a V),
+    /// It is new, or other than it was.
+    Now(&'a V),
+    /// It is gone; this is what it was.
+    Gone(&'a V),
+}
+
+impl Admin {
+    /// Watches one part of the view. `message` says what the watcher hears of a change, if anything.
+    pub(super) fn watch<K, V, M>(
+        &self,
+        part: fn(&View) -> &OrdMap<K, Arc<V>>,
+        message: impl Fn(Change<'_, V>) -> Option<M> + Send + 'static,
+    ) -> Result<Response<Watched<M>>, Status>
+    where
+        K: Ord + Clone + Send + Sync + 'static,
+        V: PartialEq + Send + Sync + 'static,
+        M: Send + 'static,
+    {
+        let slot = Arc::clone(&self.watches).try_acquire_owned().map_err(|_| {
+            Status::resource_exhausted(
+                "the hub serves as many watches as it may: end one, or raise limits.watches",
+            )
+        })?;
+        let (outgoing, stream) = mpsc::channel(OUTGOING_MAX);
+        let admin = self.clone();
+        tokio::spawn(async move {
+            admin.feed(part, message, outgoing).await;
+            drop(slot);
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    async fn feed<K, V, M>(
+        self,
+        part: fn(&View) -> &OrdMap<K, Arc<V>>,
+        message: impl Fn(Change<'_, V>) -> Option<M>,
+        outgoing: mpsc::Sender<Result<M, Status>>,
+    ) where
+        K: Ord + Clone,
+        V: PartialEq,
+    {
+        // Kept free for the last word, which must not wait behind what is not read.
+        let Ok(last_word) = outgoing.clone().reserve_owned().await else {
+            return;
+        };
+        let mut views = self.driver.views();
+        let mut seen = None;
+        let status = loop {
+            let view = views.borrow_and_update().clone();
+            let now = part(&view);
+            for change in changes(seen.as_ref(), now, &message) {
+                match outgoing.send_timeout(Ok(change), STALL_MAX).await {
+                    Ok(()) => {}
+                    Err(SendTimeoutError::Closed(_)) => return,
+                    Err(SendTimeoutError::Timeout(_)) => {
+                        last_word.send(Err(too_slow()));
+                        return;
+                    }
+                }
+            }
+            seen = Some(now.clone());
+            tokio::select! {
+                changed = views.changed() => if changed.is_err() {
+                    break stopping();
+                },
+                () = self.stop.cancelled() => break stopping(),
+                () = outgoing.closed() => return,
+            }
+        };
+        last_word.send(Err(status));
+    }
+}
+
+fn changes<K: Ord + Clone, V: PartialEq, M>(
+    seen: Option<&OrdMap<K, Arc<V>>>,
+    now: &OrdMap<K, Arc<V>>,
+    message: impl Fn(Change<'_, V>) -> Option<M>,
+) -> Vec<M> {
+    let Some(seen) = seen else {
+        return now.values().filter_map(|value| message(Change::Initial(value))).collect();
+    };
+    let differences = seen.diff(now).filter_map(|item| match item {
+        DiffItem::Add(_, value) | DiffItem::Update { new: (_, value), .. } => message(Change::Now(value)),
+        DiffItem::Remove(_, value) => message(Change::Gone(value)),
+    });
+    differences.collect()
+}
+
+fn stopping() -> Status {
+    Status::unavailable("the hub is stopping: watch again in a moment")
+}
+
+fn too_slow() -> Status {
+    Status::resource_exhausted(format!(
+        "the watch is ended, because nothing was read for {} s: watch again, which begins with what is there then",
+        STALL_MAX.as_secs()
+    ))
+}

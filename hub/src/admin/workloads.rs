@@ -1,0 +1,153 @@
+//! `WorkloadService`, but for what a deployment is made of.
+
+use std::ops::Bound;
+
+use godwit_common::{Uid, WorkloadId};
+use godwit_hub_core::{Answer, Command};
+use godwit_proto::v1;
+use godwit_proto::v1::workload_service_server::WorkloadService;
+use tonic::{Request, Response, Status};
+
+use super::page::Page;
+use super::watch::{Change, Watched};
+use super::{Admin, access, convert, deploy, fields, refusal};
+use crate::driver::WorkloadKey;
+
+#[tonic::async_trait]
+impl WorkloadService for Admin {
+    type WatchWorkloadsStream = Watched<v1::WatchWorkloadsResponse>;
+
+    async fn deploy(
+        &self,
+        request: Request<v1::DeployRequest>,
+    ) -> Result<Response<v1::DeployResponse>, Status> {
+        let operator = access::operator(&request);
+        let deploy = deploy::read(request.into_inner(), self.lost_after).await?;
+        tracing::info!(
+            operator,
+            request_id = %deploy.request_id,
+            workloads = deploy.application.workloads.len(),
+            dry_run = deploy.dry_run,
+            "an operator deploys"
+        );
+        match self.carry_out(Command::Deploy(deploy)).await? {
+            Answer::Deployed(deployed) => Ok(Response::new(convert::deployed(deployed))),
+            other => Err(refusal::mismatched(&other)),
+        }
+    }
+
+    async fn scale_workload(
+        &self,
+        request: Request<v1::ScaleWorkloadRequest>,
+    ) -> Result<Response<v1::ScaleWorkloadResponse>, Status> {
+        let operator = access::operator(&request);
+        let v1::ScaleWorkloadRequest { namespace, kind, name, replicas, dry_run } = request.into_inner();
+        let workload = fields::workload(&namespace, &kind, &name)?;
+        let replicas = fields::replicas(replicas)?;
+        tracing::info!(operator, %workload, replicas, dry_run, "an operator scales a workload");
+        let command = Command::Scale { workload, replicas, dry_run };
+        match self.carry_out(command).await? {
+            Answer::Deployed(deployed) => {
+                let workload = deployed.workloads.into_iter().next().map(convert::deployed_workload);
+                Ok(Response::new(v1::ScaleWorkloadResponse { workload }))
+            }
+            other => Err(refusal::mismatched(&other)),
+        }
+    }
+
+    async fn delete_workload(
+        &self,
+        request: Request<v1::DeleteWorkloadRequest>,
+    ) -> Result<Response<v1::DeleteWorkloadResponse>, Status> {
+        let operator = access::operator(&request);
+        let v1::DeleteWorkloadRequest { namespace, kind, name } = request.get_ref();
+        let workload = fields::workload(namespace, kind, name)?;
+        tracing::info!(operator, %workload, "an operator deletes a workload");
+        match self.carry_out(Command::DeleteWorkload { workload }).await? {
+            Answer::WorkloadDeleted { pending_on } => {
+                let deletion_pending_on = pending_on.iter().map(ToString::to_string).collect();
+                Ok(Response::new(v1::DeleteWorkloadResponse { deletion_pending_on }))
+            }
+            other => Err(refusal::mismatched(&other)),
+        }
+    }
+
+    async fn list_workloads(
+        &self,
+        request: Request<v1::ListWorkloadsRequest>,
+    ) -> Result<Response<v1::ListWorkloadsResponse>, Status> {
+        let request = request.into_inner();
+        let page = Page::new("workloads", request.page_size, &request.page_token)?;
+        let from = match &page.after {
+            Some(key) => Bound::Excluded(from_text(key).ok_or_else(Page::bad_token)?),
+            None => Bound::Unbounded,
+        };
+        let wanted = wanted_namespace(&request.namespace)?;
+        let view = self.driver.view();
+        let workloads = view.workloads.range::<_, WorkloadKey>((from, Bound::Unbounded));
+        let workloads = workloads.filter(|((id, _), _)| wanted.is_none_or(|wanted| *wanted == *id.namespace));
+        let (items, next_page_token) =
+            page.fill(workloads.map(|(key, workload)| (to_text(key), convert::workload(workload))));
+        Ok(Response::new(v1::ListWorkloadsResponse { items, next_page_token }))
+    }
+
+    async fn get_workload(
+        &self,
+        request: Request<v1::GetWorkloadRequest>,
+    ) -> Result<Response<v1::GetWorkloadResponse>, Status> {
+        let v1::GetWorkloadRequest { namespace, kind, name } = request.get_ref();
+        let id = fields::workload(namespace, kind, name)?;
+        let view = self.driver.view();
+        let workload = view.workload(&id).ok_or_else(|| not_deployed(&id))?;
+        Ok(Response::new(v1::GetWorkloadResponse { workload: Some(convert::workload(workload)) }))
+    }
+
+    async fn watch_workloads(
+        &self,
+        request: Request<v1::WatchWorkloadsRequest>,
+    ) -> Result<Response<Self::WatchWorkloadsStream>, Status> {
+        let v1::WatchWorkloadsRequest { namespace, name } = request.into_inner();
+        wanted_namespace(&namespace)?;
+        self.watch(
+            |view| &view.workloads,
+            move |change| {
+                let (workload, removed) = match change {
+                    Change::Initial(workload) | Change::Now(workload) => (workload, false),
+                    Change::Gone(workload) => (workload, true),
+                };
+                let is = |wanted: &str, value: &str| wanted.is_empty() || wanted == value;
+                let is_wanted = is(&namespace, &workload.id.namespace) && is(&name, &workload.id.name);
+                is_wanted.then(|| v1::WatchWorkloadsResponse {
+                    workload: Some(match removed {
+                        false => convert::workload(workload),
+                        true => convert::removed_workload(workload),
+                    }),
+                    removed,
+                })
+            },
+        )
+    }
+}
+
+pub(super) fn not_deployed(id: &WorkloadId) -> Status {
+    Status::not_found(format!("{id} is not deployed; ListWorkloads names what is"))
+}
+
+/// A filter that could never match is a mistake.
+fn wanted_namespace(text: &str) -> Result<Option<&str>, Status> {
+    match text {
+        "" => Ok(None),
+        text => fields::namespace(text).map(Some),
+    }
+}
+
+fn to_text((id, uid): &WorkloadKey) -> String {
+    format!("{}/{}/{}/{uid}", id.namespace, id.kind, id.name)
+}
+
+fn from_text(text: &str) -> Option<WorkloadKey> {
+    let mut parts = text.split('/');
+    let id = WorkloadId::new(parts.next()?, parts.next()?, parts.next()?).ok()?;
+    let uid: Uid = parts.next()?.parse().ok()?;
+    parts.next().is_none().then_some((id, uid))
+}
