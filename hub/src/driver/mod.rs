@@ -54,7 +54,7 @@ pub(crate) enum Input {
 
 /// Why there is no driver, or no longer.
 #[derive(Debug, thiserror::Error)]
-pub enum DriverError {
+pub(crate) enum DriverError {
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),

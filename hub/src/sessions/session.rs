@@ -103,8 +103,8 @@ fn say(end: End, cluster: &ClusterName, address: SocketAddr, outbox: &Outbox) {
         End::Over | End::Stopping => {}
         End::Broken(problem) => {
             tracing::warn!(%cluster, %address, problem, "an agent broke the protocol: its session ends");
-            let message =
-                format!("{problem}; this is a fault of the agent or of something in between").into();
+            let shown: String = problem.chars().take(PROBLEM_SHOWN).collect();
+            let message = format!("{shown}; this is a fault of the agent or of something in between").into();
             outbox.push(Down::Refusal(Refusal {
                 code: RefusalCode::Protocol,
                 message,

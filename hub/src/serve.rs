@@ -1,0 +1,127 @@
+//! The hub as a process: everything checked, then opened, then served, and ended in order.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use godwit_proto::v1::agent_service_server::AgentServiceServer;
+use godwit_rt::atomic_file;
+use godwit_rt::serve::serve;
+use godwit_rt::shutdown;
+use godwit_rt::tls::{ServerTls, TlsFiles};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::{Routes, RoutesBuilder};
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::admin::Admin;
+use crate::args::Args;
+use crate::config::{Settings, Tls};
+use crate::driver::{self, Handle};
+use crate::sessions::Agents;
+
+/// The whole of the server, as health calls it.
+const SERVER: &str = "";
+
+/// Serves until a signal, or until the driver fails.
+pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
+    let stop = shutdown::on_signals().context("signals cannot be received")?;
+    if args.exit_with_stdin {
+        shutdown::exit_with_stdin(&stop);
+    }
+    let tls = open_tls(&settings.tls)?;
+    let (listener, address) = bind(&settings.listen).await?;
+    let core = settings.federation.core();
+    let seed =
+        getrandom::u64().map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
+    let (driver, mut running) = driver::start(core, settings.data_dir.clone(), seed).await?;
+    let (reporter, routes) = routes(&settings, &driver, &stop).await?;
+    let server =
+        tokio::spawn(serve(listener, Arc::clone(&tls), routes, settings.limits.server(), stop.clone()));
+    tokio::spawn(tls.watch(stop.clone()));
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving agents and operators");
+    announce(address, args.ready_file.as_deref())?;
+    let failed = tokio::select! {
+        () = stop.cancelled() => None,
+        result = running.ended() => Some(result),
+    };
+    reporter.set_service_status(SERVER, ServingStatus::NotServing).await;
+    let result = match failed {
+        Some(result) => result,
+        None => {
+            driver.stop().await;
+            running.ended().await
+        }
+    };
+    stop.cancel();
+    // It cuts what does not end within limits.drain_timeout.
+    let served = server.await;
+    result?;
+    served.context("serving panicked; this is a fault of godwit-hub")?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Reads the certificates, as [`run`] would.
+pub(crate) fn open_tls(tls: &Tls) -> anyhow::Result<Arc<ServerTls>> {
+    let Tls { ca, certificate, key } = tls.clone();
+    ServerTls::server(TlsFiles { ca, certificate, key }).context("the settings under tls do not work")
+}
+
+async fn bind(listen: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!("listen = {listen:?} cannot be bound: choose a free port, or stop what holds it")
+    })?;
+    let address = listener.local_addr().context("the bound address is unknown")?;
+    Ok((listener, address))
+}
+
+/// Everything on the one port: agents, operators, health and reflection. The last two are open to every certificate
+/// that the authorities have signed.
+async fn routes(
+    settings: &Settings,
+    driver: &Handle,
+    stop: &CancellationToken,
+) -> anyhow::Result<(HealthReporter, Routes)> {
+    let limits = &settings.limits;
+    let mut routes = RoutesBuilder::default();
+    let agents = Agents::new(driver.clone(), limits.sessions as usize, stop.clone());
+    let agents = AgentServiceServer::new(agents)
+        .max_decoding_message_size(limits.agent_message_bytes as usize)
+        // The messages' own bounds are tighter.
+        .max_encoding_message_size(usize::MAX);
+    routes.add_service(agents);
+    let lost_after = settings.federation.lost_after.0;
+    let admin = Admin::new(driver.clone(), limits.watches as usize, lost_after, stop.clone());
+    admin.add_to(&mut routes, limits.admin_message_bytes as usize);
+    let (reporter, health) = tonic_health::server::health_reporter();
+    // The driver has loaded the store, or we would not be here.
+    reporter.set_service_status(SERVER, ServingStatus::Serving).await;
+    routes.add_service(health);
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(godwit_proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    routes.add_service(reflection().build_v1().context("the protocol's description is broken")?);
+    routes.add_service(reflection().build_v1alpha().context("the protocol's description is broken")?);
+    Ok((reporter, routes.routes()))
+}
+
+/// Says where the hub listens, for whoever started it: the port may have been 0.
+fn announce(address: SocketAddr, file: Option<&Path>) -> anyhow::Result<()> {
+    if let Some(path) = file {
+        atomic_file::write(path, format!("{address}\n").as_bytes(), atomic_file::PUBLIC)
+            .with_context(|| format!("--ready-file {} cannot be written", path.display()))?;
+    }
+    // A closed standard output is nobody's loss.
+    let _ = writeln!(std::io::stdout(), "godwit-hub ready {address}");
+    Ok(())
+}
+
+/// How long the runtime's own tasks may take to end after everything else has.
+pub(crate) const RUNTIME_END: Duration = Duration::from_secs(2);
