@@ -11,7 +11,7 @@ use crate::options::Config;
 use crate::store::{NAMESPACES, Part};
 
 /// The release of the simulated kubelets.
-const KUBELET: &str = "v1.33.0";
+const KUBELET: &str = "v1.32.0";
 /// What each node offers besides what the options say.
 const EPHEMERAL_STORAGE: &str = "100Gi";
 

@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::kinds::{Kind, Registry};
 
 /// The release of Kubernetes that is imitated.
-const RELEASE: (&str, &str, &str) = ("1", "33", "v1.33.0");
+const RELEASE: (&str, &str, &str) = ("1", "32", "v1.32.0");
 
 pub(super) fn version() -> Value {
     json!({
