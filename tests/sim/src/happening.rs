@@ -1,0 +1,89 @@
+//! Everything that can happen in the world, as data in its queue.
+
+use std::sync::Arc;
+
+use godwit_agent_core as agent;
+use godwit_common::ObjectKey;
+use godwit_hub_core as hub;
+
+use crate::net::Way;
+
+/// One agent: the number of its cluster, and its number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AgentId {
+    /// Which cluster.
+    pub cluster: usize,
+    /// Which of its agents.
+    pub agent: usize,
+}
+
+/// A watch of one life of an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WatchKey {
+    /// Which agent.
+    pub agent: usize,
+    /// Which life of it.
+    pub life: u64,
+    /// What it calls the watch.
+    pub watch: agent::WatchId,
+}
+
+/// Something that happens at a moment. What names a life is void once that life is over.
+#[derive(Debug)]
+pub enum Happening {
+    /// A hub starts.
+    HubStarts(usize),
+    /// The deadline of a hub has come.
+    HubTick { hub: usize, life: u64 },
+    /// A hub hears something.
+    HubHears { hub: usize, life: u64, event: Box<hub::Event> },
+    /// A stalled hub runs on.
+    HubResumes { hub: usize, life: u64 },
+    /// The store of a hub has made a batch durable.
+    HubCommits { hub: usize, life: u64 },
+    /// A hub that was asked to end has ended.
+    HubEnds { hub: usize, life: u64 },
+    /// An agent starts.
+    AgentStarts(AgentId),
+    /// The deadline of an agent has come.
+    AgentTick { agent: AgentId, life: u64, at: u64 },
+    /// An agent hears something.
+    AgentHears { agent: AgentId, life: u64, event: Box<agent::Event> },
+    /// Something may have arrived.
+    Deliver { session: u64, way: Way },
+    /// The transport of an agent looks whether its peer still answers.
+    Keepalive { session: u64 },
+    /// A call arrives at the API server of a cluster. It does so even if its caller is no more.
+    CallArrives { agent: AgentId, life: u64, op: agent::OpId, call: Box<agent::Call> },
+    /// A watch may have something to show.
+    WatchShows { cluster: usize, watch: WatchKey },
+    /// The controllers of a cluster look at a workload.
+    Reconcile { cluster: usize, key: ObjectKey },
+    /// The scheduler of a cluster looks at the pods without a node.
+    Schedule { cluster: usize },
+    /// A pod has started.
+    PodStarts { cluster: usize, pod: Arc<str> },
+    /// A pod's grace is over.
+    PodEnds { cluster: usize, pod: Arc<str> },
+    /// The next accident.
+    Accident,
+    /// An accident is over.
+    Mend(Mend),
+    /// The operator's next wish.
+    Operate,
+}
+
+/// What is put right when an accident is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mend {
+    /// A link is whole again one way.
+    Link(AgentId, Way),
+    /// A link is fast again.
+    Fast(AgentId),
+    /// The API server answers again.
+    Api(usize),
+    /// A dead cluster comes back.
+    Cluster(usize),
+    /// A pod is ready again.
+    Pod { cluster: usize, pod: Arc<str> },
+}

@@ -1,0 +1,232 @@
+//! What must be so after every step, whatever goes wrong. Each file watches one thing; all of them go by what the hub
+//! was told and what it wrote and said, never by what it believes.
+
+mod fence;
+mod placement;
+mod removal;
+mod room;
+mod shrink;
+mod wire;
+mod witness;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use godwit_common::{ClusterName, Digest, Epoch, Generation, Uid};
+use godwit_hub_core::{Effect, Freeze, FreezeCause, Hub, Key, MigrationCause, Record, Seat};
+
+use crate::hub_process::Step;
+use crate::member::Deed;
+use witness::Witness;
+
+/// Records by key, as a hub's machine has them: those of steps that are not durable yet included.
+pub type Records = BTreeMap<Key, Record>;
+
+/// Watches over every step of every hub, and every deed in a member.
+#[derive(Debug, Default)]
+pub struct Checker {
+    hubs: BTreeMap<usize, Watched>,
+    /// Lives whose end was ever durable.
+    ended: BTreeSet<Uid>,
+    /// What was said under each authority.
+    said: BTreeMap<(ClusterName, Epoch, Generation), Digest>,
+    /// A scenario takes a store away, or lets two hubs speak: a hub may find that it is behind.
+    pub histories_may_fork: bool,
+    /// What was seen, so that a run can tell whether it has shown anything.
+    pub seen: Seen,
+}
+
+/// How often something was seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Steps of hubs.
+    pub steps: u64,
+    /// Loss decisions.
+    pub losses: u64,
+    /// Targets that were lowered for a workload that lives on.
+    pub shrinks: u64,
+    /// Objects removed by tombstones.
+    pub removals: u64,
+    /// Freezes.
+    pub freezes: u64,
+    /// Targets that were raised, and checked against the room.
+    pub starts: u64,
+    /// Starts of hubs.
+    pub restarts: u64,
+}
+
+/// What is known of one hub.
+#[derive(Debug, Default)]
+struct Watched {
+    records: Records,
+    witness: Witness,
+}
+
+/// A seat before and after a step.
+#[derive(Debug)]
+struct SeatChange {
+    workload: Uid,
+    cluster: ClusterName,
+    before: Seat,
+    after: Seat,
+}
+
+impl Checker {
+    /// A hub has started from its store.
+    pub fn hub_started(&mut self, hub: usize, core: &mut Hub, store: &Records, effects: &[Effect]) {
+        let watched = Watched {
+            records: store.clone(),
+            witness: Witness::default(),
+        };
+        self.seen.restarts += 1;
+        self.hubs.insert(hub, watched);
+        self.hub_stepped(hub, core, &Step { event: None, effects });
+    }
+
+    /// A hub has made a step.
+    pub fn hub_stepped(&mut self, hub: usize, core: &mut Hub, step: &Step<'_>) {
+        let Some(Watched { records, witness }) = self.hubs.get_mut(&hub) else {
+            return;
+        };
+        self.seen.steps += 1;
+        if let Some(event) = step.event {
+            witness.hear(event);
+        }
+        witness.closed(step.effects);
+        let seats = write(records, step.effects);
+        self.seen.count(step.effects, &seats);
+        placement::check(records, step.effects);
+        placement::check_views(core);
+        removal::check_zeros(&seats);
+        shrink::check(records, witness, &seats);
+        room::check(records, witness, &seats);
+        wire::check_order(step.effects);
+        wire::check(records, witness, step.effects, &mut self.said);
+        witness.spoken(step);
+        if !self.histories_may_fork {
+            check_history(step.effects);
+        }
+    }
+
+    /// A batch of a hub has become durable.
+    pub fn hub_committed(&mut self, store: &Records) {
+        placement::check_all(store);
+        self.ended.extend(store.keys().filter_map(|key| match key {
+            Key::Ended(uid) => Some(*uid),
+            Key::Federation | Key::Policy(_) | Key::Workload(_) | Key::Seat(..) | Key::Object(_) => None,
+            Key::ObjectRow(..) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_) | Key::Request(_) => None,
+        }));
+    }
+
+    /// An agent has changed something in its member.
+    pub fn member_did(&mut self, cluster: &ClusterName, deed: &Deed) {
+        fence::check(cluster, deed);
+        if removal::check(cluster, deed, &self.ended) {
+            self.seen.removals += 1;
+        }
+    }
+}
+
+impl Seen {
+    /// Adds what another world has seen.
+    pub fn add(&mut self, other: Seen) {
+        self.steps += other.steps;
+        self.losses += other.losses;
+        self.shrinks += other.shrinks;
+        self.removals += other.removals;
+        self.freezes += other.freezes;
+        self.starts += other.starts;
+        self.restarts += other.restarts;
+    }
+
+    fn count(&mut self, effects: &[Effect], seats: &[SeatChange]) {
+        for effect in effects {
+            match effect {
+                Effect::Put(Record::Migration(migration)) if migration.completed.is_none() => {
+                    self.losses += u64::from(matches!(migration.cause, MigrationCause::ClusterLost(_)));
+                }
+                Effect::Put(Record::Federation(federation)) if federation.freeze.is_some() => self.freezes += 1,
+                Effect::Put(_) | Effect::Delete(_) => {}
+                Effect::Send { .. } | Effect::Close { .. } | Effect::Answer { .. } => {}
+            }
+        }
+        let (lowered, raised): (Vec<_>, Vec<_>) = seats
+            .iter()
+            .filter(|seat| seat.before.target != seat.after.target)
+            .partition(|seat| seat.after.target < seat.before.target);
+        self.shrinks += lowered.len() as u64;
+        self.starts += raised.len() as u64;
+    }
+}
+
+/// Writes what a step puts and deletes; returns the seats of living workloads that it changed.
+fn write(records: &mut Records, effects: &[Effect]) -> Vec<SeatChange> {
+    let mut changes = Vec::new();
+    for effect in effects {
+        match effect {
+            Effect::Put(Record::Seat {
+                workload,
+                cluster,
+                seat,
+            }) => {
+                let key = Key::Seat(*workload, cluster.clone());
+                let record = effect_record(effect);
+                let before = records.insert(key, record).and_then(seat_of).unwrap_or_default();
+                changes.push(SeatChange {
+                    workload: *workload,
+                    cluster: cluster.clone(),
+                    before,
+                    after: seat.clone(),
+                });
+            }
+            Effect::Put(Record::Journal(_)) | Effect::Delete(Key::Journal(_)) => {}
+            Effect::Put(record) => {
+                records.insert(record.key(), record.clone());
+            }
+            Effect::Delete(key) => {
+                records.remove(key);
+            }
+            Effect::Send { .. } | Effect::Close { .. } | Effect::Answer { .. } => {}
+        }
+    }
+    changes.retain(|change| records.contains_key(&Key::Workload(change.workload)));
+    changes
+}
+
+fn effect_record(effect: &Effect) -> Record {
+    match effect {
+        Effect::Put(record) => record.clone(),
+        Effect::Delete(_) | Effect::Send { .. } | Effect::Close { .. } | Effect::Answer { .. } => {
+            unreachable!("only what is put is a record")
+        }
+    }
+}
+
+fn seat_of(record: Record) -> Option<Seat> {
+    if let Record::Seat { seat, .. } = record {
+        return Some(seat);
+    }
+    None
+}
+
+/// The seats of a workload.
+fn seats_of(records: &Records, uid: Uid) -> impl Iterator<Item = (&ClusterName, &Seat)> {
+    let from = Key::Seat(uid, "0".parse().expect("a valid name, below or equal to every other"));
+    records.range(from..).map_while(move |(key, record)| match (key, record) {
+        (Key::Seat(workload, cluster), Record::Seat { seat, .. }) if *workload == uid => Some((cluster, seat)),
+        _ => None,
+    })
+}
+
+/// A hub that alone writes its store, before it speaks, never hears of a later history than its own (S10).
+fn check_history(effects: &[Effect]) {
+    for effect in effects {
+        if let Effect::Put(Record::Federation(federation)) = effect
+            && let Some(Freeze { cause, message, .. }) = &federation.freeze
+        {
+            assert!(
+                *cause != FreezeCause::NewerHistory,
+                "S10: the only hub there is believes that another one has spoken: {message}"
+            );
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! I1, S14: placed + pending = wanted, for every workload, in the records and in what is shown.
+
+use std::collections::BTreeSet;
+
+use godwit_common::Uid;
+use godwit_hub_core::{Effect, Hub, Key, Record, Subject};
+
+use super::{Records, seats_of};
+
+/// After a step, for what it wrote.
+pub(super) fn check(records: &Records, effects: &[Effect]) {
+    let touched = effects.iter().filter_map(|effect| match effect {
+        Effect::Put(record) => uid_of(&record.key()),
+        Effect::Delete(key) => uid_of(key),
+        Effect::Send { .. } | Effect::Close { .. } | Effect::Answer { .. } => None,
+    });
+    let touched: BTreeSet<Uid> = touched.collect();
+    touched.into_iter().for_each(|uid| adds_up(records, uid));
+}
+
+/// For everything, as after a commit.
+pub(super) fn check_all(records: &Records) {
+    records.keys().filter_map(uid_of).for_each(|uid| adds_up(records, uid));
+}
+
+/// For what is shown.
+pub(super) fn check_views(core: &mut Hub) {
+    for subject in core.changes() {
+        let Subject::Workload(uid) = subject else { continue };
+        let Some(view) = core.workload(uid) else { continue };
+        let placed: u32 = view.placements.iter().map(|row| row.target).sum();
+        assert!(
+            placed + view.pending == view.replicas,
+            "I1: {} is shown with {placed} placed and {} pending of {}",
+            view.id,
+            view.pending,
+            view.replicas
+        );
+        assert!(
+            view.pending == 0 || !view.pending_reasons.is_empty(),
+            "S14: {} of {} are pending without a reason",
+            view.pending,
+            view.id
+        );
+    }
+}
+
+fn adds_up(records: &Records, uid: Uid) {
+    let Some(Record::Workload(workload)) = records.get(&Key::Workload(uid)) else {
+        return;
+    };
+    let placed: u32 = seats_of(records, uid).map(|(_, seat)| seat.placed).sum();
+    let (pending, wanted) = (workload.pending, workload.spec.replicas);
+    assert!(
+        placed + pending == wanted,
+        "I1: {} has {placed} placed and {pending} pending of {wanted}",
+        workload.spec.id
+    );
+}
+
+fn uid_of(key: &Key) -> Option<Uid> {
+    match key {
+        Key::Workload(uid) | Key::Seat(uid, _) => Some(*uid),
+        Key::Federation | Key::Policy(_) | Key::Object(_) | Key::ObjectRow(..) | Key::Ended(_) => None,
+        Key::Cluster(_) | Key::Migration(_) | Key::Journal(_) | Key::Request(_) => None,
+    }
+}

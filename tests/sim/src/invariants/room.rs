@@ -1,0 +1,56 @@
+//! I8, S15: no room is counted twice. Whenever a step lets a cluster have more, all that is on its way there fits into
+//! what the cluster reported as free.
+
+use std::collections::BTreeSet;
+
+use godwit_common::{ClusterName, Resources};
+use godwit_hub_core::{Key, Record, Seat};
+
+use super::witness::Witness;
+use super::{Records, SeatChange};
+
+/// After a step of a hub.
+pub(super) fn check(records: &Records, witness: &Witness, seats: &[SeatChange]) {
+    let more = |seat: &&SeatChange| occupied(&seat.after) > occupied(&seat.before);
+    let clusters: BTreeSet<&ClusterName> = seats.iter().filter(more).map(|seat| &seat.cluster).collect();
+    for cluster in clusters {
+        check_cluster(records, witness, cluster);
+    }
+}
+
+fn check_cluster(records: &Records, witness: &Witness, cluster: &ClusterName) {
+    let Some(told) = witness.reports(cluster) else {
+        panic!("S14: {cluster}, which the hub cannot see, is given more");
+    };
+    let mut free = Resources::default();
+    for class in told.capacity.iter().flat_map(|capacity| &capacity.classes) {
+        add(&mut free, &class.free, u64::from(class.nodes));
+    }
+    let mut demand = Resources::default();
+    for (key, record) in records {
+        let (Key::Seat(uid, name), Record::Seat { seat, .. }) = (key, record) else {
+            continue;
+        };
+        let Some(Record::Workload(workload)) = records.get(&Key::Workload(*uid)) else {
+            continue;
+        };
+        if name == cluster {
+            let on_the_way = occupied(seat).saturating_sub(told.bound(*uid));
+            add(&mut demand, &workload.spec.pod.requests, u64::from(on_the_way));
+        }
+    }
+    assert!(
+        demand.cpu_millis <= free.cpu_millis && demand.pods <= free.pods && demand.memory_bytes <= free.memory_bytes,
+        "I8: {cluster} has {free:?} free, and {demand:?} is on its way there"
+    );
+}
+
+fn occupied(seat: &Seat) -> u32 {
+    seat.placed.max(seat.target)
+}
+
+fn add(sum: &mut Resources, each: &Resources, times: u64) {
+    sum.cpu_millis += each.cpu_millis * times;
+    sum.memory_bytes += each.memory_bytes * times;
+    sum.pods += each.pods * times;
+}

@@ -1,0 +1,59 @@
+//! I4, S20: no step takes ready replicas below what is wanted, less what the policy allows; and no step lowers anything
+//! in a cluster that the hub cannot see (S5, S11).
+
+use std::collections::BTreeSet;
+
+use godwit_common::Uid;
+use godwit_hub_core::{Key, Record};
+
+use super::witness::Witness;
+use super::{Records, SeatChange, seats_of};
+
+/// After a step of a hub.
+pub(super) fn check(records: &Records, witness: &Witness, seats: &[SeatChange]) {
+    let lowered: Vec<&SeatChange> = seats
+        .iter()
+        .filter(|seat| seat.after.target < seat.before.target)
+        .collect();
+    for seat in &lowered {
+        assert!(
+            witness.reports(&seat.cluster).is_some(),
+            "S20: {} was lowered from {} to {} in {}, which the hub cannot see",
+            seat.workload,
+            seat.before.target,
+            seat.after.target,
+            seat.cluster
+        );
+    }
+    let workloads: BTreeSet<Uid> = lowered.iter().map(|seat| seat.workload).collect();
+    for uid in workloads {
+        check_workload(records, witness, uid, seats);
+    }
+}
+
+fn check_workload(records: &Records, witness: &Witness, uid: Uid, changes: &[SeatChange]) {
+    let Some(Record::Workload(workload)) = records.get(&Key::Workload(uid)) else {
+        return;
+    };
+    let unavailable = match records.get(&Key::Policy(workload.policy.clone())) {
+        Some(Record::Policy(policy)) => policy.max_unavailable,
+        _ => 0,
+    };
+    let needed = workload.spec.replicas.saturating_sub(unavailable);
+    let (mut before, mut after) = (0, 0);
+    for (cluster, seat) in seats_of(records, uid) {
+        let Some(told) = witness.reports(cluster) else { continue };
+        let change = changes
+            .iter()
+            .find(|change| change.workload == uid && change.cluster == *cluster);
+        let target_before = change.map_or(seat.target, |change| change.before.target);
+        // A copy that was told to stop counts no longer, gone or not.
+        before += told.ready(uid).min(target_before);
+        after += told.ready(uid).min(seat.target);
+    }
+    assert!(
+        after >= before.min(needed),
+        "I4: {} had {before} ready, {needed} are needed, and a step leaves {after}",
+        workload.spec.id
+    );
+}

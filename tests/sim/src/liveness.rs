@@ -1,0 +1,202 @@
+//! What must come about once everything is put right: the second phase of every run. Each condition says what is
+//! missing, so that a run that does not converge says why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use godwit_common::link::{ObjectTarget, WorkloadTarget};
+use godwit_common::{ClusterName, Digest, Uid};
+use godwit_hub_core::{ClusterRecord, ClusterState, Key, MigrationState, Policy, Record, Seat, WorkloadRecord};
+use godwit_planner::Rebalance;
+
+use crate::member::Member;
+use crate::world::World;
+
+impl World {
+    /// What is not yet as it shall be; nothing once the federation has settled.
+    pub fn unsettled(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        let store = &self.hubs[0].store;
+        if self.hubs[0].core.is_none() {
+            return vec!["the hub does not run".to_owned()];
+        }
+        for (key, record) in store {
+            match record {
+                Record::Federation(federation) if federation.freeze.is_some() => {
+                    missing.push("failover is frozen".to_owned());
+                }
+                Record::Ended(ended) => missing.push(format!("{:?} is not gone everywhere", ended.what)),
+                Record::Migration(migration) if migration.state == MigrationState::Running => {
+                    missing.push(format!("{} is not completed", migration.id));
+                }
+                Record::Workload(workload) => self.check_workload(workload, &mut missing),
+                Record::Cluster(cluster) => self.check_cluster(cluster, &mut missing),
+                Record::Seat { seat, .. } if seat.target != seat.placed => {
+                    missing.push(format!("{key:?}: told {} of {}", seat.target, seat.placed));
+                }
+                Record::Federation(_) | Record::Migration(_) | Record::Seat { .. } => {}
+                Record::Policy(_) | Record::Object(_) | Record::ObjectRow { .. } => {}
+                Record::Journal(_) | Record::Request(_) => {}
+            }
+        }
+        missing
+    }
+
+    fn check_cluster(&self, record: &ClusterRecord, missing: &mut Vec<String>) {
+        let name = &record.name;
+        let view = self.hubs[0].core.as_ref().and_then(|core| core.cluster(name));
+        let state = view.map(|view| view.state);
+        if state != Some(ClusterState::Ready) {
+            missing.push(format!("{name} is {state:?}"));
+        }
+        let Some(member) = self.members.iter().find(|member| member.name == *name) else {
+            return;
+        };
+        let held = member.fence.as_ref().map(|fence| (fence.record.fence.generation, fence.record.digest));
+        let wanted = (record.generation, self.digest(name));
+        if held != Some(wanted) && wanted.0.0 > 0 {
+            missing.push(format!("{name} holds {held:?}, wanted is {wanted:?}"));
+        }
+        let live = self.live_rows(name);
+        for object in member.objects.values() {
+            if let Some(stamp) = object.seen.stamp.filter(|stamp| !live.contains_key(&stamp.uid)) {
+                missing.push(format!("{name} still has {} of {}", object.seen.key, stamp.uid));
+            }
+        }
+        for (uid, replicas) in live {
+            let found = member
+                .objects
+                .values()
+                .find(|object| object.seen.stamp.is_some_and(|stamp| stamp.uid == uid));
+            match found {
+                None => missing.push(format!("{name} lacks the object of {uid}")),
+                Some(object) if replicas.is_some() && object.seen.replicas != replicas => {
+                    let has = object.seen.replicas;
+                    missing.push(format!("{name} has {has:?} of {}, not {replicas:?}", object.seen.key));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn check_workload(&self, workload: &WorkloadRecord, missing: &mut Vec<String>) {
+        let id = &workload.spec.id;
+        let mut open = Vec::new();
+        for member in &self.members {
+            let placed = self.seat(workload.uid, &member.name).map_or(0, |seat| seat.placed);
+            let pods: Vec<_> = member.pods_of(id).collect();
+            let ready = pods.iter().filter(|pod| pod.seen.ready).count();
+            let stuck = pods.iter().filter(|pod| pod.seen.unschedulable).count();
+            // Replicas of several sizes may be packed otherwise than was planned; that is for S17 to mend.
+            let excused = if self.operator.uniform { 0 } else { stuck };
+            if pods.len() != placed as usize || ready + excused < placed as usize {
+                let (name, pods) = (&member.name, pods.len());
+                missing.push(format!("{name} runs {ready} of {pods} of {id}, {placed} are placed"));
+            }
+            if let Some(more) = self.could_take(workload, member) {
+                open.push((member.name.clone(), more));
+            }
+        }
+        let fits = match workload.spec.stateful {
+            false => open.iter().any(|(_, more)| *more > 0),
+            true => self.could_be_whole(workload, &open),
+        };
+        if workload.pending > 0 && fits {
+            missing.push(format!("{} of {id} are pending; there is room: {open:?}", workload.pending));
+        }
+    }
+
+    /// How many more replicas of a workload a cluster could take; none if its policy does not choose it.
+    fn could_take(&self, workload: &WorkloadRecord, member: &Member) -> Option<u64> {
+        let rule = self.policy_of(workload)?.placement.rule_for(&member.name)?;
+        let placed = self.seat(workload.uid, &member.name).map_or(0, |seat| seat.placed);
+        let below = |bound: u32| u64::from(bound.saturating_sub(placed));
+        let most = match (rule.weight(), rule.max()) {
+            (0, _) => below(rule.min()),
+            (_, Some(max)) => below(max),
+            (_, None) => u64::MAX,
+        };
+        Some(member.room_for(&workload.spec.pod.requests).min(most))
+    }
+
+    /// Whether a stateful workload could grow where it is, or be whole somewhere if it is nowhere.
+    fn could_be_whole(&self, workload: &WorkloadRecord, open: &[(ClusterName, u64)]) -> bool {
+        let placed = |name: &ClusterName| self.seat(workload.uid, name).map_or(0, |seat| seat.placed);
+        let weight = |name: &ClusterName| {
+            let policy = self.policy_of(workload);
+            policy.and_then(|policy| policy.placement.rule_for(name)).map_or(0, |rule| rule.weight())
+        };
+        match open.iter().find(|(name, _)| placed(name) > 0) {
+            Some((name, more)) => {
+                let policy = self.policy_of(workload);
+                let rule = policy.and_then(|policy| policy.placement.rule_for(name));
+                // Where its data is it grows as far as there is room, whatever the shares.
+                *more > 0 && rule.is_some()
+            }
+            None => {
+                let at_home = self.members.iter().any(|member| placed(&member.name) > 0);
+                let whole = u64::from(workload.spec.replicas);
+                !at_home && open.iter().any(|(name, more)| *more >= whole && weight(name) > 0)
+            }
+        }
+    }
+
+    fn policy_of(&self, workload: &WorkloadRecord) -> Option<&Policy> {
+        match self.hubs[0].store.get(&Key::Policy(workload.policy.clone())) {
+            Some(Record::Policy(policy)) => Some(policy),
+            _ => None,
+        }
+    }
+
+    fn seat(&self, uid: Uid, cluster: &ClusterName) -> Option<&Seat> {
+        match self.hubs[0].store.get(&Key::Seat(uid, cluster.clone())) {
+            Some(Record::Seat { seat, .. }) => Some(seat),
+            _ => None,
+        }
+    }
+
+    /// The lives that a cluster shall hold; of workloads with their number.
+    fn live_rows(&self, cluster: &ClusterName) -> BTreeMap<Uid, Option<u32>> {
+        let row = |record: &Record| match record {
+            Record::Seat { workload, cluster: name, seat } if name == cluster => Some((*workload, Some(seat.target))),
+            Record::ObjectRow { object, cluster: name, .. } if name == cluster => Some((*object, None)),
+            _ => None,
+        };
+        self.hubs[0].store.values().filter_map(row).collect()
+    }
+
+    /// The digest of what a cluster shall hold, made from the records alone.
+    fn digest(&self, cluster: &ClusterName) -> Digest {
+        let mut digest = Digest::default();
+        for (uid, replicas) in self.live_rows(cluster) {
+            let store = &self.hubs[0].store;
+            digest += match (store.get(&Key::Workload(uid)), store.get(&Key::Object(uid)), replicas) {
+                (Some(Record::Workload(workload)), _, Some(replicas)) => {
+                    WorkloadTarget::hash_of(uid, workload.revision, replicas)
+                }
+                (_, Some(Record::Object(object)), None) => ObjectTarget::hash_of(uid, object.revision),
+                _ => 0,
+            };
+        }
+        digest
+    }
+
+    /// Whether some workload still moves by itself, a step at a time (S18).
+    pub fn is_gradual(&self) -> bool {
+        let policies = self.hubs[0].store.values();
+        policies
+            .filter_map(|record| match record {
+                Record::Policy(policy) => Some(policy),
+                _ => None,
+            })
+            .any(|policy| policy.placement.rebalance == Rebalance::Gradual)
+    }
+
+    /// The targets in force, to see whether they still change.
+    pub fn targets(&self) -> BTreeSet<(Uid, ClusterName, u32)> {
+        let target = |record: &Record| match record {
+            Record::Seat { workload, cluster, seat } => Some((*workload, cluster.clone(), seat.target)),
+            _ => None,
+        };
+        self.hubs[0].store.values().filter_map(target).collect()
+    }
+}

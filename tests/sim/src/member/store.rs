@@ -1,0 +1,219 @@
+//! The API server: reads, and writes under their preconditions.
+
+use std::sync::Arc;
+
+use godwit_agent_core::{
+    Apply, Call, CallError, Change, FenceRecord, FenceSeen, LeaseSeen, LeaseWrite, ObjectSeen, Reply, Stamp,
+};
+use godwit_common::{ObjectKey, Uid};
+
+use super::{Member, Object, id_of, requests};
+use crate::clock::Cx;
+use crate::happening::Happening;
+
+/// How long controllers take to notice a change.
+const CONTROLLER_DELAY: (u64, u64) = (20, 400);
+
+/// What a call has changed in the store, for those who watch over it.
+#[derive(Debug, Clone)]
+pub enum Deed {
+    /// The fence was written.
+    Fence {
+        /// What it said before.
+        before: Option<FenceRecord>,
+        /// What it says now.
+        after: FenceRecord,
+    },
+    /// An object was written.
+    Applied {
+        /// Which.
+        key: ObjectKey,
+        /// The stamp before; none if it was not there, or not ours.
+        before: Option<Stamp>,
+        /// The stamp now.
+        after: Stamp,
+    },
+    /// An object was deleted.
+    Deleted {
+        /// Which.
+        key: ObjectKey,
+        /// Its stamp.
+        stamp: Option<Stamp>,
+    },
+}
+
+impl Member {
+    /// Carries a call out.
+    pub fn call(
+        &mut self,
+        cx: &mut Cx<Happening>,
+        call: Call,
+        zone: &str,
+    ) -> (Result<Reply, CallError>, Option<Deed>) {
+        if !self.api || self.dead {
+            return (Err(CallError::Unavailable("connection refused".into())), None);
+        }
+        match call {
+            Call::ReadIdentity => (Ok(Reply::Identity(self.identity(zone))), None),
+            Call::ReadLease => (Ok(Reply::Lease(self.lease.clone())), None),
+            Call::WriteLease(write) => (self.write_lease(cx, write), None),
+            Call::ReadFence => (Ok(Reply::Fence(self.fence.clone())), None),
+            Call::WriteFence { record, version } => self.write_fence(record, version),
+            Call::Read { key, pods } => {
+                let count = if pods { self.pods_of(&id_of(&key)).count() } else { 0 };
+                let object = self.objects.get(&key).map(|object| object.seen.clone());
+                let pods = u32::try_from(count).unwrap_or(u32::MAX);
+                (Ok(Reply::Object { object, pods }), None)
+            }
+            Call::Apply(apply) => self.apply(cx, apply),
+            Call::Delete { key, uid, version } => self.delete(cx, &key, &uid, &version),
+            Call::CreateNamespace { name } => {
+                self.namespaces.insert(name);
+                (Ok(Reply::NamespaceReady), None)
+            }
+        }
+    }
+
+    fn write_lease(&mut self, cx: &mut Cx<Happening>, write: LeaseWrite) -> Result<Reply, CallError> {
+        if self.lease.as_ref().map(|lease| lease.version.clone()) != write.version {
+            return Err(CallError::Outdated);
+        }
+        let uid = self.lease.as_ref().map_or_else(|| cx.rng.uid(), |lease| lease.uid);
+        self.lease = Some(LeaseSeen {
+            uid,
+            version: self.next_version().to_string().into(),
+            holder: write.holder,
+            transitions: write.transitions,
+            duration: write.duration,
+        });
+        Ok(Reply::Lease(self.lease.clone()))
+    }
+
+    fn write_fence(
+        &mut self,
+        record: FenceRecord,
+        version: Option<Arc<str>>,
+    ) -> (Result<Reply, CallError>, Option<Deed>) {
+        if self.fence.as_ref().map(|fence| fence.version.clone()) != version {
+            return (Err(CallError::Outdated), None);
+        }
+        let before = self.fence.as_ref().map(|fence| fence.record);
+        let version = self.next_version().to_string().into();
+        self.fence = Some(FenceSeen { record, version });
+        let deed = Deed::Fence { before, after: record };
+        (Ok(Reply::Fence(self.fence.clone())), Some(deed))
+    }
+
+    fn apply(&mut self, cx: &mut Cx<Happening>, apply: Apply) -> (Result<Reply, CallError>, Option<Deed>) {
+        let key = apply.key.clone();
+        if !key.namespace.is_empty() && !self.namespaces.contains(&key.namespace) {
+            return (Err(CallError::NamespaceMissing), None);
+        }
+        let old = self.objects.get(&key).cloned();
+        if old.as_ref().map(|object| object.seen.version.clone()) != apply.version {
+            return (Err(CallError::Outdated), None);
+        }
+        let changed = old.as_ref().is_some_and(|old| old.seen.replicas != apply.replicas);
+        if old.as_ref().is_some_and(|old| old.scaled_by_hand) && changed && !apply.force {
+            let conflict = CallError::FieldConflict {
+                fields: vec![".spec.replicas".into()],
+                message: "conflict with \"kubectl\"".into(),
+            };
+            return (Err(conflict), None);
+        }
+        let before = old.as_ref().and_then(|old| old.seen.stamp);
+        let uid = old.map_or_else(|| cx.rng.uid().to_string().into(), |old| old.seen.uid);
+        let seen = ObjectSeen {
+            key: key.clone(),
+            uid,
+            version: self.next_version().to_string().into(),
+            stamp: Some(apply.stamp),
+            adopt: false,
+            replicas: apply.replicas,
+            deleting: false,
+        };
+        let deed = Deed::Applied {
+            key: key.clone(),
+            before,
+            after: apply.stamp,
+        };
+        self.put(cx, seen.clone(), apply.manifest, false);
+        (Ok(Reply::Applied(seen)), Some(deed))
+    }
+
+    fn delete(
+        &mut self,
+        cx: &mut Cx<Happening>,
+        key: &ObjectKey,
+        uid: &str,
+        version: &str,
+    ) -> (Result<Reply, CallError>, Option<Deed>) {
+        let Some(object) = self.objects.get(key) else {
+            return (Ok(Reply::Deleted), None);
+        };
+        if *object.seen.uid != *uid || *object.seen.version != *version {
+            return (Err(CallError::Outdated), None);
+        }
+        let (key, stamp) = (key.clone(), object.seen.stamp);
+        self.remove(cx, &key);
+        (Ok(Reply::Deleted), Some(Deed::Deleted { key, stamp }))
+    }
+
+    /// A person scales a workload in the cluster.
+    pub fn scale_by_hand(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey, replicas: u32) {
+        if let Some(object) = self.objects.get(key).cloned() {
+            let version = self.next_version().to_string().into();
+            let seen = ObjectSeen {
+                version,
+                replicas: Some(replicas),
+                ..object.seen
+            };
+            self.put(cx, seen, object.manifest, true);
+        }
+    }
+
+    /// Somebody deletes an object in the cluster; its pods follow.
+    pub fn remove(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey) {
+        if self.objects.remove(key).is_some() {
+            self.next_version();
+            self.show(cx, key, Change::ObjectGone(key.clone()));
+            self.controllers_look(cx, key);
+        }
+    }
+
+    /// The Lease is deleted by hand: its successor has another UID (S24).
+    pub fn drop_lease(&mut self) {
+        self.lease = None;
+    }
+
+    /// The highest life that stands in the store under a workload's name.
+    pub fn life_of(&self, key: &ObjectKey) -> Option<Uid> {
+        self.objects.get(key)?.seen.stamp.map(|stamp| stamp.uid)
+    }
+
+    fn put(&mut self, cx: &mut Cx<Happening>, seen: ObjectSeen, manifest: Arc<str>, by_hand: bool) {
+        let key = seen.key.clone();
+        let object = Object {
+            seen: seen.clone(),
+            manifest,
+            scaled_by_hand: by_hand,
+        };
+        self.objects.insert(key.clone(), object);
+        self.show(cx, &key, Change::Object(seen));
+        self.controllers_look(cx, &key);
+    }
+
+    pub(super) fn controllers_look(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey) {
+        if matches!(&*key.kind, "Deployment" | "StatefulSet") {
+            let look = Happening::Reconcile {
+                cluster: self.index,
+                key: key.clone(),
+            };
+            cx.after(CONTROLLER_DELAY, look);
+        }
+    }
+
+    pub(super) fn requests_of(&self, key: &ObjectKey) -> godwit_common::Resources {
+        requests(self.objects.get(key).map_or("", |object| &object.manifest))
+    }
+}

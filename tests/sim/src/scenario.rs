@@ -1,0 +1,242 @@
+//! What a story needs: a world to begin with, applications to deploy, and waiting for what shall come.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use godwit_common::{ClusterName, ObjectKey, PolicyName, Resources, Uid, WorkloadId, stable_hash};
+use godwit_hub_core::{
+    Application, ClusterView, Command, Config, Deploy, Deployed, Hub, Key, ObjectSpec, Policy, PolicyChoice,
+    Record, WorkloadRecord, WorkloadSpec, WorkloadView,
+};
+use godwit_planner::{self as planner, PodShape, Rule};
+
+use crate::member::requests;
+use crate::world::{Answered, Sink, World};
+
+/// How a world begins.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Decides everything that chance decides.
+    pub seed: u64,
+    /// The settings of every hub.
+    pub hub: Config,
+    /// How many hubs there are; only the first starts by itself.
+    pub hubs: usize,
+    /// The members.
+    pub clusters: Vec<ClusterSetup>,
+    /// Where the trace goes.
+    pub trace: Option<Sink>,
+}
+
+/// How a member begins.
+#[derive(Debug, Clone)]
+pub struct ClusterSetup {
+    /// Its name.
+    pub name: String,
+    /// How many agents it has.
+    pub agents: usize,
+    /// How many nodes it has.
+    pub nodes: u32,
+    /// How much CPU each of them has.
+    pub cpu_millis: u64,
+}
+
+impl Setup {
+    /// Clusters of these names with one agent each, and room for 400 replicas of [`app`].
+    pub fn of(seed: u64, names: &[&str]) -> Self {
+        let cluster = |name: &&str| ClusterSetup {
+            name: (*name).to_owned(),
+            agents: 1,
+            nodes: 4,
+            cpu_millis: 10_000,
+        };
+        Self {
+            seed,
+            hub: Config::default(),
+            hubs: 1,
+            clusters: names.iter().map(cluster).collect(),
+            trace: None,
+        }
+    }
+}
+
+/// One Deployment and its ConfigMap; each replica asks for a tenth of a core.
+pub fn app(name: &str, replicas: u32) -> Application {
+    workload("Deployment", name, replicas, 100, 1)
+}
+
+/// A workload of a kind, its ConfigMap, and what one replica asks for.
+pub fn workload(kind: &str, name: &str, replicas: u32, cpu_millis: u64, revision: u32) -> Application {
+    let manifest: Arc<str> = format!("{{\"cpu\":{cpu_millis},\"revision\":{revision}}}").into();
+    let spec = WorkloadSpec {
+        id: id(kind, name),
+        api_version: "apps/v1".into(),
+        replicas,
+        policy: None,
+        pod: PodShape {
+            requests: requests(&manifest),
+            ..PodShape::default()
+        },
+        stateful: kind == "StatefulSet",
+        manifest: manifest.clone(),
+    };
+    let object = ObjectSpec {
+        key: ObjectKey::new("v1", "ConfigMap", "shop", name).expect("a scenario names objects well"),
+        manifest,
+    };
+    Application {
+        workloads: vec![spec],
+        objects: vec![object],
+    }
+}
+
+/// The identity of a workload of [`workload`].
+pub fn id(kind: &str, name: &str) -> WorkloadId {
+    WorkloadId::new("shop", kind, name).expect("a scenario names workloads well")
+}
+
+/// A policy of weights by cluster.
+pub fn weights(name: &str, weights: &[(&str, u32)]) -> Policy {
+    let rule = |(name, weight): &(&str, u32)| {
+        let rule = Rule::new(*weight, 0, None).expect("a scenario has rules within bounds");
+        (cluster_name(name), rule)
+    };
+    Policy {
+        name: policy_name(name),
+        placement: planner::Policy {
+            clusters: weights.iter().map(rule).collect(),
+            ..planner::Policy::default()
+        },
+        lost_after: Duration::from_secs(10),
+        max_unavailable: 0,
+    }
+}
+
+/// A policy's name.
+pub fn policy_name(name: &str) -> PolicyName {
+    name.parse().expect("a scenario names policies well")
+}
+
+/// A cluster's name.
+pub fn cluster_name(name: &str) -> ClusterName {
+    name.parse().expect("a scenario names clusters well")
+}
+
+/// A request to deploy; the mark is derived from the content, as a careful client does.
+pub fn deploy(application: Application, policy: PolicyChoice) -> Command {
+    let fingerprint = stable_hash([format!("{application:?}{policy:?}").as_bytes()]);
+    Command::Deploy(Deploy {
+        request_id: "".into(),
+        fingerprint,
+        application,
+        policy,
+        dry_run: false,
+    })
+}
+
+impl World {
+    /// Lets some seconds pass.
+    pub fn run(&mut self, seconds: u64) {
+        self.run_to(self.now + seconds * 1000);
+    }
+
+    /// Lets time pass until something is so; it must be within so many seconds. Returns how long it took, in ms.
+    pub fn until(&mut self, what: &str, seconds: u64, done: impl Fn(&World) -> bool) -> u64 {
+        let (begin, end) = (self.now, self.now + seconds * 1000);
+        while !done(self) {
+            assert!(self.now < end, "it did not come within {seconds} s: {what}");
+            self.run_to(self.now + 50);
+        }
+        self.now - begin
+    }
+
+    /// Asks hub 0 for something, and waits for the answer.
+    pub fn ask(&mut self, command: Command) -> Answered {
+        let ticket = self.command(0, command);
+        self.until("the answer", 10, |world| world.answers.contains_key(&(0, ticket)));
+        self.answers.remove(&(0, ticket)).expect("it has just come")
+    }
+
+    /// The same, of what cannot be refused.
+    pub fn order(&mut self, command: Command) -> godwit_hub_core::Answer {
+        self.ask(command).expect("a scenario asks for what is possible")
+    }
+
+    /// Deploys an application under a policy.
+    pub fn deploy(&mut self, application: Application, policy: PolicyChoice) -> Deployed {
+        match self.order(deploy(application, policy)) {
+            godwit_hub_core::Answer::Deployed(deployed) => deployed,
+            other => panic!("an odd answer to a deployment: {other:?}"),
+        }
+    }
+
+    /// The machine of hub 0, which runs.
+    pub fn hub(&self) -> &Hub {
+        self.hubs[0].core.as_ref().expect("the scenario's hub runs")
+    }
+
+    /// What hub 0 shows of a cluster.
+    pub fn cluster(&self, name: &str) -> ClusterView {
+        self.hub().cluster(&cluster_name(name)).expect("a member of the federation")
+    }
+
+    /// The number of a cluster in the world.
+    pub fn index(&self, name: &str) -> usize {
+        let is = |member: &crate::member::Member| member.name.as_str() == name;
+        self.members.iter().position(is).expect("a cluster of the scenario")
+    }
+
+    /// The live workload of an identity, as hub 0 has stored it.
+    pub fn record(&self, id: &WorkloadId) -> Option<&WorkloadRecord> {
+        self.hubs[0].store.values().find_map(|record| match record {
+            Record::Workload(workload) if workload.spec.id == *id => Some(workload),
+            _ => None,
+        })
+    }
+
+    /// What hub 0 shows of a workload.
+    pub fn view(&self, id: &WorkloadId) -> WorkloadView {
+        let uid = self.record(id).expect("a deployed workload").uid;
+        self.hub().workload(uid).expect("the hub shows what it has stored")
+    }
+
+    /// What hub 0 has placed and told, by cluster, where it is not zero.
+    pub fn placed(&self, id: &WorkloadId) -> Vec<(String, u32)> {
+        let view = self.view(id);
+        let placed = view.placements.iter().filter(|row| row.target > 0);
+        placed.map(|row| (row.cluster.to_string(), row.target)).collect()
+    }
+
+    /// How many pods of a workload are ready in all members, whatever anybody knows.
+    pub fn ready(&self, id: &WorkloadId) -> u32 {
+        self.members.iter().map(|member| member.ready_of(id)).sum()
+    }
+
+    /// The same in one cluster.
+    pub fn ready_in(&self, cluster: &str, id: &WorkloadId) -> u32 {
+        self.members[self.index(cluster)].ready_of(id)
+    }
+
+    /// What hub 0 has told a cluster to run of a workload.
+    pub fn target_in(&self, cluster: &str, id: &WorkloadId) -> u32 {
+        let uid = self.record(id).expect("a deployed workload").uid;
+        match self.hubs[0].store.get(&Key::Seat(uid, cluster_name(cluster))) {
+            Some(Record::Seat { seat, .. }) => seat.target,
+            _ => 0,
+        }
+    }
+
+    /// The lives whose ends are remembered.
+    pub fn ended(&self) -> Vec<Uid> {
+        let ended = self.hubs[0].store.keys().filter_map(|key| match key {
+            Key::Ended(uid) => Some(*uid),
+            _ => None,
+        });
+        ended.collect()
+    }
+}
+
+/// What one replica of a workload asks for.
+pub fn requests_of(spec: &WorkloadSpec) -> &Resources {
+    &spec.pod.requests
+}
