@@ -54,12 +54,7 @@ impl Cause {
 impl ApiError {
     /// An error without details.
     pub(crate) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            reason,
-            message: message.into(),
-            details: Map::new(),
-        }
+        Self { code, reason, message: message.into(), details: Map::new() }
     }
 
     /// 400: the request makes no sense.
@@ -69,11 +64,7 @@ impl ApiError {
 
     /// 404 for a path that nothing serves.
     pub(crate) fn no_such_path() -> Self {
-        Self::new(
-            404,
-            "NotFound",
-            "the server could not find the requested resource",
-        )
+        Self::new(404, "NotFound", "the server could not find the requested resource")
     }
 
     /// 404 for an object.
@@ -90,25 +81,17 @@ impl ApiError {
 
     /// 409 for a lost race or an unmet precondition.
     pub(crate) fn conflict(kind: &Kind, name: &str, why: &str) -> Self {
-        let message = format!(
-            "Operation cannot be fulfilled on {} {name:?}: {why}",
-            kind.resource
-        );
+        let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", kind.resource);
         Self::new(409, "Conflict", message).about(kind, name)
     }
 
     /// 409 for fields that other managers own.
     pub(crate) fn apply_conflict(kind: &Kind, name: &str, causes: Vec<(String, String)>) -> Self {
         let count = causes.len();
-        let listed: Vec<String> = causes
-            .iter()
-            .map(|(manager, field)| format!("{manager}: {field}"))
-            .collect();
+        let listed: Vec<String> =
+            causes.iter().map(|(manager, field)| format!("{manager}: {field}")).collect();
         let plural = if count == 1 { "conflict" } else { "conflicts" };
-        let message = format!(
-            "Apply failed with {count} {plural}: conflicts with {}",
-            listed.join(", ")
-        );
+        let message = format!("Apply failed with {count} {plural}: conflicts with {}", listed.join(", "));
         let mut error = Self::new(409, "Conflict", message).about(kind, name);
         let causes: Vec<Value> = causes
             .into_iter()
@@ -128,19 +111,14 @@ impl ApiError {
 
     /// 422 for an object that breaks its rules.
     pub(crate) fn invalid(kind: &Kind, name: &str, causes: &[Cause]) -> Self {
-        let listed: Vec<String> = causes
-            .iter()
-            .map(|cause| format!("{}: {}", cause.field, cause.message))
-            .collect();
+        let listed: Vec<String> =
+            causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
         let listed = match listed.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
-        let shown = if kind.group.is_empty() {
-            kind.kind.clone()
-        } else {
-            format!("{}.{}", kind.kind, kind.group)
-        };
+        let shown =
+            if kind.group.is_empty() { kind.kind.clone() } else { format!("{}.{}", kind.kind, kind.group) };
         let message = format!("{shown} {name:?} is invalid: {listed}");
         let mut error = Self::new(422, "Invalid", message).about(kind, name);
         error.details.insert("kind".into(), json!(kind.kind));
@@ -151,11 +129,7 @@ impl ApiError {
 
     /// 410 for a resource version that history no longer reaches.
     pub(crate) fn gone(asked: u64, oldest: u64) -> Self {
-        Self::new(
-            410,
-            "Expired",
-            format!("too old resource version: {asked} ({oldest})"),
-        )
+        Self::new(410, "Expired", format!("too old resource version: {asked} ({oldest})"))
     }
 
     /// 504 for a resource version that lies ahead.
@@ -177,10 +151,7 @@ impl ApiError {
             "TooManyRequests",
             "Cannot evict pod as it would violate the pod's disruption budget.",
         );
-        error.details.insert(
-            "causes".into(),
-            json!([{"reason": "DisruptionBudget", "message": message}]),
-        );
+        error.details.insert("causes".into(), json!([{"reason": "DisruptionBudget", "message": message}]));
         error
     }
 

@@ -32,12 +32,8 @@ pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     partial.push(format!(".{}.partial", std::process::id()));
     let partial = Path::new(&partial);
     let written = (|| {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(partial)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(partial)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(partial, path)
@@ -58,11 +54,7 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
         let bits = at(0) << 16 | at(1) << 8 | at(2);
         for place in 0..4 {
             let six = usize::try_from(bits >> (18 - 6 * place) & 0x3f).unwrap_or(0);
-            text.push(if place <= chunk.len() {
-                char::from(ALPHABET[six])
-            } else {
-                '='
-            });
+            text.push(if place <= chunk.len() { char::from(ALPHABET[six]) } else { '=' });
         }
     }
     text
@@ -74,13 +66,9 @@ mod tests {
 
     #[test]
     fn the_vectors_of_the_standard() {
-        for (plain, encoded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foobar", "Zm9vYmFy"),
-        ] {
+        for (plain, encoded) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
             assert_eq!(base64(plain.as_bytes()), encoded);
         }
     }

@@ -19,10 +19,7 @@ pub(crate) struct Key {
 impl Key {
     /// The key of `name` in `namespace`.
     pub(crate) fn new(namespace: &str, name: &str) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+        Self { namespace: namespace.into(), name: name.into() }
     }
 
     /// The key of `object`.
@@ -93,9 +90,7 @@ pub(crate) fn fields(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
 
 /// The controller's owner reference of `object`, if it has one.
 pub(crate) fn controller_of(object: &Value) -> Option<&Value> {
-    items(&object["metadata"]["ownerReferences"])
-        .iter()
-        .find(|owner| owner["controller"] == json!(true))
+    items(&object["metadata"]["ownerReferences"]).iter().find(|owner| owner["controller"] == json!(true))
 }
 
 /// An owner reference that makes `owner` the controller of the object that carries it.
@@ -162,9 +157,7 @@ pub(crate) fn unset(object: &mut Value, path: &[&str]) {
 
 /// The condition of type `kind` in `status.conditions`.
 pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
-    items(&object["status"]["conditions"])
-        .iter()
-        .find(|condition| condition["type"] == kind)
+    items(&object["status"]["conditions"]).iter().find(|condition| condition["type"] == kind)
 }
 
 /// Whether the condition of type `kind` is true.
@@ -180,9 +173,7 @@ pub(crate) fn set_condition(
     reason: &str,
     message: &str,
 ) -> bool {
-    let list = map_at(object, &["status"])
-        .entry("conditions")
-        .or_insert_with(|| json!([]));
+    let list = map_at(object, &["status"]).entry("conditions").or_insert_with(|| json!([]));
     let Some(list) = list.as_array_mut() else {
         return false;
     };
@@ -197,15 +188,9 @@ pub(crate) fn set_condition(
         return true;
     };
     if old["status"] == new["status"] {
-        set(
-            &mut new,
-            &["lastTransitionTime"],
-            old["lastTransitionTime"].clone(),
-        );
+        set(&mut new, &["lastTransitionTime"], old["lastTransitionTime"].clone());
     }
-    let same = ["status", "reason", "message"]
-        .iter()
-        .all(|field| old[*field] == new[*field]);
+    let same = ["status", "reason", "message"].iter().all(|field| old[*field] == new[*field]);
     if !same {
         *old = new;
     }

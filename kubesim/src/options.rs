@@ -130,26 +130,12 @@ impl Options {
     /// The cluster that the options describe. An error names the option that makes no sense.
     pub(crate) fn config(&self) -> anyhow::Result<Config> {
         let is_name = crate::admission::is_dns_label(&self.name);
-        ensure!(
-            is_name,
-            "--name {:?}: must be a DNS label, such as cluster-1",
-            self.name
-        );
-        ensure!(
-            self.nodes <= MAX_NODES,
-            "--nodes {}: must be at most {MAX_NODES}",
-            self.nodes
-        );
+        ensure!(is_name, "--name {:?}: must be a DNS label, such as cluster-1", self.name);
+        ensure!(self.nodes <= MAX_NODES, "--nodes {}: must be at most {MAX_NODES}", self.nodes);
         ensure!(self.watch_history > 0, "--watch-history 0: must be at least 1");
-        for (option, quantity) in [
-            ("--node-cpu", &self.node_cpu),
-            ("--node-memory", &self.node_memory),
-        ] {
+        for (option, quantity) in [("--node-cpu", &self.node_cpu), ("--node-memory", &self.node_memory)] {
             let positive = quantity::parse_text(quantity).is_some_and(|amount| amount > 0);
-            ensure!(
-                positive,
-                "{option} {quantity:?}: must be a quantity above zero, such as 16 or 64Gi"
-            );
+            ensure!(positive, "{option} {quantity:?}: must be a quantity above zero, such as 16 or 64Gi");
         }
         Ok(Config {
             name: self.name.clone(),
@@ -180,10 +166,7 @@ fn delays(text: &str) -> anyhow::Result<(Duration, Duration)> {
         })
     };
     let (min, max) = (read(min)?, read(max)?);
-    ensure!(
-        min <= max,
-        "--startup-delay-ms {text:?}: the first number must not be above the second"
-    );
+    ensure!(min <= max, "--startup-delay-ms {text:?}: the first number must not be above the second");
     Ok((min, max))
 }
 
@@ -193,10 +176,7 @@ mod tests {
 
     fn config(args: &[&str]) -> Result<Config, String> {
         let options = Options::try_parse_from(std::iter::once("kubesim").chain(args.iter().copied()));
-        options
-            .map_err(|error| error.to_string())?
-            .config()
-            .map_err(|error| error.to_string())
+        options.map_err(|error| error.to_string())?.config().map_err(|error| error.to_string())
     }
 
     #[test]
@@ -216,10 +196,7 @@ mod tests {
     #[test]
     fn delays_are_a_range_or_a_number() {
         let config = config(&["--startup-delay-ms", "5", "--zones", "a,b"]).expect("good options");
-        assert_eq!(
-            config.startup_delay,
-            (Duration::from_millis(5), Duration::from_millis(5))
-        );
+        assert_eq!(config.startup_delay, (Duration::from_millis(5), Duration::from_millis(5)));
         assert_eq!(config.zones, ["a", "b"]);
     }
 }

@@ -91,18 +91,10 @@ fn plant_node(cluster: &Cluster, config: &Config, number: u32) -> Result<Arc<Val
             "bootID": name,
         },
     });
-    cluster
-        .store
-        .modify(&kind, &Key::new("", &name), Part::All, false, |node| {
-            let mut new = node.clone();
-            set(&mut new, &["status"], status);
-            object::set_condition(
-                &mut new,
-                "Ready",
-                "True",
-                "KubeletReady",
-                "kubelet is posting ready status",
-            );
-            Ok(new)
-        })
+    cluster.store.modify(&kind, &Key::new("", &name), Part::All, false, |node| {
+        let mut new = node.clone();
+        set(&mut new, &["status"], status);
+        object::set_condition(&mut new, "Ready", "True", "KubeletReady", "kubelet is posting ready status");
+        Ok(new)
+    })
 }

@@ -170,6 +170,13 @@ fn start_controllers(loops: &mut JoinSet<()>, cluster: &Arc<Cluster>) {
     start(loops, cluster, controllers::garbage::Garbage);
     start(loops, cluster, controllers::deployment::Deployments);
     start(loops, cluster, controllers::replicaset::ReplicaSets);
+    start(loops, cluster, controllers::statefulset::StatefulSets);
+    start(loops, cluster, controllers::daemonset::DaemonSets);
+    start(loops, cluster, controllers::job::Jobs);
+    start(loops, cluster, controllers::endpoints::Endpoints);
+    start(loops, cluster, controllers::disruption::Budgets);
+    start(loops, cluster, controllers::volume::Claims);
+    start(loops, cluster, controllers::custom::Definitions::default());
     start(loops, cluster, controllers::node::Nodes::default());
     start(loops, cluster, scheduler::Scheduler::default());
     start(loops, cluster, kubelet::Kubelets::default());
@@ -193,10 +200,7 @@ async fn serve_connection(api: Arc<Api>, stream: impl AsyncRead + AsyncWrite + S
     let service = service_fn(move |request| api::handle(api.clone(), request));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new());
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS);
     if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!(%error, "connection ended");
     }

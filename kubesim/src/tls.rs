@@ -19,28 +19,19 @@ pub(crate) struct Identity {
 /// Makes an authority for the cluster `name`, and a certificate for a server at `address`.
 pub(crate) fn identity(name: &str, address: IpAddr) -> anyhow::Result<Identity> {
     let mut authority = CertificateParams::new(Vec::<String>::new())?;
-    authority
-        .distinguished_name
-        .push(DnType::CommonName, format!("{name} authority"));
+    authority.distinguished_name.push(DnType::CommonName, format!("{name} authority"));
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate()?)?;
 
     let mut names = vec![address.to_string()];
-    for known in [
-        "127.0.0.1",
-        "::1",
-        "localhost",
-        "kubernetes",
-        "kubernetes.default.svc",
-    ] {
+    for known in ["127.0.0.1", "::1", "localhost", "kubernetes", "kubernetes.default.svc"] {
         if !names.iter().any(|name| name == known) {
             names.push(known.to_owned());
         }
     }
     let mut leaf = CertificateParams::new(names)?;
-    leaf.distinguished_name
-        .push(DnType::CommonName, format!("{name} API server"));
+    leaf.distinguished_name.push(DnType::CommonName, format!("{name} API server"));
     leaf.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate()?;
     let leaf = leaf.signed_by(&key, &authority)?;
@@ -54,8 +45,5 @@ pub(crate) fn identity(name: &str, address: IpAddr) -> anyhow::Result<Identity> 
         .with_single_cert(vec![leaf.der().clone()], key)
         .context("the certificate was refused")?;
     server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Identity {
-        server: Arc::new(server),
-        authority: authority.pem(),
-    })
+    Ok(Identity { server: Arc::new(server), authority: authority.pem() })
 }

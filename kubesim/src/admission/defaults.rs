@@ -49,11 +49,7 @@ fn deployment(object: &mut Value) {
     set_default(object, &["spec", "strategy", "type"], json!("RollingUpdate"));
     if object["spec"]["strategy"]["type"] == "RollingUpdate" {
         for bound in ["maxSurge", "maxUnavailable"] {
-            set_default(
-                object,
-                &["spec", "strategy", "rollingUpdate", bound],
-                json!("25%"),
-            );
+            set_default(object, &["spec", "strategy", "rollingUpdate", bound], json!("25%"));
         }
     } else {
         unset(object, &["spec", "strategy", "rollingUpdate"]);
@@ -70,26 +66,15 @@ fn stateful_set(object: &mut Value) {
     set_default(object, &["spec", "replicas"], json!(1));
     set_default(object, &["spec", "revisionHistoryLimit"], json!(10));
     set_default(object, &["spec", "podManagementPolicy"], json!("OrderedReady"));
-    set_default(
-        object,
-        &["spec", "updateStrategy", "type"],
-        json!("RollingUpdate"),
-    );
+    set_default(object, &["spec", "updateStrategy", "type"], json!("RollingUpdate"));
     if object["spec"]["updateStrategy"]["type"] == "RollingUpdate" {
-        set_default(
-            object,
-            &["spec", "updateStrategy", "rollingUpdate", "partition"],
-            json!(0),
-        );
+        set_default(object, &["spec", "updateStrategy", "rollingUpdate", "partition"], json!(0));
     }
     let retain = ["spec", "persistentVolumeClaimRetentionPolicy"];
     for moment in ["whenDeleted", "whenScaled"] {
         set_default(object, &[retain[0], retain[1], moment], json!("Retain"));
     }
-    if let Some(claims) = object["spec"]
-        .get_mut("volumeClaimTemplates")
-        .and_then(Value::as_array_mut)
-    {
+    if let Some(claims) = object["spec"].get_mut("volumeClaimTemplates").and_then(Value::as_array_mut) {
         for template in claims {
             set_default(template, &["apiVersion"], json!("v1"));
             set_default(template, &["kind"], json!("PersistentVolumeClaim"));
@@ -102,19 +87,11 @@ fn stateful_set(object: &mut Value) {
 
 fn daemon_set(object: &mut Value) {
     set_default(object, &["spec", "revisionHistoryLimit"], json!(10));
-    set_default(
-        object,
-        &["spec", "updateStrategy", "type"],
-        json!("RollingUpdate"),
-    );
+    set_default(object, &["spec", "updateStrategy", "type"], json!("RollingUpdate"));
     if object["spec"]["updateStrategy"]["type"] == "RollingUpdate" {
         let bounds = ["spec", "updateStrategy", "rollingUpdate"];
         set_default(object, &[bounds[0], bounds[1], bounds[2], "maxSurge"], json!(0));
-        set_default(
-            object,
-            &[bounds[0], bounds[1], bounds[2], "maxUnavailable"],
-            json!(1),
-        );
+        set_default(object, &[bounds[0], bounds[1], bounds[2], "maxUnavailable"], json!(1));
     }
     template(object, &["spec", "template"]);
 }
@@ -123,11 +100,7 @@ fn job(object: &mut Value, old: Option<&Value>) {
     job_spec(map_value(object, &["spec"]));
     template(object, &["spec", "template"]);
     if old.is_none() && object["spec"]["manualSelector"] != json!(true) {
-        set_default(
-            object,
-            &["metadata", "labels", "job-name"],
-            json!(object::name(object)),
-        );
+        set_default(object, &["metadata", "labels", "job-name"], json!(object::name(object)));
     }
 }
 
@@ -165,18 +138,10 @@ fn whole_pod(object: &mut Value, old: Option<&Value>) {
     set_default(object, &["spec", "serviceAccountName"], json!("default"));
     set_default(object, &["spec", "enableServiceLinks"], json!(true));
     set_default(object, &["spec", "priority"], json!(0));
-    set_default(
-        object,
-        &["spec", "preemptionPolicy"],
-        json!("PreemptLowerPriority"),
-    );
+    set_default(object, &["spec", "preemptionPolicy"], json!("PreemptLowerPriority"));
     pod::default_tolerations(object);
     let class = pod::quality(&object["spec"]);
-    set(
-        object,
-        &["status"],
-        json!({"phase": "Pending", "qosClass": class}),
-    );
+    set(object, &["status"], json!({"phase": "Pending", "qosClass": class}));
 }
 
 fn service(object: &mut Value, old: Option<&Value>) {
@@ -184,11 +149,7 @@ fn service(object: &mut Value, old: Option<&Value>) {
     set_default(object, &["spec", "sessionAffinity"], json!("None"));
     if text(&object["spec"]["type"]) != "ExternalName" {
         let kept = old.map_or(Value::Null, |old| old["spec"]["clusterIP"].clone());
-        let address = if kept.is_string() {
-            kept
-        } else {
-            json!(cluster_ip(object))
-        };
+        let address = if kept.is_string() { kept } else { json!(cluster_ip(object)) };
         set_default(object, &["spec", "clusterIP"], address.clone());
         let address = object["spec"]["clusterIP"].clone();
         set_default(object, &["spec", "clusterIPs"], json!([address]));
@@ -216,9 +177,7 @@ fn cluster_ip(object: &Value) -> String {
 
 fn secret(object: &mut Value) {
     set_default(object, &["type"], json!("Opaque"));
-    let given = object
-        .as_object_mut()
-        .and_then(|map| map.shift_remove("stringData"));
+    let given = object.as_object_mut().and_then(|map| map.shift_remove("stringData"));
     for (field, value) in object::fields(&given.unwrap_or_default()) {
         let encoded = crate::kubeconfig::base64(text(value).as_bytes());
         map_at(object, &["data"]).insert(field.clone(), json!(encoded));
@@ -227,11 +186,7 @@ fn secret(object: &mut Value) {
 
 fn namespace(object: &mut Value) {
     let name = json!(object::name(object));
-    set(
-        object,
-        &["metadata", "labels", "kubernetes.io/metadata.name"],
-        name,
-    );
+    set(object, &["metadata", "labels", "kubernetes.io/metadata.name"], name);
     if !object::deleting(object) {
         set_default(object, &["spec", "finalizers"], json!(["kubernetes"]));
     }
@@ -246,11 +201,7 @@ fn claim(object: &mut Value) {
 fn definition(object: &mut Value) {
     let kind = text(&object["spec"]["names"]["kind"]).to_owned();
     set_default(object, &["spec", "names", "singular"], json!(kind.to_lowercase()));
-    set_default(
-        object,
-        &["spec", "names", "listKind"],
-        json!(format!("{kind}List")),
-    );
+    set_default(object, &["spec", "names", "listKind"], json!(format!("{kind}List")));
     set_default(object, &["spec", "conversion", "strategy"], json!("None"));
 }
 

@@ -32,11 +32,7 @@ pub(super) fn defaults(spec: &mut Value) {
 
 fn container(container: &mut Value) {
     set_default(container, &["resources"], json!({}));
-    set_default(
-        container,
-        &["terminationMessagePath"],
-        json!("/dev/termination-log"),
-    );
+    set_default(container, &["terminationMessagePath"], json!("/dev/termination-log"));
     set_default(container, &["terminationMessagePolicy"], json!("File"));
     let image = text(&container["image"]);
     let tag = image.rsplit('/').next().and_then(|last| last.split_once(':'));
@@ -81,9 +77,7 @@ pub(super) fn default_tolerations(pod: &mut Value) {
             let given = text(&toleration["key"]);
             (given == key || given.is_empty()) && matches!(text(&toleration["effect"]), "" | "NoExecute")
         });
-        let list = map_at(pod, &["spec"])
-            .entry("tolerations")
-            .or_insert_with(|| json!([]));
+        let list = map_at(pod, &["spec"]).entry("tolerations").or_insert_with(|| json!([]));
         if let (false, Some(list)) = (told, list.as_array_mut()) {
             list.push(json!({
                 "key": key,
@@ -97,9 +91,7 @@ pub(super) fn default_tolerations(pod: &mut Value) {
 
 /// The quality-of-service class.
 pub(super) fn quality(spec: &Value) -> &'static str {
-    let containers = items(&spec["containers"])
-        .iter()
-        .chain(items(&spec["initContainers"]));
+    let containers = items(&spec["containers"]).iter().chain(items(&spec["initContainers"]));
     let (mut any, mut guaranteed) = (false, true);
     for container in containers {
         let resources = &container["resources"];

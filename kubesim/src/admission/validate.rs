@@ -19,11 +19,7 @@ pub(crate) fn validate(kind: &Kind, object: &Value, old: Option<&Value>) -> Resu
             workload(object, old, &mut causes);
         }
         "daemonsets.apps" => workload(object, old, &mut causes),
-        "jobs.batch" => pod_spec(
-            &object["spec"]["template"]["spec"],
-            "spec.template.spec",
-            &mut causes,
-        ),
+        "jobs.batch" => pod_spec(&object["spec"]["template"]["spec"], "spec.template.spec", &mut causes),
         "pods" => {
             pod_spec(&object["spec"], "spec", &mut causes);
             if let Some(old) = old {
@@ -34,11 +30,7 @@ pub(crate) fn validate(kind: &Kind, object: &Value, old: Option<&Value>) -> Resu
         "customresourcedefinitions.apiextensions.k8s.io" => definition(object, &mut causes),
         _ => {}
     }
-    if causes.is_empty() {
-        Ok(())
-    } else {
-        Err(ApiError::invalid(kind, object::name(object), &causes))
-    }
+    if causes.is_empty() { Ok(()) } else { Err(ApiError::invalid(kind, object::name(object), &causes)) }
 }
 
 /// Whether `text` is a label in the sense of DNS.
@@ -54,10 +46,7 @@ pub(crate) fn is_dns_label(text: &str) -> bool {
 fn metadata(kind: &Kind, object: &Value, causes: &mut Vec<Cause>) {
     let name = object::name(object);
     if name.is_empty() {
-        causes.push(Cause::required(
-            "metadata.name",
-            "name or generateName is required",
-        ));
+        causes.push(Cause::required("metadata.name", "name or generateName is required"));
         return;
     }
     let valid = match (&*kind.group, &*kind.resource) {
@@ -68,11 +57,7 @@ fn metadata(kind: &Kind, object: &Value, causes: &mut Vec<Cause>) {
     if !valid {
         let message = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
                        and must start and end with an alphanumeric character";
-        causes.push(Cause::invalid(
-            "metadata.name",
-            &object["metadata"]["name"],
-            message,
-        ));
+        causes.push(Cause::invalid("metadata.name", &object["metadata"]["name"], message));
     }
     for (key, value) in fields(&object["metadata"]["labels"]) {
         if !value.as_str().is_some_and(is_label_value) {
@@ -99,9 +84,7 @@ fn is_label_value(value: &str) -> bool {
 
 fn replicas(object: &Value, causes: &mut Vec<Cause>) {
     let count = &object["spec"]["replicas"];
-    let valid = count
-        .as_i64()
-        .is_some_and(|count| (0..=i64::from(i32::MAX)).contains(&count));
+    let valid = count.as_i64().is_some_and(|count| (0..=i64::from(i32::MAX)).contains(&count));
     if !valid {
         let message = "must be greater than or equal to 0";
         causes.push(Cause::invalid("spec.replicas", count, message));
@@ -134,43 +117,25 @@ fn workload(object: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
 fn pod_spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
     let containers = items(&spec["containers"]);
     if containers.is_empty() {
-        causes.push(Cause::required(
-            &format!("{path}.containers"),
-            "a pod needs a container",
-        ));
+        causes.push(Cause::required(&format!("{path}.containers"), "a pod needs a container"));
     }
     for (index, container) in containers.iter().enumerate() {
         let at = format!("{path}.containers[{index}]");
         if text(&container["name"]).is_empty() {
             causes.push(Cause::required(&format!("{at}.name"), "a container needs a name"));
         } else if !is_dns_label(text(&container["name"])) {
-            causes.push(Cause::invalid(
-                &format!("{at}.name"),
-                &container["name"],
-                "must be a DNS label",
-            ));
+            causes.push(Cause::invalid(&format!("{at}.name"), &container["name"], "must be a DNS label"));
         }
         if text(&container["image"]).is_empty() {
-            causes.push(Cause::required(
-                &format!("{at}.image"),
-                "a container needs an image",
-            ));
+            causes.push(Cause::required(&format!("{at}.image"), "a container needs an image"));
         }
     }
-    for (index, container) in containers
-        .iter()
-        .chain(items(&spec["initContainers"]))
-        .enumerate()
-    {
+    for (index, container) in containers.iter().chain(items(&spec["initContainers"])).enumerate() {
         for class in ["requests", "limits"] {
             for (resource, amount) in fields(&container["resources"][class]) {
                 if crate::scheduler::quantity::parse(amount).is_none() {
                     let at = format!("{path}.containers[{index}].resources.{class}[{resource}]");
-                    causes.push(Cause::invalid(
-                        &at,
-                        amount,
-                        "must be a quantity such as 100m or 1Gi",
-                    ));
+                    causes.push(Cause::invalid(&at, amount, "must be a quantity such as 100m or 1Gi"));
                 }
             }
         }
@@ -180,11 +145,7 @@ fn pod_spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
 fn fixed_pod_spec(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
     let bound = text(&old["spec"]["nodeName"]);
     if !bound.is_empty() && object["spec"]["nodeName"] != old["spec"]["nodeName"] {
-        causes.push(Cause::invalid(
-            "spec.nodeName",
-            &object["spec"]["nodeName"],
-            "field is immutable",
-        ));
+        causes.push(Cause::invalid("spec.nodeName", &object["spec"]["nodeName"], "field is immutable"));
     }
     let names = |pod: &Value| -> Vec<String> {
         items(&pod["spec"]["containers"])
@@ -194,26 +155,16 @@ fn fixed_pod_spec(object: &Value, old: &Value, causes: &mut Vec<Cause>) {
     };
     if names(object) != names(old) {
         let message = "pod updates may not add or remove containers";
-        causes.push(Cause::invalid(
-            "spec.containers",
-            &object["spec"]["containers"],
-            message,
-        ));
+        causes.push(Cause::invalid("spec.containers", &object["spec"]["containers"], message));
     }
 }
 
 fn service(object: &Value, causes: &mut Vec<Cause>) {
     for (index, port) in items(&object["spec"]["ports"]).iter().enumerate() {
-        let valid = port["port"]
-            .as_i64()
-            .is_some_and(|port| (1..=65535).contains(&port));
+        let valid = port["port"].as_i64().is_some_and(|port| (1..=65535).contains(&port));
         if !valid {
             let at = format!("spec.ports[{index}].port");
-            causes.push(Cause::invalid(
-                &at,
-                &port["port"],
-                "must be between 1 and 65535, inclusive",
-            ));
+            causes.push(Cause::invalid(&at, &port["port"], "must be between 1 and 65535, inclusive"));
         }
     }
 }
@@ -221,28 +172,19 @@ fn service(object: &Value, causes: &mut Vec<Cause>) {
 fn definition(object: &Value, causes: &mut Vec<Cause>) {
     let spec = &object["spec"];
     let names = &spec["names"];
-    for (at, value) in [
-        ("group", &spec["group"]),
-        ("names.plural", &names["plural"]),
-        ("names.kind", &names["kind"]),
-    ] {
+    for (at, value) in
+        [("group", &spec["group"]), ("names.plural", &names["plural"]), ("names.kind", &names["kind"])]
+    {
         if text(value).is_empty() {
             causes.push(Cause::required(&format!("spec.{at}"), "it names the resource"));
         }
     }
     if items(&spec["versions"]).is_empty() {
-        causes.push(Cause::required(
-            "spec.versions",
-            "at least one version must be served",
-        ));
+        causes.push(Cause::required("spec.versions", "at least one version must be served"));
     }
     let expected = format!("{}.{}", text(&names["plural"]), text(&spec["group"]));
     if object::name(object) != expected {
         let message = format!("must be spec.names.plural+\".\"+spec.group, here {expected}");
-        causes.push(Cause::invalid(
-            "metadata.name",
-            &object["metadata"]["name"],
-            &message,
-        ));
+        causes.push(Cause::invalid("metadata.name", &object["metadata"]["name"], &message));
     }
 }

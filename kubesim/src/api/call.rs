@@ -36,28 +36,17 @@ impl Call {
     /// Takes a request apart.
     pub(crate) fn new(parts: &Parts, body: Bytes) -> Self {
         let header = |name: header::HeaderName| {
-            parts
-                .headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default()
+            parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
         };
         let media = header(header::CONTENT_TYPE).split(';').next().unwrap_or_default();
-        let agent = header(header::USER_AGENT)
-            .split(['/', ' '])
-            .next()
-            .unwrap_or_default();
+        let agent = header(header::USER_AGENT).split(['/', ' ']).next().unwrap_or_default();
         Self {
             method: parts.method.clone(),
             path: parts.uri.path().to_owned(),
             query: Query::parse(parts.uri.query().unwrap_or_default()),
             accept: header(header::ACCEPT).to_owned(),
             content_type: media.trim().to_owned(),
-            agent: if agent.is_empty() {
-                "unknown".into()
-            } else {
-                agent.to_owned()
-            },
+            agent: if agent.is_empty() { "unknown".into() } else { agent.to_owned() },
             body,
         }
     }
@@ -148,9 +137,7 @@ fn decode(text: &str, plus_is_space: bool) -> String {
         let hex = match tail {
             [high, low, after @ ..] if first == b'%' => {
                 let digit = |byte: &u8| char::from(*byte).to_digit(16);
-                digit(high)
-                    .zip(digit(low))
-                    .map(|(high, low)| (high * 16 + low, after))
+                digit(high).zip(digit(low)).map(|(high, low)| (high * 16 + low, after))
             }
             _ => None,
         };

@@ -12,48 +12,19 @@ use crate::object::{self, condition_true, fields, int, items, text};
 /// The titles before the age, and those after it, which `-o wide` adds.
 pub(super) fn titles(kind: &Kind) -> (&'static [&'static str], &'static [&'static str]) {
     match &*kind.resource {
-        "pods" => (
-            &["Ready", "Status", "Restarts"],
-            &["IP", "Node", "Nominated Node", "Readiness Gates"],
-        ),
-        "deployments.apps" => (
-            &["Ready", "Up-to-date", "Available"],
-            &["Containers", "Images", "Selector"],
-        ),
-        "replicasets.apps" => (
-            &["Desired", "Current", "Ready"],
-            &["Containers", "Images", "Selector"],
-        ),
+        "pods" => (&["Ready", "Status", "Restarts"], &["IP", "Node", "Nominated Node", "Readiness Gates"]),
+        "deployments.apps" => (&["Ready", "Up-to-date", "Available"], &["Containers", "Images", "Selector"]),
+        "replicasets.apps" => (&["Desired", "Current", "Ready"], &["Containers", "Images", "Selector"]),
         "statefulsets.apps" => (&["Ready"], &["Containers", "Images"]),
         "daemonsets.apps" => (
-            &[
-                "Desired",
-                "Current",
-                "Ready",
-                "Up-to-date",
-                "Available",
-                "Node Selector",
-            ],
+            &["Desired", "Current", "Ready", "Up-to-date", "Available", "Node Selector"],
             &["Containers", "Images", "Selector"],
         ),
-        "jobs.batch" => (
-            &["Status", "Completions", "Duration"],
-            &["Containers", "Images", "Selector"],
-        ),
-        "cronjobs.batch" => (
-            &["Schedule", "Timezone", "Suspend", "Active", "Last Schedule"],
-            &[],
-        ),
+        "jobs.batch" => (&["Status", "Completions", "Duration"], &["Containers", "Images", "Selector"]),
+        "cronjobs.batch" => (&["Schedule", "Timezone", "Suspend", "Active", "Last Schedule"], &[]),
         "nodes" => (
             &["Status", "Roles"],
-            &[
-                "Version",
-                "Internal-IP",
-                "External-IP",
-                "OS-Image",
-                "Kernel-Version",
-                "Container-Runtime",
-            ],
+            &["Version", "Internal-IP", "External-IP", "OS-Image", "Kernel-Version", "Container-Runtime"],
         ),
         "namespaces" => (&["Status"], &[]),
         "services" => (&["Type", "Cluster-IP", "External-IP", "Port(s)"], &["Selector"]),
@@ -76,11 +47,7 @@ pub(super) fn cells(kind: &Kind, object: &Value) -> Vec<Value> {
     let count = |field: &str| json!(int(&status[field], 0));
     match &*kind.resource {
         "pods" => pod(object),
-        "deployments.apps" => vec![
-            json!(ready()),
-            count("updatedReplicas"),
-            count("availableReplicas"),
-        ],
+        "deployments.apps" => vec![json!(ready()), count("updatedReplicas"), count("availableReplicas")],
         "replicasets.apps" => vec![json!(wanted()), count("replicas"), count("readyReplicas")],
         "statefulsets.apps" => vec![json!(ready())],
         "daemonsets.apps" => vec![
@@ -89,9 +56,7 @@ pub(super) fn cells(kind: &Kind, object: &Value) -> Vec<Value> {
             count("numberReady"),
             count("updatedNumberScheduled"),
             count("numberAvailable"),
-            json!(or_none(
-                LabelSelector::of_map(&spec["template"]["spec"]["nodeSelector"]).to_string()
-            )),
+            json!(or_none(LabelSelector::of_map(&spec["template"]["spec"]["nodeSelector"]).to_string())),
         ],
         "jobs.batch" => job(object),
         "cronjobs.batch" => vec![
@@ -109,9 +74,7 @@ pub(super) fn cells(kind: &Kind, object: &Value) -> Vec<Value> {
             json!("<none>"),
             json!(ports(spec)),
         ],
-        "configmaps" => vec![json!(
-            fields(&object["data"]).count() + fields(&object["binaryData"]).count()
-        )],
+        "configmaps" => vec![json!(fields(&object["data"]).count() + fields(&object["binaryData"]).count())],
         "secrets" => vec![object["type"].clone(), json!(fields(&object["data"]).count())],
         "endpoints" => vec![json!(endpoints(object))],
         "events" => event(object),
@@ -136,19 +99,10 @@ pub(super) fn wide_cells(kind: &Kind, object: &Value) -> Vec<Value> {
     let (spec, status) = (&object["spec"], &object["status"]);
     let containers = &spec["template"]["spec"]["containers"];
     let listed = |field: &str| {
-        let all: Vec<&str> = items(containers)
-            .iter()
-            .map(|container| text(&container[field]))
-            .collect();
+        let all: Vec<&str> = items(containers).iter().map(|container| text(&container[field])).collect();
         json!(all.join(","))
     };
-    let selector = || {
-        json!(
-            LabelSelector::of_spec(&spec["selector"])
-                .unwrap_or_default()
-                .to_string()
-        )
-    };
+    let selector = || json!(LabelSelector::of_spec(&spec["selector"]).unwrap_or_default().to_string());
     match &*kind.resource {
         "pods" => vec![
             json!(or_none(text(&status["podIP"]).to_owned())),
@@ -164,32 +118,22 @@ pub(super) fn wide_cells(kind: &Kind, object: &Value) -> Vec<Value> {
             let info = &status["nodeInfo"];
             vec![
                 info["kubeletVersion"].clone(),
-                items(&status["addresses"])
-                    .first()
-                    .map_or(Value::Null, |first| first["address"].clone()),
+                items(&status["addresses"]).first().map_or(Value::Null, |first| first["address"].clone()),
                 json!("<none>"),
                 info["osImage"].clone(),
                 info["kernelVersion"].clone(),
                 info["containerRuntimeVersion"].clone(),
             ]
         }
-        "services" => vec![json!(or_none(
-            LabelSelector::of_map(&spec["selector"]).to_string()
-        ))],
+        "services" => vec![json!(or_none(LabelSelector::of_map(&spec["selector"]).to_string()))],
         _ => Vec::new(),
     }
 }
 
 fn pod(pod: &Value) -> Vec<Value> {
     let statuses = items(&pod["status"]["containerStatuses"]);
-    let ready = statuses
-        .iter()
-        .filter(|status| status["ready"] == json!(true))
-        .count();
-    let restarts: i64 = statuses
-        .iter()
-        .map(|status| int(&status["restartCount"], 0))
-        .sum();
+    let ready = statuses.iter().filter(|status| status["ready"] == json!(true)).count();
+    let restarts: i64 = statuses.iter().map(|status| int(&status["restartCount"], 0)).sum();
     let reason = statuses.iter().find_map(|status| {
         let waiting = text(&status["state"]["waiting"]["reason"]);
         let ended = text(&status["state"]["terminated"]["reason"]);
@@ -205,11 +149,7 @@ fn pod(pod: &Value) -> Vec<Value> {
         }
     };
     let total = items(&pod["spec"]["containers"]).len();
-    vec![
-        json!(format!("{ready}/{total}")),
-        json!(shown),
-        json!(restarts.to_string()),
-    ]
+    vec![json!(format!("{ready}/{total}")), json!(shown), json!(restarts.to_string())]
 }
 
 fn job(job: &Value) -> Vec<Value> {
@@ -223,11 +163,7 @@ fn job(job: &Value) -> Vec<Value> {
     } else {
         "Running"
     };
-    let done = format!(
-        "{}/{}",
-        int(&status["succeeded"], 0),
-        int(&spec["completions"], 1)
-    );
+    let done = format!("{}/{}", int(&status["succeeded"], 0), int(&spec["completions"], 1));
     let (start, end) = (text(&status["startTime"]), text(&status["completionTime"]));
     let took = match (object::parse_time(start), object::parse_time(end)) {
         (Some(start), Some(end)) => table::human(Duration::try_from(end - start).unwrap_or_default()),
@@ -238,11 +174,7 @@ fn job(job: &Value) -> Vec<Value> {
 }
 
 fn node_status(node: &Value) -> String {
-    let ready = if condition_true(node, "Ready") {
-        "Ready"
-    } else {
-        "NotReady"
-    };
+    let ready = if condition_true(node, "Ready") { "Ready" } else { "NotReady" };
     if node["spec"]["unschedulable"] == json!(true) {
         format!("{ready},SchedulingDisabled")
     } else {
@@ -280,11 +212,7 @@ fn endpoints(endpoints: &Value) -> String {
     let more = all.len().saturating_sub(SHOWN_ENDPOINTS);
     all.truncate(SHOWN_ENDPOINTS);
     let listed = or_none(all.join(","));
-    if more > 0 {
-        format!("{listed} + {more} more...")
-    } else {
-        listed
-    }
+    if more > 0 { format!("{listed} + {more} more...") } else { listed }
 }
 
 fn event(event: &Value) -> Vec<Value> {
@@ -300,11 +228,7 @@ fn event(event: &Value) -> Vec<Value> {
 }
 
 fn or_none(text: String) -> String {
-    if text.is_empty() {
-        "<none>".to_owned()
-    } else {
-        text
-    }
+    if text.is_empty() { "<none>".to_owned() } else { text }
 }
 
 fn or_na(value: &Value) -> String {

@@ -57,9 +57,7 @@ impl Shape {
                 continue;
             }
             let parameters: Vec<&str> = parts.collect();
-            let target = parameters
-                .iter()
-                .find_map(|parameter| parameter.strip_prefix("as="));
+            let target = parameters.iter().find_map(|parameter| parameter.strip_prefix("as="));
             match target {
                 None => return Ok(Self::Whole),
                 Some("Table") => return Ok(Self::Table(include)),

@@ -22,7 +22,7 @@ pub(super) fn version() -> Value {
         "buildDate": "2025-04-23T00:00:00Z",
         "goVersion": "none",
         "compiler": "rustc",
-        "platform": format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+        "platform": "linux/amd64",
     })
 }
 
@@ -45,17 +45,13 @@ pub(super) fn core() -> Value {
 }
 
 pub(super) fn groups(registry: &Registry) -> Value {
-    let groups: Vec<Value> = grouped(registry)
-        .iter()
-        .map(|(group, versions)| group_value(group, versions))
-        .collect();
+    let groups: Vec<Value> =
+        grouped(registry).iter().map(|(group, versions)| group_value(group, versions)).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
 pub(super) fn group(registry: &Registry, group: &str) -> Result<Reply, ApiError> {
-    let versions = grouped(registry)
-        .remove(group)
-        .ok_or_else(ApiError::no_such_path)?;
+    let versions = grouped(registry).remove(group).ok_or_else(ApiError::no_such_path)?;
     let mut value = group_value(group, &versions);
     crate::object::set(&mut value, &["kind"], json!("APIGroup"));
     crate::object::set(&mut value, &["apiVersion"], json!("v1"));
@@ -72,11 +68,7 @@ pub(super) fn resources(registry: &Registry, group: &str, version: &str) -> Resu
     if resources.is_empty() {
         return Err(ApiError::no_such_path());
     }
-    let group_version = if group.is_empty() {
-        version.to_owned()
-    } else {
-        format!("{group}/{version}")
-    };
+    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     Ok(Reply::ok(json!({
         "kind": "APIResourceList",
         "apiVersion": "v1",
@@ -114,10 +106,7 @@ fn resource(kind: &Kind) -> Value {
         "kind": kind.kind,
         "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
     });
-    for (field, list) in [
-        ("shortNames", &kind.short_names),
-        ("categories", &kind.categories),
-    ] {
+    for (field, list) in [("shortNames", &kind.short_names), ("categories", &kind.categories)] {
         if !list.is_empty() {
             crate::object::set(&mut value, &[field], json!(list));
         }

@@ -25,9 +25,7 @@ pub(super) fn patch_part(target: &Target, name: &str, subresource: &str) -> Resu
         let (code, written) = apply_config(target, name, subresource, body)?;
         return Ok(Reply::Json(code, view.one(&written)));
     }
-    let written = write::modify(target, name, subresource, |current| {
-        patched(target, current, &body)
-    })?;
+    let written = write::modify(target, name, subresource, |current| patched(target, current, &body))?;
     Ok(Reply::ok(view.one(&written)))
 }
 
@@ -52,11 +50,7 @@ pub(super) fn patched(target: &Target, current: &Value, patch: &Value) -> Result
                 "the body of the request was in an unknown format ({other}) - accepted media types include: \
                  application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml\
                  {}",
-                if builtin {
-                    ", application/strategic-merge-patch+json"
-                } else {
-                    ""
-                }
+                if builtin { ", application/strategic-merge-patch+json" } else { "" }
             );
             return Err(ApiError::new(415, "UnsupportedMediaType", message));
         }
@@ -122,16 +116,13 @@ fn apply_to_live(
     let kind = &target.kind;
     let manager = write::manager(target, subresource);
     let force = target.call.query.flag("force");
-    let part = if subresource == "status" {
-        Part::Status
-    } else {
-        Part::Main
-    };
+    let part = if subresource == "status" { Part::Status } else { Part::Main };
     let dry_run = target.call.dry_run()?;
     target.api.store.modify(kind, &target.key(name), part, dry_run, |current| {
         let version = object::meta(config, "resourceVersion");
         if !version.is_empty() && version != object::meta(current, "resourceVersion") {
-            let why = "the object has been modified; please apply your changes to the latest version and try again";
+            let why =
+                "the object has been modified; please apply your changes to the latest version and try again";
             return Err(ApiError::conflict(kind, name, why));
         }
         let (mut live, mut config) = (current.clone(), config.clone());

@@ -46,10 +46,7 @@ pub(super) fn list(target: &Target) -> Result<Reply, ApiError> {
                        You must start a new list without the continue parameter.";
         return Err(ApiError::new(410, "Expired", message));
     }
-    let limit = query
-        .number("limit")?
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(0);
+    let limit = query.number("limit")?.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0);
     let mut selected = page.objects;
     selected.retain(|object| selection.matches(object));
     let mut metadata = json!({"resourceVersion": version.to_string()});
@@ -89,31 +86,19 @@ pub(super) fn watch(target: &Target, name: Option<&str>) -> Result<Reply, ApiErr
     let Page { version, objects } = if with_initial {
         store.list(&target.kind.resource, target.namespace.as_deref(), None)
     } else {
-        Page {
-            version: store.version(),
-            objects: Vec::new(),
-        }
+        Page { version: store.version(), objects: Vec::new() }
     };
     if asked > version {
         return Err(ApiError::too_large_version(asked, version));
     }
-    let objects: Vec<Arc<Value>> = objects
-        .into_iter()
-        .filter(|object| selection.matches(object))
-        .collect();
-    let seconds = query
-        .number("timeoutSeconds")?
-        .unwrap_or(WATCH_SECONDS + store.random(WATCH_SECONDS));
+    let objects: Vec<Arc<Value>> = objects.into_iter().filter(|object| selection.matches(object)).collect();
+    let seconds = query.number("timeoutSeconds")?.unwrap_or(WATCH_SECONDS + store.random(WATCH_SECONDS));
     Ok(Reply::Watch(Box::new(Watch {
         view,
         namespace: target.namespace.clone(),
         selection,
         initial: Initial { objects, marked },
-        cursor: if with_initial || asked == 0 {
-            version
-        } else {
-            asked
-        },
+        cursor: if with_initial || asked == 0 { version } else { asked },
         bookmarks,
         timeout: Duration::from_secs(seconds.clamp(1, MAX_WATCH_SECONDS)),
         notify,

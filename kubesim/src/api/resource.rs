@@ -56,20 +56,12 @@ pub(super) fn serve(
         return Ok(reply);
     }
     let (namespace, plural, rest) = split(path).ok_or_else(ApiError::no_such_path)?;
-    let kind = api
-        .registry
-        .find(group, version, plural)
-        .ok_or_else(ApiError::no_such_path)?;
+    let kind = api.registry.find(group, version, plural).ok_or_else(ApiError::no_such_path)?;
     if namespace.is_some() && !kind.namespaced {
         return Err(ApiError::no_such_path());
     }
-    let target = Target {
-        api,
-        call,
-        kind,
-        version: version.to_owned(),
-        namespace: namespace.map(str::to_owned),
-    };
+    let target =
+        Target { api, call, kind, version: version.to_owned(), namespace: namespace.map(str::to_owned) };
     match rest {
         [] => collection(&target),
         [name] => {

@@ -111,10 +111,8 @@ impl Test {
 
 /// One expression of a spec: of a label selector or of a node selector term.
 fn of_expression(expression: &Value) -> Result<Requirement, String> {
-    let values: Vec<String> = items(&expression["values"])
-        .iter()
-        .map(|value| text(value).to_owned())
-        .collect();
+    let values: Vec<String> =
+        items(&expression["values"]).iter().map(|value| text(value).to_owned()).collect();
     let bound = || {
         values
             .first()
@@ -159,18 +157,11 @@ fn requirement(part: &str) -> Result<Requirement, String> {
     let of = |key: &str, test: Test| {
         let key = key.trim();
         let valid = !key.is_empty()
-            && key
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'));
+            && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/'));
         if valid {
-            Ok(Requirement {
-                key: key.to_owned(),
-                test,
-            })
+            Ok(Requirement { key: key.to_owned(), test })
         } else {
-            Err(format!(
-                "unable to parse requirement: {part:?} names no valid label key"
-            ))
+            Err(format!("unable to parse requirement: {part:?} names no valid label key"))
         }
     };
     let value = |text: &str| vec![text.trim().to_owned()];
@@ -197,10 +188,7 @@ fn set_form<'a>(part: &'a str, operator: &str) -> Option<(&'a str, Vec<String>)>
         None => part.split_once(&format!("{}(", operator.trim_end()))?,
     };
     let values = rest.trim().trim_start_matches('(').strip_suffix(')')?;
-    Some((
-        key,
-        values.split(',').map(|value| value.trim().to_owned()).collect(),
-    ))
+    Some((key, values.split(',').map(|value| value.trim().to_owned()).collect()))
 }
 
 /// Which fields an object must have.
@@ -260,9 +248,7 @@ impl FieldSelector {
                 return Err(format!("invalid field selector {part:?}: no operator"));
             };
             let known = matches!(path, "metadata.name" | "metadata.namespace")
-                || SELECTABLE
-                    .iter()
-                    .any(|(name, paths)| *name == resource && paths.contains(&path));
+                || SELECTABLE.iter().any(|(name, paths)| *name == resource && paths.contains(&path));
             if !known {
                 return Err(format!("field label not supported: {path}"));
             }
@@ -306,9 +292,7 @@ impl Selection {
         let path = vec!["metadata".to_owned(), "name".to_owned()];
         Self {
             labels: LabelSelector::default(),
-            fields: FieldSelector {
-                terms: vec![(path, true, name.to_owned())],
-            },
+            fields: FieldSelector { terms: vec![(path, true, name.to_owned())] },
         }
     }
 }
@@ -326,9 +310,7 @@ mod tests {
     use serde_json::json;
 
     fn matches(selector: &str, labels: Value) -> bool {
-        LabelSelector::parse(selector)
-            .expect("a selector")
-            .matches(&labels)
+        LabelSelector::parse(selector).expect("a selector").matches(&labels)
     }
 
     #[test]

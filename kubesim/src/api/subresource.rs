@@ -29,11 +29,7 @@ pub(super) fn serve(target: &Target, name: &str, sub: &str) -> Result<Reply, Api
         "eviction" if is_pod => evict(target, name),
         "binding" if is_pod => bind(target, name),
         "finalize" if &*kind.resource == crate::store::NAMESPACES => finalize(target, name),
-        "log" if is_pod => Err(ApiError::new(
-            404,
-            "NotFound",
-            "simulated containers write no log",
-        )),
+        "log" if is_pod => Err(ApiError::new(404, "NotFound", "simulated containers write no log")),
         _ => Err(ApiError::no_such_path()),
     }
 }
@@ -121,9 +117,7 @@ fn evict(target: &Target, name: &str) -> Result<Reply, ApiError> {
     }
     let body = target.call.json()?;
     let store = &target.api.store;
-    let pod = store
-        .get(PODS, &target.key(name))
-        .ok_or_else(|| ApiError::not_found(&target.kind, name))?;
+    let pod = store.get(PODS, &target.key(name)).ok_or_else(|| ApiError::not_found(&target.kind, name))?;
     check_budgets(target, &pod)?;
     let options = write::delete_options(target, &body["deleteOptions"])?;
     match store.delete(&target.kind, &target.key(name), &options)? {
@@ -162,25 +156,15 @@ fn bind(target: &Target, name: &str) -> Result<Reply, ApiError> {
     }
     let body = target.call.json()?;
     let node = text(&body["target"]["name"]).to_owned();
-    target.api.store.modify(
-        &target.kind,
-        &target.key(name),
-        Part::All,
-        target.call.dry_run()?,
-        |pod| {
-            if !text(&pod["spec"]["nodeName"]).is_empty() {
-                return Err(ApiError::conflict(
-                    &target.kind,
-                    name,
-                    "the pod is already assigned to a node",
-                ));
-            }
-            let mut bound = pod.clone();
-            set(&mut bound, &["spec", "nodeName"], json!(node));
-            object::set_condition(&mut bound, "PodScheduled", "True", "", "");
-            Ok(bound)
-        },
-    )?;
+    target.api.store.modify(&target.kind, &target.key(name), Part::All, target.call.dry_run()?, |pod| {
+        if !text(&pod["spec"]["nodeName"]).is_empty() {
+            return Err(ApiError::conflict(&target.kind, name, "the pod is already assigned to a node"));
+        }
+        let mut bound = pod.clone();
+        set(&mut bound, &["spec", "nodeName"], json!(node));
+        object::set_condition(&mut bound, "PodScheduled", "True", "", "");
+        Ok(bound)
+    })?;
     Ok(Reply::Json(
         201,
         json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),

@@ -25,15 +25,8 @@ pub(super) fn cells(kind: &Kind, object: &Value) -> Value {
     let mut cells = vec![json!(object::name(object))];
     if kind.custom && !kind.columns.is_empty() {
         for column in &kind.columns {
-            let value = column
-                .path
-                .iter()
-                .fold(object, |value, step| &value[step.as_str()]);
-            cells.push(if column.kind == "date" {
-                json!(age(text(value)))
-            } else {
-                value.clone()
-            });
+            let value = column.path.iter().fold(object, |value, step| &value[step.as_str()]);
+            cells.push(if column.kind == "date" { json!(age(text(value))) } else { value.clone() });
         }
         return Value::Array(cells);
     }
@@ -50,11 +43,7 @@ fn definitions(kind: &Kind) -> Vec<Value> {
     };
     let mut all = vec![define("Name", "string", 0)];
     if kind.custom && !kind.columns.is_empty() {
-        all.extend(
-            kind.columns
-                .iter()
-                .map(|column| define(&column.name, &column.kind, column.priority)),
-        );
+        all.extend(kind.columns.iter().map(|column| define(&column.name, &column.kind, column.priority)));
         return all;
     }
     let (shown, wide) = columns::titles(kind);

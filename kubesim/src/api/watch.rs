@@ -82,9 +82,7 @@ impl Watch {
 impl Running {
     fn begin(&mut self) {
         let initial = std::mem::take(&mut self.watch.initial.objects);
-        let events = initial
-            .iter()
-            .map(|object| ("ADDED", self.watch.view.one(object)));
+        let events = initial.iter().map(|object| ("ADDED", self.watch.view.one(object)));
         self.queue = chunks(events);
         if self.watch.initial.marked {
             self.push("BOOKMARK", self.watch.view.bookmark(self.watch.cursor, true));
@@ -109,10 +107,7 @@ impl Running {
     /// Reads what happened since the cursor.
     fn read(&mut self) {
         let resource = &self.watch.view.kind.resource;
-        match self
-            .store
-            .changes_after(self.watch.cursor, |changed| *changed == **resource)
-        {
+        match self.store.changes_after(self.watch.cursor, |changed| *changed == **resource) {
             Ok((changes, version)) => {
                 self.watch.cursor = version;
                 let events = changes.iter().filter_map(|change| self.event(change));
@@ -127,11 +122,7 @@ impl Running {
     }
 
     async fn wait(&mut self) {
-        let wake = if self.watch.bookmarks {
-            self.next_mark.min(self.deadline)
-        } else {
-            self.deadline
-        };
+        let wake = if self.watch.bookmarks { self.next_mark.min(self.deadline) } else { self.deadline };
         tokio::select! {
             () = self.watch.notify.notified() => {}
             () = tokio::time::sleep_until(wake) => {
@@ -149,17 +140,10 @@ impl Running {
     /// What a change means for the selection: an object may enter it, change within it, or leave it.
     fn event(&self, change: &Change) -> Option<(&'static str, Value)> {
         let watch = &self.watch;
-        if watch
-            .namespace
-            .as_ref()
-            .is_some_and(|namespace| **namespace != *change.key.namespace)
-        {
+        if watch.namespace.as_ref().is_some_and(|namespace| **namespace != *change.key.namespace) {
             return None;
         }
-        let before = change
-            .before
-            .as_ref()
-            .is_some_and(|before| watch.selection.matches(before));
+        let before = change.before.as_ref().is_some_and(|before| watch.selection.matches(before));
         let after = !change.removed && watch.selection.matches(&change.after);
         let kind = match (before, after) {
             (false, false) => return None,

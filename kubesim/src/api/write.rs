@@ -47,33 +47,26 @@ pub(super) fn modify(
     change: impl FnOnce(&Value) -> Result<Value, ApiError>,
 ) -> Result<std::sync::Arc<Value>, ApiError> {
     let kind = &target.kind;
-    let part = if subresource == "status" {
-        Part::Status
-    } else {
-        Part::Main
-    };
+    let part = if subresource == "status" { Part::Status } else { Part::Main };
     let manager = manager(target, subresource);
     let dry_run = target.call.dry_run()?;
-    target
-        .api
-        .store
-        .modify(kind, &target.key(name), part, dry_run, |current| {
-            let mut new = change(current)?;
-            if part == Part::Status {
-                let mut whole = current.clone();
-                set(&mut whole, &["status"], new["status"].clone());
-                carry_preconditions(&new, &mut whole);
-                managed::record_update(current, &mut whole, &manager, !kind.custom);
-                return Ok(whole);
-            }
-            admission::prepare(kind, &mut new, Some(current));
-            let mut old = current.clone();
-            take_status(kind, &mut old);
-            let status = take_status(kind, &mut new);
-            managed::record_update(&old, &mut new, &manager, !kind.custom);
-            put_status(&mut new, status);
-            Ok(new)
-        })
+    target.api.store.modify(kind, &target.key(name), part, dry_run, |current| {
+        let mut new = change(current)?;
+        if part == Part::Status {
+            let mut whole = current.clone();
+            set(&mut whole, &["status"], new["status"].clone());
+            carry_preconditions(&new, &mut whole);
+            managed::record_update(current, &mut whole, &manager, !kind.custom);
+            return Ok(whole);
+        }
+        admission::prepare(kind, &mut new, Some(current));
+        let mut old = current.clone();
+        take_status(kind, &mut old);
+        let status = take_status(kind, &mut new);
+        managed::record_update(&old, &mut new, &manager, !kind.custom);
+        put_status(&mut new, status);
+        Ok(new)
+    })
 }
 
 fn carry_preconditions(from: &Value, to: &mut Value) {
@@ -122,9 +115,7 @@ pub(super) fn check_body(target: &Target, object: &mut Value, name: Option<&str>
     }
     let (found_kind, found_version) = (text(&object["kind"]), text(&object["apiVersion"]));
     if found_kind.is_empty() || found_version.is_empty() {
-        return Err(ApiError::bad_request(
-            "Object 'Kind' or 'apiVersion' is missing in the request",
-        ));
+        return Err(ApiError::bad_request("Object 'Kind' or 'apiVersion' is missing in the request"));
     }
     if found_kind != kind.kind || found_version != target.api_version() {
         return Err(ApiError::bad_request(format!(
@@ -166,10 +157,7 @@ pub(super) fn check_place(target: &Target, object: &mut Value, name: Option<&str
 pub(super) fn delete(target: &Target, name: &str) -> Result<Reply, ApiError> {
     let view = target.view()?;
     let options = delete_options(target, &target.call.json()?)?;
-    let deleted = target
-        .api
-        .store
-        .delete(&target.kind, &target.key(name), &options)?;
+    let deleted = target.api.store.delete(&target.kind, &target.key(name), &options)?;
     Ok(match deleted {
         Deleted::Marked(object) => Reply::ok(view.one(&object)),
         Deleted::Removed(object) if &*target.kind.resource == crate::store::PODS => {
@@ -201,18 +189,11 @@ pub(super) fn delete_collection(target: &Target) -> Result<Reply, ApiError> {
     let view = target.view()?;
     let options = delete_options(target, &target.call.json()?)?;
     let selection = read::selection(target)?;
-    let page = target
-        .api
-        .store
-        .list(&target.kind.resource, target.namespace.as_deref(), None);
+    let page = target.api.store.list(&target.kind.resource, target.namespace.as_deref(), None);
     let mut selected = page.objects;
     selected.retain(|object| selection.matches(object));
     for object in &selected {
-        match target
-            .api
-            .store
-            .delete(&target.kind, &object::Key::of(object), &options)
-        {
+        match target.api.store.delete(&target.kind, &object::Key::of(object), &options) {
             Ok(_) => {}
             Err(error) if error.code == 404 => {}
             Err(error) => return Err(error),
@@ -225,9 +206,7 @@ pub(super) fn delete_collection(target: &Target) -> Result<Reply, ApiError> {
 /// Reads `DeleteOptions` from a body, or what the query says where the body is silent.
 pub(super) fn delete_options(target: &Target, body: &Value) -> Result<DeleteOptions, ApiError> {
     let query = &target.call.query;
-    let from_query = query
-        .number("gracePeriodSeconds")?
-        .and_then(|grace| i64::try_from(grace).ok());
+    let from_query = query.number("gracePeriodSeconds")?.and_then(|grace| i64::try_from(grace).ok());
     let policy = match text(&body["propagationPolicy"]) {
         "" => query.get("propagationPolicy"),
         policy => policy,

@@ -67,16 +67,9 @@ impl<'a> Rollout<'a> {
         });
         sets.sort_by_key(|set| revision(set));
         let wanted = &deployment["spec"]["template"];
-        let at = sets
-            .iter()
-            .position(|set| template::same(&set["spec"]["template"], wanted));
+        let at = sets.iter().position(|set| template::same(&set["spec"]["template"], wanted));
         let new = at.map(|index| sets.remove(index));
-        Self {
-            cluster,
-            deployment,
-            new,
-            old: sets,
-        }
+        Self { cluster, deployment, new, old: sets }
     }
 
     /// The wanted number of replicas.
@@ -94,11 +87,7 @@ impl<'a> Rollout<'a> {
         let surge = pods::scaled(&rolling["maxSurge"], self.wanted(), true);
         let unavailable = pods::scaled(&rolling["maxUnavailable"], self.wanted(), false).min(self.wanted());
         // With neither, nothing could ever move.
-        if surge == 0 && unavailable == 0 {
-            (0, 1)
-        } else {
-            (surge, unavailable)
-        }
+        if surge == 0 && unavailable == 0 { (0, 1) } else { (surge, unavailable) }
     }
 
     /// All replica sets.
@@ -146,9 +135,7 @@ impl<'a> Rollout<'a> {
         for set in &self.old {
             self.scale(set, 0)?;
             left |= spec_replicas(set) > 0
-                || pods::controlled(self.cluster, set)
-                    .iter()
-                    .any(|pod| !pods::is_finished(pod));
+                || pods::controlled(self.cluster, set).iter().any(|pod| !pods::is_finished(pod));
         }
         Ok(left)
     }
@@ -159,11 +146,7 @@ impl<'a> Rollout<'a> {
         let hash = template::hash(&spec["template"], collisions);
         let (mut selector, mut template) = (spec["selector"].clone(), spec["template"].clone());
         set(&mut selector, &["matchLabels", "pod-template-hash"], json!(hash));
-        set(
-            &mut template,
-            &["metadata", "labels", "pod-template-hash"],
-            json!(hash),
-        );
+        set(&mut template, &["metadata", "labels", "pod-template-hash"], json!(hash));
         let total: i64 = self.old.iter().map(|set| spec_replicas(set)).sum();
         let room = (self.wanted() + self.bounds().0 - total).max(0);
         let mut replica_set = json!({
@@ -207,11 +190,7 @@ impl<'a> Rollout<'a> {
             Ok(new)
         };
         let key = Key::of(self.deployment);
-        unless_gone(
-            self.cluster
-                .store
-                .modify(&kind, &key, Part::Status, false, change),
-        )
+        unless_gone(self.cluster.store.modify(&kind, &key, Part::Status, false, change))
     }
 
     fn next_revision(&self) -> i64 {
@@ -221,11 +200,7 @@ impl<'a> Rollout<'a> {
     /// A replica set that is rolled back to becomes the latest revision.
     fn adopt_revision(&self, new: &Arc<Value>) -> Result<(), ApiError> {
         let latest = self.old.iter().map(|set| revision(set)).max().unwrap_or(0);
-        let wanted = if revision(new) > latest {
-            revision(new)
-        } else {
-            latest + 1
-        };
+        let wanted = if revision(new) > latest { revision(new) } else { latest + 1 };
         let annotations = self.annotations(wanted);
         let min_ready = self.deployment["spec"].get("minReadySeconds").cloned();
         let kind = self.cluster.kind(replicaset::RESOURCE)?;
@@ -240,11 +215,7 @@ impl<'a> Rollout<'a> {
             }
             Ok(set_now)
         };
-        unless_gone(
-            self.cluster
-                .store
-                .modify(&kind, &Key::of(new), Part::Main, false, change),
-        )?;
+        unless_gone(self.cluster.store.modify(&kind, &Key::of(new), Part::Main, false, change))?;
         self.note_revision(wanted)
     }
 
@@ -252,11 +223,7 @@ impl<'a> Rollout<'a> {
         let kind = self.cluster.kind(RESOURCE)?;
         let change = |current: &Value| {
             let mut new = current.clone();
-            set(
-                &mut new,
-                &["metadata", "annotations", REVISION],
-                json!(revision.to_string()),
-            );
+            set(&mut new, &["metadata", "annotations", REVISION], json!(revision.to_string()));
             Ok(new)
         };
         let key = Key::of(self.deployment);
@@ -272,17 +239,9 @@ impl<'a> Rollout<'a> {
         }
         set(&mut annotations, &[REVISION], json!(revision.to_string()));
         let wanted = self.wanted();
-        set(
-            &mut annotations,
-            &["deployment.kubernetes.io/desired-replicas"],
-            json!(wanted.to_string()),
-        );
+        set(&mut annotations, &["deployment.kubernetes.io/desired-replicas"], json!(wanted.to_string()));
         let most = wanted + self.bounds().0;
-        set(
-            &mut annotations,
-            &["deployment.kubernetes.io/max-replicas"],
-            json!(most.to_string()),
-        );
+        set(&mut annotations, &["deployment.kubernetes.io/max-replicas"], json!(most.to_string()));
         annotations
     }
 
@@ -316,10 +275,7 @@ impl<'a> Rollout<'a> {
             *size -= cut;
             spare -= cut;
         }
-        self.old
-            .iter()
-            .zip(sizes)
-            .try_for_each(|(set, size)| self.scale(set, size))
+        self.old.iter().zip(sizes).try_for_each(|(set, size)| self.scale(set, size))
     }
 
     fn scale(&self, replica_set: &Arc<Value>, to: i64) -> Result<(), ApiError> {
@@ -328,14 +284,11 @@ impl<'a> Rollout<'a> {
             return Ok(());
         }
         let kind = self.cluster.kind(replicaset::RESOURCE)?;
-        let written = self
-            .cluster
-            .store
-            .modify(&kind, &Key::of(replica_set), Part::Main, false, |current| {
-                let mut new = current.clone();
-                set(&mut new, &["spec", "replicas"], json!(to));
-                Ok(new)
-            });
+        let written = self.cluster.store.modify(&kind, &Key::of(replica_set), Part::Main, false, |current| {
+            let mut new = current.clone();
+            set(&mut new, &["spec", "replicas"], json!(to));
+            Ok(new)
+        });
         if written.is_ok() {
             self.say_scaled(replica_set, from, to);
         }
@@ -344,12 +297,8 @@ impl<'a> Rollout<'a> {
 
     fn say_scaled(&self, replica_set: &Value, from: i64, to: i64) {
         let way = if to > from { "up" } else { "down" };
-        let message = format!(
-            "Scaled {way} replica set {} from {from} to {to}",
-            object::name(replica_set)
-        );
-        self.cluster
-            .event(self.deployment, "Normal", "ScalingReplicaSet", &message, SOURCE);
+        let message = format!("Scaled {way} replica set {} from {from} to {to}", object::name(replica_set));
+        self.cluster.event(self.deployment, "Normal", "ScalingReplicaSet", &message, SOURCE);
     }
 
     /// Removes empty replica sets beyond the history that is wanted.
@@ -359,11 +308,7 @@ impl<'a> Rollout<'a> {
         let surplus = self.old.len().saturating_sub(limit);
         let kind = self.cluster.kind(replicaset::RESOURCE)?;
         for set in self.old.iter().take(surplus).filter(idle) {
-            unless_gone(
-                self.cluster
-                    .store
-                    .delete(&kind, &Key::of(set), &DeleteOptions::default()),
-            )?;
+            unless_gone(self.cluster.store.delete(&kind, &Key::of(set), &DeleteOptions::default()))?;
         }
         Ok(())
     }
@@ -379,7 +324,5 @@ fn available(replica_set: &Value) -> i64 {
 }
 
 fn revision(replica_set: &Value) -> i64 {
-    text(&replica_set["metadata"]["annotations"][REVISION])
-        .parse()
-        .unwrap_or(0)
+    text(&replica_set["metadata"]["annotations"][REVISION]).parse().unwrap_or(0)
 }

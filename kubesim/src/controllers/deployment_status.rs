@@ -17,10 +17,7 @@ pub(super) fn write(rollout: &Rollout) -> Result<Option<Duration>, ApiError> {
     let total: i64 = rollout.sets().map(|set| spec_replicas(set)).sum();
     let counts = Counts {
         replicas: sum("replicas"),
-        updated: rollout
-            .new
-            .as_ref()
-            .map_or(0, |new| int(&new["status"]["replicas"], 0)),
+        updated: rollout.new.as_ref().map_or(0, |new| int(&new["status"]["replicas"], 0)),
         ready: sum("readyReplicas"),
         available: sum("availableReplicas"),
         unavailable: (total - sum("availableReplicas")).max(0),
@@ -29,17 +26,14 @@ pub(super) fn write(rollout: &Rollout) -> Result<Option<Duration>, ApiError> {
     let mut again = None;
     let key = Key::of(rollout.deployment);
     let generation = rollout.deployment["metadata"]["generation"].clone();
-    let written = rollout
-        .cluster
-        .store
-        .modify(&kind, &key, Part::Status, false, |current| {
-            let mut new = current.clone();
-            let moved = counts.write(&mut new);
-            set(&mut new, &["status", "observedGeneration"], generation);
-            availability(rollout, &counts, &mut new);
-            again = progress(rollout, &counts, moved, &mut new);
-            Ok(new)
-        });
+    let written = rollout.cluster.store.modify(&kind, &key, Part::Status, false, |current| {
+        let mut new = current.clone();
+        let moved = counts.write(&mut new);
+        set(&mut new, &["status", "observedGeneration"], generation);
+        availability(rollout, &counts, &mut new);
+        again = progress(rollout, &counts, moved, &mut new);
+        Ok(new)
+    });
     unless_gone(written)?;
     Ok(again)
 }
@@ -78,52 +72,24 @@ fn availability(rollout: &Rollout, counts: &Counts, deployment: &mut Value) {
     let enough = counts.available >= rollout.wanted() - rollout.bounds().1;
     if enough {
         let message = "Deployment has minimum availability.";
-        mark(
-            deployment,
-            "Available",
-            "True",
-            "MinimumReplicasAvailable",
-            message,
-        );
+        mark(deployment, "Available", "True", "MinimumReplicasAvailable", message);
     } else {
         let message = "Deployment does not have minimum availability.";
-        mark(
-            deployment,
-            "Available",
-            "False",
-            "MinimumReplicasUnavailable",
-            message,
-        );
+        mark(deployment, "Available", "False", "MinimumReplicasUnavailable", message);
     }
 }
 
 /// Judges the progress; `moved` says that there was some just now.
 fn progress(rollout: &Rollout, counts: &Counts, moved: bool, deployment: &mut Value) -> Option<Duration> {
     let wanted = rollout.wanted();
-    let name = rollout
-        .new
-        .as_ref()
-        .map_or("", |new| object::name(new))
-        .to_owned();
+    let name = rollout.new.as_ref().map_or("", |new| object::name(new)).to_owned();
     if rollout.deployment["spec"]["paused"] == json!(true) {
-        mark(
-            deployment,
-            "Progressing",
-            "Unknown",
-            "DeploymentPaused",
-            "Deployment is paused",
-        );
+        mark(deployment, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused");
         return None;
     }
     if counts.updated == wanted && counts.replicas == wanted && counts.available == wanted {
         let message = format!("ReplicaSet \"{name}\" has successfully progressed.");
-        mark(
-            deployment,
-            "Progressing",
-            "True",
-            "NewReplicaSetAvailable",
-            &message,
-        );
+        mark(deployment, "Progressing", "True", "NewReplicaSetAvailable", &message);
         return None;
     }
     let seconds = int(&deployment["spec"]["progressDeadlineSeconds"], 600).max(0);
@@ -140,13 +106,7 @@ fn progress(rollout: &Rollout, counts: &Counts, moved: bool, deployment: &mut Va
     }
     if !moved && since.is_some() && waited >= deadline {
         let message = format!("ReplicaSet \"{name}\" has timed out progressing.");
-        mark(
-            deployment,
-            "Progressing",
-            "False",
-            "ProgressDeadlineExceeded",
-            &message,
-        );
+        mark(deployment, "Progressing", "False", "ProgressDeadlineExceeded", &message);
         return None;
     }
     let message = format!("ReplicaSet \"{name}\" is progressing.");
@@ -164,10 +124,7 @@ fn mark(deployment: &mut Value, kind: &str, status: &str, reason: &str, message:
 }
 
 fn touch(deployment: &mut Value, kind: &str) {
-    let list = deployment["status"]["conditions"]
-        .as_array_mut()
-        .into_iter()
-        .flatten();
+    let list = deployment["status"]["conditions"].as_array_mut().into_iter().flatten();
     for found in list.filter(|found| found["type"] == kind) {
         set(found, &["lastUpdateTime"], json!(object::now_text()));
     }

@@ -86,9 +86,7 @@ impl<T: Ord + Clone> Queue<T> {
 
     fn retry(&mut self, item: T) -> Duration {
         let failures = self.failures.entry(item.clone()).or_insert(0);
-        let delay = FIRST_RETRY
-            .saturating_mul(1 << (*failures).min(16))
-            .min(LAST_RETRY);
+        let delay = FIRST_RETRY.saturating_mul(1 << (*failures).min(16)).min(LAST_RETRY);
         *failures += 1;
         self.add_after(item, delay);
         delay
@@ -164,12 +162,7 @@ fn work<C: Controller>(cluster: &Cluster, controller: &mut C, queue: &mut Queue<
 fn resync<C: Controller>(cluster: &Cluster, controller: &mut C, queue: &mut Queue<C::Item>) -> u64 {
     let version = cluster.store.version();
     let all: Vec<Arc<str>> = match controller.resources() {
-        [] => cluster
-            .registry
-            .all()
-            .iter()
-            .map(|kind| kind.resource.clone())
-            .collect(),
+        [] => cluster.registry.all().iter().map(|kind| kind.resource.clone()).collect(),
         some => some.iter().map(|resource| Arc::from(*resource)).collect(),
     };
     for resource in all {

@@ -39,10 +39,7 @@ impl Controller for Garbage {
         let owned = !items(&change.after["metadata"]["ownerReferences"]).is_empty();
         let begun = change.before.is_none();
         if (owned && begun) || waits_for(&change.after, FOREGROUND) || waits_for(&change.after, ORPHAN) {
-            queue.add(ObjectRef {
-                resource: change.resource.clone(),
-                key: change.key.clone(),
-            });
+            queue.add(ObjectRef { resource: change.resource.clone(), key: change.key.clone() });
         }
     }
 
@@ -68,38 +65,29 @@ impl Controller for Garbage {
 /// Whether the object is being deleted and waits for `finalizer`.
 fn waits_for(object: &Value, finalizer: &str) -> bool {
     object::deleting(object)
-        && items(&object["metadata"]["finalizers"])
-            .iter()
-            .any(|found| found == finalizer)
+        && items(&object["metadata"]["finalizers"]).iter().any(|found| found == finalizer)
 }
 
 /// Whether the object has owners and none of them is left.
 fn is_orphaned(cluster: &Cluster, object: &Value) -> bool {
     let owners = items(&object["metadata"]["ownerReferences"]);
-    !owners.is_empty()
-        && !owners
-            .iter()
-            .any(|owner| cluster.store.locate(text(&owner["uid"])).is_some())
+    !owners.is_empty() && !owners.iter().any(|owner| cluster.store.locate(text(&owner["uid"])).is_some())
 }
 
 fn release_dependents(cluster: &Cluster, owner: &Value) -> Result<(), ApiError> {
     let uid = object::uid(owner);
     for (dependent, _) in cluster.store.dependents(uid) {
         let kind = cluster.kind(&dependent.resource)?;
-        unless_gone(
-            cluster
-                .store
-                .modify(&kind, &dependent.key, Part::Main, false, |current| {
-                    let mut new = current.clone();
-                    let kept: Vec<Value> = items(&current["metadata"]["ownerReferences"])
-                        .iter()
-                        .filter(|reference| text(&reference["uid"]) != uid)
-                        .cloned()
-                        .collect();
-                    set(&mut new, &["metadata", "ownerReferences"], Value::Array(kept));
-                    Ok(new)
-                }),
-        )?;
+        unless_gone(cluster.store.modify(&kind, &dependent.key, Part::Main, false, |current| {
+            let mut new = current.clone();
+            let kept: Vec<Value> = items(&current["metadata"]["ownerReferences"])
+                .iter()
+                .filter(|reference| text(&reference["uid"]) != uid)
+                .cloned()
+                .collect();
+            set(&mut new, &["metadata", "ownerReferences"], Value::Array(kept));
+            Ok(new)
+        }))?;
     }
     Ok(())
 }
@@ -109,17 +97,12 @@ fn remove_dependents(cluster: &Cluster, owner: &Value) -> Result<bool, ApiError>
     let uid = object::uid(owner);
     let mut blocked = false;
     for (dependent, object) in cluster.store.dependents(uid) {
-        blocked |= items(&object["metadata"]["ownerReferences"])
-            .iter()
-            .any(|reference| {
-                text(&reference["uid"]) == uid && reference["blockOwnerDeletion"] == json!(true)
-            });
+        blocked |= items(&object["metadata"]["ownerReferences"]).iter().any(|reference| {
+            text(&reference["uid"]) == uid && reference["blockOwnerDeletion"] == json!(true)
+        });
         if !object::deleting(&object) {
             let kind = cluster.kind(&dependent.resource)?;
-            let options = DeleteOptions {
-                propagation: Propagation::Foreground,
-                ..DeleteOptions::default()
-            };
+            let options = DeleteOptions { propagation: Propagation::Foreground, ..DeleteOptions::default() };
             unless_gone(cluster.store.delete(&kind, &dependent.key, &options))?;
         }
     }
@@ -128,18 +111,14 @@ fn remove_dependents(cluster: &Cluster, owner: &Value) -> Result<bool, ApiError>
 
 fn drop_finalizer(cluster: &Cluster, item: &ObjectRef, finalizer: &str) -> Result<(), ApiError> {
     let kind = cluster.kind(&item.resource)?;
-    unless_gone(
-        cluster
-            .store
-            .modify(&kind, &item.key, Part::Main, false, |current| {
-                let mut new = current.clone();
-                let kept: Vec<Value> = items(&current["metadata"]["finalizers"])
-                    .iter()
-                    .filter(|found| *found != finalizer)
-                    .cloned()
-                    .collect();
-                set(&mut new, &["metadata", "finalizers"], Value::Array(kept));
-                Ok(new)
-            }),
-    )
+    unless_gone(cluster.store.modify(&kind, &item.key, Part::Main, false, |current| {
+        let mut new = current.clone();
+        let kept: Vec<Value> = items(&current["metadata"]["finalizers"])
+            .iter()
+            .filter(|found| *found != finalizer)
+            .cloned()
+            .collect();
+        set(&mut new, &["metadata", "finalizers"], Value::Array(kept));
+        Ok(new)
+    }))
 }

@@ -1,21 +1,21 @@
 //! The control loops. Each watches some resources, and brings one object at a time closer to what is wanted.
 
-// pub(crate) mod custom;
-// pub(crate) mod daemonset;
+pub(crate) mod custom;
+pub(crate) mod daemonset;
 pub(crate) mod deployment;
 mod deployment_status;
-// pub(crate) mod disruption;
-// pub(crate) mod endpoints;
+pub(crate) mod disruption;
+pub(crate) mod endpoints;
 pub(crate) mod engine;
 pub(crate) mod garbage;
-// pub(crate) mod job;
+pub(crate) mod job;
 pub(crate) mod namespace;
 pub(crate) mod node;
 mod pods;
 pub(crate) mod replicaset;
-// pub(crate) mod statefulset;
+pub(crate) mod statefulset;
 mod template;
-// pub(crate) mod volume;
+pub(crate) mod volume;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -66,10 +66,8 @@ fn furnish(cluster: &Cluster, namespace: &str) -> Result<(), ApiError> {
 fn end(cluster: &Cluster, key: &Key) -> Result<Option<Duration>, ApiError> {
     let contents = cluster.store.in_namespace(&key.name);
     for found in &contents {
-        let waits = cluster
-            .store
-            .get(&found.resource, &found.key)
-            .is_none_or(|object| object::deleting(&object));
+        let waits =
+            cluster.store.get(&found.resource, &found.key).is_none_or(|object| object::deleting(&object));
         if !waits {
             let kind = cluster.kind(&found.resource)?;
             unless_gone(cluster.store.delete(&kind, &found.key, &DeleteOptions::default()))?;
@@ -79,14 +77,10 @@ fn end(cluster: &Cluster, key: &Key) -> Result<Option<Duration>, ApiError> {
         return Ok(Some(LOOK_AGAIN));
     }
     let kind = cluster.kind(NAMESPACES)?;
-    unless_gone(
-        cluster
-            .store
-            .modify(&kind, key, Part::Main, false, |current: &Value| {
-                let mut new = current.clone();
-                set(&mut new, &["spec", "finalizers"], json!([]));
-                Ok(new)
-            }),
-    )?;
+    unless_gone(cluster.store.modify(&kind, key, Part::Main, false, |current: &Value| {
+        let mut new = current.clone();
+        set(&mut new, &["spec", "finalizers"], json!([]));
+        Ok(new)
+    }))?;
     Ok(None)
 }

@@ -65,18 +65,13 @@ impl Nodes {
     /// Tells pods to leave that do not tolerate the node's taints, each when its patience ends.
     fn evict(&mut self, cluster: &Cluster, key: &Key, node: &Value) -> Result<Option<Duration>, ApiError> {
         let now = Instant::now();
-        let leaving: Vec<&Value> = items(&node["spec"]["taints"])
-            .iter()
-            .filter(|taint| taint["effect"] == "NoExecute")
-            .collect();
+        let leaving: Vec<&Value> =
+            items(&node["spec"]["taints"]).iter().filter(|taint| taint["effect"] == "NoExecute").collect();
         self.told
             .retain(|(on, told), _| on != key || leaving.iter().any(|taint| text(&taint["key"]) == told));
         let mut next: Option<Duration> = None;
         for taint in leaving {
-            let told = self
-                .told
-                .entry((key.clone(), text(&taint["key"]).to_owned()))
-                .or_insert(now);
+            let told = self.told.entry((key.clone(), text(&taint["key"]).to_owned())).or_insert(now);
             let waited = now.saturating_duration_since(*told);
             for pod in cluster.store.pods_on(&key.name) {
                 if object::deleting(&pod) {
@@ -92,11 +87,7 @@ impl Nodes {
                 };
                 if waited >= patience {
                     let pods = cluster.kind(PODS)?;
-                    unless_gone(
-                        cluster
-                            .store
-                            .delete(&pods, &Key::of(&pod), &DeleteOptions::default()),
-                    )?;
+                    unless_gone(cluster.store.delete(&pods, &Key::of(&pod), &DeleteOptions::default()))?;
                     cluster.event(
                         &pod,
                         "Normal",
@@ -126,33 +117,13 @@ fn remove_orphans(cluster: &Cluster, key: &Key) -> Result<(), ApiError> {
 fn report(node: &mut Value) {
     let failing = is_failing(node);
     let pressures = [
-        (
-            "MemoryPressure",
-            "KubeletHasSufficientMemory",
-            "kubelet has sufficient memory available",
-        ),
-        (
-            "DiskPressure",
-            "KubeletHasNoDiskPressure",
-            "kubelet has no disk pressure",
-        ),
-        (
-            "PIDPressure",
-            "KubeletHasSufficientPID",
-            "kubelet has sufficient PID available",
-        ),
+        ("MemoryPressure", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("DiskPressure", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("PIDPressure", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
     ];
-    let silent = (
-        "Unknown",
-        "NodeStatusUnknown",
-        "Kubelet stopped posting node status.",
-    );
+    let silent = ("Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.");
     for (kind, reason, message) in pressures {
-        let (status, reason, message) = if failing {
-            silent
-        } else {
-            ("False", reason, message)
-        };
+        let (status, reason, message) = if failing { silent } else { ("False", reason, message) };
         object::set_condition(node, kind, status, reason, message);
     }
     let ready = ("True", "KubeletReady", "kubelet is posting ready status");
@@ -171,9 +142,7 @@ fn taint(node: &mut Value) {
     ];
     let mut taints = items(&node["spec"]["taints"]).to_vec();
     for (key, effect, wanted) in wanted {
-        let found = taints
-            .iter()
-            .position(|taint| taint["key"] == key && taint["effect"] == effect);
+        let found = taints.iter().position(|taint| taint["key"] == key && taint["effect"] == effect);
         match (found, wanted) {
             (Some(index), false) => drop(taints.remove(index)),
             (None, true) => {
@@ -196,15 +165,11 @@ fn mark_pods(cluster: &Cluster, key: &Key) -> Result<(), ApiError> {
         if !object::condition_true(&pod, "Ready") {
             continue;
         }
-        unless_gone(
-            cluster
-                .store
-                .modify(&kind, &Key::of(&pod), Part::Status, false, |pod| {
-                    let mut new = pod.clone();
-                    object::set_condition(&mut new, "Ready", "False", "NodeNotReady", "");
-                    Ok(new)
-                }),
-        )?;
+        unless_gone(cluster.store.modify(&kind, &Key::of(&pod), Part::Status, false, |pod| {
+            let mut new = pod.clone();
+            object::set_condition(&mut new, "Ready", "False", "NodeNotReady", "");
+            Ok(new)
+        }))?;
     }
     Ok(())
 }

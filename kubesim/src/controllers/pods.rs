@@ -104,10 +104,7 @@ pub(super) fn create(cluster: &Cluster, owner: &Value, pod: Value, source: &str)
 /// Deletes `pod` with its grace and says so in an event of `owner`.
 pub(super) fn delete(cluster: &Cluster, owner: &Value, pod: &Value, source: &str) -> Result<(), ApiError> {
     let kind = cluster.kind(PODS)?;
-    let options = DeleteOptions {
-        uid: Some(object::uid(pod).to_owned()),
-        ..DeleteOptions::default()
-    };
+    let options = DeleteOptions { uid: Some(object::uid(pod).to_owned()), ..DeleteOptions::default() };
     match cluster.store.delete(&kind, &Key::of(pod), &options) {
         // Another pod took the name: the one that was meant is gone.
         Err(error) if error.code == 409 => Ok(()),
@@ -143,11 +140,7 @@ pub(super) fn scaled(value: &Value, total: i64, round_up: bool) -> i64 {
         Value::String(text) => {
             let percent: i64 = text.trim_end_matches('%').parse().unwrap_or(0);
             let hundredfold = total.saturating_mul(percent);
-            if round_up {
-                hundredfold.saturating_add(99) / 100
-            } else {
-                hundredfold / 100
-            }
+            if round_up { hundredfold.saturating_add(99) / 100 } else { hundredfold / 100 }
         }
         other => int(other, 0),
     }
@@ -174,11 +167,7 @@ mod tests {
                 "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}]},
             }))
         };
-        let mut pods = vec![
-            pod("a", "n", "True"),
-            pod("b", "n", "False"),
-            pod("c", "", "False"),
-        ];
+        let mut pods = vec![pod("a", "n", "True"), pod("b", "n", "False"), pod("c", "", "False")];
         sort_for_deletion(&mut pods);
         let names: Vec<&str> = pods.iter().map(|pod| object::name(pod)).collect();
         assert_eq!(names, ["c", "b", "a"]);

@@ -91,15 +91,11 @@ fn status(cluster: &Cluster, replica_set: &Value) -> Result<Option<Duration>, Ap
         "observedGeneration": replica_set["metadata"]["generation"],
     });
     let kind = cluster.kind(RESOURCE)?;
-    unless_gone(
-        cluster
-            .store
-            .modify(&kind, &Key::of(replica_set), Part::Status, false, |current| {
-                let mut new = current.clone();
-                set(&mut new, &["status"], status);
-                Ok(new)
-            }),
-    )?;
+    unless_gone(cluster.store.modify(&kind, &Key::of(replica_set), Part::Status, false, |current| {
+        let mut new = current.clone();
+        set(&mut new, &["status"], status);
+        Ok(new)
+    }))?;
     let short = int(&replica_set["spec"]["replicas"], 1) != i64::try_from(active.len()).unwrap_or(i64::MAX);
     // What a pass left over is done in the next.
     let again = (short && !object::deleting(replica_set)).then_some(Duration::ZERO);

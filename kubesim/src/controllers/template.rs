@@ -14,10 +14,7 @@ pub(super) fn hash(template: &Value, collisions: i64) -> String {
     let text = sorted.to_string();
     let hash = godwit_common::stable_hash([text.as_bytes(), &collisions.to_le_bytes()]);
     let digits = (hash % 10_000_000_000).to_string();
-    digits
-        .bytes()
-        .map(|digit| char::from(ALPHABET[usize::from(digit) % ALPHABET.len()]))
-        .collect()
+    digits.bytes().map(|digit| char::from(ALPHABET[usize::from(digit) % ALPHABET.len()])).collect()
 }
 
 /// Whether two templates are equal but for the label that tells their replica sets apart.
@@ -38,10 +35,7 @@ mod tests {
 
     #[test]
     fn the_order_of_fields_does_not_matter() {
-        assert_eq!(
-            hash(&json!({"a": 1, "b": 2}), 0),
-            hash(&json!({"b": 2, "a": 1}), 0)
-        );
+        assert_eq!(hash(&json!({"a": 1, "b": 2}), 0), hash(&json!({"b": 2, "a": 1}), 0));
         assert_ne!(hash(&json!({"a": 1}), 0), hash(&json!({"a": 2}), 0));
         assert_ne!(hash(&json!({"a": 1}), 0), hash(&json!({"a": 1}), 1));
     }

@@ -9,14 +9,9 @@ use crate::object::{int, items, text};
 pub(crate) fn read(definition: &Value) -> Option<Kind> {
     let spec = &definition["spec"];
     let names = &spec["names"];
-    let served: Vec<&Value> = items(&spec["versions"])
-        .iter()
-        .filter(|version| version["served"] == Value::Bool(true))
-        .collect();
-    let stored = served
-        .iter()
-        .find(|version| version["storage"] == Value::Bool(true))
-        .or(served.first())?;
+    let served: Vec<&Value> =
+        items(&spec["versions"]).iter().filter(|version| version["served"] == Value::Bool(true)).collect();
+    let stored = served.iter().find(|version| version["storage"] == Value::Bool(true)).or(served.first())?;
     let mut versions = vec![text(&stored["name"]).to_owned()];
     for version in &served {
         let name = text(&version["name"]);
@@ -33,23 +28,14 @@ pub(crate) fn read(definition: &Value) -> Option<Kind> {
         versions,
         kind: kind.into(),
         plural: plural.into(),
-        singular: if singular.is_empty() {
-            kind.to_lowercase()
-        } else {
-            singular.into()
-        },
+        singular: if singular.is_empty() { kind.to_lowercase() } else { singular.into() },
         short_names: texts(&names["shortNames"]),
         categories: texts(&names["categories"]),
         namespaced: spec["scope"] != "Cluster",
         status: subresources["status"].is_object(),
-        scale: subresources["scale"]
-            .is_object()
-            .then(|| scale(&subresources["scale"])),
+        scale: subresources["scale"].is_object().then(|| scale(&subresources["scale"])),
         generation: true,
-        columns: items(&stored["additionalPrinterColumns"])
-            .iter()
-            .map(column)
-            .collect(),
+        columns: items(&stored["additionalPrinterColumns"]).iter().map(column).collect(),
         custom: true,
         resource: Kind::resource_name(group, plural).into(),
     })
@@ -74,10 +60,7 @@ fn column(column: &Value) -> Column {
 
 /// A path such as `.spec.replicas` as its steps. Expressions beyond plain fields find nothing, and show nothing.
 fn path(text: &str) -> Vec<String> {
-    text.split('.')
-        .filter(|step| !step.is_empty())
-        .map(str::to_owned)
-        .collect()
+    text.split('.').filter(|step| !step.is_empty()).map(str::to_owned).collect()
 }
 
 fn texts(list: &Value) -> Vec<String> {

@@ -71,20 +71,12 @@ impl Kind {
 
     /// The `apiVersion` with `version`.
     pub(crate) fn api_version_as(&self, version: &str) -> String {
-        if self.group.is_empty() {
-            version.to_owned()
-        } else {
-            format!("{}/{version}", self.group)
-        }
+        if self.group.is_empty() { version.to_owned() } else { format!("{}/{version}", self.group) }
     }
 
     /// What the store calls `plural` in `group`.
     pub(crate) fn resource_name(group: &str, plural: &str) -> String {
-        if group.is_empty() {
-            plural.to_owned()
-        } else {
-            format!("{plural}.{group}")
-        }
+        if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") }
     }
 }
 
@@ -97,35 +89,21 @@ pub(crate) struct Registry {
 impl Registry {
     /// The built-in kinds.
     pub(crate) fn builtin() -> Self {
-        let kinds = builtin::kinds()
-            .into_iter()
-            .map(|kind| (kind.resource.clone(), Arc::new(kind)))
-            .collect();
-        Self {
-            kinds: RwLock::new(kinds),
-        }
+        let kinds =
+            builtin::kinds().into_iter().map(|kind| (kind.resource.clone(), Arc::new(kind))).collect();
+        Self { kinds: RwLock::new(kinds) }
     }
 
     /// The kind that `group`, `version` and `plural` name.
     pub(crate) fn find(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Kind>> {
         let kind = self.get(&Kind::resource_name(group, plural))?;
-        kind.versions
-            .iter()
-            .any(|served| served == version)
-            .then_some(kind)
+        kind.versions.iter().any(|served| served == version).then_some(kind)
     }
 
     /// The kind that the store calls `resource`.
     pub(crate) fn get(&self, resource: &str) -> Option<Arc<Kind>> {
         let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
         kinds.get(resource).cloned()
-    }
-
-    /// The kind with this group and `kind`.
-    pub(crate) fn by_kind(&self, group: &str, kind: &str) -> Option<Arc<Kind>> {
-        self.all()
-            .into_iter()
-            .find(|candidate| candidate.group == group && candidate.kind == kind)
     }
 
     /// Every kind, in order of its resource name.

@@ -29,14 +29,10 @@ impl Behaviour {
     /// The last part of the image's path decides.
     pub(super) fn of_image(image: &str) -> Self {
         let last = image.rsplit('/').next().unwrap_or_default();
-        [
-            ("crashloop", Self::CrashLoop),
-            ("badimage", Self::BadImage),
-            ("never-ready", Self::NeverReady),
-        ]
-        .into_iter()
-        .find(|(prefix, _)| last.starts_with(prefix))
-        .map_or(Self::Good, |(_, behaviour)| behaviour)
+        [("crashloop", Self::CrashLoop), ("badimage", Self::BadImage), ("never-ready", Self::NeverReady)]
+            .into_iter()
+            .find(|(prefix, _)| last.starts_with(prefix))
+            .map_or(Self::Good, |(_, behaviour)| behaviour)
     }
 }
 
@@ -46,10 +42,7 @@ mod tests {
 
     #[test]
     fn the_last_part_of_the_path_decides() {
-        assert_eq!(
-            Behaviour::of_image("registry.io/team/crashloop:1"),
-            Behaviour::CrashLoop
-        );
+        assert_eq!(Behaviour::of_image("registry.io/team/crashloop:1"), Behaviour::CrashLoop);
         assert_eq!(Behaviour::of_image("badimage"), Behaviour::BadImage);
         assert_eq!(Behaviour::of_image("never-ready/web:1"), Behaviour::Good);
         assert_eq!(Behaviour::of_image("x/never-ready-2"), Behaviour::NeverReady);

@@ -120,9 +120,9 @@ impl Controller for Kubelets {
                 host: text(&node["status"]["addresses"][0]["address"]),
             };
             let kind = cluster.kind(PODS)?;
-            unless_gone(cluster.store.modify(&kind, key, Part::Status, false, |pod| {
-                Ok(status::write(pod, &view))
-            }))?;
+            unless_gone(
+                cluster.store.modify(&kind, key, Part::Status, false, |pod| Ok(status::write(pod, &view))),
+            )?;
         }
         Ok(next)
     }
@@ -179,9 +179,7 @@ impl Plan {
     }
 
     fn back_off(&mut self) -> Duration {
-        let wait = FIRST_BACKOFF
-            .saturating_mul(1 << self.attempts.min(16))
-            .min(LAST_BACKOFF);
+        let wait = FIRST_BACKOFF.saturating_mul(1 << self.attempts.min(16)).min(LAST_BACKOFF);
         self.attempts += 1;
         wait
     }
@@ -198,10 +196,7 @@ fn stop(cluster: &Cluster, plan: &mut Plan, pod: &Value) -> Result<Option<Durati
         return Ok(Some(stop_at - now));
     }
     let kind = cluster.kind(PODS)?;
-    let options = DeleteOptions {
-        uid: Some(object::uid(pod).to_owned()),
-        ..DeleteOptions::now()
-    };
+    let options = DeleteOptions { uid: Some(object::uid(pod).to_owned()), ..DeleteOptions::now() };
     match cluster.store.delete(&kind, &Key::of(pod), &options) {
         Err(error) if error.code == 409 => Ok(None),
         result => unless_gone(result).map(|()| None),

@@ -45,11 +45,7 @@ pub(super) fn write(pod: &Value, view: &View) -> Value {
     if inits.is_empty() {
         unset(&mut new, &["status", "initContainerStatuses"]);
     } else {
-        set(
-            &mut new,
-            &["status", "initContainerStatuses"],
-            Value::Array(inits),
-        );
+        set(&mut new, &["status", "initContainerStatuses"], Value::Array(inits));
     }
     new
 }
@@ -65,11 +61,7 @@ fn conditions(pod: &mut Value, stage: Stage) {
         | Stage::PullWaits
         | Stage::CrashWaits => ("False", "ContainersNotReady"),
     };
-    let message = if reason == "ContainersNotReady" {
-        "containers with unready status"
-    } else {
-        ""
-    };
+    let message = if reason == "ContainersNotReady" { "containers with unready status" } else { "" };
     set_condition(pod, "PodReadyToStartContainers", "True", "", "");
     set_condition(pod, "Initialized", "True", "", "");
     set_condition(pod, "Ready", ready, reason, message);
@@ -84,11 +76,7 @@ fn container_status(pod: &Value, container: &Value, view: &View) -> Value {
     let crashed = own == Behaviour::CrashLoop;
     let waiting = |reason: &str, message: String| json!({"waiting": {"reason": reason, "message": message}});
     let since = &old["state"]["running"]["startedAt"];
-    let started = if since.is_string() {
-        since.clone()
-    } else {
-        json!(now_text())
-    };
+    let started = if since.is_string() { since.clone() } else { json!(now_text()) };
     let running = || json!({"running": {"startedAt": started}});
     let ended = |reason: &str, code: i64| json!({"terminated": {"exitCode": code, "reason": reason, "startedAt": started, "finishedAt": now_text(), "containerID": container_id(pod, container)}});
     let state = match view.stage {
@@ -96,38 +84,24 @@ fn container_status(pod: &Value, container: &Value, view: &View) -> Value {
         Stage::PullFailed | Stage::PullWaits if own != Behaviour::BadImage => {
             json!({"waiting": {"reason": "ContainerCreating"}})
         }
-        Stage::PullFailed => waiting(
-            "ErrImagePull",
-            format!("failed to pull and unpack image {image:?}: not found"),
-        ),
+        Stage::PullFailed => {
+            waiting("ErrImagePull", format!("failed to pull and unpack image {image:?}: not found"))
+        }
         Stage::PullWaits => waiting("ImagePullBackOff", format!("Back-off pulling image {image:?}")),
         Stage::CrashWaits if crashed => {
             let name = text(&container["name"]);
-            waiting(
-                "CrashLoopBackOff",
-                format!("back-off restarting failed container={name}"),
-            )
+            waiting("CrashLoopBackOff", format!("back-off restarting failed container={name}"))
         }
         Stage::Ended if crashed => ended("Error", 1),
         Stage::Ended => ended("Completed", 0),
         Stage::Running | Stage::Ready | Stage::CrashWaits => running(),
     };
     let is_running = state["running"].is_object();
-    let crashes = if crashed && view.stage == Stage::Running {
-        view.attempts
-    } else {
-        0
-    };
-    let restarts = if crashed && view.stage == Stage::CrashWaits {
-        view.attempts.saturating_sub(1)
-    } else {
-        crashes
-    };
-    let last = if view.stage == Stage::CrashWaits && crashed {
-        ended("Error", 1)
-    } else {
-        old["lastState"].clone()
-    };
+    let crashes = if crashed && view.stage == Stage::Running { view.attempts } else { 0 };
+    let restarts =
+        if crashed && view.stage == Stage::CrashWaits { view.attempts.saturating_sub(1) } else { crashes };
+    let last =
+        if view.stage == Stage::CrashWaits && crashed { ended("Error", 1) } else { old["lastState"].clone() };
     let mut status = json!({
         "name": container["name"],
         "image": image,
@@ -140,11 +114,7 @@ fn container_status(pod: &Value, container: &Value, view: &View) -> Value {
     });
     if is_running || view.stage == Stage::Ended {
         set(&mut status, &["containerID"], json!(container_id(pod, container)));
-        set(
-            &mut status,
-            &["imageID"],
-            json!(format!("{image}@sha256:{}", digest(image).repeat(4))),
-        );
+        set(&mut status, &["imageID"], json!(format!("{image}@sha256:{}", digest(image).repeat(4))));
     }
     status
 }

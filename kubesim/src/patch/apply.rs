@@ -69,12 +69,7 @@ pub(crate) fn apply(
         Some(before) if unchanged => before.time.clone(),
         Some(_) | None => object::now_text(),
     };
-    let entry = Entry {
-        manager: manager.clone(),
-        applied: true,
-        time,
-        fields,
-    };
+    let entry = Entry { manager: manager.clone(), applied: true, time, fields };
     // Appliers stand before writers, in the order in which they first came.
     let at = entries
         .iter()
@@ -166,11 +161,7 @@ mod tests {
     use serde_json::json;
 
     fn manager(name: &str) -> Manager {
-        Manager {
-            name: name.into(),
-            subresource: String::new(),
-            api_version: "apps/v1".into(),
-        }
+        Manager { name: name.into(), subresource: String::new(), api_version: "apps/v1".into() }
     }
 
     fn applied(live: &Value, config: Value, name: &str, force: bool) -> Result<Value, Vec<Conflict>> {
@@ -188,13 +179,8 @@ mod tests {
     fn what_is_no_longer_applied_goes() {
         let config = json!({"metadata": {"name": "a", "labels": {"x": "1", "y": "1"}}, "data": {"k": "v"}});
         let live = applied(&Value::Null, config, "one", false).expect("no conflict");
-        let live = applied(
-            &live,
-            json!({"metadata": {"name": "a", "labels": {"x": "1"}}}),
-            "one",
-            false,
-        )
-        .expect("no conflict");
+        let live = applied(&live, json!({"metadata": {"name": "a", "labels": {"x": "1"}}}), "one", false)
+            .expect("no conflict");
         assert_eq!(live["metadata"]["labels"], json!({"x": "1"}));
         assert_eq!(live.get("data"), None);
     }
@@ -202,13 +188,9 @@ mod tests {
     #[test]
     fn what_others_hold_stays_and_conflicts() {
         let live = applied(&Value::Null, deployment(3, "a"), "one", false).expect("no conflict");
-        let shared = applied(
-            &live,
-            json!({"metadata": {"name": "web"}, "spec": {"replicas": 3}}),
-            "two",
-            false,
-        )
-        .expect("the same value");
+        let shared =
+            applied(&live, json!({"metadata": {"name": "web"}, "spec": {"replicas": 3}}), "two", false)
+                .expect("the same value");
         let conflicts =
             applied(&shared, json!({"spec": {"replicas": 4}}), "two", false).expect_err("one holds it");
         assert_eq!(conflicts, [("\"one\"".to_owned(), ".spec.replicas".to_owned())]);
@@ -225,10 +207,7 @@ mod tests {
     #[test]
     fn the_same_again_changes_nothing() {
         let live = applied(&Value::Null, deployment(3, "a"), "one", false).expect("no conflict");
-        assert_eq!(
-            applied(&live, deployment(3, "a"), "one", false).expect("no conflict"),
-            live
-        );
+        assert_eq!(applied(&live, deployment(3, "a"), "one", false).expect("no conflict"), live);
     }
 
     #[test]
@@ -237,11 +216,8 @@ mod tests {
         let sidecar =
             json!({"spec": {"template": {"spec": {"containers": [{"name": "side", "image": "s"}]}}}});
         let both = applied(&live, sidecar, "two", false).expect("another item");
-        let containers = |object: &Value| {
-            object["spec"]["template"]["spec"]["containers"]
-                .as_array()
-                .map(Vec::len)
-        };
+        let containers =
+            |object: &Value| object["spec"]["template"]["spec"]["containers"].as_array().map(Vec::len);
         assert_eq!(containers(&both), Some(2));
         let less = applied(&both, json!({"spec": {}}), "two", false).expect("no conflict");
         assert_eq!(containers(&less), Some(1));

@@ -99,10 +99,7 @@ impl FieldSet {
             let common = mine.intersection(other.children.get(step)?);
             (!common.is_empty()).then(|| (step.clone(), common))
         });
-        FieldSet {
-            member: self.member && other.member,
-            children: children.collect(),
-        }
+        FieldSet { member: self.member && other.member, children: children.collect() }
     }
 
     /// The paths in the set as people write them: `.spec.containers[name="web"].image`.
@@ -224,9 +221,8 @@ fn shown(step: &str) -> String {
         Some(("f", field)) => format!(".{field}"),
         Some(("k", keys)) => {
             let keys: Value = serde_json::from_str(keys).unwrap_or_default();
-            let listed: Vec<String> = crate::object::fields(&keys)
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect();
+            let listed: Vec<String> =
+                crate::object::fields(&keys).map(|(key, value)| format!("{key}={value}")).collect();
             format!("[{}]", listed.join(","))
         }
         Some((_, value)) => format!("[={value}]"),
@@ -254,11 +250,7 @@ mod tests {
         });
         assert_eq!(fields.write(), written);
         assert_eq!(FieldSet::read(&written), fields);
-        assert!(
-            fields
-                .paths()
-                .contains(&".spec.template.spec.containers[name=\"web\"].image".to_owned())
-        );
+        assert!(fields.paths().contains(&".spec.template.spec.containers[name=\"web\"].image".to_owned()));
     }
 
     #[test]

@@ -14,10 +14,7 @@ pub(crate) fn apply(object: &mut Value, patch: &Value) -> Result<(), String> {
     }
     let operations = items(patch);
     if operations.len() > MAX_OPERATIONS {
-        return Err(format!(
-            "the patch has {} operations, more than {MAX_OPERATIONS}",
-            operations.len()
-        ));
+        return Err(format!("the patch has {} operations, more than {MAX_OPERATIONS}", operations.len()));
     }
     for operation in operations {
         step(object, operation)?;
@@ -27,12 +24,8 @@ pub(crate) fn apply(object: &mut Value, patch: &Value) -> Result<(), String> {
 
 fn step(object: &mut Value, operation: &Value) -> Result<(), String> {
     let path = text(&operation["path"]);
-    let value = || {
-        operation
-            .get("value")
-            .cloned()
-            .ok_or_else(|| format!("the operation at {path:?} has no value"))
-    };
+    let value =
+        || operation.get("value").cloned().ok_or_else(|| format!("the operation at {path:?} has no value"));
     match text(&operation["op"]) {
         "add" => add(object, path, value()?),
         "remove" => remove(object, path).map(drop),
@@ -52,11 +45,7 @@ fn step(object: &mut Value, operation: &Value) -> Result<(), String> {
         }
         "test" => {
             let found = object.pointer(path).cloned().unwrap_or_default();
-            if found == value()? {
-                Ok(())
-            } else {
-                Err(format!("testing value {path} failed"))
-            }
+            if found == value()? { Ok(()) } else { Err(format!("testing value {path} failed")) }
         }
         other => Err(format!("unexpected operation {other:?}")),
     }
@@ -67,9 +56,8 @@ fn missing(path: &str) -> String {
 }
 
 fn split(path: &str) -> Result<(&str, String), String> {
-    let (parent, last) = path
-        .rsplit_once('/')
-        .ok_or_else(|| format!("the path {path:?} does not begin with '/'"))?;
+    let (parent, last) =
+        path.rsplit_once('/').ok_or_else(|| format!("the path {path:?} does not begin with '/'"))?;
     Ok((parent, last.replace("~1", "/").replace("~0", "~")))
 }
 
@@ -85,11 +73,7 @@ fn add(object: &mut Value, path: &str, value: Value) -> Result<(), String> {
             Ok(())
         }
         Some(Value::Array(list)) => {
-            let index = if last == "-" {
-                list.len()
-            } else {
-                last.parse().map_err(|_| missing(path))?
-            };
+            let index = if last == "-" { list.len() } else { last.parse().map_err(|_| missing(path))? };
             if index > list.len() {
                 return Err(missing(path));
             }
@@ -131,10 +115,7 @@ mod tests {
             {"op": "remove", "path": "/list/1"},
         ]);
         apply(&mut object, &patch).expect("a good patch");
-        assert_eq!(
-            object,
-            json!({"a": {}, "list": [0, 2, 3], "copied": 7, "moved": 1})
-        );
+        assert_eq!(object, json!({"a": {}, "list": [0, 2, 3], "copied": 7, "moved": 1}));
     }
 
     #[test]

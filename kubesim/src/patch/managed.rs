@@ -48,9 +48,7 @@ pub(super) fn ownable(object: &Value) -> Value {
     for field in UNOWNED {
         unset(&mut ownable, &["metadata", field]);
     }
-    let bare = ownable["metadata"]
-        .as_object()
-        .is_some_and(serde_json::Map::is_empty);
+    let bare = ownable["metadata"].as_object().is_some_and(serde_json::Map::is_empty);
     if bare {
         unset(&mut ownable, &["metadata"]);
     }
@@ -152,10 +150,7 @@ pub(super) fn compare(before: &Value, after: &Value, builtin: bool) -> Differenc
     removed.subtract(&new);
     // A leaf that became a map is no longer there as a leaf, but it is not gone.
     keep_absent(&mut removed, after);
-    Difference {
-        changed: changed(&new, Some(before), after),
-        removed,
-    }
+    Difference { changed: changed(&new, Some(before), after), removed }
 }
 
 /// The members of `set` whose values in `after` are not those in `before`.
@@ -182,17 +177,16 @@ fn changed(set: &FieldSet, before: Option<&Value>, after: &Value) -> FieldSet {
 
 fn keep_absent(set: &mut FieldSet, after: &Value) {
     set.member = false;
-    set.children
-        .retain(|step, below| match fieldset::child(after, step) {
-            None => {
-                below.member = true;
-                true
-            }
-            Some(value) => {
-                keep_absent(below, value);
-                !below.is_empty()
-            }
-        });
+    set.children.retain(|step, below| match fieldset::child(after, step) {
+        None => {
+            below.member = true;
+            true
+        }
+        Some(value) => {
+            keep_absent(below, value);
+            !below.is_empty()
+        }
+    });
 }
 
 #[cfg(test)]
@@ -200,11 +194,7 @@ mod tests {
     use super::*;
 
     fn manager(name: &str) -> Manager {
-        Manager {
-            name: name.into(),
-            subresource: String::new(),
-            api_version: "v1".into(),
-        }
+        Manager { name: name.into(), subresource: String::new(), api_version: "v1".into() }
     }
 
     #[test]
@@ -215,10 +205,8 @@ mod tests {
         second["data"] = json!({"x": "2", "z": "1"});
         record_update(&first, &mut second, &manager("two"), true);
         let entries = read(&second);
-        let owned: Vec<(&str, Vec<String>)> = entries
-            .iter()
-            .map(|entry| (entry.manager.name.as_str(), entry.fields.paths()))
-            .collect();
+        let owned: Vec<(&str, Vec<String>)> =
+            entries.iter().map(|entry| (entry.manager.name.as_str(), entry.fields.paths())).collect();
         assert_eq!(owned, [("two", vec![".data.x".to_owned(), ".data.z".to_owned()])]);
     }
 }

@@ -48,16 +48,9 @@ pub(crate) fn is_atomic_map(parent: &str, field: &str, builtin: bool) -> bool {
     builtin
         && matches!(
             (parent, field),
-            (
-                _,
-                "nodeSelector" | "labelSelector" | "selector" | "podSelector" | "namespaceSelector"
-            ) | (
-                _,
-                "fieldRef" | "resourceFieldRef" | "configMapKeyRef" | "secretKeyRef"
-            ) | (
-                _,
-                "nodeSelectorTerms" | "localObjectReference" | "claimRef" | "secretRef"
-            )
+            (_, "nodeSelector" | "labelSelector" | "selector" | "podSelector" | "namespaceSelector")
+                | (_, "fieldRef" | "resourceFieldRef" | "configMapKeyRef" | "secretKeyRef")
+                | (_, "nodeSelectorTerms" | "localObjectReference" | "claimRef" | "secretRef")
         )
 }
 

@@ -153,10 +153,7 @@ mod tests {
             json!({"metadata": {"finalizers": ["b", "c"]}, "args": ["y"], "strategy": {"type": "B"}});
         assert_eq!(merged(object, patch), result);
         assert_eq!(
-            merged(
-                json!({"a": {"b": 1}}),
-                json!({"a": {"$patch": "replace", "c": 2}})
-            ),
+            merged(json!({"a": {"b": 1}}), json!({"a": {"$patch": "replace", "c": 2}})),
             json!({"a": {"c": 2}})
         );
         assert!(apply(&mut json!({}), &json!({"containers": [{"image": "x"}]})).is_err());

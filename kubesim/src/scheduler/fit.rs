@@ -82,9 +82,7 @@ impl Node {
         let required = &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
         selected
             && (required.is_null()
-                || items(&required["nodeSelectorTerms"])
-                    .iter()
-                    .any(|term| self.matches(term)))
+                || items(&required["nodeSelectorTerms"]).iter().any(|term| self.matches(term)))
     }
 
     fn matches(&self, term: &Value) -> bool {
@@ -92,12 +90,8 @@ impl Node {
         let own = serde_json::json!({"metadata.name": &*self.name});
         // A term that says nothing matches nothing.
         !(labels.is_empty() && named.is_empty())
-            && labels
-                .iter()
-                .all(|expression| expression_matches(expression, &self.labels))
-            && named
-                .iter()
-                .all(|expression| expression_matches(expression, &own))
+            && labels.iter().all(|expression| expression_matches(expression, &self.labels))
+            && named.iter().all(|expression| expression_matches(expression, &own))
     }
 
     /// How full the node is with `request` on top, in millionths: of the scarcer of CPU, memory and pods.
@@ -155,11 +149,8 @@ pub(crate) fn toleration<'a>(pod: &'a Value, taint: &Value) -> Option<&'a Value>
 
 impl fmt::Display for Refusals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let listed: Vec<String> = self
-            .reasons
-            .iter()
-            .map(|(reason, count)| format!("{count} {reason}"))
-            .collect();
+        let listed: Vec<String> =
+            self.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
         if listed.is_empty() {
             return write!(f, "no nodes available to schedule pods");
         }
@@ -195,10 +186,7 @@ mod tests {
     fn the_least_loaded_node_that_has_room_is_chosen() {
         let nodes = [node("a", "1"), node("b", "4")];
         assert_eq!(chosen(&nodes, &pod("500m")), Ok("b".into()));
-        assert_eq!(
-            chosen(&nodes, &pod("5")),
-            Err("0/2 nodes are available: 2 Insufficient cpu.".into())
-        );
+        assert_eq!(chosen(&nodes, &pod("5")), Err("0/2 nodes are available: 2 Insufficient cpu.".into()));
         assert!(chosen(&[], &pod("1")).is_err());
     }
 

@@ -154,13 +154,9 @@ fn refuse(cluster: &Cluster, pod: &Value, why: &str) -> Result<(), ApiError> {
     }
     cluster.event(pod, "Warning", "FailedScheduling", why, SOURCE);
     let kind = cluster.kind(PODS)?;
-    unless_gone(
-        cluster
-            .store
-            .modify(&kind, &Key::of(pod), Part::All, false, |pod| {
-                let mut told = pod.clone();
-                object::set_condition(&mut told, "PodScheduled", "False", "Unschedulable", why);
-                Ok(told)
-            }),
-    )
+    unless_gone(cluster.store.modify(&kind, &Key::of(pod), Part::All, false, |pod| {
+        let mut told = pod.clone();
+        object::set_condition(&mut told, "PodScheduled", "False", "Unschedulable", why);
+        Ok(told)
+    }))
 }

@@ -13,9 +13,7 @@ pub(crate) fn parse(value: &Value) -> Option<i128> {
 
 /// [`parse`] of a text.
 pub(crate) fn parse_text(text: &str) -> Option<i128> {
-    let end = text
-        .find(|c: char| !matches!(c, '0'..='9' | '.' | '+' | '-'))
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '+' | '-')).unwrap_or(text.len());
     let (number, suffix) = text.split_at(end);
     let (numerator, denominator) = scale(suffix)?;
     let negative = number.starts_with('-');
@@ -65,9 +63,7 @@ fn scale(suffix: &str) -> Option<(i128, i128)> {
 
 fn exponent(suffix: &str) -> Option<(i128, i128)> {
     let power: i32 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
-    let size = 10i128
-        .checked_pow(power.unsigned_abs())
-        .filter(|_| power.abs() <= 18)?;
+    let size = 10i128.checked_pow(power.unsigned_abs()).filter(|_| power.abs() <= 18)?;
     Some(if power < 0 { (1, size) } else { (size, 1) })
 }
 

@@ -76,9 +76,7 @@ pub(crate) fn pod_request(spec: &Value) -> Amounts {
 /// What a container asks for; where it only names a limit, that is its request.
 fn request(container: &Value) -> Amounts {
     let mut amounts = Amounts::read(&container["resources"]["limits"]);
-    amounts
-        .0
-        .extend(Amounts::read(&container["resources"]["requests"]).0);
+    amounts.0.extend(Amounts::read(&container["resources"]["requests"]).0);
     amounts
 }
 

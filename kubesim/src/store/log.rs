@@ -42,11 +42,7 @@ pub(super) struct ChangeLog {
 
 impl ChangeLog {
     pub(super) fn new(capacity: usize, start: u64) -> Self {
-        Self {
-            changes: VecDeque::new(),
-            capacity,
-            oldest: start,
-        }
+        Self { changes: VecDeque::new(), capacity, oldest: start }
     }
 
     pub(super) fn push(&mut self, change: Change) {
@@ -68,9 +64,7 @@ impl ChangeLog {
 
     /// The changes after `version`.
     pub(super) fn after(&self, version: u64) -> Result<impl Iterator<Item = &Arc<Change>>, Gone> {
-        let skipped = version
-            .checked_sub(self.oldest)
-            .ok_or(Gone { oldest: self.oldest })?;
+        let skipped = version.checked_sub(self.oldest).ok_or(Gone { oldest: self.oldest })?;
         let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
         Ok(self.changes.iter().skip(skipped))
     }

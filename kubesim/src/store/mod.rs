@@ -43,9 +43,7 @@ pub(crate) struct Page {
 impl Store {
     /// An empty store that remembers `history` changes. `seed` makes its UIDs and generated names.
     pub(crate) fn new(history: usize, seed: u64) -> Self {
-        Self {
-            state: Mutex::new(State::new(history, seed)),
-        }
+        Self { state: Mutex::new(State::new(history, seed)) }
     }
 
     /// The object, if it is there.
@@ -67,10 +65,7 @@ impl Store {
                 .take_while(|(key, _)| namespace.is_none_or(|wanted| *key.namespace == *wanted))
                 .map(|(_, object)| object.clone())
         });
-        Page {
-            version: state.version,
-            objects: objects.collect(),
-        }
+        Page { version: state.version, objects: objects.collect() }
     }
 
     /// The objects of `resource`, of one namespace or of all.
@@ -84,13 +79,8 @@ impl Store {
         let start = Key::new(namespace, "");
         let mut found = Vec::new();
         for (resource, table) in &state.tables {
-            let keys = table
-                .range(start.clone()..)
-                .take_while(|(key, _)| *key.namespace == *namespace);
-            found.extend(keys.map(|(key, _)| ObjectRef {
-                resource: resource.clone(),
-                key: key.clone(),
-            }));
+            let keys = table.range(start.clone()..).take_while(|(key, _)| *key.namespace == *namespace);
+            found.extend(keys.map(|(key, _)| ObjectRef { resource: resource.clone(), key: key.clone() }));
         }
         found
     }
@@ -108,10 +98,7 @@ impl Store {
     /// Everything that names the owner `uid`.
     pub(crate) fn dependents(&self, uid: &str) -> Vec<(ObjectRef, Arc<Value>)> {
         let state = self.lock();
-        state
-            .owned_by(uid)
-            .map(|(found, object)| (found.clone(), object.clone()))
-            .collect()
+        state.owned_by(uid).map(|(found, object)| (found.clone(), object.clone())).collect()
     }
 
     /// Where the object with this UID is, if it is there.
@@ -136,12 +123,7 @@ impl Store {
         wanted: impl Fn(&str) -> bool,
     ) -> Result<(Vec<Arc<Change>>, u64), Gone> {
         let state = self.lock();
-        let changes = state
-            .log
-            .after(version)?
-            .filter(|change| wanted(&change.resource))
-            .cloned()
-            .collect();
+        let changes = state.log.after(version)?.filter(|change| wanted(&change.resource)).cloned().collect();
         Ok((changes, state.version.max(version)))
     }
 
@@ -168,9 +150,7 @@ impl Store {
     pub(crate) fn oldest_beyond(&self, resource: &str, bound: usize) -> Option<Key> {
         let state = self.lock();
         let table = state.tables.get(resource).filter(|table| table.len() > bound)?;
-        let oldest = table
-            .iter()
-            .min_by_key(|(_, object)| crate::object::version(object))?;
+        let oldest = table.iter().min_by_key(|(_, object)| crate::object::version(object))?;
         Some(oldest.0.clone())
     }
 

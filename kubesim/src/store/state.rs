@@ -64,11 +64,7 @@ impl State {
     }
 
     pub(super) fn on_node(&self, node: &str) -> impl Iterator<Item = &Arc<Value>> {
-        self.by_node
-            .get(node)
-            .into_iter()
-            .flatten()
-            .filter_map(|key| self.get(super::PODS, key))
+        self.by_node.get(node).into_iter().flatten().filter_map(|key| self.get(super::PODS, key))
     }
 
     /// Puts `object` in place and tells everybody.
@@ -126,10 +122,7 @@ impl State {
     }
 
     fn index(&mut self, resource: &Arc<str>, key: &Key, object: &Value, add: bool) {
-        let found = ObjectRef {
-            resource: resource.clone(),
-            key: key.clone(),
-        };
+        let found = ObjectRef { resource: resource.clone(), key: key.clone() };
         for owner in items(&object["metadata"]["ownerReferences"]) {
             toggle(&mut self.by_owner, text(&owner["uid"]), found.clone(), add);
         }
@@ -147,11 +140,7 @@ impl State {
 }
 
 fn stamp(object: &mut Value, version: u64) {
-    object::set(
-        object,
-        &["metadata", "resourceVersion"],
-        json!(version.to_string()),
-    );
+    object::set(object, &["metadata", "resourceVersion"], json!(version.to_string()));
 }
 
 fn toggle<T: Ord>(index: &mut HashMap<String, BTreeSet<T>>, key: &str, value: T, add: bool) {

@@ -54,10 +54,7 @@ pub(crate) struct DeleteOptions {
 impl DeleteOptions {
     /// At once, without grace.
     pub(crate) fn now() -> Self {
-        Self {
-            grace_seconds: Some(0),
-            ..Self::default()
-        }
+        Self { grace_seconds: Some(0), ..Self::default() }
     }
 }
 
@@ -79,13 +76,7 @@ impl Store {
         dry_run: bool,
     ) -> Result<Arc<Value>, ApiError> {
         let mut state = self.lock();
-        for field in [
-            "uid",
-            "resourceVersion",
-            "creationTimestamp",
-            "generation",
-            "selfLink",
-        ] {
+        for field in ["uid", "resourceVersion", "creationTimestamp", "generation", "selfLink"] {
             unset(&mut object, &["metadata", field]);
         }
         unset(&mut object, &["metadata", "deletionTimestamp"]);
@@ -98,16 +89,8 @@ impl Store {
         if state.get(&kind.resource, &key).is_some() {
             return Err(ApiError::already_exists(kind, &key.name));
         }
-        set(
-            &mut object,
-            &["metadata", "uid"],
-            json!(state.rng.uid().to_string()),
-        );
-        set(
-            &mut object,
-            &["metadata", "creationTimestamp"],
-            json!(object::now_text()),
-        );
+        set(&mut object, &["metadata", "uid"], json!(state.rng.uid().to_string()));
+        set(&mut object, &["metadata", "creationTimestamp"], json!(object::now_text()));
         if kind.generation {
             set(&mut object, &["metadata", "generation"], json!(1));
         }
@@ -128,10 +111,8 @@ impl Store {
         change: impl FnOnce(&Value) -> Result<Value, ApiError>,
     ) -> Result<Arc<Value>, ApiError> {
         let mut state = self.lock();
-        let current = state
-            .get(&kind.resource, key)
-            .cloned()
-            .ok_or_else(|| ApiError::not_found(kind, &key.name))?;
+        let current =
+            state.get(&kind.resource, key).cloned().ok_or_else(|| ApiError::not_found(kind, &key.name))?;
         let mut object = change(&current)?;
         check_preconditions(kind, &current, &object)?;
         keep_fixed(&current, &mut object);
@@ -167,10 +148,8 @@ impl Store {
         options: &DeleteOptions,
     ) -> Result<Deleted, ApiError> {
         let mut state = self.lock();
-        let current = state
-            .get(&kind.resource, key)
-            .cloned()
-            .ok_or_else(|| ApiError::not_found(kind, &key.name))?;
+        let current =
+            state.get(&kind.resource, key).cloned().ok_or_else(|| ApiError::not_found(kind, &key.name))?;
         check_delete(kind, &current, options)?;
         let mut object = Value::clone(&current);
         let finalizer = match options.propagation {
@@ -282,9 +261,7 @@ fn check_finalizers(kind: &Kind, current: &Value, object: &Value) -> Result<(), 
         return Ok(());
     }
     let before = items(&current["metadata"]["finalizers"]);
-    let added = items(&object["metadata"]["finalizers"])
-        .iter()
-        .find(|finalizer| !before.contains(finalizer));
+    let added = items(&object["metadata"]["finalizers"]).iter().find(|finalizer| !before.contains(finalizer));
     let Some(added) = added else {
         return Ok(());
     };
@@ -416,9 +393,7 @@ fn unfinished(kind: &Kind, object: &Value) -> Option<&'static str> {
 }
 
 fn add_finalizer(object: &mut Value, finalizer: &str) {
-    let list = object::map_at(object, &["metadata"])
-        .entry("finalizers")
-        .or_insert_with(|| json!([]));
+    let list = object::map_at(object, &["metadata"]).entry("finalizers").or_insert_with(|| json!([]));
     if let Some(list) = list.as_array_mut()
         && !list.iter().any(|item| item == finalizer)
     {
