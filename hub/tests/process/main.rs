@@ -1,0 +1,9 @@
+//! The hub as a process: real TLS, real sockets, a real store, and agents that speak the protocol.
+
+mod access;
+mod agent;
+mod deploying;
+mod federation;
+mod input;
+mod lifecycle;
+mod watching;
