@@ -1,0 +1,229 @@
+//! Why a command failed: what its user reads on standard error, and the status it ends with.
+
+use std::fmt::Display;
+use std::io;
+use std::process::ExitCode;
+
+use tonic::{Code, Status};
+
+use crate::output::text;
+
+/// The status of a command that could not do what it was asked.
+const FAILED: u8 = 1;
+/// The status of a command that was not asked properly.
+const USAGE: u8 = 2;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// The arguments make no sense together.
+    Usage(String),
+    /// It did not work.
+    Failed {
+        /// What happened; several lines for several mistakes.
+        message: String,
+        /// What to do about it, where that is not plain.
+        hint: Option<String>,
+    },
+    /// The hub said no.
+    Refused {
+        /// What was asked of it, such as `deployment/web`, where the hub's own words do not say it; may be empty.
+        about: String,
+        /// Its answer.
+        status: Box<Status>,
+        /// What to do about it, where that is known.
+        hint: Option<String>,
+    },
+    /// Parts of it did not work, and each was already reported.
+    Reported,
+    /// Standard output cannot be written.
+    Output(io::Error),
+}
+
+impl Error {
+    /// A failure that speaks for itself.
+    pub(crate) fn failed(message: impl Display) -> Self {
+        Self::Failed { message: message.to_string(), hint: None }
+    }
+
+    /// The hub's refusal.
+    pub(crate) fn refused(status: Status) -> Self {
+        Self::Refused {
+            about: String::new(),
+            hint: hint_for(status.code()).map(str::to_owned),
+            status: Box::new(status),
+        }
+    }
+
+    /// The same, with what to do about it.
+    pub(crate) fn with_hint(mut self, text: impl Into<String>) -> Self {
+        if let Self::Failed { hint, .. } | Self::Refused { hint, .. } = &mut self {
+            *hint = Some(text.into());
+        }
+        self
+    }
+
+    /// The same, with what it is about.
+    pub(crate) fn about(mut self, what: impl Into<String>) -> Self {
+        if let Self::Refused { about, .. } = &mut self {
+            *about = what.into();
+        }
+        self
+    }
+
+    /// Whether the hub said that there is no such thing.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if status.code() == Code::NotFound)
+    }
+
+    /// Whether the hub or the way to it failed, so that the same request may work in a moment.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if status.code() == Code::Unavailable)
+    }
+
+    /// Tells the user on standard error.
+    pub(crate) fn report(&self) {
+        let lines = self.lines();
+        if !lines.is_empty() {
+            eprint!("{lines}");
+        }
+    }
+
+    /// What the command ends with.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(USAGE),
+            // Whoever reads has seen enough, as `head` has.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+            Self::Failed { .. } | Self::Refused { .. } | Self::Reported | Self::Output(_) => {
+                ExitCode::from(FAILED)
+            }
+        }
+    }
+
+    fn lines(&self) -> String {
+        match self {
+            Self::Usage(message) => format!("error: {message}\n"),
+            Self::Failed { message, hint } => with_hint(each_line(message), hint.as_deref()),
+            Self::Refused { about, status, hint } => {
+                let about = if about.is_empty() { String::new() } else { format!("{about}: ") };
+                let said = match status.message() {
+                    "" => "the hub gave no reason",
+                    said => said,
+                };
+                let message = format!("{about}{}: {said}", words(status.code()));
+                with_hint(each_line(&message), hint.as_deref())
+            }
+            Self::Reported => String::new(),
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => String::new(),
+            Self::Output(error) => format!("error: cannot write to standard output: {error}\n"),
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl From<godwit_proto::json::JsonError> for Error {
+    fn from(error: godwit_proto::json::JsonError) -> Self {
+        let cause = std::error::Error::source(&error).map(|source| format!(": {source}"));
+        Self::failed(format!("{error}{}", cause.unwrap_or_default()))
+    }
+}
+
+/// A message may list several mistakes, one a line; each is an error of its own.
+fn each_line(message: &str) -> String {
+    let lines = message.lines().map(|line| format!("error: {}\n", text::plain(line)));
+    lines.collect()
+}
+
+fn with_hint(mut lines: String, hint: Option<&str>) -> String {
+    if let Some(hint) = hint {
+        lines.push_str(&format!("hint: {hint}\n"));
+    }
+    lines
+}
+
+fn words(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "no error",
+        Code::Cancelled => "cancelled",
+        Code::Unknown => "unknown error",
+        Code::InvalidArgument => "invalid argument",
+        Code::DeadlineExceeded => "no answer in time",
+        Code::NotFound => "not found",
+        Code::AlreadyExists => "already exists",
+        Code::PermissionDenied => "permission denied",
+        Code::ResourceExhausted => "too much",
+        Code::FailedPrecondition => "not possible now",
+        Code::Aborted => "aborted",
+        Code::OutOfRange => "out of range",
+        Code::Unimplemented => "not implemented",
+        Code::Internal => "internal error of the hub",
+        Code::Unavailable => "unavailable",
+        Code::DataLoss => "data loss",
+        Code::Unauthenticated => "not authenticated",
+    }
+}
+
+fn hint_for(code: Code) -> Option<&'static str> {
+    match code {
+        Code::PermissionDenied | Code::Unauthenticated => {
+            Some("the context's certificate must be an administrator's, not an agent's")
+        }
+        Code::Unimplemented => Some("the hub is older than this command; `godwit version` shows both"),
+        Code::Unavailable => Some("the hub is stopping or overloaded; try again in a moment"),
+        Code::DeadlineExceeded => Some("the hub is overloaded; its log says more"),
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Internal
+        | Code::DataLoss => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_and_why_and_what_to_do() {
+        let error = Error::refused(Status::not_found("workload default/web does not exist"))
+            .with_hint("`godwit get workloads` lists them");
+        assert_eq!(
+            error.lines(),
+            "error: not found: workload default/web does not exist\nhint: `godwit get workloads` lists them\n"
+        );
+        let error = Error::refused(Status::permission_denied("agents may not")).about("web.yaml");
+        assert_eq!(
+            error.lines(),
+            "error: web.yaml: permission denied: agents may not\n\
+             hint: the context's certificate must be an administrator's, not an agent's\n"
+        );
+    }
+
+    #[test]
+    fn several_mistakes_are_several_errors_and_control_characters_are_escaped() {
+        let error = Error::failed("a.yaml:1:2: x\na.yaml:3:4: \u{1b}[31my");
+        assert_eq!(error.lines(), "error: a.yaml:1:2: x\nerror: a.yaml:3:4: \\u{1b}[31my\n");
+    }
+
+    #[test]
+    fn whoever_stops_reading_gets_no_error() {
+        let closed = Error::Output(io::ErrorKind::BrokenPipe.into());
+        assert_eq!(closed.lines(), "");
+        assert_eq!(format!("{:?}", closed.exit_code()), format!("{:?}", ExitCode::SUCCESS));
+        let full = Error::Output(io::ErrorKind::StorageFull.into());
+        assert!(full.lines().starts_with("error: cannot write to standard output"));
+    }
+}

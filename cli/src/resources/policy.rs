@@ -1,0 +1,119 @@
+//! Policies.
+
+use std::io;
+use std::time::SystemTime;
+
+use godwit_proto::v1::{ClusterRule, GetPolicyRequest, ListPoliciesRequest, Policy, PolicySpec};
+
+use super::{Changes, Column, Fetched, Filter, Shown, column, unwatchable};
+use crate::client::{Client, all_pages, answer, present};
+use crate::error::Error;
+use crate::output::age;
+use crate::output::sheet::Sheet;
+use crate::output::table::Cell;
+
+impl Shown for Policy {
+    const COLUMNS: &'static [Column] = &[
+        column("NAME"),
+        column("STRATEGY"),
+        column("REBALANCE"),
+        column("LOST-AFTER"),
+        column("PRIORITY"),
+        column("WORKLOADS"),
+        column("MODE").wide(),
+        column("CLUSTERS").wide(),
+    ];
+    const NAMED_BY: usize = 1;
+
+    fn cells(&self, _: SystemTime) -> Vec<Cell> {
+        let spec = self.spec.clone().unwrap_or_default();
+        vec![
+            Cell::from(&*self.name),
+            Cell::from(&*spec.strategy),
+            Cell::from(&*spec.rebalance),
+            lost_after(&spec).into(),
+            spec.priority.to_string().into(),
+            self.workloads.to_string().into(),
+            Cell::from(&*spec.mode),
+            weights(&spec).into(),
+        ]
+    }
+
+    fn reference(&self) -> String {
+        format!("policy/{}", self.name)
+    }
+
+    async fn fetch(client: &Client, filter: &Filter) -> Result<Fetched<Self>, Error> {
+        if let Some(name) = &filter.name {
+            return find(client, name).await.map(Fetched::One);
+        }
+        let all = all_pages(async |page_token| {
+            let request = ListPoliciesRequest { page_token, ..ListPoliciesRequest::default() };
+            let page = answer(client.policies().list_policies(request)).await?;
+            Ok((page.items, page.next_page_token))
+        })
+        .await?;
+        Ok(Fetched::Many(all))
+    }
+
+    async fn watch(_: &Client, _: &Filter) -> Result<Changes<Self>, Error> {
+        unwatchable("policies")
+    }
+}
+
+/// The policy of that name.
+pub(crate) async fn find(client: &Client, name: &str) -> Result<Policy, Error> {
+    let request = GetPolicyRequest { name: name.to_owned() };
+    let found = answer(client.policies().get_policy(request)).await;
+    let found = found.map_err(|error| match error.is_not_found() {
+        true => error.with_hint("`godwit get policies` lists all policies"),
+        false => error,
+    })?;
+    present(found.policy, "policy")
+}
+
+/// Everything about it.
+pub(crate) fn describe(policy: &Policy, sheet: &mut Sheet<'_>) -> io::Result<()> {
+    let spec = policy.spec.clone().unwrap_or_default();
+    sheet.line("Name", &policy.name)?;
+    sheet.line("Strategy", &spec.strategy)?;
+    sheet.line("Rebalance", &spec.rebalance)?;
+    sheet.line("Lost after", lost_after(&spec))?;
+    sheet.line("Mode", &spec.mode)?;
+    sheet.line("Priority", spec.priority.to_string())?;
+    sheet.line("Max unavailable", spec.max_unavailable.to_string())?;
+    sheet.line("Workloads", policy.workloads.to_string())?;
+    let others = match (&spec.default, spec.clusters.is_empty()) {
+        (Some(rule), _) => rule_text(rule),
+        (None, true) => "weight 1".to_owned(),
+        (None, false) => "not eligible".to_owned(),
+    };
+    sheet.line("Other clusters", others)?;
+    let rows: Vec<Vec<Cell>> = spec.clusters.iter().map(|(name, rule)| rule_row(name, rule)).collect();
+    sheet.table("Clusters", vec!["NAME", "WEIGHT", "MIN", "MAX"], &rows, "none by name")
+}
+
+fn rule_row(name: &str, rule: &ClusterRule) -> Vec<Cell> {
+    let max = rule.max.map(|max| max.to_string()).unwrap_or_default();
+    vec![
+        Cell::from(name),
+        rule.weight.unwrap_or(1).to_string().into(),
+        rule.min.unwrap_or(0).to_string().into(),
+        max.into(),
+    ]
+}
+
+fn rule_text(rule: &ClusterRule) -> String {
+    let max = rule.max.map(|max| format!(", max {max}")).unwrap_or_default();
+    format!("weight {}, min {}{max}", rule.weight.unwrap_or(1), rule.min.unwrap_or(0))
+}
+
+fn lost_after(spec: &PolicySpec) -> String {
+    let span = spec.lost_after.and_then(|span| std::time::Duration::try_from(span).ok());
+    span.map(|span| format!("{span:?}")).unwrap_or_else(|| age::NONE.to_owned())
+}
+
+fn weights(spec: &PolicySpec) -> String {
+    let one = |(name, rule): (&String, &ClusterRule)| format!("{name} {}", rule.weight.unwrap_or(1));
+    spec.clusters.iter().map(one).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,193 @@
+//! Workloads.
+
+use std::io;
+use std::time::SystemTime;
+
+use godwit_proto::v1::{Placement, Plan, PlanRow, WatchWorkloadsRequest, Workload};
+
+use super::{Change, Changes, Column, Fetched, Filter, Shown, changes, column, joined};
+use crate::client::{Client, answer};
+use crate::error::Error;
+use crate::output::age;
+use crate::output::colour::Colour;
+use crate::output::sheet::Sheet;
+use crate::output::table::Cell;
+use crate::target::{WorkloadName, list_workloads, short_name};
+
+/// Clusters that a narrow table names; the rest is counted.
+const CLUSTERS_SHOWN: usize = 4;
+
+impl Shown for Workload {
+    const COLUMNS: &'static [Column] = &[
+        column("NAMESPACE"),
+        column("NAME"),
+        column("READY"),
+        column("PENDING"),
+        column("CLUSTERS"),
+        column("POLICY"),
+        column("AGE").ages(),
+        column("REVISION").wide(),
+        column("OVER-RUN").wide(),
+        column("PLACEMENTS").wide(),
+        column("NOTES").wide(),
+    ];
+    const NAMED_BY: usize = 2;
+
+    fn cells(&self, now: SystemTime) -> Vec<Cell> {
+        let short = self.ready < self.replicas;
+        let ready = Cell::from(format!("{}/{}", self.ready, self.replicas));
+        let pending = Cell::from(self.pending.to_string());
+        vec![
+            Cell::from(&*self.namespace),
+            short_name(self).into(),
+            ready.coloured(short.then_some(Colour::Yellow)),
+            pending.coloured((self.pending > 0).then_some(Colour::Red)),
+            clusters(&self.placements).into(),
+            Cell::from(&*self.policy),
+            age::since(self.created.as_ref(), now).into(),
+            self.revision.to_string().into(),
+            self.possible_over_run.to_string().into(),
+            placements(&self.placements).into(),
+            notes(self).into(),
+        ]
+    }
+
+    fn reference(&self) -> String {
+        format!("workload/{}/{}", self.namespace, short_name(self))
+    }
+
+    async fn fetch(client: &Client, filter: &Filter) -> Result<Fetched<Self>, Error> {
+        if let Some(name) = &filter.name {
+            let name = WorkloadName::parse(name, filter.kind, filter.namespace.as_deref())?;
+            return name.find(client).await.map(Fetched::One);
+        }
+        let namespace = filter.namespace.as_deref().unwrap_or_default();
+        let mut all = list_workloads(client, namespace).await?;
+        all.retain(|workload| filter.kind.is_none_or(|kind| kind == workload.kind));
+        Ok(Fetched::Many(all))
+    }
+
+    async fn watch(client: &Client, filter: &Filter) -> Result<Changes<Self>, Error> {
+        let mut request = WatchWorkloadsRequest {
+            namespace: filter.namespace.clone().unwrap_or_default(),
+            ..WatchWorkloadsRequest::default()
+        };
+        let mut kind = filter.kind;
+        if let Some(name) = &filter.name {
+            let name = WorkloadName::parse(name, filter.kind, filter.namespace.as_deref())?;
+            kind = name.kind;
+            request.namespace = name.namespace;
+            request.name = name.name;
+        }
+        let stream = answer(client.workloads().watch_workloads(request)).await?;
+        Ok(changes(stream, move |answer| {
+            let item = answer.workload.filter(|workload| kind.is_none_or(|kind| kind == workload.kind))?;
+            Some(Change { item, removed: answer.removed })
+        }))
+    }
+}
+
+/// Everything about it; `plan` is why.
+pub(crate) fn describe(
+    workload: &Workload,
+    plan: &Plan,
+    now: SystemTime,
+    sheet: &mut Sheet<'_>,
+) -> io::Result<()> {
+    sheet.line("Name", &workload.name)?;
+    sheet.line("Namespace", &workload.namespace)?;
+    sheet.line("Kind", &workload.kind)?;
+    sheet.line("UID", &workload.uid)?;
+    sheet.line("Created", format!("{} ago", age::since(workload.created.as_ref(), now)))?;
+    sheet.line("Policy", &workload.policy)?;
+    sheet.line("Revision", workload.revision.to_string())?;
+    let replicas =
+        format!("{} wanted, {} ready, {} pending", workload.replicas, workload.ready, workload.pending);
+    sheet.line("Replicas", replicas)?;
+    sheet.lines("Pending because", &workload.pending_reasons)?;
+    if workload.possible_over_run > 0 {
+        let over_run = format!(
+            "up to {} copies beyond the total may run where the hub cannot see",
+            workload.possible_over_run
+        );
+        sheet.coloured("Possible over-run", over_run, Some(Colour::Yellow))?;
+    }
+    if workload.deleting {
+        let pending_on = match workload.deletion_pending_on.as_slice() {
+            [] => "yes".to_owned(),
+            clusters => format!("pending on {}", clusters.join(", ")),
+        };
+        sheet.coloured("Deletion", pending_on, Some(Colour::Yellow))?;
+    }
+    sheet.lines("Problems", &workload.problems)?;
+    sheet.lines("Goes with it", &workload.objects)?;
+    let headers = vec!["CLUSTER", "TARGET", "SENT", "OBSERVED", "READY", "CONNECTED", "REASON"];
+    let rows: Vec<Vec<Cell>> = workload.placements.iter().map(placement_row).collect();
+    sheet.table("Placements", headers, &rows, "none")?;
+    describe_plan(plan, sheet)
+}
+
+/// Why each cluster has what it has.
+pub(crate) fn describe_plan(plan: &Plan, sheet: &mut Sheet<'_>) -> io::Result<()> {
+    let headers = vec!["CLUSTER", "ELIGIBLE", "REPLICAS", "WEIGHT", "MIN", "MAX", "ROOM", "REASON"];
+    let rows: Vec<Vec<Cell>> = plan.report.iter().map(plan_row).collect();
+    sheet.table("Plan", headers, &rows, "no clusters")
+}
+
+fn placement_row(placement: &Placement) -> Vec<Cell> {
+    let connected = if placement.live { "yes" } else { "no" };
+    vec![
+        Cell::from(&*placement.cluster),
+        placement.target.to_string().into(),
+        placement.sent.to_string().into(),
+        placement.observed.to_string().into(),
+        placement.ready.to_string().into(),
+        Cell::from(connected).coloured((!placement.live).then_some(Colour::Yellow)),
+        Cell::from(&*placement.reason),
+    ]
+}
+
+/// One row of a plan's report.
+pub(crate) fn plan_row(row: &PlanRow) -> Vec<Cell> {
+    let bound = |bound: Option<u32>| bound.map(|bound| bound.to_string()).unwrap_or_default();
+    vec![
+        Cell::from(&*row.cluster),
+        Cell::from(if row.eligible { "yes" } else { "no" }),
+        row.replicas.to_string().into(),
+        row.weight.to_string().into(),
+        row.min.to_string().into(),
+        bound(row.max).into(),
+        bound(row.room).into(),
+        Cell::from(&*row.reason),
+    ]
+}
+
+/// `alpha 20, bravo 40`, and how many clusters more.
+fn clusters(placements: &[Placement]) -> String {
+    let holding: Vec<&Placement> = placements.iter().filter(|placement| placement.target > 0).collect();
+    let named = holding.iter().take(CLUSTERS_SHOWN);
+    let mut text: Vec<String> = named.map(|one| format!("{} {}", one.cluster, one.target)).collect();
+    if holding.len() > CLUSTERS_SHOWN {
+        text.push(format!("{} more", holding.len() - CLUSTERS_SHOWN));
+    }
+    text.join(", ")
+}
+
+/// Ready, and the target, in every cluster: `alpha 18/20`.
+fn placements(placements: &[Placement]) -> String {
+    let one = |one: &Placement| format!("{} {}/{}", one.cluster, one.ready, one.target);
+    placements.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn notes(workload: &Workload) -> String {
+    let mut notes = Vec::new();
+    if workload.deleting {
+        notes.push(match workload.deletion_pending_on.as_slice() {
+            [] => "deleting".to_owned(),
+            clusters => format!("deletion pending on {}", clusters.join(", ")),
+        });
+    }
+    notes.extend(workload.pending_reasons.iter().cloned());
+    notes.extend(workload.problems.iter().cloned());
+    joined(&notes)
+}
