@@ -12,18 +12,10 @@ const CITING: [&str; 5] = ["rs", "md", "proto", "toml", "yaml"];
 fn unknown_numbers(repository: &Repository) -> Vec<Finding> {
     let known = defined(repository);
     let mut findings = Vec::new();
-    for (path, text) in CITING
-        .iter()
-        .flat_map(|extension| repository.with_extension(extension))
-    {
+    for (path, text) in CITING.iter().flat_map(|extension| repository.with_extension(extension)) {
         for (line, word) in words(text).filter(|(_, word)| is_number(word) && !known.contains(*word)) {
             let problem = format!("{word} is cited, and {SEMANTICS} does not define it");
-            findings.push(Finding::new(
-                path,
-                line,
-                problem,
-                "correct the number, or define the rule there",
-            ));
+            findings.push(Finding::new(path, line, problem, "correct the number, or define the rule there"));
         }
     }
     findings
@@ -56,14 +48,8 @@ fn wrong_standing(repository: &Repository) -> Vec<Finding> {
         };
         findings.push(Finding::new(SEMANTICS, index + 1, problem, "correct the row"));
     }
-    let missing = |number| {
-        Finding::new(
-            SEMANTICS,
-            0,
-            format!("{number} has no row in the last table"),
-            "add the row",
-        )
-    };
+    let missing =
+        |number| Finding::new(SEMANTICS, 0, format!("{number} has no row in the last table"), "add the row");
     findings.extend(without_row.into_iter().map(missing));
     findings
 }
@@ -79,11 +65,7 @@ fn defined(repository: &Repository) -> BTreeSet<&str> {
         Some(&line[start..start + length])
     };
     let before_last_table = text.split(STANDING).next().unwrap_or_default();
-    before_last_table
-        .lines()
-        .filter_map(number)
-        .filter(|number| is_number(number))
-        .collect()
+    before_last_table.lines().filter_map(number).filter(|number| is_number(number)).collect()
 }
 
 fn is_number(word: &str) -> bool {
@@ -120,12 +102,8 @@ fn a_row_that_cannot_be_true_is_found() {
 #[test]
 fn all_rules_and_invariants_are_defined() {
     let defined = defined(Repository::here());
-    let expected = (1..=33)
-        .map(|n| format!("S{n}"))
-        .chain((1..=8).map(|n| format!("I{n}")));
-    let missing: Vec<String> = expected
-        .filter(|number| !defined.contains(number.as_str()))
-        .collect();
+    let expected = (1..=33).map(|n| format!("S{n}")).chain((1..=8).map(|n| format!("I{n}")));
+    let missing: Vec<String> = expected.filter(|number| !defined.contains(number.as_str())).collect();
     assert!(missing.is_empty(), "{SEMANTICS} does not define {missing:?}");
 }
 

@@ -14,12 +14,7 @@ pub(crate) struct Finding {
 
 impl Finding {
     pub(crate) fn new(file: &str, line: usize, problem: impl Into<String>, remedy: &'static str) -> Finding {
-        Finding {
-            file: file.to_owned(),
-            line,
-            problem: problem.into(),
-            remedy,
-        }
+        Finding { file: file.to_owned(), line, problem: problem.into(), remedy }
     }
 }
 
@@ -37,12 +32,7 @@ impl fmt::Display for Finding {
 #[track_caller]
 pub(crate) fn expect_none(findings: &[Finding]) {
     let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
-    assert!(
-        findings.is_empty(),
-        "{} findings:\n{}\n",
-        findings.len(),
-        lines.join("\n")
-    );
+    assert!(findings.is_empty(), "{} findings:\n{}\n", findings.len(), lines.join("\n"));
 }
 
 /// Fails the calling test unless the findings are exactly these, each given as file and line.

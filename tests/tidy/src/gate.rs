@@ -14,24 +14,14 @@ fn other_command(repository: &Repository) -> Vec<Finding> {
         Some((index + 1, value.trim_matches('"')))
     });
     let Some((line, command)) = command else {
-        return vec![Finding::new(
-            GATE,
-            0,
-            "it names no test command",
-            "set `readonly test_command=` in it",
-        )];
+        return vec![Finding::new(GATE, 0, "it names no test command", "set `readonly test_command=` in it")];
     };
     let readme = repository.text(README).unwrap_or_default();
     if readme.lines().any(|line| line.trim() == command) {
         return Vec::new();
     }
     let problem = format!("{README} has no line `{command}`");
-    vec![Finding::new(
-        GATE,
-        line,
-        problem,
-        "give both files the same command",
-    )]
+    vec![Finding::new(GATE, line, problem, "give both files the same command")]
 }
 
 #[test]

@@ -7,11 +7,7 @@ use crate::repository::Repository;
 fn own_versions(repository: &Repository) -> Vec<Finding> {
     let mut findings = Vec::new();
     for package in repository.packages() {
-        for dependency in package
-            .dependencies
-            .iter()
-            .filter(|dependency| !dependency.inherited)
-        {
+        for dependency in package.dependencies.iter().filter(|dependency| !dependency.inherited) {
             let problem = format!("{} is not inherited from the workspace", dependency.name);
             let remedy = "declare it in the root's Cargo.toml and write `workspace = true` here";
             findings.push(Finding::new(&package.path, dependency.line, problem, remedy));
@@ -22,12 +18,8 @@ fn own_versions(repository: &Repository) -> Vec<Finding> {
 
 fn unused_declarations(repository: &Repository) -> Vec<Finding> {
     let packages = repository.packages();
-    let is_used = |name: &str| {
-        packages
-            .iter()
-            .flat_map(|package| &package.dependencies)
-            .any(|used| used.name == name)
-    };
+    let is_used =
+        |name: &str| packages.iter().flat_map(|package| &package.dependencies).any(|used| used.name == name);
     let root = Manifest::parse("Cargo.toml", repository.text("Cargo.toml").unwrap_or_default());
     let unused = root
         .dependencies
@@ -35,12 +27,7 @@ fn unused_declarations(repository: &Repository) -> Vec<Finding> {
         .filter(|declared| declared.kind == Kind::Workspace && !is_used(&declared.name));
     let finding = |declared: &crate::manifest::Dependency| {
         let problem = format!("no package uses {}", declared.name);
-        Finding::new(
-            "Cargo.toml",
-            declared.line,
-            problem,
-            "remove the line, or use the dependency",
-        )
+        Finding::new("Cargo.toml", declared.line, problem, "remove the line, or use the dependency")
     };
     unused.map(finding).collect()
 }
@@ -49,26 +36,13 @@ fn outsiders(repository: &Repository) -> Vec<Finding> {
     let root = repository.text("Cargo.toml").unwrap_or_default();
     let mut findings = Vec::new();
     for package in repository.packages() {
-        if !root
-            .lines()
-            .any(|line| line.trim() == format!("\"{}\",", package.folder()))
-        {
+        if !root.lines().any(|line| line.trim() == format!("\"{}\",", package.folder())) {
             let problem = "the package is not a member of the workspace";
-            findings.push(Finding::new(
-                &package.path,
-                0,
-                problem,
-                "add its folder to the root's `members`",
-            ));
+            findings.push(Finding::new(&package.path, 0, problem, "add its folder to the root's `members`"));
         }
         if !package.inherits_lints {
             let problem = "the package does not have the workspace's lints";
-            findings.push(Finding::new(
-                &package.path,
-                0,
-                problem,
-                "add `[lints]` with `workspace = true`",
-            ));
+            findings.push(Finding::new(&package.path, 0, problem, "add `[lints]` with `workspace = true`"));
         }
     }
     findings
@@ -77,10 +51,7 @@ fn outsiders(repository: &Repository) -> Vec<Finding> {
 #[test]
 fn a_version_of_its_own_is_found() {
     let manifest = "[dependencies]\na.workspace = true\nb = \"1\"\n";
-    expect_at(
-        &own_versions(&Repository::of(&[("p/Cargo.toml", manifest)])),
-        &[("p/Cargo.toml", 3)],
-    );
+    expect_at(&own_versions(&Repository::of(&[("p/Cargo.toml", manifest)])), &[("p/Cargo.toml", 3)]);
 }
 
 #[test]
@@ -95,15 +66,8 @@ fn a_declaration_that_nobody_uses_is_found() {
 fn a_package_outside_the_workspace_is_found() {
     let root = "members = [\n    \"p\",\n]\n";
     let lints = "[lints]\nworkspace = true\n";
-    let repository = Repository::of(&[
-        ("Cargo.toml", root),
-        ("p/Cargo.toml", ""),
-        ("q/Cargo.toml", lints),
-    ]);
-    expect_at(
-        &outsiders(&repository),
-        &[("p/Cargo.toml", 0), ("q/Cargo.toml", 0)],
-    );
+    let repository = Repository::of(&[("Cargo.toml", root), ("p/Cargo.toml", ""), ("q/Cargo.toml", lints)]);
+    expect_at(&outsiders(&repository), &[("p/Cargo.toml", 0), ("q/Cargo.toml", 0)]);
 }
 
 #[test]

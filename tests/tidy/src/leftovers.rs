@@ -7,38 +7,23 @@ use crate::words::places_of;
 /// Written in two halves, so that this file does not contain them.
 const LEFTOVERS: [(&str, &str); 7] = [
     (concat!("to", "do!("), "write the code, or leave the branch out"),
-    (
-        concat!("unimple", "mented!("),
-        "write the code, or leave the branch out",
-    ),
+    (concat!("unimple", "mented!("), "write the code, or leave the branch out"),
     (concat!("db", "g!("), "remove it, or use tracing"),
     (concat!("#[ig", "nore"), "make the test run, or remove it"),
-    (
-        concat!("TO", "DO"),
-        "do it, or describe the limit where users read of it",
-    ),
+    (concat!("TO", "DO"), "do it, or describe the limit where users read of it"),
     (concat!("FIX", "ME"), "fix it"),
-    (
-        concat!("XX", "X"),
-        "say plainly what is the matter, or resolve it",
-    ),
+    (concat!("XX", "X"), "say plainly what is the matter, or resolve it"),
 ];
 
 fn leftovers(repository: &Repository) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (path, text) in repository
-        .files()
-        .filter(|(path, _)| !["Cargo.lock", "LICENSE"].contains(path))
-    {
+    for (path, text) in repository.files().filter(|(path, _)| !["Cargo.lock", "LICENSE"].contains(path)) {
         for (index, line) in text.lines().enumerate() {
             for (leftover, remedy) in LEFTOVERS {
                 // A marker made of letters must stand alone: a name may contain it.
                 let marker = leftover.chars().all(char::is_alphabetic);
-                let found = if marker {
-                    !places_of(line, leftover).is_empty()
-                } else {
-                    line.contains(leftover)
-                };
+                let found =
+                    if marker { !places_of(line, leftover).is_empty() } else { line.contains(leftover) };
                 if found {
                     findings.push(Finding::new(
                         path,
@@ -57,10 +42,7 @@ fn leftovers(repository: &Repository) -> Vec<Finding> {
 fn each_leftover_is_found() {
     for (leftover, _) in LEFTOVERS {
         let text = format!("fine\n  {leftover} x\n");
-        expect_at(
-            &leftovers(&Repository::of(&[("a.rs", &text), ("LICENSE", &text)])),
-            &[("a.rs", 2)],
-        );
+        expect_at(&leftovers(&Repository::of(&[("a.rs", &text), ("LICENSE", &text)])), &[("a.rs", 2)]);
     }
     let name = concat!("mktemp /tmp/a.XX", "XXXX");
     expect_none(&leftovers(&Repository::of(&[("a.sh", name)])));

@@ -25,6 +25,8 @@ mod repository;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod settings;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod walls;

@@ -11,11 +11,7 @@ fn broken_links(repository: &Repository) -> Vec<Finding> {
                 continue;
             }
             let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
-            let file = if file.is_empty() {
-                Some(path.to_owned())
-            } else {
-                resolve(path, file)
-            };
+            let file = if file.is_empty() { Some(path.to_owned()) } else { resolve(path, file) };
             let problem = match file.filter(|file| repository.has(file)) {
                 None => format!("`{target}` leads to no file"),
                 Some(file) if !anchor.is_empty() && !has_heading(repository, &file, anchor) => {
@@ -70,17 +66,13 @@ fn resolve(from: &str, link: &str) -> Option<String> {
 
 fn has_heading(repository: &Repository, file: &str, anchor: &str) -> bool {
     let text = repository.text(file).unwrap_or_default();
-    prose(text)
-        .filter(|(_, line)| line.starts_with('#'))
-        .any(|(_, line)| slug(line) == anchor)
+    prose(text).filter(|(_, line)| line.starts_with('#')).any(|(_, line)| slug(line) == anchor)
 }
 
 /// The anchor that GitHub gives a heading.
 fn slug(heading: &str) -> String {
     let title = heading.trim_start_matches('#').trim().to_lowercase();
-    let kept = title
-        .chars()
-        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    let kept = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
@@ -89,10 +81,7 @@ fn a_broken_link_is_found() {
     let page = "# A page, of `mine`\n[good](../b.md#b-is-here) [bad](c.md)\n[out](../../x)\n```\n[code](none)\n```\n\
                 [self](#a-page-of-mine) [lost](#nowhere)\n[web](https://x) [folder](.) [titled](../b.md \"B\")\n";
     let repository = Repository::of(&[("docs/a.md", page), ("b.md", "## B is here\n")]);
-    expect_at(
-        &broken_links(&repository),
-        &[("docs/a.md", 2), ("docs/a.md", 3), ("docs/a.md", 7)],
-    );
+    expect_at(&broken_links(&repository), &[("docs/a.md", 2), ("docs/a.md", 3), ("docs/a.md", 7)]);
 }
 
 #[test]

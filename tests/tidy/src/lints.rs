@@ -48,10 +48,8 @@ fn nearest_rules<'a>(repository: &'a Repository, folder: &str) -> Option<&'a str
 fn missing_rules(repository: &Repository) -> Vec<Finding> {
     let pure = repository.text(PURE_RULES).unwrap_or_default();
     let common = repository.text(COMMON_RULES).unwrap_or_default();
-    let rules = common
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.starts_with('#') && !line.trim().is_empty());
+    let rules =
+        common.lines().enumerate().filter(|(_, line)| !line.starts_with('#') && !line.trim().is_empty());
     let missing = rules.filter(|(_, rule)| !pure.lines().any(|line| line == *rule));
     let finding = |(index, rule): (usize, &str)| {
         let problem = format!("{PURE_RULES} does not repeat `{}`", rule.trim());
@@ -72,18 +70,13 @@ fn a_package_with_the_wrong_rules_is_found() {
         ("hub/planner/Cargo.toml", ""),
         ("hub/planner/clippy.toml", "pure"),
     ]);
-    expect_at(
-        &wrong_rules(&repository),
-        &[("common/rt/Cargo.toml", 0), ("hub/core/Cargo.toml", 0)],
-    );
+    expect_at(&wrong_rules(&repository), &[("common/rt/Cargo.toml", 0), ("hub/core/Cargo.toml", 0)]);
 }
 
 #[test]
 fn a_rule_that_is_not_repeated_is_found() {
-    let repository = Repository::of(&[
-        ("clippy.toml", "# A\nb = 1\n\nc = 2\n"),
-        ("common/clippy.toml", "b = 1\nc = 3\n"),
-    ]);
+    let repository =
+        Repository::of(&[("clippy.toml", "# A\nb = 1\n\nc = 2\n"), ("common/clippy.toml", "b = 1\nc = 3\n")]);
     expect_at(&missing_rules(&repository), &[("clippy.toml", 4)]);
 }
 

@@ -57,12 +57,7 @@ impl Manifest {
         if let Some((table, name)) = section.rsplit_once('.')
             && let Some(kind) = kind_of(table)
         {
-            self.dependencies.push(Dependency {
-                name: name.to_owned(),
-                line,
-                kind,
-                inherited: false,
-            });
+            self.dependencies.push(Dependency { name: name.to_owned(), line, kind, inherited: false });
         }
     }
 
@@ -77,16 +72,9 @@ impl Manifest {
             let (name, field) = key.split_once('.').unwrap_or((key, ""));
             if is_name(name) {
                 let inherited = field == "workspace" || value.contains("workspace = true");
-                self.dependencies.push(Dependency {
-                    name: name.to_owned(),
-                    line,
-                    kind,
-                    inherited,
-                });
+                self.dependencies.push(Dependency { name: name.to_owned(), line, kind, inherited });
             }
-        } else if section
-            .rsplit_once('.')
-            .is_some_and(|(table, _)| kind_of(table).is_some())
+        } else if section.rsplit_once('.').is_some_and(|(table, _)| kind_of(table).is_some())
             && key == "workspace"
             && let Some(dependency) = self.dependencies.last_mut()
         {
@@ -100,11 +88,7 @@ fn kind_of(section: &str) -> Option<Kind> {
         return Some(Kind::Workspace);
     }
     // `[target.'cfg(unix)'.dependencies]` counts like `[dependencies]`.
-    let table = if section.starts_with("target.") {
-        section.rsplit('.').next()?
-    } else {
-        section
-    };
+    let table = if section.starts_with("target.") { section.rsplit('.').next()? } else { section };
     match table {
         "dependencies" => Some(Kind::Normal),
         "dev-dependencies" => Some(Kind::Dev),
@@ -136,16 +120,9 @@ six = { version = "1" }
 opt-level = 2
 "#;
     let manifest = Manifest::parse("a/sample/Cargo.toml", text);
-    assert_eq!(
-        (manifest.name.as_str(), manifest.folder()),
-        ("sample", "a/sample")
-    );
+    assert_eq!((manifest.name.as_str(), manifest.folder()), ("sample", "a/sample"));
     assert!(manifest.inherits_lints);
-    let read: Vec<_> = manifest
-        .dependencies
-        .iter()
-        .map(|d| (d.name.as_str(), d.kind, d.inherited))
-        .collect();
+    let read: Vec<_> = manifest.dependencies.iter().map(|d| (d.name.as_str(), d.kind, d.inherited)).collect();
     let expected = [
         ("one", Kind::Normal, true),
         ("two", Kind::Normal, true),

@@ -24,33 +24,23 @@ impl Repository {
                 let bytes = fs::read(root.join(&path)).ok()?;
                 Some((path, String::from_utf8_lossy(&bytes).into_owned()))
             });
-            Repository {
-                files: files.collect(),
-            }
+            Repository { files: files.collect() }
         })
     }
 
     /// A repository in memory, on which a check shows that it finds what it is for.
     pub(crate) fn of(files: &[(&str, &str)]) -> Repository {
-        let files = files
-            .iter()
-            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
-        Repository {
-            files: files.collect(),
-        }
+        let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+        Repository { files: files.collect() }
     }
 
     pub(crate) fn files(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.files
-            .iter()
-            .map(|(path, text)| (path.as_str(), text.as_str()))
+        self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
     pub(crate) fn with_extension(&self, extension: &str) -> impl Iterator<Item = (&str, &str)> {
         self.files().filter(move |(path, _)| {
-            Path::new(path)
-                .extension()
-                .is_some_and(|found| found.to_str() == Some(extension))
+            Path::new(path).extension().is_some_and(|found| found.to_str() == Some(extension))
         })
     }
 
@@ -69,19 +59,12 @@ impl Repository {
     /// Every package of the workspace. The root's own manifest is not one.
     pub(crate) fn packages(&self) -> Vec<Manifest> {
         let manifests = self.files().filter(|(path, _)| path.ends_with("/Cargo.toml"));
-        manifests
-            .map(|(path, text)| Manifest::parse(path, text))
-            .collect()
+        manifests.map(|(path, text)| Manifest::parse(path, text)).collect()
     }
 }
 
 fn tracked(root: &Path) -> Option<Vec<String>> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(root)
-        .args(["ls-files", "-z"])
-        .output()
-        .ok()?;
+    let output = Command::new("git").arg("-C").arg(root).args(["ls-files", "-z"]).output().ok()?;
     let names = String::from_utf8(output.stdout).ok()?;
     let names: Vec<String> = names.split_terminator('\0').map(str::to_owned).collect();
     (output.status.success() && !names.is_empty()).then_some(names)
@@ -96,11 +79,7 @@ fn walk(root: &Path) -> Vec<String> {
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
-            let path = if folder.is_empty() {
-                name.clone()
-            } else {
-                format!("{folder}/{name}")
-            };
+            let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
             match is_folder {
                 true if [".git", ".godwit", "target"].contains(&name.as_str()) => {}
@@ -117,14 +96,7 @@ fn walking_finds_what_git_tracks() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let walked = walk(&root);
     for path in ["Cargo.toml", ".ci/run", "tests/tidy/src/repository.rs"] {
-        assert!(
-            walked.iter().any(|found| found == path),
-            "{path} is missing from {walked:?}"
-        );
+        assert!(walked.iter().any(|found| found == path), "{path} is missing from {walked:?}");
     }
-    assert!(
-        !walked
-            .iter()
-            .any(|path| path.starts_with("target/") || path.starts_with(".git/"))
-    );
+    assert!(!walked.iter().any(|path| path.starts_with("target/") || path.starts_with(".git/")));
 }

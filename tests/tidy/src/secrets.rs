@@ -9,10 +9,7 @@ const KEY_HEAD: &str = concat!("-----BE", "GIN ");
 const KEY_TAIL: &str = concat!("PRIVATE", " KEY-----");
 
 fn private_keys(repository: &Repository) -> Vec<Finding> {
-    let is_key = |line: &str| {
-        line.split_once(KEY_HEAD)
-            .is_some_and(|(_, rest)| rest.contains(KEY_TAIL))
-    };
+    let is_key = |line: &str| line.split_once(KEY_HEAD).is_some_and(|(_, rest)| rest.contains(KEY_TAIL));
     lines_where(
         repository,
         is_key,
@@ -23,13 +20,10 @@ fn private_keys(repository: &Repository) -> Vec<Finding> {
 
 fn machine_paths(repository: &Repository) -> Vec<Finding> {
     let names_a_machine = |line: &str| {
-        MACHINE_PATHS
-            .iter()
-            .flat_map(|path| line.match_indices(path))
-            .any(|(place, _)| {
-                // `docs/home/` is a path of the repository, not of a machine.
-                !line[..place].ends_with(|c: char| c.is_alphanumeric() || "._-~}".contains(c))
-            })
+        MACHINE_PATHS.iter().flat_map(|path| line.match_indices(path)).any(|(place, _)| {
+            // `docs/home/` is a path of the repository, not of a machine.
+            !line[..place].ends_with(|c: char| c.is_alphanumeric() || "._-~}".contains(c))
+        })
     };
     lines_where(
         repository,
@@ -57,20 +51,14 @@ fn lines_where(
 fn a_private_key_is_found() {
     let key = format!("a\n{KEY_HEAD}EC {KEY_TAIL}\n");
     let certificate = format!("{KEY_HEAD}CERTIFICATE-----\n");
-    expect_at(
-        &private_keys(&Repository::of(&[("a.pem", &key), ("b.pem", &certificate)])),
-        &[("a.pem", 2)],
-    );
+    expect_at(&private_keys(&Repository::of(&[("a.pem", &key), ("b.pem", &certificate)])), &[("a.pem", 2)]);
 }
 
 #[test]
 fn a_machine_path_is_found() {
     for path in MACHINE_PATHS {
         let text = format!("see docs{path}x\nsee {path}x\n");
-        expect_at(
-            &machine_paths(&Repository::of(&[("a.md", &text)])),
-            &[("a.md", 2)],
-        );
+        expect_at(&machine_paths(&Repository::of(&[("a.md", &text)])), &[("a.md", 2)]);
     }
 }
 

@@ -20,18 +20,9 @@ fn too_long(repository: &Repository) -> Vec<Finding> {
 fn undocumented(repository: &Repository) -> Vec<Finding> {
     let silent = |(_, text): &(&str, &str)| !text.trim_start().starts_with("//!");
     let finding = |(path, _): (&str, &str)| {
-        Finding::new(
-            path,
-            1,
-            "the file does not say what it is for",
-            "begin it with a sentence after //!",
-        )
+        Finding::new(path, 1, "the file does not say what it is for", "begin it with a sentence after //!")
     };
-    repository
-        .with_extension("rs")
-        .filter(silent)
-        .map(finding)
-        .collect()
+    repository.with_extension("rs").filter(silent).map(finding).collect()
 }
 
 /// Files below src/ that no `mod` names. The compiler never sees them, so neither does any other check.
@@ -56,12 +47,7 @@ fn unreachable(repository: &Repository) -> Vec<Finding> {
         });
         if !declared {
             let problem = format!("`{declaration};` is in neither {} nor {}", parents[0], parents[1]);
-            findings.push(Finding::new(
-                path,
-                0,
-                problem,
-                "declare the module, or remove the file",
-            ));
+            findings.push(Finding::new(path, 0, problem, "declare the module, or remove the file"));
         }
     }
     findings
@@ -93,10 +79,7 @@ fn a_file_that_no_module_names_is_found() {
         ("p/src/bin/tool.rs", ""),
         ("p/tests/story.rs", ""),
     ]);
-    expect_at(
-        &unreachable(&repository),
-        &[("p/src/one/lost.rs", 0), ("p/src/twofold.rs", 0)],
-    );
+    expect_at(&unreachable(&repository), &[("p/src/one/lost.rs", 0), ("p/src/twofold.rs", 0)]);
 }
 
 #[test]

@@ -8,16 +8,7 @@ use crate::words::{line_of, places_of, without_comments};
 /// The packages whose results depend on their arguments alone, and all that they may depend on. Tests may use more.
 pub(crate) const PURE: [(&str, &[&str]); 5] = [
     ("common", &[]),
-    (
-        "common/manifest",
-        &[
-            "godwit-common",
-            "serde",
-            "serde-saphyr",
-            "serde_json",
-            "thiserror",
-        ],
-    ),
+    ("common/manifest", &["godwit-common", "serde", "serde-saphyr", "serde_json", "thiserror"]),
     ("hub/planner", &["godwit-common"]),
     ("hub/core", &["godwit-common", "godwit-planner"]),
     ("agent/core", &["godwit-common"]),
@@ -35,11 +26,7 @@ const RESERVED: [(&str, &[&str], &[&str]); 7] = [
     ("godwit-hub", &["cli", "tests", "bench"], &[]),
     ("godwit-agent", &["cli", "tests", "bench"], &[]),
     ("godwit-hub-core", &["hub", "tests", "tests/sim", "bench"], &[]),
-    (
-        "godwit-agent-core",
-        &["agent", "tests", "tests/sim", "bench"],
-        &[],
-    ),
+    ("godwit-agent-core", &["agent", "tests", "tests/sim", "bench"], &[]),
 ];
 
 fn impure_dependencies(repository: &Repository) -> Vec<Finding> {
@@ -62,10 +49,7 @@ fn impure_dependencies(repository: &Repository) -> Vec<Finding> {
 fn impure_code(repository: &Repository) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (path, text) in repository.with_extension("rs") {
-        if !PURE
-            .iter()
-            .any(|(folder, _)| path.starts_with(&format!("{folder}/src/")))
-        {
+        if !PURE.iter().any(|(folder, _)| path.starts_with(&format!("{folder}/src/"))) {
             continue;
         }
         let code = without_comments(text);
@@ -75,19 +59,10 @@ fn impure_code(repository: &Repository) -> Vec<Finding> {
             let grouped = groups_of_std(&code)
                 .into_iter()
                 .filter_map(|(start, group)| places_of(group, module).first().map(|place| start + place));
-            found.extend(
-                direct
-                    .into_iter()
-                    .chain(grouped)
-                    .map(|place| (line_of(&code, place), module)),
-            );
+            found.extend(direct.into_iter().chain(grouped).map(|place| (line_of(&code, place), module)));
         }
         for clock in CLOCKS {
-            found.extend(
-                places_of(&code, clock)
-                    .into_iter()
-                    .map(|place| (line_of(&code, place), clock)),
-            );
+            found.extend(places_of(&code, clock).into_iter().map(|place| (line_of(&code, place), clock)));
         }
         found.sort_unstable();
         findings.extend(found.into_iter().map(|(line, name)| {
@@ -133,10 +108,7 @@ fn reserved_dependencies(repository: &Repository) -> Vec<Finding> {
             let folder = package.folder();
             let in_tests = dependency.kind == Kind::Dev && testers.contains(&folder);
             if !users.contains(&folder) && !in_tests {
-                let problem = format!(
-                    "{folder} may not depend on {name}, which is for {}",
-                    users.join(", ")
-                );
+                let problem = format!("{folder} may not depend on {name}, which is for {}", users.join(", "));
                 let remedy = "keep this use in one of those packages, and share plain values through common";
                 findings.push(Finding::new(&package.path, dependency.line, problem, remedy));
             }
@@ -173,11 +145,7 @@ fn a_reserved_dependency_is_found() {
         ("hub/core/Cargo.toml", crossing),
         ("kubesim/Cargo.toml", in_tests),
     ]);
-    let expected = [
-        ("cli/Cargo.toml", 2),
-        ("hub/core/Cargo.toml", 2),
-        ("kubesim/Cargo.toml", 3),
-    ];
+    let expected = [("cli/Cargo.toml", 2), ("hub/core/Cargo.toml", 2), ("kubesim/Cargo.toml", 3)];
     expect_at(&reserved_dependencies(&repository), &expected);
 }
 

@@ -8,18 +8,13 @@ pub(crate) fn places_of(text: &str, word: &str) -> Vec<usize> {
         let extends = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
         !extends(before) && !extends(after)
     };
-    text.match_indices(word)
-        .map(|(place, _)| place)
-        .filter(alone)
-        .collect()
+    text.match_indices(word).map(|(place, _)| place).filter(alone).collect()
 }
 
 /// Maximal runs of letters, digits and underscores, with their line number.
 pub(crate) fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().flat_map(|(index, line)| {
-        let parts = line
-            .split(|c: char| !c.is_alphanumeric() && c != '_')
-            .filter(|word| !word.is_empty());
+        let parts = line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
         parts.map(move |word| (index + 1, word))
     })
 }
