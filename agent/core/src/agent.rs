@@ -86,12 +86,7 @@ impl Agent {
         }
         let mut rng = self.rng.clone();
         let mut ops = std::mem::take(&mut self.ops);
-        let mut cx = Cx {
-            now,
-            rng: &mut rng,
-            effects,
-            ops: &mut ops,
-        };
+        let mut cx = Cx { now, rng: &mut rng, effects, ops: &mut ops };
         self.take_in(&mut cx, event);
         self.settle(&mut cx);
         self.rng = rng;
@@ -104,24 +99,12 @@ impl Agent {
             return None;
         }
         let identity = (self.identity.is_none() && !self.identity_asked).then_some(self.identity_retry.at);
-        let (campaign, leads) = (
-            self.link.is_up() && self.stopping.is_none(),
-            self.leadership.term().is_some(),
-        );
-        let resign = self
-            .link
-            .down_since()
-            .filter(|_| leads)
-            .map(|since| since + self.config.resign_after);
-        let work = [self.writer.deadline(), self.remover.deadline()]
-            .into_iter()
-            .flatten()
-            .min();
+        let (campaign, leads) =
+            (self.link.is_up() && self.stopping.is_none(), self.leadership.term().is_some());
+        let resign = self.link.down_since().filter(|_| leads).map(|since| since + self.config.resign_after);
+        let work = [self.writer.deadline(), self.remover.deadline()].into_iter().flatten().min();
         let work = work.filter(|_| self.term().is_some());
-        let report = self
-            .may_report()
-            .then(|| self.reporter.deadline(&self.rows))
-            .flatten();
+        let report = self.may_report().then(|| self.reporter.deadline(&self.rows)).flatten();
         let knows_itself = self.identity.is_some() && self.keeper.is_known();
         let link = self.link.deadline().filter(|_| knows_itself || self.link.is_up());
         let all = [
@@ -204,9 +187,7 @@ impl Agent {
         self.identity_asked = false;
         match result {
             Ok(Reply::Identity(identity)) => self.identity = Some(identity),
-            other => self
-                .identity_retry
-                .failed(cx, "identifying the cluster", describe(other)),
+            other => self.identity_retry.failed(cx, "identifying the cluster", describe(other)),
         }
     }
 
@@ -378,26 +359,18 @@ impl Agent {
     fn touched(&mut self, touched: Touched) {
         for key in &touched.objects {
             let gone = self.view.object(key).is_none();
-            let (rows, graves): (Vec<Uid>, Vec<Uid>) = (
-                self.rows.rows_of(key).collect(),
-                self.rows.graves_of(key).collect(),
-            );
-            rows.into_iter()
-                .for_each(|uid| self.writer.object_changed(&mut self.rows, &self.view, uid));
+            let (rows, graves): (Vec<Uid>, Vec<Uid>) =
+                (self.rows.rows_of(key).collect(), self.rows.graves_of(key).collect());
+            rows.into_iter().for_each(|uid| self.writer.object_changed(&mut self.rows, &self.view, uid));
             graves.into_iter().for_each(|uid| self.remover.changed(uid, gone));
         }
         for id in &touched.workloads {
             let gone = self.view.tally(id).is_none();
-            self.rows
-                .graves_of_workload(id)
-                .for_each(|uid| self.remover.changed(uid, gone));
+            self.rows.graves_of_workload(id).for_each(|uid| self.remover.changed(uid, gone));
         }
         if let Some(Scope::Workloads(kind) | Scope::Objects(kind)) = &touched.settled {
             self.writer.kind_settled(&mut self.rows, kind);
-            let graves = self
-                .rows
-                .graves()
-                .filter(|(_, grave)| Kind::of(&grave.key) == *kind);
+            let graves = self.rows.graves().filter(|(_, grave)| Kind::of(&grave.key) == *kind);
             graves.for_each(|(uid, _)| self.remover.enqueue(uid));
         }
         self.reporter.touched(touched, &self.view, &self.rows);
@@ -408,9 +381,7 @@ impl Agent {
         let Some(key) = self.rows.grave(uid).map(|grave| grave.key.clone()) else {
             return;
         };
-        self.rows
-            .rows_of(&key)
-            .for_each(|uid| self.writer.enqueue(&self.rows, uid));
+        self.rows.rows_of(&key).for_each(|uid| self.writer.enqueue(&self.rows, uid));
     }
 
     /// The term of this agent's reign, once the fence knows it and as long as it may act.
@@ -425,25 +396,14 @@ impl Agent {
     }
 
     fn writer_desk(&mut self) -> Option<(&mut Writer, writer::Desk<'_>)> {
-        let mine = Authority {
-            fence: self.rows.fence(),
-            term: self.term()?,
-        };
-        let desk = writer::Desk {
-            rows: &mut self.rows,
-            view: &self.view,
-            dirty: &mut self.reporter.dirty,
-            mine,
-        };
+        let mine = Authority { fence: self.rows.fence(), term: self.term()? };
+        let desk =
+            writer::Desk { rows: &mut self.rows, view: &self.view, dirty: &mut self.reporter.dirty, mine };
         Some((&mut self.writer, desk))
     }
 
     fn remover_desk(&mut self) -> (&mut Remover, remover::Desk<'_>) {
-        let desk = remover::Desk {
-            rows: &mut self.rows,
-            view: &self.view,
-            dirty: &mut self.reporter.dirty,
-        };
+        let desk = remover::Desk { rows: &mut self.rows, view: &self.view, dirty: &mut self.reporter.dirty };
         (&mut self.remover, desk)
     }
 }
@@ -458,11 +418,7 @@ fn hello(
     let identity = identity.filter(|_| keeper.is_known())?;
     let held = keeper.record().fence;
     let federation = Some(held.federation).filter(|federation| *federation != Uid::default());
-    let heard = if heard.0 == held.federation {
-        heard.1
-    } else {
-        Epoch::default()
-    };
+    let heard = if heard.0 == held.federation { heard.1 } else { Epoch::default() };
     Some(Hello {
         versions: VERSIONS,
         build: config.build.clone(),

@@ -68,12 +68,8 @@ impl Nodes {
     /// Drops the nodes that the listing did not name.
     pub(crate) fn sweep(&mut self, list: u64) -> bool {
         let stale = |node: &&Node| node.list != list;
-        let gone: Vec<Arc<str>> = self
-            .nodes
-            .values()
-            .filter(stale)
-            .map(|node| node.seen.name.clone())
-            .collect();
+        let gone: Vec<Arc<str>> =
+            self.nodes.values().filter(stale).map(|node| node.seen.name.clone()).collect();
         for name in &gone {
             self.remove(name);
         }
@@ -130,12 +126,7 @@ impl Nodes {
         classes.sort();
         let class = |((shape, free), nodes): ((usize, Resources), u32)| {
             let (labels, taints) = shapes.get(shape).cloned().unwrap_or_default();
-            NodeClass {
-                labels,
-                taints,
-                nodes,
-                free,
-            }
+            NodeClass { labels, taints, nodes, free }
         };
         classes.into_iter().map(class).collect()
     }
@@ -164,30 +155,19 @@ fn shapes(nodes: &[&NodeSeen]) -> (Vec<Shape>, Vec<usize>) {
     let mut by_values: Vec<(&Arc<str>, usize)> =
         values.iter().map(|(key, values)| (*key, values.len())).collect();
     by_values.sort_by(|(a, a_values), (b, b_values)| b_values.cmp(a_values).then_with(|| a.cmp(b)));
-    let mut next = by_values
-        .into_iter()
-        .map(|(key, _)| key)
-        .filter(|key| key.as_ref() != "kubernetes.io/arch");
+    let mut next =
+        by_values.into_iter().map(|(key, _)| key).filter(|key| key.as_ref() != "kubernetes.io/arch");
     loop {
         let mut index: BTreeMap<Shape, usize> = BTreeMap::new();
         for node in nodes {
             index.entry(shape(node, &dropped)).or_default();
         }
         let fits = index.len() <= NODE_CLASSES_MAX;
-        let more = if fits {
-            None
-        } else {
-            next.by_ref().find(|key| !dropped.contains(key))
-        };
+        let more = if fits { None } else { next.by_ref().find(|key| !dropped.contains(key)) };
         let Some(key) = more else {
-            index
-                .values_mut()
-                .enumerate()
-                .for_each(|(number, slot)| *slot = number);
-            let of_node = nodes
-                .iter()
-                .map(|node| index.get(&shape(node, &dropped)).copied().unwrap_or(0))
-                .collect();
+            index.values_mut().enumerate().for_each(|(number, slot)| *slot = number);
+            let of_node =
+                nodes.iter().map(|node| index.get(&shape(node, &dropped)).copied().unwrap_or(0)).collect();
             return (index.into_keys().collect(), of_node);
         };
         dropped.insert(key);
@@ -217,9 +197,7 @@ fn rounded(counts: BTreeMap<(usize, Resources), u32>, step: u64) -> BTreeMap<(us
         free.memory_bytes = down(free.memory_bytes, BYTES_STEP.saturating_mul(step));
         free.ephemeral_bytes = down(free.ephemeral_bytes, BYTES_STEP.saturating_mul(step));
         free.pods = down(free.pods, step);
-        free.extended
-            .iter_mut()
-            .for_each(|(_, amount)| *amount = down(*amount, step));
+        free.extended.iter_mut().for_each(|(_, amount)| *amount = down(*amount, step));
         free.extended.retain(|(_, amount)| *amount > 0);
         *merged.entry((shape, free)).or_default() += nodes;
     }
@@ -256,21 +234,14 @@ mod tests {
     use super::*;
 
     fn resources(cpu_millis: u64, pods: u64) -> Resources {
-        Resources {
-            cpu_millis,
-            pods,
-            ..Resources::default()
-        }
+        Resources { cpu_millis, pods, ..Resources::default() }
     }
 
     fn node(name: &str, cpu_millis: u64) -> NodeSeen {
         let labels = [("kubernetes.io/hostname", name), ("kubernetes.io/arch", "amd64")];
         NodeSeen {
             name: name.into(),
-            labels: labels
-                .into_iter()
-                .map(|(key, value)| (key.into(), value.into()))
-                .collect(),
+            labels: labels.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
             allocatable: resources(cpu_millis, 110),
             ready: true,
             schedulable: true,
@@ -287,27 +258,13 @@ mod tests {
         assert!(!nodes.put(node("a", 4000), 1), "the same again is no news");
         nodes.bind(&"a".into(), &resources(500, 1));
         let capacity = nodes.capacity(1);
-        let free: Vec<_> = capacity
-            .classes
-            .iter()
-            .map(|class| (class.free.cpu_millis, class.nodes))
-            .collect();
+        let free: Vec<_> =
+            capacity.classes.iter().map(|class| (class.free.cpu_millis, class.nodes)).collect();
         assert_eq!(free, [(3500, 1), (4000, 2)]);
-        assert_eq!(
-            (
-                capacity.nodes,
-                capacity.nodes_ready,
-                capacity.allocatable.cpu_millis
-            ),
-            (3, 3, 12_000)
-        );
+        assert_eq!((capacity.nodes, capacity.nodes_ready, capacity.allocatable.cpu_millis), (3, 3, 12_000));
         nodes.unbind(&"a".into(), &resources(500, 1));
         assert_eq!(nodes.capacity(0).classes.len(), 1);
-        assert!(
-            !nodes.capacity(0).classes[0]
-                .labels
-                .contains_key("kubernetes.io/hostname")
-        );
+        assert!(!nodes.capacity(0).classes[0].labels.contains_key("kubernetes.io/hostname"));
     }
 
     #[test]
@@ -321,25 +278,10 @@ mod tests {
     #[test]
     fn what_is_not_ready_or_is_cordoned_has_no_room_but_counts() {
         let mut nodes = Nodes::default();
-        nodes.put(
-            NodeSeen {
-                ready: false,
-                ..node("a", 4000)
-            },
-            1,
-        );
-        nodes.put(
-            NodeSeen {
-                schedulable: false,
-                ..node("b", 4000)
-            },
-            1,
-        );
+        nodes.put(NodeSeen { ready: false, ..node("a", 4000) }, 1);
+        nodes.put(NodeSeen { schedulable: false, ..node("b", 4000) }, 1);
         let capacity = nodes.capacity(0);
-        assert_eq!(
-            (capacity.classes.len(), capacity.nodes, capacity.nodes_ready),
-            (0, 2, 1)
-        );
+        assert_eq!((capacity.classes.len(), capacity.nodes, capacity.nodes_ready), (0, 2, 1));
         assert_eq!(capacity.allocatable.cpu_millis, 8000);
     }
 
@@ -348,24 +290,16 @@ mod tests {
         let mut nodes = Nodes::default();
         for number in 0..1000_u64 {
             let mut node = node(&format!("n{number}"), 4000 + number * 7);
-            node.labels
-                .insert("rack".into(), format!("r{}", number % 30).into());
+            node.labels.insert("rack".into(), format!("r{}", number % 30).into());
             node.labels.insert("serial".into(), number.to_string().into());
             let key = if number % 2 == 0 { "even" } else { "odd" };
-            node.taints = vec![Taint {
-                key: key.into(),
-                value: "".into(),
-                effect: TaintEffect::NoSchedule,
-            }];
+            node.taints = vec![Taint { key: key.into(), value: "".into(), effect: TaintEffect::NoSchedule }];
             nodes.put(node, 1);
         }
         let real: u64 = (0..1000).map(|number| 4000 + number * 7).sum();
         let classes = nodes.capacity(0).classes;
         assert!(classes.len() <= NODE_CLASSES_MAX, "{}", classes.len());
-        let said: u64 = classes
-            .iter()
-            .map(|class| class.free.cpu_millis * u64::from(class.nodes))
-            .sum();
+        let said: u64 = classes.iter().map(|class| class.free.cpu_millis * u64::from(class.nodes)).sum();
         assert!(said <= real && said > real / 2, "{said} of {real}");
         assert_eq!(classes.iter().map(|class| class.nodes).sum::<u32>(), 1000);
         assert!(classes.iter().all(|class| !class.labels.contains_key("serial")));

@@ -81,11 +81,7 @@ pub(crate) struct Retry {
 impl Retry {
     /// A retry that is due at once; `cap` bounds its waits.
     pub(crate) fn new(cap: Duration) -> Self {
-        Self {
-            backoff: Backoff::new(RETRY_FIRST, cap.min(RETRY_CAP)),
-            at: Time::default(),
-            told: None,
-        }
+        Self { backoff: Backoff::new(RETRY_FIRST, cap.min(RETRY_CAP)), at: Time::default(), told: None }
     }
 
     pub(crate) fn due(&self, now: Time) -> bool {

@@ -212,11 +212,9 @@ impl fmt::Display for Log {
             Self::Refused { code, message } => write!(f, "the hub refused this agent ({code:?}): {message}"),
             Self::Leading(term) => write!(f, "leading, term {} of lease {}", term.transitions, term.lease),
             Self::Following(why) => write!(f, "no longer leading: {why}"),
-            Self::Accepted(fence) => write!(
-                f,
-                "accepted epoch {} generation {}",
-                fence.epoch, fence.generation
-            ),
+            Self::Accepted(fence) => {
+                write!(f, "accepted epoch {} generation {}", fence.epoch, fence.generation)
+            }
             Self::Applied(fence) => {
                 write!(f, "applied epoch {} generation {}", fence.epoch, fence.generation)
             }

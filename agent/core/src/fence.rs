@@ -140,10 +140,7 @@ impl Keeper {
         match self.claim {
             Claim::None => News::Nothing,
             Claim::Wanted(term) => {
-                let record = FenceRecord {
-                    term,
-                    ..self.record()
-                };
+                let record = FenceRecord { term, ..self.record() };
                 self.start(cx, Doing::Claiming, Call::WriteFence { record, version });
                 News::Nothing
             }
@@ -157,7 +154,10 @@ impl Keeper {
         };
         match result {
             Ok(Reply::Fence(seen)) => {
-                self.retry.succeeded();
+                // That the fence can be read does not mean that it can be written.
+                if doing != Doing::Reading {
+                    self.retry.succeeded();
+                }
                 self.reread = false;
                 self.seen = Some(seen);
                 match (doing, self.claim) {
@@ -267,10 +267,7 @@ fn judge(targets: &Targets, record: &FenceRecord, rows: &Rows) -> Verdict {
     let (sent, held) = (targets.fence, record.fence);
     let authority = |fence: Fence| (fence.epoch, fence.generation);
     if held.federation != Uid::default() && sent.federation != held.federation {
-        return Verdict::Refuse(Alarm::Foreign {
-            held: held.federation,
-            sent: sent.federation,
-        });
+        return Verdict::Refuse(Alarm::Foreign { held: held.federation, sent: sent.federation });
     }
     if authority(sent) < authority(held) {
         return Verdict::Refuse(Alarm::Stale { held, sent });

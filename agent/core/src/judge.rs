@@ -29,15 +29,9 @@ pub(crate) enum Verdict {
 /// What to do about a row whose object looks like this; `None` when a read has found nothing.
 pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Authority) -> Verdict {
     let Some(seen) = seen else {
-        return Verdict::Write {
-            version: None,
-            force: false,
-        };
+        return Verdict::Write { version: None, force: false };
     };
-    let adopt = Verdict::Write {
-        version: Some(seen.version.clone()),
-        force: true,
-    };
+    let adopt = Verdict::Write { version: Some(seen.version.clone()), force: true };
     if seen.deleting {
         return Verdict::Blocked("it is being deleted; it will be applied again when it is gone".into());
     }
@@ -70,11 +64,7 @@ pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Author
     }
     if stamp.uid != uid && !is_kept(&row.key) {
         return Verdict::Blocked(
-            format!(
-                "its former life {} is still there; its deletion comes first",
-                stamp.uid
-            )
-            .into(),
+            format!("its former life {} is still there; its deletion comes first", stamp.uid).into(),
         );
     }
     if stamp.uid == uid
@@ -83,10 +73,7 @@ pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Author
     {
         return Verdict::Settled;
     }
-    Verdict::Write {
-        version: Some(seen.version.clone()),
-        force: false,
-    }
+    Verdict::Write { version: Some(seen.version.clone()), force: false }
 }
 
 /// Whether `seen` is `written` or newer. Kubernetes' versions are numbers for all built-in kinds and grow; if one is

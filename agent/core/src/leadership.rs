@@ -115,12 +115,8 @@ impl Leadership {
                 if reign.reread {
                     self.start(cx, Doing::Reading, Call::ReadLease);
                 } else {
-                    let write = self.write(
-                        &self.me,
-                        reign.term.transitions.0,
-                        false,
-                        Some(reign.version.clone()),
-                    );
+                    let write =
+                        self.write(&self.me, reign.term.transitions.0, false, Some(reign.version.clone()));
                     self.start(cx, Doing::Renewing, write);
                 }
                 News::Nothing
@@ -139,7 +135,10 @@ impl Leadership {
         };
         match result {
             Ok(Reply::Lease(lease)) => {
-                self.retry.succeeded();
+                // That the Lease can be read does not mean that it can be written.
+                if doing != Doing::Reading {
+                    self.retry.succeeded();
+                }
                 match (doing, lease) {
                     (Doing::Reading, lease) => self.read(cx, lease, campaign),
                     (Doing::Taking, Some(lease)) => self.taken(cx, sent, lease),
@@ -212,17 +211,9 @@ impl Leadership {
     }
 
     fn taken(&mut self, cx: &mut Cx, sent: Time, lease: LeaseSeen) -> News {
-        let term = LeaderTerm {
-            lease: lease.uid,
-            transitions: Term(lease.transitions),
-        };
+        let term = LeaderTerm { lease: lease.uid, transitions: Term(lease.transitions) };
         self.seen = None;
-        self.reign = Some(Reign {
-            term,
-            version: lease.version,
-            confirmed: sent,
-            reread: false,
-        });
+        self.reign = Some(Reign { term, version: lease.version, confirmed: sent, reread: false });
         self.next = sent + cx.jittered(self.renew);
         cx.log(Log::Leading(term));
         News::Won(term)

@@ -81,9 +81,7 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            state: State::Idle {
-                retry: Time::default(),
-            },
+            state: State::Idle { retry: Time::default() },
             sessions: 0,
             hubs: config.hubs.clone(),
             turn: 0,
@@ -210,10 +208,7 @@ impl Link {
             }
             State::Dialing(_) => News::Nothing,
             State::Open(session) => {
-                let stalled = session
-                    .unsent
-                    .front()
-                    .is_some_and(|sent| *sent + self.send_stall <= cx.now);
+                let stalled = session.unsent.front().is_some_and(|sent| *sent + self.send_stall <= cx.now);
                 if stalled {
                     let wait = self.backoff.next(cx.rng);
                     return self.hang_up(cx, wait, "the stream takes no more messages");
@@ -306,20 +301,12 @@ impl Link {
             beat_at: cx.now,
             unsent: VecDeque::new(),
         });
-        cx.effects.push(Effect::Dial {
-            session: id,
-            address,
-            hello,
-        });
+        cx.effects.push(Effect::Dial { session: id, address, hello });
     }
 
     fn welcomed(&mut self, cx: &mut Cx, welcome: Welcome) -> News {
         if welcome.version < VERSIONS.oldest || welcome.version > VERSIONS.newest {
-            return self.hang_up(
-                cx,
-                REFUSED_MIN,
-                "the hub chose a protocol version that was not offered",
-            );
+            return self.hang_up(cx, REFUSED_MIN, "the hub chose a protocol version that was not offered");
         }
         let idle = State::Idle { retry: cx.now };
         match std::mem::replace(&mut self.state, idle) {
@@ -332,11 +319,7 @@ impl Link {
                 self.down_since = None;
                 self.redirects.clear();
                 // The next failure begins with this hub again: it is known to lead.
-                self.turn = self
-                    .hubs
-                    .iter()
-                    .position(|hub| *hub == session.address)
-                    .unwrap_or(self.turn);
+                self.turn = self.hubs.iter().position(|hub| *hub == session.address).unwrap_or(self.turn);
                 self.state = State::Open(session);
                 News::Welcomed(welcome)
             }
@@ -349,11 +332,7 @@ impl Link {
     }
 
     fn refused(&mut self, cx: &mut Cx, refusal: Refusal) -> News {
-        let Refusal {
-            code,
-            message,
-            retry_after,
-        } = refusal;
+        let Refusal { code, message, retry_after } = refusal;
         self.say_once(cx, &message.clone(), Log::Refused { code, message });
         let wait = spread(cx, retry_after.clamp(REFUSED_MIN, WAIT_MAX));
         self.leave(cx, wait)

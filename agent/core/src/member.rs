@@ -30,10 +30,7 @@ pub struct Kind {
 impl Kind {
     /// The type of an object.
     pub fn of(key: &ObjectKey) -> Self {
-        Self {
-            api_version: key.api_version.clone(),
-            kind: key.kind.clone(),
-        }
+        Self { api_version: key.api_version.clone(), kind: key.kind.clone() }
     }
 }
 

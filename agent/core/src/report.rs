@@ -117,28 +117,20 @@ impl Reporter {
         let news = statuses || !dirty.removed.is_empty() || rows.reflects() != self.told_reflects;
         let wait = if dirty.urgent { self.soon } else { self.interval };
         let news = news.then(|| self.last + wait);
-        let capacity = dirty
-            .capacity
-            .then(|| (self.last_capacity + self.capacity_interval).max(self.last + self.soon));
+        let capacity =
+            dirty.capacity.then(|| (self.last_capacity + self.capacity_interval).max(self.last + self.soon));
         [news, capacity].into_iter().flatten().min()
     }
 
     /// All that is there; what it does not list does not exist (S11).
     fn inventory(&mut self, now: Time, view: &View, rows: &Rows) -> Report {
-        let ids: BTreeSet<&WorkloadId> = view
-            .workload_ids()
-            .chain(rows.workload_ids())
-            .chain(self.told.keys())
-            .collect();
+        let ids: BTreeSet<&WorkloadId> =
+            view.workload_ids().chain(rows.workload_ids()).chain(self.told.keys()).collect();
         let status = |id: &&WorkloadId| status(id, view, rows, self.told.get(*id));
         let statuses: Vec<Status> = ids.iter().filter_map(status).collect();
         let capacity = view.capacity();
         self.told.clear();
-        self.told.extend(
-            statuses
-                .iter()
-                .map(|status| (status.workload.clone(), status.clone())),
-        );
+        self.told.extend(statuses.iter().map(|status| (status.workload.clone(), status.clone())));
         self.told_reflects = rows.reflects();
         self.told_capacity = Some(capacity.clone());
         (self.last, self.last_capacity) = (now, now);
@@ -147,11 +139,7 @@ impl Reporter {
             complete: true,
             reflects: self.told_reflects,
             statuses,
-            removed: rows
-                .graves()
-                .filter(|(_, grave)| grave.done)
-                .map(|(uid, _)| uid)
-                .collect(),
+            removed: rows.graves().filter(|(_, grave)| grave.done).map(|(uid, _)| uid).collect(),
             capacity: Some(capacity),
         };
         // One message is bounded; what does not fit follows at once as changes.
@@ -198,13 +186,7 @@ impl Reporter {
             self.told_capacity = capacity.clone();
             self.last_capacity = now;
         }
-        Report {
-            complete: false,
-            reflects: rows.reflects(),
-            statuses,
-            removed,
-            capacity,
-        }
+        Report { complete: false, reflects: rows.reflects(), statuses, removed, capacity }
     }
 
     /// Turns namespaces into the workloads in them.
@@ -224,12 +206,8 @@ impl Reporter {
 fn status(id: &WorkloadId, view: &View, rows: &Rows, told: Option<&Status>) -> Option<Status> {
     let (object, row, tally) = (view.workload(id), rows.workload(id), view.tally(id));
     let around = rows.problem_around(id);
-    let own = row
-        .map(|(_, row)| row.problem.clone())
-        .filter(|problem| !problem.is_empty());
-    let problem = own
-        .or(around)
-        .or_else(|| tally.and_then(|tally| tally.problem().cloned()));
+    let own = row.map(|(_, row)| row.problem.clone()).filter(|problem| !problem.is_empty());
+    let problem = own.or(around).or_else(|| tally.and_then(|tally| tally.problem().cloned()));
     if object.is_none() {
         let known = row.is_some() || told.is_some();
         let worth_saying = tally.is_some() || (row.is_some() && (told.is_some() || problem.is_some()));
@@ -238,22 +216,13 @@ fn status(id: &WorkloadId, view: &View, rows: &Rows, told: Option<&Status>) -> O
         }
     }
     let stamp = object.and_then(|object| object.stamp);
-    let uid = stamp
-        .map(|stamp| stamp.uid)
-        .or(row.map(|(uid, _)| uid))
-        .or(told.map(|told| told.uid));
+    let uid = stamp.map(|stamp| stamp.uid).or(row.map(|(uid, _)| uid)).or(told.map(|told| told.uid));
     let tally = tally.cloned().unwrap_or_default();
     Some(Status {
         workload: id.clone(),
         uid: uid.unwrap_or_default(),
-        revision: stamp
-            .map(|stamp| stamp.revision)
-            .or(told.map(|told| told.revision))
-            .unwrap_or(0),
-        replicas: object
-            .and_then(|object| object.replicas)
-            .unwrap_or(0)
-            .min(COUNT_MAX),
+        revision: stamp.map(|stamp| stamp.revision).or(told.map(|told| told.revision)).unwrap_or(0),
+        replicas: object.and_then(|object| object.replicas).unwrap_or(0).min(COUNT_MAX),
         pods: tally.pods.min(COUNT_MAX),
         bound: tally.bound.min(COUNT_MAX),
         ready: tally.ready.min(COUNT_MAX),

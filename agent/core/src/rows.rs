@@ -154,8 +154,7 @@ impl Rows {
 
     /// A former life of the object has not left yet.
     pub(crate) fn is_blocked_by_grave(&self, key: &ObjectKey) -> bool {
-        self.graves_of(key)
-            .any(|uid| self.graves.get(&uid).is_some_and(|grave| !grave.done))
+        self.graves_of(key).any(|uid| self.graves.get(&uid).is_some_and(|grave| !grave.done))
     }
 
     /// The newest generation all of whose writes the watch has shown.
@@ -197,16 +196,10 @@ impl Rows {
     pub(crate) fn problem_around(&self, id: &WorkloadId) -> Option<Arc<str>> {
         let of_objects = |namespace: &str| self.object_problems.get(namespace)?.values().next().cloned();
         let of_graves = || {
-            let problems = self
-                .graves_of_workload(id)
-                .filter_map(|uid| self.graves.get(&uid));
-            problems
-                .map(|grave| grave.problem.clone())
-                .find(|problem| !problem.is_empty())
+            let problems = self.graves_of_workload(id).filter_map(|uid| self.graves.get(&uid));
+            problems.map(|grave| grave.problem.clone()).find(|problem| !problem.is_empty())
         };
-        of_objects(&id.namespace)
-            .or_else(|| of_objects(""))
-            .or_else(of_graves)
+        of_objects(&id.namespace).or_else(|| of_objects("")).or_else(of_graves)
     }
 
     /// Whether the targets can be merged: their base is held, no manifest is missing, and the digest will be theirs.
@@ -217,14 +210,10 @@ impl Rows {
             return Err("they build on a generation that is not held");
         }
         let mut digest = if whole { Digest::default() } else { self.digest };
-        let objects = targets
-            .objects
-            .iter()
-            .map(|row| (row.uid, row.revision, row.manifest.is_some(), row.hash()));
-        let workloads = targets
-            .workloads
-            .iter()
-            .map(|row| (row.uid, row.revision, row.manifest.is_some(), row.hash()));
+        let objects =
+            targets.objects.iter().map(|row| (row.uid, row.revision, row.manifest.is_some(), row.hash()));
+        let workloads =
+            targets.workloads.iter().map(|row| (row.uid, row.revision, row.manifest.is_some(), row.hash()));
         for (uid, revision, has_manifest, hash) in objects.chain(workloads) {
             let old = self.rows.get(&uid);
             if !has_manifest && old.is_none_or(|old| old.revision != revision) {
@@ -236,10 +225,7 @@ impl Rows {
             digest += hash;
         }
         if !whole {
-            let ended = targets
-                .tombstones
-                .iter()
-                .filter_map(|ended| self.rows.get(&ended.uid));
+            let ended = targets.tombstones.iter().filter_map(|ended| self.rows.get(&ended.uid));
             ended.for_each(|old| digest -= old.hash);
         }
         if digest != targets.digest {
@@ -278,23 +264,11 @@ impl Rows {
 
     fn retain_listed(&mut self, targets: &Targets, changed: &mut Changed) {
         let objects = targets.objects.iter().map(|row| row.uid);
-        let live: BTreeSet<Uid> = objects
-            .chain(targets.workloads.iter().map(|row| row.uid))
-            .collect();
+        let live: BTreeSet<Uid> = objects.chain(targets.workloads.iter().map(|row| row.uid)).collect();
         let ended: BTreeSet<Uid> = targets.tombstones.iter().map(|ended| ended.uid).collect();
-        let absent: Vec<Uid> = self
-            .rows
-            .keys()
-            .filter(|uid| !live.contains(uid))
-            .copied()
-            .collect();
+        let absent: Vec<Uid> = self.rows.keys().filter(|uid| !live.contains(uid)).copied().collect();
         absent.into_iter().for_each(|uid| self.drop_row(uid, changed));
-        let forgotten: Vec<Uid> = self
-            .graves
-            .keys()
-            .filter(|uid| !ended.contains(uid))
-            .copied()
-            .collect();
+        let forgotten: Vec<Uid> = self.graves.keys().filter(|uid| !ended.contains(uid)).copied().collect();
         for uid in forgotten {
             if let Some(grave) = self.graves.remove(&uid) {
                 self.grave_keys.remove(&(grave.key.clone(), uid));
@@ -312,23 +286,17 @@ impl Rows {
             return;
         }
         let (key, workload) = match &ended.what {
-            Tombstoned::Workload {
-                workload,
-                api_version,
-            } => (key_of(workload, api_version), Some(workload.clone())),
+            Tombstoned::Workload { workload, api_version } => {
+                (key_of(workload, api_version), Some(workload.clone()))
+            }
             Tombstoned::Object(key) => (key.clone(), None),
         };
         self.grave_keys.insert((key.clone(), ended.uid));
         if let Some(workload) = &workload {
             self.grave_workloads.insert((workload.clone(), ended.uid));
         }
-        let grave = Grave {
-            key,
-            workload,
-            done: false,
-            problem: Arc::default(),
-            attempts: Attempts::default(),
-        };
+        let grave =
+            Grave { key, workload, done: false, problem: Arc::default(), attempts: Attempts::default() };
         self.graves.insert(ended.uid, grave);
         changed.graves.push(ended.uid);
     }
@@ -364,27 +332,13 @@ impl Rows {
 
     fn row_from_object(&self, target: &ObjectTarget, since: Generation) -> Row {
         let manifest = self.manifest(target.uid, &target.manifest);
-        Row::new(
-            target.key.clone(),
-            target.revision,
-            None,
-            manifest,
-            target.hash(),
-            since,
-        )
+        Row::new(target.key.clone(), target.revision, None, manifest, target.hash(), since)
     }
 
     fn row_from_workload(&self, target: &WorkloadTarget, since: Generation) -> Row {
         let manifest = self.manifest(target.uid, &target.manifest);
         let key = key_of(&target.workload, &target.api_version);
-        Row::new(
-            key,
-            target.revision,
-            Some(target.replicas),
-            manifest,
-            target.hash(),
-            since,
-        )
+        Row::new(key, target.revision, Some(target.replicas), manifest, target.hash(), since)
     }
 
     /// The manifest that was sent, or else the one that is held.
@@ -435,21 +389,13 @@ pub(crate) fn is_kept(key: &ObjectKey) -> bool {
 }
 
 pub(crate) fn workload_of(key: &ObjectKey) -> WorkloadId {
-    WorkloadId {
-        namespace: key.namespace.clone(),
-        kind: key.kind.clone(),
-        name: key.name.clone(),
-    }
+    WorkloadId { namespace: key.namespace.clone(), kind: key.kind.clone(), name: key.name.clone() }
 }
 
 /// The kinds of all rows and graves, and whether as workloads.
 pub(crate) fn kinds(rows: &Rows) -> BTreeSet<(Kind, bool)> {
-    let live = rows
-        .rows()
-        .map(|(_, row)| (Kind::of(&row.key), row.replicas.is_some()));
-    let ended = rows
-        .graves()
-        .map(|(_, grave)| (Kind::of(&grave.key), grave.workload.is_some()));
+    let live = rows.rows().map(|(_, row)| (Kind::of(&row.key), row.replicas.is_some()));
+    let ended = rows.graves().map(|(_, grave)| (Kind::of(&grave.key), grave.workload.is_some()));
     live.chain(ended).collect()
 }
 

@@ -94,10 +94,7 @@ impl Tally {
         add(&mut self.pods, lives);
         add(&mut self.bound, lives && pod.node.is_some());
         add(&mut self.ready, lives && pod.ready && !pod.terminating);
-        add(
-            &mut self.unschedulable,
-            lives && pod.unschedulable && !pod.terminating,
-        );
+        add(&mut self.unschedulable, lives && pod.unschedulable && !pod.terminating);
         if lives && !pod.terminating && !pod.problem.is_empty() {
             let count = self.problems.entry(pod.problem.clone()).or_default();
             add(count, true);
@@ -141,10 +138,7 @@ impl View {
     pub(crate) fn stop(&mut self, cx: &mut Cx) {
         let ends = self.watches.keys().map(|watch| Effect::Unwatch { watch: *watch });
         cx.effects.extend(ends);
-        *self = Self {
-            last: self.last,
-            ..Self::default()
-        };
+        *self = Self { last: self.last, ..Self::default() };
     }
 
     /// True when nodes, pods and the usual workloads have been seen completely: what is reported then is a cut.
@@ -232,14 +226,7 @@ impl View {
         let watch = WatchId(self.last);
         self.scopes.insert(scope.clone(), watch);
         let state = State::Starting;
-        self.watches.insert(
-            watch,
-            Watch {
-                scope: scope.clone(),
-                list: 0,
-                state,
-            },
-        );
+        self.watches.insert(watch, Watch { scope: scope.clone(), list: 0, state });
         cx.effects.push(Effect::Watch { watch, scope });
     }
 

@@ -180,11 +180,7 @@ impl Writer {
     fn next(&self) -> Option<(Stage, Uid)> {
         let mut candidates = self.ready.iter().filter(|(_, uid)| !self.busy.contains_key(uid));
         let (stage, uid) = candidates.next().copied()?;
-        let mut under_way = self
-            .busy
-            .values()
-            .map(|busy| busy.stage)
-            .chain(self.starting.values().copied());
+        let mut under_way = self.busy.values().map(|busy| busy.stage).chain(self.starting.values().copied());
         let earlier = under_way.any(|other| other < stage);
         (!earlier).then_some((stage, uid))
     }
@@ -230,10 +226,7 @@ impl Writer {
                 desk.clear_problem(uid);
             }
             Verdict::Write { version, force } => {
-                let pace = row
-                    .wrote_at
-                    .map(|wrote| wrote + DRIFT_INTERVAL)
-                    .filter(|at| *at > cx.now);
+                let pace = row.wrote_at.map(|wrote| wrote + DRIFT_INTERVAL).filter(|at| *at > cx.now);
                 if let Some(at) = pace {
                     self.waits.set(uid, at);
                     return;
@@ -308,8 +301,5 @@ pub(crate) fn retry_wait(cx: &mut Cx, failed: u32) -> Duration {
 }
 
 fn read(row: &Row) -> Call {
-    Call::Read {
-        key: row.key.clone(),
-        pods: false,
-    }
+    Call::Read { key: row.key.clone(), pods: false }
 }

@@ -56,9 +56,10 @@ fn sort_status(status: &Status) -> CallError {
     }
 }
 
+/// The details say so; servers behind the aggregation layer send the words alone.
 fn is_namespace_missing(status: &Status) -> bool {
     let kind = status.details.as_ref().map(|details| details.kind.as_str());
-    status.code == 404 && kind == Some("namespaces")
+    status.code == 404 && (kind == Some("namespaces") || status.message.starts_with("namespaces \""))
 }
 
 /// A 404 without details is the answer to a path that the server does not serve: the kind is gone, not the object.

@@ -9,12 +9,7 @@ use godwit_common::{Uid, WorkloadId};
 use crate::world::{World, change, config, fence, key, object, web, whole, workload};
 
 fn kinds_applied(world: &World) -> Vec<&str> {
-    world
-        .member
-        .applies()
-        .iter()
-        .map(|apply| &*apply.key.kind)
-        .collect()
+    world.member.applies().iter().map(|apply| &*apply.key.kind).collect()
 }
 
 fn problem(world: &World) -> String {
@@ -24,11 +19,7 @@ fn problem(world: &World) -> String {
 }
 
 fn replicas(world: &World) -> Option<u32> {
-    world
-        .member
-        .objects
-        .get(&key("Deployment", "shop", "web"))?
-        .replicas
+    world.member.objects.get(&key("Deployment", "shop", "web"))?.replicas
 }
 
 fn two() -> Targets {
@@ -54,26 +45,15 @@ fn namespaces_go_first_then_objects_then_workloads() {
     ];
     world.send_targets(whole(fence(1, 1), objects, vec![workload(1, "web", 1, 2)]));
     world.advance(Duration::from_secs(1));
-    assert_eq!(
-        kinds_applied(&world),
-        ["Namespace", "ConfigMap", "Service", "Deployment"]
-    );
+    assert_eq!(kinds_applied(&world), ["Namespace", "ConfigMap", "Service", "Deployment"]);
     let stamps: Vec<Stamp> = world.member.applies().iter().map(|apply| apply.stamp).collect();
-    assert!(
-        stamps
-            .iter()
-            .all(|stamp| stamp.fence == fence(1, 1) && stamp.term.transitions.0 == 1)
-    );
+    assert!(stamps.iter().all(|stamp| stamp.fence == fence(1, 1) && stamp.term.transitions.0 == 1));
     assert_eq!(stamps[3].uid, Uid(1));
 }
 
 #[test]
 fn a_bounded_number_is_under_way_at_once() {
-    let all = |replicas| {
-        (1..=100)
-            .map(|uid| workload(uid, &format!("w{uid}"), 1, replicas))
-            .collect()
-    };
+    let all = |replicas| (1..=100).map(|uid| workload(uid, &format!("w{uid}"), 1, replicas)).collect();
     let mut world = World::leading();
     world.send_targets(whole(fence(1, 1), vec![], all(1)));
     world.member.mute = true;
@@ -84,13 +64,7 @@ fn a_bounded_number_is_under_way_at_once() {
     assert_eq!(world.member.muted.len(), config().calls_in_flight);
     world.member.unmute();
     world.advance(Duration::from_secs(10));
-    assert!(
-        world
-            .member
-            .objects
-            .values()
-            .all(|object| object.replicas == Some(2))
-    );
+    assert!(world.member.objects.values().all(|object| object.replicas == Some(2)));
 }
 
 #[test]
@@ -107,21 +81,10 @@ fn a_failing_row_holds_nobody_up_and_says_why() {
     world.advance(Duration::from_secs(60));
     assert_eq!(replicas(&world), Some(2));
     assert_eq!(problem(&world), "ConfigMap shop/web: data is not valid");
-    assert_eq!(
-        world.reports().last().unwrap().reflects.0,
-        1,
-        "a failure is not waited for"
-    );
-    let tries = kinds_applied(&world)
-        .iter()
-        .filter(|kind| **kind == "ConfigMap")
-        .count();
+    assert_eq!(world.reports().last().unwrap().reflects.0, 1, "a failure is not waited for");
+    let tries = kinds_applied(&world).iter().filter(|kind| **kind == "ConfigMap").count();
     assert!((4..12).contains(&tries), "with growing waits: {tries}");
-    let told = world
-        .logs
-        .iter()
-        .filter(|line| matches!(line, Log::Problem { .. }))
-        .count();
+    let told = world.logs.iter().filter(|line| matches!(line, Log::Problem { .. })).count();
     assert_eq!(told, 1);
     world.member.fail = None;
     world.advance(Duration::from_secs(40));
@@ -135,19 +98,10 @@ fn a_change_of_the_count_alone_is_one_apply_of_the_same_manifest() {
     world.send_targets(change(fence(1, 2), vec![web.clone()], &[web]));
     world.advance(Duration::from_secs(10));
     let applies = world.member.applies();
-    let [apply] = applies.as_slice() else {
-        panic!("{applies:?}")
-    };
-    assert_eq!(
-        (apply.replicas, &*apply.manifest, apply.force),
-        (Some(7), "{\"name\":\"web\"}", false)
-    );
+    let [apply] = applies.as_slice() else { panic!("{applies:?}") };
+    assert_eq!((apply.replicas, &*apply.manifest, apply.force), (Some(7), "{\"name\":\"web\"}", false));
     assert!(apply.version.is_some(), "preconditioned on what was seen");
-    let reads = world
-        .member
-        .calls
-        .iter()
-        .filter(|call| matches!(call, Call::Read { .. }));
+    let reads = world.member.calls.iter().filter(|call| matches!(call, Call::Read { .. }));
     assert_eq!(reads.count(), 0, "the watch knows it already");
 }
 
@@ -158,11 +112,7 @@ fn nothing_is_written_twice_while_the_watch_lags() {
     world.send_targets(two());
     world.advance(Duration::from_secs(30));
     assert_eq!(world.member.applies().len(), 1);
-    assert_eq!(
-        world.reports().last().unwrap().reflects.0,
-        0,
-        "not seen, not reflected"
-    );
+    assert_eq!(world.reports().last().unwrap().reflects.0, 0, "not seen, not reflected");
     world.member.unblind();
     world.advance(Duration::from_secs(1));
     assert_eq!(world.member.applies().len(), 1);
@@ -184,18 +134,11 @@ fn what_is_not_ours_is_left_alone_until_it_is_handed_over() {
     let mut world = World::leading();
     let web = key("Deployment", "shop", "web");
     world.member.create(&web);
-    world
-        .member
-        .foreign_fields
-        .insert(web.clone(), vec![".spec.template".into()]);
+    world.member.foreign_fields.insert(web.clone(), vec![".spec.template".into()]);
     world.send_targets(two());
     world.advance(Duration::from_secs(10));
     assert!(world.member.applies().is_empty());
-    assert!(
-        problem(&world).contains("godwit.dev/adopt"),
-        "{}",
-        problem(&world)
-    );
+    assert!(problem(&world).contains("godwit.dev/adopt"), "{}", problem(&world));
     world.member.edit(&web, |object| object.adopt = true);
     world.advance(Duration::from_secs(40));
     assert_eq!((replicas(&world), problem(&world)), (Some(2), String::new()));
@@ -206,10 +149,7 @@ fn a_count_changed_by_hand_is_put_back_and_other_conflicts_are_reported() {
     let mut world = settled();
     let web = key("Deployment", "shop", "web");
     world.member.edit(&web, |object| object.replicas = Some(9));
-    world
-        .member
-        .foreign_fields
-        .insert(web.clone(), vec![".spec.replicas".into()]);
+    world.member.foreign_fields.insert(web.clone(), vec![".spec.replicas".into()]);
     world.advance(Duration::from_secs(1));
     assert_eq!(replicas(&world), Some(2));
     let forced: Vec<bool> = world.member.applies().iter().map(|apply| apply.force).collect();
@@ -284,11 +224,7 @@ fn an_object_of_another_federation_is_not_overwritten() {
     });
     world.advance(Duration::from_secs(60));
     assert_eq!(replicas(&world), Some(50));
-    assert!(
-        problem(&world).contains("belongs to the federation"),
-        "{}",
-        problem(&world)
-    );
+    assert!(problem(&world).contains("belongs to the federation"), "{}", problem(&world));
 }
 
 #[test]
@@ -333,19 +269,11 @@ fn a_row_outside_this_namespace_has_no_part_in_its_problems() {
     let mut elsewhere = workload(2, "web", 1, 1);
     elsewhere.workload = WorkloadId::new("other", "Deployment", "web").unwrap();
     let objects = vec![object(5, "ConfigMap", "web", 1)];
-    world.send_targets(whole(
-        fence(1, 1),
-        objects,
-        vec![workload(1, "web", 1, 2), elsewhere.clone()],
-    ));
+    world.send_targets(whole(fence(1, 1), objects, vec![workload(1, "web", 1, 2), elsewhere.clone()]));
     world.advance(Duration::from_secs(5));
     let last = |id: &WorkloadId| {
         let mut statuses = world.reports().flat_map(|report| &report.statuses);
-        statuses
-            .rfind(|status| status.workload == *id)
-            .unwrap()
-            .problem
-            .to_string()
+        statuses.rfind(|status| status.workload == *id).unwrap().problem.to_string()
     };
     assert!(!last(&web()).is_empty() && last(&elsewhere.workload).is_empty());
 }

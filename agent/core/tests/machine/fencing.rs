@@ -10,9 +10,7 @@ use crate::world::{World, change, fence, key, web, whole, workload};
 
 fn accepted(world: &World, epoch: u64, generation: u64) -> bool {
     let wanted = fence(epoch, generation);
-    world
-        .ups()
-        .any(|up| matches!(up, Up::Accepted { fence, .. } if *fence == wanted))
+    world.ups().any(|up| matches!(up, Up::Accepted { fence, .. } if *fence == wanted))
 }
 
 fn alarms(world: &World) -> Vec<&Alarm> {
@@ -71,9 +69,7 @@ fn a_swap_whose_answer_was_lost_is_no_contradiction() {
     world.send_targets(whole(fence(1, 1), vec![], vec![workload(1, "web", 1, 2)]));
     // The write takes place, but the answer says that nobody knows.
     let (op, call) = world.member.muted.pop().unwrap();
-    let Call::WriteFence { record, .. } = call else {
-        panic!("{call:?}")
-    };
+    let Call::WriteFence { record, .. } = call else { panic!("{call:?}") };
     let held = world.member.fence.as_mut().unwrap();
     (held.record, held.version) = (record, "landed".into());
     world.member.mute = false;
@@ -101,10 +97,7 @@ fn a_newer_epoch_wins_whatever_its_generation() {
     world.send_targets(whole(fence(3, 1), vec![], vec![workload(1, "web", 1, 4)]));
     world.advance(Duration::from_secs(1));
     assert!(accepted(&world, 3, 1));
-    assert_eq!(
-        world.member.objects[&key("Deployment", "shop", "web")].replicas,
-        Some(4)
-    );
+    assert_eq!(world.member.objects[&key("Deployment", "shop", "web")].replicas, Some(4));
 }
 
 #[test]
@@ -145,19 +138,11 @@ fn changes_on_the_base_are_merged() {
     let mut world = holding();
     let (web, api) = (workload(1, "web", 1, 3), workload(2, "api", 1, 1));
     // The unchanged manifest is not sent again.
-    let sent = godwit_common::link::WorkloadTarget {
-        manifest: None,
-        ..web.clone()
-    };
+    let sent = godwit_common::link::WorkloadTarget { manifest: None, ..web.clone() };
     world.send_targets(change(fence(2, 6), vec![sent, api.clone()], &[web, api]));
     world.advance(Duration::from_secs(1));
     assert!(accepted(&world, 2, 6));
-    let manifests: Vec<&str> = world
-        .member
-        .applies()
-        .iter()
-        .map(|apply| &*apply.manifest)
-        .collect();
+    let manifests: Vec<&str> = world.member.applies().iter().map(|apply| &*apply.manifest).collect();
     assert_eq!(manifests, ["{\"name\":\"web\"}", "{\"name\":\"api\"}"]);
 }
 
@@ -167,10 +152,7 @@ fn what_does_not_fit_is_asked_for_whole_and_raises_no_fence() {
     let other_base = change(fence(2, 9), vec![web.clone()], std::slice::from_ref(&web));
     let mut other_digest = change(fence(2, 6), vec![web.clone()], std::slice::from_ref(&web));
     other_digest.digest = Digest(1);
-    let unknown = godwit_common::link::WorkloadTarget {
-        manifest: None,
-        ..workload(2, "api", 1, 1)
-    };
+    let unknown = godwit_common::link::WorkloadTarget { manifest: None, ..workload(2, "api", 1, 1) };
     let held = workload(1, "web", 1, 2);
     let no_manifest = change(fence(2, 6), vec![unknown.clone()], &[held, unknown]);
     for targets in [other_base, other_digest, no_manifest] {
@@ -204,20 +186,9 @@ fn targets_that_come_while_the_fence_rises_are_merged() {
     world.member.unmute();
     world.advance(Duration::from_secs(1));
     assert!(accepted(&world, 2, 9));
-    assert_eq!(
-        world.member.objects[&key("Deployment", "shop", "web")].replicas,
-        Some(9)
-    );
-    let swaps = world
-        .member
-        .calls
-        .iter()
-        .filter(|call| matches!(call, Call::WriteFence { .. }));
-    assert_eq!(
-        swaps.count(),
-        2,
-        "one for the first, one for all that came meanwhile"
-    );
+    assert_eq!(world.member.objects[&key("Deployment", "shop", "web")].replicas, Some(9));
+    let swaps = world.member.calls.iter().filter(|call| matches!(call, Call::WriteFence { .. }));
+    assert_eq!(swaps.count(), 2, "one for the first, one for all that came meanwhile");
 }
 
 #[test]

@@ -38,10 +38,7 @@ fn the_only_agent_leads_and_renews() {
 fn the_term_is_in_the_fence_before_the_hub_hears_of_it() {
     let world = World::leading();
     let record = world.member.fence.as_ref().unwrap().record;
-    let term = LeaderTerm {
-        lease: Uid(0x1ea5e),
-        transitions: Term(1),
-    };
+    let term = LeaderTerm { lease: Uid(0x1ea5e), transitions: Term(1) };
     assert_eq!(record.term, term);
     let Some(Leadership::Leading { term: said, base, .. }) = world.leadership().cloned() else {
         panic!("it leads");
@@ -56,10 +53,7 @@ fn a_lease_that_is_renewed_is_never_taken() {
         world.advance(Duration::from_secs(5));
         world.member.lease = Some(held_by("agent-2", &version.to_string()));
     }
-    assert!(
-        !world.leads() && !world.member.is_watched(),
-        "who does not lead does not watch"
-    );
+    assert!(!world.leads() && !world.member.is_watched(), "who does not lead does not watch");
 }
 
 #[test]
@@ -91,11 +85,7 @@ fn without_a_stream_nobody_campaigns() {
     world.member.lease = None;
     world.member.calls.clear();
     world.advance(Duration::from_secs(60));
-    assert!(
-        world.member.lease.is_none() && world.member.calls.is_empty(),
-        "{:?}",
-        world.member.calls
-    );
+    assert!(world.member.lease.is_none() && world.member.calls.is_empty(), "{:?}", world.member.calls);
 }
 
 #[test]
@@ -204,9 +194,7 @@ fn a_newer_reign_in_the_fence_deposes() {
 fn targets_for_a_follower_are_not_applied() {
     let mut world = with_lease(held_by("agent-2", "1"));
     world.until(|world| world.session.is_some());
-    world.hear(Down::Targets(
-        whole(fence(1, 1), vec![], vec![workload(1, "web", 1, 2)]).into(),
-    ));
+    world.hear(Down::Targets(whole(fence(1, 1), vec![], vec![workload(1, "web", 1, 2)]).into()));
     world.advance(Duration::from_secs(5));
     assert!(world.member.applies().is_empty() && world.member.fence.is_none());
 }

@@ -14,11 +14,7 @@ fn addresses(world: &World) -> Vec<&str> {
 }
 
 fn hangups(world: &World) -> usize {
-    world
-        .effects
-        .iter()
-        .filter(|effect| matches!(effect, Effect::Hangup { .. }))
-        .count()
+    world.effects.iter().filter(|effect| matches!(effect, Effect::Hangup { .. })).count()
 }
 
 /// A world whose hubs are all out of reach.
@@ -35,16 +31,9 @@ fn hello_says_which_cluster_this_is_and_what_it_has_seen() {
     world.send_targets(whole(fence(7, 3), vec![], vec![]));
     let world = world.restart();
     let (_, _, hello) = &world.dials[0];
-    assert_eq!(
-        (hello.cluster_uid, hello.federation),
-        (Uid(0xc1), Some(FEDERATION))
-    );
+    assert_eq!((hello.cluster_uid, hello.federation), (Uid(0xc1), Some(FEDERATION)));
     assert_eq!((hello.highest_epoch, &*hello.instance), (Epoch(7), "agent-1"));
-    assert_eq!(
-        World::new().dials[0].2.federation,
-        None,
-        "a fresh cluster belongs to nobody"
-    );
+    assert_eq!(World::new().dials[0].2.federation, None, "a fresh cluster belongs to nobody");
 }
 
 #[test]
@@ -65,20 +54,10 @@ fn all_hubs_are_tried_in_turn_with_waits_below_the_cap() {
     world.advance(Duration::from_secs(120));
     let dialled = addresses(&world);
     assert!(dialled.len() > 24, "{}", dialled.len());
-    assert!(
-        dialled.windows(2).all(|pair| pair[0] != pair[1]),
-        "both in turn: {dialled:?}"
-    );
-    let waits: Vec<Duration> = world
-        .dials
-        .windows(2)
-        .map(|pair| pair[1].0.since(pair[0].0))
-        .collect();
+    assert!(dialled.windows(2).all(|pair| pair[0] != pair[1]), "both in turn: {dialled:?}");
+    let waits: Vec<Duration> = world.dials.windows(2).map(|pair| pair[1].0.since(pair[0].0)).collect();
     assert!(waits.iter().all(|wait| *wait <= config().dial_cap), "{waits:?}");
-    assert!(
-        waits.iter().skip(5).any(|wait| *wait > Duration::from_secs(1)),
-        "they grow: {waits:?}"
-    );
+    assert!(waits.iter().skip(5).any(|wait| *wait > Duration::from_secs(1)), "they grow: {waits:?}");
 }
 
 #[test]
@@ -86,15 +65,8 @@ fn the_same_failure_is_logged_once() {
     let mut world = lonely();
     world.logs.clear();
     world.advance(Duration::from_secs(60));
-    let lines = world
-        .logs
-        .iter()
-        .filter(|line| matches!(line, Log::Disconnected(_)));
-    assert_eq!(
-        (lines.count(), world.dials.len() > 10),
-        (2, true),
-        "once for each hub"
-    );
+    let lines = world.logs.iter().filter(|line| matches!(line, Log::Disconnected(_)));
+    assert_eq!((lines.count(), world.dials.len() > 10), (2, true), "once for each hub");
 }
 
 #[test]
@@ -113,20 +85,13 @@ fn heartbeats_keep_the_interval_and_other_messages_count() {
     let said = world.sent.last().unwrap().0;
     let count = world.sent.len();
     world.until(|world| world.sent.len() > count + 1);
-    assert!(
-        world.sent[count + 1..]
-            .iter()
-            .all(|(at, _)| at.since(said) >= Duration::from_millis(100))
-    );
+    assert!(world.sent[count + 1..].iter().all(|(at, _)| at.since(said) >= Duration::from_millis(100)));
 }
 
 #[test]
 fn standby_and_goodbye_are_obeyed() {
     let wait = Duration::from_secs(20);
-    for message in [
-        Down::Standby { retry_after: wait },
-        Down::Goodbye { retry_after: wait },
-    ] {
+    for message in [Down::Standby { retry_after: wait }, Down::Goodbye { retry_after: wait }] {
         let mut world = World::new();
         world.dials.clear();
         world.welcoming = false;
@@ -144,17 +109,11 @@ fn a_redirect_is_followed_and_the_known_hubs_come_back() {
     let mut world = World::new();
     world.dials.clear();
     world.welcoming = false;
-    world.hear(Down::Redirect {
-        addresses: vec!["hub-c:7443".into(), "hub-d:7443".into()],
-    });
+    world.hear(Down::Redirect { addresses: vec!["hub-c:7443".into(), "hub-d:7443".into()] });
     world.advance(Duration::from_secs(30));
     let dialled = addresses(&world);
     assert_eq!(&dialled[..2], ["hub-c:7443", "hub-d:7443"]);
-    assert!(
-        dialled[2..]
-            .iter()
-            .all(|address| ["hub-a:7443", "hub-b:7443"].contains(address))
-    );
+    assert!(dialled[2..].iter().all(|address| ["hub-a:7443", "hub-b:7443"].contains(address)));
 }
 
 #[test]
@@ -177,10 +136,7 @@ fn a_refusal_is_loud_and_its_wait_is_long() {
 fn a_version_that_was_not_offered_is_no_session() {
     let mut world = World::new();
     world.dials.clear();
-    world.hear(Down::Welcome(Welcome {
-        version: 99,
-        ..welcome()
-    }));
+    world.hear(Down::Welcome(Welcome { version: 99, ..welcome() }));
     assert_eq!(world.session, None);
     world.advance(Duration::from_secs(29));
     assert!(world.dials.is_empty());
@@ -202,12 +158,7 @@ fn no_welcome_in_time_is_a_failure() {
         world.now = world.agent.deadline().unwrap().max(world.now).min(limit);
         world.agent.step(world.now, Event::Tick, &mut effects);
     }
-    assert!(
-        effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::Hangup { .. })),
-        "{effects:?}"
-    );
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Hangup { .. })), "{effects:?}");
 }
 
 #[test]
@@ -217,14 +168,8 @@ fn a_stream_that_takes_nothing_is_given_up() {
     let since = world.now;
     world.until(|world| hangups(world) > 0);
     let took = world.now.since(since);
-    assert!(
-        took <= Duration::from_millis(12_050),
-        "a heartbeat and the stall: {took:?}"
-    );
-    assert!(
-        world.sent.iter().filter(|(at, _)| *at >= since).count() <= 8,
-        "nothing queues without a bound"
-    );
+    assert!(took <= Duration::from_millis(12_050), "a heartbeat and the stall: {took:?}");
+    assert!(world.sent.iter().filter(|(at, _)| *at >= since).count() <= 8, "nothing queues without a bound");
 }
 
 #[test]
@@ -236,15 +181,10 @@ fn what_an_old_session_says_is_ignored() {
     world.until(|world| world.session.is_some());
     let dials = world.dials.len();
     for message in [
-        Down::Standby {
-            retry_after: Duration::from_secs(1),
-        },
+        Down::Standby { retry_after: Duration::from_secs(1) },
         Down::Targets(Arc::new(whole(fence(1, 1), vec![], vec![]))),
     ] {
-        world.step(Event::Received {
-            session: old,
-            message,
-        });
+        world.step(Event::Received { session: old, message });
     }
     let reason = "late".into();
     world.step(Event::Closed { session: old, reason });

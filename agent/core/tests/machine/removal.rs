@@ -13,10 +13,7 @@ fn is_removed(world: &World, uid: u128) -> bool {
 }
 
 fn buried(targets: Targets, tombstones: Vec<Tombstone>) -> Targets {
-    Targets {
-        tombstones,
-        ..targets
-    }
+    Targets { tombstones, ..targets }
 }
 
 fn state(generation: u64, objects: Vec<ObjectTarget>, workloads: Vec<WorkloadTarget>) -> Targets {
@@ -47,14 +44,8 @@ fn a_tombstone_removes_and_is_reported_only_when_the_pods_are_gone() {
     world.advance(Duration::from_secs(1));
     assert!(is_removed(&world, 1));
     assert_eq!(world.member.deletes(), 1);
-    let read = Call::Read {
-        key: key("Deployment", "shop", "web"),
-        pods: true,
-    };
-    assert!(
-        world.member.calls.contains(&read),
-        "not found is read from the source before it is believed"
-    );
+    let read = Call::Read { key: key("Deployment", "shop", "web"), pods: true };
+    assert!(world.member.calls.contains(&read), "not found is read from the source before it is believed");
 }
 
 #[test]
@@ -66,10 +57,7 @@ fn what_a_whole_state_lacks_is_an_orphan_and_stays() {
     let world = world.restart();
     let inventory = world.reports().next().unwrap();
     assert_eq!(inventory.statuses.len(), 1, "and is listed: {inventory:?}");
-    assert_eq!(
-        (inventory.statuses[0].uid, inventory.statuses[0].pods),
-        (Uid(1), 1)
-    );
+    assert_eq!((inventory.statuses[0].uid, inventory.statuses[0].pods), (Uid(1), 1));
 }
 
 #[test]
@@ -81,10 +69,7 @@ fn the_watch_is_not_believed_alone() {
     world.send_targets(buried(state(2, vec![], vec![]), vec![tombstone(1, "web")]));
     world.member.pod_gone("shop", "web-1");
     world.advance(Duration::from_secs(30));
-    assert!(
-        !is_removed(&world, 1),
-        "a read still finds a pod that the watch has not shown"
-    );
+    assert!(!is_removed(&world, 1), "a read still finds a pod that the watch has not shown");
     world.member.pod_gone("shop", "web-2");
     world.advance(Duration::from_secs(31));
     assert!(is_removed(&world, 1));
@@ -94,9 +79,7 @@ fn the_watch_is_not_believed_alone() {
 fn only_the_very_life_is_deleted() {
     let mut world = running();
     let web = key("Deployment", "shop", "web");
-    world
-        .member
-        .edit(&web, |object| object.stamp.as_mut().unwrap().uid = Uid(77));
+    world.member.edit(&web, |object| object.stamp.as_mut().unwrap().uid = Uid(77));
     world.send_targets(buried(state(2, vec![], vec![]), vec![tombstone(1, "web")]));
     world.advance(Duration::from_secs(5));
     assert_eq!((world.member.objects.len(), world.member.deletes()), (1, 0));
@@ -111,10 +94,7 @@ fn a_deletion_is_preconditioned_on_what_was_seen() {
     world.member.edit(&web, |object| object.stamp = None);
     world.send_targets(buried(state(2, vec![], vec![]), vec![tombstone(1, "web")]));
     world.advance(Duration::from_secs(5));
-    assert!(
-        world.member.objects.contains_key(&web),
-        "somebody took our label off meanwhile"
-    );
+    assert!(world.member.objects.contains_key(&web), "somebody took our label off meanwhile");
 }
 
 #[test]
@@ -126,10 +106,7 @@ fn the_next_life_under_the_name_waits_for_the_last_pod_of_the_former() {
     assert!(world.member.applies().is_empty());
     world.member.pod_gone("shop", "web-1");
     world.advance(Duration::from_secs(1));
-    let life = world.member.objects[&key("Deployment", "shop", "web")]
-        .stamp
-        .unwrap()
-        .uid;
+    let life = world.member.objects[&key("Deployment", "shop", "web")].stamp.unwrap().uid;
     assert_eq!((life, is_removed(&world, 1)), (Uid(2), true));
 }
 
@@ -139,11 +116,7 @@ fn without_a_tombstone_the_next_life_waits_and_says_so() {
     world.send_targets(state(2, vec![], vec![workload(2, "web", 1, 3)]));
     world.advance(Duration::from_secs(30));
     assert!(world.member.applies().is_empty());
-    let last = world
-        .reports()
-        .flat_map(|report| &report.statuses)
-        .next_back()
-        .unwrap();
+    let last = world.reports().flat_map(|report| &report.statuses).next_back().unwrap();
     assert!(last.problem.contains("former life"), "{}", last.problem);
 }
 
@@ -183,16 +156,11 @@ fn an_object_is_removed_by_its_own_tombstone() {
 #[test]
 fn namespaces_definitions_and_volume_claims_are_left_in_place() {
     let mut world = World::leading();
-    let (namespace, claim) = (
-        object(5, "Namespace", "shop", 1),
-        object(6, "PersistentVolumeClaim", "data", 1),
-    );
+    let (namespace, claim) =
+        (object(5, "Namespace", "shop", 1), object(6, "PersistentVolumeClaim", "data", 1));
     world.send_targets(state(1, vec![namespace.clone(), claim.clone()], vec![]));
     world.advance(Duration::from_secs(1));
-    let graves = [namespace, claim].map(|row| Tombstone {
-        uid: row.uid,
-        what: Tombstoned::Object(row.key),
-    });
+    let graves = [namespace, claim].map(|row| Tombstone { uid: row.uid, what: Tombstoned::Object(row.key) });
     world.send_targets(buried(state(2, vec![], vec![]), graves.to_vec()));
     world.advance(Duration::from_secs(5));
     assert_eq!((world.member.objects.len(), world.member.deletes()), (2, 0));
@@ -211,17 +179,9 @@ fn a_refused_deletion_is_tried_again_and_reported() {
         Some(|call| matches!(call, Call::Delete { .. }).then(|| CallError::Refused("forbidden".into())));
     world.send_targets(buried(state(2, vec![], vec![]), vec![tombstone(1, "web")]));
     world.advance(Duration::from_secs(60));
-    let last = world
-        .reports()
-        .flat_map(|report| &report.statuses)
-        .next_back()
-        .unwrap();
+    let last = world.reports().flat_map(|report| &report.statuses).next_back().unwrap();
     assert_eq!((&*last.problem, last.exists), ("forbidden", true));
-    assert!(
-        (4..15).contains(&world.member.deletes()),
-        "{}",
-        world.member.deletes()
-    );
+    assert!((4..15).contains(&world.member.deletes()), "{}", world.member.deletes());
     world.member.fail = None;
     world.member.pod_gone("shop", "web-1");
     world.advance(Duration::from_secs(31));

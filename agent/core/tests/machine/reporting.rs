@@ -10,17 +10,11 @@ use crate::world::{World, change, config, fence, key, web, whole, workload};
 
 fn last(world: &World) -> Status {
     let mut statuses = world.reports().flat_map(|report| &report.statuses);
-    statuses
-        .rfind(|status| status.workload == web())
-        .expect("a status")
-        .clone()
+    statuses.rfind(|status| status.workload == web()).expect("a status").clone()
 }
 
 fn report_times(world: &World) -> Vec<Time> {
-    let reports = world
-        .sent
-        .iter()
-        .filter(|(_, up)| matches!(up, godwit_common::link::Up::Report(_)));
+    let reports = world.sent.iter().filter(|(_, up)| matches!(up, godwit_common::link::Up::Report(_)));
     reports.map(|(at, _)| *at).collect()
 }
 
@@ -40,20 +34,12 @@ fn the_first_report_is_an_inventory_of_everything() {
     let world = world.restart();
     let first: &Report = world.reports().next().unwrap();
     assert!(first.complete && first.capacity.is_some() && first.reflects.0 == 0);
-    let [status] = first.statuses.as_slice() else {
-        panic!("{first:?}")
-    };
+    let [status] = first.statuses.as_slice() else { panic!("{first:?}") };
     assert_eq!((status.uid, status.revision, status.replicas), (Uid(1), 1, 3));
-    assert_eq!(
-        (status.pods, status.bound, status.ready, status.exists),
-        (1, 1, 1, true)
-    );
+    assert_eq!((status.pods, status.bound, status.ready, status.exists), (1, 1, 1, true));
     let capacity = first.capacity.as_ref().unwrap();
     assert_eq!((capacity.running_pods, capacity.nodes), (1, 1));
-    assert_eq!(
-        capacity.classes[0].free.cpu_millis, 7_900,
-        "room and statuses are of the same cut"
-    );
+    assert_eq!(capacity.classes[0].free.cpu_millis, 7_900, "room and statuses are of the same cut");
 }
 
 #[test]
@@ -66,24 +52,16 @@ fn pods_are_counted_by_their_state() {
     member.pod(&web(), "waiting", |pod| {
         (pod.node, pod.ready, pod.unschedulable, pod.phase) = (None, false, true, PodPhase::Pending);
     });
-    member.pod(&web(), "evicted", |pod| {
-        (pod.phase, pod.ready) = (PodPhase::Ended, false)
-    });
+    member.pod(&web(), "evicted", |pod| (pod.phase, pod.ready) = (PodPhase::Ended, false));
     world.advance(Duration::from_secs(1));
     let status = last(&world);
-    assert_eq!(
-        (status.pods, status.bound, status.ready, status.unschedulable),
-        (4, 3, 1, 1)
-    );
+    assert_eq!((status.pods, status.bound, status.ready, status.unschedulable), (4, 3, 1, 1));
     for name in ["ready", "starting", "leaving", "waiting", "evicted"] {
         world.member.pod_gone("shop", name);
     }
     world.advance(Duration::from_secs(1));
     let status = last(&world);
-    assert_eq!(
-        (status.pods, status.bound, status.ready, status.unschedulable),
-        (0, 0, 0, 0)
-    );
+    assert_eq!((status.pods, status.bound, status.ready, status.unschedulable), (0, 0, 0, 0));
 }
 
 #[test]
@@ -141,9 +119,7 @@ fn while_offline_only_the_newest_state_is_kept() {
     let mut world = holding();
     world.cut();
     for number in 0..100 {
-        world
-            .member
-            .pod(&web(), "web-1", |pod| pod.ready = number % 2 == 1);
+        world.member.pod(&web(), "web-1", |pod| pod.ready = number % 2 == 1);
         world.advance(Duration::from_millis(20));
     }
     world.sent.clear();
@@ -178,11 +154,7 @@ fn a_report_reflects_a_generation_once_its_writes_are_seen() {
     // A change that touches no row is there as soon as the one before it is.
     world.send_targets(change(fence(1, 3), vec![], &[web]));
     world.advance(Duration::from_secs(1));
-    assert!(
-        newest(&world).is_none_or(|reflects| reflects == 1),
-        "{:?}",
-        newest(&world)
-    );
+    assert!(newest(&world).is_none_or(|reflects| reflects == 1), "{:?}", newest(&world));
     world.member.unblind();
     world.advance(Duration::from_secs(1));
     assert_eq!(newest(&world), Some(3));
@@ -205,10 +177,7 @@ fn capacity_alone_is_reported_slowly() {
     world.advance(Duration::from_secs(1));
     let capacity = world.reports().last().unwrap().capacity.clone().unwrap();
     assert_eq!(capacity.running_pods, 100);
-    assert_eq!(
-        capacity.classes[0].free.cpu_millis, 0,
-        "100 pods of 100m leave nothing of 8 cores"
-    );
+    assert_eq!(capacity.classes[0].free.cpu_millis, 0, "100 pods of 100m leave nothing of 8 cores");
 }
 
 #[test]
@@ -231,12 +200,8 @@ fn what_hinders_the_pods_is_said_once_for_all_of_them() {
 #[test]
 fn absurd_numbers_and_texts_are_cut_to_what_the_protocol_carries() {
     let mut world = holding();
-    world
-        .member
-        .pod(&web(), "web-1", |pod| pod.problem = "é".repeat(2_000).into());
-    world.member.edit(&key("Deployment", "shop", "web"), |object| {
-        object.replicas = Some(u32::MAX)
-    });
+    world.member.pod(&web(), "web-1", |pod| pod.problem = "é".repeat(2_000).into());
+    world.member.edit(&key("Deployment", "shop", "web"), |object| object.replicas = Some(u32::MAX));
     world.member.fail = Some(|call| {
         let refuse = || godwit_agent_core::CallError::Refused("x".repeat(5_000).into());
         matches!(call, godwit_agent_core::Call::Apply(_)).then(refuse)
@@ -244,10 +209,5 @@ fn absurd_numbers_and_texts_are_cut_to_what_the_protocol_carries() {
     world.advance(Duration::from_secs(10));
     let status = last(&world);
     assert_eq!(status.replicas, godwit_common::link::COUNT_MAX);
-    assert!(
-        world
-            .reports()
-            .flat_map(|report| &report.statuses)
-            .all(|status| status.problem.len() <= 1024)
-    );
+    assert!(world.reports().flat_map(|report| &report.statuses).all(|status| status.problem.len() <= 1024));
 }

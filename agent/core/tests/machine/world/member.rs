@@ -85,11 +85,7 @@ impl Member {
         let failed = self.fail.and_then(|fail| fail(&call));
         let lost = self.lose_answers && matches!(call, Call::Apply(_));
         let result = failed.map_or_else(|| self.answer(call), Err);
-        let result = if lost {
-            Err(CallError::Unavailable("timeout".into()))
-        } else {
-            result
-        };
+        let result = if lost { Err(CallError::Unavailable("timeout".into())) } else { result };
         self.events.push_back(Event::Done { op, result });
     }
 
@@ -126,10 +122,7 @@ impl Member {
     }
 
     pub(crate) fn deletes(&self) -> usize {
-        self.calls
-            .iter()
-            .filter(|call| matches!(call, Call::Delete { .. }))
-            .count()
+        self.calls.iter().filter(|call| matches!(call, Call::Delete { .. })).count()
     }
 
     pub(crate) fn node(&mut self, name: &str, cpu_millis: u64) {
@@ -159,8 +152,7 @@ impl Member {
             problem: "".into(),
         };
         edit(&mut pod);
-        self.pods
-            .insert((pod.namespace.clone(), pod.name.clone()), pod.clone());
+        self.pods.insert((pod.namespace.clone(), pod.name.clone()), pod.clone());
         self.tell(|scope| *scope == Scope::Pods, Change::Pod(pod));
     }
 
@@ -236,10 +228,9 @@ impl Member {
 
     fn answer(&mut self, call: Call) -> Result<Reply, CallError> {
         match call {
-            Call::ReadIdentity => Ok(Reply::Identity(Identity {
-                cluster_uid: Uid(0xc1),
-                ..Identity::default()
-            })),
+            Call::ReadIdentity => {
+                Ok(Reply::Identity(Identity { cluster_uid: Uid(0xc1), ..Identity::default() }))
+            }
             Call::ReadLease => Ok(Reply::Lease(self.lease.clone())),
             Call::WriteLease(write) => self.write_lease(write),
             Call::ReadFence => Ok(Reply::Fence(self.fence.clone())),
@@ -338,10 +329,7 @@ impl Member {
 
     fn tell(&mut self, to: impl Fn(&Scope) -> bool, change: Change) {
         let listeners = self.watches.iter().filter(|(_, scope)| to(scope));
-        let events = listeners.map(|(watch, _)| Event::Watched {
-            watch: *watch,
-            change: change.clone(),
-        });
+        let events = listeners.map(|(watch, _)| Event::Watched { watch: *watch, change: change.clone() });
         if self.blind {
             self.unseen.extend(events);
         } else {
@@ -356,11 +344,7 @@ impl Member {
 }
 
 pub(crate) fn resources(cpu_millis: u64, pods: u64) -> Resources {
-    Resources {
-        cpu_millis,
-        pods,
-        ..Resources::default()
-    }
+    Resources { cpu_millis, pods, ..Resources::default() }
 }
 
 fn shows(key: &ObjectKey) -> impl Fn(&Scope) -> bool {
@@ -372,9 +356,5 @@ fn shows(key: &ObjectKey) -> impl Fn(&Scope) -> bool {
 }
 
 fn id_of(key: &ObjectKey) -> WorkloadId {
-    WorkloadId {
-        namespace: key.namespace.clone(),
-        kind: key.kind.clone(),
-        name: key.name.clone(),
-    }
+    WorkloadId { namespace: key.namespace.clone(), kind: key.kind.clone(), name: key.name.clone() }
 }

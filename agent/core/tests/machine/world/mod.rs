@@ -88,11 +88,7 @@ impl World {
                 self.perform(effect, &mut events);
             }
             steps += 1;
-            assert!(
-                steps < 100_000,
-                "the machine does not come to rest at {}",
-                self.now
-            );
+            assert!(steps < 100_000, "the machine does not come to rest at {}", self.now);
         }
     }
 
@@ -112,11 +108,7 @@ impl World {
             self.now = self.now.max(deadline);
             self.step(Event::Tick);
             ticks += 1;
-            assert!(
-                ticks < 100_000,
-                "deadlines that do not move: {deadline} at {}",
-                self.now
-            );
+            assert!(ticks < 100_000, "deadlines that do not move: {deadline} at {}", self.now);
         }
         self.now = end;
     }
@@ -178,11 +170,7 @@ impl World {
 
     fn perform(&mut self, effect: Effect, events: &mut VecDeque<Event>) {
         match effect {
-            Effect::Dial {
-                session,
-                address,
-                hello,
-            } => {
+            Effect::Dial { session, address, hello } => {
                 self.dials.push((self.now, address, hello));
                 if self.welcoming {
                     self.session = Some(session);
@@ -194,11 +182,7 @@ impl World {
                 }
             }
             Effect::Send { session, message } => {
-                assert_eq!(
-                    Some(session),
-                    self.session,
-                    "a message on a session that is not open"
-                );
+                assert_eq!(Some(session), self.session, "a message on a session that is not open");
                 self.sent.push((self.now, message));
                 if self.taking {
                     events.push_back(Event::Sent { session });
@@ -221,20 +205,11 @@ pub(crate) fn config() -> Config {
 }
 
 pub(crate) fn welcome() -> Welcome {
-    Welcome {
-        version: 1,
-        federation: FEDERATION,
-        epoch: Epoch(1),
-        heartbeat: Duration::from_secs(2),
-    }
+    Welcome { version: 1, federation: FEDERATION, epoch: Epoch(1), heartbeat: Duration::from_secs(2) }
 }
 
 pub(crate) fn fence(epoch: u64, generation: u64) -> Fence {
-    Fence {
-        federation: FEDERATION,
-        epoch: Epoch(epoch),
-        generation: Generation(generation),
-    }
+    Fence { federation: FEDERATION, epoch: Epoch(epoch), generation: Generation(generation) }
 }
 
 pub(crate) fn web() -> WorkloadId {
@@ -266,12 +241,7 @@ pub(crate) fn workload(uid: u128, name: &str, revision: u64, replicas: u32) -> W
 
 pub(crate) fn object(uid: u128, kind: &str, name: &str, revision: u64) -> ObjectTarget {
     let namespace = if kind == "Namespace" { "" } else { "shop" };
-    ObjectTarget {
-        uid: Uid(uid),
-        key: key(kind, namespace, name),
-        revision,
-        manifest: Some("{}".into()),
-    }
+    ObjectTarget { uid: Uid(uid), key: key(kind, namespace, name), revision, manifest: Some("{}".into()) }
 }
 
 /// A whole state.

@@ -1,0 +1,194 @@
+//! A simulated cluster, a hub, and agents as processes.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use godwit_common::link::{ObjectTarget, Targets, WorkloadTarget, rows_digest};
+use godwit_common::{ClusterName, Epoch, Fence, Generation, ObjectKey, Uid, WorkloadId};
+use godwit_rt::tls::TlsFiles;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::hub::{FEDERATION, Hub};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct Stage {
+    pub(crate) hub: Hub,
+    pub(crate) client: Client,
+    tls: TlsFiles,
+    kubeconfig: PathBuf,
+    _folder: TempDir,
+    _stop: DropGuard,
+}
+
+/// An agent's process; killed when dropped.
+pub(crate) struct Agent(Child);
+
+impl Stage {
+    pub(crate) async fn new() -> Self {
+        godwit_rt::tls::install_provider();
+        let folder = tempfile::tempdir().unwrap();
+        let cluster: ClusterName = "east".parse().unwrap();
+        let names = ["127.0.0.1".to_owned()];
+        let minted =
+            godwit_certs::mint_development(folder.path(), std::slice::from_ref(&cluster), &names).unwrap();
+        let simulation = kubesim::Simulation::start(kubesim::Config {
+            startup_delay: (Duration::from_millis(20), Duration::from_millis(60)),
+            termination_delay: Duration::from_millis(50),
+            seed: Some(7),
+            ..kubesim::Config::default()
+        });
+        let simulation = simulation.await.unwrap();
+        let kubeconfig = folder.path().join("kubeconfig");
+        std::fs::write(&kubeconfig, simulation.kubeconfig()).unwrap();
+        let text = Kubeconfig::from_yaml(simulation.kubeconfig()).unwrap();
+        let config = kube::Config::from_custom_kubeconfig(text, &KubeConfigOptions::default()).await.unwrap();
+        let stop = CancellationToken::new();
+        tokio::spawn(simulation.run(stop.clone().cancelled_owned()));
+        Self {
+            hub: Hub::start(minted.hub).await,
+            client: Client::try_from(config).unwrap(),
+            tls: minted.agents[&cluster].clone(),
+            kubeconfig,
+            _folder: folder,
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    /// Starts an agent with short times.
+    pub(crate) fn agent(&self, instance: &str) -> Agent {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_godwit-agent"));
+        command.args(["--hub", &self.hub.address.to_string(), "--instance", instance, "--exit-with-stdin"]);
+        command.arg("--kubeconfig").arg(&self.kubeconfig);
+        command.arg("--tls-ca").arg(&self.tls.ca);
+        command.arg("--tls-certificate").arg(&self.tls.certificate);
+        command.arg("--tls-key").arg(&self.tls.key);
+        for setting in ["lease.duration=3s", "lease.renew=1s", "lease.resign_after=1s", "link.dial_cap=500ms"]
+        {
+            command.args(["--set", setting]);
+        }
+        // The pipe's other end is ours: an agent never outlives its test.
+        Agent(command.stdin(Stdio::piped()).spawn().unwrap())
+    }
+
+    pub(crate) fn deployments(&self) -> Api<Deployment> {
+        Api::namespaced(self.client.clone(), "shop")
+    }
+
+    pub(crate) async fn holder(&self) -> Option<String> {
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), "godwit-system");
+        let lease = leases.get_opt("godwit-agent-leader").await.unwrap()?;
+        lease.spec?.holder_identity
+    }
+
+    /// Waits until the cluster is as wanted.
+    pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
+        &self,
+        what: &str,
+        look: impl Fn() -> F,
+    ) -> T {
+        let wait = async {
+            loop {
+                if let Some(found) = look().await {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, wait).await;
+        found.unwrap_or_else(|_| panic!("it never came: {what}"))
+    }
+
+    pub(crate) async fn until_replicas(&self, replicas: i32) -> Deployment {
+        let look = || async {
+            let web = self.deployments().get_opt("web").await.unwrap()?;
+            (web.spec.replicas == Some(replicas)).then_some(web)
+        };
+        self.until(&format!("{replicas} replicas"), look).await
+    }
+}
+
+impl Agent {
+    /// Without a word, as by a power cut.
+    pub(crate) fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// As Kubernetes does.
+    pub(crate) async fn terminate(mut self) -> ExitStatus {
+        let pid = self.0.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        assert!(status.success());
+        let wait = tokio::task::spawn_blocking(move || self.0.wait().unwrap());
+        tokio::time::timeout(PATIENCE, wait).await.expect("it ends").unwrap()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+pub(crate) fn web() -> WorkloadId {
+    WorkloadId::new("shop", "Deployment", "web").unwrap()
+}
+
+pub(crate) fn deployment(uid: u128, revision: u64, replicas: u32) -> WorkloadTarget {
+    let manifest = json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "shop", "labels": {"app": "web"}},
+        "spec": {
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "web", "image": format!("web:{revision}"),
+                    "resources": {"requests": {"cpu": "500m", "memory": "64Mi"}}}]},
+            },
+        },
+    });
+    WorkloadTarget {
+        uid: Uid(uid),
+        workload: web(),
+        api_version: "apps/v1".into(),
+        revision,
+        replicas,
+        manifest: Some(manifest.to_string().into()),
+    }
+}
+
+pub(crate) fn config_map(uid: u128, text: &str) -> ObjectTarget {
+    ObjectTarget {
+        uid: Uid(uid),
+        key: ObjectKey::new("v1", "ConfigMap", "shop", "web").unwrap(),
+        revision: 1,
+        manifest: Some(json!({"data": {"text": text}}).to_string().into()),
+    }
+}
+
+pub(crate) fn fence(epoch: u64, generation: u64) -> Fence {
+    Fence { federation: FEDERATION, epoch: Epoch(epoch), generation: Generation(generation) }
+}
+
+/// A whole state.
+pub(crate) fn whole(fence: Fence, objects: Vec<ObjectTarget>, workloads: Vec<WorkloadTarget>) -> Targets {
+    Targets {
+        fence,
+        base: Generation(0),
+        digest: rows_digest(&objects, &workloads),
+        objects,
+        workloads,
+        tombstones: Vec::new(),
+    }
+}

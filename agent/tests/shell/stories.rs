@@ -1,0 +1,242 @@
+//! What an agent does in a cluster, from outside.
+
+use godwit_common::link::{
+    Alarm, Down, Leadership, Refusal, RefusalCode, Targets, Tombstone, Tombstoned, Up,
+};
+use godwit_common::{Generation, Uid};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
+use kube::Api;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use serde_json::json;
+
+use crate::stage::{Stage, config_map, deployment, fence, web, whole};
+
+fn accepted(epoch: u64, generation: u64) -> impl Fn(&Up) -> bool {
+    move |up| matches!(up, Up::Accepted { fence: held, .. } if *held == fence(epoch, generation))
+}
+
+/// A stage on which three replicas of `web` are ready, and its agent.
+async fn running() -> (Stage, crate::stage::Agent) {
+    let stage = Stage::new().await;
+    let agent = stage.agent("agent-1");
+    stage.hub.until_inventory().await;
+    stage.hub.send(whole(fence(1, 1), vec![config_map(9, "hello")], vec![deployment(1, 1, 3)])).await;
+    stage.hub.until_status(&web(), |status| status.ready == 3).await;
+    (stage, agent)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_life_from_apply_over_scale_to_removal() {
+    let (stage, _agent) = running().await;
+    let hub = &stage.hub;
+    hub.until_up("accepted", accepted(1, 1)).await;
+    let status = hub.until_status(&web(), |status| status.bound == 3).await;
+    assert_eq!((status.uid, status.revision, status.replicas, status.pods), (Uid(1), 1, 3, 3));
+    let maps: Api<ConfigMap> = Api::namespaced(stage.client.clone(), "shop");
+    assert_eq!(maps.get("web").await.unwrap().data.unwrap()["text"], "hello");
+    let namespaces: Api<Namespace> = Api::all(stage.client.clone());
+    let labels = namespaces.get("shop").await.unwrap().metadata.labels.unwrap();
+    assert_eq!(labels["godwit.dev/managed-namespace"], "true");
+
+    // The count alone, without the manifest.
+    let mut one = deployment(1, 1, 1);
+    let digest = godwit_common::link::rows_digest(&[config_map(9, "hello")], std::slice::from_ref(&one));
+    one.manifest = None;
+    hub.send(Targets {
+        fence: fence(1, 2),
+        base: Generation(1),
+        digest,
+        workloads: vec![one],
+        ..Targets::default()
+    })
+    .await;
+    hub.until_status(&web(), |status| status.ready == 1 && status.pods == 1).await;
+    let reflects = |up: &Up| matches!(up, Up::Report(report) if report.reflects == Generation(2));
+    hub.until_up("a report of generation 2", reflects).await;
+
+    let workload = web();
+    let tombstones = vec![Tombstone {
+        uid: Uid(1),
+        what: Tombstoned::Workload { workload, api_version: "apps/v1".into() },
+    }];
+    let rest = whole(fence(1, 3), vec![config_map(9, "hello")], vec![]);
+    hub.send(Targets { tombstones, ..rest }).await;
+    let removed = |up: &Up| matches!(up, Up::Report(report) if report.removed.contains(&Uid(1)));
+    hub.until_up("removed", removed).await;
+    assert!(stage.deployments().get_opt("web").await.unwrap().is_none());
+    let pods: Api<Pod> = Api::namespaced(stage.client.clone(), "shop");
+    assert!(pods.list(&ListParams::default()).await.unwrap().items.is_empty());
+    assert!(maps.get_opt("web").await.unwrap().is_some(), "what has no tombstone stays");
+    assert!(namespaces.get_opt("shop").await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_agent_comes_back_with_an_inventory_and_writes_nothing_anew() {
+    let (stage, agent) = running().await;
+    let before = stage.deployments().get("web").await.unwrap();
+    agent.kill();
+    stage.hub.clear();
+    let _agent = stage.agent("agent-1");
+    let (_, inventory) = stage.hub.until_inventory().await;
+    let [status] = inventory.statuses.as_slice() else { panic!("{inventory:?}") };
+    assert_eq!((status.uid, status.ready, status.exists), (Uid(1), 3, true));
+    let hello = stage.hub.until_up("hello", |up| matches!(up, Up::Hello(_))).await;
+    let Up::Hello(hello) = hello else { unreachable!() };
+    assert_eq!((hello.federation, hello.highest_epoch.0), (Some(crate::hub::FEDERATION), 1));
+    // A hub that was restarted meanwhile sends the same under a new epoch.
+    stage.hub.send(whole(fence(2, 1), vec![config_map(9, "hello")], vec![deployment(1, 1, 3)])).await;
+    stage.hub.until_up("accepted", accepted(2, 1)).await;
+    let reflects = |up: &Up| matches!(up, Up::Report(report) if report.reflects == Generation(1));
+    stage.hub.until_up("a report of it", reflects).await;
+    let after = stage.deployments().get("web").await.unwrap();
+    assert_eq!(after.metadata.resource_version, before.metadata.resource_version);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_epoch_and_another_federation_are_refused() {
+    let (stage, _agent) = running().await;
+    let hub = &stage.hub;
+    hub.send(whole(fence(5, 2), vec![], vec![deployment(1, 1, 2)])).await;
+    hub.until_up("accepted", accepted(5, 2)).await;
+    stage.until_replicas(2).await;
+    hub.send(whole(fence(4, 9), vec![], vec![deployment(1, 1, 9)])).await;
+    let stale = Alarm::Stale { held: fence(5, 2), sent: fence(4, 9) };
+    hub.until_up("the alarm", |up| *up == Up::Alarm(stale.clone())).await;
+    let mut foreign = whole(fence(9, 9), vec![], vec![deployment(1, 1, 9)]);
+    foreign.fence.federation = Uid(0xbad);
+    hub.send(foreign).await;
+    hub.until_up("the alarm", |up| matches!(up, Up::Alarm(Alarm::Foreign { .. }))).await;
+    hub.send(whole(fence(5, 2), vec![], vec![deployment(1, 1, 8)])).await;
+    hub.until_up("the alarm", |up| matches!(up, Up::Alarm(Alarm::Contradiction { .. }))).await;
+    let web = stage.deployments().get("web").await.unwrap();
+    assert_eq!(web.spec.replicas, Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_by_hand_are_put_right_or_reported() {
+    let (stage, _agent) = running().await;
+    let kubectl = PatchParams { field_manager: Some("kubectl".into()), ..PatchParams::default() };
+    let scale = json!({"spec": {"replicas": 7}});
+    stage.deployments().patch("web", &kubectl, &Patch::Merge(scale)).await.unwrap();
+    stage.until_replicas(3).await;
+    stage.deployments().delete("web", &Default::default()).await.unwrap();
+    stage.until_replicas(3).await;
+    stage.hub.until_status(&web(), |status| status.ready == 3).await;
+    // Somebody else owns a field of ours now, and the next revision meets that.
+    let image = json!({"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "mine:1"}]}}}});
+    stage.deployments().patch("web", &kubectl, &Patch::Strategic(image)).await.unwrap();
+    stage.hub.send(whole(fence(1, 2), vec![config_map(9, "hello")], vec![deployment(1, 2, 3)])).await;
+    let status = stage.hub.until_status(&web(), |status| !status.problem.is_empty()).await;
+    assert!(status.problem.contains("kubectl"), "{}", status.problem);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_ours_is_not_touched_until_it_is_handed_over() {
+    let stage = Stage::new().await;
+    let _agent = stage.agent("agent-1");
+    stage.hub.until_inventory().await;
+    let shop: Namespace = serde_json::from_value(json!({"metadata": {"name": "shop"}})).unwrap();
+    let namespaces: Api<Namespace> = Api::all(stage.client.clone());
+    namespaces.create(&PostParams::default(), &shop).await.unwrap();
+    let mut theirs: Deployment = serde_json::from_str(&deployment(1, 1, 0).manifest.unwrap()).unwrap();
+    theirs.spec.replicas = Some(5);
+    let theirs = stage.deployments().create(&PostParams::default(), &theirs).await.unwrap();
+    stage.hub.send(whole(fence(1, 1), vec![], vec![deployment(1, 1, 2)])).await;
+    let status = stage.hub.until_status(&web(), |status| !status.problem.is_empty()).await;
+    assert!(status.problem.contains("godwit.dev/adopt"), "{}", status.problem);
+    let untouched = stage.deployments().get("web").await.unwrap();
+    assert_eq!(untouched.spec.replicas, theirs.spec.replicas);
+    let adopt = json!({"metadata": {"annotations": {"godwit.dev/adopt": "true"}}});
+    stage.deployments().patch("web", &PatchParams::default(), &Patch::Merge(adopt)).await.unwrap();
+    stage.until_replicas(2).await;
+    stage.hub.until_status(&web(), |status| status.ready == 2 && status.problem.is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_on_purpose_says_goodbye_and_gives_the_lease_back() {
+    let (stage, agent) = running().await;
+    assert_eq!(stage.holder().await.as_deref(), Some("agent-1"));
+    let status = agent.terminate().await;
+    assert_eq!(status.code(), Some(0));
+    stage.hub.until_up("goodbye", |up| *up == Up::Goodbye).await;
+    assert_eq!(stage.holder().await.as_deref(), Some(""));
+    let web = stage.deployments().get("web").await.unwrap();
+    assert_eq!(web.spec.replicas, Some(3), "what runs goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_agents_one_leads_and_the_other_takes_over() {
+    let stage = Stage::new().await;
+    let first = stage.agent("agent-1");
+    assert_eq!(stage.hub.until_inventory().await.0, "agent-1");
+    let _second = stage.agent("agent-2");
+    let hello = |up: &Up| matches!(up, Up::Hello(hello) if &*hello.instance == "agent-2");
+    stage.hub.until_up("the second one", hello).await;
+    stage.hub.send(whole(fence(1, 1), vec![], vec![deployment(1, 1, 2)])).await;
+    stage.hub.until_status(&web(), |status| status.ready == 2).await;
+    first.kill();
+    stage.hub.clear();
+    let (leader, inventory) = stage.hub.until_inventory().await;
+    assert_eq!((leader.as_str(), inventory.statuses.len()), ("agent-2", 1));
+    let term = |up: &Up| match up {
+        Up::Leadership(Leadership::Leading { term, fence, .. }) => {
+            Some((term.transitions.0, fence.generation.0))
+        }
+        _ => None,
+    };
+    let found = stage.hub.until("the term", |ups| ups.iter().find_map(|(_, up)| term(up))).await;
+    assert_eq!(found, (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_manifest_is_reported_and_the_rest_goes_on() {
+    let stage = Stage::new().await;
+    let _agent = stage.agent("agent-1");
+    stage.hub.until_inventory().await;
+    let mut unknown = config_map(9, "hello");
+    unknown.key = godwit_common::ObjectKey::new("example.com/v1", "Gadget", "shop", "g").unwrap();
+    stage.hub.send(whole(fence(1, 1), vec![unknown], vec![deployment(1, 1, 1)])).await;
+    let status =
+        stage.hub.until_status(&web(), |status| status.ready == 1 && !status.problem.is_empty()).await;
+    assert!(status.problem.contains("Gadget"), "{}", status.problem);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn room_is_reported_less_what_pods_take() {
+    let (stage, _agent) = running().await;
+    let free = |up: &Up| match up {
+        Up::Report(report) => report.capacity.clone(),
+        _ => None,
+    };
+    let (total, used) = (3 * 16_000, 3 * 500);
+    stage
+        .hub
+        .until("the room", |ups| {
+            let capacity = ups.iter().rev().find_map(|(_, up)| free(up))?;
+            let classes = capacity.classes.iter();
+            let said: u64 = classes.map(|class| class.free.cpu_millis * u64::from(class.nodes)).sum();
+            (said == total - used && capacity.nodes == 3 && capacity.nodes_ready == 3).then_some(())
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_agent_waits() {
+    let (stage, _agent) = running().await;
+    stage.hub.clear();
+    let refusal = Refusal {
+        code: RefusalCode::Deleted,
+        message: "cluster east was deleted".into(),
+        retry_after: std::time::Duration::from_secs(60),
+    };
+    stage.hub.say(&Down::Refusal(refusal)).await;
+    stage
+        .until("the lease to be given back", || async { stage.holder().await.filter(String::is_empty) })
+        .await;
+    let said = stage
+        .hub
+        .until("all", |ups| Some(ups.iter().filter(|(_, up)| matches!(up, Up::Hello(_))).count()))
+        .await;
+    assert_eq!(said, 0);
+}
