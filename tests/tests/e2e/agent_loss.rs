@@ -1,0 +1,52 @@
+//! Only the agent is lost: its cluster runs on unseen. On return nothing is lost and nothing is deleted (S8, S11, S12,
+//! S20, S27).
+
+use crate::harness::{Deployment, Federation, Witness, policy, ready, wait_for, wanted};
+
+#[tokio::test]
+async fn surplus_goes_only_while_the_rest_suffices() {
+    let mut federation = Federation::of(&["alpha", "bravo", "charlie"]).await;
+    let weighted = policy("weighted", &[("alpha", 1), ("bravo", 2), ("charlie", 2)]);
+    federation.admin.apply_policy(weighted).await.unwrap();
+    federation.deploy(&Deployment::new("web", 100).policy("weighted")).await;
+    federation.settles("web", &[("alpha", 20), ("bravo", 40), ("charlie", 40)]).await;
+    let witness = Witness::start(federation.clusters(), "web").await;
+
+    federation.cluster_mut("alpha").kill_agent(0);
+    let away = federation.settles("web", &[("bravo", 50), ("charlie", 50)]).await;
+    assert_eq!((away.pending, away.possible_over_run), (0, 20), "both copies may run, and the hub says so");
+    let unseen = federation.cluster("alpha").deployment("web").await.unwrap();
+    assert_eq!(
+        (wanted(&unseen), ready(&unseen)),
+        (20, 20),
+        "nothing stops in a cluster that cannot be reached"
+    );
+    let gone = away.placements.iter().find(|placement| placement.cluster == "alpha").unwrap();
+    assert!(!gone.live, "{gone:?}");
+
+    federation.cluster_mut("alpha").start_agent(0);
+    federation.cluster_is("alpha", "Ready").await;
+    let back = wait_for("alpha's surplus to be gone", async || {
+        let workload = federation.admin.workload("web").await.map_err(|error| error.to_string())?;
+        let alpha = workload.placements.iter().find(|placement| placement.cluster == "alpha").unwrap();
+        let stopped = alpha.live && alpha.sent == 0 && alpha.observed == 0;
+        if stopped { Ok(workload.clone()) } else { Err(format!("{workload:?}")) }
+    })
+    .await;
+    assert_eq!((back.ready, back.pending, back.possible_over_run), (100, 0, 0));
+    federation.settles("web", &[("bravo", 50), ("charlie", 50)]).await;
+
+    let returning = federation.event("ClusterReturning", "alpha").await;
+    let returned = federation.event("ClusterReturned", "alpha").await;
+    assert_eq!((returning.rule.as_str(), returned.rule.as_str()), ("S11", "S12"));
+    assert!(returning.sequence < returned.sequence, "inventory first");
+
+    assert!(witness.least_ready() >= 100, "only {} replicas were ready at some time", witness.least_ready());
+    for cluster in federation.clusters() {
+        let seen = witness.in_cluster(cluster.name());
+        assert!(!seen.deleted, "{}: {seen:?}", cluster.name());
+    }
+    let alpha = witness.in_cluster("alpha");
+    assert!(alpha.replicas.is_sorted_by(|before, after| before > after), "{:?}", alpha.replicas);
+    assert_eq!(wanted(&alpha.last), 0, "the Deployment stays, with no replicas");
+}

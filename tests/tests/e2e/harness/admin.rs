@@ -1,0 +1,147 @@
+//! An operator's client, over the same mutual TLS as any other.
+
+use std::path::Path;
+
+use godwit_certs::TlsFiles;
+use godwit_proto::v1;
+use godwit_proto::v1::cluster_service_client::ClusterServiceClient;
+use godwit_proto::v1::event_service_client::EventServiceClient;
+use godwit_proto::v1::federation_service_client::FederationServiceClient;
+use godwit_proto::v1::migration_service_client::MigrationServiceClient;
+use godwit_proto::v1::policy_service_client::PolicyServiceClient;
+use godwit_proto::v1::workload_service_client::WorkloadServiceClient;
+use godwit_rt::dial::{Connection, Endpoint, dial};
+use godwit_rt::limits::{ADMIN_MESSAGE_BYTES_MAX, DialTimeouts};
+use godwit_rt::tls::ClientTls;
+use tokio::sync::Mutex;
+use tonic::{Response, Status};
+
+use super::wait::within;
+
+/// A client with one certificate. It dials when it must, so it outlives restarts of the hub.
+pub(crate) struct Admin {
+    endpoint: Endpoint,
+    files: TlsFiles,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl Admin {
+    /// A client for the hub at `address` that shows the certificate in `files`.
+    pub(crate) fn new(address: &str, files: TlsFiles) -> Self {
+        Self { endpoint: format!("https://{address}").parse().unwrap(), files, connection: Mutex::new(None) }
+    }
+
+    /// `https://HOST:PORT`.
+    pub(crate) fn url(&self) -> String {
+        self.endpoint.to_string()
+    }
+
+    /// Trusted authorities, certificate, key.
+    pub(crate) fn files(&self) -> [&Path; 3] {
+        [&self.files.ca, &self.files.certificate, &self.files.key]
+    }
+
+    /// A connection of one's own. An error says why there is none.
+    pub(crate) async fn dial(&self) -> Result<Connection, Status> {
+        let tls = ClientTls::client(self.files.clone()).unwrap();
+        let dialled = within("a connection", dial(&self.endpoint, &tls, DialTimeouts::default())).await;
+        dialled.map_err(|error| Status::unavailable(error.to_string()))
+    }
+
+    async fn call<T>(
+        &self,
+        call: impl AsyncFnOnce(Connection) -> Result<Response<T>, Status>,
+    ) -> Result<T, Status> {
+        let mut connection = self.connection.lock().await;
+        let open = match connection.take() {
+            Some(open) => open,
+            None => self.dial().await?,
+        };
+        let result = within("an answer of the hub", call(open.clone())).await;
+        let lost = result.as_ref().is_err_and(|status| status.code() == tonic::Code::Unavailable);
+        if !lost {
+            *connection = Some(open);
+        }
+        result.map(Response::into_inner)
+    }
+
+    pub(crate) async fn deploy(&self, request: v1::DeployRequest) -> Result<v1::DeployResponse, Status> {
+        self.call(async |to| workloads(to).deploy(request).await).await
+    }
+
+    pub(crate) async fn scale(&self, name: &str, replicas: i64) -> Result<v1::DeployedWorkload, Status> {
+        let request = v1::ScaleWorkloadRequest {
+            name: name.to_owned(),
+            replicas,
+            ..v1::ScaleWorkloadRequest::default()
+        };
+        let answer = self.call(async |to| workloads(to).scale_workload(request).await).await?;
+        Ok(answer.workload.unwrap())
+    }
+
+    pub(crate) async fn delete(&self, name: &str) -> Result<Vec<String>, Status> {
+        let request =
+            v1::DeleteWorkloadRequest { name: name.to_owned(), ..v1::DeleteWorkloadRequest::default() };
+        let answer = self.call(async |to| workloads(to).delete_workload(request).await).await?;
+        Ok(answer.deletion_pending_on)
+    }
+
+    /// The Deployment `name` in the namespace `default`.
+    pub(crate) async fn workload(&self, name: &str) -> Result<v1::Workload, Status> {
+        let request = v1::GetWorkloadRequest { name: name.to_owned(), ..v1::GetWorkloadRequest::default() };
+        let answer = self.call(async |to| workloads(to).get_workload(request).await).await?;
+        Ok(answer.workload.unwrap())
+    }
+
+    pub(crate) async fn workloads(&self) -> Result<Vec<v1::Workload>, Status> {
+        let request = v1::ListWorkloadsRequest::default();
+        Ok(self.call(async |to| workloads(to).list_workloads(request).await).await?.items)
+    }
+
+    pub(crate) async fn apply_policy(&self, policy: v1::Policy) -> Result<v1::ApplyPolicyResponse, Status> {
+        let request = v1::ApplyPolicyRequest { policy: Some(policy), dry_run: false };
+        self.call(async |to| PolicyServiceClient::new(to).apply_policy(request).await).await
+    }
+
+    pub(crate) async fn cluster(&self, name: &str) -> Result<v1::Cluster, Status> {
+        let request = v1::GetClusterRequest { name: name.to_owned() };
+        let answer = self.call(async |to| ClusterServiceClient::new(to).get_cluster(request).await).await?;
+        Ok(answer.cluster.unwrap())
+    }
+
+    pub(crate) async fn clusters(&self) -> Result<Vec<v1::Cluster>, Status> {
+        let request = v1::ListClustersRequest::default();
+        let answer = self.call(async |to| ClusterServiceClient::new(to).list_clusters(request).await).await?;
+        Ok(answer.items)
+    }
+
+    pub(crate) async fn federation(&self) -> Result<v1::Federation, Status> {
+        let request = v1::GetFederationRequest {};
+        let answer =
+            self.call(async |to| FederationServiceClient::new(to).get_federation(request).await).await?;
+        Ok(answer.federation.unwrap())
+    }
+
+    /// The whole journal; no test makes more than a page of it.
+    pub(crate) async fn events(&self) -> Result<Vec<v1::Event>, Status> {
+        let request = v1::ListEventsRequest { page_size: 1000, ..v1::ListEventsRequest::default() };
+        let answer = self.call(async |to| EventServiceClient::new(to).list_events(request).await).await?;
+        assert_eq!(answer.next_page_token, "", "the journal is longer than a page");
+        Ok(answer.items)
+    }
+
+    /// The newest first.
+    pub(crate) async fn migrations(&self) -> Result<Vec<v1::Migration>, Status> {
+        let request = v1::ListMigrationsRequest::default();
+        let answer =
+            self.call(async |to| MigrationServiceClient::new(to).list_migrations(request).await).await?;
+        Ok(answer.items)
+    }
+}
+
+fn workloads(to: Connection) -> WorkloadServiceClient<Connection> {
+    WorkloadServiceClient::new(to)
+        .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX)
+        // What is larger than the hub takes must reach it, to be refused there.
+        .max_encoding_message_size(4 * ADMIN_MESSAGE_BYTES_MAX)
+}

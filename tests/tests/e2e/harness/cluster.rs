@@ -1,0 +1,149 @@
+//! A member cluster: a simulated Kubernetes API server and the agents in front of it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use godwit_certs::TlsFiles;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::Api;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+
+use super::process::{Process, Signal, program};
+
+/// What a cluster is like.
+#[derive(Debug, Clone)]
+pub(crate) struct ClusterSpec {
+    pub(crate) name: String,
+    pub(crate) nodes: u32,
+    pub(crate) node_cpu: u32,
+    pub(crate) node_pods: u32,
+    pub(crate) agents: usize,
+}
+
+impl ClusterSpec {
+    /// Three nodes with room for more than any test needs, and one agent.
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), nodes: 3, node_cpu: 16, node_pods: 110, agents: 1 }
+    }
+}
+
+/// A running cluster.
+pub(crate) struct Cluster {
+    spec: ClusterSpec,
+    dir: PathBuf,
+    tls: TlsFiles,
+    hub: String,
+    kubeconfig: PathBuf,
+    client: kube::Client,
+    // Agents first: they are the first to be dropped.
+    agents: Vec<Option<Process>>,
+    kubesim: Option<Process>,
+}
+
+impl Cluster {
+    /// Starts the API server and the agents, which dial `hub`, with logs in `dir`.
+    pub(crate) async fn start(spec: ClusterSpec, dir: &Path, tls: &TlsFiles, hub: &str) -> Self {
+        let kubeconfig = dir.join(format!("{}.kubeconfig", spec.name));
+        let command = program(
+            "kubesim",
+            [
+                format!("--name={}", spec.name),
+                format!("--nodes={}", spec.nodes),
+                format!("--node-cpu={}", spec.node_cpu),
+                format!("--node-pods={}", spec.node_pods),
+                "--startup-delay-ms=50..300".to_owned(),
+                "--termination-delay-ms=100".to_owned(),
+                format!("--kubeconfig-out={}", kubeconfig.display()),
+                "--exit-with-stdin".to_owned(),
+            ],
+        );
+        let mut kubesim = Process::start(&format!("kubesim-{}", spec.name), dir, command);
+        kubesim.line_after(" ready ").await;
+        let client = client(&kubeconfig).await;
+        let agents = (0..spec.agents).map(|_| None).collect();
+        let mut cluster = Self {
+            spec,
+            dir: dir.to_owned(),
+            tls: tls.clone(),
+            hub: hub.to_owned(),
+            kubeconfig,
+            client,
+            agents,
+            kubesim: Some(kubesim),
+        };
+        for number in 0..cluster.spec.agents {
+            cluster.start_agent(number);
+        }
+        cluster
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    pub(crate) fn start_agent(&mut self, number: usize) {
+        let name = format!("agent-{}-{number}", self.spec.name);
+        let command = program(
+            "agent",
+            [
+                format!("--hub={}", self.hub),
+                format!("--instance={name}"),
+                format!("--kubeconfig={}", self.kubeconfig.display()),
+                format!("--tls-ca={}", self.tls.ca.display()),
+                format!("--tls-certificate={}", self.tls.certificate.display()),
+                format!("--tls-key={}", self.tls.key.display()),
+                "--exit-with-stdin".to_owned(),
+            ],
+        );
+        let old = self.agents[number].replace(Process::start(&name, &self.dir, command));
+        assert!(old.is_none(), "{name} runs already");
+    }
+
+    /// `kill -9` of one agent; the cluster itself lives on.
+    pub(crate) fn kill_agent(&mut self, number: usize) {
+        self.agents[number].take().expect("the agent runs").kill();
+    }
+
+    /// The whole cluster is gone at once: its API server and its agents. It never returns.
+    pub(crate) fn kill(&mut self) {
+        self.kubesim.take().expect("the API server runs").kill();
+        for agent in self.agents.iter_mut().filter_map(Option::take) {
+            drop(agent);
+        }
+    }
+
+    pub(crate) fn agent(&self, number: usize) -> &Process {
+        self.agents[number].as_ref().expect("the agent runs")
+    }
+
+    /// Stops or continues everything in it, as a frozen host would.
+    pub(crate) fn signal(&self, signal: Signal) {
+        for process in self.agents.iter().chain([&self.kubesim]).flatten() {
+            process.signal(signal);
+        }
+    }
+
+    pub(crate) fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), "default")
+    }
+
+    /// A Deployment in the namespace `default`, as the cluster itself has it.
+    pub(crate) async fn deployment(&self, name: &str) -> Option<Deployment> {
+        self.api().get_opt(name).await.unwrap()
+    }
+}
+
+async fn client(kubeconfig: &Path) -> kube::Client {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
+    let mut config =
+        kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    config.read_timeout = Some(Duration::from_secs(30));
+    kube::Client::try_from(config).unwrap()
+}

@@ -1,0 +1,202 @@
+//! A federation of processes: one hub, and clusters with their agents.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use godwit_certs::{Development, TlsFiles, mint_development};
+use godwit_common::ClusterName;
+use godwit_proto::v1;
+use tempfile::TempDir;
+
+use super::admin::Admin;
+use super::cluster::{Cluster, ClusterSpec};
+use super::hub::{Hub, own_loopback};
+use super::manifest::Deployment;
+use super::wait::wait_for;
+
+/// Faster than the defaults, so that tests are short, and slow enough for a busy machine. The rules hold at any speed.
+const TIMINGS: [(&str, &str); 4] = [
+    ("federation.heartbeat", "500ms"),
+    ("federation.lost_after", "2s"),
+    ("federation.goodbye_grace", "10s"),
+    ("federation.startup_grace", "12s"),
+];
+
+/// What to start.
+pub(crate) struct Builder {
+    clusters: Vec<ClusterSpec>,
+    settings: Vec<(String, String)>,
+}
+
+/// The running processes. They end with it.
+pub(crate) struct Federation {
+    pub(crate) admin: Admin,
+    clusters: BTreeMap<String, Cluster>,
+    pub(crate) hub: Hub,
+    pub(crate) certificates: Development,
+    dir: TempDir,
+}
+
+impl Builder {
+    /// Clusters with room enough, and fast timings.
+    pub(crate) fn new(clusters: &[&str]) -> Self {
+        Self { clusters: clusters.iter().map(|name| ClusterSpec::new(name)).collect(), settings: Vec::new() }
+            .settings(&TIMINGS)
+    }
+
+    /// The hub's own timings.
+    pub(crate) fn default_timings(mut self) -> Self {
+        self.settings.clear();
+        self
+    }
+
+    /// Keys of the hub's configuration; the last word on a key counts.
+    pub(crate) fn settings(mut self, settings: &[(&str, &str)]) -> Self {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        self.settings.extend(settings.iter().map(owned));
+        self
+    }
+
+    /// Changes what every cluster is like.
+    pub(crate) fn each(mut self, change: impl FnMut(&mut ClusterSpec)) -> Self {
+        self.clusters.iter_mut().for_each(change);
+        self
+    }
+
+    /// Starts everything, and waits until every cluster is Ready with all its agents.
+    pub(crate) async fn start(self) -> Federation {
+        let dir = tempfile::Builder::new().prefix("godwit-e2e-").tempdir().unwrap();
+        let ip = own_loopback();
+        let names: Vec<ClusterName> = self.clusters.iter().map(|spec| spec.name.parse().unwrap()).collect();
+        let certificates = mint_development(&dir.path().join("pki"), &names, &[ip.to_string()]).unwrap();
+        let hub = Hub::start(dir.path(), ip, &certificates.hub, self.settings).await;
+        let admin = Admin::new(hub.address(), certificates.admin.clone());
+        let mut federation = Federation { admin, clusters: BTreeMap::new(), hub, certificates, dir };
+        for spec in self.clusters {
+            federation.join(spec).await;
+        }
+        for name in names {
+            federation.cluster_is(name.as_str(), "Ready").await;
+        }
+        federation
+    }
+}
+
+impl Federation {
+    /// Clusters with room enough, and fast timings.
+    pub(crate) async fn of(clusters: &[&str]) -> Self {
+        Builder::new(clusters).start().await
+    }
+
+    /// Starts a cluster whose certificate is there already.
+    async fn join(&mut self, spec: ClusterSpec) {
+        let name: ClusterName = spec.name.parse().unwrap();
+        let tls = &self.certificates.agents[&name];
+        let cluster = Cluster::start(spec, self.dir.path(), tls, self.hub.address()).await;
+        self.clusters.insert(name.as_str().to_owned(), cluster);
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn cluster(&self, name: &str) -> &Cluster {
+        &self.clusters[name]
+    }
+
+    pub(crate) fn cluster_mut(&mut self, name: &str) -> &mut Cluster {
+        self.clusters.get_mut(name).expect("a cluster of this federation")
+    }
+
+    pub(crate) fn clusters(&self) -> impl Iterator<Item = &Cluster> {
+        self.clusters.values()
+    }
+
+    /// A client that shows another certificate.
+    pub(crate) fn client(&self, files: &TlsFiles) -> Admin {
+        Admin::new(self.hub.address(), files.clone())
+    }
+
+    /// Deploys what must be taken.
+    pub(crate) async fn deploy(&self, deployment: &Deployment<'_>) -> v1::DeployedWorkload {
+        let answer = self.admin.deploy(deployment.request()).await.unwrap();
+        let [workload] = &answer.workloads[..] else {
+            panic!("one workload was deployed: {answer:?}");
+        };
+        workload.clone()
+    }
+
+    /// Waits until the hub says that a cluster is in `state`.
+    pub(crate) async fn cluster_is(&self, name: &str, state: &str) -> v1::Cluster {
+        wait_for(&format!("{name} to be {state}"), async || {
+            let cluster = self.admin.cluster(name).await.map_err(|error| error.to_string())?;
+            if cluster.state == state {
+                Ok(cluster)
+            } else {
+                Err(format!("{} ({})", cluster.state, cluster.reason))
+            }
+        })
+        .await
+    }
+
+    /// Waits until a Deployment's targets are `shares`, its pods run and are ready there, and nothing else runs where the
+    /// hub can see.
+    pub(crate) async fn settles(&self, name: &str, shares: &[(&str, u32)]) -> v1::Workload {
+        wait_for(&format!("{name} to run as {shares:?}"), async || {
+            let workload = self.admin.workload(name).await.map_err(|error| error.to_string())?;
+            let total: u32 = shares.iter().map(|(_, count)| count).sum();
+            let row = |placement: &v1::Placement| {
+                let wanted = shares.iter().find(|(cluster, _)| *cluster == placement.cluster);
+                let wanted = wanted.map_or(0, |(_, count)| *count);
+                let counts = [placement.target, placement.sent, placement.observed, placement.ready];
+                counts == [wanted; 4] || (!placement.live && wanted == 0 && placement.target == 0)
+            };
+            if workload.ready == total && workload.placements.iter().all(row) {
+                Ok(workload)
+            } else {
+                Err(summary(&workload))
+            }
+        })
+        .await
+    }
+
+    /// Waits for an entry of the journal.
+    pub(crate) async fn event(&self, reason: &str, subject: &str) -> v1::Event {
+        wait_for(&format!("the event {reason} {subject}"), async || {
+            let events = self.admin.events().await.map_err(|error| error.to_string())?;
+            let found = events.iter().rev().find(|event| event.reason == reason && event.subject == subject);
+            found.cloned().ok_or_else(|| {
+                let seen: Vec<String> =
+                    events.iter().map(|event| format!("{} {}", event.reason, event.subject)).collect();
+                seen.join(", ")
+            })
+        })
+        .await
+    }
+}
+
+/// The targets of a workload, by cluster; those without any are left out.
+pub(crate) fn targets(workload: &v1::Workload) -> Vec<(&str, u32)> {
+    let placements = workload.placements.iter().filter(|placement| placement.target > 0);
+    placements.map(|placement| (placement.cluster.as_str(), placement.target)).collect()
+}
+
+fn summary(workload: &v1::Workload) -> String {
+    let rows: Vec<String> = workload
+        .placements
+        .iter()
+        .map(|row| {
+            format!(
+                "{}: target {} sent {} observed {} ready {} live {}",
+                row.cluster, row.target, row.sent, row.observed, row.ready, row.live
+            )
+        })
+        .collect();
+    format!(
+        "ready {} pending {} {:?}; {}",
+        workload.ready,
+        workload.pending,
+        workload.problems,
+        rows.join("; ")
+    )
+}

@@ -1,0 +1,99 @@
+//! The hub's process.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use godwit_certs::TlsFiles;
+
+use super::process::{Process, Signal, program};
+
+/// A hub whose folder and address outlive its process.
+pub(crate) struct Hub {
+    dir: PathBuf,
+    config: PathBuf,
+    settings: Vec<(String, String)>,
+    listen: String,
+    process: Option<Process>,
+}
+
+impl Hub {
+    /// Starts a hub with its state below `dir`. `settings` are keys of its configuration.
+    pub(crate) async fn start(
+        dir: &Path,
+        ip: Ipv4Addr,
+        tls: &TlsFiles,
+        settings: Vec<(String, String)>,
+    ) -> Self {
+        let config = dir.join("hub.toml");
+        let path = |path: &Path| format!("{:?}", path.to_str().unwrap());
+        let text = format!(
+            "data_dir = {}\n\n[tls]\nca = {}\ncertificate = {}\nkey = {}\n",
+            path(&dir.join("store")),
+            path(&tls.ca),
+            path(&tls.certificate),
+            path(&tls.key),
+        );
+        fs::write(&config, text).unwrap();
+        let mut hub =
+            Self { dir: dir.to_owned(), config, settings, listen: format!("{ip}:0"), process: None };
+        hub.restart().await;
+        hub
+    }
+
+    /// `HOST:PORT`.
+    pub(crate) fn address(&self) -> &str {
+        &self.listen
+    }
+
+    /// The folder of the store.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.dir.join("store")
+    }
+
+    /// Starts it again, at the same address and with the same store.
+    pub(crate) async fn restart(&mut self) {
+        let process = self.spawn();
+        let url = process.line_after(" ready ").await;
+        self.listen = url.trim_start_matches("https://").to_owned();
+    }
+
+    /// Starts it again without waiting for more than the process.
+    pub(crate) fn spawn(&mut self) -> &mut Process {
+        assert!(self.process.is_none(), "the hub runs already");
+        let settings = self.settings.iter().map(|(key, value)| format!("--set={key}={value}"));
+        let args = [
+            format!("--config={}", self.config.display()),
+            format!("--listen={}", self.listen),
+            "--exit-with-stdin".to_owned(),
+        ];
+        let command = program("hub", args.into_iter().chain(settings));
+        self.process.insert(Process::start("hub", &self.dir, command))
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.process.take().expect("the hub runs").kill();
+    }
+
+    /// The polite way, to its end.
+    pub(crate) async fn stop(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("the hub runs");
+        process.signal(Signal::Terminate);
+        process.ended().await
+    }
+
+    pub(crate) fn process(&mut self) -> &mut Process {
+        self.process.as_mut().expect("the hub runs")
+    }
+}
+
+/// An address that no other federation of this machine's tests uses, so that a hub can come back to its port.
+pub(crate) fn own_loopback() -> Ipv4Addr {
+    static TAKEN: AtomicU8 = AtomicU8::new(0);
+    let number = TAKEN.fetch_add(1, Ordering::Relaxed);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 64 | (high & 63), low, 1 + number % 250)
+}

@@ -1,0 +1,78 @@
+//! What the tests deploy.
+
+use std::collections::BTreeMap;
+
+use godwit_proto::v1;
+
+/// A Deployment's manifest, as an operator would write it.
+#[derive(Debug, Clone)]
+pub(crate) struct Deployment<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) replicas: u32,
+    /// The annotation `godwit.dev/policy`.
+    pub(crate) policy: Option<&'a str>,
+    pub(crate) cpu: &'a str,
+}
+
+impl<'a> Deployment<'a> {
+    pub(crate) fn new(name: &'a str, replicas: u32) -> Self {
+        Self { name, replicas, policy: None, cpu: "50m" }
+    }
+
+    pub(crate) fn policy(self, policy: &'a str) -> Self {
+        Self { policy: Some(policy), ..self }
+    }
+
+    pub(crate) fn cpu(self, cpu: &'a str) -> Self {
+        Self { cpu, ..self }
+    }
+
+    pub(crate) fn yaml(&self) -> String {
+        let Self { name, replicas, policy, cpu } = self;
+        let annotations = policy
+            .map_or(String::new(), |policy| format!("  annotations:\n    godwit.dev/policy: {policy}\n"));
+        format!(
+            "apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {name}
+{annotations}spec:
+  replicas: {replicas}
+  selector:
+    matchLabels:
+      app: {name}
+  template:
+    metadata:
+      labels:
+        app: {name}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+        - name: main
+          image: registry.example/{name}:1
+          resources:
+            requests:
+              cpu: {cpu}
+              memory: 16Mi
+"
+        )
+    }
+
+    /// The request that deploys it.
+    pub(crate) fn request(&self) -> v1::DeployRequest {
+        v1::DeployRequest { manifests: self.yaml(), ..v1::DeployRequest::default() }
+    }
+}
+
+/// A policy that divides by `weights`, over the clusters named and no others.
+pub(crate) fn policy(name: &str, weights: &[(&str, u32)]) -> v1::Policy {
+    let rule = |(cluster, weight): &(&str, u32)| {
+        let rule = v1::ClusterRule { weight: Some(*weight), ..v1::ClusterRule::default() };
+        ((*cluster).to_owned(), rule)
+    };
+    let spec = v1::PolicySpec {
+        clusters: weights.iter().map(rule).collect::<BTreeMap<_, _>>(),
+        ..v1::PolicySpec::default()
+    };
+    v1::Policy { name: name.to_owned(), spec: Some(spec), workloads: 0 }
+}

@@ -1,0 +1,18 @@
+//! What the tests share: federations of real processes, an operator's client, and waiting for conditions.
+
+mod admin;
+mod cluster;
+mod federation;
+mod hub;
+mod manifest;
+mod process;
+mod wait;
+mod witness;
+
+pub(crate) use admin::Admin;
+pub(crate) use cluster::Cluster;
+pub(crate) use federation::{Builder, Federation, targets};
+pub(crate) use manifest::{Deployment, policy};
+pub(crate) use process::{Process, Signal, program};
+pub(crate) use wait::{wait_for, within};
+pub(crate) use witness::{Witness, ready, wanted};
