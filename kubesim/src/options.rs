@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::Parser;
+use godwit_common::Uid;
 
 use crate::scheduler::quantity;
 
@@ -58,6 +59,9 @@ pub(crate) struct Options {
     /// What makes start-up delays, UIDs and generated names; random when absent
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+    /// The cluster's identity: the UID of its namespace kube-system; random when absent
+    #[arg(long)]
+    pub(crate) uid: Option<Uid>,
     /// Where to write a kubeconfig
     #[arg(long, value_name = "PATH")]
     pub(crate) kubeconfig_out: Option<PathBuf>,
@@ -100,6 +104,8 @@ pub struct Config {
     pub watch_history: usize,
     /// What makes start-up delays, UIDs and generated names; random when absent.
     pub seed: Option<u64>,
+    /// The cluster's identity: the UID of its namespace kube-system; random when absent.
+    pub uid: Option<Uid>,
     /// Whether to serve plain HTTP without authentication.
     pub plain_http: bool,
 }
@@ -121,6 +127,7 @@ impl Default for Config {
             run_time: Duration::from_millis(500),
             watch_history: 32_768,
             seed: None,
+            uid: None,
             plain_http: false,
         }
     }
@@ -152,6 +159,7 @@ impl Options {
             run_time: Duration::from_millis(self.run_ms),
             watch_history: self.watch_history,
             seed: self.seed,
+            uid: self.uid,
             plain_http: self.plain_http,
         })
     }

@@ -20,7 +20,9 @@ pub(crate) fn plant(cluster: &Cluster, config: &Config) -> Result<(), ApiError> 
     let kind = cluster.kind(NAMESPACES)?;
     for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-        cluster.store.create(&kind, namespace, false)?;
+        // A cluster is known by this namespace's UID.
+        let uid = config.uid.filter(|_| name == "kube-system");
+        cluster.store.create_as(&kind, namespace, uid, false)?;
     }
     for number in 0..config.nodes {
         plant_node(cluster, config, number)?;

@@ -205,3 +205,21 @@ async fn serve_connection(api: Arc<Api>, stream: impl AsyncRead + AsyncWrite + S
         tracing::debug!(%error, "connection ended");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use godwit_common::Uid;
+
+    use super::*;
+    use crate::object::{Key, uid};
+    use crate::store::NAMESPACES;
+
+    #[tokio::test]
+    async fn a_cluster_keeps_a_chosen_identity() {
+        let config = Config { uid: Some(Uid(7)), ..Config::default() };
+        let simulation = Simulation::start(config).await.expect("a cluster");
+        let namespace = |name| simulation.cluster.store.get(NAMESPACES, &Key::new("", name)).expect(name);
+        assert_eq!(uid(&namespace("kube-system")), Uid(7).to_string());
+        assert_ne!(uid(&namespace("default")), Uid(7).to_string());
+    }
+}

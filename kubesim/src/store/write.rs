@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_common::Uid;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -69,10 +70,16 @@ pub(crate) enum Deleted {
 
 impl Store {
     /// Creates `object`, completed by defaults, UID and times.
-    pub(crate) fn create(
+    pub(crate) fn create(&self, kind: &Kind, object: Value, dry_run: bool) -> Result<Arc<Value>, ApiError> {
+        self.create_as(kind, object, None, dry_run)
+    }
+
+    /// The same, under a UID that was chosen beforehand.
+    pub(crate) fn create_as(
         &self,
         kind: &Kind,
         mut object: Value,
+        uid: Option<Uid>,
         dry_run: bool,
     ) -> Result<Arc<Value>, ApiError> {
         let mut state = self.lock();
@@ -89,7 +96,7 @@ impl Store {
         if state.get(&kind.resource, &key).is_some() {
             return Err(ApiError::already_exists(kind, &key.name));
         }
-        set(&mut object, &["metadata", "uid"], json!(state.rng.uid().to_string()));
+        set(&mut object, &["metadata", "uid"], json!(uid.unwrap_or_else(|| state.rng.uid()).to_string()));
         set(&mut object, &["metadata", "creationTimestamp"], json!(object::now_text()));
         if kind.generation {
             set(&mut object, &["metadata", "generation"], json!(1));
