@@ -24,6 +24,10 @@ use crate::{remover, writer};
 /// How long the end of the process may wait for its goodbye and its Lease.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long a leader that still has its rows in memory waits after its inventory for newer ones, before it goes on with
+/// those (S11). The hub answers an inventory at once if it has anything else in mind.
+const HOLD: Duration = Duration::from_secs(2);
+
 /// The agent of one member cluster.
 ///
 /// The contract: the shell calls [`Agent::step`] with [`Event::Tick`] once at the start, then with every event in the
@@ -49,9 +53,20 @@ pub struct Agent {
     /// The highest epoch heard of the cluster's own federation, beyond what the fence says (S10).
     heard: (Uid, Epoch),
     applied: Fence,
+    hold: Hold,
     /// When the process ends at the latest.
     stopping: Option<Time>,
     exited: bool,
+}
+
+/// Whether rows may be worked on: a cluster that returns starts nothing before the hub has seen its inventory (S11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    Open,
+    /// The inventory of this session has not been sent.
+    Inventory,
+    /// It has: the hub's answer would come before this.
+    Answer(Time),
 }
 
 impl Agent {
@@ -73,6 +88,7 @@ impl Agent {
             reporter: Reporter::new(&config),
             heard: (Uid::default(), Epoch::default()),
             applied: Fence::default(),
+            hold: Hold::Open,
             stopping: None,
             exited: false,
             config,
@@ -103,7 +119,11 @@ impl Agent {
             (self.link.is_up() && self.stopping.is_none(), self.leadership.term().is_some());
         let resign = self.link.down_since().filter(|_| leads).map(|since| since + self.config.resign_after);
         let work = [self.writer.deadline(), self.remover.deadline()].into_iter().flatten().min();
-        let work = work.filter(|_| self.term().is_some());
+        let work = work.filter(|_| self.term().is_some() && self.hold == Hold::Open);
+        let hold = match self.hold {
+            Hold::Answer(until) => Some(until),
+            Hold::Open | Hold::Inventory => None,
+        };
         let report = self.may_report().then(|| self.reporter.deadline(&self.rows)).flatten();
         let knows_itself = self.identity.is_some() && self.keeper.is_known();
         let link = self.link.deadline().filter(|_| knows_itself || self.link.is_up());
@@ -114,6 +134,7 @@ impl Agent {
             resign,
             self.keeper.deadline(),
             work,
+            hold.filter(|_| self.term().is_some()),
             report,
             self.stopping,
         ];
@@ -166,10 +187,17 @@ impl Agent {
                 let news = self.keeper.done(cx, result);
                 self.fence_news(cx, news);
             }
-            Purpose::Row(uid) => match self.writer_desk() {
-                Some((writer, mut desk)) => writer.done(cx, &mut desk, uid, result),
-                None => self.writer.abandon(uid),
-            },
+            Purpose::Row(uid) => {
+                // While rows are held, a write that is done is done, but nothing follows from any other answer.
+                let counts = self.hold == Hold::Open || matches!(result, Ok(Reply::Applied(_)));
+                match self.writer_desk().filter(|_| counts) {
+                    Some((writer, mut desk)) => writer.done(cx, &mut desk, uid, result),
+                    None => {
+                        self.writer.abandon(uid);
+                        self.writer.enqueue(&self.rows, uid);
+                    }
+                }
+            }
             Purpose::Grave(uid) => {
                 if self.term().is_none() {
                     self.remover.abandon(uid);
@@ -222,6 +250,9 @@ impl Agent {
         if self.may_report()
             && let Some(report) = self.reporter.pop(cx.now, &self.view, &self.rows)
         {
+            if self.hold == Hold::Inventory {
+                self.hold = Hold::Answer(cx.now + HOLD);
+            }
             self.link.send(cx, Up::Report(report));
         }
         self.link.beat(cx);
@@ -229,7 +260,10 @@ impl Agent {
     }
 
     fn work(&mut self, cx: &mut Cx) {
-        if self.term().is_none() {
+        if matches!(self.hold, Hold::Answer(until) if until <= cx.now) {
+            self.hold = Hold::Open;
+        }
+        if self.term().is_none() || self.hold != Hold::Open {
             return;
         }
         let room = |agent: &Self| {
@@ -274,6 +308,7 @@ impl Agent {
     fn announce(&mut self) {
         let Some(term) = self.term() else { return };
         self.reporter.restart();
+        self.hold = Hold::Inventory;
         self.link.outbox.leadership(LeadershipMessage::Leading {
             term,
             fence: self.keeper.record().fence,
@@ -323,6 +358,7 @@ impl Agent {
 
     fn accepted(&mut self, cx: &mut Cx, targets: &Targets) {
         let changed = self.rows.merge(targets);
+        self.hold = Hold::Open;
         let rows = changed.rows.iter().filter_map(|uid| self.rows.row(*uid));
         let rows = rows.map(|row| (Kind::of(&row.key), row.replicas.is_some()));
         let graves = changed.graves.iter().filter_map(|uid| self.rows.grave(*uid));
@@ -347,6 +383,7 @@ impl Agent {
     }
 
     fn end_reign(&mut self, cx: &mut Cx, why: &'static str) {
+        let why = if self.stopping.is_some() { "this agent is ending" } else { why };
         self.keeper.end();
         self.writer.clear();
         self.remover.clear();

@@ -209,6 +209,10 @@ fn status(id: &WorkloadId, view: &View, rows: &Rows, told: Option<&Status>) -> O
     let own = row.map(|(_, row)| row.problem.clone()).filter(|problem| !problem.is_empty());
     let problem = own.or(around).or_else(|| tally.and_then(|tally| tally.problem().cloned()));
     if object.is_none() {
+        // What was just written will be seen in a moment; its pods may be seen even sooner.
+        if told.is_none() && row.is_some_and(|(_, row)| row.written.is_some()) {
+            return None;
+        }
         let known = row.is_some() || told.is_some();
         let worth_saying = tally.is_some() || (row.is_some() && (told.is_some() || problem.is_some()));
         if !(known && worth_saying) {

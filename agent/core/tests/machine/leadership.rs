@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::world::{Member, World, config, fence, whole, workload};
-use godwit_agent_core::{CallError, LeaseSeen};
+use crate::world::{Member, World, config, fence, key, whole, workload};
+use godwit_agent_core::{Call, CallError, LeaseSeen};
 use godwit_common::link::{Down, LeaderTerm, Leadership};
 use godwit_common::{Generation, Term, Time, Uid};
 
@@ -197,4 +197,29 @@ fn targets_for_a_follower_are_not_applied() {
     world.hear(Down::Targets(whole(fence(1, 1), vec![], vec![workload(1, "web", 1, 2)]).into()));
     world.advance(Duration::from_secs(5));
     assert!(world.member.applies().is_empty() && world.member.fence.is_none());
+}
+
+#[test]
+fn a_cluster_that_returns_starts_nothing_before_the_hub_has_seen_its_inventory() {
+    for answered in [true, false] {
+        let mut world = World::leading();
+        world.member.fail =
+            Some(|call| matches!(call, Call::Apply(_)).then(|| CallError::Unavailable("503".into())));
+        world.send_targets(whole(fence(1, 1), vec![], vec![workload(1, "web", 1, 2)]));
+        world.advance(Duration::from_secs(5));
+        world.cut();
+        world.advance(Duration::from_secs(5));
+        world.member.fail = None;
+        world.sent.clear();
+        world.welcoming = true;
+        world.until(|world| world.reports().any(|report| report.complete));
+        assert!(world.member.objects.is_empty(), "not before the inventory");
+        if answered {
+            world.send_targets(whole(fence(1, 2), vec![], vec![workload(1, "web", 1, 0)]));
+        }
+        world.advance(Duration::from_secs(5));
+        let replicas = world.member.objects[&key("Deployment", "shop", "web")].replicas;
+        assert_eq!(replicas, Some(if answered { 0 } else { 2 }));
+        assert!(answered || world.member.applies().len() > 1);
+    }
 }

@@ -1,6 +1,7 @@
 //! Scripts over the agent's machine, one rule each, between a scripted hub and a member cluster in memory.
 
 mod apply;
+mod chaos;
 mod fencing;
 mod leadership;
 mod linking;

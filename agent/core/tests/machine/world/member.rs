@@ -8,6 +8,7 @@ use godwit_agent_core::{
     Apply, Call, CallError, Change, Event, FenceRecord, FenceSeen, Identity, LeaseSeen, LeaseWrite, NodeSeen,
     ObjectSeen, OpId, PodPhase, PodSeen, Reply, Scope, WatchId,
 };
+use godwit_common::rng::Rng;
 use godwit_common::{ObjectKey, Resources, Uid, WorkloadId};
 
 pub(crate) struct Member {
@@ -29,6 +30,10 @@ pub(crate) struct Member {
     pub(crate) muted: Vec<(OpId, Call)>,
     /// Applies take place, but the answer says that nobody knows.
     pub(crate) lose_answers: bool,
+    /// The lives whose objects the agent has deleted.
+    pub(crate) deleted: Vec<Uid>,
+    /// Calls fail at random, some of them after they took place.
+    pub(crate) unreliable: Option<Rng>,
     /// The watches say nothing while this is set.
     pub(crate) blind: bool,
     watches: BTreeMap<WatchId, Scope>,
@@ -52,6 +57,8 @@ impl Default for Member {
             mute: false,
             muted: Vec::new(),
             lose_answers: false,
+            unreliable: None,
+            deleted: Vec::new(),
             blind: false,
             watches: BTreeMap::new(),
             events: VecDeque::new(),
@@ -83,7 +90,10 @@ impl Member {
         }
         self.calls.push(call.clone());
         let failed = self.fail.and_then(|fail| fail(&call));
-        let lost = self.lose_answers && matches!(call, Call::Apply(_));
+        let chance = self.unreliable.as_mut().map(|rng| rng.below(12));
+        let failed = failed.or_else(|| (chance == Some(0)).then(|| CallError::Unavailable("503".into())));
+        let failed = failed.or_else(|| (chance == Some(1)).then_some(CallError::Outdated));
+        let lost = chance == Some(2) || (self.lose_answers && matches!(call, Call::Apply(_)));
         let result = failed.map_or_else(|| self.answer(call), Err);
         let result = if lost { Err(CallError::Unavailable("timeout".into())) } else { result };
         self.events.push_back(Event::Done { op, result });
@@ -251,6 +261,7 @@ impl Member {
                 if object.uid != uid || object.version != version {
                     return Err(CallError::Outdated);
                 }
+                self.deleted.extend(object.stamp.map(|stamp| stamp.uid));
                 self.vanish(&key);
                 Ok(Reply::Deleted)
             }
