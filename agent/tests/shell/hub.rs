@@ -32,12 +32,15 @@ pub(crate) struct Hub {
     _stop: Arc<DropGuard>,
 }
 
+/// To one agent.
+type Way = mpsc::Sender<Result<AttachResponse, tonic::Status>>;
+
 #[derive(Default)]
 struct Heard {
     ups: Mutex<Vec<(String, Up)>>,
     changed: watch::Sender<()>,
     /// The ways to the agents, by instance; the newest session of each.
-    downs: Mutex<Vec<(String, mpsc::Sender<Result<AttachResponse, tonic::Status>>)>>,
+    downs: Mutex<Vec<(String, Way)>>,
 }
 
 struct Door(Arc<Heard>);
