@@ -50,7 +50,7 @@ fn run_and_kill(folder: &Path, after: u64) -> u64 {
         }
         seen
     };
-    while let Some(line) = lines.next() {
+    for line in lines.by_ref() {
         if take(line) == after {
             break;
         }

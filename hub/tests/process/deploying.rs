@@ -148,8 +148,9 @@ pub(crate) async fn wait_for_clusters(federation: &Federation, count: u32) {
     let mut client = FederationServiceClient::new(federation.operator().await);
     let ready = async {
         loop {
-            let answer = client.get_federation(v1::GetFederationRequest {}).await.unwrap().into_inner();
-            if answer.federation.unwrap().clusters_ready == count {
+            let answer =
+                client.get_federation(v1::GetFederationRequest {}).await.expect("an answer").into_inner();
+            if answer.federation.expect("a federation").clusters_ready == count {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -166,7 +167,7 @@ pub(crate) async fn events(federation: &Federation) -> Vec<String> {
     loop {
         // Small pages, so that they have to be joined.
         let request = v1::ListEventsRequest { page_size: 2, page_token, ..Default::default() };
-        let page = client.list_events(request).await.unwrap().into_inner();
+        let page = client.list_events(request).await.expect("a page").into_inner();
         reasons.extend(page.items.into_iter().map(|event| event.reason));
         page_token = page.next_page_token;
         if page_token.is_empty() {

@@ -163,5 +163,6 @@ async fn is_refused(agent: &mut Agent, says: &str) {
 }
 
 async fn lives(federation: &Federation) {
-    assert_eq!(federation.workload("nothing").await.unwrap_err().code(), Code::NotFound);
+    let status = federation.workload("nothing").await.expect_err("there is none");
+    assert_eq!(status.code(), Code::NotFound);
 }

@@ -175,7 +175,8 @@ fn a_hub_ends_with_whoever_started_it() {
 
 async fn whole(federation: &Federation) -> v1::Federation {
     let mut client = FederationServiceClient::new(federation.operator().await);
-    client.get_federation(v1::GetFederationRequest {}).await.unwrap().into_inner().federation.unwrap()
+    let answer = client.get_federation(v1::GetFederationRequest {}).await.expect("an answer");
+    answer.into_inner().federation.expect("a federation")
 }
 
 fn failed_saying(output: &Output, words: &str) -> bool {
