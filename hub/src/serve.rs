@@ -33,6 +33,9 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     if args.exit_with_stdin {
         shutdown::exit_with_stdin(&stop);
     }
+    if let Some(path) = &args.ready_file {
+        forget(path)?;
+    }
     let tls = open_tls(&settings.tls)?;
     let (listener, address) = bind(&settings.listen).await?;
     let core = settings.federation.core();
@@ -110,6 +113,16 @@ async fn routes(
     routes.add_service(reflection().build_v1().context("the protocol's description is broken")?);
     routes.add_service(reflection().build_v1alpha().context("the protocol's description is broken")?);
     Ok((reporter, routes.routes()))
+}
+
+/// The file of an earlier run would tell of a hub that is not there yet.
+fn forget(path: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("--ready-file {} cannot be removed", path.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Says where the hub listens, for whoever started it: the port may have been 0.

@@ -99,8 +99,15 @@ impl Rooms {
         let Some(capacity) = &cluster.capacity else { return };
         let mut room = ClusterRoom::new(capacity.classes.iter().cloned());
         for (uid, replicas) in &cluster.on_the_way {
-            if let Some(workload) = hub.workloads.get(uid) {
-                room.take(workload.shape(), *replicas);
+            let Some(workload) = hub.workloads.get(uid) else {
+                continue;
+            };
+            let taken = room.take(workload.shape(), *replicas);
+            let stuck = workload.seats.get(name).map_or(0, SeatState::unschedulable);
+            // Replicas of several sizes may need all that is left to find their places, unless it is known that they
+            // find none.
+            if taken < replicas.saturating_sub(stuck) {
+                room = ClusterRoom::default();
             }
         }
         self.ledger.set(name.clone(), room);

@@ -117,12 +117,13 @@ impl Hub {
         let time = now.time.max(self.now.time);
         let gap = time.since(self.now.time);
         self.now = Now { time, wall: now.wall };
+        self.count_anew();
         if gap > self.config.heartbeat {
             self.restart_windows();
         }
     }
 
-    /// Writes what was touched, then sends targets, then says the rest.
+    /// Writes what was touched, then says what there was to say, then sends targets: a welcome comes before them.
     pub(crate) fn finish(&mut self, mut spoken: Vec<Effect>, effects: &mut Vec<Effect>) {
         self.send_targets(&mut spoken);
         for key in std::mem::take(&mut self.touched.keys) {

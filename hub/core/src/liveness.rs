@@ -185,6 +185,10 @@ impl Hub {
         };
         let first = cluster.health.lost_through.is_none();
         cluster.health.lost_through = Some(window);
+        if cluster.health.state == ClusterState::Unknown {
+            // It counted as connected until now (S6).
+            cluster.health.ready_until = Some(self.now.time);
+        }
         let seats: Vec<Uid> = cluster.seats.iter().copied().collect();
         let silent = self.now.time.since(cluster.health.heard);
         let (mut workloads, mut replicas) = (0_u64, 0_u64);

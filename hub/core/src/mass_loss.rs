@@ -1,7 +1,7 @@
 //! Mass loss: when many clusters vanish at once, the fault is likelier between them and the hub than in all of them.
 //! Then losses are taken slowly, or not at all (S6).
 
-use godwit_common::{ClusterName, Time};
+use godwit_common::{ClusterName, Time, Uid};
 
 use crate::contract::{ClusterState, Freeze, FreezeCause, Key, Severity, Subject};
 use crate::hub::{Hub, Timer};
@@ -17,6 +17,8 @@ pub(crate) struct MassLoss {
     alarmed: bool,
     /// Since when the share has been below the freezing one, while frozen.
     calm_since: Option<Time>,
+    /// The share as of this step: when many are lost together, the fleet is counted once.
+    share: Option<Share>,
 }
 
 /// How many clusters are gone, out of how many that count.
@@ -41,7 +43,7 @@ impl Hub {
         let Some(cluster) = self.clusters.get(name) else {
             return false;
         };
-        // Nothing is placed there any more, or its loss was confirmed: there is no move to hold back.
+        // Decided before: its loss was confirmed, or a shorter window has run out already.
         if cluster.health.confirmed || cluster.health.lost_through.is_some() {
             return true;
         }
@@ -54,27 +56,31 @@ impl Hub {
             );
             self.mass_loss.calm_since = None;
             self.freeze(FreezeCause::MassLoss, message);
-            self.wake_at(self.now.time + self.config.heartbeat, Timer::MassLoss);
+            self.watch_freeze();
             return false;
         }
         if !self.slows(share) {
             self.mass_loss.alarmed = false;
             return true;
         }
-        self.one_at_a_time(name, share)
+        self.raise_alarm(share);
+        // Where nothing is placed there is no move to hold back.
+        !self.places_something(name) || self.is_next(name)
     }
 
-    /// From a certain share on, one domain after the other. Without a label for it, every cluster is its own domain.
-    fn one_at_a_time(&mut self, name: &ClusterName, share: Share) -> bool {
-        let now = self.now.time;
-        if !self.mass_loss.alarmed {
-            self.mass_loss.alarmed = true;
+    fn raise_alarm(&mut self, share: Share) {
+        if !std::mem::replace(&mut self.mass_loss.alarmed, true) {
             let message = format!(
                 "{} of {} clusters vanished: their replicas are moved one cluster at a time",
                 share.vanished, share.counted
             );
             self.note(Severity::Warning, "S6", "MassLoss", "", message);
         }
+    }
+
+    /// One cluster after the other: is it this one's turn?
+    fn is_next(&mut self, name: &ClusterName) -> bool {
+        let now = self.now.time;
         if let Some((current, until)) = self.mass_loss.slow.clone()
             && current != *name
             && until > now
@@ -84,6 +90,14 @@ impl Hub {
         }
         self.mass_loss.slow = Some((name.clone(), now + self.config.start_window));
         true
+    }
+
+    fn places_something(&self, name: &ClusterName) -> bool {
+        let placed = |uid: &Uid| {
+            let seat = self.workloads.get(uid).and_then(|workload| workload.seats.get(name));
+            seat.is_some_and(|seat| seat.seat.placed > 0)
+        };
+        self.clusters.get(name).is_some_and(|cluster| cluster.seats.iter().any(placed))
     }
 
     /// A migration is done: if losses are taken slowly, the next may come.
@@ -126,11 +140,21 @@ impl Hub {
         self.federation.freeze.as_ref().is_some_and(|freeze| freeze.cause == FreezeCause::NewerHistory)
     }
 
+    /// Looks at a freeze again in a heartbeat, if it is one that may end by itself.
+    pub(crate) fn watch_freeze(&mut self) {
+        if self.frozen_by_mass_loss() {
+            self.wake_at(self.now.time + self.config.heartbeat, Timer::MassLoss);
+        }
+    }
+
+    fn frozen_by_mass_loss(&self) -> bool {
+        self.federation.freeze.as_ref().is_some_and(|freeze| freeze.cause == FreezeCause::MassLoss)
+    }
+
     /// While frozen by mass loss: has the share been down for a full window?
     pub(crate) fn look_at_freeze(&mut self) {
         let now = self.now.time;
-        let cause = self.federation.freeze.as_ref().map(|freeze| freeze.cause);
-        if cause != Some(FreezeCause::MassLoss) {
+        if !self.frozen_by_mass_loss() {
             return;
         }
         let share = self.vanished();
@@ -143,11 +167,11 @@ impl Hub {
         if since.is_some_and(|since| now.since(since) >= self.config.mass_loss_window) {
             self.thaw("the clusters have come back");
         } else {
-            self.wake_at(now + self.config.heartbeat, Timer::MassLoss);
+            self.watch_freeze();
         }
     }
 
-    /// An operator confirms the losses: they are decided, one window at a time is waited no longer.
+    /// An operator confirms the losses: as their windows end they are decided, and nobody asks again how many there are.
     pub(crate) fn confirm_freeze(&mut self) {
         for name in self.away() {
             if let Some(cluster) = self.clusters.get_mut(&name) {
@@ -181,9 +205,21 @@ impl Hub {
         self.clusters.values().filter(away).map(|cluster| cluster.record.name.clone()).collect()
     }
 
-    /// The share of clusters that vanished within the window, out of those that were connected in it, or are awaited
-    /// since the hub started. Confirmed losses are out of the question.
-    fn vanished(&self) -> Share {
+    /// The share of clusters that have vanished, out of those that were connected within the window, or are awaited
+    /// since the hub started. Whoever is not given up yet counts however long ago it went, so that a freeze does not end
+    /// by lasting. Confirmed losses are out of the question.
+    fn vanished(&mut self) -> Share {
+        let share = self.mass_loss.share.unwrap_or_else(|| self.count_vanished());
+        self.mass_loss.share = Some(share);
+        share
+    }
+
+    /// The clock has moved on: what was counted may be another number now.
+    pub(crate) fn count_anew(&mut self) {
+        self.mass_loss.share = None;
+    }
+
+    fn count_vanished(&self) -> Share {
         let now = self.now.time;
         let mut share = Share { vanished: 0, counted: 0 };
         for cluster in self.clusters.values() {
@@ -218,7 +254,7 @@ impl Hub {
     }
 
     fn freezes(&self, share: Share) -> bool {
-        let all_gone = share.vanished == share.counted;
+        let all_gone = share.counted > 0 && share.vanished == share.counted;
         let small = share.counted < self.config.mass_loss_small_fleet;
         all_gone || (!small && share.percent_at_least(self.config.mass_loss_freeze_percent))
     }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use godwit_common::{ClusterName, Uid};
 
-use crate::contract::{Key, Migration, MigrationCause, MigrationId, MigrationState, Move, Severity, Subject};
+use crate::contract::{
+    Cause, Key, Migration, MigrationCause, MigrationId, MigrationState, Move, Severity, Subject,
+};
 use crate::hub::Hub;
 
 /// A migration and who it still waits for.
@@ -48,6 +50,20 @@ impl Hub {
         self.migration_changed(id);
         self.forget_old_migrations();
         id
+    }
+
+    /// Whether an operator's command is behind this, and not the state of some cluster (S6).
+    pub(crate) fn is_commanded(&self, cause: Cause) -> bool {
+        let id = match cause {
+            Cause::Command(_) => return true,
+            Cause::Migration(id) => id,
+        };
+        self.migrations.get(&id).is_some_and(|entry| match entry.migration.cause {
+            MigrationCause::PolicyChanged(_) | MigrationCause::ClusterDeleted(_) => true,
+            MigrationCause::ClusterLost(_)
+            | MigrationCause::RoomAppeared(_)
+            | MigrationCause::Rebalance(_) => false,
+        })
     }
 
     /// Which of the migrations that wait for a workload need not wait any longer: it is ready where they placed it.

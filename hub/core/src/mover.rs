@@ -173,7 +173,7 @@ impl Hub {
     fn may_move(&self, seat: &SeatState) -> bool {
         match self.federation.freeze.as_ref().map(|freeze| freeze.cause) {
             None => true,
-            Some(FreezeCause::MassLoss) => matches!(seat.seat.cause, Some(Cause::Command(_))),
+            Some(FreezeCause::MassLoss) => seat.seat.cause.is_some_and(|cause| self.is_commanded(cause)),
             Some(FreezeCause::NewerHistory) => false,
         }
     }

@@ -212,7 +212,9 @@ impl Hub {
                 }
             }
         }
-        for (id, entry) in &self.migrations {
+        for (id, entry) in &mut self.migrations {
+            // Whoever was deleted while it moved is waited for no longer.
+            entry.unsettled.retain(|uid, _| self.workloads.contains_key(uid));
             for uid in entry.unsettled.keys() {
                 if let Some(workload) = self.workloads.get_mut(uid) {
                     workload.migrations.insert(*id);
@@ -243,6 +245,7 @@ impl Hub {
             self.enter(&name, ClusterState::Unknown, "not seen since the hub started");
             self.wake_at(self.now.time + self.config.startup_grace, Timer::Silence(name));
         }
+        self.watch_freeze();
         let message = format!(
             "epoch {}: {} clusters, {} workloads; each cluster has {} s to connect",
             self.federation.epoch,

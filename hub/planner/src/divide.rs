@@ -103,7 +103,7 @@ impl Division<'_> {
             edge.includes(&seat, self.candidates)
         };
         let would_get_more = match weight {
-            0 => count == 0 && floor == 0,
+            0 => self.pending > 0 || (count == 0 && floor == 0),
             _ => self.pending > 0 || self.edge.is_some_and(|edge| reaches(edge, count)),
         };
         let short_of_minimum = count == cap && candidate.rule.is_none_or(|rule| floor < rule.min());

@@ -133,3 +133,6 @@ fn run(
     let _guard = stopping.drop_guard();
     runtime.block_on(driver.turn_until_stopped())
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,10 +100,15 @@ impl Agent {
     /// Hears and obeys until the rows are as wanted.
     pub(crate) async fn run_until(&mut self, wanted: impl Fn(&Self) -> bool) {
         while !wanted(self) {
-            match self.hear().await {
-                Some(Down::Targets(targets)) => self.obey(&targets).await,
-                other => panic!("not targets but {other:?}"),
-            }
+            self.run_once().await;
+        }
+    }
+
+    /// Hears and obeys one message.
+    pub(crate) async fn run_once(&mut self) {
+        match self.hear().await {
+            Some(Down::Targets(targets)) => self.obey(&targets).await,
+            other => panic!("not targets but {other:?}"),
         }
     }
 

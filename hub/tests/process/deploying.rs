@@ -50,6 +50,9 @@ async fn an_application_is_divided_and_runs() {
         seen.placements.iter().map(|placement| (placement.target, placement.observed, placement.live));
     assert!(targets.clone().eq([(10, 10, true), (20, 20, true)]), "{:?}", targets.next());
     assert!(events(&federation).await.contains(&"Deployed".to_owned()));
+    let whole = crate::lifecycle::whole(&federation).await;
+    let sums = (whole.clusters, whole.workloads, whole.replicas, whole.ready, whole.pending);
+    assert_eq!(sums, (2, 1, 30, 30, 0));
 
     let plan = v1::GetPlanRequest { name: "web".to_owned(), ..Default::default() };
     let plan = PlanServiceClient::new(federation.operator().await).get_plan(plan).await.unwrap().into_inner();

@@ -29,6 +29,7 @@ pub(crate) const WEB: &str = "
 pub(crate) struct Federation {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) certificates: Development,
+    settings: Vec<(String, String)>,
     hub: Option<Child>,
     address: Option<SocketAddr>,
 }
@@ -41,13 +42,22 @@ impl Federation {
         federation
     }
 
+    /// The same, with settings by their environment's names, less the prefix.
+    pub(crate) fn start_with(clusters: &[&str], settings: &[(&str, &str)]) -> Self {
+        let mut federation = Self::stopped(clusters);
+        let own = |(name, value): &(&str, &str)| (format!("GODWIT_HUB_{name}"), (*value).to_owned());
+        federation.settings = settings.iter().map(own).collect();
+        federation.start_hub();
+        federation
+    }
+
     /// The same, before its hub is started.
     pub(crate) fn stopped(clusters: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let names: Vec<ClusterName> = clusters.iter().map(|name| name.parse().expect("valid")).collect();
         let certificates =
             mint_development(folder.path(), &names, &["127.0.0.1".to_owned()]).expect("certificates");
-        Self { folder, certificates, hub: None, address: None }
+        Self { folder, certificates, settings: Vec::new(), hub: None, address: None }
     }
 
     /// The command line of the hub.
@@ -60,6 +70,7 @@ impl Federation {
         command.env("GODWIT_HUB_TLS__CERTIFICATE", certificate).env("GODWIT_HUB_TLS__KEY", key);
         command.env("GODWIT_HUB_FEDERATION__HEARTBEAT", "500ms");
         command.env("GODWIT_HUB_FEDERATION__STARTUP_GRACE", "2s");
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command
     }

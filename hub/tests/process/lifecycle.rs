@@ -173,7 +173,7 @@ fn a_hub_ends_with_whoever_started_it() {
     assert!(hub.wait().unwrap().success());
 }
 
-async fn whole(federation: &Federation) -> v1::Federation {
+pub(crate) async fn whole(federation: &Federation) -> v1::Federation {
     let mut client = FederationServiceClient::new(federation.operator().await);
     let answer = client.get_federation(v1::GetFederationRequest {}).await.expect("an answer");
     answer.into_inner().federation.expect("a federation")

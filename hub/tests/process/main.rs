@@ -6,4 +6,6 @@ mod deploying;
 mod federation;
 mod input;
 mod lifecycle;
+mod limits;
+mod migrating;
 mod watching;

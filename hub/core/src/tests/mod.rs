@@ -4,3 +4,4 @@ mod deploys;
 mod fixture;
 mod history;
 mod losses;
+mod mass_loss;
