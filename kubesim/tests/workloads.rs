@@ -1,0 +1,302 @@
+//! What runs: controllers, scheduler, kubelets, failing nodes, injected faults.
+
+mod common;
+
+use common::{deployment, eventually, quick, start, workload};
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
+use kube::api::{Api, DeleteParams, EvictParams, ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+fn json_of(object: &impl serde::Serialize) -> Value {
+    serde_json::to_value(object).expect("JSON")
+}
+
+fn image(pod: &Pod) -> Value {
+    json_of(pod)["spec"]["containers"][0]["image"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_rolls_out_scales_and_rolls_back() {
+    let cluster = start(quick()).await;
+    let api = cluster.deployments();
+    cluster.create(&api, deployment("web", 10, "nginx:1")).await;
+    cluster.wait_for_pods("app=web", 10).await;
+    let done = |image: &'static str, replicas: i64| {
+        let (api, cluster) = (&api, &cluster);
+        eventually(image, move || async move {
+            let found = api.get("web").await.expect("a deployment");
+            let status = &found.data["status"];
+            let all = ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"];
+            let observed = status["observedGeneration"] == json!(found.metadata.generation);
+            let complete = observed && all.iter().all(|field| status[*field] == replicas);
+            let pods = cluster.ready_pods("app=web").await;
+            let right = pods.len() as i64 == replicas && pods.iter().all(|pod| self::image(pod) == image);
+            (complete && right && status.get("unavailableReplicas").is_none()).then_some(())
+        })
+    };
+    done("nginx:1", 10).await;
+    let to = |image: &str| {
+        Patch::Strategic(
+            json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": image}]}}}}),
+        )
+    };
+    api.patch("web", &PatchParams::default(), &to("nginx:2")).await.expect("patched");
+    done("nginx:2", 10).await;
+    let scale = Patch::Merge(json!({"spec": {"replicas": 4}}));
+    let scaled = api.patch_scale("web", &PatchParams::default(), &scale).await.expect("scaled");
+    assert_eq!(scaled.spec.and_then(|spec| spec.replicas), Some(4));
+    done("nginx:2", 4).await;
+    api.patch("web", &PatchParams::default(), &to("nginx:1")).await.expect("patched");
+    done("nginx:1", 4).await;
+    let sets = cluster.api("apps", "v1", "ReplicaSet", "replicasets");
+    let sets = sets.list(&ListParams::default().labels("app=web")).await.expect("a list");
+    assert_eq!(sets.items.len(), 2, "the way back uses the old replica set");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollout_that_cannot_become_ready_keeps_what_works() {
+    let cluster = start(quick()).await;
+    let api = cluster.deployments();
+    cluster.create(&api, deployment("web", 4, "nginx")).await;
+    cluster.wait_for_pods("app=web", 4).await;
+    let to = Patch::Strategic(
+        json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "registry.io/badimage:1"}]}}}}),
+    );
+    api.patch("web", &PatchParams::default(), &to).await.expect("patched");
+    eventually("a pull that failed", || async {
+        let pods = cluster.pods().list(&ListParams::default()).await.expect("a list");
+        pods.items
+            .iter()
+            .map(json_of)
+            .any(|pod| {
+                pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == "ImagePullBackOff"
+            })
+            .then_some(())
+    })
+    .await;
+    let found = api.get("web").await.expect("a deployment");
+    // A quarter of four may be missing.
+    assert_eq!(found.data["status"]["availableReplicas"], 3);
+    assert_eq!(cluster.ready_pods("app=web").await.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_decide_how_containers_behave() {
+    let cluster = start(quick()).await;
+    let api = cluster.deployments();
+    cluster.create(&api, deployment("crash", 1, "crashloop")).await;
+    cluster.create(&api, deployment("never", 1, "x/never-ready:2")).await;
+    eventually("a crash loop", || async {
+        let pods = cluster.pods().list(&ListParams::default().labels("app=crash")).await.expect("a list");
+        let status = json_of(pods.items.first()?)["status"]["containerStatuses"][0].clone();
+        let restarts = status["restartCount"].as_i64().unwrap_or(0);
+        (restarts > 0 && status["state"]["waiting"]["reason"] == "CrashLoopBackOff").then_some(())
+    })
+    .await;
+    let pods = cluster.pods().list(&ListParams::default().labels("app=never")).await.expect("a list");
+    assert_eq!(json_of(&pods.items[0])["status"]["phase"], "Running");
+    assert!(!common::is_ready(&pods.items[0]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_without_room_wait_until_there_is_some() {
+    let cluster = start(kubesim::Config { node_cpu: "1".into(), ..quick() }).await;
+    let api = cluster.deployments();
+    // Three nodes with ten tenths each.
+    cluster.create(&api, deployment("big", 35, "nginx")).await;
+    eventually("five pods wait", || async {
+        let pods = cluster.pods().list(&ListParams::default()).await.expect("a list");
+        let waiting = pods.items.iter().map(json_of).filter(|pod| {
+            let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            conditions.iter().any(|one| {
+                one["type"] == "PodScheduled"
+                    && one["reason"] == "Unschedulable"
+                    && one["message"] == "0/3 nodes are available: 3 Insufficient cpu."
+            })
+        });
+        (waiting.count() == 5 && cluster.ready_pods("app=big").await.len() == 30).then_some(())
+    })
+    .await;
+    let less = Patch::Merge(json!({"spec": {"replicas": 20}}));
+    api.patch("big", &PatchParams::default(), &less).await.expect("patched");
+    cluster.wait_for_pods("app=big", 20).await;
+    cluster.create(&api, deployment("more", 10, "nginx")).await;
+    cluster.wait_for_pods("app=more", 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_node_loses_its_pods_and_comes_back() {
+    let cluster = start(quick()).await;
+    cluster.create(&cluster.deployments(), deployment("web", 6, "nginx")).await;
+    cluster.wait_for_pods("app=web", 6).await;
+    let nodes: Api<Node> = Api::all(cluster.client.clone());
+    let fail =
+        |value: Value| Patch::Merge(json!({"metadata": {"annotations": {"kubesim.godwit.dev/fail": value}}}));
+    let (name, params) = ("kubesim-node-1", PatchParams::default());
+    nodes.patch(name, &params, &fail(json!("true"))).await.expect("patched");
+    let on_node = ListParams::default().fields("spec.nodeName=kubesim-node-1");
+    eventually("others take over", || async {
+        let stuck = cluster.pods().list(&on_node).await.expect("a list");
+        let told = stuck.items.iter().all(|pod| pod.metadata.deletion_timestamp.is_some());
+        let ready = cluster.ready_pods("app=web").await;
+        (stuck.items.len() == 2 && told && ready.len() == 6).then_some(())
+    })
+    .await;
+    let node = json_of(&nodes.get(name).await.expect("a node"));
+    let ready = node["status"]["conditions"]
+        .as_array()
+        .expect("conditions")
+        .iter()
+        .find(|one| one["type"] == "Ready");
+    assert_eq!(ready.expect("a condition")["status"], "Unknown");
+    nodes.patch(name, &params, &fail(Value::Null)).await.expect("patched");
+    // Only a kubelet that is back can say that the old pods ended.
+    eventually("the old pods end", || async {
+        cluster.pods().list(&on_node).await.expect("a list").items.is_empty().then_some(())
+    })
+    .await;
+    cluster.wait_for_pods("app=web", 6).await;
+    nodes.delete("kubesim-node-2", &DeleteParams::default()).await.expect("deleted");
+    cluster.wait_for_pods("app=web", 6).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stateful_set_keeps_its_names_order_and_claims() {
+    let cluster = start(quick()).await;
+    let api = cluster.api("apps", "v1", "StatefulSet", "statefulsets");
+    let mut store = workload("StatefulSet", "db", 3, "db:1");
+    store["spec"]["serviceName"] = json!("db");
+    store["spec"]["volumeClaimTemplates"] = json!([{
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }]);
+    cluster.create(&api, store).await;
+    let pods = cluster.wait_for_pods("app=db", 3).await;
+    let mut created: Vec<(String, String)> = pods
+        .iter()
+        .map(|pod| {
+            (
+                pod.metadata.name.clone().expect("a name"),
+                pod.metadata.resource_version.clone().expect("a version"),
+            )
+        })
+        .collect();
+    created.sort();
+    assert_eq!(created.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["db-0", "db-1", "db-2"]);
+    let claims: Api<PersistentVolumeClaim> = Api::default_namespaced(cluster.client.clone());
+    let claim = claims.get("data-db-2").await.expect("a claim");
+    assert_eq!(claim.status.and_then(|status| status.phase).as_deref(), Some("Bound"));
+    let update = json!({"spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "main", "image": "db:2"}]}}}});
+    api.patch("db", &PatchParams::default(), &Patch::Strategic(update)).await.expect("patched");
+    eventually("updated and smaller", || async {
+        let pods = cluster.ready_pods("app=db").await;
+        let status = api.get("db").await.expect("a set").data["status"].clone();
+        let settled = status["updatedReplicas"] == 2 && status["currentRevision"] == status["updateRevision"];
+        (pods.len() == 2 && settled && pods.iter().all(|pod| image(pod) == "db:2")).then_some(())
+    })
+    .await;
+    assert!(claims.get("data-db-2").await.is_ok(), "claims outlive their pods");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn daemons_run_on_every_node_and_jobs_end() {
+    let cluster = start(quick()).await;
+    let daemons = cluster.api("apps", "v1", "DaemonSet", "daemonsets");
+    let mut daemon = workload("DaemonSet", "agent", 0, "agent:1");
+    daemon["spec"].as_object_mut().expect("a spec").remove("replicas");
+    cluster.create(&daemons, daemon).await;
+    let pods = cluster.wait_for_pods("app=agent", 3).await;
+    let mut on: Vec<Value> = pods.iter().map(|pod| json_of(pod)["spec"]["nodeName"].clone()).collect();
+    on.sort_by_key(ToString::to_string);
+    on.dedup();
+    assert_eq!(on.len(), 3);
+    let jobs = cluster.api("batch", "v1", "Job", "jobs");
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "count"}, "spec": {
+        "completions": 3, "parallelism": 2,
+        "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "busybox"}]}},
+    }});
+    cluster.create(&jobs, job).await;
+    eventually("the job is complete", || async {
+        let status = jobs.get("count").await.expect("a job").data["status"].clone();
+        (status["succeeded"] == 3 && status["completionTime"].is_string()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn budgets_hold_evictions_back() {
+    let cluster = start(quick()).await;
+    cluster.create(&cluster.deployments(), deployment("web", 2, "nginx")).await;
+    let pods = cluster.wait_for_pods("app=web", 2).await;
+    let budgets = cluster.api("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets");
+    let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"},
+        "spec": {"minAvailable": 2, "selector": {"matchLabels": {"app": "web"}}}});
+    cluster.create(&budgets, budget).await;
+    eventually("the budget is counted", || async {
+        (budgets.get("web").await.expect("a budget").data["status"]["currentHealthy"] == 2).then_some(())
+    })
+    .await;
+    let name = pods[0].metadata.name.clone().expect("a name");
+    let refused =
+        cluster.pods().evict(&name, &EvictParams::default()).await.expect_err("no disruption is allowed");
+    assert!(matches!(&refused, kube::Error::Api(status) if status.code == 429), "{refused}");
+    budgets.delete("web", &DeleteParams::default()).await.expect("deleted");
+    cluster.pods().evict(&name, &EvictParams::default()).await.expect("evicted");
+    eventually("another pod", || async {
+        cluster.pods().get_opt(&name).await.expect("an answer").is_none().then_some(())
+    })
+    .await;
+    cluster.wait_for_pods("app=web", 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_know_their_ready_pods() {
+    let cluster = start(quick()).await;
+    let services = cluster.api("", "v1", "Service", "services");
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}});
+    cluster.create(&services, service).await;
+    cluster.create(&cluster.deployments(), deployment("web", 3, "nginx")).await;
+    let endpoints = cluster.api("", "v1", "Endpoints", "endpoints");
+    eventually("three addresses", || async {
+        let found = endpoints.get_opt("web").await.expect("an answer")?;
+        let addresses = found.data["subsets"][0]["addresses"].as_array().map_or(0, Vec::len);
+        (addresses == 3).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_strike_where_they_are_told_to() {
+    let cluster = start(quick()).await;
+    let post = |path: &str, body: Value| {
+        let request =
+            http::Request::post(path.to_owned()).body(body.to_string().into_bytes()).expect("a request");
+        cluster.client.request::<Value>(request)
+    };
+    let set = post("/kubesim/faults", json!({"errors": 1.0, "paths": "/apis/apps"})).await.expect("set");
+    assert_eq!(set["errors"], 1.0);
+    let failed = cluster.deployments().list(&ListParams::default()).await.expect_err("it fails");
+    assert!(matches!(&failed, kube::Error::Api(status) if status.code == 500), "{failed}");
+    cluster.pods().list(&ListParams::default()).await.expect("pods are spared");
+    let wrong = post("/kubesim/faults", json!({"errors": 2})).await.expect_err("more than all");
+    assert!(wrong.to_string().contains("errors"), "{wrong}");
+    let clear = http::Request::delete("/kubesim/faults").body(Vec::new()).expect("a request");
+    cluster.client.request::<Value>(clear).await.expect("cleared");
+    cluster.deployments().list(&ListParams::default()).await.expect("it works");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_pods_are_no_matter() {
+    let cluster =
+        start(kubesim::Config { nodes: 20, node_pods: 200, node_cpu: "64".into(), ..quick() }).await;
+    cluster.create(&cluster.deployments(), deployment("many", 2000, "nginx")).await;
+    eventually("two thousand ready pods", || async {
+        let found = cluster.deployments().get("many").await.expect("a deployment");
+        (found.data["status"]["readyReplicas"] == 2000).then_some(())
+    })
+    .await;
+    let nodes = cluster.ready_pods("app=many").await;
+    let first = nodes.iter().filter(|pod| json_of(pod)["spec"]["nodeName"] == "kubesim-node-1").count();
+    assert_eq!(first, 100, "the load is even");
+}
