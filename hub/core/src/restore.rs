@@ -246,7 +246,6 @@ impl Hub {
             self.wake_at(self.now.time + self.config.startup_grace, Timer::Silence(name));
         }
         self.watch_freeze();
-        self.watch_freeze();
         let message = format!(
             "epoch {}: {} clusters, {} workloads; each cluster has {} s to connect",
             self.federation.epoch,
