@@ -56,8 +56,8 @@ async fn kill_and_restart_changes_no_target() {
     run_a_hundred(&federation).await;
     let (before, epoch) = (objects(&federation).await, federation.admin.federation().await.unwrap().epoch);
 
-    federation.hub.kill();
-    federation.hub.restart().await;
+    federation.kill_hub().await;
+    federation.restart_hub().await;
     all_are_back(&federation).await;
     let after = federation.admin.federation().await.unwrap();
     assert!(after.epoch > epoch, "epoch {epoch} became {}", after.epoch);
@@ -74,9 +74,13 @@ async fn a_graceful_stop_and_restart_moves_nothing() {
     run_a_hundred(&federation).await;
     let before = objects(&federation).await;
 
-    let status = federation.hub.stop().await;
+    let status = federation.stop_hub().await;
     assert!(status.success(), "{status}");
-    federation.hub.restart().await;
+    for name in NAMES {
+        let log = federation.cluster(name).agent(0).output();
+        assert!(log.contains("goodbye"), "{name} was not told: {log}");
+    }
+    federation.restart_hub().await;
     all_are_back(&federation).await;
     assert_nothing_moved(&federation, &before).await;
 }
@@ -93,8 +97,8 @@ async fn the_same_request_gets_the_same_answer_across_a_restart() {
     federation.admin.scale("web", 20).await.unwrap();
     assert_eq!(federation.admin.deploy(request.clone()).await.unwrap(), first);
 
-    federation.hub.kill();
-    federation.hub.restart().await;
+    federation.kill_hub().await;
+    federation.restart_hub().await;
     assert_eq!(federation.admin.deploy(request.clone()).await.unwrap(), first);
     assert_eq!(federation.admin.workload("web").await.unwrap().replicas, 20);
 

@@ -3,7 +3,10 @@
 mod agent_loss;
 mod cluster_loss;
 mod deletion;
+mod frozen;
 mod harness;
 mod hub_restart;
+mod identity;
 mod leadership;
+mod store_damage;
 mod weights;

@@ -18,7 +18,7 @@ use tonic::{Response, Status};
 
 use super::wait::within;
 
-/// A client with one certificate. It dials when it must, so it outlives restarts of the hub.
+/// A client with one certificate, and one connection at a time.
 pub(crate) struct Admin {
     endpoint: Endpoint,
     files: TlsFiles,
@@ -46,6 +46,11 @@ impl Admin {
         let tls = ClientTls::client(self.files.clone()).unwrap();
         let dialled = within("a connection", dial(&self.endpoint, &tls, DialTimeouts::default())).await;
         dialled.map_err(|error| Status::unavailable(error.to_string()))
+    }
+
+    /// Dials anew with the next call.
+    pub(crate) async fn hang_up(&self) {
+        self.connection.lock().await.take();
     }
 
     async fn call<T>(

@@ -103,6 +103,11 @@ impl Cluster {
         assert!(old.is_none(), "{name} runs already");
     }
 
+    /// The certificate of agents that are started from now on.
+    pub(crate) fn show_certificate(&mut self, tls: TlsFiles) {
+        self.tls = tls;
+    }
+
     /// `kill -9` of one agent; the cluster itself lives on.
     pub(crate) fn kill_agent(&mut self, number: usize) {
         self.agents[number].take().expect("the agent runs").kill();

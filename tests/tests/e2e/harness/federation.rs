@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::ExitStatus;
 
 use godwit_certs::{Development, TlsFiles, mint_development};
 use godwit_common::ClusterName;
@@ -32,7 +33,7 @@ pub(crate) struct Builder {
 pub(crate) struct Federation {
     pub(crate) admin: Admin,
     clusters: BTreeMap<String, Cluster>,
-    pub(crate) hub: Hub,
+    hub: Hub,
     pub(crate) certificates: Development,
     dir: TempDir,
 }
@@ -94,6 +95,28 @@ impl Federation {
         let tls = &self.certificates.agents[&name];
         let cluster = Cluster::start(spec, self.dir.path(), tls, self.hub.address()).await;
         self.clusters.insert(name.as_str().to_owned(), cluster);
+    }
+
+    /// `kill -9` of the hub.
+    pub(crate) async fn kill_hub(&mut self) {
+        self.hub.kill();
+        self.admin.hang_up().await;
+    }
+
+    /// Stops the hub the polite way.
+    pub(crate) async fn stop_hub(&mut self) -> ExitStatus {
+        let status = self.hub.stop().await;
+        self.admin.hang_up().await;
+        status
+    }
+
+    /// Starts the hub again, at the same address and with the same store.
+    pub(crate) async fn restart_hub(&mut self) {
+        self.hub.restart().await;
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
     }
 
     pub(crate) fn dir(&self) -> &Path {

@@ -48,20 +48,24 @@ impl Hub {
         &self.listen
     }
 
-    /// The folder of the store.
+    /// The file of the store.
     pub(crate) fn store(&self) -> PathBuf {
-        self.dir.join("store")
+        self.dir.join("store/hub.redb")
+    }
+
+    /// `HOST:PORT` of the port that this hub came to listen on, and the configuration that it was started with.
+    pub(crate) fn config(&self) -> &Path {
+        &self.config
     }
 
     /// Starts it again, at the same address and with the same store.
     pub(crate) async fn restart(&mut self) {
         let process = self.spawn();
-        let url = process.line_after(" ready ").await;
-        self.listen = url.trim_start_matches("https://").to_owned();
+        self.listen = process.line_after("godwit-hub ready ").await;
     }
 
     /// Starts it again without waiting for more than the process.
-    pub(crate) fn spawn(&mut self) -> &mut Process {
+    fn spawn(&mut self) -> &mut Process {
         assert!(self.process.is_none(), "the hub runs already");
         let settings = self.settings.iter().map(|(key, value)| format!("--set={key}={value}"));
         let args = [
@@ -83,10 +87,6 @@ impl Hub {
         let mut process = self.process.take().expect("the hub runs");
         process.signal(Signal::Terminate);
         process.ended().await
-    }
-
-    pub(crate) fn process(&mut self) -> &mut Process {
-        self.process.as_mut().expect("the hub runs")
     }
 }
 

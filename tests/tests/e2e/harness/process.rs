@@ -63,7 +63,7 @@ impl Process {
             if let Some(rest) = complete.lines().find_map(|line| line.split_once(mark)) {
                 return Ok(rest.1.trim().to_owned());
             }
-            match self.child.try_wait().unwrap() {
+            match self.try_ended() {
                 Some(status) => panic!("{} ended with {status} instead of printing {mark:?}", self.name),
                 None => Err(output.lines().last().unwrap_or("no output").to_owned()),
             }
@@ -94,14 +94,15 @@ impl Process {
         assert!(kill.unwrap().success(), "{} took no {name}", self.name);
     }
 
+    /// How it ended, if it has.
+    pub(crate) fn try_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// Waits until it has ended by itself.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let what = format!("{} to end", self.name);
-        wait_for(&what, async || {
-            let status = self.child.try_wait().unwrap();
-            status.ok_or_else(|| "it runs".to_owned())
-        })
-        .await
+        wait_for(&what, async || self.try_ended().ok_or_else(|| "it runs".to_owned())).await
     }
 }
 
