@@ -10,7 +10,7 @@ use godwit_common::Time;
 use godwit_common::rng::Rng;
 use godwit_rt::tls::ClientTls;
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
@@ -37,6 +37,7 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> anyhow::
         tls,
         sender,
         session: None,
+        parting: None,
         watches: BTreeMap::new(),
         exiting: false,
     };
@@ -55,6 +56,8 @@ struct Driver {
     tls: Arc<ClientTls>,
     sender: mpsc::Sender<Event>,
     session: Option<Session>,
+    /// The session that was hung up last, while it delivers what was said.
+    parting: Option<JoinHandle<()>>,
     watches: BTreeMap<WatchId, AbortHandle>,
     exiting: bool,
 }
@@ -109,7 +112,7 @@ impl Driver {
             Effect::Hangup { session } => {
                 let open = self.session.take_if(|open| open.id() == session);
                 if let Some(open) = open {
-                    tokio::spawn(open.part());
+                    self.parting = Some(tokio::spawn(open.part()));
                 }
             }
             Effect::Call { op, call } => {
@@ -135,8 +138,11 @@ impl Driver {
             Effect::Log(line) => log(&line),
             Effect::Exit => {
                 self.exiting = true;
-                if let Some(open) = self.session.take() {
-                    open.part().await;
+                // The goodbye must leave before the process does; the session bounds how long that takes.
+                if let Some(parting) = self.parting.take()
+                    && let Err(error) = parting.await
+                {
+                    tracing::debug!(%error, "the last session did not end well");
                 }
             }
         }

@@ -37,6 +37,8 @@ const HOLD: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Agent {
     config: Config,
+    /// The time of the last step.
+    now: Time,
     rng: Rng,
     ops: Ops,
     identity: Option<Identity>,
@@ -73,6 +75,7 @@ impl Agent {
     /// An agent that has just started and knows nothing.
     pub fn new(config: Config, rng: Rng) -> Self {
         Self {
+            now: Time::default(),
             rng,
             ops: Ops::default(),
             identity: None,
@@ -100,6 +103,7 @@ impl Agent {
         if self.exited {
             return;
         }
+        self.now = now;
         let mut rng = self.rng.clone();
         let mut ops = std::mem::take(&mut self.ops);
         let mut cx = Cx { now, rng: &mut rng, effects, ops: &mut ops };
@@ -109,36 +113,37 @@ impl Agent {
         self.ops = ops;
     }
 
-    /// When a [`Event::Tick`] is wanted next.
+    /// When a [`Event::Tick`] is wanted next: always after the last step, so that a clock that jumps from deadline to
+    /// deadline gets on.
     pub fn deadline(&self) -> Option<Time> {
         if self.exited {
             return None;
         }
-        let identity = (self.identity.is_none() && !self.identity_asked).then_some(self.identity_retry.at);
-        let (campaign, leads) =
-            (self.link.is_up() && self.stopping.is_none(), self.leadership.term().is_some());
-        let resign = self.link.down_since().filter(|_| leads).map(|since| since + self.config.resign_after);
+        let active = self.stopping.is_none();
+        let (campaign, keep) = (active && self.link.is_up(), self.may_keep_leading(self.now));
+        let identity =
+            (active && self.identity.is_none() && !self.identity_asked).then_some(self.identity_retry.at);
+        let grace_ends = self.link.down_since().map(|since| since + self.config.resign_after);
+        let resign = grace_ends.filter(|_| keep && self.leadership.term().is_some());
         let work = [self.writer.deadline(), self.remover.deadline()].into_iter().flatten().min();
-        let work = work.filter(|_| self.term().is_some() && self.hold == Hold::Open);
         let hold = match self.hold {
+            Hold::Open => work,
+            Hold::Inventory => None,
             Hold::Answer(until) => Some(until),
-            Hold::Open | Hold::Inventory => None,
         };
-        let report = self.may_report().then(|| self.reporter.deadline(&self.rows)).flatten();
         let knows_itself = self.identity.is_some() && self.keeper.is_known();
-        let link = self.link.deadline().filter(|_| knows_itself || self.link.is_up());
         let all = [
             identity,
-            link,
-            self.leadership.deadline(campaign, self.stopping.is_none()),
+            self.link.deadline().filter(|_| knows_itself || self.link.is_up()),
+            self.leadership.deadline(campaign, keep),
             resign,
             self.keeper.deadline(),
-            work,
             hold.filter(|_| self.term().is_some()),
-            report,
+            self.may_report().then(|| self.reporter.deadline(&self.rows)).flatten(),
             self.stopping,
         ];
-        all.into_iter().flatten().min()
+        let next = all.into_iter().flatten().min();
+        next.map(|next| next.max(self.now + Duration::from_millis(1)))
     }
 
     fn take_in(&mut self, cx: &mut Cx, event: Event) {
@@ -197,6 +202,9 @@ impl Agent {
                         self.writer.enqueue(&self.rows, uid);
                     }
                 }
+                if self.rows.grave(uid).is_some() {
+                    self.remover.enqueue(uid);
+                }
             }
             Purpose::Grave(uid) => {
                 if self.term().is_none() {
@@ -233,7 +241,7 @@ impl Agent {
         self.link.pump(cx, hello);
         let active = self.stopping.is_none();
         let campaign = active && self.link.is_up();
-        let keep = active && self.link.was_up_within(self.config.resign_after, cx.now);
+        let keep = self.may_keep_leading(cx.now);
         let news = self.leadership.pump(cx, campaign, keep);
         self.leadership_news(cx, news);
         loop {
@@ -421,6 +429,11 @@ impl Agent {
         self.rows.rows_of(&key).for_each(|uid| self.writer.enqueue(&self.rows, uid));
     }
 
+    /// A leader may go on as long as its stream is up, or for a little while after it was lost (S24).
+    fn may_keep_leading(&self, now: Time) -> bool {
+        self.stopping.is_none() && self.link.was_up_within(self.config.resign_after, now)
+    }
+
     /// The term of this agent's reign, once the fence knows it and as long as it may act.
     fn term(&self) -> Option<godwit_common::link::LeaderTerm> {
         let acts = self.keeper.is_claimed() && self.stopping.is_none();
@@ -440,7 +453,12 @@ impl Agent {
     }
 
     fn remover_desk(&mut self) -> (&mut Remover, remover::Desk<'_>) {
-        let desk = remover::Desk { rows: &mut self.rows, view: &self.view, dirty: &mut self.reporter.dirty };
+        let desk = remover::Desk {
+            rows: &mut self.rows,
+            view: &self.view,
+            writer: &self.writer,
+            dirty: &mut self.reporter.dirty,
+        };
         (&mut self.remover, desk)
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Keeper {
     /// The targets being judged, and those that came meanwhile, merged.
     current: Option<Arc<Targets>>,
     next: Option<Targets>,
+    /// Why targets were last rejected, since some were accepted: said once.
+    told: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,7 @@ impl Keeper {
             retry: Retry::new(config.lease_poll),
             current: None,
             next: None,
+            told: None,
         }
     }
 
@@ -215,7 +218,7 @@ impl Keeper {
             Verdict::Hold => return self.take_current(),
             Verdict::Known => outbox.accepted(targets.fence, targets.digest),
             Verdict::Unfit(why) => {
-                cx.log(Log::Rejected(why));
+                self.say_once(cx, why);
                 outbox.want_sync(cx.now);
             }
             Verdict::Refuse(alarm) => {
@@ -224,7 +227,7 @@ impl Keeper {
                     Alarm::Contradiction { .. } => "the same generation was accepted with other content",
                     Alarm::Foreign { .. } => "they are another federation's",
                 };
-                cx.log(Log::Rejected(why));
+                self.say_once(cx, why);
                 outbox.alarm(alarm);
             }
         }
@@ -236,7 +239,15 @@ impl Keeper {
         }
     }
 
+    fn say_once(&mut self, cx: &mut Cx, why: &'static str) {
+        if self.told != Some(why) {
+            self.told = Some(why);
+            cx.log(Log::Rejected(why));
+        }
+    }
+
     fn take_current(&mut self) -> News {
+        self.told = None;
         let taken = self.current.take();
         self.current = self.next.take().map(Arc::new);
         taken.map_or(News::Nothing, News::Accepted)

@@ -162,6 +162,7 @@ impl Leadership {
 
     pub(crate) fn deadline(&self, campaign: bool, keep: bool) -> Option<Time> {
         let expiry = self.reign.as_ref().map(|reign| reign.confirmed + self.duration);
+        // A leader that may not go on has given up in the last step, unless a call of its own is under way.
         let active = self.busy.is_none() && (campaign || (keep && self.reign.is_some()));
         let next = active.then_some(self.next);
         [expiry, next].into_iter().flatten().min()

@@ -12,7 +12,7 @@ use crate::report::Dirty;
 use crate::rows::{Grave, Rows, is_kept};
 use crate::schedule::Schedule;
 use crate::view::View;
-use crate::writer::retry_wait;
+use crate::writer::{Writer, retry_wait};
 use crate::{Call, CallError, Kind, Log, ObjectSeen, Reply};
 
 #[derive(Debug, Default)]
@@ -26,6 +26,7 @@ pub(crate) struct Remover {
 pub(crate) struct Desk<'a> {
     pub(crate) rows: &'a mut Rows,
     pub(crate) view: &'a View,
+    pub(crate) writer: &'a Writer,
     pub(crate) dirty: &'a mut Dirty,
 }
 
@@ -123,6 +124,10 @@ impl Remover {
         };
         if is_kept(&grave.key) {
             return desk.finish(uid);
+        }
+        // A write of this very life is still under way: what it leaves is to be removed, and its end brings us back.
+        if desk.writer.is_busy(uid) {
+            return false;
         }
         match desk.view.readiness(&Kind::of(&grave.key)) {
             None => return false,

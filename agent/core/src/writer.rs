@@ -54,6 +54,11 @@ impl Writer {
         self.busy.len()
     }
 
+    /// A call for this row is under way.
+    pub(crate) fn is_busy(&self, uid: Uid) -> bool {
+        self.busy.contains_key(&uid)
+    }
+
     /// Looks at a row as soon as its turn comes.
     pub(crate) fn enqueue(&mut self, rows: &Rows, uid: Uid) {
         if let Some(row) = rows.row(uid) {

@@ -151,6 +151,18 @@ fn a_leader_that_cannot_renew_ceases_before_anybody_else_begins() {
 }
 
 #[test]
+fn a_renewal_that_hangs_does_not_keep_a_leader_without_a_stream() {
+    let mut world = World::leading();
+    world.member.mute = true;
+    world.until(|world| !world.member.muted.is_empty());
+    world.cut();
+    world.advance(Duration::from_secs(8));
+    world.member.unmute();
+    world.advance(Duration::from_secs(1));
+    assert_eq!(&*world.member.lease.as_ref().unwrap().holder, "");
+}
+
+#[test]
 fn a_leader_whose_lease_was_taken_ceases() {
     let mut world = World::leading();
     world.member.lease = Some(held_by("agent-2", "777"));

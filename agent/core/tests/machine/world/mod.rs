@@ -21,6 +21,8 @@ pub(crate) const FEDERATION: Uid = Uid(0xfed);
 /// The whole stage. Effects are done at once unless a test holds them back.
 pub(crate) struct World {
     pub(crate) now: Time,
+    /// When the machine was stepped last.
+    last: Time,
     pub(crate) agent: Agent,
     pub(crate) member: Member,
     /// The open session, as the agent sees it.
@@ -44,6 +46,7 @@ impl World {
     pub(crate) fn with(config: Config, member: Member, now: Time) -> Self {
         let mut world = Self {
             now,
+            last: Time::default(),
             agent: Agent::new(config, Rng::new(7)),
             member,
             session: None,
@@ -82,6 +85,7 @@ impl World {
         let mut steps = 0;
         while let Some(event) = events.pop_front().or_else(|| self.member.next_event()) {
             let mut effects = Vec::new();
+            self.last = self.now;
             self.agent.step(self.now, event, &mut effects);
             for effect in effects {
                 self.effects.push(effect.clone());
@@ -103,12 +107,14 @@ impl World {
     pub(crate) fn advance(&mut self, duration: Duration) {
         let end = self.now + duration;
         self.settle();
+        let most = 100 + duration.as_millis() / 10;
         let mut ticks = 0;
         while let Some(deadline) = self.agent.deadline().filter(|deadline| *deadline <= end) {
+            assert!(deadline > self.last, "a deadline that has passed");
             self.now = self.now.max(deadline);
             self.step(Event::Tick);
             ticks += 1;
-            assert!(ticks < 100_000, "deadlines that do not move: {deadline} at {}", self.now);
+            assert!(ticks < most, "the machine spins at {}", self.now);
         }
         self.now = end;
     }
