@@ -106,7 +106,7 @@ impl Hub {
         std::mem::take(&mut self.touched.subjects).into_iter().collect()
     }
 
-    /// Plans, then moves, until neither has anything left to do in this step.
+    /// Plans what this step has made dirty, then moves what may move.
     pub(crate) fn decide(&mut self) {
         self.plan_dirty();
         self.move_replicas();

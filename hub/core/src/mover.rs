@@ -1,5 +1,7 @@
 //! The mover: the one place where targets follow plans. Start, wait until ready, then shrink (S7, S20).
 
+use std::collections::BTreeSet;
+
 use godwit_common::{ClusterName, Uid};
 
 use crate::contract::{Cause, FreezeCause, Severity};
@@ -7,38 +9,40 @@ use crate::hub::{Hub, Timer};
 use crate::state::{Cluster, SeatState, Workload};
 
 impl Hub {
-    /// Lets every workload whose plan, reports or clusters changed take the steps that it may take.
+    /// Lets every workload whose plan, reports or clusters changed take the steps that it may take. Everybody queues
+    /// before anybody starts, so that the most urgent is the first (S7).
     pub(crate) fn move_replicas(&mut self) {
-        while let Some(uid) = self.moving.pop_first() {
-            self.start_more(uid);
+        let moving = std::mem::take(&mut self.moving);
+        let mut clusters = BTreeSet::new();
+        for uid in &moving {
+            self.queue_starts(*uid, &mut clusters);
+        }
+        for name in clusters {
+            self.start_waiting(&name);
+        }
+        for uid in moving {
             self.shrink(uid);
             let settled = self.settled(uid);
             self.settle_migrations(settled, uid);
         }
     }
 
-    /// Raises targets towards the plan, as far as the pace of each cluster allows.
-    fn start_more(&mut self, uid: Uid) {
+    /// Queues a workload in every cluster where its target is below the plan; adds those clusters.
+    fn queue_starts(&mut self, uid: Uid, clusters: &mut BTreeSet<ClusterName>) {
         let Some(workload) = self.workloads.get(&uid) else {
             return;
         };
         let rank = self.rank_of(&workload.record);
-        let wanting: Vec<ClusterName> = workload
-            .seats
-            .iter()
-            .filter(|(_, seat)| seat.seat.target < seat.seat.placed)
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in wanting {
-            if let Some(cluster) = self.clusters.get_mut(&name) {
+        for (name, _) in workload.seats.iter().filter(|(_, seat)| seat.seat.target < seat.seat.placed) {
+            if let Some(cluster) = self.clusters.get_mut(name) {
                 cluster.waiting.insert(rank);
+                clusters.insert(name.clone());
             }
-            self.start_waiting(&name);
         }
     }
 
     /// Gives the free part of a cluster's pace to those that wait for it, the most urgent first (S7).
-    fn start_waiting(&mut self, name: &ClusterName) {
+    pub(crate) fn start_waiting(&mut self, name: &ClusterName) {
         while let Some(cluster) = self.clusters.get(name) {
             let budget = self.pace(cluster).saturating_sub(cluster.starting);
             let Some(rank) = cluster.waiting.first().copied() else {

@@ -227,12 +227,12 @@ impl Hub {
         }
         self.touched.subjects.insert(Subject::Policy(record.policy.clone()));
         self.touched.keys.insert(Key::Workload(uid));
-        self.pending.remove(&self.rank_of(record));
+        let rank = self.rank_of(record);
+        self.pending.remove(&rank);
         let mut held_by = BTreeMap::new();
         for (name, state) in &workload.seats {
             held_by.insert(name.clone(), self.generation_for(name, uid));
             self.touched.keys.insert(Key::Seat(uid, name.clone()));
-            let rank = self.rank_of(record);
             if let Some(cluster) = self.clusters.get_mut(name) {
                 cluster.digest -= WorkloadTarget::hash_of(uid, record.revision, state.seat.target);
                 cluster.seats.remove(&uid);
@@ -241,6 +241,7 @@ impl Hub {
                 cluster.starting = cluster.starting.saturating_sub(state.starting);
                 cluster.waiting.remove(&rank);
             }
+            self.start_waiting(name);
         }
         let what = Tombstoned::Workload {
             workload: record.spec.id.clone(),

@@ -5,3 +5,4 @@ mod fixture;
 mod history;
 mod losses;
 mod mass_loss;
+mod pace;
