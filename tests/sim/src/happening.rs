@@ -54,7 +54,7 @@ pub enum Happening {
     /// The transport of an agent looks whether its peer still answers.
     Keepalive { session: u64 },
     /// A call arrives at the API server of a cluster. It does so even if its caller is no more.
-    CallArrives { agent: AgentId, life: u64, op: agent::OpId, call: Box<agent::Call> },
+    CallArrives { agent: AgentId, life: u64, op: agent::OpId, sent: u64, call: Box<agent::Call> },
     /// A watch may have something to show.
     WatchShows { cluster: usize, watch: WatchKey },
     /// The controllers of a cluster look at a workload.

@@ -25,12 +25,12 @@ impl World {
                     missing.push("failover is frozen".to_owned());
                 }
                 Record::Ended(ended) => missing.push(format!("{:?} is not gone everywhere", ended.what)),
-                Record::Migration(migration) if migration.state == MigrationState::Running => {
+                Record::Migration(migration) if migration.state == MigrationState::Running && !self.is_stuck() => {
                     missing.push(format!("{} is not completed", migration.id));
                 }
                 Record::Workload(workload) => self.check_workload(workload, &mut missing),
                 Record::Cluster(cluster) => self.check_cluster(cluster, &mut missing),
-                Record::Seat { seat, .. } if seat.target != seat.placed => {
+                Record::Seat { workload, seat, .. } if seat.target != seat.placed && !self.is_short(*workload) => {
                     missing.push(format!("{key:?}: told {} of {}", seat.target, seat.placed));
                 }
                 Record::Federation(_) | Record::Migration(_) | Record::Seat { .. } => {}
@@ -86,9 +86,12 @@ impl World {
             let pods: Vec<_> = member.pods_of(id).collect();
             let ready = pods.iter().filter(|pod| pod.seen.ready).count();
             let stuck = pods.iter().filter(|pod| pod.seen.unschedulable).count();
-            // Replicas of several sizes may be packed otherwise than was planned; that is for S17 to mend.
-            let excused = if self.operator.uniform { 0 } else { stuck };
-            if pods.len() != placed as usize || ready + excused < placed as usize {
+            let excused = if self.is_stuck() { stuck } else { 0 };
+            let right = match self.is_short(workload.uid) {
+                true => pods.len() >= placed as usize,
+                false => pods.len() == placed as usize,
+            };
+            if !right || ready + excused < placed as usize {
                 let (name, pods) = (&member.name, pods.len());
                 missing.push(format!("{name} runs {ready} of {pods} of {id}, {placed} are placed"));
             }
@@ -103,6 +106,23 @@ impl World {
         if workload.pending > 0 && fits {
             missing.push(format!("{} of {id} are pending; there is room: {open:?}", workload.pending));
         }
+    }
+
+    /// Whether replicas found no node. Those of several sizes may be packed otherwise than was planned, which is for
+    /// S17 to mend; those of one size never.
+    fn is_stuck(&self) -> bool {
+        let pods = self.members.iter().flat_map(|member| member.pods.values());
+        !self.operator.uniform && pods.filter(|pod| pod.seen.unschedulable).count() > 0
+    }
+
+    /// Whether fewer replicas of a workload are ready than are wanted: then those stay that have no place in the plan,
+    /// for no step may take any away (S20).
+    fn is_short(&self, uid: Uid) -> bool {
+        let Some(Record::Workload(workload)) = self.hubs[0].store.get(&Key::Workload(uid)) else {
+            return false;
+        };
+        let unavailable = self.policy_of(workload).map_or(0, |policy| policy.max_unavailable);
+        self.ready(&workload.spec.id) <= workload.spec.replicas.saturating_sub(unavailable)
     }
 
     /// How many more replicas of a workload a cluster could take; none if its policy does not choose it.

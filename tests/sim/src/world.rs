@@ -24,6 +24,8 @@ use crate::scenario::Setup;
 const CALL: (u64, u64) = (1, 40);
 /// A slow one; the shell gives up at thirty seconds.
 const CALL_SLOW: (u64, u64) = (500, 25_000);
+/// How old a call of a dead process may be and still be carried out.
+const CALL_OUTLIVES: u64 = 300;
 /// How soon a process that fell is started again.
 pub const RESTART: (u64, u64) = (500, 15_000);
 
@@ -192,7 +194,7 @@ impl World {
             }
             Happening::Deliver { session, way } => self.deliver(session, way),
             Happening::Keepalive { session } => self.keepalive(session),
-            Happening::CallArrives { agent, life, op, call } => self.call_arrives(agent, life, op, *call),
+            Happening::CallArrives { agent, life, op, sent, call } => self.call_arrives((agent, life), sent, op, *call),
             Happening::WatchShows { cluster, watch } => self.watch_shows(cluster, watch),
             Happening::Reconcile { cluster, key } => self.members[cluster].reconcile(cx!(self), &key),
             Happening::Schedule { cluster } => self.members[cluster].schedule(cx!(self)),
@@ -388,8 +390,8 @@ impl World {
             agent::Effect::Call { op, call } => {
                 let takes = if self.faults.call_is_slow(&mut self.rng) { CALL_SLOW } else { CALL };
                 let call = Box::new(call);
-                let agent = id;
-                cx!(self).after(takes, Happening::CallArrives { agent, life, op, call });
+                let (agent, sent) = (id, self.now);
+                cx!(self).after(takes, Happening::CallArrives { agent, life, op, sent, call });
             }
             agent::Effect::Watch { watch, scope } => {
                 let agent = id.agent;
@@ -421,7 +423,11 @@ impl World {
         self.queue.push(self.now, Happening::AgentHears { agent, life, event });
     }
 
-    fn call_arrives(&mut self, agent: AgentId, life: u64, op: agent::OpId, call: agent::Call) {
+    fn call_arrives(&mut self, (agent, life): (AgentId, u64), sent: u64, op: agent::OpId, call: agent::Call) {
+        // A connection dies with its process, and with it what the server was not about to do.
+        if self.agent(agent).life != life && self.now > sent + CALL_OUTLIVES {
+            return;
+        }
         let lost = || CallError::Unavailable("no answer in time".into());
         let zone = self.agent(agent).zone();
         let (result, deed) = match self.faults.call_is_lost(&mut self.rng) {

@@ -14,13 +14,13 @@ pub(super) fn check(records: &Records, witness: &Witness, seats: &[SeatChange]) 
     let more = |seat: &&SeatChange| occupied(&seat.after) > occupied(&seat.before);
     let clusters: BTreeSet<&ClusterName> = seats.iter().filter(more).map(|seat| &seat.cluster).collect();
     for cluster in clusters {
-        check_cluster(records, witness, cluster);
+        check_cluster(records, witness, cluster, seats);
     }
 }
 
-fn check_cluster(records: &Records, witness: &Witness, cluster: &ClusterName) {
+fn check_cluster(records: &Records, witness: &Witness, cluster: &ClusterName, seats: &[SeatChange]) {
     let Some(told) = witness.reports(cluster) else {
-        panic!("S14: {cluster}, which the hub cannot see, is given more");
+        panic!("S14: {cluster}, which the hub cannot see, is given more: {seats:?}");
     };
     let mut free = Resources::default();
     for class in told.capacity.iter().flat_map(|capacity| &capacity.classes) {
@@ -35,7 +35,8 @@ fn check_cluster(records: &Records, witness: &Witness, cluster: &ClusterName) {
             continue;
         };
         if name == cluster {
-            let on_the_way = occupied(seat).saturating_sub(told.bound(*uid));
+            // What the scheduler has found no place for does not stand in the way of what fits.
+            let on_the_way = occupied(seat).saturating_sub(told.bound(*uid) + told.unschedulable(*uid));
             add(&mut demand, &workload.spec.pod.requests, u64::from(on_the_way));
         }
     }

@@ -169,6 +169,10 @@ impl Told {
         self.statuses.get(&uid).map_or(0, |status| status.ready.min(status.pods))
     }
 
+    pub(super) fn unschedulable(&self, uid: Uid) -> u32 {
+        self.statuses.get(&uid).map_or(0, |status| status.unschedulable)
+    }
+
     pub(super) fn bound(&self, uid: Uid) -> u32 {
         self.statuses.get(&uid).map_or(0, |status| status.bound)
     }
