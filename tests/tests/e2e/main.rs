@@ -8,5 +8,6 @@ mod harness;
 mod hub_restart;
 mod identity;
 mod leadership;
+mod partition;
 mod store_damage;
 mod weights;

@@ -1,6 +1,9 @@
 //! A member cluster: a simulated Kubernetes API server and the agents in front of it.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_certs::TlsFiles;
@@ -8,6 +11,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::Api;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
+use super::netns::Network;
 use super::process::{Process, Signal, program};
 
 /// What a cluster is like.
@@ -27,12 +31,22 @@ impl ClusterSpec {
     }
 }
 
+/// Where a cluster is.
+pub(crate) struct Place {
+    /// The folder of its logs.
+    pub(crate) dir: PathBuf,
+    /// What its agents show.
+    pub(crate) tls: TlsFiles,
+    /// The hub's `HOST:PORT`.
+    pub(crate) hub: String,
+    /// A network of its own, if it has one.
+    pub(crate) network: Option<Arc<Network>>,
+}
+
 /// A running cluster.
 pub(crate) struct Cluster {
     spec: ClusterSpec,
-    dir: PathBuf,
-    tls: TlsFiles,
-    hub: String,
+    place: Place,
     kubeconfig: PathBuf,
     client: kube::Client,
     // Agents first: they are the first to be dropped.
@@ -41,13 +55,15 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the API server and the agents, which dial `hub`, with logs in `dir`.
-    pub(crate) async fn start(spec: ClusterSpec, dir: &Path, tls: &TlsFiles, hub: &str) -> Self {
-        let kubeconfig = dir.join(format!("{}.kubeconfig", spec.name));
+    /// Starts the API server and the agents.
+    pub(crate) async fn start(spec: ClusterSpec, place: Place) -> Self {
+        let home = place.network.as_ref().map_or(Ipv4Addr::LOCALHOST, |network| network.home());
+        let kubeconfig = place.dir.join(format!("{}.kubeconfig", spec.name));
         let command = program(
             "kubesim",
             [
                 format!("--name={}", spec.name),
+                format!("--listen={home}:0"),
                 format!("--nodes={}", spec.nodes),
                 format!("--node-cpu={}", spec.node_cpu),
                 format!("--node-pods={}", spec.node_pods),
@@ -57,20 +73,11 @@ impl Cluster {
                 "--exit-with-stdin".to_owned(),
             ],
         );
-        let mut kubesim = Process::start(&format!("kubesim-{}", spec.name), dir, command);
+        let mut kubesim = place.start(&format!("kubesim-{}", spec.name), command);
         kubesim.line_after(" ready ").await;
         let client = client(&kubeconfig).await;
         let agents = (0..spec.agents).map(|_| None).collect();
-        let mut cluster = Self {
-            spec,
-            dir: dir.to_owned(),
-            tls: tls.clone(),
-            hub: hub.to_owned(),
-            kubeconfig,
-            client,
-            agents,
-            kubesim: Some(kubesim),
-        };
+        let mut cluster = Self { spec, place, kubeconfig, client, agents, kubesim: Some(kubesim) };
         for number in 0..cluster.spec.agents {
             cluster.start_agent(number);
         }
@@ -90,22 +97,22 @@ impl Cluster {
         let command = program(
             "agent",
             [
-                format!("--hub={}", self.hub),
+                format!("--hub={}", self.place.hub),
                 format!("--instance={name}"),
                 format!("--kubeconfig={}", self.kubeconfig.display()),
-                format!("--tls-ca={}", self.tls.ca.display()),
-                format!("--tls-certificate={}", self.tls.certificate.display()),
-                format!("--tls-key={}", self.tls.key.display()),
+                format!("--tls-ca={}", self.place.tls.ca.display()),
+                format!("--tls-certificate={}", self.place.tls.certificate.display()),
+                format!("--tls-key={}", self.place.tls.key.display()),
                 "--exit-with-stdin".to_owned(),
             ],
         );
-        let old = self.agents[number].replace(Process::start(&name, &self.dir, command));
+        let old = self.agents[number].replace(self.place.start(&name, command));
         assert!(old.is_none(), "{name} runs already");
     }
 
     /// The certificate of agents that are started from now on.
     pub(crate) fn show_certificate(&mut self, tls: TlsFiles) {
-        self.tls = tls;
+        self.place.tls = tls;
     }
 
     /// `kill -9` of one agent; the cluster itself lives on.
@@ -142,6 +149,16 @@ impl Cluster {
     /// A Deployment in the namespace `default`, as the cluster itself has it.
     pub(crate) async fn deployment(&self, name: &str) -> Option<Deployment> {
         self.api().get_opt(name).await.unwrap()
+    }
+}
+
+impl Place {
+    fn start(&self, name: &str, command: Command) -> Process {
+        let command = match &self.network {
+            Some(network) => network.inside_of(&command),
+            None => command,
+        };
+        Process::start(name, &self.dir, command)
     }
 }
 

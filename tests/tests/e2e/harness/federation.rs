@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitStatus;
+use std::sync::Arc;
 
 use godwit_certs::{Development, TlsFiles, mint_development};
 use godwit_common::ClusterName;
@@ -10,9 +11,10 @@ use godwit_proto::v1;
 use tempfile::TempDir;
 
 use super::admin::Admin;
-use super::cluster::{Cluster, ClusterSpec};
+use super::cluster::{Cluster, ClusterSpec, Place};
 use super::hub::{Hub, own_loopback};
 use super::manifest::Deployment;
+use super::netns::Network;
 use super::wait::wait_for;
 
 /// Faster than the defaults, so that tests are short, and slow enough for a busy machine. The rules hold at any speed.
@@ -27,6 +29,8 @@ const TIMINGS: [(&str, &str); 4] = [
 pub(crate) struct Builder {
     clusters: Vec<ClusterSpec>,
     settings: Vec<(String, String)>,
+    /// The cluster that is in a network of its own.
+    remote: Option<String>,
 }
 
 /// The running processes. They end with it.
@@ -35,14 +39,19 @@ pub(crate) struct Federation {
     clusters: BTreeMap<String, Cluster>,
     hub: Hub,
     pub(crate) certificates: Development,
+    cable: Option<Arc<Network>>,
     dir: TempDir,
 }
 
 impl Builder {
     /// Clusters with room enough, and fast timings.
     pub(crate) fn new(clusters: &[&str]) -> Self {
-        Self { clusters: clusters.iter().map(|name| ClusterSpec::new(name)).collect(), settings: Vec::new() }
-            .settings(&TIMINGS)
+        Self {
+            clusters: clusters.iter().map(|name| ClusterSpec::new(name)).collect(),
+            settings: Vec::new(),
+            remote: None,
+        }
+        .settings(&TIMINGS)
     }
 
     /// The hub's own timings.
@@ -58,6 +67,12 @@ impl Builder {
         self
     }
 
+    /// Puts a cluster into a network of its own.
+    pub(crate) fn behind_a_cable(mut self, cluster: &str) -> Self {
+        self.remote = Some(cluster.to_owned());
+        self
+    }
+
     /// Changes what every cluster is like.
     pub(crate) fn each(mut self, change: impl FnMut(&mut ClusterSpec)) -> Self {
         self.clusters.iter_mut().for_each(change);
@@ -67,14 +82,16 @@ impl Builder {
     /// Starts everything, and waits until every cluster is Ready with all its agents.
     pub(crate) async fn start(self) -> Federation {
         let dir = tempfile::Builder::new().prefix("godwit-e2e-").tempdir().unwrap();
-        let ip = own_loopback();
+        let cable = self.remote.is_some().then(|| Arc::new(Network::new()));
+        let ip = cable.as_ref().map_or_else(own_loopback, |network| network.here());
         let names: Vec<ClusterName> = self.clusters.iter().map(|spec| spec.name.parse().unwrap()).collect();
         let certificates = mint_development(&dir.path().join("pki"), &names, &[ip.to_string()]).unwrap();
         let hub = Hub::start(dir.path(), ip, &certificates.hub, self.settings).await;
         let admin = Admin::new(hub.address(), certificates.admin.clone());
-        let mut federation = Federation { admin, clusters: BTreeMap::new(), hub, certificates, dir };
+        let mut federation = Federation { admin, clusters: BTreeMap::new(), hub, certificates, cable, dir };
         for spec in self.clusters {
-            federation.join(spec).await;
+            let is_remote = self.remote.as_ref() == Some(&spec.name);
+            federation.join(spec, is_remote).await;
         }
         for name in names {
             federation.cluster_is(name.as_str(), "Ready").await;
@@ -90,11 +107,21 @@ impl Federation {
     }
 
     /// Starts a cluster whose certificate is there already.
-    async fn join(&mut self, spec: ClusterSpec) {
+    async fn join(&mut self, spec: ClusterSpec, is_remote: bool) {
         let name: ClusterName = spec.name.parse().unwrap();
-        let tls = &self.certificates.agents[&name];
-        let cluster = Cluster::start(spec, self.dir.path(), tls, self.hub.address()).await;
+        let place = Place {
+            dir: self.dir.path().to_owned(),
+            tls: self.certificates.agents[&name].clone(),
+            hub: self.hub.address().to_owned(),
+            network: self.cable.as_ref().filter(|_| is_remote).map(Arc::clone),
+        };
+        let cluster = Cluster::start(spec, place).await;
         self.clusters.insert(name.as_str().to_owned(), cluster);
+    }
+
+    /// The cable of [`Builder::behind_a_cable`].
+    pub(crate) fn cable(&self) -> &Network {
+        self.cable.as_ref().expect("a cluster is behind a cable")
     }
 
     /// `kill -9` of the hub.

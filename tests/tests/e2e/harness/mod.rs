@@ -5,14 +5,17 @@ mod cluster;
 mod federation;
 mod hub;
 mod manifest;
+mod netns;
 mod process;
+mod tools;
 mod wait;
 mod witness;
 
 pub(crate) use admin::Admin;
-pub(crate) use cluster::Cluster;
 pub(crate) use federation::{Builder, Federation, targets};
 pub(crate) use manifest::{Deployment, policy};
+pub(crate) use netns::Network;
 pub(crate) use process::{Process, Signal, program};
+pub(crate) use tools::{missing, tool};
 pub(crate) use wait::{wait_for, within};
 pub(crate) use witness::{Witness, ready, wanted};
