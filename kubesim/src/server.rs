@@ -71,6 +71,7 @@ impl Simulation {
             registry: registry.clone(),
             timing: timing(&config),
             authority: authority.clone().unwrap_or_default(),
+            events: std::sync::Mutex::default(),
         });
         seed::plant(&cluster, &config).context("the cluster could not be furnished")?;
         let scheme = if identity.is_some() { "https" } else { "http" };

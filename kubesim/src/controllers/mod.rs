@@ -17,7 +17,8 @@ pub(crate) mod statefulset;
 mod template;
 pub(crate) mod volume;
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -38,6 +39,8 @@ pub(crate) struct Cluster {
     pub(crate) timing: Timing,
     /// What stands in the authority's place in `kube-root-ca.crt`.
     pub(crate) authority: String,
+    /// The events that the controllers wrote, the oldest first.
+    pub(crate) events: Mutex<VecDeque<Key>>,
 }
 
 /// How fast the simulated machines are.
@@ -98,14 +101,18 @@ impl Cluster {
             "lastTimestamp": now,
             "count": 1,
         });
-        if self.store.create(&kind, event, false).is_ok() {
-            self.forget_old_events(&kind);
+        if let Ok(written) = self.store.create(&kind, event, false) {
+            self.forget_old_events(&kind, Key::of(&written));
         }
     }
 
     /// Events are kept up to a number, where a real cluster keeps them for an hour.
-    fn forget_old_events(&self, kind: &Kind) {
-        if let Some(oldest) = self.store.oldest_beyond(&kind.resource, MAX_EVENTS) {
+    fn forget_old_events(&self, kind: &Kind, latest: Key) {
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.push_back(latest);
+        if events.len() > MAX_EVENTS
+            && let Some(oldest) = events.pop_front()
+        {
             self.store.purge(kind, &oldest);
         }
     }

@@ -146,14 +146,6 @@ impl Store {
         self.lock().log.clear();
     }
 
-    /// The first object made of `resource` when there are more than `bound`, by its version.
-    pub(crate) fn oldest_beyond(&self, resource: &str, bound: usize) -> Option<Key> {
-        let state = self.lock();
-        let table = state.tables.get(resource).filter(|table| table.len() > bound)?;
-        let oldest = table.iter().min_by_key(|(_, object)| crate::object::version(object))?;
-        Some(oldest.0.clone())
-    }
-
     /// A random number below `bound`.
     pub(crate) fn random(&self, bound: u64) -> u64 {
         self.lock().rng.below(bound)

@@ -48,9 +48,11 @@ pub(crate) async fn start(config: Config) -> Cluster {
 /// A client of the cluster that `kubeconfig` leads to.
 pub(crate) async fn client(kubeconfig: &str) -> kube::Client {
     let parsed = Kubeconfig::from_yaml(kubeconfig).expect("a kubeconfig");
-    let config = kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default())
+    let mut config = kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default())
         .await
         .expect("a client configuration");
+    // A refusal is to be seen as it is: a client that retries for minutes hides it.
+    config.default_retry = false;
     kube::Client::try_from(config).expect("a client")
 }
 
