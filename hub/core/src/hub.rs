@@ -81,7 +81,7 @@ impl Hub {
                 self.session_opened(session, cluster, &hello, &mut spoken)
             }
             Event::Message { session, message } => self.session_message(session, message, &mut spoken),
-            Event::Closed { session } => self.session_closed(session),
+            Event::Closed { session } => self.end_session(session, "its last stream closed"),
             Event::Command { ticket, command } => {
                 let answer = self.command(command);
                 spoken.push(Effect::Answer { ticket, answer });

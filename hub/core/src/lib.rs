@@ -1,14 +1,15 @@
 //! The federation: one synchronous state machine that decides everything the hub does. It has no clock, no sockets, no
 //! files and no randomness of its own; `hub` owns those, `tests/sim` replaces them.
 //!
-//! Where to look: [`Hub::step`] dispatches; `sessions` knows who speaks, `liveness` and `mass_loss` who is lost,
-//! `reports` what runs, `placement` and `ask` where replicas go, `mover` when they start and stop, `rows` what each
-//! cluster is told, `commands` what operators want, `restore` how a restart begins.
+//! Where to look: [`Hub::step`] dispatches; `sessions` knows who speaks, `fences` under whose authority, `liveness` and
+//! `mass_loss` who is lost, `reports` what runs, `placement` and `ask` where replicas go, `mover` when they start and
+//! stop, `rows` what each cluster is told, `commands` what operators want, `restore` how a restart begins.
 
 mod ask;
 mod commands;
 mod config;
 mod contract;
+mod fences;
 mod hub;
 mod journal;
 mod liveness;

@@ -102,7 +102,7 @@ impl Hub {
                 .collect();
             for session in dead {
                 spoken.push(Effect::Close { session });
-                self.session_closed(session);
+                self.end_session(session, "its last stream fell silent");
             }
         }
         let Some(cluster) = self.clusters.get(name) else {

@@ -240,10 +240,8 @@ impl Hub {
             self.touched.keys.insert(Key::Policy(policy.name.clone()));
             self.add_policy(policy);
         }
-        let names: Vec<ClusterName> = self.clusters.keys().cloned().collect();
-        for name in names {
-            self.enter(&name, ClusterState::Unknown, "not seen since the hub started");
-            self.wake_at(self.now.time + self.config.startup_grace, Timer::Silence(name));
+        for name in self.clusters.keys().cloned().collect::<Vec<_>>() {
+            self.await_cluster(&name);
         }
         self.watch_freeze();
         let message = format!(
@@ -254,6 +252,14 @@ impl Hub {
             self.config.startup_grace.as_secs()
         );
         self.note(Severity::Normal, "S5", "HubStarted", "", message);
+    }
+
+    /// A cluster has its startup window; one that never brought an inventory is still joining, and is not missed.
+    fn await_cluster(&mut self, name: &ClusterName) {
+        let joining = self.clusters.get(name).is_some_and(|cluster| !cluster.record.inventoried);
+        let state = if joining { ClusterState::Joining } else { ClusterState::Unknown };
+        self.enter(name, state, "not seen since the hub started");
+        self.wake_at(self.now.time + self.config.startup_grace, Timer::Silence(name.clone()));
     }
 
     fn show_everything(&mut self) {

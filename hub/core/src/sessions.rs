@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::{Alarm, Down, Hello, Leadership, Refusal, RefusalCode, Up, VERSIONS, Welcome};
-use godwit_common::{ClusterName, Epoch, Fence, Generation};
+use godwit_common::link::{Down, Hello, Leadership, Refusal, RefusalCode, Up, VERSIONS, Welcome};
+use godwit_common::{ClusterName, Generation};
 
-use crate::contract::{ClusterRecord, ClusterState, Effect, FreezeCause, Key, SessionId, Severity};
+use crate::contract::{ClusterRecord, ClusterState, Effect, Key, SessionId, Severity};
 use crate::hub::Hub;
 use crate::state::{Cluster, Leader, Session};
 
@@ -32,19 +32,23 @@ impl Hub {
         let Some(version) = VERSIONS.agree(hello.versions) else {
             return;
         };
-        self.heed_epoch(&name, hello.highest_epoch);
+        // What was accepted from nobody in particular proves nothing.
+        if hello.federation.is_some() {
+            self.heed_epoch(&name, hello.highest_epoch);
+        }
         self.admit(&name, hello);
-        let Some(cluster) = self.clusters.get_mut(&name) else {
-            return;
-        };
-        if cluster.sessions.len() >= self.config.streams_per_cluster {
+        let former = self.former_session(&name, &hello.instance);
+        if former.is_none() && !self.has_place(&name) {
             let spread = Duration::from_millis(self.rng.below(5_000));
             let message = Down::Standby { retry_after: self.config.standby_retry + spread };
             spoken.push(Effect::Send { session, message });
             spoken.push(Effect::Close { session });
             return;
         }
-        cluster.sessions.insert(session, Session { instance: hello.instance.clone(), heard: self.now.time });
+        if let Some(cluster) = self.clusters.get_mut(&name) {
+            let instance = hello.instance.clone();
+            cluster.sessions.insert(session, Session { instance, heard: self.now.time });
+        }
         self.sessions.insert(session, name.clone());
         let welcome = Welcome {
             version,
@@ -55,6 +59,27 @@ impl Hub {
         spoken.push(Effect::Send { session, message: Down::Welcome(welcome) });
         self.cluster_heard(&name, session);
         self.cluster_connected(&name);
+        if let Some(former) = former {
+            spoken.push(Effect::Close { session: former });
+            self.end_session(former, "its agent began another session");
+        }
+    }
+
+    /// The session that an agent had before it came again: the hub may not have noticed its end yet, and nobody is kept
+    /// out by himself.
+    fn former_session(&self, name: &ClusterName, instance: &str) -> Option<SessionId> {
+        let sessions = &self.clusters.get(name)?.sessions;
+        let same =
+            |(_, session): &(&SessionId, &Session)| !instance.is_empty() && &*session.instance == instance;
+        sessions.iter().find(same).map(|(id, _)| *id)
+    }
+
+    /// Whether another agent of a cluster is wanted (S24). Those that have fallen silent are about to be given up: to
+    /// wait for that would leave the cluster unheard for longer than it takes to lose it.
+    fn has_place(&self, name: &ClusterName) -> bool {
+        let speaks = |session: &&Session| self.now.time.since(session.heard) < self.config.vanished_after();
+        let witnesses = |cluster: &Cluster| cluster.sessions.values().filter(speaks).count();
+        self.clusters.get(name).is_some_and(|cluster| witnesses(cluster) < self.config.streams_per_cluster)
     }
 
     /// Any later message.
@@ -70,7 +95,7 @@ impl Hub {
                 let refusal = Refusal { code: RefusalCode::Protocol, message, retry_after: REFUSED_RETRY };
                 spoken.push(Effect::Send { session, message: Down::Refusal(refusal) });
                 spoken.push(Effect::Close { session });
-                self.session_closed(session);
+                self.end_session(session, "its last agent broke the protocol");
             }
             Up::Leadership(leadership) => self.leadership(session, &name, leadership),
             Up::Report(report) => self.report(session, &name, report),
@@ -86,8 +111,8 @@ impl Hub {
         }
     }
 
-    /// A session is over.
-    pub(crate) fn session_closed(&mut self, session: SessionId) {
+    /// A session is over; the reason is told if it was the last of its cluster.
+    pub(crate) fn end_session(&mut self, session: SessionId, reason: &str) {
         let Some(name) = self.sessions.remove(&session) else {
             return;
         };
@@ -97,7 +122,7 @@ impl Hub {
                 self.leader_gone(&name);
             }
         }
-        self.cluster_disconnected(&name, "its last stream closed");
+        self.cluster_disconnected(&name, reason);
     }
 
     /// Why an agent may not speak for a cluster, if so.
@@ -127,8 +152,9 @@ impl Hub {
             );
             return Some((RefusalCode::ClusterUid, message));
         }
-        let twin = self.clusters.values().find(|other| other.record.uid == uid && other.record.name != *name);
-        if let Some(twin) = twin {
+        // A known one was checked when it joined: who comes back costs nothing, however large the fleet.
+        let twin = |other: &&Cluster| known.is_none() && other.record.uid == uid;
+        if let Some(twin) = self.clusters.values().find(twin) {
             let message = format!(
                 "this cluster (UID {uid}) is a member already, as {}: \
                  one cluster has one name, so use the certificate of {0}",
@@ -227,105 +253,11 @@ impl Hub {
         self.clusters.get_mut(name)?.leader.as_mut().filter(|leader| leader.session == session)
     }
 
-    fn accepted(&mut self, session: SessionId, name: &ClusterName, fence: Fence) {
-        let federation = self.federation.uid;
-        let Some(leader) = self.leader_of(session, name) else {
-            return;
-        };
-        if fence.federation == federation {
-            leader.accepted = leader.accepted.max(fence.generation);
-            self.touched.subjects.insert(crate::contract::Subject::Cluster(name.clone()));
-            self.heed_fence(name, fence);
-        }
-    }
-
-    fn alarm(&mut self, name: &ClusterName, alarm: Alarm) {
-        match alarm {
-            Alarm::Stale { held, sent } => {
-                let message = format!(
-                    "refused targets of epoch {}, generation {}: it holds epoch {}, generation {}",
-                    sent.epoch, sent.generation, held.epoch, held.generation
-                );
-                self.note(Severity::Warning, "S10", "StaleTargetsRefused", name.as_str(), message);
-                self.heed_fence(name, held);
-            }
-            Alarm::Contradiction { fence } => {
-                let message = format!(
-                    "two different states carry epoch {}, generation {}; it is sent everything anew",
-                    fence.epoch, fence.generation
-                );
-                self.note(Severity::Warning, "S10", "TargetsContradict", name.as_str(), message);
-                if let Some(leader) = self.clusters.get_mut(name).and_then(|cluster| cluster.leader.as_mut())
-                {
-                    leader.sent = None;
-                    self.raise_generation(name, fence.generation);
-                }
-            }
-            Alarm::Foreign { held, sent } => {
-                let message = format!("refused targets of federation {sent}: it belongs to {held}");
-                self.note(Severity::Warning, "S10", "ForeignTargetsRefused", name.as_str(), message);
-            }
-        }
-    }
-
-    /// A member's fence tells of a later history than this hub's store (S10).
-    fn heed_fence(&mut self, name: &ClusterName, fence: Fence) {
-        if fence.federation != self.federation.uid {
-            return;
-        }
-        let Some(record) = self.clusters.get(name).map(|cluster| &cluster.record) else { return };
-        let (known, inventoried) = (record.generation, record.inventoried);
-        if fence.generation > known {
-            self.raise_generation(name, fence.generation);
-        }
-        // What was sent was durable first: a generation beyond ours is one that this store has forgotten. A cluster
-        // that was deleted and joins again has its old fence, and proves nothing.
-        if fence.generation > known && inventoried {
-            self.newer_history(name, fence.epoch);
-        } else {
-            self.heed_epoch(name, fence.epoch);
-        }
-    }
-
-    fn heed_epoch(&mut self, name: &ClusterName, heard: Epoch) {
-        if heard > self.federation.epoch {
-            self.newer_history(name, heard);
-        }
-    }
-
-    /// Somebody with more authority has spoken in this federation's name: this hub takes an epoch above, and does
-    /// nothing more until an operator says so.
-    fn newer_history(&mut self, name: &ClusterName, heard: Epoch) {
-        if heard >= self.federation.epoch {
-            self.federation.epoch = heard.next();
-        }
-        self.touched.keys.insert(Key::Federation);
-        for cluster in self.clusters.values_mut() {
-            if let Some(leader) = &mut cluster.leader {
-                leader.fence_behind = true;
-                leader.sent = None;
-            }
-        }
-        let message = format!(
-            "cluster {name} has accepted targets of a later history than this hub's store: the store was restored \
-             from an older copy, or another hub speaks for this federation. Nothing is sent until `godwit freeze release`"
-        );
-        self.freeze(FreezeCause::NewerHistory, message);
-    }
-
-    fn raise_generation(&mut self, name: &ClusterName, above: Generation) {
-        if let Some(cluster) = self.clusters.get_mut(name) {
-            cluster.record.generation = cluster.record.generation.max(above).next();
-            self.touched.keys.insert(Key::Cluster(name.clone()));
-            self.touched.send.insert(name.clone());
-        }
-    }
-
     fn goodbye(&mut self, session: SessionId, name: &ClusterName) {
         let last = self.clusters.get(name).is_some_and(|cluster| cluster.sessions.len() == 1);
         if last && let Some(cluster) = self.clusters.get_mut(name) {
             cluster.health.grace = self.config.goodbye_grace;
         }
-        self.session_closed(session);
+        self.end_session(session, "its last agent said goodbye");
     }
 }

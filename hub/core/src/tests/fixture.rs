@@ -117,8 +117,13 @@ impl Fixture {
         session
     }
 
-    /// An agent opens a session.
+    /// A cluster's usual agent opens a session.
     pub(crate) fn open(&mut self, name: &str) -> SessionId {
+        self.open_as(name, "agent")
+    }
+
+    /// One of a cluster's agents opens a session, and from now on speaks for it here.
+    pub(crate) fn open_as(&mut self, name: &str, instance: &str) -> SessionId {
         self.next += 1;
         let session = SessionId(self.next);
         let member = self.members.get_mut(&cluster(name)).expect("a member");
@@ -127,7 +132,7 @@ impl Fixture {
         let hello = Hello {
             versions: VERSIONS,
             build: "test".into(),
-            instance: format!("{name}-agent").into(),
+            instance: instance.into(),
             zone: "".into(),
             cluster_uid: Uid(u128::from(godwit_common::stable_hash([name.as_bytes()]))),
             federation,

@@ -1,11 +1,11 @@
-//! Epochs, fences and several agents: S10, S23, S24, S25, S27.
+//! Epochs, fences and full synchronisation: S10, S23, S25, S27.
 
 use std::time::Duration;
 
 use godwit_common::link::{LeaderTerm, Leadership, Up};
-use godwit_common::{Digest, Epoch, Generation, Term, Uid};
+use godwit_common::{Digest, Epoch, Term, Uid};
 
-use super::fixture::{Fixture, cluster, shares, status, web};
+use super::fixture::{Fixture, cluster, shares, web};
 use crate::{Answer, ClusterState, Command, FreezeCause};
 
 fn two() -> Fixture {
@@ -68,36 +68,6 @@ fn s10_another_federation_is_refused() {
     fixture.open("alpha");
     assert_eq!(fixture.noted("SessionRefused"), 1);
     assert_eq!(fixture.state("alpha"), ClusterState::Suspect);
-}
-
-#[test]
-fn s24_only_the_highest_term_speaks_for_its_cluster() {
-    let mut fixture = two();
-    let old = fixture.members[&cluster("alpha")].session.expect("connected");
-    fixture.open("alpha");
-    let leading = |transitions| {
-        let term = LeaderTerm { lease: Uid(1), transitions: Term(transitions) };
-        let fence = fixture.members[&cluster("alpha")].fence;
-        Up::Leadership(Leadership::Leading { term, fence, base: Generation(0), digest: Digest::default() })
-    };
-    let (newer, older) = (leading(2), leading(1));
-    fixture.say("alpha", newer);
-    fixture.report("alpha", true);
-    fixture.step(crate::Event::Message { session: old, message: older });
-    let row = fixture.members[&cluster("alpha")].rows.values().next().expect("a row").clone();
-    let lie = godwit_common::link::Report { complete: true, ..Default::default() };
-    fixture.step(crate::Event::Message { session: old, message: Up::Report(lie) });
-    let placement = fixture.web().placements.remove(0);
-    assert_eq!(placement.observed, status(&row, true).pods, "the deposed leader is not believed");
-}
-
-#[test]
-fn s24_a_fourth_agent_stands_by() {
-    let mut fixture = two();
-    for _ in 0..3 {
-        fixture.open("alpha");
-    }
-    assert_eq!(fixture.hub.cluster(&cluster("alpha")).expect("a member").agents, 3);
 }
 
 #[test]

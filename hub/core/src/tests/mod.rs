@@ -6,3 +6,4 @@ mod history;
 mod losses;
 mod mass_loss;
 mod pace;
+mod streams;

@@ -1,0 +1,121 @@
+//! Several agents, one voice: S1, S10, S23, S24.
+
+use std::time::Duration;
+
+use godwit_common::link::{LeaderTerm, Leadership, Up};
+use godwit_common::{Digest, Epoch, Generation, Term, Uid};
+
+use super::fixture::{Fixture, cluster, shares, status};
+use crate::{ClusterState, Event};
+
+fn two() -> Fixture {
+    let mut fixture = Fixture::new(&[("alpha", 100), ("bravo", 100)]);
+    fixture.deploy_web(10, &[("alpha", 1), ("bravo", 1)]);
+    fixture.pass(Duration::from_secs(1));
+    fixture
+}
+
+#[test]
+fn s24_only_the_highest_term_speaks_for_its_cluster() {
+    let mut fixture = two();
+    let old = fixture.members[&cluster("alpha")].session.expect("connected");
+    fixture.open_as("alpha", "another");
+    let leading = |transitions| {
+        let term = LeaderTerm { lease: Uid(1), transitions: Term(transitions) };
+        let fence = fixture.members[&cluster("alpha")].fence;
+        Up::Leadership(Leadership::Leading { term, fence, base: Generation(0), digest: Digest::default() })
+    };
+    let (newer, older) = (leading(2), leading(1));
+    fixture.say("alpha", newer);
+    fixture.report("alpha", true);
+    fixture.step(crate::Event::Message { session: old, message: older });
+    let row = fixture.members[&cluster("alpha")].rows.values().next().expect("a row").clone();
+    let lie = godwit_common::link::Report { complete: true, ..Default::default() };
+    fixture.step(crate::Event::Message { session: old, message: Up::Report(lie) });
+    let placement = fixture.web().placements.remove(0);
+    assert_eq!(placement.observed, status(&row, true).pods, "the deposed leader is not believed");
+}
+
+#[test]
+fn s24_a_fourth_agent_stands_by() {
+    let mut fixture = two();
+    for instance in ["second", "third", "fourth"] {
+        fixture.open_as("alpha", instance);
+    }
+    assert_eq!(fixture.hub.cluster(&cluster("alpha")).expect("a member").agents, 3);
+}
+
+#[test]
+fn s24_an_agent_that_comes_again_takes_the_place_of_its_former_session() {
+    let mut fixture = two();
+    for instance in ["second", "third"] {
+        fixture.open_as("alpha", instance);
+    }
+    // The network between them broke, and nothing tells the hub so: all three sessions are half open.
+    for instance in ["second", "third", "agent"] {
+        fixture.open_as("alpha", instance);
+    }
+    fixture.lead("alpha");
+    assert_eq!(fixture.hub.cluster(&cluster("alpha")).expect("a member").agents, 3);
+    fixture.pass(Duration::from_secs(20));
+    assert_eq!((fixture.state("alpha"), fixture.noted("ClusterSuspect")), (ClusterState::Ready, 0));
+}
+
+#[test]
+fn s24_a_former_session_is_heard_no_more() {
+    let mut fixture = two();
+    let former = fixture.members[&cluster("alpha")].session.expect("connected");
+    fixture.connect("alpha");
+    let term = LeaderTerm { lease: Uid(1), transitions: Term(1) };
+    let fence = fixture.members[&cluster("alpha")].fence;
+    let leading = Leadership::Leading { term, fence, base: fence.generation, digest: Digest::default() };
+    fixture.step(Event::Message { session: former, message: Up::Leadership(leading) });
+    fixture.step(Event::Closed { session: former });
+    assert_eq!(fixture.web().ready, 10, "its agent leads in its new session");
+}
+
+#[test]
+fn s24_sessions_that_have_fallen_silent_keep_nobody_out() {
+    let mut fixture = two();
+    for instance in ["second", "third"] {
+        fixture.open_as("alpha", instance);
+    }
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").session = None;
+    fixture.pass(Duration::from_secs(4));
+    fixture.open_as("alpha", "fourth");
+    fixture.lead("alpha");
+    fixture.pass(Duration::from_secs(10));
+    assert_eq!((fixture.state("alpha"), fixture.noted("ClusterSuspect")), (ClusterState::Ready, 0));
+}
+
+#[test]
+fn s1_the_journal_says_how_a_stream_ended() {
+    let mut fixture = two();
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").session = None;
+    fixture.pass(Duration::from_secs(6));
+    let suspect = fixture.journal.iter().find(|entry| &*entry.reason == "ClusterSuspect").expect("noted");
+    assert!(suspect.message.contains("silent"), "{}", suspect.message);
+}
+
+#[test]
+fn s10_the_epochs_of_a_cluster_without_a_federation_prove_nothing() {
+    let mut fixture = two();
+    fixture.disconnect("alpha");
+    let member = fixture.members.get_mut(&cluster("alpha")).expect("a member");
+    (member.fence.federation, member.fence.epoch) = (Uid(0), Epoch(99));
+    fixture.open("alpha");
+    assert_eq!((fixture.state("alpha"), fixture.hub.federation().freeze), (ClusterState::Ready, None));
+}
+
+#[test]
+fn s23_a_cluster_that_never_brought_an_inventory_is_joining_after_a_restart_too() {
+    let mut fixture = two();
+    fixture.members.insert(cluster("charlie"), Default::default());
+    fixture.open("charlie");
+    fixture.restart();
+    fixture.connect("alpha");
+    fixture.connect("bravo");
+    fixture.pass(Duration::from_secs(40));
+    assert_eq!((fixture.state("charlie"), fixture.noted("ClusterLost")), (ClusterState::Joining, 0));
+    assert_eq!(fixture.plan(), shares(&[("alpha", 5), ("bravo", 5)]));
+}
