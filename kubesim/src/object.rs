@@ -58,11 +58,6 @@ pub(crate) fn uid(object: &Value) -> &str {
     meta(object, "uid")
 }
 
-/// The resource version of `object` as a number; 0 when it has none.
-pub(crate) fn version(object: &Value) -> u64 {
-    meta(object, "resourceVersion").parse().unwrap_or(0)
-}
-
 /// Whether deletion of `object` was asked for.
 pub(crate) fn deleting(object: &Value) -> bool {
     object["metadata"]["deletionTimestamp"].is_string()

@@ -52,7 +52,7 @@ fn metadata(kind: &Kind, object: &Value, causes: &mut Vec<Cause>) {
     let valid = match (&*kind.group, &*kind.resource) {
         ("rbac.authorization.k8s.io", _) => !name.contains('/') && !name.contains('%'),
         (_, "namespaces" | "services") => is_dns_label(name),
-        _ => name.len() <= MAX_NAME && name.split('.').all(|part| is_dns_part(part)),
+        _ => name.len() <= MAX_NAME && name.split('.').all(is_dns_part),
     };
     if !valid {
         let message = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \

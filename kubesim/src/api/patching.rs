@@ -138,7 +138,7 @@ fn apply_to_live(
         let mut merged = apply::apply(&live, &config, &manager, force, !kind.custom)
             .map_err(|conflicts| ApiError::apply_conflict(kind, name, conflicts))?;
         write::put_status(&mut merged, status);
-        if text(&config["metadata"]["uid"]) != "" {
+        if !text(&config["metadata"]["uid"]).is_empty() {
             set(&mut merged, &["metadata", "uid"], config["metadata"]["uid"].clone());
         }
         Ok(merged)

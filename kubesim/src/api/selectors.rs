@@ -265,7 +265,8 @@ impl FieldSelector {
             let same = match found {
                 Value::String(found) => found == wanted,
                 Value::Null => wanted.is_empty() || wanted == "false",
-                other => other.to_string() == *wanted,
+                Value::Bool(found) => wanted == if *found { "true" } else { "false" },
+                other => serde_json::from_str(wanted).is_ok_and(|wanted: Value| wanted == *other),
             };
             same == *equal
         })

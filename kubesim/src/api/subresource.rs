@@ -72,7 +72,7 @@ fn scale(target: &Target, name: &str, paths: &ScalePaths) -> Result<Reply, ApiEr
             _ => merge::apply(&mut wanted, &body),
         }
         let count = &wanted["spec"]["replicas"];
-        if !matches!(count, Value::Null) && !count.as_i64().is_some_and(|count| count >= 0) {
+        if !count.is_null() && count.as_i64().is_none_or(|count| count < 0) {
             let cause = Cause::invalid("spec.replicas", count, "must be greater than or equal to 0");
             return Err(ApiError::invalid(&target.kind, name, &[cause]));
         }

@@ -15,6 +15,9 @@ use crate::store::{Change, PODS, Part};
 /// The resource.
 pub(crate) const RESOURCE: &str = "poddisruptionbudgets.policy";
 
+/// Changes of pods are gathered for this long.
+const GATHER: Duration = Duration::from_millis(10);
+
 /// The controller of disruption budgets.
 #[derive(Debug, Default)]
 pub(crate) struct Budgets;
@@ -33,7 +36,7 @@ impl Controller for Budgets {
         }
         for budget in cluster.store.all(RESOURCE, Some(&change.key.namespace)) {
             if spec_selects(&budget["spec"]["selector"], &change.after) {
-                queue.add(Key::of(&budget));
+                queue.add_after(Key::of(&budget), GATHER);
             }
         }
     }

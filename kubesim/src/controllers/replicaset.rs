@@ -17,6 +17,9 @@ pub(crate) const RESOURCE: &str = "replicasets.apps";
 const BURST: i64 = 500;
 const SOURCE: &str = "replicaset-controller";
 
+/// Changes of pods are gathered for this long: a workload with thousands of pods is not gone through for each of them.
+const GATHER: Duration = Duration::from_millis(10);
+
 /// The controller of replica sets.
 #[derive(Debug, Default)]
 pub(crate) struct ReplicaSets;
@@ -51,7 +54,7 @@ impl Controller for ReplicaSets {
 pub(super) fn queue_controller(change: &Change, kind: &str, queue: &mut Queue<Key>) {
     for pod in change.before.iter().chain([&change.after]) {
         if let Some(key) = controller_key(pod, kind) {
-            queue.add(key);
+            queue.add_after(key, GATHER);
         }
     }
 }

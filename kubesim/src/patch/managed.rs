@@ -155,13 +155,12 @@ pub(super) fn compare(before: &Value, after: &Value, builtin: bool) -> Differenc
 
 /// The members of `set` whose values in `after` are not those in `before`.
 fn changed(set: &FieldSet, before: Option<&Value>, after: &Value) -> FieldSet {
-    let mut result = FieldSet::default();
     // An item with members below it is there or not there; its fields tell the rest.
-    result.member = set.member
-        && match before {
-            None => true,
-            Some(before) => set.children.is_empty() && before != after,
-        };
+    let itself = match before {
+        None => true,
+        Some(before) => set.children.is_empty() && before != after,
+    };
+    let mut result = FieldSet { member: set.member && itself, ..FieldSet::default() };
     for (step, below) in &set.children {
         let Some(value) = fieldset::child(after, step) else {
             continue;
