@@ -103,7 +103,6 @@ impl Keeper {
 
     pub(crate) fn begin(&mut self, term: LeaderTerm) {
         self.claim = Claim::Wanted(term);
-        self.reread = true;
         self.retry.at = Time::default();
     }
 
@@ -140,6 +139,10 @@ impl Keeper {
             return News::Nothing;
         };
         let version = seen.as_ref().map(|seen| seen.version.clone());
+        if self.is_deposed() {
+            self.end();
+            return News::Deposed;
+        }
         match self.claim {
             Claim::None => News::Nothing,
             Claim::Wanted(term) => {
@@ -164,13 +167,13 @@ impl Keeper {
                 self.reread = false;
                 self.seen = Some(seen);
                 match (doing, self.claim) {
-                    (Doing::Reading, claim) => self.check_reign(claim),
-                    (Doing::Claiming, Claim::Wanted(term)) => {
+                    (Doing::Reading, _) => News::Nothing,
+                    (Doing::Claiming, Claim::Wanted(term)) if self.record().term == term => {
                         self.claim = Claim::Held(term);
                         News::Claimed
                     }
                     (Doing::Raising, Claim::Held(_)) => self.take_current(),
-                    // The reign ended while the call was under way.
+                    // The reign for which it was called has ended.
                     (Doing::Claiming | Doing::Raising, _) => News::Nothing,
                 }
             }
@@ -253,18 +256,14 @@ impl Keeper {
         taken.map_or(News::Nothing, News::Accepted)
     }
 
-    fn check_reign(&mut self, claim: Claim) -> News {
+    /// The fence names a reign that ends ours.
+    fn is_deposed(&self) -> bool {
         let found = self.record().term;
-        let deposed = match claim {
+        match self.claim {
             Claim::None => false,
             Claim::Wanted(term) => found.lease == term.lease && found.transitions > term.transitions,
             Claim::Held(term) => found != term,
-        };
-        if deposed {
-            self.end();
-            return News::Deposed;
         }
-        News::Nothing
     }
 
     fn start(&mut self, cx: &mut Cx, doing: Doing, call: Call) {

@@ -119,7 +119,7 @@ impl Link {
             Down::Welcome(welcome) => self.welcomed(cx, welcome),
             Down::Targets(targets) if self.is_up() => News::Targets(targets),
             Down::Targets(_) => {
-                let wait = self.backoff.next(cx.rng);
+                let wait = self.retry_wait(cx);
                 self.hang_up(cx, wait, "the hub sent targets before its welcome")
             }
             Down::Standby { retry_after } => {
@@ -129,7 +129,7 @@ impl Link {
             }
             Down::Redirect { addresses } => {
                 self.redirects = addresses.into_iter().take(REDIRECTS_MAX).collect();
-                let wait = self.backoff.next(cx.rng);
+                let wait = self.retry_wait(cx);
                 self.hang_up(cx, wait, "the hub sent us to another one")
             }
             Down::Refusal(refusal) => self.refused(cx, refusal),
@@ -158,7 +158,7 @@ impl Link {
         };
         let line: Arc<str> = format!("{address}: {reason}").into();
         self.say_once(cx, &line, Log::Disconnected(line.clone()));
-        let wait = self.backoff.next(cx.rng);
+        let wait = self.retry_wait(cx);
         self.ended(cx, wait)
     }
 
@@ -203,14 +203,14 @@ impl Link {
             }
             State::Idle { .. } => News::Nothing,
             State::Dialing(session) if session.since + self.dial_limit <= cx.now => {
-                let wait = self.backoff.next(cx.rng);
+                let wait = self.retry_wait(cx);
                 self.hang_up(cx, wait, "no welcome in time")
             }
             State::Dialing(_) => News::Nothing,
             State::Open(session) => {
                 let stalled = session.unsent.front().is_some_and(|sent| *sent + self.send_stall <= cx.now);
                 if stalled {
-                    let wait = self.backoff.next(cx.rng);
+                    let wait = self.retry_wait(cx);
                     return self.hang_up(cx, wait, "the stream takes no more messages");
                 }
                 News::Nothing
@@ -338,6 +338,17 @@ impl Link {
         self.leave(cx, wait)
     }
 
+    /// The wait before the next dial. A session that stood for a while ends the row of failures; one that fell at once
+    /// does not.
+    fn retry_wait(&mut self, cx: &mut Cx) -> Duration {
+        if let State::Open(session) = &self.state
+            && cx.now.since(session.since) >= self.dial_cap
+        {
+            self.backoff.reset();
+        }
+        self.backoff.next(cx.rng)
+    }
+
     fn hang_up(&mut self, cx: &mut Cx, wait: Duration, reason: &str) -> News {
         self.say_once(cx, reason, Log::Disconnected(reason.into()));
         self.leave(cx, wait)
@@ -355,11 +366,7 @@ impl Link {
         let was = std::mem::replace(&mut self.state, idle);
         self.outbox.clear();
         match was {
-            State::Open(session) => {
-                // A session that stood for a while ends the row of failures; one that fell at once does not.
-                if cx.now.since(session.since) >= self.dial_cap {
-                    self.backoff.reset();
-                }
+            State::Open(_) => {
                 self.down_since = Some(cx.now);
                 News::Lost
             }

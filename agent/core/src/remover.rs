@@ -119,16 +119,21 @@ impl Remover {
     }
 
     fn look(&mut self, cx: &mut Cx, desk: &mut Desk, uid: Uid) -> bool {
-        let Some(grave) = desk.rows.grave(uid).filter(|grave| !grave.done) else {
-            return false;
-        };
+        let Some(grave) = desk.rows.grave_mut(uid) else { return false };
         if is_kept(&grave.key) {
-            return desk.finish(uid);
+            return !grave.done && desk.finish(uid);
+        }
+        // The last write of an agent that led before may arrive after the removal, and bring the object back.
+        let is_back = |seen: &ObjectSeen| is_of(seen, uid);
+        grave.done &= !desk.view.object(&grave.key).is_some_and(is_back);
+        if grave.done {
+            return false;
         }
         // A write of this very life is still under way: what it leaves is to be removed, and its end brings us back.
         if desk.writer.is_busy(uid) {
             return false;
         }
+        let Some(grave) = desk.rows.grave(uid) else { return false };
         match desk.view.readiness(&Kind::of(&grave.key)) {
             None => return false,
             Some(Err(reason)) => {

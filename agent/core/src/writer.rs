@@ -122,12 +122,8 @@ impl Writer {
         let Some(busy) = self.busy.remove(&uid) else {
             return;
         };
-        let blocked = |row: &Row| desk.rows.is_blocked_by_grave(&row.key);
-        let blocked = desk.rows.row(uid).is_some_and(blocked);
         let Some(row) = desk.rows.row_mut(uid) else { return };
         match result {
-            // The former life has ended meanwhile: the end of its removal brings the row back.
-            Ok(Reply::Object { .. }) if blocked => {}
             Ok(Reply::Object { object, .. }) => self.act(cx, desk, uid, object.as_ref(), true),
             Ok(Reply::Applied(seen)) => {
                 row.attempts.outdated = 0;
@@ -192,10 +188,6 @@ impl Writer {
 
     fn look(&mut self, cx: &mut Cx, desk: &mut Desk, uid: Uid) {
         let Some(row) = desk.rows.row(uid) else { return };
-        // The end of the former life, or of the listing, or the write's own echo brings it back.
-        if row.written.is_some() || desk.rows.is_blocked_by_grave(&row.key) {
-            return;
-        }
         match desk.view.readiness(&Kind::of(&row.key)) {
             None => {
                 self.starting.insert(Kind::of(&row.key), row.stage());
@@ -217,6 +209,11 @@ impl Writer {
 
     /// Does what the sight of the object calls for; `fresh` if it comes from a read and not from the watch.
     fn act(&mut self, cx: &mut Cx, desk: &mut Desk, uid: Uid, seen: Option<&ObjectSeen>, fresh: bool) {
+        let blocked = |row: &Row| desk.rows.is_blocked_by_grave(&row.key);
+        if desk.rows.row(uid).is_some_and(blocked) {
+            // A former life has not left yet; the end of its removal brings the row back.
+            return;
+        }
         let Some(row) = desk.rows.row_mut(uid) else { return };
         match judge(uid, row, seen, desk.mine) {
             Verdict::Settled => {

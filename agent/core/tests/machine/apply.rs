@@ -185,6 +185,19 @@ fn what_was_deleted_by_hand_is_made_again() {
 }
 
 #[test]
+fn what_is_being_deleted_is_made_again_when_it_is_gone() {
+    let mut world = settled();
+    let web = key("Deployment", "shop", "web");
+    world.member.edit(&web, |object| (object.deleting, object.replicas) = (true, Some(9)));
+    world.advance(Duration::from_secs(30));
+    assert!(world.member.applies().is_empty());
+    assert!(problem(&world).contains("being deleted"), "{}", problem(&world));
+    world.member.vanish(&web);
+    world.advance(Duration::from_secs(1));
+    assert_eq!((replicas(&world), problem(&world)), (Some(2), String::new()));
+}
+
+#[test]
 fn a_stale_sight_is_corrected_by_a_read() {
     let mut world = settled();
     world.member.blind = true;

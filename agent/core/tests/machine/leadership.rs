@@ -163,6 +163,34 @@ fn a_renewal_that_hangs_does_not_keep_a_leader_without_a_stream() {
 }
 
 #[test]
+fn a_lease_is_held_from_when_its_renewal_was_sent() {
+    let mut world = World::leading();
+    world.member.mute = true;
+    world.until(|world| !world.member.muted.is_empty());
+    let sent = world.now;
+    world.advance(Duration::from_secs(8));
+    world.member.answer_one();
+    world.settle();
+    world.until(|world| !world.leads());
+    let held = world.now.since(sent);
+    assert!(held <= Duration::from_millis(15_050), "{held:?}");
+}
+
+#[test]
+fn a_newer_reign_in_the_fence_is_respected_from_the_start() {
+    let mut world = World::leading();
+    let mut member = std::mem::take(&mut world.member);
+    member.forget_agent();
+    member.fence.as_mut().unwrap().record.term.transitions = Term(9);
+    let mut world = World::with(config(), member, world.now);
+    world.advance(Duration::from_secs(3));
+    assert!(!world.leads());
+    // Its own terms rise with each election, until they are not the older ones any more.
+    world.until(World::leads);
+    assert_eq!(world.member.lease.unwrap().transitions, 9);
+}
+
+#[test]
 fn a_leader_whose_lease_was_taken_ceases() {
     let mut world = World::leading();
     world.member.lease = Some(held_by("agent-2", "777"));

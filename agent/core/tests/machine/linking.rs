@@ -7,7 +7,7 @@ use godwit_agent_core::{Effect, Event, Log};
 use godwit_common::link::{Down, Refusal, RefusalCode, Up, Welcome};
 use godwit_common::{Epoch, Time, Uid};
 
-use crate::world::{FEDERATION, World, config, fence, welcome, whole};
+use crate::world::{FEDERATION, Member, World, config, fence, welcome, whole};
 
 fn addresses(world: &World) -> Vec<&str> {
     world.dials.iter().map(|(_, address, _)| &**address).collect()
@@ -102,6 +102,34 @@ fn standby_and_goodbye_are_obeyed() {
         world.advance(Duration::from_secs(6));
         assert!(!world.dials.is_empty());
     }
+}
+
+#[test]
+fn those_who_are_sent_away_together_do_not_return_together() {
+    let returns: std::collections::BTreeSet<Time> = (0..10)
+        .map(|seed| {
+            let mut world = World::seeded(seed, config(), Member::default(), Time(1_000));
+            world.dials.clear();
+            let retry_after = Duration::from_secs(20);
+            world.hear(Down::Standby { retry_after });
+            world.until(|world| !world.dials.is_empty());
+            world.dials[0].0
+        })
+        .collect();
+    assert!(returns.len() > 5, "{returns:?}");
+}
+
+#[test]
+fn a_session_that_stood_ends_the_row_of_failures() {
+    let mut world = lonely();
+    world.advance(Duration::from_secs(60));
+    world.welcoming = true;
+    world.until(|world| world.session.is_some());
+    world.advance(Duration::from_secs(10));
+    world.cut();
+    let (cut, dials) = (world.now, world.dials.len());
+    world.until(|world| world.dials.len() > dials);
+    assert!(world.dials[dials].0.since(cut) <= config().dial_first);
 }
 
 #[test]

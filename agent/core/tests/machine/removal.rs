@@ -40,6 +40,8 @@ fn a_tombstone_removes_and_is_reported_only_when_the_pods_are_gone() {
     world.member.pod(&web(), "web-1", |pod| pod.terminating = true);
     world.advance(Duration::from_secs(5));
     assert!(!is_removed(&world, 1));
+    let reads = world.member.calls.iter().filter(|call| matches!(call, Call::Read { .. }));
+    assert_eq!(reads.count(), 0, "the watch says enough as long as it shows pods");
     world.member.pod_gone("shop", "web-1");
     world.advance(Duration::from_secs(1));
     assert!(is_removed(&world, 1));

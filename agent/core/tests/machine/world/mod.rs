@@ -44,10 +44,14 @@ impl World {
     }
 
     pub(crate) fn with(config: Config, member: Member, now: Time) -> Self {
+        Self::seeded(7, config, member, now)
+    }
+
+    pub(crate) fn seeded(seed: u64, config: Config, member: Member, now: Time) -> Self {
         let mut world = Self {
             now,
             last: Time::default(),
-            agent: Agent::new(config, Rng::new(7)),
+            agent: Agent::new(config, Rng::new(seed)),
             member,
             session: None,
             dials: Vec::new(),
