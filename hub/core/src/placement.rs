@@ -7,7 +7,7 @@ use std::time::Duration;
 use godwit_common::{ClusterName, PolicyName, Uid};
 use godwit_planner::Rebalance;
 
-use crate::ask::{Ask, Outcome, Rooms};
+use crate::ask::{Ask, Count, Outcome, Rooms};
 use crate::contract::{Cause, Key, MigrationCause, Move, Subject};
 use crate::hub::{Hub, Timer};
 use crate::state::Rank;
@@ -95,13 +95,8 @@ impl Hub {
         let moves: Vec<Move> = changes.iter().flat_map(|change| change.moves.iter().cloned()).collect();
         let cause = self.cause_of(reason, moves);
         for Change { uid, outcome, .. } in changes {
-            for (name, placed) in &outcome.counts {
-                let seat = self.workloads.get(&uid).and_then(|workload| workload.seats.get(name));
-                if let Some(seat) = seat
-                    && seat.seat.placed != *placed
-                {
-                    self.set_placed(uid, name, *placed, cause);
-                }
+            for count in outcome.counts.iter().filter(|count| count.before != count.after) {
+                self.set_placed(uid, &count.cluster, count.after, cause);
             }
             self.set_pending(uid, outcome.pending, outcome.reasons);
             self.moving.insert(uid);
@@ -205,12 +200,11 @@ impl Hub {
 /// pending. A change of the total is no move.
 fn moves_of(uid: Uid, workload: &crate::state::Workload, outcome: &Outcome) -> Vec<Move> {
     let (mut given, mut taken) = (Vec::new(), Vec::new());
-    for (name, after) in &outcome.counts {
-        let before = workload.seats.get(name).map_or(0, |seat| seat.seat.placed);
-        if before > *after {
-            given.push((Some(name.clone()), before - after));
-        } else if before < *after {
-            taken.push((Some(name.clone()), after - before));
+    for Count { cluster, before, after } in &outcome.counts {
+        if before > after {
+            given.push((Some(cluster.clone()), before - after));
+        } else if before < after {
+            taken.push((Some(cluster.clone()), after - before));
         }
     }
     let pending = workload.record.pending;

@@ -2,9 +2,8 @@
 
 use godwit_common::link::Tombstoned;
 use godwit_common::{ClusterName, PolicyName, Resources, Uid, WorkloadId};
-use godwit_planner::Rebalance;
 
-use crate::ask::{Ask, Rooms};
+use crate::ask::Ask;
 use crate::contract::{
     ClusterView, Ended, FederationView, MigrationId, MigrationState, MigrationView, PlacementView, PlanView,
     PolicyView, Seat, WorkloadView,
@@ -82,7 +81,7 @@ impl Hub {
                 sent: seat.seat.target,
                 observed: seat.pods(),
                 ready: if live { seat.ready() } else { 0 },
-                reason: self.standing(name, seat, workload).into(),
+                reason: self.standing(name, seat, workload),
                 live,
             }
         });
@@ -173,22 +172,15 @@ impl Hub {
     pub fn plan(&self, id: &WorkloadId) -> Option<PlanView> {
         let workload = self.workloads.get(self.ids.get(id)?)?;
         let record = &workload.record;
+        let policy = &self.policies.get(&record.policy)?.policy;
         Some(PlanView {
             id: id.clone(),
             replicas: record.spec.replicas,
             pending: record.pending,
             reasons: record.pending_reasons.clone(),
             policy: record.policy.clone(),
-            report: self.outcome_in_force(workload)?.report,
+            report: self.explain(&Ask { spec: &record.spec, policy, seats: &workload.seats }),
         })
-    }
-
-    /// Asks the planner again what it would say to the state as it is: with nothing to move, that is the plan in force.
-    fn outcome_in_force(&self, workload: &Workload) -> Option<crate::ask::Outcome> {
-        let policy = &self.policies.get(&workload.record.policy)?.policy;
-        let ask = Ask { spec: &workload.record.spec, policy, seats: &workload.seats };
-        let moves = Rebalance::Never.moves(workload.record.spec.replicas);
-        Some(self.ask(&ask, moves, &mut Rooms::default(), &mut Default::default()))
     }
 }
 

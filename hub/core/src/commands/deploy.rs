@@ -361,7 +361,7 @@ fn deployed(spec: &WorkloadSpec, policy: PolicyName, action: Action, outcome: Ou
         action,
         policy,
         replicas: spec.replicas,
-        placements: outcome.counts.into_iter().collect(),
+        placements: outcome.counts.into_iter().map(|count| (count.cluster, count.after)).collect(),
         pending: outcome.pending,
         reasons: outcome.reasons.iter().map(|reason| reason.to_string()).collect(),
     }

@@ -151,7 +151,7 @@ pub struct PlacementView {
     /// Pods that are ready; zero while the cluster is not connected.
     pub ready: u32,
     /// Why it has what it has.
-    pub reason: Arc<str>,
+    pub reason: &'static str,
     /// Whether the cluster is connected.
     pub live: bool,
 }
