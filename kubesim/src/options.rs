@@ -54,7 +54,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 500, value_name = "MILLISECONDS")]
     pub(crate) run_ms: u64,
     /// How many changes watches can look back
-    #[arg(long, default_value_t = 32_768, value_name = "CHANGES")]
+    #[arg(long, default_value_t = 16_384, value_name = "CHANGES")]
     pub(crate) watch_history: usize,
     /// What makes start-up delays, UIDs and generated names; random when absent
     #[arg(long)]
@@ -125,7 +125,7 @@ impl Default for Config {
             termination_delay: Duration::from_millis(500),
             eviction_delay: Duration::from_secs(5),
             run_time: Duration::from_millis(500),
-            watch_history: 32_768,
+            watch_history: 16_384,
             seed: None,
             uid: None,
             plain_http: false,
