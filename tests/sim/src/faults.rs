@@ -254,8 +254,6 @@ impl World {
         self.note(|| format!("hub-{hub} is asked to end"));
         self.hubs[hub].hear(godwit_hub_core::Event::Stopping);
         self.run_hub(hub);
-        let life = self.hubs[hub].life;
-        self.queue.push(self.now + 1_000, Happening::HubEnds { hub, life });
     }
 
     /// A number below a bound.

@@ -41,8 +41,6 @@ pub enum Happening {
     HubResumes { hub: usize, life: u64 },
     /// The store of a hub has made a batch durable.
     HubCommits { hub: usize, life: u64 },
-    /// A hub that was asked to end has ended.
-    HubEnds { hub: usize, life: u64 },
     /// An agent starts.
     AgentStarts(AgentId),
     /// The deadline of an agent has come.

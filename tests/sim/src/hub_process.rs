@@ -33,6 +33,8 @@ pub struct HubProcess {
     pub stalled_until: u64,
     /// It was asked to end: it takes no new connection and hears nothing more.
     stopping: bool,
+    /// It has told its machine so: after the goodbye nothing counts.
+    said_goodbye: bool,
     clock: Clock,
     inbox: VecDeque<Event>,
     /// The effects of the batch that is being made durable.
@@ -62,6 +64,7 @@ impl HubProcess {
             config,
             stalled_until: 0,
             stopping: false,
+            said_goodbye: false,
             clock: Clock::new(cx.now, cx.rng),
             inbox: VecDeque::new(),
             pending: None,
@@ -75,7 +78,8 @@ impl HubProcess {
     pub fn start(&mut self, cx: &mut Cx<Happening>) -> Vec<Effect> {
         self.life += 1;
         self.clock = Clock::new(cx.now, cx.rng);
-        (self.stalled_until, self.stopping) = (0, false);
+        self.stalled_until = 0;
+        (self.stopping, self.said_goodbye) = (false, false);
         let mut records: Vec<Record> = self.store.values().cloned().collect();
         shuffle(&mut records, cx);
         let (seed, now) = (cx.rng.next_u64(), self.clock.now(cx.now));
@@ -106,6 +110,11 @@ impl HubProcess {
         }
     }
 
+    /// Whether the process has nothing left to do but to end.
+    pub fn has_ended(&self) -> bool {
+        self.said_goodbye && self.pending.is_none()
+    }
+
     /// Whether the process lives, and listens.
     pub fn accepts(&self) -> bool {
         self.core.is_some() && !self.stopping
@@ -131,6 +140,10 @@ impl HubProcess {
         let Some(core) = &mut self.core else { return };
         let mut batch = Vec::new();
         for event in self.inbox.drain(..self.inbox.len().min(BATCH)) {
+            if self.said_goodbye {
+                break;
+            }
+            self.said_goodbye = matches!(event, Event::Stopping);
             let mut effects = Vec::new();
             core.step(self.clock.now(cx.now), event.clone(), &mut effects);
             let step = Step {

@@ -182,7 +182,6 @@ impl World {
             }
             Happening::HubResumes { hub, life } if self.hubs[hub].life == life => self.run_hub(hub),
             Happening::HubCommits { hub, life } if self.hubs[hub].life == life => self.commit(hub),
-            Happening::HubEnds { hub, life } if self.hubs[hub].life == life => self.crash_hub(hub, false),
             Happening::AgentStarts(id) => self.start_agent(id),
             Happening::AgentTick { agent, life, at } if self.agent(agent).life == life => {
                 if self.agent_mut(agent).is_due(at) {
@@ -205,7 +204,7 @@ impl World {
             Happening::Operate => self.operate(),
             // Meant for a life that is over.
             Happening::HubTick { .. } | Happening::HubHears { .. } | Happening::HubResumes { .. } => {}
-            Happening::HubCommits { .. } | Happening::HubEnds { .. } | Happening::AgentTick { .. } | Happening::AgentHears { .. } => {}
+            Happening::HubCommits { .. } | Happening::AgentTick { .. } | Happening::AgentHears { .. } => {}
         }
     }
 
@@ -277,6 +276,9 @@ impl World {
         if falls {
             self.note(|| format!("hub-{hub} falls after its commit"));
             return self.fall(hub);
+        }
+        if self.hubs[hub].has_ended() {
+            return self.crash_hub(hub, false);
         }
         self.run_hub(hub);
     }
