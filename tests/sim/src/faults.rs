@@ -103,7 +103,10 @@ impl World {
             self.hubs[hub].stalled_until = self.now;
             self.queue.push(self.now, Happening::HubResumes { hub, life });
         }
-        self.queue.push(self.now, Happening::HubStarts(0));
+        // It may be about to end.
+        for delay in [0, 5_000] {
+            self.queue.push(self.now + delay, Happening::HubStarts(0));
+        }
     }
 
     pub(crate) fn accident(&mut self) {

@@ -91,14 +91,15 @@ impl Checker {
         if let Some(event) = step.event {
             witness.hear(event);
         }
-        witness.closed(step.effects);
         let seats = write(records, step.effects);
+        // A command may be carried out right before the silence of a cluster is noticed.
+        room::check(records, witness, &seats);
+        witness.closed(step.effects);
         self.seen.count(step.effects, &seats);
         placement::check(records, step.effects);
         placement::check_views(core);
         removal::check_zeros(&seats);
         shrink::check(records, witness, &seats);
-        room::check(records, witness, &seats);
         wire::check_order(step.effects);
         wire::check(records, witness, step.effects, &mut self.said);
         witness.spoken(step);
