@@ -143,15 +143,8 @@ impl Hub {
 
     /// The windows of the policies that place something on a cluster; the fleet's own if none does. Ascending.
     pub(crate) fn windows_of(&self, name: &ClusterName) -> BTreeSet<Duration> {
-        let placing = |uid: &Uid| {
-            let workload = self.workloads.get(uid)?;
-            let placed = workload.seats.get(name)?.seat.placed > 0;
-            placed.then(|| self.policies.get(&workload.record.policy)).flatten()
-        };
         let mut windows: BTreeSet<Duration> = match self.clusters.get(name) {
-            Some(cluster) => {
-                cluster.seats.iter().filter_map(placing).map(|policy| policy.policy.lost_after).collect()
-            }
+            Some(cluster) => cluster.tally.windows.keys().copied().collect(),
             None => BTreeSet::new(),
         };
         if windows.is_empty() {

@@ -208,6 +208,7 @@ impl Hub {
             return true;
         }
         seat.held_back = true;
+        self.seat_observed(uid, name);
         let message = format!(
             "more than {limit} workloads would be removed without an operator's word; the rest waits for \
              `godwit confirm removal {name}`"

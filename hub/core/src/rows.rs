@@ -9,7 +9,7 @@ use godwit_common::{ClusterName, Fence, Generation, Uid};
 
 use crate::contract::{Cause, Effect, Ended, Key, Record, Seat, Subject};
 use crate::hub::Hub;
-use crate::state::{Cluster, Object, SeatState};
+use crate::state::{Cluster, Object, SeatState, Share};
 
 /// What one step has touched; written, sent and shown at its end.
 #[derive(Debug, Default)]
@@ -81,16 +81,30 @@ impl Hub {
     pub(crate) fn seat_observed(&mut self, uid: Uid, name: &ClusterName) {
         self.touched.subjects.insert(Subject::Workload(uid));
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
-        let on_the_way = self
-            .workloads
-            .get(&uid)
-            .and_then(|workload| workload.seats.get(name))
-            .map_or(0, SeatState::on_the_way);
-        if let Some(cluster) = self.clusters.get_mut(name) {
-            match on_the_way {
-                0 => cluster.on_the_way.remove(&uid),
-                some => cluster.on_the_way.insert(uid, some),
-            };
+        let Some(workload) = self.workloads.get_mut(&uid) else { return };
+        let window = self.policies.get(&workload.record.policy).map(|policy| policy.policy.lost_after);
+        let Some(seat) = workload.seats.get_mut(name) else { return };
+        let after = Share {
+            placed: seat.seat.placed,
+            ready: seat.ready(),
+            held_back: seat.held_back,
+            window: window.filter(|_| seat.seat.placed > 0),
+        };
+        let before = std::mem::replace(&mut seat.share, after);
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
+        cluster.tally.change(before, after);
+        match seat.on_the_way() {
+            0 => cluster.on_the_way.remove(&uid),
+            some => cluster.on_the_way.insert(uid, some),
+        };
+    }
+
+    /// A workload has another policy, or its policy has changed: what its seats add to their clusters may have, too.
+    pub(crate) fn seats_observed(&mut self, uid: Uid) {
+        let Some(workload) = self.workloads.get(&uid) else { return };
+        let names: Vec<ClusterName> = workload.seats.keys().cloned().collect();
+        for name in names {
+            self.seat_observed(uid, &name);
         }
     }
 
@@ -238,6 +252,7 @@ impl Hub {
                 cluster.seats.remove(&uid);
                 cluster.ended.insert(uid);
                 cluster.on_the_way.remove(&uid);
+                cluster.tally.change(state.share, Share::default());
                 cluster.starting = cluster.starting.saturating_sub(state.starting);
                 cluster.waiting.remove(&rank);
             }

@@ -32,11 +32,7 @@ impl Hub {
         for class in &capacity.classes {
             add(&mut free, &class.free, u64::from(class.nodes));
         }
-        let seats = || cluster.seats.iter().filter_map(|uid| self.workloads.get(uid)?.seats.get(name));
-        let placed = || seats().filter(|seat| seat.seat.placed > 0);
-        let ready =
-            if cluster.reporting() { seats().map(SeatState::ready).fold(0, u32::saturating_add) } else { 0 };
-        let held = cluster.seats.iter().filter(|uid| self.held_back(**uid, name)).count();
+        let tally = &cluster.tally;
         Some(ClusterView {
             name: name.clone(),
             uid: record.uid,
@@ -51,13 +47,13 @@ impl Hub {
             nodes_ready: capacity.nodes_ready,
             allocatable: capacity.allocatable,
             free,
-            workloads: count(placed().count()),
-            replicas: placed().map(|seat| seat.seat.placed).fold(0, u32::saturating_add),
-            ready,
+            workloads: tally.workloads,
+            replicas: tally.replicas,
+            ready: if cluster.reporting() { tally.ready } else { 0 },
             generation: record.generation,
             accepted: cluster.leader.as_ref().map_or_else(Default::default, |leader| leader.accepted),
             last_seen: health.seen,
-            removals_held: count(held),
+            removals_held: tally.held_back,
             orphans: cluster.orphans.keys().map(|(id, _)| id.clone()).collect(),
             lost_after: self.windows_of(name).first().copied().unwrap_or(self.config.lost_after),
         })

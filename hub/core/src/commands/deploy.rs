@@ -270,6 +270,7 @@ impl Hub {
         self.touched.subjects.insert(Subject::Policy(old));
         self.touched.subjects.insert(Subject::Policy(policy));
         self.rank_changed(uid, &record);
+        self.seats_observed(uid);
     }
 
     /// From now on a workload leans on these objects; what nobody leans on any more ends (S27, S28).

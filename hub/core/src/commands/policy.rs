@@ -45,6 +45,7 @@ impl Hub {
         }
         for uid in users {
             self.ensure_seats(uid);
+            self.seats_observed(uid);
             self.dirty.insert(uid, Reason::Policy(name.clone(), entry));
             self.touched.subjects.insert(Subject::Workload(uid));
         }

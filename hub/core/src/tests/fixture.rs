@@ -77,26 +77,28 @@ impl Fixture {
         let now = Time(1_000_000);
         let mut effects = Vec::new();
         let hub = Hub::restore(config.clone(), 7, [], at(now), &mut effects).expect("an empty store fits");
-        let members = clusters
-            .iter()
-            .map(|(name, cores)| (cluster(name), Member { ready: true, cores: *cores, ..Member::default() }))
-            .collect();
         let mut fixture = Self {
             hub,
             config,
             now,
             store: BTreeMap::new(),
-            members,
+            members: BTreeMap::new(),
             journal: Vec::new(),
             sent: Vec::new(),
             answers: BTreeMap::new(),
             next: 0,
         };
         fixture.carry_out(effects);
-        for (name, _) in clusters {
+        for (name, cores) in clusters {
+            fixture.add_member(name, *cores);
             fixture.connect(name);
         }
         fixture
+    }
+
+    /// Another cluster, which has not been heard of yet.
+    pub(crate) fn add_member(&mut self, name: &str, cores: u32) {
+        self.members.insert(cluster(name), Member { ready: true, cores, ..Member::default() });
     }
 
     /// The hub dies and starts again from its store; all sessions are gone.
@@ -300,8 +302,14 @@ impl Fixture {
         member.accept(&targets);
     }
 
-    /// I1, after every step; and the view shows what the store holds.
+    /// I1, after every step; and the sums over a cluster's seats are those that a recount finds.
     fn check(&self) {
+        for (name, cluster) in &self.hub.clusters {
+            let mut recount = crate::state::Tally::default();
+            let seats = self.hub.workloads.values().filter_map(|workload| workload.seats.get(name));
+            seats.for_each(|seat| recount.change(Default::default(), seat.share));
+            assert_eq!(cluster.tally, recount, "the tally of {name}");
+        }
         for view in self.views() {
             let placed: u32 = view.placements.iter().map(|placement| placement.target).sum();
             assert_eq!(placed + view.pending, view.replicas, "I1: {view:?}");
