@@ -50,7 +50,7 @@ fn federation(view: &View) -> v1::Federation {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         clusters: count(view.clusters.len()),
         clusters_ready: count(totals.clusters_ready),
-        workloads: count(view.workloads.len()),
+        workloads: count(totals.workloads),
         replicas: count(totals.replicas),
         ready: count(totals.ready),
         pending: count(totals.pending),

@@ -37,7 +37,7 @@ impl Admin {
     pub(super) fn watch<K, V, M>(
         &self,
         part: fn(&View) -> &OrdMap<K, Arc<V>>,
-        message: impl Fn(Change<'_, V>) -> Option<M> + Send + 'static,
+        message: impl Fn(Change<'_, V>) -> Option<M> + Send + Sync + 'static,
     ) -> Result<Response<Watched<M>>, Status>
     where
         K: Ord + Clone + Send + Sync + 'static,
@@ -72,11 +72,13 @@ impl Admin {
             return;
         };
         let mut views = self.driver.views();
-        let mut seen = None;
+        let mut seen = OrdMap::new();
+        let mut first = true;
         let status = loop {
             let view = views.borrow_and_update().clone();
             let now = part(&view);
-            for change in changes(seen.as_ref(), now, &message) {
+            // One at a time: a watcher of everything must not cost a copy of everything.
+            for change in seen.diff(now).filter_map(|item| message(change_of(item, first))) {
                 match outgoing.send_timeout(Ok(change), STALL_MAX).await {
                     Ok(()) => {}
                     Err(SendTimeoutError::Closed(_)) => return,
@@ -86,7 +88,7 @@ impl Admin {
                     }
                 }
             }
-            seen = Some(now.clone());
+            (seen, first) = (now.clone(), false);
             tokio::select! {
                 changed = views.changed() => if changed.is_err() {
                     break stopping();
@@ -99,19 +101,12 @@ impl Admin {
     }
 }
 
-fn changes<K: Ord + Clone, V: PartialEq, M>(
-    seen: Option<&OrdMap<K, Arc<V>>>,
-    now: &OrdMap<K, Arc<V>>,
-    message: impl Fn(Change<'_, V>) -> Option<M>,
-) -> Vec<M> {
-    let Some(seen) = seen else {
-        return now.values().filter_map(|value| message(Change::Initial(value))).collect();
-    };
-    let differences = seen.diff(now).filter_map(|item| match item {
-        DiffItem::Add(_, value) | DiffItem::Update { new: (_, value), .. } => message(Change::Now(value)),
-        DiffItem::Remove(_, value) => message(Change::Gone(value)),
-    });
-    differences.collect()
+fn change_of<'a, K, V>(item: DiffItem<'a, 'a, K, Arc<V>>, first: bool) -> Change<'a, V> {
+    match item {
+        DiffItem::Add(_, value) if first => Change::Initial(value),
+        DiffItem::Add(_, value) | DiffItem::Update { new: (_, value), .. } => Change::Now(value),
+        DiffItem::Remove(_, value) => Change::Gone(value),
+    }
 }
 
 fn stopping() -> Status {

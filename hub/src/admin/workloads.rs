@@ -1,6 +1,7 @@
 //! `WorkloadService`, but for what a deployment is made of.
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use godwit_common::{Uid, WorkloadId};
 use godwit_hub_core::{Answer, Command};
@@ -78,14 +79,15 @@ impl WorkloadService for Admin {
     ) -> Result<Response<v1::ListWorkloadsResponse>, Status> {
         let request = request.into_inner();
         let page = Page::new("workloads", request.page_size, &request.page_token)?;
+        let wanted = wanted_namespace(&request.namespace)?;
         let from = match &page.after {
             Some(key) => Bound::Excluded(from_text(key).ok_or_else(Page::bad_token)?),
-            None => Bound::Unbounded,
+            None => wanted.map_or(Bound::Unbounded, |namespace| Bound::Included(first_of(namespace))),
         };
-        let wanted = wanted_namespace(&request.namespace)?;
         let view = self.driver.view();
         let workloads = view.workloads.range::<_, WorkloadKey>((from, Bound::Unbounded));
-        let workloads = workloads.filter(|((id, _), _)| wanted.is_none_or(|wanted| *wanted == *id.namespace));
+        let workloads =
+            workloads.take_while(|((id, _), _)| wanted.is_none_or(|wanted| *wanted == *id.namespace));
         let (items, next_page_token) =
             page.fill(workloads.map(|(key, workload)| (to_text(key), convert::workload(workload))));
         Ok(Response::new(v1::ListWorkloadsResponse { items, next_page_token }))
@@ -139,6 +141,12 @@ fn wanted_namespace(text: &str) -> Result<Option<&str>, Status> {
         "" => Ok(None),
         text => fields::namespace(text).map(Some),
     }
+}
+
+/// Before every workload of the namespace.
+fn first_of(namespace: &str) -> WorkloadKey {
+    let nothing: Arc<str> = "".into();
+    (WorkloadId { namespace: namespace.into(), kind: nothing.clone(), name: nothing }, Uid(0))
 }
 
 fn to_text((id, uid): &WorkloadKey) -> String {

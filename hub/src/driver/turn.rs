@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use godwit_common::link::Down;
 use godwit_common::{Epoch, WorkloadId};
-use godwit_hub_core::{Effect, Event, Hub, PlanView, Record, SessionId, Severity, Ticket};
+use godwit_hub_core::{Effect, Event, Hub, PlanView, Record, SessionId, Severity};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::clock::Clock;
@@ -31,11 +31,10 @@ pub(super) struct Driver {
     view: watch::Sender<Arc<View>>,
 }
 
-/// What may leave once the turn's records are durable.
+/// What may leave for the agents once the turn's records are durable.
 enum Release {
     Send(SessionId, Down),
     Close(SessionId),
-    Answer(Ticket, Result<godwit_hub_core::Answer, godwit_hub_core::Refused>),
 }
 
 /// Whether another turn follows.
@@ -139,10 +138,11 @@ impl Driver {
         }
     }
 
-    /// Makes the records durable, then shows what they mean, then lets the rest go.
+    /// Makes the records durable, then lets targets go, then shows what has changed, then answers: who was answered
+    /// finds in the view what was done.
     pub(super) fn settle(&mut self, effects: Vec<Effect>) -> Result<(), DriverError> {
         let mut batch = Batch::default();
-        let mut releases = Vec::new();
+        let (mut releases, mut answers) = (Vec::new(), Vec::new());
         let mut entries = Vec::new();
         for effect in effects {
             match effect {
@@ -168,12 +168,13 @@ impl Driver {
                 }
                 Effect::Send { session, message } => releases.push(Release::Send(session, message)),
                 Effect::Close { session } => releases.push(Release::Close(session)),
-                Effect::Answer { ticket, answer } => releases.push(Release::Answer(ticket, answer)),
+                Effect::Answer { ticket, answer } => answers.push((ticket, answer)),
             }
         }
         if !batch.is_empty() {
             self.store.commit(self.epoch, &batch)?;
         }
+        releases.into_iter().for_each(|release| self.release(release));
         for entry in entries {
             log(&entry);
             self.projector.journal_put(entry);
@@ -181,7 +182,9 @@ impl Driver {
         if let Some(view) = self.projector.project(&mut self.hub) {
             self.view.send_replace(Arc::new(view));
         }
-        releases.into_iter().for_each(|release| self.release(release));
+        for (ticket, answer) in answers {
+            self.waiting.answer(ticket, answer);
+        }
         Ok(())
     }
 
@@ -197,7 +200,6 @@ impl Driver {
                     outbox.close();
                 }
             }
-            Release::Answer(ticket, answer) => self.waiting.answer(ticket, answer),
         }
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct View {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     pub(crate) clusters_ready: u64,
+    /// Those that are wanted: not the ones that are ending.
+    pub(crate) workloads: u64,
     pub(crate) replicas: u64,
     pub(crate) ready: u64,
     pub(crate) pending: u64,
@@ -143,6 +145,7 @@ impl Projector {
         };
         let totals = &mut view.totals;
         for (total, (old, new)) in [
+            (&mut totals.workloads, sum(|workload| u32::from(!workload.deleting))),
             (&mut totals.replicas, sum(|workload| workload.replicas)),
             (&mut totals.ready, sum(|workload| workload.ready)),
             (&mut totals.pending, sum(|workload| workload.pending)),

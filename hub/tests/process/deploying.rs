@@ -106,6 +106,43 @@ async fn an_end_is_confirmed_by_those_who_held_it() {
 }
 
 #[tokio::test]
+async fn lists_are_in_order_and_cut_into_pages() {
+    let federation = Federation::start(&[]);
+    let mut client = WorkloadServiceClient::new(federation.operator().await);
+    let names = ["a-1/x", "a/x", "a/z", "b/x", "c/x"];
+    for name in names.iter().rev() {
+        let (namespace, name) = name.split_once('/').unwrap();
+        let manifests = WEB.replace("name: web", &format!("name: {name}"));
+        client
+            .deploy(v1::DeployRequest { namespace: namespace.to_owned(), ..deploy(&manifests) })
+            .await
+            .unwrap();
+    }
+    for (namespace, page_size, expected) in [
+        ("", 0, &["a/x", "a/z", "a-1/x", "b/x", "c/x"][..]),
+        ("", 2, &["a/x", "a/z", "a-1/x", "b/x", "c/x"]),
+        ("a", 0, &["a/x", "a/z"]),
+        ("a", 1, &["a/x", "a/z"]),
+        ("b", 1, &["b/x"]),
+        ("d", 0, &[]),
+    ] {
+        let mut request =
+            v1::ListWorkloadsRequest { namespace: namespace.to_owned(), page_size, ..Default::default() };
+        let mut found = Vec::new();
+        loop {
+            let page = client.list_workloads(request.clone()).await.unwrap().into_inner();
+            assert!(page_size == 0 || page.items.len() <= page_size as usize);
+            found.extend(page.items.into_iter().map(|item| format!("{}/{}", item.namespace, item.name)));
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(found, expected, "namespace {namespace:?} by {page_size}");
+    }
+}
+
+#[tokio::test]
 async fn policies_are_kept_by_name() {
     let federation = Federation::start(&["east"]);
     let mut client = PolicyServiceClient::new(federation.operator().await);

@@ -80,7 +80,21 @@ impl Federation {
     }
 
     pub(crate) fn start_hub(&mut self) {
-        let mut hub = self.command().spawn().expect("the hub starts");
+        self.serve_by(self.command());
+    }
+
+    /// The same, by a shell's script, which finds the program as `$0`.
+    pub(crate) fn start_hub_by(&mut self, script: &str) {
+        let hub = self.command();
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script).arg(hub.get_program());
+        command.envs(hub.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        self.serve_by(command);
+    }
+
+    fn serve_by(&mut self, mut command: Command) {
+        let mut hub = command.spawn().expect("the hub starts");
         let mut lines = BufReader::new(hub.stdout.take().expect("piped")).lines();
         let line = lines.next().expect("the hub says that it is ready").expect("text");
         let address = line.strip_prefix("godwit-hub ready ").expect("a ready line");
@@ -100,10 +114,14 @@ impl Federation {
 
     /// Asks the hub to stop, and waits until it has.
     pub(crate) async fn stop_hub(&mut self) -> ExitStatus {
-        let mut hub = self.hub.take().expect("the hub runs");
-        let id = hub.id().to_string();
+        let id = self.hub.as_ref().expect("the hub runs").id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status().expect("kill runs");
         assert!(sent.success());
+        self.wait_for_end().await
+    }
+
+    pub(crate) async fn wait_for_end(&mut self) -> ExitStatus {
+        let mut hub = self.hub.take().expect("the hub runs");
         let ended = tokio::task::spawn_blocking(move || hub.wait().expect("it ends"));
         tokio::time::timeout(PATIENCE, ended).await.expect("the hub stops in time").expect("no panic")
     }

@@ -81,6 +81,9 @@ async fn mistakes_are_named_with_their_field_and_remedy() {
     {
         assert_eq!(workloads.scale_workload(scale(replicas)).await.unwrap_err().code(), code);
     }
+    let nowhere = v1::ListWorkloadsRequest { namespace: "Nowhere".to_owned(), ..Default::default() };
+    let status = workloads.list_workloads(nowhere).await.unwrap_err();
+    assert!(status.message().starts_with("namespace: "), "{status}");
     let list = v1::ListWorkloadsRequest { page_token: "x".to_owned(), ..Default::default() };
     let status = workloads.list_workloads(list).await.unwrap_err();
     assert!(status.message().starts_with("page_token: "), "{status}");

@@ -71,6 +71,31 @@ async fn every_acknowledged_deployment_survives_a_kill() {
 }
 
 #[tokio::test]
+async fn a_full_disk_ends_the_hub_and_loses_nothing_that_was_acknowledged() {
+    let mut federation = Federation::stopped(&[]);
+    // The limit stands for the disk: writes beyond it fail, once the signal is out of the way.
+    federation.start_hub_by("trap '' XFSZ; ulimit -f 6000; exec \"$0\"");
+    let mut client = WorkloadServiceClient::new(federation.operator().await);
+    let data = format!("data: {{a: {}}}", "x".repeat(100_000));
+    let mut acknowledged = 0;
+    let refused = loop {
+        let name = format!("name: web-{acknowledged}");
+        let manifests = WEB.replace("name: web", &name).replace("data: {a: b}", &data);
+        match client.deploy(deploy(&manifests)).await {
+            Ok(_) => acknowledged += 1,
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(refused.code(), tonic::Code::Unavailable, "{refused}");
+    assert_eq!(federation.wait_for_end().await.code(), Some(1));
+    federation.start_hub();
+    let mut client = WorkloadServiceClient::new(federation.operator().await);
+    let list = v1::ListWorkloadsRequest { page_size: 1_000, ..Default::default() };
+    let found = client.list_workloads(list).await.unwrap().into_inner().items.len();
+    assert!(acknowledged > 0 && found == acknowledged, "{acknowledged} acknowledged, {found} found");
+}
+
+#[tokio::test]
 async fn a_stop_says_goodbye_and_moves_nothing() {
     let mut federation = Federation::start(&["east", "west"]);
     let agents = [Agent::attach(&federation, "east").await, Agent::attach(&federation, "west").await]

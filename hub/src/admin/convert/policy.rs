@@ -120,7 +120,7 @@ fn rule_from_wire(field: &str, rule: &v1::ClusterRule) -> Result<Rule, Status> {
 
 fn duration(field: &str, given: prost_types::Duration) -> Result<Duration, Status> {
     let duration = Duration::try_from(given).ok().filter(|duration| *duration <= LOST_AFTER_MAX);
-    duration.ok_or_else(|| invalid(field, "it must be from 0 s to 1 h"))
+    duration.ok_or_else(|| invalid(field, format!("{given} is out of range: it must be from 0s to 1h")))
 }
 
 #[cfg(test)]
@@ -180,9 +180,12 @@ mod tests {
             ),
             (
                 v1::PolicySpec { lost_after: Some(long), ..spec() },
-                "p.spec.lost_after: it must be from 0 s to 1 h",
+                "p.spec.lost_after: 3601s is out of range: it must be from 0s to 1h",
             ),
-            (v1::PolicySpec { lost_after: Some(negative), ..spec() }, "p.spec.lost_after: it must be"),
+            (
+                v1::PolicySpec { lost_after: Some(negative), ..spec() },
+                "p.spec.lost_after: -1s is out of range",
+            ),
             (
                 v1::PolicySpec { clusters: east(rule(Some(1_000_001), None, None)), ..spec() },
                 "p.spec.clusters[east].weight: 1000001 is too large",
