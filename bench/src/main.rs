@@ -5,18 +5,34 @@
 
 use std::process::ExitCode;
 
+mod loss;
 mod measure;
 mod planner;
 
 /// Name, what it measures, entry.
-const BENCHES: [(&str, &str, fn()); 1] =
-    [("planner", "T1: dividing one workload over many clusters", planner::run)];
+const BENCHES: [(&str, &str, fn() -> anyhow::Result<()>); 2] = [
+    ("planner", "T1: dividing one workload over many clusters", planner::run),
+    ("loss", "T2: from a lost cluster to new targets at the surviving agents", loss::run),
+];
+
+/// The hidden subcommand that runs a hub.
+const HUB: &str = "__hub";
 
 fn main() -> ExitCode {
-    let name = std::env::args().nth(1).unwrap_or_default();
-    if let Some((_, _, run)) = BENCHES.into_iter().find(|(bench, ..)| *bench == name) {
-        run();
-        return ExitCode::SUCCESS;
+    let mut args = std::env::args_os().skip(1);
+    let name = args.next().unwrap_or_default();
+    // The hub under test is a process of its own: this very program, called so.
+    if name == HUB {
+        return godwit_hub::main_with_args(std::iter::once(HUB.into()).chain(args));
+    }
+    if let Some((_, _, run)) = BENCHES.into_iter().find(|(bench, ..)| name == *bench) {
+        return match run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
     }
     eprintln!("usage: bench NAME, where NAME is one of");
     for (name, what, _) in BENCHES {
