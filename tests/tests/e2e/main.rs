@@ -1,10 +1,12 @@
 //! End-to-end tests: the real programs, as processes, over real sockets, TLS and the Kubernetes API.
 
 mod agent_loss;
+mod bad_input;
 mod cluster_loss;
 mod deletion;
 mod frozen;
 mod harness;
+mod hostile_peers;
 mod hub_restart;
 mod identity;
 mod leadership;
