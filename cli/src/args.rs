@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::{
     apply, completion, confirm, delete, describe, explain, freeze, get, plan, scale, version,
 };
+use crate::dev::Dev;
 
 /// Runs containers over many Kubernetes clusters: an application is given once, with a total number of replicas,
 /// and the hub divides it, moves it when a cluster is lost, and says why.
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Confirm(confirm::Confirm),
     /// Preview a division over described clusters, without a hub
     Plan(plan::Plan),
+    /// Start a federation on this machine, or make accidents in it
+    Dev(Dev),
     /// Print a script that completes commands in a shell
     Completion(completion::Completion),
     /// Show the versions of this command and of the hub

@@ -87,10 +87,14 @@ impl Places {
     /// The nearest one of `godwit dev`. Somebody else's (in a shared folder such as /tmp) is passed over: it would
     /// choose the hub that this user talks to.
     fn of_dev(&self) -> Option<PathBuf> {
+        Some(self.dev_folder()?.join(FILE_NAME)).filter(|file| file.exists())
+    }
+
+    /// The nearest folder of `godwit dev`.
+    pub(crate) fn dev_folder(&self) -> Option<PathBuf> {
         let own = fs::metadata("/proc/self").ok()?.uid();
-        let candidates = self.working_folder.ancestors();
-        let mut files = candidates.map(|folder| folder.join(DEV_FOLDER).join(FILE_NAME));
-        files.find(|file| fs::metadata(file).is_ok_and(|metadata| metadata.uid() == own))
+        let mut folders = self.working_folder.ancestors().map(|folder| folder.join(DEV_FOLDER));
+        folders.find(|folder| fs::metadata(folder).is_ok_and(|metadata| metadata.uid() == own))
     }
 }
 
@@ -102,7 +106,8 @@ impl Context {
                 .with_hint("it holds four lines: address (https://HOST:PORT), ca, certificate and key")
         };
         let text = read_bounded(path).map_err(|error| wrong(error.to_string()))?;
-        let file: File = serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let file: File =
+            serde_saphyr::from_str(&text).map_err(|error| wrong(error.without_snippet().to_string()))?;
         let endpoint = file.address.parse().map_err(|error| wrong(format!("address: {error}")))?;
         // `join` keeps an absolute path as it is.
         let folder = path.parent().unwrap_or(Path::new(""));

@@ -5,6 +5,7 @@ mod args;
 mod client;
 mod commands;
 mod context;
+mod dev;
 mod error;
 mod input;
 mod output;
@@ -20,6 +21,10 @@ use crate::args::Cli;
 
 /// Runs one command: `args` begins with the program's name. The status is 0, 1 (failed) or 2 (usage).
 pub fn main_with_args(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match dev::run_child(args.into_iter().collect()) {
+        Ok(ended) => return ended,
+        Err(args) => args,
+    };
     godwit_rt::tls::install_provider();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,

@@ -31,6 +31,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Error> {
         Command::Freeze(command) => wait(command.run(&places)),
         Command::Confirm(command) => wait(command.run(&places)),
         Command::Plan(command) => command.run(),
+        Command::Dev(command) => wait(command.run(&places)),
         Command::Completion(command) => command.run(),
         Command::Version(command) => wait(command.run(&places)),
     }

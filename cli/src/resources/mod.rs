@@ -69,7 +69,7 @@ pub(crate) struct Change<T> {
 }
 
 /// Changes as they happen.
-pub(crate) type Changes<T> = Pin<Box<dyn Stream<Item = Result<Change<T>, Status>>>>;
+pub(crate) type Changes<T> = Pin<Box<dyn Stream<Item = Result<Change<T>, Status>> + Send>>;
 
 /// A kind of message that can be shown.
 pub(crate) trait Shown: Message + Name + Default + Clone + 'static {
@@ -109,11 +109,11 @@ pub(crate) enum Fetched<T> {
 /// A stream of the hub's answers as a stream of changes.
 pub(crate) fn changes<A, T>(
     stream: tonic::Streaming<A>,
-    mut change: impl FnMut(A) -> Option<Change<T>> + 'static,
+    mut change: impl FnMut(A) -> Option<Change<T>> + Send + 'static,
 ) -> Changes<T>
 where
-    A: 'static,
-    T: 'static,
+    A: Send + 'static,
+    T: Send + 'static,
 {
     let changes = stream.filter_map(move |answer| {
         let change = match answer {

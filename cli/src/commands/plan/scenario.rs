@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 
 use godwit_common::ClusterName;
 use godwit_planner::scenario::{Cluster, Scenario};
-use godwit_planner::{Policy, Rebalance, Rule};
+use godwit_planner::{Policy, REPLICAS_MAX, Rebalance, Rule};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
+
+/// How much of a wrong value is shown.
+const SHOWN_MAX: usize = 80;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    replicas: u32,
+    replicas: Value,
     #[serde(default)]
     policy: PolicyFields,
     #[serde(default)]
@@ -58,9 +62,9 @@ enum RebalanceField {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RuleFields {
-    weight: Option<u32>,
-    min: Option<u32>,
-    max: Option<u32>,
+    weight: Option<Value>,
+    min: Option<Value>,
+    max: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -70,9 +74,9 @@ struct ClusterFields {
     #[serde(default, rename = "labels")]
     _labels: BTreeMap<String, String>,
     #[serde(default)]
-    running: u32,
+    running: Option<Value>,
     #[serde(default)]
-    room: Option<u32>,
+    room: Option<Value>,
 }
 
 /// Reads a scenario from YAML or JSON.
@@ -81,7 +85,7 @@ pub(super) fn parse(text: &str) -> Result<Scenario, String> {
     let file: File = if text.trim_start().starts_with('{') {
         serde_json::from_str(text).map_err(|error| error.to_string())?
     } else {
-        serde_saphyr::from_str(text).map_err(|error| error.to_string())?
+        serde_saphyr::from_str(text).map_err(|error| error.without_snippet().to_string())?
     };
     let Strategy::Weighted = file.policy.strategy;
     let default = match (&file.policy.default, file.policy.clusters.is_empty()) {
@@ -102,24 +106,42 @@ pub(super) fn parse(text: &str) -> Result<Scenario, String> {
     };
     let clusters: Result<Vec<Cluster>, String> = file.clusters.into_iter().enumerate().map(cluster).collect();
     Ok(Scenario {
-        replicas: file.replicas,
+        replicas: number("replicas", Some(&file.replicas))?.ok_or("replicas: give the total")?,
         policy: Policy { default, clusters: rules, rebalance, priority: file.policy.priority },
         clusters: clusters?,
     })
 }
 
 fn rule(field: &str, fields: &RuleFields) -> Result<Rule, String> {
-    let rule = Rule::new(fields.weight.unwrap_or(1), fields.min.unwrap_or(0), fields.max);
-    rule.map_err(|error| format!("{field}: {error}"))
+    let part = |name: &str, value: &Option<Value>| number(&format!("{field}.{name}"), value.as_ref());
+    let weight = part("weight", &fields.weight)?.unwrap_or(1);
+    let min = part("min", &fields.min)?.unwrap_or(0);
+    Rule::new(weight, min, part("max", &fields.max)?).map_err(|error| format!("{field}: {error}"))
 }
 
 fn cluster((index, fields): (usize, ClusterFields)) -> Result<Cluster, String> {
+    let field = |name: &str| format!("clusters[{index}].{name}");
     let name = fields.name.parse();
     Ok(Cluster {
-        name: name.map_err(|error| format!("clusters[{index}].name: {error}"))?,
-        running: fields.running,
-        room: fields.room,
+        name: name.map_err(|error| format!("{}: {error}", field("name")))?,
+        running: number(&field("running"), fields.running.as_ref())?.unwrap_or(0),
+        room: number(&field("room"), fields.room.as_ref())?,
     })
+}
+
+/// A count; absent like null. Read from a value of any type, so that the mistake can be named.
+fn number(field: &str, value: Option<&Value>) -> Result<Option<u32>, String> {
+    let wrong = |value: &Value| {
+        let shown: String = value.to_string().chars().take(SHOWN_MAX).collect();
+        format!("{field}: {shown} is not valid; write a whole number from 0 to {REPLICAS_MAX}")
+    };
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            let count = value.as_u64().and_then(|count| u32::try_from(count).ok());
+            count.filter(|count| *count <= REPLICAS_MAX).map(Some).ok_or_else(|| wrong(value))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -168,7 +190,12 @@ clusters: [{name: a}, {name: b}]
             ("", "unexpected end of input"),
             ("{}", "replicas"),
             ("clusters: []", "replicas"),
-            ("replicas: -1", "-1"),
+            ("replicas: ~", "replicas"),
+            ("replicas: -1", "replicas: -1 is not valid; write a whole number from 0 to 2147483647"),
+            ("replicas: many", "replicas: \"many\""),
+            ("replicas: 1.5", "replicas: 1.5"),
+            ("replicas: 1\npolicy: {clusters: {a: {weight: -1}}}", "policy.clusters.a.weight: -1"),
+            ("replicas: 1\nclusters: [{name: a, room: [1]}]", "clusters[0].room: [1]"),
             ("replicas: 5000000000", "5000000000"),
             ("replicas: 1\nreplica: 2", "replica"),
             ("replicas: 1\npolicy: {strategy: magic}", "magic"),

@@ -1,0 +1,158 @@
+//! What `godwit dev` tells while it runs: the hub's journal, the accidents, and children that died.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::time::{Duration, SystemTime};
+
+use futures_util::StreamExt;
+use godwit_proto::v1::{Cluster, Event};
+use prost_types::Timestamp;
+use tokio::sync::mpsc;
+
+use super::process::{Death, tail};
+use crate::client::Client;
+use crate::error::Error;
+use crate::output::colour::{self, Colour, Paint};
+use crate::output::{age, text};
+use crate::resources::{Filter, Shown};
+
+/// Events that wait to be printed.
+const EVENTS_MAX: usize = 256;
+/// The wait before a hub that went away is dialled again.
+const REDIAL: Duration = Duration::from_millis(500);
+/// How long everything may take to become ready.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+
+/// Prints one line for each thing that happens.
+pub(super) struct Narrator {
+    paint: Paint,
+}
+
+impl Narrator {
+    pub(super) fn new(paint: Paint) -> Self {
+        Self { paint }
+    }
+
+    /// Says something itself.
+    pub(super) fn say(&self, line: &str) -> Result<(), Error> {
+        Ok(writeln!(io::stdout(), "{}", self.paint.apply(Some(Colour::Grey), line))?)
+    }
+
+    /// Tells an accident that was made, or undone.
+    pub(super) fn accident(&self, said: &str) -> Result<(), Error> {
+        let said = text::plain(said);
+        Ok(writeln!(
+            io::stdout(),
+            "{}  {}",
+            now(),
+            self.paint.apply(Some(Colour::Green), &format!("==> {said}"))
+        )?)
+    }
+
+    /// Tells an event of the hub.
+    pub(super) fn event(&self, event: &Event) -> Result<(), Error> {
+        let time = clock(event.time.as_ref());
+        let rule = if event.rule.is_empty() { String::new() } else { format!(" ({})", event.rule) };
+        let head = text::plain(&event.reason).into_owned() + &rule;
+        let head = format!("{head:24}");
+        let head = self.paint.apply(colour::of_event(&event.r#type), &head);
+        let message = text::plain(&event.message).into_owned();
+        Ok(writeln!(io::stdout(), "{time}  {head} {message}")?)
+    }
+
+    /// Tells the death of a child that nobody killed.
+    pub(super) fn death(&self, death: &Death) -> Result<(), Error> {
+        let mut out = io::stdout().lock();
+        let line = format!("==> {} died ({}); the end of {}:", death.name, death.how, death.log.display());
+        writeln!(out, "{}  {}", now(), self.paint.apply(Some(Colour::Red), &line))?;
+        for line in tail(&death.log) {
+            writeln!(out, "    {}", text::plain(&line))?;
+        }
+        let cluster = death.name.strip_suffix("-agent").unwrap_or(&death.name);
+        Ok(writeln!(out, "    `godwit dev heal {cluster}` starts it again")?)
+    }
+}
+
+/// The hub's journal from its beginning, over all its restarts.
+pub(super) fn events(mut client: Client) -> mpsc::Receiver<Event> {
+    let (sender, receiver) = mpsc::channel(EVENTS_MAX);
+    tokio::spawn(async move {
+        let mut last = 0;
+        while !sender.is_closed() {
+            if let Ok(mut changes) = Event::watch(&client, &Filter::default()).await {
+                while let Some(Ok(change)) = changes.next().await {
+                    if change.item.sequence > last {
+                        last = change.item.sequence;
+                        if sender.send(change.item).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+            tokio::time::sleep(REDIAL).await;
+            if let Ok(fresh) = client.reconnect().await {
+                client = fresh;
+            }
+        }
+    });
+    receiver
+}
+
+/// Waits until so many clusters are ready. A child that dies meanwhile ends the wait.
+pub(super) async fn all_ready(
+    client: &Client,
+    wanted: usize,
+    deaths: &mut mpsc::Receiver<Death>,
+) -> Result<(), Error> {
+    let mut changes = Cluster::watch(client, &Filter::default()).await?;
+    let mut ready = BTreeSet::new();
+    let wait = async {
+        while ready.len() < wanted {
+            tokio::select! {
+                change = changes.next() => match change {
+                    Some(Ok(change)) if change.item.state == "Ready" => {
+                        ready.insert(change.item.name);
+                    }
+                    Some(Ok(change)) => {
+                        ready.remove(&change.item.name);
+                    }
+                    Some(Err(status)) => return Err(Error::refused(status)),
+                    None => return Err(Error::failed("the hub ended while the clusters joined")),
+                },
+                Some(death) = deaths.recv() => {
+                    let tail = tail(&death.log).join("\n");
+                    return Err(Error::failed(format!("{} died ({}):\n{tail}", death.name, death.how)));
+                }
+            }
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(READY_WITHIN, wait).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::failed(format!(
+            "{} of {wanted} clusters are ready after {READY_WITHIN:?}; the logs of the agents say why",
+            ready.len()
+        ))),
+    }
+}
+
+fn now() -> String {
+    clock(Some(&SystemTime::now().into()))
+}
+
+/// The time of day in UTC, as in the logs.
+fn clock(time: Option<&Timestamp>) -> String {
+    let moment = age::moment(time);
+    moment.get(11..19).unwrap_or(&moment).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_day_is_short() {
+        assert_eq!(clock(Some(&Timestamp { seconds: 1_800_000_000, nanos: 123_000_000 })), "08:00:00");
+        assert_eq!(clock(None), "-");
+    }
+}
