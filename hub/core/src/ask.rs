@@ -96,8 +96,8 @@ impl Hub {
             let seat = seats.next_if(|(seat, _)| *seat == name).map(|(_, seat)| seat);
             let rule = ask.policy.placement.rule_for(name);
             let held = seat.map_or(0, |seat| seat.seat.placed);
-            let runs = seat.is_some_and(|seat| seat.seat.target > 0);
-            if rule.is_none() && held == 0 && !(ask.spec.stateful && runs) {
+            let data = ask.spec.stateful && seat.is_some_and(|seat| seat.data().is_some());
+            if rule.is_none() && held == 0 && !data {
                 continue;
             }
             let fit = rooms.at(place, self, cluster).fits(&ask.spec.pod, ask.spec.replicas);
@@ -181,10 +181,9 @@ fn divided(division: &Division<'_>, candidates: &[Candidate<'_>]) -> Outcome {
 /// A stateful workload stays whole in one cluster, where its data is, and does not move by itself (S32).
 fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>]) -> (Outcome, Vec<PlanRowView>) {
     let wanted = ask.spec.replicas;
-    let runs = |candidate: &&Candidate<'_>| {
-        candidate.held > 0 || ask.seats.get(candidate.cluster).is_some_and(|seat| seat.seat.target > 0)
-    };
-    let home = candidates.iter().find(runs).or_else(|| choose(wanted, candidates));
+    let data = |candidate: &Candidate<'_>| ask.seats.get(candidate.cluster).and_then(SeatState::data);
+    let home = candidates.iter().filter(|candidate| data(candidate).is_some());
+    let home = home.max_by_key(|candidate| data(candidate)).or_else(|| choose(wanted, candidates));
     let (mut outcome, mut report) = (Outcome { pending: wanted, ..Outcome::default() }, Vec::new());
     for candidate in candidates {
         let mut reason = "a stateful workload stays whole in one cluster (S32)".to_owned();

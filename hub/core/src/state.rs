@@ -94,6 +94,17 @@ impl Tally {
     }
 }
 
+/// Why the data of a stateful workload is taken to be in a cluster; the better reason is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Data {
+    /// A plan put it there once, and it was scaled to zero since.
+    Was,
+    /// Copies run there.
+    Runs,
+    /// It is placed there.
+    Placed,
+}
+
 /// What a cluster says about a workload.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
@@ -286,6 +297,15 @@ impl SeatState {
     /// For how many copies there is, or must be, room here: surplus ones that still run included.
     pub(crate) fn occupied(&self) -> u32 {
         self.seat.placed.max(self.seat.target)
+    }
+
+    /// Why the data of the workload is taken to be here, if it is (S32).
+    pub(crate) fn data(&self) -> Option<Data> {
+        match &self.seat {
+            seat if seat.placed > 0 => Some(Data::Placed),
+            seat if seat.target > 0 => Some(Data::Runs),
+            seat => seat.cause.map(|_| Data::Was),
+        }
     }
 
     /// How many of them do not hold room on a node yet (S15).

@@ -6,4 +6,5 @@ mod history;
 mod losses;
 mod mass_loss;
 mod pace;
+mod stateful;
 mod streams;

@@ -110,7 +110,7 @@ fn s10_the_epochs_of_a_cluster_without_a_federation_prove_nothing() {
 #[test]
 fn s23_a_cluster_that_never_brought_an_inventory_is_joining_after_a_restart_too() {
     let mut fixture = two();
-    fixture.members.insert(cluster("charlie"), Default::default());
+    fixture.add_member("charlie", 100);
     fixture.open("charlie");
     fixture.restart();
     fixture.connect("alpha");

@@ -1,0 +1,67 @@
+//! Workloads with state stay where their data is: S32.
+
+use std::time::Duration;
+
+use godwit_common::WorkloadId;
+
+use super::fixture::{Fixture, cluster, policy, shares, spec, status};
+use crate::{Command, PolicyChoice};
+
+fn store() -> WorkloadId {
+    WorkloadId::new("default", "StatefulSet", "store").expect("a valid identity")
+}
+
+/// The data is in bravo.
+fn in_bravo() -> Fixture {
+    let mut fixture = Fixture::new(&[("alpha", 100), ("bravo", 100)]);
+    let choice = PolicyChoice::Inline(policy("stateful", &[("alpha", 1), ("bravo", 2)]));
+    fixture.deploy(spec(store(), 3), choice).expect("a good request");
+    fixture.pass(Duration::from_secs(1));
+    assert_eq!(fixture.running(), shares(&[("bravo", 3)]));
+    fixture
+}
+
+/// The clusters that it is placed in.
+fn plan(fixture: &Fixture) -> Vec<(String, u32)> {
+    let placements = fixture.views().remove(0).placements;
+    placements.into_iter().filter(|p| p.target > 0).map(|p| (p.cluster.to_string(), p.target)).collect()
+}
+
+fn scale(fixture: &mut Fixture, replicas: u32) {
+    let scale = Command::Scale { workload: store(), replicas, dry_run: false };
+    fixture.command(scale).expect("it exists");
+}
+
+#[test]
+fn s32_copies_that_another_cluster_brings_are_no_reason_to_leave_the_data() {
+    let mut fixture = in_bravo();
+    let delete = Command::DeleteCluster { cluster: cluster("alpha"), force: true };
+    fixture.disconnect("alpha");
+    fixture.pass(Duration::from_secs(12));
+    fixture.command(delete).expect("it is lost");
+    let mut row = fixture.members[&cluster("bravo")].rows.values().next().expect("a row").clone();
+    row.replicas = 2;
+    assert_eq!(status(&row, true).pods, 2);
+    fixture.members.get_mut(&cluster("bravo")).expect("a member").ready = false;
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").rows.insert(row.uid, row);
+    fixture.connect("alpha");
+    scale(&mut fixture, 4);
+    assert_eq!(plan(&fixture), shares(&[("bravo", 4)]));
+}
+
+#[test]
+fn s32_scaling_to_zero_does_not_forget_where_the_data_is() {
+    let mut fixture = in_bravo();
+    scale(&mut fixture, 0);
+    fixture.pass(Duration::from_secs(2));
+    assert_eq!(fixture.running(), shares(&[]));
+    fixture.disconnect("bravo");
+    fixture.pass(Duration::from_secs(1));
+    scale(&mut fixture, 3);
+    assert_eq!(plan(&fixture), shares(&[]), "pending until bravo is back");
+    fixture.restart();
+    fixture.connect("alpha");
+    fixture.connect("bravo");
+    fixture.pass(Duration::from_secs(1));
+    assert_eq!(plan(&fixture), shares(&[("bravo", 3)]));
+}
