@@ -6,11 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use godwit_common::link::{Hello, Up};
 use godwit_common::{ClusterName, WorkloadId};
 use godwit_hub_core::{Answer, Command, PlanView, Refused, SessionId};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{Input, View};
 use crate::sessions::Outbox;
+
+/// What agents' messages may hold together while they wait. A few dozen of the largest ones; of the usual ones, far more
+/// than the queue takes.
+const QUEUE_KIB_MAX: u32 = 256 * 1024;
 
 /// The way to the machine. Cheap to clone.
 #[derive(Clone)]
@@ -18,6 +22,8 @@ pub(crate) struct Handle {
     inputs: mpsc::Sender<Input>,
     views: watch::Receiver<Arc<View>>,
     sessions: Arc<AtomicU64>,
+    /// Room for agents' messages that wait, in kibibytes.
+    room: Arc<Semaphore>,
     ended: CancellationToken,
 }
 
@@ -31,7 +37,13 @@ impl Handle {
         views: watch::Receiver<Arc<View>>,
         ended: CancellationToken,
     ) -> Self {
-        Self { inputs, views, sessions: Arc::new(AtomicU64::new(1)), ended }
+        Self {
+            inputs,
+            views,
+            sessions: Arc::new(AtomicU64::new(1)),
+            room: Arc::new(Semaphore::new(QUEUE_KIB_MAX as usize)),
+            ended,
+        }
     }
 
     /// What may be read now.
@@ -72,10 +84,12 @@ impl Handle {
         Ok(session)
     }
 
-    /// Waits while the driver is behind: that is what holds a fast agent back.
-    pub(crate) async fn message(&self, session: SessionId, message: Up) -> Result<(), Gone> {
+    /// Waits while the driver is behind: that is what holds a fast agent back. `bytes` is the message's size.
+    pub(crate) async fn message(&self, session: SessionId, message: Up, bytes: usize) -> Result<(), Gone> {
+        let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).saturating_add(1).min(QUEUE_KIB_MAX);
+        let room = Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_| Gone)?;
         let message = Box::new(message);
-        self.send(Input::Message { session, message }).await
+        self.send(Input::Message { session, message, room }).await
     }
 
     pub(crate) async fn closed(&self, session: SessionId) -> Result<(), Gone> {
@@ -85,8 +99,13 @@ impl Handle {
     /// Lets the machine say goodbye, and the driver end.
     pub(crate) async fn stop(&self) {
         if self.send(Input::Stop).await.is_ok() {
-            self.ended.cancelled().await;
+            self.ended().await;
         }
+    }
+
+    /// Waits for the driver's end. Whatever it had to say has been said then.
+    pub(crate) async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 
     async fn send(&self, input: Input) -> Result<(), Gone> {

@@ -19,7 +19,7 @@ use godwit_common::link::{Hello, Up};
 use godwit_hub_core::{
     Answer, Command, Config, Effect, Hub, PlanView, Record, Refused, RestoreError, SessionId,
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::sessions::Outbox;
@@ -40,8 +40,8 @@ const QUEUE_MAX: usize = 1_024;
 pub(crate) enum Input {
     /// An agent has said hello; what the machine says to it goes into the outbox.
     Opened { session: SessionId, cluster: ClusterName, hello: Box<Hello>, outbox: Outbox },
-    /// An agent has said more.
-    Message { session: SessionId, message: Box<Up> },
+    /// An agent has said more. Its room is free again when the turn has taken it.
+    Message { session: SessionId, message: Box<Up>, room: OwnedSemaphorePermit },
     /// An agent's stream is over.
     Closed { session: SessionId },
     /// An operator wants something.

@@ -122,7 +122,10 @@ impl Driver {
                 let hello = *hello;
                 Some(Event::Opened { session, cluster, hello })
             }
-            Input::Message { session, message } => Some(Event::Message { session, message: *message }),
+            Input::Message { session, message, room } => {
+                drop(room);
+                Some(Event::Message { session, message: *message })
+            }
             Input::Closed { session } => {
                 self.outboxes.remove(&session);
                 Some(Event::Closed { session })

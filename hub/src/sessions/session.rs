@@ -9,6 +9,7 @@ use godwit_common::link::{Down, Hello, Refusal, RefusalCode, Up};
 use godwit_hub_core::SessionId;
 use godwit_proto::agent::{down_to_wire, up_from_wire};
 use godwit_proto::v1::{AttachRequest, AttachResponse};
+use prost::Message;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -64,18 +65,25 @@ impl Session {
         };
         tracing::debug!(session = session.0, %cluster, %instance, %address, "an agent has attached");
         let mut writing = pin!(write(&outbox, &outgoing));
-        tokio::select! {
-            () = &mut writing => {}
+        let machine_knows = tokio::select! {
+            () = &mut writing => false,
             end = read(&mut incoming, session, &driver) => {
-                // The machine hears of the end before the last words leave, which may take a while. When the driver
-                // has ended, its goodbye is in the outbox already.
+                // Before the last words leave, which may take a while.
                 let _ = driver.closed(session).await;
                 say(end, &cluster, address, &outbox);
                 writing.await;
-                return;
+                true
             }
+            () = driver.ended() => {
+                // Its goodbye is in the outbox by now, unless this session came too late to be told.
+                outbox.close();
+                writing.await;
+                true
+            }
+        };
+        if !machine_knows {
+            let _ = driver.closed(session).await;
         }
-        let _ = driver.closed(session).await;
         tracing::debug!(session = session.0, %cluster, %instance, "a session has ended");
     }
 }
@@ -116,7 +124,7 @@ fn say(end: End, cluster: &ClusterName, address: SocketAddr, outbox: &Outbox) {
 }
 
 async fn hello(incoming: &mut Streaming<AttachRequest>) -> Result<Hello, End> {
-    match timeout(HELLO_WAIT, next(incoming)).await {
+    match timeout(HELLO_WAIT, next(incoming)).await.map(|next| next.map(|(message, _)| message)) {
         Err(_) => Err(End::Broken(format!("no hello came within {} s", HELLO_WAIT.as_secs()))),
         Ok(Err(end)) => Err(end),
         Ok(Ok(Up::Hello(hello))) => Ok(hello),
@@ -134,21 +142,25 @@ async fn hello(incoming: &mut Streaming<AttachRequest>) -> Result<Hello, End> {
 
 async fn read(incoming: &mut Streaming<AttachRequest>, session: SessionId, driver: &Handle) -> End {
     loop {
-        let message = match next(incoming).await {
-            Ok(message) => message,
+        let (message, bytes) = match next(incoming).await {
+            Ok(next) => next,
             Err(end) => return end,
         };
-        if driver.message(session, message).await.is_err() {
+        if driver.message(session, message, bytes).await.is_err() {
             return End::Stopping;
         }
     }
 }
 
-/// The next message, checked and converted.
-async fn next(incoming: &mut Streaming<AttachRequest>) -> Result<Up, End> {
+/// The next message, checked and converted, and its size.
+async fn next(incoming: &mut Streaming<AttachRequest>) -> Result<(Up, usize), End> {
     match incoming.message().await {
         Ok(None) => Err(End::Over),
-        Ok(Some(message)) => up_from_wire(message).map_err(|error| End::Broken(error.to_string())),
+        Ok(Some(message)) => {
+            let bytes = message.encoded_len();
+            let message = up_from_wire(message).map_err(|error| End::Broken(error.to_string()))?;
+            Ok((message, bytes))
+        }
         Err(status) => Err(match status.code() {
             // What the codec says of bytes that are no message, or of too many of them.
             tonic::Code::Internal | tonic::Code::OutOfRange | tonic::Code::ResourceExhausted => {
