@@ -1,3 +1,5 @@
+//! The driver on a real store: what is durable, what is shown, what is said, in this order.
+
 use std::path::Path;
 
 use godwit_common::{Epoch, WorkloadId};

@@ -1,3 +1,5 @@
+//! What a request becomes, and what is said of a mistaken one.
+
 use super::*;
 
 const WEB: &str = "

@@ -1,3 +1,5 @@
+//! Layers, their order, and the words for mistakes in them.
+
 use super::*;
 
 #[test]

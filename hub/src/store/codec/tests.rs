@@ -1,3 +1,5 @@
+//! Rows: there and back, and whatever else may be found in a file.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! The file: kept, locked, fenced, and refused when it is damaged.
+
 use godwit_common::{Generation, Uid, WallTime};
 use godwit_hub_core::{ClusterRecord, JournalEntry, Key, Severity};
 use redb::ReadableTableMetadata;
