@@ -87,10 +87,14 @@ fn a_burst_is_one_report_and_readiness_goes_ahead() {
     world.advance(Duration::from_secs(1));
     let reports = world.reports().count();
     assert!(reports <= 6, "{reports} reports in a second and a half");
-    let since = world.now;
+    let starting = |pod: &mut godwit_agent_core::PodSeen| (pod.ready, pod.node) = (false, None);
+    world.member.pod(&web(), "web-50", starting);
+    world.settle();
+    let before = *report_times(&world).last().unwrap();
+    world.advance(Duration::from_millis(5));
     world.member.pod(&web(), "web-1", |_| {});
     world.until(|world| last(world).ready == 1);
-    assert!(report_times(&world).last().unwrap().since(since) <= config().report_soon);
+    assert!(report_times(&world).last().unwrap().since(before) <= config().report_soon);
 }
 
 #[test]
@@ -210,4 +214,52 @@ fn absurd_numbers_and_texts_are_cut_to_what_the_protocol_carries() {
     let status = last(&world);
     assert_eq!(status.replicas, godwit_common::link::COUNT_MAX);
     assert!(world.reports().flat_map(|report| &report.statuses).all(|status| status.problem.len() <= 1024));
+}
+
+#[test]
+fn a_write_whose_outcome_is_unknown_is_not_reflected() {
+    let mut world = holding();
+    world.member.fail = Some(|call| {
+        let unknown = || godwit_agent_core::CallError::Unavailable("timeout".into());
+        matches!(call, godwit_agent_core::Call::Apply(_)).then(unknown)
+    });
+    let web = workload(1, "web", 1, 5);
+    world.send_targets(change(fence(1, 2), vec![web.clone()], &[web]));
+    world.advance(Duration::from_secs(20));
+    assert_eq!(world.reports().last().unwrap().reflects.0, 1);
+    assert_eq!(&*last(&world).problem, "timeout");
+}
+
+#[test]
+fn pods_that_are_seen_before_their_workload_do_not_make_it_missing() {
+    let mut world = World::leading();
+    world.member.blind = true;
+    world.send_targets(whole(fence(1, 1), vec![], vec![workload(1, "web", 1, 3)]));
+    world.advance(Duration::from_secs(1));
+    world.member.blind = false;
+    world.member.pod(&web(), "web-1", |_| {});
+    world.advance(Duration::from_secs(1));
+    world.member.unblind();
+    world.advance(Duration::from_secs(1));
+    assert!(world.reports().flat_map(|report| &report.statuses).all(|status| status.exists));
+    assert_eq!(last(&world).ready, 1);
+}
+
+#[test]
+fn an_orphan_that_is_deleted_is_told_until_its_last_pod_is_gone_and_then_forgotten() {
+    let mut world = holding();
+    world.member.pod(&web(), "web-1", |_| {});
+    world.send_targets(whole(fence(1, 2), vec![], vec![]));
+    world.advance(Duration::from_secs(1));
+    world.member.vanish(&key("Deployment", "shop", "web"));
+    world.advance(Duration::from_secs(1));
+    assert_eq!((last(&world).exists, last(&world).pods), (false, 1));
+    world.member.pod_gone("shop", "web-1");
+    world.advance(Duration::from_secs(1));
+    assert_eq!((last(&world).exists, last(&world).pods), (false, 0));
+    world.cut();
+    world.sent.clear();
+    world.welcoming = true;
+    world.until(|world| world.reports().any(|report| report.complete));
+    assert!(world.reports().next().unwrap().statuses.is_empty());
 }
