@@ -48,6 +48,8 @@ pub struct Hub {
     pub(crate) pending: BTreeSet<Rank>,
     /// Workloads to be planned before this step ends, and why.
     pub(crate) dirty: BTreeMap<Uid, Reason>,
+    /// Clusters that may be able to take more than before: whoever waits for room is planned (S14).
+    pub(crate) roomier: BTreeSet<ClusterName>,
     /// Workloads whose targets may have to follow their plan or their reports.
     pub(crate) moving: BTreeSet<Uid>,
     /// Clusters whose windows are to be looked at again, in order of time; entries may be stale.
@@ -108,6 +110,9 @@ impl Hub {
 
     /// Plans what this step has made dirty, then moves what may move.
     pub(crate) fn decide(&mut self) {
+        for name in std::mem::take(&mut self.roomier) {
+            self.growth_possible(&name);
+        }
         self.plan_dirty();
         self.move_replicas();
     }

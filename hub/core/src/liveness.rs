@@ -41,7 +41,6 @@ impl Hub {
         match was {
             ClusterState::Unknown | ClusterState::Suspect => {
                 self.enter(name, ClusterState::Ready, "connected");
-                self.growth_possible(name);
             }
             ClusterState::Lost => {
                 self.enter(name, ClusterState::Returning, "connected again; its inventory comes first");
@@ -82,7 +81,7 @@ impl Hub {
             ClusterState::Returning => self.enter(name, ClusterState::Lost, reason),
             ClusterState::Joining | ClusterState::Unknown | ClusterState::Suspect | ClusterState::Lost => {}
         }
-        self.moving_at(name);
+        self.show_seats(name);
         self.wake_at(now, Timer::Silence(name.clone()));
     }
 
@@ -233,7 +232,8 @@ impl Hub {
             ClusterState::Ready | ClusterState::Unknown | ClusterState::Suspect | ClusterState::Lost => {}
         }
         self.touched.send.insert(name.clone());
-        self.growth_possible(name);
+        self.roomier.insert(name.clone());
+        self.show_seats(name);
         self.moving_at(name);
     }
 

@@ -33,7 +33,7 @@ impl Hub {
             return;
         };
         let rank = self.rank_of(&workload.record);
-        for (name, _) in workload.seats.iter().filter(|(_, seat)| seat.seat.target < seat.seat.placed) {
+        for name in &workload.below {
             if let Some(cluster) = self.clusters.get_mut(name) {
                 cluster.waiting.insert(rank);
                 clusters.insert(name.clone());
@@ -127,19 +127,12 @@ impl Hub {
         let Some(workload) = self.workloads.get(&uid) else {
             return;
         };
-        let surplus: Vec<ClusterName> = workload
-            .seats
-            .iter()
-            .filter(|(name, seat)| {
-                seat.seat.target > seat.seat.placed && self.reporting(name) && self.may_move(seat)
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in surplus {
+        for name in workload.above.clone() {
             let Some(workload) = self.workloads.get(&uid) else {
                 return;
             };
-            let Some(seat) = workload.seats.get(&name) else {
+            let shrinks = |seat: &&SeatState| self.reporting(&name) && self.may_move(seat);
+            let Some(seat) = workload.seats.get(&name).filter(shrinks) else {
                 continue;
             };
             // Above what is ready only unready copies go, and those may always go: a member deletes them first.
@@ -207,13 +200,17 @@ impl Hub {
             cluster.removals.push_back(now);
             return true;
         }
+        // That something is held back is said once; how much it is by now, the cluster's view shows.
+        let first = cluster.tally.held_back == 0;
         seat.held_back = true;
         self.seat_observed(uid, name);
-        let message = format!(
-            "more than {limit} workloads would be removed without an operator's word; the rest waits for \
-             `godwit confirm removal {name}`"
-        );
-        self.note(Severity::Warning, "S27", "RemovalHeldBack", name.as_str(), message);
+        if first {
+            let message = format!(
+                "more than {limit} workloads would be removed without an operator's word; the rest waits for \
+                 `godwit confirm removal {name}`"
+            );
+            self.note(Severity::Warning, "S27", "RemovalHeldBack", name.as_str(), message);
+        }
         false
     }
 

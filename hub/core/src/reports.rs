@@ -7,7 +7,10 @@ use godwit_common::{ClusterName, Uid};
 
 use crate::contract::{SessionId, Severity, Subject};
 use crate::hub::Hub;
-use crate::state::Seen;
+use crate::state::{Seen, Workload};
+
+/// How many orphans of a cluster are listed: enough to see what happened there. All are kept, listed or not.
+const ORPHANS_MAX: usize = 1_000;
 
 impl Hub {
     /// A report of a cluster; only its leading agent's counts (S24).
@@ -38,11 +41,11 @@ impl Hub {
         for uid in report.removed {
             self.end_confirmed(uid, name);
         }
-        let more_room = report.capacity.is_some_and(|capacity| self.capacity(name, capacity));
+        if let Some(capacity) = report.capacity {
+            self.capacity(name, capacity);
+        }
         if report.complete {
             self.inventory_came(name);
-        } else if more_room {
-            self.growth_possible(name);
         }
     }
 
@@ -100,8 +103,11 @@ impl Hub {
             else {
                 continue;
             };
-            seat.seen = Some(Seen::default());
+            if seat.seen.replace(Seen::default()) == Some(Seen::default()) {
+                continue;
+            }
             self.seat_observed(uid, name);
+            self.starts_progress(uid, name);
             self.moving.insert(uid);
         }
     }
@@ -116,6 +122,9 @@ impl Hub {
             cluster.orphans.remove(&key);
             return;
         }
+        if cluster.orphans.len() >= ORPHANS_MAX && !cluster.orphans.contains_key(&key) {
+            return;
+        }
         let text = format!(
             "{} with {} pods is labelled as managed, but unknown here; it is kept",
             key.0, status.pods
@@ -125,37 +134,37 @@ impl Hub {
         }
     }
 
-    /// Room and health; true if there is more room than before.
-    fn capacity(&mut self, name: &ClusterName, capacity: Capacity) -> bool {
+    /// Room and health. Any change of the room may be more of it for somebody.
+    fn capacity(&mut self, name: &ClusterName, capacity: Capacity) {
         let Some(cluster) = self.clusters.get_mut(name) else {
-            return false;
+            return;
         };
-        let before = cluster.capacity.replace(capacity);
-        let (Some(before), Some(after)) = (before, cluster.capacity.as_ref()) else {
-            return true;
-        };
-        before.classes != after.classes
+        if cluster.capacity.as_ref().is_none_or(|before| before.classes != capacity.classes) {
+            self.roomier.insert(name.clone());
+        }
+        cluster.capacity = Some(capacity);
     }
 
-    /// The leader of a cluster is gone, or another has begun: what was reported is history, shown but not built on.
-    pub(crate) fn forget_reports(&mut self, name: &ClusterName) {
+    /// What can be seen of a cluster has changed as a whole: so has every workload that it has a part in.
+    pub(crate) fn show_seats(&mut self, name: &ClusterName) {
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
-        self.moving_at(name);
+        let Some(cluster) = self.clusters.get(name) else {
+            return;
+        };
+        for uid in &cluster.seats {
+            let seat = self.workloads.get(uid).and_then(|workload| workload.seats.get(name));
+            if seat.is_some_and(|seat| seat.seat.placed > 0 || seat.seat.target > 0 || seat.pods() > 0) {
+                self.touched.subjects.insert(Subject::Workload(*uid));
+            }
+        }
     }
 
-    /// Everything with a seat in a cluster may move on, or has to stop moving.
+    /// A cluster can be built on again: whatever waited for that may go on.
     pub(crate) fn moving_at(&mut self, name: &ClusterName) {
         let Some(cluster) = self.clusters.get(name) else {
             return;
         };
-        let unfinished = |uid: &&Uid| {
-            let seat = self.workloads.get(uid).and_then(|workload| workload.seats.get(name));
-            seat.is_some_and(|seat| seat.seat.placed > 0 || seat.seat.target > 0 || seat.pods() > 0)
-        };
-        let uids: Vec<Uid> = cluster.seats.iter().filter(unfinished).copied().collect();
-        for uid in uids {
-            self.moving.insert(uid);
-            self.touched.subjects.insert(Subject::Workload(uid));
-        }
+        let unfinished = |uid: &&Uid| self.workloads.get(uid).is_some_and(Workload::unfinished);
+        self.moving.extend(cluster.seats.iter().filter(unfinished));
     }
 }

@@ -102,6 +102,7 @@ impl Hub {
             requests: BTreeMap::new(),
             pending: Default::default(),
             dirty: BTreeMap::new(),
+            roomier: Default::default(),
             moving: Default::default(),
             timers: Default::default(),
             mass_loss: MassLoss::default(),

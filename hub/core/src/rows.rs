@@ -1,6 +1,7 @@
 //! Rows: the only places where what a cluster shall hold is changed, so that its generation, its digest and the
 //! durable record can never disagree (S10, S25).
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -77,7 +78,8 @@ impl Hub {
         self.seat_observed(uid, name);
     }
 
-    /// The same, when only what was seen has changed: nothing durable.
+    /// The same, when only what was seen has changed: nothing durable. What is no longer on its way either runs, which
+    /// the cluster's room shows, or has left room for others (S14, S15).
     pub(crate) fn seat_observed(&mut self, uid: Uid, name: &ClusterName) {
         self.touched.subjects.insert(Subject::Workload(uid));
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
@@ -91,12 +93,24 @@ impl Hub {
             window: window.filter(|_| seat.seat.placed > 0),
         };
         let before = std::mem::replace(&mut seat.share, after);
+        let order = seat.seat.target.cmp(&seat.seat.placed);
+        for (set, is_in) in [(&mut workload.below, Ordering::Less), (&mut workload.above, Ordering::Greater)]
+        {
+            match order == is_in {
+                true => set.insert(name.clone()),
+                false => set.remove(name),
+            };
+        }
         let Some(cluster) = self.clusters.get_mut(name) else { return };
         cluster.tally.change(before, after);
-        match seat.on_the_way() {
+        let on_the_way = seat.on_the_way();
+        let promised = match on_the_way {
             0 => cluster.on_the_way.remove(&uid),
             some => cluster.on_the_way.insert(uid, some),
         };
+        if promised.is_some_and(|promised| promised > on_the_way) {
+            self.roomier.insert(name.clone());
+        }
     }
 
     /// A workload has another policy, or its policy has changed: what its seats add to their clusters may have, too.
@@ -251,7 +265,9 @@ impl Hub {
                 cluster.digest -= WorkloadTarget::hash_of(uid, record.revision, state.seat.target);
                 cluster.seats.remove(&uid);
                 cluster.ended.insert(uid);
-                cluster.on_the_way.remove(&uid);
+                if cluster.on_the_way.remove(&uid).is_some() {
+                    self.roomier.insert(name.clone());
+                }
                 cluster.tally.change(state.share, Share::default());
                 cluster.starting = cluster.starting.saturating_sub(state.starting);
                 cluster.waiting.remove(&rank);

@@ -234,7 +234,7 @@ impl Hub {
                     inventoried: false,
                     fence_behind: fence.epoch < ours,
                 });
-                self.forget_reports(name);
+                self.show_seats(name);
                 self.heed_fence(name, fence);
             }
         }
@@ -245,7 +245,7 @@ impl Hub {
         if let Some(cluster) = self.clusters.get_mut(name) {
             cluster.leader = None;
         }
-        self.forget_reports(name);
+        self.show_seats(name);
     }
 
     /// The leading agent's session, if this is it.

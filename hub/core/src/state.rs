@@ -20,6 +20,10 @@ pub(crate) struct Workload {
     pub(crate) record: WorkloadRecord,
     /// By cluster; each of them durable in its first part.
     pub(crate) seats: BTreeMap<ClusterName, SeatState>,
+    /// Where its target is below the plan, and above it: what the mover has to do (S7, S20).
+    pub(crate) below: BTreeSet<ClusterName>,
+    /// See `below`.
+    pub(crate) above: BTreeSet<ClusterName>,
     /// Running migrations that wait for it.
     pub(crate) migrations: BTreeSet<MigrationId>,
     /// When a gradual rebalance may take its next step (S18).
@@ -316,7 +320,14 @@ impl SeatState {
 
 impl Workload {
     pub(crate) fn new(record: WorkloadRecord) -> Self {
-        Self { record, seats: BTreeMap::new(), migrations: BTreeSet::new(), rebalance_at: None }
+        Self {
+            record,
+            seats: BTreeMap::new(),
+            below: BTreeSet::new(),
+            above: BTreeSet::new(),
+            migrations: BTreeSet::new(),
+            rebalance_at: None,
+        }
     }
 
     pub(crate) fn id(&self) -> &WorkloadId {
@@ -325,6 +336,11 @@ impl Workload {
 
     pub(crate) fn shape(&self) -> &PodShape {
         &self.record.spec.pod
+    }
+
+    /// Whether the mover may have something to do for it.
+    pub(crate) fn unfinished(&self) -> bool {
+        !(self.below.is_empty() && self.above.is_empty() && self.migrations.is_empty())
     }
 
     pub(crate) fn placed(&self) -> u32 {

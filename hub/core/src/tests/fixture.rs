@@ -302,13 +302,20 @@ impl Fixture {
         member.accept(&targets);
     }
 
-    /// I1, after every step; and the sums over a cluster's seats are those that a recount finds.
+    /// I1, after every step; and what is kept in step is what a recount finds.
     fn check(&self) {
         for (name, cluster) in &self.hub.clusters {
             let mut recount = crate::state::Tally::default();
             let seats = self.hub.workloads.values().filter_map(|workload| workload.seats.get(name));
             seats.for_each(|seat| recount.change(Default::default(), seat.share));
             assert_eq!(cluster.tally, recount, "the tally of {name}");
+        }
+        for workload in self.hub.workloads.values() {
+            for (name, seat) in &workload.seats {
+                let (target, placed) = (seat.seat.target, seat.seat.placed);
+                assert_eq!(workload.below.contains(name), target < placed, "{name} of {}", workload.id());
+                assert_eq!(workload.above.contains(name), target > placed, "{name} of {}", workload.id());
+            }
         }
         for view in self.views() {
             let placed: u32 = view.placements.iter().map(|placement| placement.target).sum();

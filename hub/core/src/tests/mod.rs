@@ -6,5 +6,6 @@ mod history;
 mod losses;
 mod mass_loss;
 mod pace;
+mod room;
 mod stateful;
 mod streams;
