@@ -4,6 +4,7 @@ mod agent_loss;
 mod bad_input;
 mod cluster_loss;
 mod deletion;
+mod foreign_clients;
 mod frozen;
 mod harness;
 mod hostile_peers;
