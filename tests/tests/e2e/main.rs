@@ -2,6 +2,7 @@
 
 mod agent_loss;
 mod bad_input;
+mod cli;
 mod cluster_loss;
 mod deletion;
 mod foreign_clients;

@@ -1,0 +1,209 @@
+//! The operator's command, and the federation that `godwit dev` starts: what the README promises, as a user types it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::{Process, Signal, program, wait_for, within};
+
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
+
+/// A folder with `godwit dev` in it.
+struct Dev {
+    process: Process,
+    folder: TempDir,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+struct Ran {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Dev {
+    async fn start(clusters: u32) -> Self {
+        let folder = tempfile::Builder::new().prefix("godwit-dev-").tempdir().unwrap();
+        let clusters = clusters.to_string();
+        let args = ["dev", "--clusters", &clusters, "--listen", "127.0.0.1:0", "--lost-after", "3s"];
+        let mut process = Process::start("dev", folder.path(), command(folder.path(), &args));
+        process.line_after("Try in another terminal").await;
+        Self { process, folder }
+    }
+
+    async fn godwit(&self, args: &[&str]) -> Ran {
+        godwit(self.folder.path(), args).await
+    }
+
+    /// The same for what must succeed; gives what it prints.
+    async fn must(&self, args: &[&str]) -> String {
+        let ran = self.godwit(args).await;
+        assert_eq!(ran.code, Some(0), "godwit {args:?}: {ran:?}");
+        ran.out
+    }
+
+    /// The items that `godwit get THINGS -o json` prints.
+    async fn items(&self, things: &str) -> Result<Vec<Value>, String> {
+        let ran = self.godwit(&["get", things, "-o", "json"]).await;
+        let parsed: Value = serde_json::from_str(&ran.out).map_err(|error| format!("{error}: {ran:?}"))?;
+        parsed["items"].as_array().cloned().ok_or_else(|| format!("no items: {ran:?}"))
+    }
+
+    async fn cluster_is(&self, name: &str, state: &str) {
+        wait_for(&format!("{name} to be {state}"), async || {
+            let clusters = self.items("clusters").await?;
+            let cluster = clusters.iter().find(|cluster| cluster["name"] == name);
+            let cluster = cluster.ok_or_else(|| format!("no {name} in {clusters:?}"))?;
+            if cluster["state"] == state { Ok(()) } else { Err(cluster.to_string()) }
+        })
+        .await;
+    }
+
+    /// Waits until a workload's targets are `shares` and as many replicas are ready.
+    async fn settles(&self, name: &str, shares: &[(&str, u64)]) {
+        wait_for(&format!("{name} to run as {shares:?}"), async || {
+            let workloads = self.items("workloads").await?;
+            let found = workloads.iter().find(|workload| workload["name"] == name);
+            let found = found.ok_or_else(|| format!("no {name} in {workloads:?}"))?;
+            let placements = found["placements"].as_array().ok_or("no placements")?;
+            let mut rows = Vec::new();
+            for row in placements.iter().filter(|row| row["target"] != 0) {
+                let (target, ready) = (row["target"].as_u64(), row["ready"].as_u64());
+                rows.push((row["cluster"].as_str().unwrap_or_default(), target, ready));
+            }
+            let wanted: Vec<_> =
+                shares.iter().map(|(cluster, count)| (*cluster, Some(*count), Some(*count))).collect();
+            if rows == wanted && found["pending"] == 0 { Ok(()) } else { Err(found.to_string()) }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_development_federation_from_start_to_end() {
+    let mut dev = Dev::start(3).await;
+    dev.must(&["apply", "-f", &example("policies"), "-f", &example("web.yaml")]).await;
+    dev.settles("web", &[("alpha", 4), ("bravo", 8), ("charlie", 8)]).await;
+
+    let said = dev.must(&["dev", "kill-cluster", "bravo"]).await;
+    assert!(said.contains("killed the cluster bravo"), "{said}");
+    dev.settles("web", &[("alpha", 7), ("charlie", 13)]).await;
+    dev.cluster_is("bravo", "Lost").await;
+    let refused = dev.godwit(&["dev", "kill-cluster", "bravo"]).await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.err.contains("heal bravo"), "the remedy is told: {refused:?}");
+    dev.must(&["dev", "heal", "bravo"]).await;
+    dev.cluster_is("bravo", "Ready").await;
+
+    dev.must(&["dev", "kill-agent", "charlie"]).await;
+    dev.cluster_is("charlie", "Lost").await;
+    dev.must(&["dev", "heal", "charlie"]).await;
+    dev.cluster_is("charlie", "Ready").await;
+    dev.must(&["dev", "cut-link", "alpha"]).await;
+    dev.cluster_is("alpha", "Lost").await;
+    dev.must(&["dev", "heal", "alpha"]).await;
+    dev.cluster_is("alpha", "Ready").await;
+
+    dev.process.signal(Signal::Interrupt);
+    let status = within("the end of godwit dev", dev.process.ended()).await;
+    assert!(status.success(), "{status}");
+    assert_eq!(processes_of(dev.folder.path()), Vec::<String>::new(), "something outlived godwit dev");
+}
+
+#[tokio::test]
+async fn commands_and_their_exit_status() {
+    let dev = Dev::start(3).await;
+    dev.must(&["apply", "-f", EXAMPLES, "-f", &example("policies")]).await;
+    let kinds: Vec<Value> =
+        dev.items("workloads").await.unwrap().iter().map(|row| row["kind"].clone()).collect();
+    assert!(
+        kinds.contains(&Value::from("StatefulSet")) && kinds.contains(&Value::from("Deployment")),
+        "{kinds:?}"
+    );
+
+    let policies = dev.items("policies").await.unwrap();
+    assert!(policies.iter().any(|policy| policy["name"] == "weighted"), "{policies:?}");
+    dev.must(&["scale", "workload", "web", "--namespace", "shop", "--replicas", "10"]).await;
+    dev.settles("web", &[("alpha", 2), ("bravo", 4), ("charlie", 4)]).await;
+    for things in ["clusters", "workloads", "policies", "migrations", "events"] {
+        for form in ["table", "wide", "json", "yaml"] {
+            dev.must(&["get", things, "-o", form]).await;
+        }
+    }
+    let described = dev.must(&["describe", "workload", "web", "--namespace", "shop"]).await;
+    assert!(described.contains("bravo"), "{described}");
+    dev.must(&["delete", "workload", "web", "--namespace", "shop"]).await;
+    wait_for("web to be gone", async || {
+        let gone = dev.godwit(&["get", "workload", "web", "--namespace", "shop"]).await;
+        if gone.code == Some(1) { Ok(()) } else { Err(format!("{gone:?}")) }
+    })
+    .await;
+
+    fs::write(dev.folder.path().join("broken.yaml"), "kind: [").unwrap();
+    for (args, code, told) in [
+        (&["get", "cluster", "absent"][..], 1, "absent"),
+        (&["get", "workload", "absent"], 1, "absent"),
+        (&["apply", "-f", "absent.yaml"], 1, "absent.yaml"),
+        (&["apply", "-f", "broken.yaml"], 1, "broken.yaml"),
+        (&["scale", "workload", "absent", "--replicas", "3"], 1, "absent"),
+        (&["get", "nonsense"], 2, "nonsense"),
+        (&["get", "clusters", "-o", "xml"], 2, "xml"),
+        (&["scale", "workload", "web", "--replicas=-4"], 2, "-4"),
+        (&["frobnicate"], 2, "frobnicate"),
+        (&["get", "clusters", "--config", "absent.yaml"], 1, "absent.yaml"),
+    ] {
+        let ran = dev.godwit(args).await;
+        assert_eq!(ran.code, Some(code), "godwit {args:?}: {ran:?}");
+        assert!(ran.err.contains(told) && !ran.err.contains("panicked"), "godwit {args:?}: {ran:?}");
+        assert_eq!(ran.out, "", "mistakes go to standard error: godwit {args:?}");
+    }
+}
+
+#[tokio::test]
+async fn killing_godwit_dev_leaves_nothing_behind() {
+    let mut dev = Dev::start(1).await;
+    assert_eq!(processes_of(dev.folder.path()).len(), 3, "a hub, an API server, an agent");
+    dev.process.kill();
+    wait_for("the children to end", async || {
+        let left = processes_of(dev.folder.path());
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    })
+    .await;
+}
+
+fn example(name: &str) -> String {
+    format!("{EXAMPLES}/{name}")
+}
+
+/// A command as its user types it in `folder`, who has no configuration of another federation.
+fn command(folder: &Path, args: &[&str]) -> std::process::Command {
+    let mut command = program("cli", args);
+    command.current_dir(folder).env_remove("GODWIT_CONFIG").env_remove("XDG_CONFIG_HOME").env("HOME", folder);
+    command
+}
+
+async fn godwit(folder: &Path, args: &[&str]) -> Ran {
+    let mut command = tokio::process::Command::from(command(folder, args));
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let output = within(&format!("godwit {args:?}"), command.output()).await.unwrap();
+    Ran {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The command lines of running processes that name something in `folder`: each child's does.
+fn processes_of(folder: &Path) -> Vec<String> {
+    let folder = folder.canonicalize().unwrap();
+    let line = |process: PathBuf| {
+        let bytes = fs::read(process.join("cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&bytes).replace('\0', " "))
+    };
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| line(entry.unwrap().path()));
+    processes.filter(|line| line.contains(folder.to_str().unwrap())).collect()
+}
