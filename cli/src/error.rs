@@ -48,6 +48,11 @@ impl Error {
 
     /// The hub's refusal.
     pub(crate) fn refused(status: Status) -> Self {
+        // What the hub itself says has no source: this comes from a connection that broke.
+        let status = match std::error::Error::source(&status) {
+            Some(_) => Status::unavailable("the connection to the hub was lost"),
+            None => status,
+        };
         Self::Refused {
             about: String::new(),
             hint: hint_for(status.code()).map(str::to_owned),
@@ -210,6 +215,14 @@ mod tests {
             "error: web.yaml: permission denied: agents may not\n\
              hint: the context's certificate must be an administrator's, not an agent's\n"
         );
+    }
+
+    #[test]
+    fn a_broken_connection_is_no_refusal() {
+        let broken = Error::refused(Status::from_error(io::Error::other("reset").into()));
+        assert!(broken.is_unavailable());
+        assert!(broken.lines().starts_with("error: unavailable: the connection to the hub was lost"));
+        assert!(!Error::refused(Status::unknown("the hub's own words")).is_unavailable());
     }
 
     #[test]

@@ -51,8 +51,10 @@ impl Process {
         deaths: mpsc::Sender<Death>,
     ) -> io::Result<Self> {
         let output = File::create(log)?;
-        let mut command = Command::new(std::env::current_exe()?);
+        // This very program, even if its file was replaced since by a new build.
+        let mut command = Command::new("/proc/self/exe");
         command
+            .arg0("godwit")
             .args(args)
             .stdin(Stdio::piped())
             .stdout(output.try_clone()?)

@@ -173,10 +173,11 @@ fn clusters(placements: &[Placement]) -> String {
     text.join(", ")
 }
 
-/// Ready, and the target, in every cluster: `alpha 18/20`.
+/// Ready, and the target, in every cluster that holds some: `alpha 18/20`.
 fn placements(placements: &[Placement]) -> String {
-    let one = |one: &Placement| format!("{} {}/{}", one.cluster, one.ready, one.target);
-    placements.iter().map(one).collect::<Vec<_>>().join(", ")
+    let holding = placements.iter().filter(|one| one.target > 0 || one.observed > 0);
+    let text = holding.map(|one| format!("{} {}/{}", one.cluster, one.ready, one.target));
+    text.collect::<Vec<_>>().join(", ")
 }
 
 fn notes(workload: &Workload) -> String {
