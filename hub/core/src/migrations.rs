@@ -96,7 +96,8 @@ impl Hub {
             if entry.unsettled.is_empty() && entry.migration.state == MigrationState::Running {
                 entry.migration.state = MigrationState::Completed;
                 entry.migration.completed = Some(self.now.wall);
-                let replicas: u64 = entry.migration.moves.iter().map(|moved| u64::from(moved.replicas)).sum();
+                let arrived = entry.migration.moves.iter().filter(|moved| moved.to.is_some());
+                let replicas: u64 = arrived.map(|moved| u64::from(moved.replicas)).sum();
                 self.migration_changed(id);
                 let message = format!("{replicas} replicas of {id} are ready in their new places");
                 self.note(Severity::Normal, "", "MigrationCompleted", id.to_string(), message);

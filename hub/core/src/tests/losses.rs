@@ -215,3 +215,15 @@ fn a_move_belongs_to_a_migration_that_ends() {
     assert_eq!(migration.migration.state, crate::MigrationState::Completed);
     assert!(migration.migration.moves.iter().all(|moved| moved.id == web()));
 }
+
+#[test]
+fn s14_what_became_pending_is_not_said_to_be_ready() {
+    let mut fixture = Fixture::new(&[("alpha", 50), ("bravo", 50)]);
+    fixture.deploy_web(80, &[("alpha", 1), ("bravo", 1)]);
+    fixture.pass(Duration::from_secs(2));
+    fixture.disconnect("bravo");
+    fixture.pass(Duration::from_secs(12));
+    let completed =
+        fixture.journal.iter().find(|entry| &*entry.reason == "MigrationCompleted").expect("noted");
+    assert_eq!(&*completed.message, "10 replicas of m-1 are ready in their new places");
+}
