@@ -43,29 +43,36 @@ async fn with_room_nothing_is_pending() {
 }
 
 #[tokio::test]
-async fn without_room_the_rest_is_pending_and_says_why() {
-    let mut federation =
-        Builder::new(&NAMES).each(|spec| (spec.nodes, spec.node_pods) = (1, 45)).start().await;
+async fn without_room_the_rest_is_pending_until_room_appears() {
+    let builder = Builder::new(&NAMES).each(|spec| (spec.nodes, spec.node_pods) = (1, 45));
+    let mut federation = builder.start().await;
     run_a_hundred(&federation).await;
+    federation.admin.apply_policy(policy("alpha-only", &[("alpha", 1)])).await.unwrap();
+    federation.deploy(&Deployment::new("filler", 5).policy("alpha-only")).await;
+    federation.settles("filler", &[("alpha", 5)]).await;
 
     federation.cluster_mut("charlie").kill();
-    let workload = wait_for("the survivors to be full", async || {
-        let workload = federation.admin.workload("web").await.map_err(|error| error.to_string())?;
-        let full = targets(&workload) == [("alpha", 45), ("bravo", 45)] && workload.ready == 90;
-        if full { Ok(workload) } else { Err(format!("{workload:?}")) }
-    })
-    .await;
-    assert_eq!(workload.pending, 10, "placed + pending = wanted");
+    let workload = full(&federation, &[("alpha", 40), ("bravo", 45)]).await;
+    assert_eq!(workload.pending, 15, "placed + pending = wanted");
     assert!(!workload.pending_reasons.is_empty(), "pending without a reason: {workload:?}");
 
-    // What was pending is placed once there is room for it.
-    federation.deploy(&Deployment::new("web", 88).policy("weighted")).await;
-    let workload = wait_for("nothing to be pending", async || {
+    federation.admin.delete("filler").await.unwrap();
+    let workload = full(&federation, &[("alpha", 45), ("bravo", 45)]).await;
+    assert_eq!(workload.pending, 10);
+    federation.admin.scale("web", 90).await.unwrap();
+    let workload = full(&federation, &[("alpha", 45), ("bravo", 45)]).await;
+    assert_eq!((workload.pending, workload.pending_reasons), (0, Vec::new()));
+}
+
+/// Waits until the survivors run what they can.
+async fn full(federation: &Federation, shares: &[(&str, u32)]) -> v1::Workload {
+    wait_for(&format!("web to fill {shares:?}"), async || {
         let workload = federation.admin.workload("web").await.map_err(|error| error.to_string())?;
-        if workload.pending == 0 { Ok(workload) } else { Err(format!("{workload:?}")) }
+        let ready: u32 = shares.iter().map(|(_, count)| count).sum();
+        let full = targets(&workload) == shares && workload.ready == ready;
+        if full { Ok(workload) } else { Err(format!("{workload:?}")) }
     })
-    .await;
-    assert_eq!(targets(&workload).iter().map(|(_, count)| count).sum::<u32>(), 88);
+    .await
 }
 
 /// The bound of the rule itself, by the hub's own journal, with the timings that an operator gets who sets none.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use godwit_proto::v1;
 use tonic::Code;
 
-use crate::harness::{Deployment, Federation, policy, wait_for};
+use crate::harness::{Builder, Deployment, Federation, policy, wait_for};
 
 const NAMES: [&str; 3] = ["alpha", "bravo", "charlie"];
 const SHARES: [(&str, u32); 3] = [("alpha", 20), ("bravo", 40), ("charlie", 40)];
@@ -83,6 +83,25 @@ async fn a_graceful_stop_and_restart_moves_nothing() {
     federation.restart_hub().await;
     all_are_back(&federation).await;
     assert_nothing_moved(&federation, &before).await;
+}
+
+/// S5: who does not come back is given the whole startup window, and is lost after it.
+#[tokio::test]
+async fn a_cluster_that_stays_away_is_lost_after_the_startup_window() {
+    let builder = Builder::new(&NAMES).settings(&[("federation.startup_grace", "6s")]);
+    let mut federation = builder.start().await;
+    run_a_hundred(&federation).await;
+
+    federation.kill_hub().await;
+    federation.cluster_mut("charlie").kill();
+    federation.restart_hub().await;
+    let unseen = federation.admin.cluster("charlie").await.unwrap();
+    assert_eq!((unseen.state.as_str(), unseen.agents), ("Unknown", 0));
+    let lost = federation.event("ClusterLost", "charlie").await;
+    let started = federation.event("HubStarted", "").await;
+    let waited = lost.time.unwrap().seconds - started.time.unwrap().seconds;
+    assert!(waited >= 5, "lost {waited} s after the start, and the window is 6 s");
+    federation.settles("web", &[("alpha", 33), ("bravo", 67)]).await;
 }
 
 #[tokio::test]

@@ -85,6 +85,7 @@ async fn another_clusters_certificate_is_refused() {
     alpha.kill_agent(0);
     alpha.show_certificate(bravos);
     alpha.start_agent(0);
+    alpha.may_log_errors(0);
     let refused = federation.event("SessionRefused", "bravo").await;
     assert!(refused.message.contains("another name"), "the remedy is told: {refused:?}");
     federation.cluster_is("alpha", "Lost").await;

@@ -12,6 +12,7 @@ mod hostile_peers;
 mod hub_restart;
 mod identity;
 mod leadership;
+mod mass_loss;
 mod partition;
 mod store_damage;
 mod weights;

@@ -21,13 +21,15 @@ pub(crate) struct ClusterSpec {
     pub(crate) nodes: u32,
     pub(crate) node_cpu: u32,
     pub(crate) node_pods: u32,
+    /// How long pods take to become ready, in milliseconds.
+    pub(crate) startup: &'static str,
     pub(crate) agents: usize,
 }
 
 impl ClusterSpec {
     /// Three nodes with room for more than any test needs, and one agent.
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), nodes: 3, node_cpu: 16, node_pods: 110, agents: 1 }
+        Self { name: name.to_owned(), nodes: 3, node_cpu: 16, node_pods: 110, startup: "50..300", agents: 1 }
     }
 }
 
@@ -67,7 +69,7 @@ impl Cluster {
                 format!("--nodes={}", spec.nodes),
                 format!("--node-cpu={}", spec.node_cpu),
                 format!("--node-pods={}", spec.node_pods),
-                "--startup-delay-ms=50..300".to_owned(),
+                format!("--startup-delay-ms={}", spec.startup),
                 "--termination-delay-ms=100".to_owned(),
                 format!("--kubeconfig-out={}", kubeconfig.display()),
                 "--exit-with-stdin".to_owned(),
@@ -123,13 +125,19 @@ impl Cluster {
     /// The whole cluster is gone at once: its API server and its agents. It never returns.
     pub(crate) fn kill(&mut self) {
         self.kubesim.take().expect("the API server runs").kill();
-        for agent in self.agents.iter_mut().filter_map(Option::take) {
-            drop(agent);
+        for mut agent in self.agents.iter_mut().filter_map(Option::take) {
+            // It may have noticed that its API server is gone.
+            agent.may_log_errors();
         }
     }
 
     pub(crate) fn agent(&self, number: usize) -> &Process {
         self.agents[number].as_ref().expect("the agent runs")
+    }
+
+    /// An agent that is refused says so as an error, which otherwise fails a test.
+    pub(crate) fn may_log_errors(&mut self, number: usize) {
+        self.agents[number].as_mut().expect("the agent runs").may_log_errors();
     }
 
     /// Stops or continues everything in it, as a frozen host would.

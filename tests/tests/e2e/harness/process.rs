@@ -21,13 +21,15 @@ pub(crate) enum Signal {
     Continue,
 }
 
-/// A running process. Dropping it kills it; if the test has failed by then, the end of its log is shown.
+/// A running process. Dropping it kills it. If the test has failed by then, the end of its log is shown; if not, errors
+/// in it fail the test.
 pub(crate) struct Process {
     name: String,
     child: Child,
     log: PathBuf,
     /// Where this run's lines begin: a restart appends.
     begin: usize,
+    may_log_errors: bool,
 }
 
 impl Process {
@@ -44,7 +46,7 @@ impl Process {
             .stderr(out)
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
-        Self { name: name.to_owned(), child, log, begin }
+        Self { name: name.to_owned(), child, log, begin, may_log_errors: false }
     }
 
     /// What it printed in this run.
@@ -69,6 +71,11 @@ impl Process {
             }
         })
         .await
+    }
+
+    /// Errors in its log are part of the test.
+    pub(crate) fn may_log_errors(&mut self) {
+        self.may_log_errors = true;
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -117,8 +124,11 @@ impl Drop for Process {
                 eprintln!("{}", line.chars().take(LINE_CHARS_SHOWN).collect::<String>());
             }
         } else {
-            let panicked = output.lines().find(|line| line.contains("panicked at"));
-            assert_eq!(panicked, None, "{} panicked", self.name);
+            let bad = |line: &&str| {
+                line.contains("panicked at") || (line.contains(" ERROR ") && !self.may_log_errors)
+            };
+            let found = output.lines().find(bad);
+            assert_eq!(found, None, "{} is not well", self.name);
         }
     }
 }
