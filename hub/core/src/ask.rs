@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use godwit_common::ClusterName;
-use godwit_planner::{Barrier, Bound, Candidate, ClusterRoom, Division, Growth, Room, Scratch, divide, tie};
+use godwit_planner::{
+    Barrier, Bound, Candidate, Cap, ClusterRoom, Growth, Rebalance, Room, Scratch, divide, tie,
+};
 
 use crate::contract::{ClusterState, PlanRowView, Policy, WorkloadSpec};
 use crate::hub::Hub;
 use crate::state::{Cluster, SeatState};
+use crate::whole::whole;
 
 /// How many clusters a reason names before it counts the rest.
 const NAMED_MAX: usize = 5;
@@ -25,10 +28,12 @@ pub(crate) struct Ask<'a> {
 /// The answer.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Outcome {
-    /// Of every cluster that the policy chooses or that holds some, in order of name.
+    /// Where the plan changes, in order of name.
     pub(crate) counts: Vec<Count>,
     pub(crate) pending: u32,
     pub(crate) reasons: Vec<Arc<str>>,
+    /// Under a policy that rebalances: for want of room, or of a cluster, this is not the policy's own division.
+    pub(crate) cramped: bool,
 }
 
 /// What one cluster holds, and what it is to hold.
@@ -37,6 +42,12 @@ pub(crate) struct Count {
     pub(crate) cluster: ClusterName,
     pub(crate) before: u32,
     pub(crate) after: u32,
+}
+
+/// The count of each candidate, and the rest of the answer.
+pub(crate) struct Shares {
+    pub(crate) counts: Vec<u32>,
+    pub(crate) outcome: Outcome,
 }
 
 /// The room of the clusters that a batch has looked at, less what the batch has given away (S15). One entry for each
@@ -48,12 +59,16 @@ impl Hub {
     /// Asks the planner. What the answer takes is taken from the rooms.
     pub(crate) fn ask(&self, ask: &Ask<'_>, moves: u32, rooms: &mut Rooms, scratch: &mut Scratch) -> Outcome {
         let (candidates, places) = self.candidates(ask, rooms);
-        let mut outcome = match ask.spec.stateful {
+        let Shares { counts, mut outcome } = match ask.spec.stateful {
             true => whole(ask, &candidates).0,
-            false => divided(&divide(ask.spec.replicas, moves, &candidates, scratch), &candidates),
+            false => divided(ask, moves, &candidates, scratch),
         };
-        for (count, (place, occupied)) in outcome.counts.iter().zip(places) {
-            rooms.take(place, ask, count.after.saturating_sub(occupied));
+        for ((candidate, after), (place, occupied)) in candidates.iter().zip(counts).zip(places) {
+            let before = candidate.held;
+            if before != after {
+                outcome.counts.push(Count { cluster: candidate.cluster.clone(), before, after });
+                rooms.take(place, ask, after.saturating_sub(occupied));
+            }
         }
         if outcome.pending > 0 && candidates.is_empty() {
             let reason = match self.clusters.is_empty() {
@@ -70,7 +85,9 @@ impl Hub {
     pub(crate) fn explain(&self, ask: &Ask<'_>) -> Vec<PlanRowView> {
         let (candidates, _) = self.candidates(ask, &mut Rooms::default());
         if ask.spec.stateful {
-            return whole(ask, &candidates).1;
+            let (shares, reasons) = whole(ask, &candidates);
+            let rows = candidates.iter().zip(shares.counts).zip(reasons);
+            return rows.map(|((candidate, count), reason)| row(candidate, count, reason)).collect();
         }
         let mut scratch = Scratch::default();
         let division = divide(ask.spec.replicas, 0, &candidates, &mut scratch);
@@ -132,7 +149,7 @@ impl Rooms {
 }
 
 /// What a cluster reported as free, less what is on its way there already.
-fn room_left(hub: &Hub, cluster: &Cluster) -> ClusterRoom {
+pub(crate) fn room_left(hub: &Hub, cluster: &Cluster) -> ClusterRoom {
     let name = &cluster.record.name;
     let Some(capacity) = &cluster.capacity else { return ClusterRoom::default() };
     let mut room = ClusterRoom::new(capacity.classes.iter().cloned());
@@ -165,83 +182,37 @@ fn growth(cluster: &Cluster, policy: &Policy) -> Growth {
     }
 }
 
-fn divided(division: &Division<'_>, candidates: &[Candidate<'_>]) -> Outcome {
-    let counts =
-        candidates.iter().zip(division.counts).map(|(candidate, after)| count(candidate, *after)).collect();
+fn divided(ask: &Ask<'_>, moves: u32, candidates: &[Candidate<'_>], scratch: &mut Scratch) -> Shares {
+    let division = divide(ask.spec.replicas, moves, candidates, scratch);
+    let rebalances = ask.policy.placement.rebalance != Rebalance::Never;
     let mut caps: BTreeMap<String, Vec<&ClusterName>> = BTreeMap::new();
-    for (index, candidate) in candidates.iter().enumerate().filter(|_| division.pending > 0) {
-        if let Some(Bound::Cap(cap)) = division.bound(index) {
-            caps.entry(cap.to_string()).or_default().push(candidate.cluster);
-        }
-    }
-    let reasons = caps.into_iter().map(|(cap, names)| format!("{}: {cap}", listed(&names)).into()).collect();
-    Outcome { counts, pending: division.pending, reasons }
-}
-
-/// A stateful workload stays whole in one cluster, where its data is, and does not move by itself (S32).
-fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>]) -> (Outcome, Vec<PlanRowView>) {
-    let wanted = ask.spec.replicas;
-    let data = |candidate: &Candidate<'_>| ask.seats.get(candidate.cluster).and_then(SeatState::data);
-    let home = candidates.iter().filter(|candidate| data(candidate).is_some());
-    let home = home.max_by_key(|candidate| data(candidate)).or_else(|| choose(wanted, candidates));
-    let (mut outcome, mut report) = (Outcome { pending: wanted, ..Outcome::default() }, Vec::new());
-    for candidate in candidates {
-        let mut reason = "a stateful workload stays whole in one cluster (S32)".to_owned();
-        let mut after = 0;
-        if home.is_some_and(|home| home.cluster == candidate.cluster) {
-            (after, reason) = at_home(wanted, candidate);
-            outcome.pending = wanted - after;
-            if outcome.pending > 0 {
-                outcome.reasons.push(format!("{}: {reason}", candidate.cluster).into());
+    let mut cramped = false;
+    // Most plans are neither short of room nor in search of balance: for them nobody asks what decided each number.
+    if rebalances || division.pending > 0 {
+        for (index, candidate) in candidates.iter().enumerate() {
+            if let Some(Bound::Cap(cap)) = division.bound(index) {
+                cramped |= rebalances && may_pass(&cap);
+                caps.entry(cap.to_string()).or_default().push(candidate.cluster);
             }
         }
-        report.push(row(candidate, after, reason));
-        outcome.counts.push(count(candidate, after));
     }
-    if home.is_none() && wanted > 0 && !candidates.is_empty() {
-        let reason = format!(
-            "no single cluster has room for all {wanted} replicas: a stateful workload is not divided (S32)"
-        );
-        outcome.reasons.push(reason.into());
-    }
-    (outcome, report)
-}
-
-fn count(candidate: &Candidate<'_>, after: u32) -> Count {
-    Count { cluster: candidate.cluster.clone(), before: candidate.held, after }
-}
-
-/// The home of a new stateful workload: the heaviest cluster that can take all of it.
-fn choose<'c, 'a>(wanted: u32, candidates: &'c [Candidate<'a>]) -> Option<&'c Candidate<'a>> {
-    let takes_all = |candidate: &&Candidate<'_>| {
-        let allowed = candidate.growth == Growth::Allowed;
-        let maximum = candidate
-            .rule
-            .is_some_and(|rule| rule.weight() > 0 && rule.max().is_none_or(|max| max >= wanted));
-        allowed && maximum && room_of(candidate) >= wanted
+    let pending = division.pending;
+    let reasons = match pending {
+        0 => Vec::new(),
+        _ => caps.into_iter().map(|(cap, names)| format!("{}: {cap}", listed(&names)).into()).collect(),
     };
-    let weight = |candidate: &Candidate<'_>| candidate.rule.map_or(0, |rule| rule.weight());
-    candidates
-        .iter()
-        .filter(takes_all)
-        .min_by_key(|candidate| (std::cmp::Reverse(weight(candidate)), candidate.tie, candidate.cluster))
-}
-
-/// How many of a stateful workload run in the cluster that holds its data, and why.
-fn at_home(wanted: u32, home: &Candidate<'_>) -> (u32, String) {
-    match &home.growth {
-        Growth::Allowed => (wanted.min(room_of(home)), "its data is here".into()),
-        Growth::Closed(barrier) => (wanted.min(home.held), format!("gets nothing new: {barrier}")),
-        Growth::Excluded(barrier) => {
-            (0, format!("its data is here and the cluster is {barrier}: it does not move by itself (S32)"))
-        }
+    Shares {
+        counts: division.counts.to_vec(),
+        outcome: Outcome { pending, reasons, cramped, ..Outcome::default() },
     }
 }
 
-fn room_of(candidate: &Candidate<'_>) -> u32 {
-    match &candidate.room {
-        Room::Unlimited => u32::MAX,
-        Room::Limited { replicas, .. } => *replicas,
+/// Whether what keeps a cluster from getting more may end without anybody asking for it.
+fn may_pass(cap: &Cap) -> bool {
+    match cap {
+        Cap::Room(_) | Cap::Closed(_) => true,
+        Cap::Excluded(barrier) => *barrier != Barrier::Policy,
+        Cap::Maximum | Cap::ZeroWeight => false,
     }
 }
 

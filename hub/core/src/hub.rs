@@ -46,6 +46,9 @@ pub struct Hub {
     pub(crate) requests: BTreeMap<Arc<str>, Request>,
     /// Workloads with pending replicas, in the order in which room is given to them (S14, S16).
     pub(crate) pending: BTreeSet<Rank>,
+    /// Workloads under policies that rebalance which may lack the policy's own division for want of room, or of a
+    /// cluster: they are planned when a cluster can take more (S18).
+    pub(crate) cramped: BTreeSet<Uid>,
     /// Workloads to be planned before this step ends, and why.
     pub(crate) dirty: BTreeMap<Uid, Reason>,
     /// Clusters that may be able to take more than before: whoever waits for room is planned (S14).

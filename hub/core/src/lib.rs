@@ -25,6 +25,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod views;
+mod whole;
 
 pub use config::Config;
 pub use contract::*;

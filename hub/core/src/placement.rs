@@ -1,14 +1,14 @@
 //! Placement: asks the planner where replicas go, and turns its answer into the plan of each seat (S14-S16, S18, S19).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::{ClusterName, PolicyName, Uid};
-use godwit_planner::Rebalance;
+use godwit_planner::{ClusterRoom, PodShape, Rebalance};
 
-use crate::ask::{Ask, Count, Outcome, Rooms};
-use crate::contract::{Cause, Key, MigrationCause, Move, Subject};
+use crate::ask::{Ask, Count, Outcome, Rooms, room_left};
+use crate::contract::{Cause, Key, MigrationCause, Move, Policy, Subject};
 use crate::hub::{Hub, Timer};
 use crate::state::Rank;
 
@@ -69,23 +69,14 @@ impl Hub {
         let policy = &self.policies.get(&workload.record.policy)?.policy;
         let ask = Ask { spec: &workload.record.spec, policy, seats: &workload.seats };
         let rebalance = policy.placement.rebalance;
-        let moves = match (rebalance, reason) {
-            // A step of a gradual rebalance has its own time; whatever else happens moves nothing for balance.
-            (Rebalance::Gradual, Reason::Rebalance(_)) | (Rebalance::Never | Rebalance::Always, _) => {
-                rebalance.moves(workload.record.spec.replicas)
-            }
-            (Rebalance::Gradual, _) => 0,
-        };
+        let step_due = matches!(reason, Reason::Rebalance(_));
+        let moves = moves_for_balance(policy, workload.record.spec.replicas, step_due);
         let outcome = self.ask(&ask, moves, rooms, &mut scratch);
         self.scratch = scratch;
         let workload = self.workloads.get(&uid)?;
         let moves = moves_of(uid, workload, &outcome);
-        if rebalance == Rebalance::Gradual && (!moves.is_empty() || !matches!(reason, Reason::Rebalance(_))) {
-            let at = self.now.time + GRADUAL_PAUSE;
-            self.wake_at(at, Timer::Rebalance(uid));
-            if let Some(workload) = self.workloads.get_mut(&uid) {
-                workload.rebalance_at = Some(at);
-            }
+        if rebalance == Rebalance::Gradual && (!moves.is_empty() || !step_due) {
+            self.next_step_of_balance(uid);
         }
         Some(Change { uid, outcome, moves })
     }
@@ -98,6 +89,10 @@ impl Hub {
             for count in outcome.counts.iter().filter(|count| count.before != count.after) {
                 self.set_placed(uid, &count.cluster, count.after, cause);
             }
+            match outcome.cramped {
+                true => self.cramped.insert(uid),
+                false => self.cramped.remove(&uid),
+            };
             self.set_pending(uid, outcome.pending, outcome.reasons);
             self.moving.insert(uid);
         }
@@ -150,28 +145,64 @@ impl Hub {
 
     /// A cluster may be able to take more than before: pending replicas come first, then policies that rebalance.
     pub(crate) fn growth_possible(&mut self, name: &ClusterName) {
-        let chosen = |policy: &PolicyName| {
-            let policy = self.policies.get(policy);
-            policy.is_some_and(|policy| policy.policy.placement.rule_for(name).is_some())
+        let Some(cluster) = self.clusters.get(name).filter(|cluster| cluster.reporting()) else {
+            return;
         };
-        let mut uids: BTreeSet<Uid> = BTreeSet::new();
-        for rank in &self.pending {
-            if self.workloads.get(&rank.uid).is_some_and(|workload| chosen(&workload.record.policy)) {
-                uids.insert(rank.uid);
+        if !self.pending.is_empty() {
+            let room = room_left(self, cluster);
+            let mut fitting = BTreeMap::new();
+            let takes = |rank: &&Rank| self.takes_more(rank.uid, name, &room, &mut fitting);
+            let uids: Vec<Uid> = self.pending.iter().filter(takes).map(|rank| rank.uid).collect();
+            for uid in uids {
+                self.dirty.entry(uid).or_insert_with(|| Reason::Room(name.clone()));
             }
         }
-        for uid in uids {
-            self.dirty.entry(uid).or_insert_with(|| Reason::Room(name.clone()));
+        for uid in self.cramped.iter().copied().collect::<Vec<_>>() {
+            let Some(workload) = self.workloads.get(&uid) else { continue };
+            let Some(policy) = self.policies.get(&workload.record.policy).map(|policy| &policy.policy) else {
+                continue;
+            };
+            let chosen = policy.placement.rule_for(name).is_some();
+            match policy.placement.rebalance {
+                Rebalance::Always if chosen => {
+                    self.dirty.entry(uid).or_insert_with(|| Reason::Rebalance(policy.name.clone()));
+                }
+                Rebalance::Gradual if chosen && workload.rebalance_at.is_none() => {
+                    self.next_step_of_balance(uid);
+                }
+                Rebalance::Never | Rebalance::Gradual | Rebalance::Always => {}
+            }
         }
-        let rebalancing: Vec<(Uid, PolicyName)> = self
-            .policies
-            .values()
-            .filter(|policy| policy.policy.placement.rebalance == Rebalance::Always)
-            .filter(|policy| policy.policy.placement.rule_for(name).is_some())
-            .flat_map(|policy| policy.users.iter().map(|uid| (*uid, policy.policy.name.clone())))
-            .collect();
-        for (uid, policy) in rebalancing {
-            self.dirty.entry(uid).or_insert(Reason::Rebalance(policy));
+    }
+
+    /// Whether a cluster could take a pending replica. Many workloads have pods of one shape: each is tried once.
+    fn takes_more<'a>(
+        &'a self,
+        uid: Uid,
+        name: &ClusterName,
+        room: &ClusterRoom,
+        fitting: &mut BTreeMap<&'a PodShape, bool>,
+    ) -> bool {
+        let Some(workload) = self.workloads.get(&uid) else {
+            return false;
+        };
+        let seat = workload.seats.get(name);
+        let (placed, occupied) = seat.map_or((0, 0), |seat| (seat.seat.placed, seat.occupied()));
+        let policy = self.policies.get(&workload.record.policy);
+        let rule = policy.and_then(|policy| policy.policy.placement.rule_for(name));
+        let below_max = rule.is_some_and(|rule| rule.max().is_none_or(|max| max > placed));
+        if !below_max && !workload.record.spec.stateful {
+            return false;
+        }
+        let shape = workload.shape();
+        occupied > placed || *fitting.entry(shape).or_insert_with(|| room.fits(shape, 1).replicas > 0)
+    }
+
+    fn next_step_of_balance(&mut self, uid: Uid) {
+        let at = self.now.time + GRADUAL_PAUSE;
+        if let Some(workload) = self.workloads.get_mut(&uid) {
+            workload.rebalance_at = Some(at);
+            self.wake_at(at, Timer::Rebalance(uid));
         }
     }
 
@@ -190,9 +221,17 @@ impl Hub {
             workload.rebalance_at = None;
             self.dirty.entry(uid).or_insert(Reason::Rebalance(policy));
         } else {
-            workload.rebalance_at = Some(now + GRADUAL_PAUSE);
-            self.wake_at(now + GRADUAL_PAUSE, Timer::Rebalance(uid));
+            self.next_step_of_balance(uid);
         }
+    }
+}
+
+/// How many replicas may move for balance alone. A step of a gradual rebalance has its own time; whatever else happens
+/// moves nothing for balance.
+pub(crate) fn moves_for_balance(policy: &Policy, wanted: u32, step_due: bool) -> u32 {
+    match (policy.placement.rebalance, step_due) {
+        (Rebalance::Gradual, false) => 0,
+        (rebalance, _) => rebalance.moves(wanted),
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use godwit_common::link::{ObjectTarget, WorkloadTarget};
 use godwit_common::rng::Rng;
 use godwit_common::{ClusterName, Epoch, Now, Uid};
-use godwit_planner::Scratch;
+use godwit_planner::{Rebalance, Scratch};
 
 use crate::config::Config;
 use crate::contract::{ClusterState, Effect, FederationRecord, Key, Policy, Record, Severity, Subject};
@@ -101,6 +101,7 @@ impl Hub {
             journal: BTreeMap::new(),
             requests: BTreeMap::new(),
             pending: Default::default(),
+            cramped: Default::default(),
             dirty: BTreeMap::new(),
             roomier: Default::default(),
             moving: Default::default(),
@@ -194,7 +195,11 @@ impl Hub {
                 )));
             }
             let policy = self.policies.get_mut(&record.policy);
-            policy.ok_or_else(|| wrong(format!("policy {} is not there", record.policy)))?.users.insert(uid);
+            let policy = policy.ok_or_else(|| wrong(format!("policy {} is not there", record.policy)))?;
+            policy.users.insert(uid);
+            if policy.policy.placement.rebalance != Rebalance::Never {
+                self.cramped.insert(uid);
+            }
             for object in &record.objects {
                 let object = self.objects.get_mut(object);
                 object

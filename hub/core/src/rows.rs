@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use godwit_common::link::{Down, ObjectTarget, Targets, Tombstone, Tombstoned, WorkloadTarget};
 use godwit_common::{ClusterName, Fence, Generation, Uid};
+use godwit_planner::Rebalance;
 
 use crate::contract::{Cause, Effect, Ended, Key, Record, Seat, Subject};
 use crate::hub::Hub;
-use crate::state::{Cluster, Object, SeatState, Share};
+use crate::state::{Cluster, Object, PolicyState, SeatState, Share};
 
 /// What one step has touched; written, sent and shown at its end.
 #[derive(Debug, Default)]
@@ -147,12 +148,14 @@ impl Hub {
     /// Gives a new cluster a seat for every workload that may run there. It comes after the cluster's inventory: what
     /// runs there already is kept, and stops by the shrink rule only (S11, S20, S27).
     pub(crate) fn seat_everything(&mut self, name: &ClusterName) {
-        let users: Vec<Uid> = self
-            .policies
-            .values()
-            .filter(|policy| policy.policy.placement.rule_for(name).is_some())
-            .flat_map(|policy| policy.users.iter().copied())
-            .collect();
+        let mut users = Vec::new();
+        let choosing = |policy: &&PolicyState| policy.policy.placement.rule_for(name).is_some();
+        for policy in self.policies.values().filter(choosing) {
+            users.extend(policy.users.iter().copied());
+            if policy.policy.placement.rebalance != Rebalance::Never {
+                self.cramped.extend(&policy.users);
+            }
+        }
         for uid in users {
             self.ensure_seat(uid, name, 0);
         }
@@ -257,6 +260,7 @@ impl Hub {
         self.touched.keys.insert(Key::Workload(uid));
         let rank = self.rank_of(record);
         self.pending.remove(&rank);
+        self.cramped.remove(&uid);
         let mut held_by = BTreeMap::new();
         for (name, state) in &workload.seats {
             held_by.insert(name.clone(), self.generation_for(name, uid));

@@ -2,7 +2,10 @@
 
 mod deploy;
 mod policy;
+mod rehearsal;
 mod removal;
+mod requests;
+mod take;
 
 use godwit_common::{ClusterName, WorkloadId};
 

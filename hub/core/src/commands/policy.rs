@@ -3,10 +3,11 @@
 use godwit_common::{ClusterName, PolicyName, Uid};
 
 use super::refused;
-use crate::contract::{Action, Answer, Key, Policy, Refused, RefusedKind, Severity, Subject, WorkloadRecord};
+use crate::contract::{Action, Answer, Key, Policy, Refused, RefusedKind, Severity, Subject};
 use crate::hub::{Hub, Timer};
 use crate::placement::Reason;
 use crate::restore::DEFAULT_POLICY;
+use crate::state::Rank;
 
 impl Hub {
     /// Creates or replaces a policy; what uses it is planned anew.
@@ -28,20 +29,20 @@ impl Hub {
             Some(known) => known.users.iter().copied().collect(),
             None => Vec::new(),
         };
-        let before: Vec<WorkloadRecord> =
-            users.iter().filter_map(|uid| Some(self.workloads.get(uid)?.record.clone())).collect();
-        let ranks: Vec<_> = before.iter().map(|record| self.rank_of(record)).collect();
+        for uid in &users {
+            if let Some(rank) = self.workloads.get(uid).map(|workload| self.rank_of(&workload.record)) {
+                self.leave_queues(*uid, rank);
+            }
+        }
+        let hasty = self.hasty(&policy);
         self.add_policy(policy);
         self.touched.keys.insert(Key::Policy(name.clone()));
         self.touched.subjects.insert(Subject::Policy(name.clone()));
         let what = if action == Action::Created { "PolicyCreated" } else { "PolicyChanged" };
         let message = format!("{} workloads are planned anew", users.len());
         let entry = self.note(Severity::Normal, "S18", what, name.as_str(), message);
-        for rank in ranks {
-            self.pending.remove(&rank);
-            self.clusters.values_mut().for_each(|cluster| {
-                cluster.waiting.remove(&rank);
-            });
+        if let Some(warning) = hasty {
+            self.note(Severity::Warning, "S6", "PolicyHasty", name.as_str(), warning);
         }
         for uid in users {
             self.ensure_seats(uid);
@@ -91,13 +92,28 @@ impl Hub {
         Ok(Answer::Done)
     }
 
-    /// A workload has another policy, so another priority: wherever it queues, it queues anew.
-    pub(crate) fn rank_changed(&mut self, uid: Uid, record: &WorkloadRecord) {
-        let rank = self.rank_of(record);
-        self.pending.retain(|queued| queued.uid != uid || *queued == rank);
-        for cluster in self.clusters.values_mut() {
-            cluster.waiting.retain(|queued| queued.uid != uid || *queued == rank);
+    /// A workload is about to have another priority: wherever it queues, it queues anew once it is planned.
+    pub(super) fn leave_queues(&mut self, uid: Uid, rank: Rank) {
+        self.pending.remove(&rank);
+        let Some(workload) = self.workloads.get(&uid) else {
+            return;
+        };
+        for name in workload.seats.keys() {
+            if let Some(cluster) = self.clusters.get_mut(name) {
+                cluster.waiting.remove(&rank);
+            }
         }
-        self.moving.insert(uid);
+    }
+
+    /// What to say about a policy that gives clusters up before a mass loss can be told from a single one (S6).
+    pub(super) fn hasty(&self, policy: &Policy) -> Option<String> {
+        let (window, timeout) = (policy.lost_after, self.config.stream_timeout());
+        (window < timeout).then(|| {
+            format!(
+                "policy {}: lost_after {window:?} is below 2.5 heartbeats ({timeout:?}): it acts before the guard \
+                 against mass loss can",
+                policy.name
+            )
+        })
     }
 }

@@ -6,6 +6,8 @@ mod history;
 mod losses;
 mod mass_loss;
 mod pace;
+mod rebalance;
+mod rehearsals;
 mod room;
 mod stateful;
 mod streams;

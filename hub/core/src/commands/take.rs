@@ -1,0 +1,162 @@
+//! Taking applications in: what is new, what has changed, what is dropped (S27, S28, S33).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use godwit_common::{PolicyName, Uid};
+
+use crate::contract::{Action, Cause, Key, ObjectRecord, ObjectSpec, Subject, WorkloadRecord, WorkloadSpec};
+use crate::hub::Hub;
+use crate::placement::Reason;
+use crate::state::{Object, Workload};
+
+impl Hub {
+    /// Takes the objects in, new or revised; returns the lives that they have.
+    pub(super) fn take_objects(&mut self, specs: &[ObjectSpec]) -> BTreeSet<Uid> {
+        let mut uids = BTreeSet::new();
+        for spec in specs {
+            let known = self.object_keys.get(&spec.key).copied();
+            let uid = known.unwrap_or_else(|| {
+                let uid = self.rng.uid();
+                let (key, manifest) = (spec.key.clone(), spec.manifest.clone());
+                let record = ObjectRecord { uid, key, revision: 1, manifest };
+                self.object_keys.insert(spec.key.clone(), uid);
+                self.objects.insert(uid, Object { record, rows: BTreeMap::new(), users: BTreeSet::new() });
+                self.touched.keys.insert(Key::Object(uid));
+                uid
+            });
+            if self.objects.get(&uid).is_some_and(|object| object.record.manifest != spec.manifest) {
+                self.revise_object(uid, spec.manifest.clone());
+            }
+            uids.insert(uid);
+        }
+        uids
+    }
+
+    /// Takes a workload in, new or changed.
+    pub(super) fn take_workload(
+        &mut self,
+        spec: WorkloadSpec,
+        policy: PolicyName,
+        objects: &BTreeSet<Uid>,
+        entry: u64,
+    ) -> (Uid, Action) {
+        let action = self.action_on(&spec, &policy, objects);
+        let uid = match self.ids.get(&spec.id) {
+            Some(uid) => *uid,
+            None => self.create_workload(spec.clone(), policy.clone()),
+        };
+        if action == Action::Unchanged {
+            return (uid, action);
+        }
+        let same_manifest = self.workloads.get(&uid).is_some_and(|workload| {
+            let known = &workload.record.spec;
+            (&known.manifest, &known.api_version) == (&spec.manifest, &spec.api_version)
+        });
+        self.use_objects(uid, objects, entry);
+        if !same_manifest {
+            self.revise_workload(uid, spec.manifest.clone());
+        }
+        self.change_policy(uid, policy);
+        if let Some(workload) = self.workloads.get_mut(&uid) {
+            workload.record.spec = spec;
+        }
+        self.touched.keys.insert(Key::Workload(uid));
+        self.touched.subjects.insert(Subject::Workload(uid));
+        self.ensure_seats(uid);
+        self.dirty.insert(uid, Reason::Command(entry));
+        (uid, action)
+    }
+
+    /// What a request does to a workload.
+    fn action_on(&self, spec: &WorkloadSpec, policy: &PolicyName, objects: &BTreeSet<Uid>) -> Action {
+        let record =
+            self.ids.get(&spec.id).and_then(|uid| self.workloads.get(uid)).map(|workload| &workload.record);
+        match record {
+            None => Action::Created,
+            Some(record) if (&record.spec, &record.policy, &record.objects) == (spec, policy, objects) => {
+                Action::Unchanged
+            }
+            Some(_) => Action::Configured,
+        }
+    }
+
+    /// What a request would do to a workload: an object that is not there yet has no life to lean on.
+    pub(super) fn action_foreseen(
+        &self,
+        spec: &WorkloadSpec,
+        policy: &PolicyName,
+        objects: &[ObjectSpec],
+    ) -> Action {
+        let known: Option<BTreeSet<Uid>> =
+            objects.iter().map(|object| self.object_keys.get(&object.key).copied()).collect();
+        match (known, self.ids.contains_key(&spec.id)) {
+            (Some(objects), _) => self.action_on(spec, policy, &objects),
+            (None, true) => Action::Configured,
+            (None, false) => Action::Created,
+        }
+    }
+
+    fn create_workload(&mut self, spec: WorkloadSpec, policy: PolicyName) -> Uid {
+        let uid = self.rng.uid();
+        let number = self.federation.next_workload;
+        self.federation.next_workload += 1;
+        self.touched.keys.insert(Key::Federation);
+        if let Some(policy) = self.policies.get_mut(&policy) {
+            policy.users.insert(uid);
+        }
+        self.touched.subjects.insert(Subject::Policy(policy.clone()));
+        self.ids.insert(spec.id.clone(), uid);
+        let record = WorkloadRecord {
+            uid,
+            number,
+            created: self.now.wall,
+            policy,
+            revision: 1,
+            objects: BTreeSet::new(),
+            pending: spec.replicas,
+            pending_reasons: Vec::new(),
+            spec,
+        };
+        self.workloads.insert(uid, Workload::new(record));
+        uid
+    }
+
+    fn change_policy(&mut self, uid: Uid, policy: PolicyName) {
+        let Some(workload) = self.workloads.get(&uid).filter(|workload| workload.record.policy != policy)
+        else {
+            return;
+        };
+        let rank = self.rank_of(&workload.record);
+        self.leave_queues(uid, rank);
+        let Some(workload) = self.workloads.get_mut(&uid) else {
+            return;
+        };
+        let old = std::mem::replace(&mut workload.record.policy, policy.clone());
+        if let Some(old) = self.policies.get_mut(&old) {
+            old.users.remove(&uid);
+        }
+        if let Some(new) = self.policies.get_mut(&policy) {
+            new.users.insert(uid);
+        }
+        self.touched.subjects.insert(Subject::Policy(old));
+        self.touched.subjects.insert(Subject::Policy(policy));
+        self.seats_observed(uid);
+    }
+
+    /// From now on a workload leans on these objects; what nobody leans on any more ends (S27, S28).
+    fn use_objects(&mut self, uid: Uid, objects: &BTreeSet<Uid>, entry: u64) {
+        for object in objects {
+            if let Some(object) = self.objects.get_mut(object) {
+                object.users.insert(uid);
+            }
+        }
+        let before =
+            self.workloads.get(&uid).map(|workload| workload.record.objects.clone()).unwrap_or_default();
+        if let Some(workload) = self.workloads.get_mut(&uid) {
+            workload.record.objects = objects.clone();
+        }
+        for dropped in before.difference(objects) {
+            self.leave_object(*dropped, uid, Cause::Command(entry));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! A dry run answers what the real run answers: S30.
+
+use godwit_common::WorkloadId;
+use godwit_planner::Rebalance;
+
+use super::fixture::{Fixture, cluster, deployment, object, policy, spec, web};
+use crate::{
+    Action, Answer, Application, Command, Deploy, Deployed, PolicyChoice, RefusedKind, WorkloadSpec,
+};
+
+fn named(name: &str) -> WorkloadId {
+    WorkloadId::new("default", "Deployment", name).expect("a valid identity")
+}
+
+fn run(fixture: &mut Fixture, deploy: &Deploy, dry_run: bool) -> Deployed {
+    let deploy = Deploy { dry_run, ..deploy.clone() };
+    match fixture.command(Command::Deploy(deploy)).expect("a good request") {
+        Answer::Deployed(deployed) => Deployed { dry_run: false, ..deployed },
+        other => panic!("not an answer to a deployment: {other:?}"),
+    }
+}
+
+/// Both runs answer the same; returns the answer.
+fn agree(fixture: &mut Fixture, workloads: Vec<WorkloadSpec>, policy: PolicyChoice) -> Deployed {
+    let deploy = deployment(Application { workloads, objects: vec![] }, policy);
+    let rehearsed = run(fixture, &deploy, true);
+    let real = run(fixture, &deploy, false);
+    assert_eq!(rehearsed, real);
+    real
+}
+
+#[test]
+fn s30_a_gradual_policy_is_rehearsed_at_its_own_pace() {
+    let mut fixture = Fixture::new(&[("alpha", 100), ("bravo", 100)]);
+    fixture.deploy_web(20, &[("alpha", 1)]);
+    let mut gradual = policy("gradual", &[("alpha", 1), ("bravo", 1)]);
+    gradual.placement.rebalance = Rebalance::Gradual;
+    let answer = agree(&mut fixture, vec![spec(web(), 20)], PolicyChoice::Inline(gradual));
+    assert_eq!(answer.workloads[0].placements, [(cluster("alpha"), 20), (cluster("bravo"), 0)]);
+}
+
+#[test]
+fn s30_a_rehearsal_serves_the_most_urgent_first_too() {
+    let mut fixture = Fixture::new(&[("alpha", 10)]);
+    for (name, priority) in [("usual", 0), ("urgent", 9)] {
+        let mut policy = policy(name, &[("alpha", 1)]);
+        policy.placement.priority = priority;
+        fixture.command(Command::ApplyPolicy { policy, dry_run: false }).expect("a good policy");
+    }
+    let under = |name: &str, policy: &str| WorkloadSpec {
+        policy: Some(policy.parse().expect("a valid name")),
+        ..spec(named(name), 8)
+    };
+    let workloads = vec![under("first", "usual"), under("second", "urgent")];
+    let answer = agree(&mut fixture, workloads, PolicyChoice::Annotated);
+    let pending: Vec<u32> = answer.workloads.iter().map(|workload| workload.pending).collect();
+    assert_eq!(pending, [6, 0]);
+}
+
+#[test]
+fn s30_a_rehearsal_counts_with_those_that_a_changed_policy_moves() {
+    let mut fixture = Fixture::new(&[("alpha", 10), ("bravo", 100)]);
+    fixture
+        .deploy(spec(named("older"), 8), PolicyChoice::Inline(policy("shared", &[("bravo", 1)])))
+        .expect("good");
+    let changed = PolicyChoice::Inline(policy("shared", &[("alpha", 1)]));
+    let answer = agree(&mut fixture, vec![spec(named("newer"), 8)], changed);
+    assert_eq!(answer.workloads[0].pending, 6, "the older one moves to alpha first");
+}
+
+#[test]
+fn s30_a_cluster_without_an_inventory_is_in_both_answers() {
+    let mut fixture = Fixture::new(&[("alpha", 10)]);
+    fixture.add_member("bravo", 100);
+    fixture.open("bravo");
+    let answer = agree(&mut fixture, vec![spec(web(), 8)], PolicyChoice::Annotated);
+    assert_eq!(answer.workloads[0].placements, [(cluster("alpha"), 8), (cluster("bravo"), 0)]);
+}
+
+#[test]
+fn s30_a_rehearsal_sees_what_changes() {
+    let mut fixture = Fixture::new(&[("alpha", 10)]);
+    let application = |objects| Application { workloads: vec![spec(web(), 1)], objects };
+    let mut deploy = deployment(application(vec![]), PolicyChoice::Annotated);
+    let mut actions = Vec::new();
+    for objects in [vec![], vec![], vec![object("a")], vec![object("a")]] {
+        deploy.application = application(objects);
+        let (dry, real) = (run(&mut fixture, &deploy, true), run(&mut fixture, &deploy, false));
+        assert_eq!(dry, real);
+        actions.push(real.workloads[0].action);
+    }
+    assert_eq!(actions, [Action::Created, Action::Unchanged, Action::Configured, Action::Unchanged]);
+}
+
+#[test]
+fn s30_what_the_real_run_refuses_the_dry_run_refuses() {
+    let mut fixture = Fixture::new(&[("alpha", 10)]);
+    fixture.config.policies = 1;
+    fixture.restart();
+    let application = Application { workloads: vec![spec(web(), 1)], objects: vec![] };
+    let inline = PolicyChoice::Inline(policy("more", &[("alpha", 1)]));
+    let deploy = Deploy { dry_run: true, ..deployment(application, inline) };
+    let refused = fixture.command(Command::Deploy(deploy)).expect_err("one policy is there already");
+    assert_eq!(refused.kind, RefusedKind::ResourceExhausted);
+}
+
+#[test]
+fn s6_a_policy_that_acts_before_the_guard_is_warned_about() {
+    let mut fixture = Fixture::new(&[("alpha", 10)]);
+    let mut hasty = policy("hasty", &[("alpha", 1)]);
+    hasty.lost_after = std::time::Duration::from_secs(1);
+    let answer = agree(&mut fixture, vec![spec(web(), 1)], PolicyChoice::Inline(hasty));
+    assert!(matches!(&answer.warnings[..], [warning] if warning.contains("lost_after 1s")), "{answer:?}");
+    assert_eq!(fixture.noted("PolicyHasty"), 1);
+}
