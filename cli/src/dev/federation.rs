@@ -97,10 +97,11 @@ impl Federation {
             };
             federation.members.push(member);
         }
-        for member in &mut federation.members {
+        let start = async |member: &mut Member| {
             member.start_cluster().await?;
-            member.start_agent()?;
-        }
+            member.start_agent()
+        };
+        futures_util::future::try_join_all(federation.members.iter_mut().map(start)).await?;
         federation
             .context
             .write()

@@ -161,9 +161,18 @@ impl Member {
         served(&kubeconfig, child, &log).await.map_err(|why| Error::failed(format!("cluster {name} {why}")))
     }
 
+    /// What the agent says.
+    pub(super) fn agent_log(&self) -> PathBuf {
+        self.layout.log(&self.agent_name())
+    }
+
+    fn agent_name(&self) -> String {
+        format!("{}-agent", self.name)
+    }
+
     /// Starts the agent.
     pub(super) fn start_agent(&mut self) -> Result<(), Error> {
-        let child = format!("{}-agent", self.name);
+        let child = self.agent_name();
         let args = flags(
             super::AGENT,
             [
@@ -175,7 +184,7 @@ impl Member {
                 ("--tls-key", self.tls.key.clone().into()),
             ],
         );
-        let started = Process::start(&child, args, &self.layout.log(&child), self.deaths.clone());
+        let started = Process::start(&child, args, &self.agent_log(), self.deaths.clone());
         let started = started
             .map_err(|error| Error::failed(format!("the agent {child} cannot be started: {error}")))?;
         self.agent = Some(started);

@@ -73,7 +73,7 @@ async fn start(layout: &Layout, options: &options::Options, elsewhere: bool) -> 
         () = stop.cancelled() => return Ok(()),
     };
     let ready = tokio::select! {
-        ready = narrator::all_ready(&client, federation.members().len(), &mut deaths) => ready,
+        ready = narrator::all_ready(&client, federation.members(), &mut deaths, &narrator) => ready,
         () = stop.cancelled() => Err(Error::Reported),
     };
     if stop.is_cancelled() {

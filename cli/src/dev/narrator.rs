@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 use godwit_proto::v1::{Cluster, Event};
 use prost_types::Timestamp;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
+use super::member::Member;
 use super::process::{Death, tail};
 use crate::client::Client;
 use crate::error::Error;
@@ -22,6 +25,8 @@ const EVENTS_MAX: usize = 256;
 const REDIAL: Duration = Duration::from_millis(500);
 /// How long everything may take to become ready.
 const READY_WITHIN: Duration = Duration::from_secs(120);
+/// How often it is told meanwhile what is missing.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Prints one line for each thing that happens.
 pub(super) struct Narrator {
@@ -58,6 +63,12 @@ impl Narrator {
         let head = self.paint.apply(colour::of_event(&event.r#type), &head);
         let message = text::plain(&event.message).into_owned();
         Ok(writeln!(io::stdout(), "{time}  {head} {message}")?)
+    }
+
+    /// Tells what an agent said last whose cluster is not ready yet.
+    fn late(&self, log: &Path) -> Result<(), Error> {
+        let last = tail(log).pop().unwrap_or_else(|| "nothing yet".to_owned());
+        self.say(&format!("still waiting; {} ends with: {}", log.display(), text::plain(&last)))
     }
 
     /// Tells the death of a child that nobody killed.
@@ -98,42 +109,41 @@ pub(super) fn events(mut client: Client) -> mpsc::Receiver<Event> {
     receiver
 }
 
-/// Waits until so many clusters are ready. A child that dies meanwhile ends the wait.
+/// Waits until every cluster is ready. A child that dies meanwhile ends the wait; a cluster that takes long is told.
 pub(super) async fn all_ready(
     client: &Client,
-    wanted: usize,
+    members: &[Member],
     deaths: &mut mpsc::Receiver<Death>,
+    narrator: &Narrator,
 ) -> Result<(), Error> {
     let mut changes = Cluster::watch(client, &Filter::default()).await?;
-    let mut ready = BTreeSet::new();
-    let wait = async {
-        while ready.len() < wanted {
-            tokio::select! {
-                change = changes.next() => match change {
-                    Some(Ok(change)) if change.item.state == "Ready" => {
-                        ready.insert(change.item.name);
-                    }
-                    Some(Ok(change)) => {
-                        ready.remove(&change.item.name);
-                    }
-                    Some(Err(status)) => return Err(Error::refused(status)),
-                    None => return Err(Error::failed("the hub ended while the clusters joined")),
-                },
-                Some(death) = deaths.recv() => {
-                    let tail = tail(&death.log).join("\n");
-                    return Err(Error::failed(format!("{} died ({}):\n{tail}", death.name, death.how)));
+    let mut missing: BTreeSet<&str> = members.iter().map(|member| member.name().as_str()).collect();
+    let begin = Instant::now();
+    let mut patience = tokio::time::interval_at(begin + TELL_EVERY, TELL_EVERY);
+    while !missing.is_empty() {
+        tokio::select! {
+            change = changes.next() => match change {
+                Some(Ok(change)) if change.item.state == "Ready" => {
+                    missing.remove(change.item.name.as_str());
+                }
+                Some(Ok(_)) => {}
+                Some(Err(status)) => return Err(Error::refused(status)),
+                None => return Err(Error::failed("the hub ended while the clusters joined")),
+            },
+            Some(death) = deaths.recv() => {
+                let tail = tail(&death.log).join("\n");
+                return Err(Error::failed(format!("{} died ({}):\n{tail}", death.name, death.how)));
+            }
+            _ = patience.tick() => {
+                let late = members.iter().filter(|member| missing.contains(member.name().as_str()));
+                late.map(Member::agent_log).try_for_each(|log| narrator.late(&log))?;
+                if begin.elapsed() > READY_WITHIN {
+                    return Err(Error::failed(format!("not all clusters are ready after {READY_WITHIN:?}")));
                 }
             }
         }
-        Ok(())
-    };
-    match tokio::time::timeout(READY_WITHIN, wait).await {
-        Ok(result) => result,
-        Err(_) => Err(Error::failed(format!(
-            "{} of {wanted} clusters are ready after {READY_WITHIN:?}; the logs of the agents say why",
-            ready.len()
-        ))),
     }
+    Ok(())
 }
 
 fn now() -> String {

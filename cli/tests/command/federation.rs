@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::stage::{Dev, command, godwit, until_gone};
+use crate::stage::{Dev, Kubesim, command, godwit, until_gone};
 
 const WEB: &str = "\
 apiVersion: godwit.dev/v1
@@ -228,24 +228,23 @@ fn children_end_even_if_nobody_stops_them() {
 
 #[test]
 fn real_clusters_are_named_by_their_contexts() {
-    // A simulated cluster of another federation is as real as any.
-    let other = Dev::start(&["--clusters", "2"]);
-    let kubeconfig = |name: &str| {
-        let path = other.folder.path().join(".godwit/dev/clusters").join(format!("{name}.kubeconfig"));
-        path.display().to_string()
-    };
-    // Agents of the other federation must not act there any more.
-    for name in ["alpha", "bravo"] {
-        other.works(&["dev", "kill-agent", name]);
-    }
-    let both = format!("{},{}", kubeconfig("alpha"), kubeconfig("bravo"));
+    // To an agent, a simulated cluster that somebody else started is as real as any.
+    let folder = tempfile::tempdir().unwrap();
+    let clusters = ["Kind_East", "west"].map(|name| Kubesim::start(folder.path(), name));
+    let both = clusters.each_ref().map(|cluster| cluster.kubeconfig.display().to_string()).join(",");
     let dev = Dev::start(&["--kubeconfig", &both]);
-    std::fs::write(dev.folder.path().join("web.yaml"), WEB).unwrap();
+    let manifest = WEB.replace("alpha", "kind-east").replace("bravo", "west");
+    std::fs::write(dev.folder.path().join("web.yaml"), manifest).unwrap();
     let status = dev.works(&["dev", "status"]);
     assert!(status.lines().filter(|line| line.contains("real")).count() == 2, "{status}");
-    let said = dev.godwit(&["dev", "kill-cluster", "alpha"]);
+    let said = dev.godwit(&["dev", "kill-cluster", "west"]);
     assert!(said.status == 1 && said.err.contains("is a real cluster"), "{said:?}");
     let applied = dev.works(&["apply", "-f", "web.yaml", "--replicas", "6"]);
-    assert!(applied.contains("2 alpha, 4 bravo"), "{applied}");
+    assert!(applied.contains("2 kind-east, 4 west"), "{applied}");
     dev.until(&["get", "workload", "web", "-o", "json"], |workload| workload["ready"] == 6);
+    drop(dev);
+
+    // Another federation does not take what belongs to the first one, and says so instead of waiting in silence.
+    let other = Dev::begin(&["--kubeconfig", &both]);
+    other.until_said("belongs to federation");
 }

@@ -100,7 +100,7 @@ clusters: [{name: delta}, {name: charlie}, {name: bravo, room: 45}, {name: alpha
     bravo     0         45         +45      no room
     charlie   0         30         +30      maximum reached
     delta     0         0          -        not eligible: not chosen by the policy
-    25 pending: 2 clusters
+    25 pending: maximum reached; no room; not eligible: not chosen by the policy
     ");
     let said = godwit_with_input(folder.path(), &["plan", "-f", "-"], "replicas: -1");
     assert_eq!(said.status, 1);

@@ -1,7 +1,7 @@
 //! Runs `godwit`, and a federation for it.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -59,18 +59,28 @@ pub(crate) struct Dev {
 impl Dev {
     /// Starts one, and waits until every cluster is ready.
     pub(crate) fn start(args: &[&str]) -> Self {
+        let dev = Self::begin(args);
+        dev.until_said("Try in another terminal");
+        dev
+    }
+
+    /// Only starts one.
+    pub(crate) fn begin(args: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = std::fs::File::create(folder.path().join("dev.log")).unwrap();
         let mut command = command(folder.path(), ["dev", "--listen", "127.0.0.1:0"]);
         let process = command.args(args).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
-        let mut dev = Self { folder, process };
+        Self { folder, process }
+    }
+
+    /// Waits until it has printed that.
+    pub(crate) fn until_said(&self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
-        while !dev.log().contains("Try in another terminal") {
-            let ended = dev.process.try_wait().unwrap();
-            assert!(ended.is_none() && Instant::now() < deadline, "{ended:?}:\n{}", dev.log());
+        while !self.log().contains(text) {
+            let alive = Path::new(&format!("/proc/{}/exe", self.process.id())).exists();
+            assert!(alive && Instant::now() < deadline, "it never said {text:?}:\n{}", self.log());
             pause();
         }
-        dev
     }
 
     /// Runs a command beside it.
@@ -129,6 +139,41 @@ impl Dev {
 impl Drop for Dev {
     fn drop(&mut self) {
         // Its children end when their standard input does.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A simulated cluster that no federation has started.
+pub(crate) struct Kubesim {
+    process: Child,
+    pub(crate) kubeconfig: PathBuf,
+}
+
+impl Kubesim {
+    /// Starts one; `context` is what its kubeconfig's context is called.
+    pub(crate) fn start(folder: &Path, context: &str) -> Self {
+        let written = folder.join(format!("{context}.written"));
+        let mut command =
+            command(folder, ["__kubesim", "--name", "some", "--exit-with-stdin", "--kubeconfig-out"]);
+        let process = command.arg(&written).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let kubeconfig = folder.join(format!("{context}.yaml"));
+        let cluster = Self { process, kubeconfig };
+        let deadline = Instant::now() + PATIENCE;
+        while !written.exists() {
+            assert!(Instant::now() < deadline, "no kubeconfig");
+            pause();
+        }
+        let mut text: Value = serde_json::from_str(&std::fs::read_to_string(written).unwrap()).unwrap();
+        text["contexts"][0]["name"] = context.into();
+        text["current-context"] = context.into();
+        std::fs::write(&cluster.kubeconfig, text.to_string()).unwrap();
+        cluster
+    }
+}
+
+impl Drop for Kubesim {
+    fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
