@@ -25,7 +25,7 @@ pub struct AgentProcess {
 
 impl AgentProcess {
     /// An agent that has not started.
-    pub fn new(id: AgentId, config: Config, cx: &mut Cx<Happening>) -> Self {
+    pub(crate) fn new(id: AgentId, config: Config, cx: &mut Cx<Happening>) -> Self {
         Self {
             id,
             core: None,
@@ -38,7 +38,7 @@ impl AgentProcess {
     }
 
     /// Starts the process: it knows nothing.
-    pub fn start(&mut self, cx: &mut Cx<Happening>) {
+    pub(crate) fn start(&mut self, cx: &mut Cx<Happening>) {
         self.life += 1;
         self.clock = Clock::new(cx.now, cx.rng);
         self.tick_at = None;
@@ -57,7 +57,7 @@ impl AgentProcess {
     }
 
     /// One step of the machine.
-    pub fn step(&mut self, cx: &mut Cx<Happening>, event: Event) -> Vec<Effect> {
+    pub(crate) fn step(&mut self, cx: &mut Cx<Happening>, event: Event) -> Vec<Effect> {
         let mut effects = Vec::new();
         if let Some(core) = &mut self.core {
             core.step(self.clock.read(cx.now), event, &mut effects);

@@ -7,7 +7,7 @@ use godwit_common::{Now, Time, WallTime};
 
 /// A process's own clock: another origin, and a rate that is a little off.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock {
+pub(crate) struct Clock {
     started: u64,
     origin: u64,
     /// Parts per million that it runs fast or slow.
@@ -16,31 +16,24 @@ pub struct Clock {
 
 impl Clock {
     /// The clock of a process that starts now; its drift is at most 0.02 %, beyond any machine worth running.
-    pub fn new(now: u64, rng: &mut Rng) -> Self {
+    pub(crate) fn new(now: u64, rng: &mut Rng) -> Self {
         let drift = i64::try_from(rng.below(400)).unwrap_or(0) - 200;
-        Self {
-            started: now,
-            origin: rng.below(10_000_000),
-            drift,
-        }
+        Self { started: now, origin: rng.below(10_000_000), drift }
     }
 
     /// What the process reads at a virtual moment.
-    pub fn read(&self, now: u64) -> Time {
+    pub(crate) fn read(&self, now: u64) -> Time {
         let elapsed = i128::from(now - self.started) * i128::from(1_000_000 + self.drift) / 1_000_000;
         Time(self.origin + u64::try_from(elapsed).unwrap_or(0))
     }
 
     /// Both clocks of the process; the wall clocks of the fleet agree no better than its monotonic ones.
-    pub fn now(&self, now: u64) -> Now {
-        Now {
-            time: self.read(now),
-            wall: WallTime(1_700_000_000_000 + self.read(now).0),
-        }
+    pub(crate) fn now(&self, now: u64) -> Now {
+        Now { time: self.read(now), wall: WallTime(1_700_000_000_000 + self.read(now).0) }
     }
 
     /// The first virtual moment at which the process reads at least `time`.
-    pub fn moment(&self, time: Time) -> u64 {
+    pub(crate) fn moment(&self, time: Time) -> u64 {
         let ahead = u128::from(time.0.saturating_sub(self.origin));
         let rate = u128::try_from(1_000_000 + self.drift).unwrap_or(1_000_000);
         self.started + u64::try_from((ahead * 1_000_000).div_ceil(rate)).unwrap_or(u64::MAX / 2)
@@ -49,52 +42,49 @@ impl Clock {
 
 /// What will happen, in order of time, then in the order in which it was decided.
 #[derive(Debug)]
-pub struct Queue<T> {
+pub(crate) struct Queue<T> {
     items: BTreeMap<(u64, u64), T>,
     next: u64,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Self {
-        Self {
-            items: BTreeMap::new(),
-            next: 0,
-        }
+        Self { items: BTreeMap::new(), next: 0 }
     }
 }
 
 impl<T> Queue<T> {
     /// Something happens at a moment.
-    pub fn push(&mut self, at: u64, item: T) {
+    pub(crate) fn push(&mut self, at: u64, item: T) {
         self.items.insert((at, self.next), item);
         self.next += 1;
     }
 
     /// The moment of what comes next.
-    pub fn next_at(&self) -> Option<u64> {
+    pub(crate) fn next_at(&self) -> Option<u64> {
         self.items.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// What comes next.
-    pub fn pop(&mut self) -> Option<T> {
+    pub(crate) fn pop(&mut self) -> Option<T> {
         self.items.pop_first().map(|(_, item)| item)
     }
 }
 
 /// What a part of the world needs to let things happen: the time, chance, and the queue.
 #[derive(Debug)]
-pub struct Cx<'a, T> {
+pub(crate) struct Cx<'a, T> {
     /// The true time.
-    pub now: u64,
+    pub(crate) now: u64,
     /// The world's chance.
-    pub rng: &'a mut Rng,
+    pub(crate) rng: &'a mut Rng,
     /// The world's future.
-    pub queue: &'a mut Queue<T>,
+    pub(crate) queue: &'a mut Queue<T>,
 }
 
 impl<T> Cx<'_, T> {
     /// Lets something happen after between `least` and `most` milliseconds.
-    pub fn after(&mut self, (least, most): (u64, u64), item: T) {
+    pub(crate) fn after(&mut self, (least, most): (u64, u64), item: T) {
         let at = self.now + least + self.rng.below(most.saturating_sub(least) + 1);
         self.queue.push(at, item);
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use godwit_common::ObjectKey;
 use godwit_common::rng::Rng;
 
+use crate::clock::Cx;
 use crate::happening::{AgentId, Happening, Mend};
 use crate::net::Way;
 use crate::world::{RESTART, World, cx};
-use crate::clock::Cx;
 
 /// How long most accidents last, in milliseconds.
 const LASTS: (u64, u64) = (200, 25_000);
@@ -35,14 +35,7 @@ pub struct Faults {
 impl Faults {
     /// Nothing goes wrong.
     pub fn none() -> Self {
-        Self {
-            every: 0,
-            call_lost: 0,
-            call_slow: 0,
-            hub_falls: 0,
-            deaths: false,
-            hands: false,
-        }
+        Self { every: 0, call_lost: 0, call_slow: 0, hub_falls: 0, deaths: false, hands: false }
     }
 
     /// Some mixture, from calm to wild.
@@ -174,14 +167,13 @@ impl World {
             for way in ways.iter().filter(|_| all || agent == one) {
                 self.note(|| format!("link of {} is cut: {way:?}", self.name(id)));
                 self.net.cut(cx!(self), id, *way);
-                self.queue
-                    .push(self.now + lasts, Happening::Mend(Mend::Link(id, *way)));
+                self.queue.push(self.now + lasts, Happening::Mend(Mend::Link(id, *way)));
             }
         }
     }
 
     /// The sessions of an agent break on both sides, and what was on its way is lost.
-    fn reset(&mut self, id: AgentId) {
+    pub fn reset(&mut self, id: AgentId) {
         for number in self.net.of_agent(id) {
             let Some(session) = self.net.sessions.get(&number).filter(|session| session.agent_open) else {
                 continue;
@@ -192,8 +184,7 @@ impl World {
                 session: name,
                 reason: "connection reset".into(),
             });
-            self.queue
-                .push(self.now, Happening::AgentHears { agent: id, life, event });
+            self.queue.push(self.now, Happening::AgentHears { agent: id, life, event });
         }
     }
 

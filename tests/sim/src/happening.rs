@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use godwit_agent_core as agent;
 use godwit_common::ObjectKey;
-use godwit_hub_core as hub;
 
 use crate::net::Way;
 
@@ -19,24 +18,22 @@ pub struct AgentId {
 
 /// A watch of one life of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct WatchKey {
+pub(crate) struct WatchKey {
     /// Which agent.
-    pub agent: usize,
+    pub(crate) agent: usize,
     /// Which life of it.
-    pub life: u64,
+    pub(crate) life: u64,
     /// What it calls the watch.
-    pub watch: agent::WatchId,
+    pub(crate) watch: agent::WatchId,
 }
 
 /// Something that happens at a moment. What names a life is void once that life is over.
 #[derive(Debug)]
-pub enum Happening {
+pub(crate) enum Happening {
     /// A hub starts.
     HubStarts(usize),
     /// The deadline of a hub has come.
     HubTick { hub: usize, life: u64 },
-    /// A hub hears something.
-    HubHears { hub: usize, life: u64, event: Box<hub::Event> },
     /// A stalled hub runs on.
     HubResumes { hub: usize, life: u64 },
     /// The store of a hub has made a batch durable.
@@ -73,7 +70,7 @@ pub enum Happening {
 
 /// What is put right when an accident is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mend {
+pub(crate) enum Mend {
     /// A link is whole again one way.
     Link(AgentId, Way),
     /// A link is fast again.

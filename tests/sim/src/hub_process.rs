@@ -55,7 +55,7 @@ pub struct Step<'a> {
 
 impl HubProcess {
     /// A hub that has not started, on an empty store.
-    pub fn new(index: usize, config: Config, cx: &mut Cx<Happening>) -> Self {
+    pub(crate) fn new(index: usize, config: Config, cx: &mut Cx<Happening>) -> Self {
         Self {
             index,
             core: None,
@@ -75,7 +75,7 @@ impl HubProcess {
     }
 
     /// Starts the process on its store. The effects of the restoration are its first batch.
-    pub fn start(&mut self, cx: &mut Cx<Happening>) -> Vec<Effect> {
+    pub(crate) fn start(&mut self, cx: &mut Cx<Happening>) -> Vec<Effect> {
         self.life += 1;
         self.clock = Clock::new(cx.now, cx.rng);
         self.stalled_until = 0;
@@ -133,7 +133,7 @@ impl HubProcess {
     }
 
     /// Steps through a batch of what waits, showing each step.
-    pub fn run(&mut self, cx: &mut Cx<Happening>, mut show: impl FnMut(&mut Hub, Step<'_>)) {
+    pub(crate) fn run(&mut self, cx: &mut Cx<Happening>, mut show: impl FnMut(&mut Hub, Step<'_>)) {
         if self.pending.is_some() || self.inbox.is_empty() || cx.now < self.stalled_until {
             return;
         }
@@ -146,10 +146,7 @@ impl HubProcess {
             self.said_goodbye = matches!(event, Event::Stopping);
             let mut effects = Vec::new();
             core.step(self.clock.now(cx.now), event.clone(), &mut effects);
-            let step = Step {
-                event: Some(&event),
-                effects: &effects,
-            };
+            let step = Step { event: Some(&event), effects: &effects };
             show(core, step);
             batch.append(&mut effects);
         }
@@ -175,8 +172,10 @@ impl HubProcess {
     }
 
     /// Sets the next tick, unless one is set that comes early enough.
-    pub fn set_tick(&mut self, cx: &mut Cx<Happening>) {
-        let Some(core) = self.core.as_ref().filter(|_| self.pending.is_none() && cx.now >= self.stalled_until) else {
+    pub(crate) fn set_tick(&mut self, cx: &mut Cx<Happening>) {
+        let Some(core) =
+            self.core.as_ref().filter(|_| self.pending.is_none() && cx.now >= self.stalled_until)
+        else {
             return;
         };
         let at = self.clock.moment(core.deadline()).max(cx.now + 1);

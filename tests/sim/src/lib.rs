@@ -5,12 +5,12 @@
 //! It never reads a clock, draws randomness but from its seed, or opens anything.
 
 pub mod agent_process;
-pub mod clock;
+mod clock;
 pub mod faults;
 pub mod happening;
 pub mod hub_process;
 pub mod invariants;
-pub mod liveness;
+mod liveness;
 pub mod member;
 pub mod net;
 pub mod operator;

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use godwit_common::link::{ObjectTarget, WorkloadTarget};
 use godwit_common::{ClusterName, Digest, Uid};
-use godwit_hub_core::{ClusterRecord, ClusterState, Key, MigrationState, Policy, Record, Seat, WorkloadRecord};
-use godwit_planner::Rebalance;
+use godwit_hub_core::{
+    ClusterRecord, ClusterState, Key, MigrationState, Policy, Record, Seat, WorkloadRecord,
+};
 
 use crate::member::Member;
 use crate::world::World;
@@ -25,12 +26,16 @@ impl World {
                     missing.push("failover is frozen".to_owned());
                 }
                 Record::Ended(ended) => missing.push(format!("{:?} is not gone everywhere", ended.what)),
-                Record::Migration(migration) if migration.state == MigrationState::Running && !self.is_stuck() => {
+                Record::Migration(migration)
+                    if migration.state == MigrationState::Running && !self.is_stuck() =>
+                {
                     missing.push(format!("{} is not completed", migration.id));
                 }
                 Record::Workload(workload) => self.check_workload(workload, &mut missing),
                 Record::Cluster(cluster) => self.check_cluster(cluster, &mut missing),
-                Record::Seat { workload, seat, .. } if seat.target != seat.placed && !self.is_short(*workload) => {
+                Record::Seat { workload, seat, .. }
+                    if seat.target != seat.placed && !self.is_short(*workload) =>
+                {
                     missing.push(format!("{key:?}: told {} of {}", seat.target, seat.placed));
                 }
                 Record::Federation(_) | Record::Migration(_) | Record::Seat { .. } => {}
@@ -103,7 +108,7 @@ impl World {
             false => open.iter().any(|(_, more)| *more > 0),
             true => self.could_be_whole(workload, &open),
         };
-        if workload.pending > 0 && fits {
+        if workload.pending > 0 && fits && !self.is_stuck() {
             missing.push(format!("{} of {id} are pending; there is room: {open:?}", workload.pending));
         }
     }
@@ -161,23 +166,22 @@ impl World {
     }
 
     fn policy_of(&self, workload: &WorkloadRecord) -> Option<&Policy> {
-        match self.hubs[0].store.get(&Key::Policy(workload.policy.clone())) {
-            Some(Record::Policy(policy)) => Some(policy),
-            _ => None,
-        }
+        let record = self.hubs[0].store.get(&Key::Policy(workload.policy.clone()))?;
+        if let Record::Policy(policy) = record { Some(policy) } else { None }
     }
 
-    fn seat(&self, uid: Uid, cluster: &ClusterName) -> Option<&Seat> {
-        match self.hubs[0].store.get(&Key::Seat(uid, cluster.clone())) {
-            Some(Record::Seat { seat, .. }) => Some(seat),
-            _ => None,
-        }
+    /// A seat, as hub 0 has stored it.
+    pub fn seat(&self, uid: Uid, cluster: &ClusterName) -> Option<&Seat> {
+        let record = self.hubs[0].store.get(&Key::Seat(uid, cluster.clone()))?;
+        if let Record::Seat { seat, .. } = record { Some(seat) } else { None }
     }
 
     /// The lives that a cluster shall hold; of workloads with their number.
     fn live_rows(&self, cluster: &ClusterName) -> BTreeMap<Uid, Option<u32>> {
         let row = |record: &Record| match record {
-            Record::Seat { workload, cluster: name, seat } if name == cluster => Some((*workload, Some(seat.target))),
+            Record::Seat { workload, cluster: name, seat } if name == cluster => {
+                Some((*workload, Some(seat.target)))
+            }
             Record::ObjectRow { object, cluster: name, .. } if name == cluster => Some((*object, None)),
             _ => None,
         };
@@ -198,17 +202,6 @@ impl World {
             };
         }
         digest
-    }
-
-    /// Whether some workload still moves by itself, a step at a time (S18).
-    pub fn is_gradual(&self) -> bool {
-        let policies = self.hubs[0].store.values();
-        policies
-            .filter_map(|record| match record {
-                Record::Policy(policy) => Some(policy),
-                _ => None,
-            })
-            .any(|policy| policy.placement.rebalance == Rebalance::Gradual)
     }
 
     /// The targets in force, to see whether they still change.

@@ -11,7 +11,7 @@ use crate::clock::Cx;
 use crate::happening::{AgentId, Happening};
 
 /// After so long without an answer the transport of an agent gives a connection up (its keepalive).
-pub const KEEPALIVE: u64 = 20_000;
+pub(crate) const KEEPALIVE: u64 = 20_000;
 /// How many messages fit into the buffers of a connection that does not move.
 const WINDOW: usize = 6;
 /// How long a message is on its way.
@@ -28,7 +28,7 @@ pub enum Way {
 
 /// What a pipe carries.
 #[derive(Debug, Clone)]
-pub enum Item {
+pub(crate) enum Item {
     /// The connection is made, and the agent's first message with it.
     Hello(Hello),
     /// A message of the agent.
@@ -41,21 +41,21 @@ pub enum Item {
 
 /// One connection. Each end belongs to one life of a process.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     /// Which agent.
-    pub agent: AgentId,
+    pub(crate) agent: AgentId,
     /// Which life of it.
-    pub agent_life: u64,
+    pub(crate) agent_life: u64,
     /// What the agent calls the session.
-    pub agent_session: agent::SessionId,
+    pub(crate) agent_session: agent::SessionId,
     /// Which hub.
-    pub hub: usize,
+    pub(crate) hub: usize,
     /// Which life of it, and what it calls the session, once the hello has arrived.
-    pub hub_end: Option<(u64, hub::SessionId)>,
+    pub(crate) hub_end: Option<(u64, hub::SessionId)>,
     /// The agent's end is open.
-    pub agent_open: bool,
+    pub(crate) agent_open: bool,
     /// The hub's end was not closed.
-    pub hub_open: bool,
+    pub(crate) hub_open: bool,
     up: Pipe,
     down: Pipe,
     /// Messages of the agent that the hub's machine has not acknowledged, and of those how many wait at the agent.
@@ -73,9 +73,9 @@ struct Pipe {
 
 /// All connections, and which links are cut.
 #[derive(Debug, Default)]
-pub struct Net {
+pub(crate) struct Net {
     /// By number.
-    pub sessions: BTreeMap<u64, Session>,
+    pub(crate) sessions: BTreeMap<u64, Session>,
     next: u64,
     /// Links that carry nothing one way.
     cut: BTreeSet<(AgentId, Way)>,
@@ -85,7 +85,7 @@ pub struct Net {
 
 impl Net {
     /// An agent dials.
-    pub fn dial(
+    pub(crate) fn dial(
         &mut self,
         cx: &mut Cx<Happening>,
         (agent, agent_life): (AgentId, u64),
@@ -114,7 +114,7 @@ impl Net {
     }
 
     /// Puts something on its way.
-    pub fn send(&mut self, cx: &mut Cx<Happening>, number: u64, way: Way, item: Item) {
+    pub(crate) fn send(&mut self, cx: &mut Cx<Happening>, number: u64, way: Way, item: Item) {
         let Some(session) = self.sessions.get_mut(&number) else {
             return;
         };
@@ -127,7 +127,7 @@ impl Net {
     }
 
     /// The agent hands a message over. True if the transport has taken it already.
-    pub fn take(&mut self, cx: &mut Cx<Happening>, number: u64, message: Up) -> bool {
+    pub(crate) fn take(&mut self, cx: &mut Cx<Happening>, number: u64, message: Up) -> bool {
         let Some(session) = self.sessions.get_mut(&number) else {
             return false;
         };
@@ -139,7 +139,7 @@ impl Net {
     }
 
     /// What has arrived by now, one at a time. A hello needs both ways: a connection is made by both sides.
-    pub fn arrived(&mut self, now: u64, number: u64, way: Way) -> Option<Item> {
+    pub(crate) fn arrived(&mut self, now: u64, number: u64, way: Way) -> Option<Item> {
         let session = self.sessions.get(&number)?;
         let (due, item) = match way {
             Way::Up => session.up.items.front()?,
@@ -155,7 +155,7 @@ impl Net {
     }
 
     /// A message of the agent has arrived. True if the acknowledgement lets the agent's transport take another one.
-    pub fn acknowledge(&mut self, number: u64) -> bool {
+    pub(crate) fn acknowledge(&mut self, number: u64) -> bool {
         let Some(session) = self.sessions.get_mut(&number) else {
             return false;
         };
@@ -170,16 +170,15 @@ impl Net {
     }
 
     /// Cuts a link one way. What is on its way waits: the transport repeats it once the link is whole again.
-    pub fn cut(&mut self, cx: &mut Cx<Happening>, agent: AgentId, way: Way) {
+    pub(crate) fn cut(&mut self, cx: &mut Cx<Happening>, agent: AgentId, way: Way) {
         self.cut.insert((agent, way));
         for number in self.of_agent(agent) {
-            cx.queue
-                .push(cx.now + KEEPALIVE, Happening::Keepalive { session: number });
+            cx.queue.push(cx.now + KEEPALIVE, Happening::Keepalive { session: number });
         }
     }
 
     /// Makes a link whole, and says for which sessions the agent's transport has taken how many messages more.
-    pub fn mend(&mut self, cx: &mut Cx<Happening>, agent: AgentId, way: Way) -> Vec<(u64, usize)> {
+    pub(crate) fn mend(&mut self, cx: &mut Cx<Happening>, agent: AgentId, way: Way) -> Vec<(u64, usize)> {
         self.cut.remove(&(agent, way));
         let mut taken = Vec::new();
         for number in self.of_agent(agent) {
@@ -195,17 +194,17 @@ impl Net {
     }
 
     /// Whether a link carries nothing one way.
-    pub fn is_cut(&self, agent: AgentId) -> bool {
+    pub(crate) fn is_cut(&self, agent: AgentId) -> bool {
         [Way::Up, Way::Down].iter().any(|way| self.cut.contains(&(agent, *way)))
     }
 
     /// The links that are cut.
-    pub fn cuts(&self) -> Vec<(AgentId, Way)> {
+    pub(crate) fn cuts(&self) -> Vec<(AgentId, Way)> {
         self.cut.iter().copied().collect()
     }
 
     /// Makes a link slow, or as fast as the others.
-    pub fn set_slow(&mut self, agent: AgentId, slow: bool) {
+    pub(crate) fn set_slow(&mut self, agent: AgentId, slow: bool) {
         if slow {
             self.slow.insert(agent);
         } else {
@@ -214,25 +213,25 @@ impl Net {
     }
 
     /// The sessions of an agent.
-    pub fn of_agent(&self, agent: AgentId) -> Vec<u64> {
+    pub(crate) fn of_agent(&self, agent: AgentId) -> Vec<u64> {
         let of = |session: &&u64| self.sessions[*session].agent == agent;
         self.sessions.keys().filter(of).copied().collect()
     }
 
     /// The sessions of a hub.
-    pub fn of_hub(&self, hub: usize) -> Vec<u64> {
+    pub(crate) fn of_hub(&self, hub: usize) -> Vec<u64> {
         let of = |session: &&u64| self.sessions[*session].hub == hub;
         self.sessions.keys().filter(of).copied().collect()
     }
 
     /// The session that a life of a hub knows under a name.
-    pub fn of_hub_session(&self, hub: usize, end: (u64, hub::SessionId)) -> Option<u64> {
+    pub(crate) fn of_hub_session(&self, hub: usize, end: (u64, hub::SessionId)) -> Option<u64> {
         let found = |(_, session): &(&u64, &Session)| session.hub == hub && session.hub_end == Some(end);
         self.sessions.iter().find(found).map(|(number, _)| *number)
     }
 
     /// The session that a life of an agent knows under a name.
-    pub fn of_agent_session(&self, agent: AgentId, life: u64, name: agent::SessionId) -> Option<u64> {
+    pub(crate) fn of_agent_session(&self, agent: AgentId, life: u64, name: agent::SessionId) -> Option<u64> {
         let found = |(_, session): &(&u64, &Session)| {
             session.agent == agent && session.agent_life == life && session.agent_session == name
         };
@@ -240,7 +239,7 @@ impl Net {
     }
 
     /// One side ends the session: after what it has sent, or at once, when what is on its way is lost with it.
-    pub fn end(&mut self, cx: &mut Cx<Happening>, number: u64, from: Way, lose: bool) {
+    pub(crate) fn end(&mut self, cx: &mut Cx<Happening>, number: u64, from: Way, lose: bool) {
         let Some(session) = self.sessions.get_mut(&number) else {
             return;
         };
@@ -256,12 +255,8 @@ impl Net {
     }
 
     /// Forgets a session that both sides have ended.
-    pub fn forget(&mut self, number: u64) {
-        if self
-            .sessions
-            .get(&number)
-            .is_some_and(|session| !session.agent_open && !session.hub_open)
-        {
+    pub(crate) fn forget(&mut self, number: u64) {
+        if self.sessions.get(&number).is_some_and(|session| !session.agent_open && !session.hub_open) {
             self.sessions.remove(&number);
         }
     }

@@ -74,16 +74,9 @@ impl World {
                 };
                 deploy(workload(kind, name, replicas, cpu, revision), policy)
             }
-            4..=6 => Command::Scale {
-                workload: id(kind, name),
-                replicas,
-                dry_run: self.rng.one_in(8),
-            },
+            4..=6 => Command::Scale { workload: id(kind, name), replicas, dry_run: self.rng.one_in(8) },
             7 => Command::DeleteWorkload { workload: id(kind, name) },
-            _ => Command::ApplyPolicy {
-                policy: self.policy(),
-                dry_run: false,
-            },
+            _ => Command::ApplyPolicy { policy: self.policy(), dry_run: false },
         }
     }
 

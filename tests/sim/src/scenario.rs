@@ -1,17 +1,21 @@
 //! What a story needs: a world to begin with, applications to deploy, and waiting for what shall come.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::{ClusterName, ObjectKey, PolicyName, Resources, Uid, WorkloadId, stable_hash};
+use godwit_common::{ClusterName, ObjectKey, PolicyName, Uid, WorkloadId, stable_hash};
 use godwit_hub_core::{
     Application, ClusterView, Command, Config, Deploy, Deployed, Hub, Key, ObjectSpec, Policy, PolicyChoice,
     Record, WorkloadRecord, WorkloadSpec, WorkloadView,
 };
 use godwit_planner::{self as planner, PodShape, Rule};
 
+use crate::clock::Cx;
+use crate::happening::{AgentId, Mend};
 use crate::member::requests;
-use crate::world::{Answered, Sink, World};
+use crate::net::Way;
+use crate::world::{Answered, Sink, World, cx};
 
 /// How a world begins.
 #[derive(Debug, Clone)]
@@ -44,12 +48,8 @@ pub struct ClusterSetup {
 impl Setup {
     /// Clusters of these names with one agent each, and room for 400 replicas of [`app`].
     pub fn of(seed: u64, names: &[&str]) -> Self {
-        let cluster = |name: &&str| ClusterSetup {
-            name: (*name).to_owned(),
-            agents: 1,
-            nodes: 4,
-            cpu_millis: 10_000,
-        };
+        let cluster =
+            |name: &&str| ClusterSetup { name: (*name).to_owned(), agents: 1, nodes: 4, cpu_millis: 10_000 };
         Self {
             seed,
             hub: Config::default(),
@@ -73,10 +73,7 @@ pub fn workload(kind: &str, name: &str, replicas: u32, cpu_millis: u64, revision
         api_version: "apps/v1".into(),
         replicas,
         policy: None,
-        pod: PodShape {
-            requests: requests(&manifest),
-            ..PodShape::default()
-        },
+        pod: PodShape { requests: requests(&manifest), ..PodShape::default() },
         stateful: kind == "StatefulSet",
         manifest: manifest.clone(),
     };
@@ -84,10 +81,7 @@ pub fn workload(kind: &str, name: &str, replicas: u32, cpu_millis: u64, revision
         key: ObjectKey::new("v1", "ConfigMap", "shop", name).expect("a scenario names objects well"),
         manifest,
     };
-    Application {
-        workloads: vec![spec],
-        objects: vec![object],
-    }
+    Application { workloads: vec![spec], objects: vec![object] }
 }
 
 /// The identity of a workload of [`workload`].
@@ -125,13 +119,7 @@ pub fn cluster_name(name: &str) -> ClusterName {
 /// A request to deploy; the mark is derived from the content, as a careful client does.
 pub fn deploy(application: Application, policy: PolicyChoice) -> Command {
     let fingerprint = stable_hash([format!("{application:?}{policy:?}").as_bytes()]);
-    Command::Deploy(Deploy {
-        request_id: "".into(),
-        fingerprint,
-        application,
-        policy,
-        dry_run: false,
-    })
+    Command::Deploy(Deploy { request_id: "".into(), fingerprint, application, policy, dry_run: false })
 }
 
 impl World {
@@ -148,6 +136,33 @@ impl World {
             self.run_to(self.now + 50);
         }
         self.now - begin
+    }
+
+    /// Waits until everything is as it shall be.
+    pub fn settles(&mut self, seconds: u64) {
+        let end = self.now + seconds * 1000;
+        loop {
+            let missing = self.unsettled();
+            if missing.is_empty() {
+                return;
+            }
+            assert!(self.now < end, "it does not settle within {seconds} s: {missing:#?}");
+            self.run_to(self.now + 250);
+        }
+    }
+
+    /// Cuts the link of an agent.
+    pub fn cut(&mut self, agent: AgentId, ways: &[Way]) {
+        for way in ways {
+            self.net.cut(cx!(self), agent, *way);
+        }
+    }
+
+    /// Makes the link of an agent whole.
+    pub fn mend_links(&mut self, agent: AgentId) {
+        for way in [Way::Up, Way::Down] {
+            self.mend(Mend::Link(agent, way));
+        }
     }
 
     /// Asks hub 0 for something, and waits for the answer.
@@ -188,9 +203,13 @@ impl World {
 
     /// The live workload of an identity, as hub 0 has stored it.
     pub fn record(&self, id: &WorkloadId) -> Option<&WorkloadRecord> {
-        self.hubs[0].store.values().find_map(|record| match record {
-            Record::Workload(workload) if workload.spec.id == *id => Some(workload),
-            _ => None,
+        self.hubs[0].store.values().find_map(|record| {
+            if let Record::Workload(workload) = record
+                && workload.spec.id == *id
+            {
+                return Some(workload);
+            }
+            None
         })
     }
 
@@ -207,6 +226,11 @@ impl World {
         placed.map(|row| (row.cluster.to_string(), row.target)).collect()
     }
 
+    /// The same of every cluster, zeros included.
+    pub fn counts(&self, id: &WorkloadId) -> BTreeMap<ClusterName, u32> {
+        self.view(id).placements.iter().map(|row| (row.cluster.clone(), row.target)).collect()
+    }
+
     /// How many pods of a workload are ready in all members, whatever anybody knows.
     pub fn ready(&self, id: &WorkloadId) -> u32 {
         self.members.iter().map(|member| member.ready_of(id)).sum()
@@ -220,23 +244,12 @@ impl World {
     /// What hub 0 has told a cluster to run of a workload.
     pub fn target_in(&self, cluster: &str, id: &WorkloadId) -> u32 {
         let uid = self.record(id).expect("a deployed workload").uid;
-        match self.hubs[0].store.get(&Key::Seat(uid, cluster_name(cluster))) {
-            Some(Record::Seat { seat, .. }) => seat.target,
-            _ => 0,
-        }
+        self.seat(uid, &cluster_name(cluster)).map_or(0, |seat| seat.target)
     }
 
     /// The lives whose ends are remembered.
     pub fn ended(&self) -> Vec<Uid> {
-        let ended = self.hubs[0].store.keys().filter_map(|key| match key {
-            Key::Ended(uid) => Some(*uid),
-            _ => None,
-        });
-        ended.collect()
+        let ended = |key: &Key| if let Key::Ended(uid) = key { Some(*uid) } else { None };
+        self.hubs[0].store.keys().filter_map(ended).collect()
     }
-}
-
-/// What one replica of a workload asks for.
-pub fn requests_of(spec: &WorkloadSpec) -> &Resources {
-    &spec.pod.requests
 }

@@ -96,7 +96,10 @@ fn setup(seed: u64, rng: &mut Rng, trace: bool) -> Setup {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test is its own shell: it takes its settings from the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test is its own shell: it takes its settings from the environment"
+)]
 fn variable(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name}: {text:?} is not a number")))

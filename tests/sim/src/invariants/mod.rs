@@ -73,10 +73,7 @@ struct SeatChange {
 impl Checker {
     /// A hub has started from its store.
     pub fn hub_started(&mut self, hub: usize, core: &mut Hub, store: &Records, effects: &[Effect]) {
-        let watched = Watched {
-            records: store.clone(),
-            witness: Witness::default(),
-        };
+        let watched = Watched { records: store.clone(), witness: Witness::default() };
         self.seen.restarts += 1;
         self.hubs.insert(hub, watched);
         self.hub_stepped(hub, core, &Step { event: None, effects });
@@ -114,7 +111,9 @@ impl Checker {
         self.ended.extend(store.keys().filter_map(|key| match key {
             Key::Ended(uid) => Some(*uid),
             Key::Federation | Key::Policy(_) | Key::Workload(_) | Key::Seat(..) | Key::Object(_) => None,
-            Key::ObjectRow(..) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_) | Key::Request(_) => None,
+            Key::ObjectRow(..) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_) | Key::Request(_) => {
+                None
+            }
         }));
     }
 
@@ -145,7 +144,9 @@ impl Seen {
                 Effect::Put(Record::Migration(migration)) if migration.completed.is_none() => {
                     self.losses += u64::from(matches!(migration.cause, MigrationCause::ClusterLost(_)));
                 }
-                Effect::Put(Record::Federation(federation)) if federation.freeze.is_some() => self.freezes += 1,
+                Effect::Put(Record::Federation(federation)) if federation.freeze.is_some() => {
+                    self.freezes += 1
+                }
                 Effect::Put(_) | Effect::Delete(_) => {}
                 Effect::Send { .. } | Effect::Close { .. } | Effect::Answer { .. } => {}
             }
@@ -164,11 +165,7 @@ fn write(records: &mut Records, effects: &[Effect]) -> Vec<SeatChange> {
     let mut changes = Vec::new();
     for effect in effects {
         match effect {
-            Effect::Put(Record::Seat {
-                workload,
-                cluster,
-                seat,
-            }) => {
+            Effect::Put(Record::Seat { workload, cluster, seat }) => {
                 let key = Key::Seat(*workload, cluster.clone());
                 let record = effect_record(effect);
                 let before = records.insert(key, record).and_then(seat_of).unwrap_or_default();
@@ -213,7 +210,9 @@ fn seat_of(record: Record) -> Option<Seat> {
 fn seats_of(records: &Records, uid: Uid) -> impl Iterator<Item = (&ClusterName, &Seat)> {
     let from = Key::Seat(uid, "0".parse().expect("a valid name, below or equal to every other"));
     records.range(from..).map_while(move |(key, record)| match (key, record) {
-        (Key::Seat(workload, cluster), Record::Seat { seat, .. }) if *workload == uid => Some((cluster, seat)),
+        (Key::Seat(workload, cluster), Record::Seat { seat, .. }) if *workload == uid => {
+            Some((cluster, seat))
+        }
         _ => None,
     })
 }

@@ -11,10 +11,8 @@ use super::{Records, SeatChange, seats_of};
 
 /// After a step of a hub.
 pub(super) fn check(records: &Records, witness: &Witness, seats: &[SeatChange]) {
-    let lowered: Vec<&SeatChange> = seats
-        .iter()
-        .filter(|seat| seat.after.target < seat.before.target)
-        .collect();
+    let lowered: Vec<&SeatChange> =
+        seats.iter().filter(|seat| seat.after.target < seat.before.target).collect();
     for seat in &lowered {
         assert!(
             witness.reports(&seat.cluster).is_some(),
@@ -43,9 +41,7 @@ fn check_workload(records: &Records, witness: &Witness, uid: Uid, changes: &[Sea
     let (mut before, mut after) = (0, 0);
     for (cluster, seat) in seats_of(records, uid) {
         let Some(told) = witness.reports(cluster) else { continue };
-        let change = changes
-            .iter()
-            .find(|change| change.workload == uid && change.cluster == *cluster);
+        let change = changes.iter().find(|change| change.workload == uid && change.cluster == *cluster);
         let target_before = change.map_or(seat.target, |change| change.before.target);
         // A copy that was told to stop counts no longer, gone or not.
         before += told.ready(uid).min(target_before);

@@ -40,10 +40,7 @@ pub(super) fn check(
         let Some(lead) = lead.filter(|lead| lead.session == *session) else {
             panic!("S24: targets are sent to an agent of {cluster} that does not lead");
         };
-        assert!(
-            lead.inventoried,
-            "S11: targets are sent to {cluster} before its inventory"
-        );
+        assert!(lead.inventoried, "S11: targets are sent to {cluster} before its inventory");
         assert!(
             targets.base == Generation(0) || targets.base == lead.held,
             "S25: {cluster} holds {:?} and is sent changes after {:?}",
@@ -92,9 +89,6 @@ fn check_rows(records: &Records, cluster: &ClusterName, targets: &Targets) {
         );
     }
     for ended in &targets.tombstones {
-        assert!(
-            records.contains_key(&Key::Ended(ended.uid)),
-            "S27: a tombstone without a record: {ended:?}"
-        );
+        assert!(records.contains_key(&Key::Ended(ended.uid)), "S27: a tombstone without a record: {ended:?}");
     }
 }

@@ -105,11 +105,7 @@ impl Witness {
                     return;
                 }
                 told.term = Some(*term);
-                told.leader = Some(Lead {
-                    session,
-                    inventoried: false,
-                    held: *base,
-                });
+                told.leader = Some(Lead { session, inventoried: false, held: *base });
             }
             Up::Leadership(Leadership::Following) => self.leader_ends(session),
             Up::Report(report) => self.report(session, report),

@@ -66,12 +66,8 @@ impl Member {
     pub fn new(index: usize, name: ClusterName, uid: Uid, nodes: u32, cpu_millis: u64) -> Self {
         let node = |number: u32| {
             let name: Arc<str> = format!("node-{number}").into();
-            let allocatable = Resources {
-                cpu_millis,
-                memory_bytes: 64 << 30,
-                pods: 110,
-                ..Resources::default()
-            };
+            let allocatable =
+                Resources { cpu_millis, memory_bytes: 64 << 30, pods: 110, ..Resources::default() };
             let seen = NodeSeen {
                 name: name.clone(),
                 allocatable,
@@ -103,10 +99,7 @@ impl Member {
     pub fn identity(&self, zone: &str) -> Identity {
         Identity {
             cluster_uid: self.uid,
-            region: Region {
-                provider: "sim".into(),
-                region: self.region.clone(),
-            },
+            region: Region { provider: "sim".into(), region: self.region.clone() },
             zone: zone.into(),
         }
     }
@@ -136,11 +129,7 @@ impl Member {
 
 /// The workload that an object is, if it is one.
 pub fn id_of(key: &ObjectKey) -> WorkloadId {
-    WorkloadId {
-        namespace: key.namespace.clone(),
-        kind: key.kind.clone(),
-        name: key.name.clone(),
-    }
+    WorkloadId { namespace: key.namespace.clone(), kind: key.kind.clone(), name: key.name.clone() }
 }
 
 /// What a manifest asks of a node for each replica. Manifests are text to everybody but the member.

@@ -25,21 +25,17 @@ pub struct Pod {
 
 impl Member {
     /// The controllers look at a workload: too few pods, too many, or its object is gone.
-    pub fn reconcile(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey) {
+    pub(crate) fn reconcile(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey) {
         if self.dead {
             return;
         }
         let id = id_of(key);
         let object = self.objects.get(key).map(|object| object.seen.clone());
-        let (uid, wanted) = object.map_or_else(
-            || (Arc::from(""), 0),
-            |object| (object.uid, object.replicas.unwrap_or(1)),
-        );
+        let (uid, wanted) =
+            object.map_or_else(|| (Arc::from(""), 0), |object| (object.uid, object.replicas.unwrap_or(1)));
         let living = |pod: &&Pod| !pod.seen.terminating;
-        let (own, others): (Vec<&Pod>, Vec<&Pod>) = self
-            .pods_of(&id)
-            .filter(living)
-            .partition(|pod| pod.made_by == uid);
+        let (own, others): (Vec<&Pod>, Vec<&Pod>) =
+            self.pods_of(&id).filter(living).partition(|pod| pod.made_by == uid);
         let mut own: Vec<(bool, bool, Arc<str>)> = own
             .into_iter()
             .map(|pod| (pod.seen.ready, pod.seen.node.is_some(), pod.seen.name.clone()))
@@ -60,7 +56,7 @@ impl Member {
     }
 
     /// A pod has started.
-    pub fn pod_starts(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>) {
+    pub(crate) fn pod_starts(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>) {
         self.change_pod(cx, name, |pod| {
             pod.phase = PodPhase::Running;
             pod.ready = !pod.terminating;
@@ -68,14 +64,14 @@ impl Member {
     }
 
     /// A pod's probe fails, or succeeds again.
-    pub fn set_ready(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>, ready: bool) {
+    pub(crate) fn set_ready(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>, ready: bool) {
         self.change_pod(cx, name, |pod| {
             pod.ready = ready && pod.phase == PodPhase::Running && !pod.terminating;
         });
     }
 
     /// A pod's grace is over.
-    pub fn pod_ends(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>) {
+    pub(crate) fn pod_ends(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>) {
         if self.dead {
             return;
         }
@@ -94,7 +90,7 @@ impl Member {
     }
 
     /// Power is back: controllers make new pods.
-    pub fn revive(&mut self, cx: &mut Cx<Happening>) {
+    pub(crate) fn revive(&mut self, cx: &mut Cx<Happening>) {
         self.dead = false;
         let keys: Vec<ObjectKey> = self.objects.keys().cloned().collect();
         for key in keys {
@@ -127,10 +123,7 @@ impl Member {
             pod.terminating = true;
             pod.ready = false;
         });
-        let ends = Happening::PodEnds {
-            cluster: self.index,
-            pod: name.clone(),
-        };
+        let ends = Happening::PodEnds { cluster: self.index, pod: name.clone() };
         cx.after(if bound { GRACE } else { (1, 20) }, ends);
     }
 
@@ -139,10 +132,7 @@ impl Member {
             pod.node = Some(node);
             pod.unschedulable = false;
         });
-        let starts = Happening::PodStarts {
-            cluster: self.index,
-            pod: name.clone(),
-        };
+        let starts = Happening::PodStarts { cluster: self.index, pod: name.clone() };
         cx.after(START, starts);
     }
 

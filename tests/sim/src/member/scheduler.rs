@@ -11,7 +11,7 @@ use crate::happening::Happening;
 
 impl Member {
     /// Looks at all pods without a node.
-    pub fn schedule(&mut self, cx: &mut Cx<Happening>) {
+    pub(crate) fn schedule(&mut self, cx: &mut Cx<Happening>) {
         if self.dead {
             return;
         }

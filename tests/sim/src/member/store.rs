@@ -44,7 +44,7 @@ pub enum Deed {
 
 impl Member {
     /// Carries a call out.
-    pub fn call(
+    pub(crate) fn call(
         &mut self,
         cx: &mut Cx<Happening>,
         call: Call,
@@ -132,11 +132,7 @@ impl Member {
             replicas: apply.replicas,
             deleting: false,
         };
-        let deed = Deed::Applied {
-            key: key.clone(),
-            before,
-            after: apply.stamp,
-        };
+        let deed = Deed::Applied { key: key.clone(), before, after: apply.stamp };
         self.put(cx, seen.clone(), apply.manifest, false);
         (Ok(Reply::Applied(seen)), Some(deed))
     }
@@ -160,20 +156,16 @@ impl Member {
     }
 
     /// A person scales a workload in the cluster.
-    pub fn scale_by_hand(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey, replicas: u32) {
+    pub(crate) fn scale_by_hand(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey, replicas: u32) {
         if let Some(object) = self.objects.get(key).cloned() {
             let version = self.next_version().to_string().into();
-            let seen = ObjectSeen {
-                version,
-                replicas: Some(replicas),
-                ..object.seen
-            };
+            let seen = ObjectSeen { version, replicas: Some(replicas), ..object.seen };
             self.put(cx, seen, object.manifest, true);
         }
     }
 
     /// Somebody deletes an object in the cluster; its pods follow.
-    pub fn remove(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey) {
+    pub(crate) fn remove(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey) {
         if self.objects.remove(key).is_some() {
             self.next_version();
             self.show(cx, key, Change::ObjectGone(key.clone()));
@@ -193,11 +185,7 @@ impl Member {
 
     fn put(&mut self, cx: &mut Cx<Happening>, seen: ObjectSeen, manifest: Arc<str>, by_hand: bool) {
         let key = seen.key.clone();
-        let object = Object {
-            seen: seen.clone(),
-            manifest,
-            scaled_by_hand: by_hand,
-        };
+        let object = Object { seen: seen.clone(), manifest, scaled_by_hand: by_hand };
         self.objects.insert(key.clone(), object);
         self.show(cx, &key, Change::Object(seen));
         self.controllers_look(cx, &key);
@@ -205,10 +193,7 @@ impl Member {
 
     pub(super) fn controllers_look(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey) {
         if matches!(&*key.kind, "Deployment" | "StatefulSet") {
-            let look = Happening::Reconcile {
-                cluster: self.index,
-                key: key.clone(),
-            };
+            let look = Happening::Reconcile { cluster: self.index, key: key.clone() };
             cx.after(CONTROLLER_DELAY, look);
         }
     }

@@ -21,12 +21,8 @@ pub(super) struct Watch {
 
 impl Member {
     /// An agent begins to watch.
-    pub fn watch(&mut self, cx: &mut Cx<Happening>, key: WatchKey, scope: Scope) {
-        let watch = Watch {
-            scope,
-            shown: VecDeque::new(),
-            last: 0,
-        };
+    pub(crate) fn watch(&mut self, cx: &mut Cx<Happening>, key: WatchKey, scope: Scope) {
+        let watch = Watch { scope, shown: VecDeque::new(), last: 0 };
         self.watches.insert(key, watch);
         if self.api && !self.dead {
             self.relist(cx, key);
@@ -34,7 +30,7 @@ impl Member {
     }
 
     /// An agent watches no more.
-    pub fn unwatch(&mut self, key: WatchKey) {
+    pub(crate) fn unwatch(&mut self, key: WatchKey) {
         self.watches.remove(&key);
     }
 
@@ -48,7 +44,7 @@ impl Member {
     }
 
     /// All watches have lost their place: what was on its way is lost, and everything is listed.
-    pub fn relist_all(&mut self, cx: &mut Cx<Happening>) {
+    pub(crate) fn relist_all(&mut self, cx: &mut Cx<Happening>) {
         let keys: Vec<WatchKey> = self.watches.keys().copied().collect();
         for key in keys {
             self.relist(cx, key);
@@ -56,7 +52,7 @@ impl Member {
     }
 
     /// What a watch has to show by now.
-    pub fn shown(&mut self, now: u64, key: WatchKey) -> Vec<Change> {
+    pub(crate) fn shown(&mut self, now: u64, key: WatchKey) -> Vec<Change> {
         let mut changes = Vec::new();
         if let Some(watch) = self.watches.get_mut(&key).filter(|_| self.api && !self.dead) {
             while watch.shown.front().is_some_and(|(due, _)| *due <= now) {
@@ -117,7 +113,6 @@ impl Watch {
         let due = cx.now + DELAY.0 + cx.rng.below(DELAY.1);
         self.last = self.last.max(due);
         self.shown.push_back((self.last, change));
-        cx.queue
-            .push(self.last, Happening::WatchShows { cluster, watch: key });
+        cx.queue.push(self.last, Happening::WatchShows { cluster, watch: key });
     }
 }

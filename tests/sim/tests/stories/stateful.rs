@@ -1,0 +1,37 @@
+//! State stays where it is: S32.
+
+use godwit_hub_core::{ClusterState, Command, PolicyChoice};
+use sim::scenario::{id, workload};
+
+use super::federation;
+
+#[test]
+fn s32_a_stateful_workload_stays_whole_and_does_not_move_by_itself() {
+    let mut world = federation(&["east", "north", "west"]);
+    let store = id("StatefulSet", "store");
+    world.deploy(workload("StatefulSet", "store", 5, 100, 1), PolicyChoice::Annotated);
+    world.settles(60);
+    let placed = world.placed(&store);
+    assert_eq!(placed.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [5], "whole in one cluster");
+    let home = placed[0].0.clone();
+
+    world.order(Command::Scale { workload: store.clone(), replicas: 7, dry_run: false });
+    world.settles(60);
+    assert_eq!(world.ready_in(&home, &store), 7);
+
+    let index = world.index(&home);
+    world.kill_cluster(index);
+    world.until("its home is lost", 15, |world| world.cluster(&home).state == ClusterState::Lost);
+    world.run(60);
+    let view = world.view(&store);
+    assert_eq!((world.ready(&store), view.pending), (0, 7), "it does not move");
+    assert!(view.pending_reasons.iter().any(|reason| reason.contains("S32")), "{:?}", view.pending_reasons);
+
+    world.revive_cluster(index);
+    world.settles(120);
+    assert_eq!(
+        (world.ready_in(&home, &store), world.view(&store).pending),
+        (7, 0),
+        "it is back where its data is"
+    );
+}
