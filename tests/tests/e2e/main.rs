@@ -1,5 +1,7 @@
 //! End-to-end tests: the real programs, as processes, over real sockets, TLS and the Kubernetes API.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
+
 mod agent_loss;
 mod bad_input;
 mod cli;

@@ -11,24 +11,19 @@ pub(crate) struct Deployment<'a> {
     pub(crate) replicas: u32,
     /// The annotation `godwit.dev/policy`.
     pub(crate) policy: Option<&'a str>,
-    pub(crate) cpu: &'a str,
 }
 
 impl<'a> Deployment<'a> {
     pub(crate) fn new(name: &'a str, replicas: u32) -> Self {
-        Self { name, replicas, policy: None, cpu: "50m" }
+        Self { name, replicas, policy: None }
     }
 
     pub(crate) fn policy(self, policy: &'a str) -> Self {
         Self { policy: Some(policy), ..self }
     }
 
-    pub(crate) fn cpu(self, cpu: &'a str) -> Self {
-        Self { cpu, ..self }
-    }
-
     pub(crate) fn yaml(&self) -> String {
-        let Self { name, replicas, policy, cpu } = self;
+        let Self { name, replicas, policy } = self;
         let annotations = policy
             .map_or(String::new(), |policy| format!("  annotations:\n    godwit.dev/policy: {policy}\n"));
         format!(
@@ -52,7 +47,7 @@ metadata:
           image: registry.example/{name}:1
           resources:
             requests:
-              cpu: {cpu}
+              cpu: 50m
               memory: 16Mi
 "
         )
