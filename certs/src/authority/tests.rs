@@ -1,3 +1,5 @@
+//! What an authority signs, and what it takes from a request.
+
 use std::os::unix::fs::PermissionsExt;
 
 use x509_parser::extensions::GeneralName;

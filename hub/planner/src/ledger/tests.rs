@@ -1,3 +1,5 @@
+//! Room as the ledger counts it: node by node, in classes, never invented.
+
 use proptest::prelude::*;
 
 use super::*;
