@@ -91,7 +91,11 @@ impl Hub {
                 let answer = self.command(command);
                 spoken.push(Effect::Answer { ticket, answer });
             }
-            Event::Stopping => self.say_goodbye(&mut spoken),
+            // After the goodbye nothing is decided any more.
+            Event::Stopping => {
+                self.say_goodbye(&mut spoken);
+                return self.finish(spoken, effects);
+            }
             Event::Tick => {}
         }
         self.fire_timers(&mut spoken);
