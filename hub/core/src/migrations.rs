@@ -135,12 +135,15 @@ impl Hub {
         self.note(Severity::Normal, rule, "MigrationStarted", id.to_string(), message);
     }
 
-    /// Completed migrations are kept for a while, running ones always.
+    /// The oldest make room: completed ones before those that run, which are more than one for each cluster only if many
+    /// of them never end.
     fn forget_old_migrations(&mut self) {
+        let completed = |entry: &MigrationEntry| entry.migration.state == MigrationState::Completed;
         while self.migrations.len() > self.config.migrations {
-            let completed = |entry: &MigrationEntry| entry.migration.state == MigrationState::Completed;
-            let Some(id) = self.migrations.iter().find(|(_, entry)| completed(entry)).map(|(id, _)| *id)
-            else {
+            let crowded = self.migrations.len() > self.config.migrations + self.config.clusters;
+            let done = self.migrations.iter().find(|(_, entry)| completed(entry)).map(|(id, _)| *id);
+            let oldest = || self.migrations.keys().next().copied().filter(|_| crowded);
+            let Some(id) = done.or_else(oldest) else {
                 return;
             };
             self.migrations.remove(&id);

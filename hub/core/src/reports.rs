@@ -63,7 +63,9 @@ impl Hub {
             return;
         }
         cluster.orphans.remove(&(status.workload.clone(), uid));
-        self.ensure_seat(uid, name, status.replicas);
+        if status.exists {
+            self.ensure_seat(uid, name, status.replicas);
+        }
         let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
         else {
             return;

@@ -64,6 +64,10 @@ impl Hub {
                 | Record::Request(_) => hub.load(record),
             }
         }
+        if !hub.is_whole() {
+            let (key, problem) = (format!("{:?}", Key::Federation), "it is not there".to_owned());
+            return Err(RestoreError { key, problem });
+        }
         for record in attached {
             hub.attach(record)?;
         }
@@ -141,6 +145,13 @@ impl Hub {
             // Seats and rows are attached once everything that they belong to is there; the journal is the store's.
             Record::Seat { .. } | Record::ObjectRow { .. } | Record::Journal(_) => {}
         }
+    }
+
+    /// Whether the record of the federation was there, or nothing was: a new UID is for a new federation only, since the
+    /// members of another one refuse it (S10).
+    fn is_whole(&self) -> bool {
+        let empty = self.policies.is_empty() && self.clusters.is_empty() && self.workloads.is_empty();
+        empty || self.federation.epoch > Epoch(0)
     }
 
     /// Attaches a seat or an object's row to what it belongs to.

@@ -1,5 +1,7 @@
 //! Deleting: workloads, and clusters that are gone for good (S23, S28).
 
+use std::time::Duration;
+
 use godwit_common::{ClusterName, Uid, WorkloadId};
 
 use super::{no_cluster, no_workload, refused};
@@ -49,28 +51,21 @@ impl Hub {
     }
 
     fn drop_cluster(&mut self, name: &ClusterName, entry: u64) {
-        let Some(cluster) = self.clusters.get(name) else {
+        let Some(cluster) = self.clusters.get_mut(name) else {
             return;
         };
+        // Lost for every policy: what was placed there is placed elsewhere while it is still known where it was.
+        cluster.health.lost_through = Some(Duration::MAX);
         let (seats, objects, ended) = (cluster.seats.clone(), cluster.objects.clone(), cluster.ended.clone());
-        let placed_there = |hub: &Hub, uid: Uid| {
-            let seat = hub.workloads.get(&uid).and_then(|workload| workload.seats.get(name));
-            seat.is_some_and(|seat| seat.seat.placed > 0)
-        };
         for uid in &seats {
-            if placed_there(self, *uid) {
-                self.set_placed(*uid, name, 0, Cause::Command(entry));
+            let seat = self.workloads.get(uid).and_then(|workload| workload.seats.get(name));
+            if seat.is_some_and(|seat| seat.seat.placed > 0) {
+                self.dirty.insert(*uid, Reason::Deleted(name.clone(), entry));
             }
-            let Some(workload) = self.workloads.get_mut(uid) else {
-                continue;
-            };
-            workload.seats.remove(name);
-            let placed = workload.placed();
-            workload.record.pending = workload.record.spec.replicas.saturating_sub(placed);
-            self.touched.keys.insert(Key::Seat(*uid, name.clone()));
-            self.touched.keys.insert(Key::Workload(*uid));
-            self.touched.subjects.insert(Subject::Workload(*uid));
-            self.dirty.insert(*uid, Reason::Deleted(name.clone(), entry));
+        }
+        self.plan_dirty();
+        for uid in seats {
+            self.drop_seat(uid, name, entry);
         }
         for uid in objects {
             if let Some(object) = self.objects.get_mut(&uid) {
@@ -84,5 +79,20 @@ impl Hub {
         self.clusters.remove(name);
         self.touched.keys.insert(Key::Cluster(name.clone()));
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
+    }
+
+    fn drop_seat(&mut self, uid: Uid, name: &ClusterName, entry: u64) {
+        let Some(workload) = self.workloads.get_mut(&uid) else {
+            return;
+        };
+        let data = workload.seats.remove(name).and_then(|seat| seat.data());
+        workload.below.remove(name);
+        workload.above.remove(name);
+        if workload.record.spec.stateful && data.is_some() {
+            // Its data was there, and is gone with it: it may begin anew elsewhere.
+            self.dirty.insert(uid, Reason::Deleted(name.clone(), entry));
+        }
+        self.touched.keys.insert(Key::Seat(uid, name.clone()));
+        self.touched.subjects.insert(Subject::Workload(uid));
     }
 }

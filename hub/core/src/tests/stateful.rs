@@ -65,3 +65,14 @@ fn s32_scaling_to_zero_does_not_forget_where_the_data_is() {
     fixture.pass(Duration::from_secs(1));
     assert_eq!(plan(&fixture), shares(&[("bravo", 3)]));
 }
+
+#[test]
+fn s23_when_the_cluster_with_the_data_is_deleted_it_begins_anew() {
+    let mut fixture = in_bravo();
+    fixture.disconnect("bravo");
+    fixture.pass(Duration::from_secs(12));
+    assert_eq!(plan(&fixture), shares(&[]));
+    let delete = Command::DeleteCluster { cluster: cluster("bravo"), force: true };
+    fixture.command(delete).expect("it is lost");
+    assert_eq!(plan(&fixture), shares(&[("alpha", 3)]));
+}
