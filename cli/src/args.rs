@@ -29,41 +29,36 @@ The hub's address and certificates come from --config, $GODWIT_CONFIG, the neare
 .godwit/dev/config.yaml (written by `godwit dev`), or ~/.config/godwit/config.yaml.")]
 pub(crate) struct Cli {
     /// The context file: the hub's address and this user's certificates
-    #[arg(long, global = true, value_name = "FILE", env = "GODWIT_CONFIG", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "GODWIT_CONFIG",
+        hide_env_values = true,
+        display_order = 900
+    )]
     pub(crate) config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// What to do.
+// What each one does is said where it is defined.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Hand applications and policies over, or change them
     Apply(apply::Apply),
-    /// Show clusters, workloads, policies, migrations, events or the federation
     Get(get::Get),
-    /// Show everything about one thing
     Describe(describe::Describe),
-    /// Say why a workload's replicas are where they are
     Explain(explain::Explain),
-    /// Change the total of a workload
     Scale(scale::Scale),
-    /// End workloads, delete policies, forget lost clusters
     Delete(delete::Delete),
-    /// Show, confirm or release a freeze of failover
     #[command(subcommand)]
     Freeze(freeze::Freeze),
-    /// Let go on what waits for an operator
     #[command(subcommand)]
     Confirm(confirm::Confirm),
-    /// Preview a division over described clusters, without a hub
     Plan(plan::Plan),
-    /// Start a federation on this machine, or make accidents in it
     Dev(Dev),
-    /// Print a script that completes commands in a shell
     Completion(completion::Completion),
-    /// Show the versions of this command and of the hub
     Version(version::Version),
 }
 

@@ -105,7 +105,11 @@ impl Context {
             Error::failed(format!("context file {}: {reason}", path.display()))
                 .with_hint("it holds four lines: address (https://HOST:PORT), ca, certificate and key")
         };
-        let text = read_bounded(path).map_err(|error| wrong(error.to_string()))?;
+        let text = read_bounded(path).map_err(|error| {
+            Error::failed(format!("context file {}: {error}", path.display())).with_hint(
+                "--config or $GODWIT_CONFIG names it; without them, `godwit --help` says which are tried",
+            )
+        })?;
         let file: File =
             serde_saphyr::from_str(&text).map_err(|error| wrong(error.without_snippet().to_string()))?;
         let endpoint = file.address.parse().map_err(|error| wrong(format!("address: {error}")))?;
@@ -204,7 +208,8 @@ mod tests {
         let path = folder.path().join(FILE_NAME);
         let reason = || match Context::read(&path) {
             Err(Error::Failed { message, hint }) => {
-                assert!(hint.is_some_and(|hint| hint.contains("https://HOST:PORT")));
+                let hint = hint.unwrap();
+                assert!(hint.contains("https://HOST:PORT") || hint.contains("--config"), "{hint}");
                 message
             }
             other => panic!("{other:?}"),

@@ -9,8 +9,9 @@ use crate::client::{Client, answer};
 use crate::context::Places;
 use crate::error::Error;
 
-/// What waits for an operator.
+/// Let go on what waits for an operator.
 #[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
 pub(crate) enum Confirm {
     /// Let removals go on that the guard holds back for a cluster
     Removal {

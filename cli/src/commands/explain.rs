@@ -15,7 +15,9 @@ use crate::output::sheet::Sheet;
 use crate::resources::workload;
 use crate::target::{self, Resource, Target, TargetParser, WorkloadName, kind_and_name};
 
-/// Say why a workload's replicas are where they are: for each cluster what decided its share.
+/// Say why a workload's replicas are where they are.
+///
+/// For each cluster: its share, the bounds, how much room there is, and what decided.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

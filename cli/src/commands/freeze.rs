@@ -12,8 +12,11 @@ use crate::error::Error;
 use crate::output::text;
 use crate::resources::federation;
 
+/// Show, confirm or release a freeze of failover.
+///
 /// Failover freezes when too many clusters vanish at once: then the hub's own network is the likely cause.
 #[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
 pub(crate) enum Freeze {
     /// Show whether failover is frozen, and why
     Status,

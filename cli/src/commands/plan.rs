@@ -16,7 +16,9 @@ use crate::output::colour::Paint;
 use crate::output::document::{self, Syntax};
 use crate::output::table::{Cell, Table};
 
-/// Preview a division over described clusters, without a hub, by the planner that runs in the hub.
+/// Preview a division over described clusters, without a hub.
+///
+/// The planner is the very one that runs in the hub.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A scenario:

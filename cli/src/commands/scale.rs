@@ -13,7 +13,9 @@ use crate::output::document::{self, Syntax};
 use crate::output::{Format, text};
 use crate::target::{self, Resource, Target, TargetParser, WorkloadName};
 
-/// Change the total of a workload. The hub divides it anew, and moves as little as it can.
+/// Change the total of a workload.
+///
+/// The hub divides it anew, and moves as little as it can.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

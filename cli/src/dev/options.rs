@@ -15,12 +15,12 @@ const CLUSTERS_MAX: i64 = 100;
 /// What kubesim takes.
 const NODES_MAX: i64 = 5_000;
 
-/// Start a federation on this machine, to try things out.
+/// Start a federation on this machine, or make accidents in it.
 ///
 /// A hub, simulated clusters and an agent for each run as processes of their own, over real mutual TLS on loopback.
 /// Ctrl-C stops them all. Meanwhile, commands that run in this folder or below find the federation by themselves.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, flatten_help = true)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 #[command(after_help = "\
 Examples:
   godwit dev

@@ -4,4 +4,5 @@
 
 mod federation;
 mod offline;
+mod retry;
 mod stage;

@@ -26,7 +26,7 @@ fn usage_mistakes_end_with_two_and_help_with_zero() {
         assert_eq!(said.status, 2, "{args:?}: {said:?}");
         assert!(said.out.is_empty() && !said.err.is_empty(), "{args:?}: {said:?}");
     }
-    for args in [&["--help"][..], &["get", "--help"], &["help", "dev", "heal"], &["--version"]] {
+    for args in [&["--help"][..], &["get", "--help"], &["dev", "heal", "--help"], &["--version"]] {
         let said = godwit(folder.path(), args);
         assert_eq!((said.status, said.err.as_str()), (0, ""), "{args:?}");
         assert!(!said.out.is_empty());
