@@ -3,12 +3,14 @@
 //!
 //! Where to look: [`Hub::step`] dispatches; `sessions` knows who speaks, `fences` under whose authority, `liveness` and
 //! `mass_loss` who is lost, `reports` what runs, `placement` and `ask` where replicas go, `mover` when they start and
-//! stop, `rows` what each cluster is told, `commands` what operators want, `restore` how a restart begins.
+//! stop, `rows` and `ends` what each cluster is told, `outgoing` what leaves, `commands` what operators want, `restore`
+//! how a restart begins.
 
 mod ask;
 mod commands;
 mod config;
 mod contract;
+mod ends;
 mod fences;
 mod hub;
 mod journal;
@@ -16,6 +18,7 @@ mod liveness;
 mod mass_loss;
 mod migrations;
 mod mover;
+mod outgoing;
 mod placement;
 mod reports;
 mod restore;

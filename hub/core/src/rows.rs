@@ -5,13 +5,13 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use godwit_common::link::{Down, ObjectTarget, Targets, Tombstone, Tombstoned, WorkloadTarget};
-use godwit_common::{ClusterName, Fence, Generation, Uid};
+use godwit_common::link::{ObjectTarget, WorkloadTarget};
+use godwit_common::{ClusterName, Generation, Uid};
 use godwit_planner::Rebalance;
 
-use crate::contract::{Cause, Effect, Ended, Key, Record, Seat, Subject};
+use crate::contract::{Cause, Key, Seat, Subject};
 use crate::hub::Hub;
-use crate::state::{Cluster, Object, PolicyState, SeatState, Share};
+use crate::state::{PolicyState, SeatState, Share};
 
 /// What one step has touched; written, sent and shown at its end.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ pub(crate) struct Touched {
 
 impl Hub {
     /// The generation that this step writes into the rows of a cluster: one rise a step, however many rows change.
-    fn generation_for(&mut self, name: &ClusterName, row: Uid) -> Generation {
+    pub(crate) fn generation_for(&mut self, name: &ClusterName, row: Uid) -> Generation {
         let first = !self.touched.rows.contains_key(name);
         self.touched.rows.entry(name.clone()).or_default().insert(row);
         self.touched.keys.insert(Key::Cluster(name.clone()));
@@ -244,230 +244,5 @@ impl Hub {
             cluster.digest += ObjectTarget::hash_of(uid, object.record.revision);
         }
         self.touched.keys.insert(Key::ObjectRow(uid, name.clone()));
-    }
-
-    /// Ends the life of a workload: its rows become tombstones (S27, S28).
-    pub(crate) fn end_workload(&mut self, uid: Uid, cause: Cause) {
-        let Some(workload) = self.workloads.remove(&uid) else {
-            return;
-        };
-        let record = &workload.record;
-        self.ids.remove(&record.spec.id);
-        if let Some(policy) = self.policies.get_mut(&record.policy) {
-            policy.users.remove(&uid);
-        }
-        self.touched.subjects.insert(Subject::Policy(record.policy.clone()));
-        self.touched.keys.insert(Key::Workload(uid));
-        let rank = self.rank_of(record);
-        self.pending.remove(&rank);
-        self.cramped.remove(&uid);
-        let mut held_by = BTreeMap::new();
-        for (name, state) in &workload.seats {
-            held_by.insert(name.clone(), self.generation_for(name, uid));
-            self.touched.keys.insert(Key::Seat(uid, name.clone()));
-            if let Some(cluster) = self.clusters.get_mut(name) {
-                cluster.digest -= WorkloadTarget::hash_of(uid, record.revision, state.seat.target);
-                cluster.seats.remove(&uid);
-                cluster.ended.insert(uid);
-                if cluster.on_the_way.remove(&uid).is_some() {
-                    self.roomier.insert(name.clone());
-                }
-                cluster.tally.change(state.share, Share::default());
-                cluster.starting = cluster.starting.saturating_sub(state.starting);
-                cluster.waiting.remove(&rank);
-            }
-            self.start_waiting(name);
-        }
-        let what = Tombstoned::Workload {
-            workload: record.spec.id.clone(),
-            api_version: record.spec.api_version.clone(),
-        };
-        self.settle_migrations(workload.migrations.clone(), uid);
-        self.remember_end(uid, what, held_by, cause);
-        for object in record.objects.clone() {
-            self.leave_object(object, uid, cause);
-        }
-    }
-
-    /// A workload leans on an object no longer; a shared one goes with its last user (S28).
-    pub(crate) fn leave_object(&mut self, uid: Uid, user: Uid, cause: Cause) {
-        let Some(object) = self.objects.get_mut(&uid) else {
-            return;
-        };
-        object.users.remove(&user);
-        if !object.users.is_empty() {
-            return;
-        }
-        let Some(Object { record, rows, .. }) = self.objects.remove(&uid) else {
-            return;
-        };
-        self.object_keys.remove(&record.key);
-        self.touched.keys.insert(Key::Object(uid));
-        let mut held_by = BTreeMap::new();
-        for name in rows.into_keys() {
-            self.touched.keys.insert(Key::ObjectRow(uid, name.clone()));
-            held_by.insert(name.clone(), self.generation_for(&name, uid));
-            if let Some(cluster) = self.clusters.get_mut(&name) {
-                cluster.digest -= ObjectTarget::hash_of(uid, record.revision);
-                cluster.objects.remove(&uid);
-                cluster.ended.insert(uid);
-            }
-        }
-        self.remember_end(uid, Tombstoned::Object(record.key), held_by, cause);
-    }
-
-    fn remember_end(
-        &mut self,
-        uid: Uid,
-        what: Tombstoned,
-        held_by: BTreeMap<ClusterName, Generation>,
-        cause: Cause,
-    ) {
-        self.touched.subjects.insert(Subject::Workload(uid));
-        if held_by.is_empty() {
-            return;
-        }
-        self.touched.keys.insert(Key::Ended(uid));
-        let since = self.now.wall;
-        self.ended.insert(uid, Ended { uid, what, since, held_by, cause: Some(cause) });
-    }
-
-    /// A cluster says that an ended life is gone there, or the cluster has left (S28).
-    pub(crate) fn end_confirmed(&mut self, uid: Uid, name: &ClusterName) {
-        let Some(ended) = self.ended.get_mut(&uid) else {
-            return;
-        };
-        if ended.held_by.remove(name).is_none() {
-            return;
-        }
-        if ended.held_by.is_empty() {
-            self.ended.remove(&uid);
-        }
-        if let Some(cluster) = self.clusters.get_mut(name) {
-            cluster.ended.remove(&uid);
-        }
-        self.touched.keys.insert(Key::Ended(uid));
-        self.touched.subjects.insert(Subject::Workload(uid));
-    }
-
-    /// Sends each touched cluster what changed, where its leader is ready for it (S11, S25).
-    pub(crate) fn send_targets(&mut self, effects: &mut Vec<Effect>) {
-        let rows = std::mem::take(&mut self.touched.rows);
-        let mut names = std::mem::take(&mut self.touched.send);
-        names.extend(rows.keys().cloned());
-        if self.stopped_speaking() {
-            return;
-        }
-        for name in names {
-            let Some((session, sent)) =
-                self.clusters.get(&name).and_then(|cluster| self.outstanding(cluster))
-            else {
-                continue;
-            };
-            let Some(cluster) = self.clusters.get(&name) else {
-                continue;
-            };
-            // The usual case: the agent has everything but what this step changed.
-            let known =
-                rows.get(&name).filter(|_| sent.is_some_and(|sent| sent.next() == cluster.record.generation));
-            let targets = self.targets_since(cluster, sent, known);
-            effects.push(Effect::Send { session, message: Down::Targets(Arc::new(targets)) });
-            if let Some(leader) = self.clusters.get_mut(&name).and_then(|cluster| {
-                let generation = cluster.record.generation;
-                cluster.leader.as_mut().map(|leader| (leader, generation))
-            }) {
-                leader.0.sent = Some(leader.1);
-                leader.0.fence_behind = false;
-            }
-        }
-    }
-
-    /// The session that waits for targets, and what it has.
-    fn outstanding(&self, cluster: &Cluster) -> Option<(crate::contract::SessionId, Option<Generation>)> {
-        let leader = cluster.leader.as_ref().filter(|leader| leader.inventoried)?;
-        let behind = leader.fence_behind || leader.sent != Some(cluster.record.generation);
-        behind.then_some((leader.session, leader.sent))
-    }
-
-    /// What changed in a cluster after a generation, or everything. `known` names the changed rows, if they are known.
-    fn targets_since(
-        &self,
-        cluster: &Cluster,
-        sent: Option<Generation>,
-        known: Option<&BTreeSet<Uid>>,
-    ) -> Targets {
-        let base = sent.unwrap_or(Generation(0));
-        let fence = Fence {
-            federation: self.federation.uid,
-            epoch: self.federation.epoch,
-            generation: cluster.record.generation,
-        };
-        let mut targets = Targets { fence, base, digest: cluster.digest, ..Targets::default() };
-        let every = || cluster.objects.iter().chain(&cluster.seats).chain(&cluster.ended);
-        match known {
-            Some(rows) => rows.iter().for_each(|uid| self.push_row(&mut targets, cluster, *uid)),
-            None => every().for_each(|uid| self.push_row(&mut targets, cluster, *uid)),
-        }
-        targets
-    }
-
-    fn push_row(&self, targets: &mut Targets, cluster: &Cluster, uid: Uid) {
-        let name = &cluster.record.name;
-        let base = targets.base;
-        if let Some(workload) = self.workloads.get(&uid) {
-            let Some(seat) = workload.seats.get(name).map(|state| &state.seat) else {
-                return;
-            };
-            if seat.generation > base {
-                let spec = &workload.record.spec;
-                targets.workloads.push(WorkloadTarget {
-                    uid,
-                    workload: spec.id.clone(),
-                    api_version: spec.api_version.clone(),
-                    revision: workload.record.revision,
-                    replicas: seat.target,
-                    manifest: (seat.manifest_generation > base).then(|| spec.manifest.clone()),
-                });
-            }
-        } else if let Some(object) = self.objects.get(&uid) {
-            let record = &object.record;
-            if object.rows.get(name).is_some_and(|row| row.generation > base) {
-                targets.objects.push(ObjectTarget {
-                    uid,
-                    key: record.key.clone(),
-                    revision: record.revision,
-                    manifest: Some(record.manifest.clone()),
-                });
-            }
-        } else if let Some(ended) = self.ended.get(&uid)
-            && ended.held_by.get(name).is_some_and(|generation| *generation > base)
-        {
-            targets.tombstones.push(Tombstone { uid, what: ended.what.clone() });
-        }
-    }
-
-    /// The record under a key, as it is now; none if it is gone.
-    pub(crate) fn record(&self, key: &Key) -> Option<Record> {
-        Some(match key {
-            Key::Federation => Record::Federation(self.federation.clone()),
-            Key::Policy(name) => Record::Policy(self.policies.get(name)?.policy.clone()),
-            Key::Workload(uid) => Record::Workload(self.workloads.get(uid)?.record.clone()),
-            Key::Seat(uid, name) => Record::Seat {
-                workload: *uid,
-                cluster: name.clone(),
-                seat: self.workloads.get(uid)?.seats.get(name)?.seat.clone(),
-            },
-            Key::Object(uid) => Record::Object(self.objects.get(uid)?.record.clone()),
-            Key::ObjectRow(uid, name) => Record::ObjectRow {
-                object: *uid,
-                cluster: name.clone(),
-                row: *self.objects.get(uid)?.rows.get(name)?,
-            },
-            Key::Ended(uid) => Record::Ended(self.ended.get(uid)?.clone()),
-            Key::Cluster(name) => Record::Cluster(self.clusters.get(name)?.record.clone()),
-            Key::Migration(id) => Record::Migration(self.migrations.get(id)?.migration.clone()),
-            Key::Journal(number) => Record::Journal(self.journal.get(number)?.clone()),
-            Key::Request(id) => Record::Request(self.requests.get(id)?.clone()),
-        })
     }
 }

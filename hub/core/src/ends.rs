@@ -1,0 +1,117 @@
+//! Ends: a life that is over leaves tombstones, and is remembered until every cluster that held it reports it gone (S27,
+//! S28).
+
+use std::collections::BTreeMap;
+
+use godwit_common::link::{ObjectTarget, Tombstoned, WorkloadTarget};
+use godwit_common::{ClusterName, Generation, Uid};
+
+use crate::contract::{Cause, Ended, Key, Subject};
+use crate::hub::Hub;
+use crate::state::{Object, Share};
+
+impl Hub {
+    /// Ends the life of a workload: its rows become tombstones (S27, S28).
+    pub(crate) fn end_workload(&mut self, uid: Uid, cause: Cause) {
+        let Some(workload) = self.workloads.remove(&uid) else {
+            return;
+        };
+        let record = &workload.record;
+        self.ids.remove(&record.spec.id);
+        if let Some(policy) = self.policies.get_mut(&record.policy) {
+            policy.users.remove(&uid);
+        }
+        self.touched.subjects.insert(Subject::Policy(record.policy.clone()));
+        self.touched.keys.insert(Key::Workload(uid));
+        let rank = self.rank_of(record);
+        self.pending.remove(&rank);
+        self.cramped.remove(&uid);
+        let mut held_by = BTreeMap::new();
+        for (name, state) in &workload.seats {
+            held_by.insert(name.clone(), self.generation_for(name, uid));
+            self.touched.keys.insert(Key::Seat(uid, name.clone()));
+            if let Some(cluster) = self.clusters.get_mut(name) {
+                cluster.digest -= WorkloadTarget::hash_of(uid, record.revision, state.seat.target);
+                cluster.seats.remove(&uid);
+                cluster.ended.insert(uid);
+                if cluster.on_the_way.remove(&uid).is_some() {
+                    self.roomier.insert(name.clone());
+                }
+                cluster.tally.change(state.share, Share::default());
+                cluster.starting = cluster.starting.saturating_sub(state.starting);
+                cluster.waiting.remove(&rank);
+            }
+            self.start_waiting(name);
+        }
+        let what = Tombstoned::Workload {
+            workload: record.spec.id.clone(),
+            api_version: record.spec.api_version.clone(),
+        };
+        self.settle_migrations(workload.migrations.clone(), uid);
+        self.remember_end(uid, what, held_by, cause);
+        for object in record.objects.clone() {
+            self.leave_object(object, uid, cause);
+        }
+    }
+
+    /// A workload leans on an object no longer; a shared one goes with its last user (S28).
+    pub(crate) fn leave_object(&mut self, uid: Uid, user: Uid, cause: Cause) {
+        let Some(object) = self.objects.get_mut(&uid) else {
+            return;
+        };
+        object.users.remove(&user);
+        if !object.users.is_empty() {
+            return;
+        }
+        let Some(Object { record, rows, .. }) = self.objects.remove(&uid) else {
+            return;
+        };
+        self.object_keys.remove(&record.key);
+        self.touched.keys.insert(Key::Object(uid));
+        let mut held_by = BTreeMap::new();
+        for name in rows.into_keys() {
+            self.touched.keys.insert(Key::ObjectRow(uid, name.clone()));
+            held_by.insert(name.clone(), self.generation_for(&name, uid));
+            if let Some(cluster) = self.clusters.get_mut(&name) {
+                cluster.digest -= ObjectTarget::hash_of(uid, record.revision);
+                cluster.objects.remove(&uid);
+                cluster.ended.insert(uid);
+            }
+        }
+        self.remember_end(uid, Tombstoned::Object(record.key), held_by, cause);
+    }
+
+    fn remember_end(
+        &mut self,
+        uid: Uid,
+        what: Tombstoned,
+        held_by: BTreeMap<ClusterName, Generation>,
+        cause: Cause,
+    ) {
+        self.touched.subjects.insert(Subject::Workload(uid));
+        if held_by.is_empty() {
+            return;
+        }
+        self.touched.keys.insert(Key::Ended(uid));
+        let since = self.now.wall;
+        self.ended.insert(uid, Ended { uid, what, since, held_by, cause: Some(cause) });
+    }
+
+    /// A cluster says that an ended life is gone there, or the cluster has left (S28).
+    pub(crate) fn end_confirmed(&mut self, uid: Uid, name: &ClusterName) {
+        let Some(ended) = self.ended.get_mut(&uid) else {
+            return;
+        };
+        if ended.held_by.remove(name).is_none() {
+            return;
+        }
+        if ended.held_by.is_empty() {
+            self.ended.remove(&uid);
+        }
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.ended.remove(&uid);
+        }
+        self.touched.keys.insert(Key::Ended(uid));
+        self.touched.subjects.insert(Subject::Workload(uid));
+    }
+}
