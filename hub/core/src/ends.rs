@@ -8,7 +8,8 @@ use godwit_common::{ClusterName, Generation, Uid};
 
 use crate::contract::{Cause, Ended, Key, Subject};
 use crate::hub::Hub;
-use crate::state::{Object, Share};
+use crate::state::Object;
+use crate::tally::Share;
 
 impl Hub {
     /// Ends the life of a workload: its rows become tombstones (S27, S28).

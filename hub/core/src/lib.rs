@@ -25,6 +25,7 @@ mod restore;
 mod rows;
 mod sessions;
 mod state;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod views;

@@ -11,7 +11,8 @@ use godwit_planner::Rebalance;
 
 use crate::contract::{Cause, Key, Seat, Subject};
 use crate::hub::Hub;
-use crate::state::{PolicyState, SeatState, Share};
+use crate::state::{PolicyState, SeatState};
+use crate::tally::Share;
 
 /// What one step has touched; written, sent and shown at its end.
 #[derive(Debug, Default)]

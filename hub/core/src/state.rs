@@ -12,6 +12,7 @@ use crate::contract::{
     ClusterRecord, ClusterState, MigrationId, ObjectRecord, ObjectRow, Policy, Seat, SessionId,
     WorkloadRecord,
 };
+use crate::tally::{Share, Tally};
 
 /// A workload, and its seat in every cluster that may run it.
 #[derive(Debug, Clone)]
@@ -45,57 +46,6 @@ pub(crate) struct SeatState {
     pub(crate) held_back: bool,
     /// What it adds to its cluster's [`Tally`].
     pub(crate) share: Share,
-}
-
-/// One seat's part of a [`Tally`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Share {
-    pub(crate) placed: u32,
-    pub(crate) ready: u32,
-    pub(crate) held_back: bool,
-    /// The window of its policy, while something is placed (S1).
-    pub(crate) window: Option<Duration>,
-}
-
-/// Sums over the seats of a cluster, kept as they change: looking at a cluster costs the same whatever it holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    /// Seats where something is placed, and how much in all.
-    pub(crate) workloads: u32,
-    pub(crate) replicas: u32,
-    /// Ready copies, as last reported.
-    pub(crate) ready: u32,
-    /// Seats of which the guard holds a step back (S27).
-    pub(crate) held_back: u32,
-    /// The windows of the policies that place something here, and how many seats have each (S1).
-    pub(crate) windows: BTreeMap<Duration, u32>,
-}
-
-impl Tally {
-    /// A seat's part has changed.
-    pub(crate) fn change(&mut self, before: Share, after: Share) {
-        let change = |sum: &mut u32, before: u32, after: u32| {
-            *sum = sum.saturating_sub(before).saturating_add(after);
-        };
-        change(&mut self.workloads, u32::from(before.placed > 0), u32::from(after.placed > 0));
-        change(&mut self.replicas, before.placed, after.placed);
-        change(&mut self.ready, before.ready, after.ready);
-        change(&mut self.held_back, u32::from(before.held_back), u32::from(after.held_back));
-        if before.window == after.window {
-            return;
-        }
-        if let Some(window) = before.window
-            && let Some(seats) = self.windows.get_mut(&window)
-        {
-            *seats = seats.saturating_sub(1);
-            if *seats == 0 {
-                self.windows.remove(&window);
-            }
-        }
-        if let Some(window) = after.window {
-            *self.windows.entry(window).or_default() += 1;
-        }
-    }
 }
 
 /// Why the data of a stateful workload is taken to be in a cluster; the better reason is the greater.

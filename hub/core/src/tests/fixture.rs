@@ -305,7 +305,7 @@ impl Fixture {
     /// I1, after every step; and what is kept in step is what a recount finds.
     fn check(&self) {
         for (name, cluster) in &self.hub.clusters {
-            let mut recount = crate::state::Tally::default();
+            let mut recount = crate::tally::Tally::default();
             let seats = self.hub.workloads.values().filter_map(|workload| workload.seats.get(name));
             seats.for_each(|seat| recount.change(Default::default(), seat.share));
             assert_eq!(cluster.tally, recount, "the tally of {name}");
