@@ -17,4 +17,5 @@ mod leadership;
 mod mass_loss;
 mod partition;
 mod store_damage;
+mod store_lost;
 mod weights;
