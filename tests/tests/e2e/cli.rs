@@ -153,6 +153,7 @@ async fn commands_and_their_exit_status() {
         (&["get", "nonsense"], 2, "nonsense"),
         (&["get", "clusters", "-o", "xml"], 2, "xml"),
         (&["scale", "workload", "web", "--replicas=-4"], 2, "-4"),
+        (&["scale", "workload", "--replicas", "3"], 2, "which workload"),
         (&["frobnicate"], 2, "frobnicate"),
         (&["get", "clusters", "--config", "absent.yaml"], 1, "absent.yaml"),
     ] {

@@ -17,14 +17,25 @@ async fn run_a_hundred(federation: &Federation) {
     federation.settles("web", &SHARES).await;
 }
 
-/// What the members themselves have: (uid, generation, resourceVersion) of each Deployment.
+/// What the members themselves have: (uid, generation, resourceVersion) of each Deployment, once its rollout is over and
+/// its status changes no more by itself.
 async fn objects(federation: &Federation) -> BTreeMap<String, [String; 3]> {
     let mut objects = BTreeMap::new();
     for cluster in federation.clusters() {
-        let metadata = cluster.deployment("web").await.unwrap().metadata;
-        let generation = metadata.generation.unwrap().to_string();
-        let row = [metadata.uid.unwrap(), generation, metadata.resource_version.unwrap()];
-        objects.insert(cluster.name().to_owned(), row);
+        let what = format!("the rollout in {} to be over", cluster.name());
+        let row = wait_for(&what, async || {
+            let deployment = cluster.deployment("web").await.ok_or("there is no Deployment")?;
+            let conditions = deployment.status.iter().flat_map(|status| status.conditions.iter().flatten());
+            let reasons: Vec<&str> = conditions.filter_map(|condition| condition.reason.as_deref()).collect();
+            if !reasons.contains(&"NewReplicaSetAvailable") || !reasons.contains(&"MinimumReplicasAvailable")
+            {
+                return Err(format!("{reasons:?}"));
+            }
+            let metadata = deployment.metadata;
+            let generation = metadata.generation.unwrap().to_string();
+            Ok([metadata.uid.unwrap(), generation, metadata.resource_version.unwrap()])
+        });
+        objects.insert(cluster.name().to_owned(), row.await);
     }
     objects
 }

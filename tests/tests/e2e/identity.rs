@@ -44,6 +44,7 @@ async fn a_foreign_certificate_is_refused() {
         let files = TlsFiles { ca: federation.certificates.admin.ca.clone(), ..files.clone() };
         let refused = federation.client(&files).workloads().await.unwrap_err();
         assert_eq!(refused.code(), Code::Unavailable, "no call gets through: {refused:?}");
+        assert!(refused.message().contains("not signed by an authority"), "the cause is told: {refused:?}");
     }
     federation.deploy(&Deployment::new("web", 3)).await;
 }
