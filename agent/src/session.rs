@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use godwit_agent_core::{Event, SessionId};
 use godwit_common::link::{Hello, Up};
-use godwit_proto::agent::{Inbox, up_to_wire};
+use godwit_proto::agent::{DownInbox, up_to_wire};
 use godwit_proto::v1::agent_service_client::AgentServiceClient;
 use godwit_proto::v1::{AttachRequest, AttachResponse};
 use godwit_rt::dial::{Endpoint, dial};
@@ -110,8 +110,9 @@ impl Talk {
             .max_encoding_message_size(AGENT_MESSAGE_BYTES_MAX);
         // The call returns with the hub's first answer, and that follows our first message: it must be there before.
         let (wire, stream) = mpsc::channel(1);
-        let first = up_to_wire(&Up::Hello(hello));
-        wire.send(first).await.map_err(|_| Broken::Ending)?;
+        for hello in up_to_wire(&Up::Hello(hello)) {
+            wire.send(hello).await.map_err(|_| Broken::Ending)?;
+        }
         let answers = client.attach(ReceiverStream::new(stream)).await?.into_inner();
         let writer = write(id, waiting, wire, &events);
         let reader = read(id, answers, &events);
@@ -134,8 +135,11 @@ async fn write(
     events: &mpsc::Sender<Event>,
 ) {
     while let Some(message) = waiting.recv().await {
-        if wire.send(up_to_wire(&message)).await.is_err() {
-            return;
+        // A large report is several messages; nothing comes between them.
+        for part in up_to_wire(&message) {
+            if wire.send(part).await.is_err() {
+                return;
+            }
         }
         // The one place is free again when the transport has taken the message.
         if wire.reserve().await.is_err() || events.send(Event::Sent { session: id }).await.is_err() {
@@ -149,7 +153,7 @@ async fn read(
     mut answers: Streaming<AttachResponse>,
     events: &mpsc::Sender<Event>,
 ) -> Result<(), Broken> {
-    let mut inbox = Inbox::default();
+    let mut inbox = DownInbox::default();
     while let Some(wire) = answers.message().await? {
         if let Some(message) = inbox.take(wire)? {
             let event = Event::Received { session: id, message };

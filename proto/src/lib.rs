@@ -23,5 +23,21 @@ mod generated {
 
 pub use generated::{store, v1};
 
-/// Every descriptor of the protocol, comments included: what server reflection serves.
+/// The descriptors of the API and of all that it imports, comments included: what server reflection serves.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use prost_reflect::DescriptorPool;
+
+    use super::*;
+
+    #[test]
+    fn the_description_is_of_the_api_alone() {
+        let pool = DescriptorPool::decode(DESCRIPTORS).expect("valid descriptors");
+        let packages: BTreeSet<String> = pool.files().map(|file| file.package_name().to_owned()).collect();
+        assert_eq!(packages.into_iter().collect::<Vec<_>>(), ["godwit.v1", "google.protobuf"]);
+    }
+}

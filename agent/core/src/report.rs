@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::{COUNT_MAX, Capacity, ROWS_MAX, Report, Status, TEXT_MAX};
+use godwit_common::link::{COUNT_MAX, Capacity, Report, Status, TEXT_MAX};
 use godwit_common::{Generation, Time, Uid, WorkloadId};
 
 use crate::Config;
 use crate::rows::{Row, Rows};
 use crate::view::{Touched, View};
 
-/// In a report of more rows than this, problems are cut to [`SHORT_TEXT_MAX`], so that it stays within the 4 MiB that a
-/// stream carries in one message.
-const FULL_TEXT_ROWS_MAX: usize = 1_500;
+/// In a report of more rows than this, problems are cut to [`SHORT_TEXT_MAX`], so that trouble everywhere at once does not
+/// make it many times larger.
+const FULL_TEXT_ROWS_MAX: usize = 10_000;
 const SHORT_TEXT_MAX: usize = 96;
 
 /// What may read differently than it was told.
@@ -142,24 +142,13 @@ impl Reporter {
             removed: rows.graves().filter(|(_, grave)| grave.done).map(|(uid, _)| uid).collect(),
             capacity: Some(capacity),
         };
-        // One message is bounded; what does not fit follows at once as changes.
-        for status in report.statuses.drain(report.statuses.len().min(ROWS_MAX)..) {
-            self.told.remove(&status.workload);
-            self.dirty.ids.insert(status.workload);
-            self.dirty.urgent = true;
-        }
-        let later = report.removed.drain(report.removed.len().min(ROWS_MAX)..);
-        self.dirty.removed.extend(later);
         cut_texts(&mut report.statuses);
         report
     }
 
     fn changes(&mut self, now: Time, view: &View, rows: &Rows) -> Report {
         let mut statuses = Vec::new();
-        while statuses.len() < ROWS_MAX {
-            let Some(id) = self.dirty.ids.pop_first() else {
-                break;
-            };
+        for id in std::mem::take(&mut self.dirty.ids) {
             let told = self.told.remove(&id);
             let Some(new) = status(&id, view, rows, told.as_ref()) else {
                 statuses.extend(told.map(gone));
@@ -171,13 +160,8 @@ impl Reporter {
             self.told.insert(id, new);
         }
         cut_texts(&mut statuses);
-        let mut removed = Vec::new();
-        while removed.len() < ROWS_MAX
-            && let Some(uid) = self.dirty.removed.pop_first()
-        {
-            removed.push(uid);
-        }
-        self.dirty.urgent = !self.dirty.ids.is_empty();
+        let removed = std::mem::take(&mut self.dirty.removed).into_iter().collect();
+        self.dirty.urgent = false;
         self.last = now;
         // Whatever calls for a report, it carries the room of the same cut.
         let capacity = std::mem::take(&mut self.dirty.capacity).then(|| view.capacity());

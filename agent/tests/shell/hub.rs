@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::Stream;
 use godwit_common::link::{Down, Leadership, Report, Status, Targets, Up, Welcome};
 use godwit_common::{Epoch, Uid, WorkloadId};
-use godwit_proto::agent::{down_to_wire, up_from_wire};
+use godwit_proto::agent::{UpInbox, down_to_wire};
 use godwit_proto::v1::agent_service_server::{AgentService, AgentServiceServer};
 use godwit_proto::v1::{AttachRequest, AttachResponse};
 use godwit_rt::limits::{AGENT_MESSAGE_BYTES_MAX, ServerLimits};
@@ -142,9 +142,9 @@ impl AgentService for Door {
     ) -> Result<Response<Self::AttachStream>, tonic::Status> {
         let mut messages = request.into_inner();
         let first = messages.message().await?.ok_or_else(|| tonic::Status::invalid_argument("no hello"))?;
-        let first =
-            up_from_wire(first).map_err(|error| tonic::Status::invalid_argument(error.to_string()))?;
-        let Up::Hello(hello) = &first else {
+        let mut inbox = UpInbox::default();
+        let first = inbox.take(first).map_err(|error| tonic::Status::invalid_argument(error.to_string()))?;
+        let Some(Up::Hello(hello)) = first else {
             return Err(tonic::Status::invalid_argument("the first message is no hello"));
         };
         let who = hello.instance.to_string();
@@ -159,15 +159,15 @@ impl AgentService for Door {
             let _ = way.send(Ok(wire)).await;
         }
         let heard = self.0.clone();
-        heard.note(&who, first);
+        heard.note(&who, Up::Hello(hello));
         let mut downs = heard.downs.lock().unwrap();
         downs.retain(|(other, _)| *other != who);
         downs.push((who.clone(), way));
         drop(downs);
         tokio::spawn(async move {
             while let Ok(Some(wire)) = messages.message().await {
-                let up = up_from_wire(wire).expect("what the agent says keeps to the protocol's bounds");
-                heard.note(&who, up);
+                let up = inbox.take(wire).expect("what the agent says keeps to the protocol's bounds");
+                up.into_iter().for_each(|up| heard.note(&who, up));
             }
             // Closing our side too lets the agent's connection end.
             heard.downs.lock().unwrap().retain(|(other, _)| *other != who);

@@ -9,7 +9,8 @@ use godwit_common::link::{
     Capacity, Down, Hello, LeaderTerm, Leadership, Region, Report, Status, Targets, Up, VERSIONS,
 };
 use godwit_common::{ClusterName, Digest, Epoch, Fence, Generation, NodeClass, Resources, Term, Uid};
-use godwit_proto::agent::{Inbox, up_to_wire};
+use godwit_proto::agent::{DownInbox, up_to_wire};
+use godwit_proto::v1::AttachRequest;
 use godwit_proto::v1::agent_service_client::AgentServiceClient;
 use godwit_rt::dial::{Endpoint, dial};
 use godwit_rt::limits::DialTimeouts;
@@ -138,31 +139,31 @@ impl Agent {
     async fn run(self) -> Result<()> {
         let connection = dial(&self.endpoint, &self.tls, DialTimeouts::default()).await?;
         let (say, sent) = mpsc::channel(1024);
-        say.send(up_to_wire(&Up::Hello(self.hello()))).await?;
+        tell(&say, &Up::Hello(self.hello())).await?;
         let mut stream = AgentServiceClient::new(connection)
             .max_decoding_message_size(godwit_rt::limits::AGENT_MESSAGE_BYTES_MAX)
             .attach(ReceiverStream::new(sent))
             .await?
             .into_inner();
-        let mut inbox = Inbox::default();
+        let mut inbox = DownInbox::default();
         let mut heartbeat = tokio::time::interval(Duration::from_secs(1));
         loop {
             let message = tokio::select! {
                 message = stream.message() => message?.context("the hub ended the stream")?,
                 _ = heartbeat.tick() => {
-                    say.send(up_to_wire(&Up::Heartbeat)).await?;
+                    tell(&say, &Up::Heartbeat).await?;
                     continue;
                 }
             };
             match inbox.take(message)? {
                 Some(Down::Welcome(_)) => {
-                    say.send(up_to_wire(&Up::Leadership(leading()))).await?;
-                    say.send(up_to_wire(&Up::Report(inventory()))).await?;
+                    tell(&say, &Up::Leadership(leading())).await?;
+                    tell(&say, &Up::Report(inventory())).await?;
                     self.ready.send(()).await?;
                 }
                 Some(Down::Targets(targets)) => {
                     for up in self.obey(&targets).await? {
-                        say.send(up_to_wire(&up)).await?;
+                        tell(&say, &up).await?;
                     }
                 }
                 Some(
@@ -209,6 +210,13 @@ impl Agent {
             region: Region::default(),
         }
     }
+}
+
+async fn tell(hub: &mpsc::Sender<AttachRequest>, up: &Up) -> Result<()> {
+    for part in up_to_wire(up) {
+        hub.send(part).await?;
+    }
+    Ok(())
 }
 
 fn leading() -> Leadership {

@@ -14,8 +14,10 @@ const HEARTBEAT_MIN: Duration = Duration::from_millis(100);
 const HEARTBEAT_MAX: Duration = Duration::from_secs(3600);
 /// Beyond any use, and far within what arithmetic on milliseconds holds.
 const SPAN_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
-/// The protocol's own messages, a page of a list among them, must fit.
-const MESSAGE_BYTES_MIN: u32 = 64 * 1024;
+/// A small application must fit.
+const ADMIN_MESSAGE_BYTES_MIN: u32 = 64 * 1024;
+/// A part of a report has up to 1 MiB, and one row of it may come on top.
+const AGENT_MESSAGE_BYTES_MIN: u32 = 2 * 1024 * 1024;
 /// One message is held in memory as a whole, several times over.
 const MESSAGE_BYTES_MAX: u32 = 256 * 1024 * 1024;
 /// Semaphores and tables are sized by these.
@@ -74,8 +76,8 @@ impl Findings {
         self.count("limits.handshakes", *handshakes);
         self.count("limits.sessions", *sessions);
         self.count("limits.watches", *watches);
-        self.bytes("limits.admin_message_bytes", *admin_message_bytes);
-        self.bytes("limits.agent_message_bytes", *agent_message_bytes);
+        self.bytes("limits.admin_message_bytes", *admin_message_bytes, ADMIN_MESSAGE_BYTES_MIN);
+        self.bytes("limits.agent_message_bytes", *agent_message_bytes, AGENT_MESSAGE_BYTES_MIN);
         self.span("limits.drain_timeout", *drain_timeout, Duration::ZERO);
     }
 
@@ -162,9 +164,9 @@ impl Findings {
         );
     }
 
-    fn bytes(&mut self, key: &'static str, value: u32) {
-        let fits = (MESSAGE_BYTES_MIN..=MESSAGE_BYTES_MAX).contains(&value);
-        self.refuse_if(key, !fits, "it must be from 65536 (64 KiB) to 268435456 (256 MiB)");
+    fn bytes(&mut self, key: &'static str, value: u32, least: u32) {
+        let problem = format!("it must be from {least} ({} KiB) to 268435456 (256 MiB)", least / 1024);
+        self.refuse_if(key, !(least..=MESSAGE_BYTES_MAX).contains(&value), &problem);
     }
 
     fn span(&mut self, key: &'static str, value: Span, least: Duration) {

@@ -55,7 +55,8 @@ pub struct Log {
     pub filter: String,
 }
 
-/// Bounds: what exceeds them is refused with RESOURCE_EXHAUSTED or closed, and the hub lives on.
+/// Bounds: what exceeds them is refused (RESOURCE_EXHAUSTED, or OUT_OF_RANGE for the size of a message) or closed, and the
+/// hub lives on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {

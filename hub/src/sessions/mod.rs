@@ -1,6 +1,7 @@
 //! The agents' door: `AgentService.Attach`. A session is one task for one stream. It checks and converts what comes
 //! in, waits while the driver is behind, and writes out what the machine has left in its [`Outbox`].
 
+mod incoming;
 mod outbox;
 mod session;
 
@@ -19,6 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 pub(crate) use outbox::Outbox;
 
 use crate::driver::Handle;
+use incoming::Incoming;
 use session::Session;
 
 /// Messages on their way from a session's task to its connection. What waits longer waits in the outbox, where newer
@@ -60,7 +62,7 @@ impl AgentService for Agents {
             driver: self.driver.clone(),
             cluster,
             address,
-            incoming: request.into_inner(),
+            incoming: Incoming::new(request.into_inner()),
             outgoing,
             stop: self.stop.clone(),
         };

@@ -7,15 +7,15 @@ use std::time::Duration;
 use godwit_common::ClusterName;
 use godwit_common::link::{Down, Hello, Refusal, RefusalCode, Up};
 use godwit_hub_core::SessionId;
-use godwit_proto::agent::{down_to_wire, up_from_wire};
-use godwit_proto::v1::{AttachRequest, AttachResponse};
-use prost::Message;
+use godwit_proto::agent::down_to_wire;
+use godwit_proto::v1::AttachResponse;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
 use super::Outbox;
+use super::incoming::{End, Incoming};
 use crate::driver::Handle;
 
 /// An agent has its hello ready before it dials.
@@ -31,19 +31,9 @@ pub(super) struct Session {
     pub(super) driver: Handle,
     pub(super) cluster: ClusterName,
     pub(super) address: SocketAddr,
-    pub(super) incoming: Streaming<AttachRequest>,
+    pub(super) incoming: Incoming,
     pub(super) outgoing: mpsc::Sender<Result<AttachResponse, Status>>,
     pub(super) stop: CancellationToken,
-}
-
-/// Why no more is read from a stream.
-enum End {
-    /// The agent closed it, or it broke.
-    Over,
-    /// The hub is stopping.
-    Stopping,
-    /// The agent broke the protocol.
-    Broken(String),
 }
 
 impl Session {
@@ -123,8 +113,8 @@ fn say(end: End, cluster: &ClusterName, address: SocketAddr, outbox: &Outbox) {
     outbox.close();
 }
 
-async fn hello(incoming: &mut Streaming<AttachRequest>) -> Result<Hello, End> {
-    match timeout(HELLO_WAIT, next(incoming)).await.map(|next| next.map(|(message, _)| message)) {
+async fn hello(incoming: &mut Incoming) -> Result<Hello, End> {
+    match timeout(HELLO_WAIT, incoming.next()).await.map(|next| next.map(|(message, _)| message)) {
         Err(_) => Err(End::Broken(format!("no hello came within {} s", HELLO_WAIT.as_secs()))),
         Ok(Err(end)) => Err(end),
         Ok(Ok(Up::Hello(hello))) => Ok(hello),
@@ -140,34 +130,15 @@ async fn hello(incoming: &mut Streaming<AttachRequest>) -> Result<Hello, End> {
     }
 }
 
-async fn read(incoming: &mut Streaming<AttachRequest>, session: SessionId, driver: &Handle) -> End {
+async fn read(incoming: &mut Incoming, session: SessionId, driver: &Handle) -> End {
     loop {
-        let (message, bytes) = match next(incoming).await {
+        let (message, bytes) = match incoming.next().await {
             Ok(next) => next,
             Err(end) => return end,
         };
         if driver.message(session, message, bytes).await.is_err() {
             return End::Stopping;
         }
-    }
-}
-
-/// The next message, checked and converted, and its size.
-async fn next(incoming: &mut Streaming<AttachRequest>) -> Result<(Up, usize), End> {
-    match incoming.message().await {
-        Ok(None) => Err(End::Over),
-        Ok(Some(message)) => {
-            let bytes = message.encoded_len();
-            let message = up_from_wire(message).map_err(|error| End::Broken(error.to_string()))?;
-            Ok((message, bytes))
-        }
-        Err(status) => Err(match status.code() {
-            // What the codec says of bytes that are no message, or of too many of them.
-            tonic::Code::Internal | tonic::Code::OutOfRange | tonic::Code::ResourceExhausted => {
-                End::Broken(status.message().to_owned())
-            }
-            _ => End::Over,
-        }),
     }
 }
 

@@ -9,7 +9,7 @@ use godwit_common::link::{
     WorkloadTarget, rows_digest,
 };
 use godwit_common::{Digest, Fence, Generation, NodeClass, Resources, Term, Uid};
-use godwit_proto::agent::{Inbox, up_to_wire};
+use godwit_proto::agent::{DownInbox, up_to_wire};
 use godwit_proto::v1::agent_service_client::AgentServiceClient;
 use godwit_proto::v1::{AttachRequest, AttachResponse};
 use tokio::sync::mpsc;
@@ -22,7 +22,7 @@ use crate::federation::{Federation, PATIENCE};
 pub(crate) struct Agent {
     up: mpsc::Sender<AttachRequest>,
     down: Streaming<AttachResponse>,
-    inbox: Inbox,
+    inbox: DownInbox,
     heartbeats: tokio::task::JoinHandle<()>,
     pub(crate) workloads: BTreeMap<Uid, WorkloadTarget>,
     pub(crate) objects: BTreeMap<Uid, godwit_common::link::ObjectTarget>,
@@ -39,7 +39,7 @@ impl Agent {
         Ok(Self {
             up,
             down,
-            inbox: Inbox::default(),
+            inbox: DownInbox::default(),
             heartbeats: tokio::spawn(async {}),
             workloads: BTreeMap::new(),
             objects: BTreeMap::new(),
@@ -72,14 +72,20 @@ impl Agent {
     fn beat(&mut self, every: Duration) {
         let up = self.up.clone();
         self.heartbeats = tokio::spawn(async move {
-            while up.send(up_to_wire(&Up::Heartbeat)).await.is_ok() {
+            let beats = std::iter::repeat_with(|| up_to_wire(&Up::Heartbeat)).flatten();
+            for beat in beats {
+                if up.send(beat).await.is_err() {
+                    return;
+                }
                 tokio::time::sleep(every).await;
             }
         });
     }
 
     pub(crate) async fn say(&self, up: Up) {
-        self.say_raw(up_to_wire(&up)).await;
+        for part in up_to_wire(&up) {
+            self.say_raw(part).await;
+        }
     }
 
     pub(crate) async fn say_raw(&self, wire: AttachRequest) {

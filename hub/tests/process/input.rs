@@ -127,7 +127,7 @@ async fn an_agent_that_breaks_the_protocol_is_told_so() {
             },
             "report.removed[0]",
         ),
-        (godwit_proto::agent::up_to_wire(&Up::Hello(hello("east"))), "hello"),
+        (godwit_proto::agent::up_to_wire(&Up::Hello(hello("east"))).remove(0), "hello"),
     ] {
         let mut agent = Agent::dial(&federation, "east").await.unwrap();
         agent.say(Up::Hello(hello("east"))).await;

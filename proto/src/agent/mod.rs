@@ -10,6 +10,7 @@ mod error;
 mod fence;
 mod hello;
 mod leadership;
+mod parts;
 mod report;
 mod session;
 mod targets;
@@ -27,13 +28,16 @@ pub use error::WireError;
 use v1::attach_request::Message as UpWire;
 use v1::attach_response::Message as DownWire;
 
-/// The message that says `up`.
-pub fn up_to_wire(up: &Up) -> v1::AttachRequest {
+/// The messages that say `up`: one, or as many as a large report takes.
+pub fn up_to_wire(up: &Up) -> Vec<v1::AttachRequest> {
     let message = match up {
         Up::Hello(hello) => UpWire::Hello(hello::to_wire(hello)),
         Up::Heartbeat => UpWire::Heartbeat(v1::Heartbeat {}),
         Up::Leadership(leadership) => UpWire::Leadership(leadership::to_wire(leadership)),
-        Up::Report(report) => UpWire::Report(report::to_wire(report)),
+        Up::Report(report) => {
+            let request = |part| v1::AttachRequest { message: Some(UpWire::Report(part)) };
+            return report::to_wire(report).into_iter().map(request).collect();
+        }
         Up::Accepted { fence, digest } => {
             UpWire::Accepted(v1::Accepted { fence: Some(fence::to_wire(*fence)), digest: digest.0 })
         }
@@ -41,23 +45,36 @@ pub fn up_to_wire(up: &Up) -> v1::AttachRequest {
         Up::Alarm(alarm) => UpWire::Alarm(alarm::to_wire(alarm)),
         Up::Goodbye => UpWire::Goodbye(v1::AgentGoodbye {}),
     };
-    v1::AttachRequest { message: Some(message) }
+    vec![v1::AttachRequest { message: Some(message) }]
 }
 
-/// What an agent's message says.
-pub fn up_from_wire(wire: v1::AttachRequest) -> Result<Up, WireError> {
-    match wire.message {
-        None => Err(WireError::unknown("message")),
-        Some(UpWire::Hello(wire)) => named("hello", hello::from_wire(wire).map(Up::Hello)),
-        Some(UpWire::Heartbeat(v1::Heartbeat {})) => Ok(Up::Heartbeat),
-        Some(UpWire::Leadership(wire)) => {
-            named("leadership", leadership::from_wire(wire).map(Up::Leadership))
-        }
-        Some(UpWire::Report(wire)) => named("report", report::from_wire(wire).map(Up::Report)),
-        Some(UpWire::Accepted(wire)) => named("accepted", accepted(wire)),
-        Some(UpWire::SyncWanted(v1::SyncWanted {})) => Ok(Up::SyncWanted),
-        Some(UpWire::Alarm(wire)) => named("alarm", alarm::from_wire(wire).map(Up::Alarm)),
-        Some(UpWire::Goodbye(v1::AgentGoodbye {})) => Ok(Up::Goodbye),
+/// The receiving end of an agent's messages: one for each session.
+#[derive(Debug, Default)]
+pub struct UpInbox {
+    /// The parts of a large report that have come so far.
+    parts: Option<report::Begun>,
+}
+
+impl UpInbox {
+    /// What the agent's message says; nothing yet if more of it is to come.
+    pub fn take(&mut self, wire: v1::AttachRequest) -> Result<Option<Up>, WireError> {
+        let up = match wire.message {
+            None => return Err(WireError::unknown("message")),
+            Some(UpWire::Hello(wire)) => named("hello", hello::from_wire(wire).map(Up::Hello))?,
+            Some(UpWire::Heartbeat(v1::Heartbeat {})) => Up::Heartbeat,
+            Some(UpWire::Leadership(wire)) => {
+                named("leadership", leadership::from_wire(wire).map(Up::Leadership))?
+            }
+            Some(UpWire::Report(wire)) => {
+                let report = named("report", report::join(&mut self.parts, wire))?;
+                return Ok(report.map(Up::Report));
+            }
+            Some(UpWire::Accepted(wire)) => named("accepted", accepted(wire))?,
+            Some(UpWire::SyncWanted(v1::SyncWanted {})) => Up::SyncWanted,
+            Some(UpWire::Alarm(wire)) => named("alarm", alarm::from_wire(wire).map(Up::Alarm))?,
+            Some(UpWire::Goodbye(v1::AgentGoodbye {})) => Up::Goodbye,
+        };
+        Ok(Some(up))
     }
 }
 
@@ -79,12 +96,12 @@ pub fn down_to_wire(down: &Down) -> Vec<v1::AttachResponse> {
 
 /// The receiving end of a hub's messages: one for each session.
 #[derive(Debug, Default)]
-pub struct Inbox {
+pub struct DownInbox {
     /// The parts of a large state that have come so far.
     parts: Option<Targets>,
 }
 
-impl Inbox {
+impl DownInbox {
     /// What the hub's message says; nothing yet if more of it is to come.
     pub fn take(&mut self, wire: v1::AttachResponse) -> Result<Option<Down>, WireError> {
         let down = match wire.message {

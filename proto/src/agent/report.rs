@@ -2,22 +2,81 @@
 
 use godwit_common::link::{ROWS_MAX, Report, Status, TEXT_MAX};
 use godwit_common::{Generation, WorkloadId};
+use prost::Message;
 
 use super::check::{count, list, text, uid, uid_to_wire};
+use super::parts::Parts;
 use super::{WireError, capacity};
 use crate::v1;
 
-pub(super) fn to_wire(report: &Report) -> v1::Report {
-    v1::Report {
-        complete: report.complete,
-        reflects_generation: report.reflects.0,
-        statuses: report.statuses.iter().map(status_to_wire).collect(),
-        removed: report.removed.iter().copied().map(uid_to_wire).collect(),
-        capacity: report.capacity.as_ref().map(capacity::to_wire),
-    }
+/// The most that the parts of one report may hold together. Some 400,000 workloads fit, which is more than the API server
+/// of a cluster keeps; a member that sends without end must not fill the hub's memory.
+const REPORT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What has come of a report so far.
+#[derive(Debug)]
+pub(super) struct Begun {
+    report: Report,
+    bytes: usize,
 }
 
-pub(super) fn from_wire(wire: v1::Report) -> Result<Report, WireError> {
+/// A report in as many parts as it takes.
+pub(super) fn to_wire(report: &Report) -> Vec<v1::Report> {
+    let mut parts = Parts::new(v1::Report {
+        complete: report.complete,
+        reflects_generation: report.reflects.0,
+        more: true,
+        ..v1::Report::default()
+    });
+    if let Some(capacity) = report.capacity.as_ref().map(capacity::to_wire) {
+        let part = parts.for_row(capacity.encoded_len());
+        part.capacity = Some(capacity);
+    }
+    for row in report.statuses.iter().map(status_to_wire) {
+        parts.for_row(row.encoded_len()).statuses.push(row);
+    }
+    for row in report.removed.iter().copied().map(uid_to_wire) {
+        parts.for_row(row.len()).removed.push(row);
+    }
+    parts.end(|last| last.more = false)
+}
+
+/// Puts the parts of one report together. `held` is what has come of it so far; a report that is complete comes out.
+pub(super) fn join(held: &mut Option<Begun>, wire: v1::Report) -> Result<Option<Report>, WireError> {
+    let (more, mut bytes) = (wire.more, wire.encoded_len());
+    let mut report = from_wire(wire)?;
+    if let Some(begun) = held.take() {
+        bytes = bytes.saturating_add(begun.bytes);
+        if bytes > REPORT_BYTES_MAX {
+            let problem = format!("the parts of a report have at most {REPORT_BYTES_MAX} bytes together");
+            return Err(WireError::new("more", problem));
+        }
+        report = append(begun.report, report)?;
+    }
+    if more {
+        *held = Some(Begun { report, bytes });
+        return Ok(None);
+    }
+    Ok(Some(report))
+}
+
+fn append(mut whole: Report, mut part: Report) -> Result<Report, WireError> {
+    if whole.complete != part.complete {
+        return Err(WireError::new("complete", "it differs from the one of the parts before"));
+    }
+    if whole.reflects != part.reflects {
+        return Err(WireError::new("reflects_generation", "it differs from the one of the parts before"));
+    }
+    if whole.capacity.is_some() && part.capacity.is_some() {
+        return Err(WireError::new("capacity", "it came with a part before"));
+    }
+    whole.statuses.append(&mut part.statuses);
+    whole.removed.append(&mut part.removed);
+    whole.capacity = whole.capacity.or(part.capacity);
+    Ok(whole)
+}
+
+fn from_wire(wire: v1::Report) -> Result<Report, WireError> {
     let capacity = wire.capacity.map(capacity::from_wire).transpose();
     Ok(Report {
         complete: wire.complete,

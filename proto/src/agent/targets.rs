@@ -6,52 +6,35 @@ use godwit_common::link::{
     MANIFEST_MAX, ObjectTarget, ROWS_MAX, Targets, Tombstone, Tombstoned, WorkloadTarget,
 };
 use godwit_common::{Digest, Generation, ObjectKey, WorkloadId};
-
 use prost::Message;
 
 use super::check::{count, list, required, text, uid, uid_to_wire};
+use super::parts::Parts;
 use super::{WireError, fence};
 use crate::v1;
 
-/// A part is closed before it grows beyond this; one row alone may be larger, by a manifest.
-const PART_BYTES: usize = 1024 * 1024;
-/// What a row costs in its list, beyond itself: more than its tag and length, so that `ROWS_MAX` holds too.
-const ROW_BYTES: usize = PART_BYTES / ROWS_MAX;
 /// The most rows of one state, over all parts.
 const STATE_ROWS_MAX: usize = 1_000_000;
 
-/// A state in as many parts as it takes: each part is far below what one message may hold.
+/// A state in as many parts as it takes.
 pub(super) fn to_wire(targets: &Targets) -> Vec<v1::Targets> {
-    let empty = || v1::Targets {
+    let mut parts = Parts::new(v1::Targets {
         fence: Some(fence::to_wire(targets.fence)),
         base_generation: targets.base.0,
         digest: targets.digest.0,
         more: true,
         ..v1::Targets::default()
-    };
-    let (mut parts, mut part, mut size) = (Vec::new(), empty(), 0);
-    let mut room_for = |part: &mut v1::Targets, bytes: usize| {
-        if size > 0 && size + bytes > PART_BYTES {
-            parts.push(std::mem::replace(part, empty()));
-            size = 0;
-        }
-        size += bytes;
-    };
+    });
     for row in targets.objects.iter().map(object_to_wire) {
-        room_for(&mut part, row.encoded_len() + ROW_BYTES);
-        part.objects.push(row);
+        parts.for_row(row.encoded_len()).objects.push(row);
     }
     for row in targets.workloads.iter().map(workload_to_wire) {
-        room_for(&mut part, row.encoded_len() + ROW_BYTES);
-        part.workloads.push(row);
+        parts.for_row(row.encoded_len()).workloads.push(row);
     }
     for row in targets.tombstones.iter().map(tombstone_to_wire) {
-        room_for(&mut part, row.encoded_len() + ROW_BYTES);
-        part.tombstones.push(row);
+        parts.for_row(row.encoded_len()).tombstones.push(row);
     }
-    part.more = false;
-    parts.push(part);
-    parts
+    parts.end(|last| last.more = false)
 }
 
 /// Puts the parts of one state together. `held` is what has come of it so far; a state that is complete comes out.

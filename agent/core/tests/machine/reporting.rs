@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use godwit_agent_core::PodPhase;
-use godwit_common::link::{Report, Status};
+use godwit_common::link::{ROWS_MAX, Report, Status};
 use godwit_common::{Time, Uid};
 
 use crate::world::{World, change, config, fence, key, web, whole, workload};
@@ -40,6 +40,21 @@ fn the_first_report_is_an_inventory_of_everything() {
     let capacity = first.capacity.as_ref().unwrap();
     assert_eq!((capacity.running_pods, capacity.nodes), (1, 1));
     assert_eq!(capacity.classes[0].free.cpu_millis, 7_900, "room and statuses are of the same cut");
+}
+
+#[test]
+fn an_inventory_is_whole_however_large_it_is() {
+    let mut world = holding();
+    let stamp = world.member.objects[&key("Deployment", "shop", "web")].stamp;
+    for number in 1..=ROWS_MAX {
+        let key = key("Deployment", "shop", &format!("other-{number}"));
+        world.member.create(&key);
+        world.member.edit(&key, |object| object.stamp = stamp);
+    }
+    let world = world.restart();
+    let inventory = world.reports().next().unwrap();
+    assert!(inventory.complete);
+    assert_eq!(inventory.statuses.len(), ROWS_MAX + 1);
 }
 
 #[test]

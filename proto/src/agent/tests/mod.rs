@@ -4,14 +4,19 @@ mod refusals;
 mod round_trip;
 mod strategies;
 
-use godwit_common::link::Down;
+use godwit_common::link::{Down, Up};
 
-use super::{Inbox, WireError, down_to_wire};
+use super::{DownInbox, UpInbox, WireError, down_to_wire};
 use crate::v1;
+
+/// What one message of an agent says.
+fn up_from_wire(wire: v1::AttachRequest) -> Result<Option<Up>, WireError> {
+    UpInbox::default().take(wire)
+}
 
 /// What one message of the hub says.
 fn down_from_wire(wire: v1::AttachResponse) -> Result<Option<Down>, WireError> {
-    Inbox::default().take(wire)
+    DownInbox::default().take(wire)
 }
 
 /// The one message that says something small.

@@ -1,9 +1,10 @@
 //! Every refusal, and the sentence that says why.
 
+use godwit_common::link::Up;
 use prost_types::Duration;
 
-use super::down_from_wire;
-use crate::agent::up_from_wire;
+use super::{down_from_wire, up_from_wire};
+use crate::agent::UpInbox;
 use crate::v1::{self, attach_request, attach_response};
 
 /// A flaw to put into a valid message, and what is said about it.
@@ -84,6 +85,55 @@ fn a_report_is_checked() {
         ..v1::Report::default()
     };
     check_up(&report, attach_request::Message::Report, cases);
+}
+
+#[test]
+fn parts_of_a_report_that_do_not_belong_together_are_refused() {
+    let part = v1::Report { complete: true, reflects_generation: 3, more: true, ..v1::Report::default() };
+    let with_room = |part: v1::Report| {
+        let room = v1::Capacity { allocatable: Some(v1::Resources::default()), ..v1::Capacity::default() };
+        v1::Report { capacity: Some(room), ..part }
+    };
+    let cases = [
+        (
+            [part.clone(), v1::Report { complete: false, ..part.clone() }],
+            "report.complete: it differs from the one of the parts before",
+        ),
+        (
+            [part.clone(), v1::Report { reflects_generation: 4, ..part.clone() }],
+            "report.reflects_generation: it differs from the one of the parts before",
+        ),
+        ([with_room(part.clone()), with_room(part)], "report.capacity: it came with a part before"),
+    ];
+    for ([first, second], expected) in cases {
+        let mut inbox = UpInbox::default();
+        assert_eq!(take_report(&mut inbox, first), Ok(None));
+        assert_eq!(take_report(&mut inbox, second), Err(expected.to_owned()));
+    }
+}
+
+#[test]
+fn a_report_that_never_ends_is_refused() {
+    let status = v1::WorkloadStatus {
+        namespace: "shop".into(),
+        kind: "Deployment".into(),
+        name: "web".into(),
+        uid: vec![1; 16],
+        problem: "x".repeat(1024),
+        ..v1::WorkloadStatus::default()
+    };
+    let part = v1::Report { statuses: vec![status; 10_000], more: true, ..v1::Report::default() };
+    let mut inbox = UpInbox::default();
+    let refused = (0..100).find_map(|_| take_report(&mut inbox, part.clone()).err());
+    assert_eq!(
+        refused.as_deref(),
+        Some("report.more: the parts of a report have at most 67108864 bytes together")
+    );
+}
+
+fn take_report(inbox: &mut UpInbox, part: v1::Report) -> Result<Option<Up>, String> {
+    let wire = v1::AttachRequest { message: Some(attach_request::Message::Report(part)) };
+    inbox.take(wire).map_err(|error| error.to_string())
 }
 
 #[test]

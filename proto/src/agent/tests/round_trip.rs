@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use godwit_common::link::{Down, ObjectTarget, Targets};
-use godwit_common::{Epoch, Fence, Generation, ObjectKey, Uid};
+use godwit_common::link::{Capacity, Down, ObjectTarget, Report, Status, Targets, Up};
+use godwit_common::{Epoch, Fence, Generation, ObjectKey, Uid, WorkloadId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
 
 use super::strategies::{down, up};
-use super::{down_from_wire, one};
-use crate::agent::{Inbox, down_to_wire, up_from_wire, up_to_wire};
+use super::{down_from_wire, one, up_from_wire};
+use crate::agent::{DownInbox, UpInbox, down_to_wire, up_to_wire};
 use crate::v1::{AttachRequest, AttachResponse};
 
 proptest! {
     #[test]
     fn what_an_agent_says_arrives(up in up()) {
-        let bytes = up_to_wire(&up).encode_to_vec();
+        let bytes = up_to_wire(&up).remove(0).encode_to_vec();
         let wire = AttachRequest::decode(bytes.as_slice())?;
-        prop_assert_eq!(up_from_wire(wire), Ok(up));
+        prop_assert_eq!(up_from_wire(wire), Ok(Some(up)));
     }
 
     #[test]
@@ -31,10 +31,10 @@ proptest! {
     #[test]
     fn no_bytes_of_an_agent_cause_a_panic(bytes in prop_oneof![
         vec(any::<u8>(), 0..64),
-        damaged(up().prop_map(|up| up_to_wire(&up).encode_to_vec())),
+        damaged(up().prop_map(|up| up_to_wire(&up).remove(0).encode_to_vec())),
     ]) {
-        if let Ok(Ok(up)) = AttachRequest::decode(bytes.as_slice()).map(up_from_wire) {
-            prop_assert_eq!(up_from_wire(up_to_wire(&up)), Ok(up), "what was taken can be said again");
+        if let Ok(Ok(Some(up))) = AttachRequest::decode(bytes.as_slice()).map(up_from_wire) {
+            prop_assert_eq!(up_from_wire(up_to_wire(&up).remove(0)), Ok(Some(up)), "what was taken can be said again");
         }
     }
 
@@ -62,9 +62,38 @@ fn a_large_state_arrives_in_parts() {
     let down = Down::Targets(Arc::new(Targets { fence: fence(), ..targets }));
     let parts = down_to_wire(&down);
     assert_eq!(parts.len(), 4, "three rows of 300 KiB a part");
-    let mut inbox = Inbox::default();
+    let mut inbox = DownInbox::default();
     let taken: Vec<_> = parts.into_iter().map(|part| inbox.take(part)).collect();
     assert_eq!(taken, vec![Ok(None), Ok(None), Ok(None), Ok(Some(down))]);
+}
+
+#[test]
+fn a_large_report_arrives_in_parts() {
+    let status = |number: u32| Status {
+        workload: WorkloadId::new("shop", "Deployment", &format!("web-{number}")).expect("a valid name"),
+        uid: Uid(u128::from(number)),
+        revision: 1,
+        replicas: number,
+        pods: number,
+        bound: number,
+        ready: number,
+        unschedulable: 0,
+        problem: "".into(),
+        exists: true,
+    };
+    let report = Report {
+        complete: true,
+        reflects: Generation(7),
+        statuses: (0..25_000).map(status).collect(),
+        removed: (0..12_000).map(Uid).collect(),
+        capacity: Some(Capacity { nodes: 3, ..Capacity::default() }),
+    };
+    let parts = up_to_wire(&Up::Report(report.clone()));
+    assert!(parts.iter().all(|part| part.encoded_len() <= 1024 * 1024));
+    let mut inbox = UpInbox::default();
+    let mut taken: Vec<_> = parts.into_iter().map(|part| inbox.take(part)).collect();
+    assert_eq!(taken.pop(), Some(Ok(Some(Up::Report(report)))));
+    assert!(taken.len() > 3 && taken.iter().all(|part| *part == Ok(None)), "{}", taken.len());
 }
 
 fn fence() -> Fence {
