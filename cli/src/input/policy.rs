@@ -16,15 +16,15 @@ pub(super) fn to_message(spec: &PolicySpec) -> Result<v1::Policy, String> {
     let mode = match spec.mode {
         Mode::Available => "available",
     };
-    let lost_after = prost_types::Duration::try_from(spec.lost_after)
-        .map_err(|error| format!("policy {}: spec.lostAfter: {error}", spec.name))?;
+    let lost_after = spec.lost_after.map(prost_types::Duration::try_from).transpose();
+    let lost_after = lost_after.map_err(|error| format!("policy {}: spec.lostAfter: {error}", spec.name))?;
     let clusters = spec.clusters.iter();
     let message = v1::PolicySpec {
         strategy: strategy.to_owned(),
         default: spec.default.as_ref().map(rule),
         clusters: clusters.map(|(name, share)| (name.to_string(), rule(share))).collect(),
         rebalance: rebalance.to_owned(),
-        lost_after: Some(lost_after),
+        lost_after,
         mode: mode.to_owned(),
         priority: spec.priority,
         max_unavailable: spec.max_unavailable,
@@ -66,7 +66,8 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_default_stays_absent() {
-        assert_eq!(convert("{clusters: {alpha: {}}}").default, None);
+    fn what_is_absent_stays_absent() {
+        let spec = convert("{clusters: {alpha: {}}}");
+        assert_eq!((spec.default, spec.lost_after), (None, None));
     }
 }

@@ -25,8 +25,6 @@ const WEIGHT_MAX: u32 = 1_000_000;
 const PRIORITY_MAX: i32 = 1_000_000;
 /// Past an hour a lost cluster is an operator's decision, and no longer a time-out's.
 const LOST_AFTER_MAX: Duration = Duration::from_secs(3600);
-/// What S1 says where a policy says nothing.
-const LOST_AFTER: Duration = Duration::from_secs(10);
 
 const DEFAULT_SHARE: ClusterShare = ClusterShare { weight: 1, min: 0, max: None };
 
@@ -106,12 +104,12 @@ fn read_spec(spec: &Object<'_>, name: PolicyName) -> Option<PolicySpec> {
         "rebalance",
         "strategy",
     ]);
-    let default = spec.get("default").map(|field| share(Some(&field), DEFAULT_SHARE));
+    let default = spec.get("default").map(|field| share(&field));
     let policy = PolicySpec {
         name,
         strategy: strategy(spec),
         default,
-        clusters: clusters(spec, default.unwrap_or(DEFAULT_SHARE)),
+        clusters: clusters(spec),
         rebalance: rebalance(spec),
         lost_after: lost_after(spec),
         mode: mode(spec),
@@ -134,28 +132,25 @@ fn check_whole(spec: &Object<'_>, policy: &PolicySpec) {
     }
 }
 
-/// A cluster's share; what it leaves out comes from `default`.
-fn share(field: Option<&Field<'_>>, default: ClusterShare) -> ClusterShare {
-    let Some(object) = field.and_then(|field| field.object()) else {
-        return default;
+/// A cluster's share; what it leaves out has [`DEFAULT_SHARE`]'s value.
+fn share(field: &Field<'_>) -> ClusterShare {
+    let Some(object) = field.object() else {
+        return DEFAULT_SHARE;
     };
     object.only(&["weight", "min", "max"]);
     let number = |key, max| object.get(key).and_then(|field| field.count(max));
     let share = ClusterShare {
-        weight: number("weight", WEIGHT_MAX).unwrap_or(default.weight),
-        min: number("min", MAX_REPLICAS).unwrap_or(default.min),
-        max: number("max", MAX_REPLICAS).or(default.max),
+        weight: number("weight", WEIGHT_MAX).unwrap_or(DEFAULT_SHARE.weight),
+        min: number("min", MAX_REPLICAS).unwrap_or(DEFAULT_SHARE.min),
+        max: number("max", MAX_REPLICAS),
     };
     if let Some(max) = share.max.filter(|max| *max < share.min) {
-        object.at.refuse(
-            format!("min {} is larger than max {max}", share.min),
-            "lower min or raise max (what is left out comes from the default)",
-        );
+        object.at.refuse(format!("min {} is larger than max {max}", share.min), "lower min or raise max");
     }
     share
 }
 
-fn clusters(spec: &Object<'_>, default: ClusterShare) -> BTreeMap<ClusterName, ClusterShare> {
+fn clusters(spec: &Object<'_>) -> BTreeMap<ClusterName, ClusterShare> {
     let Some(object) = spec.get("clusters").and_then(|field| field.object()) else {
         return BTreeMap::new();
     };
@@ -163,7 +158,7 @@ fn clusters(spec: &Object<'_>, default: ClusterShare) -> BTreeMap<ClusterName, C
     for (name, field) in object.fields() {
         match name.parse::<ClusterName>() {
             Ok(name) => {
-                clusters.insert(name, share(Some(&field), default));
+                clusters.insert(name, share(&field));
             }
             Err(error) => field.refuse(error.to_string(), "write the name of a cluster"),
         }
@@ -209,21 +204,17 @@ fn priority(spec: &Object<'_>) -> i32 {
     number.and_then(|number| i32::try_from(number).ok()).unwrap_or(0)
 }
 
-fn lost_after(spec: &Object<'_>) -> Duration {
-    let Some(field) = spec.get("lostAfter") else {
-        return LOST_AFTER;
-    };
+fn lost_after(spec: &Object<'_>) -> Option<Duration> {
+    let field = spec.get("lostAfter")?;
     let text = match field.node.as_text() {
         Some(text) => text.to_owned(),
         None => field.node.describe(),
     };
-    match duration::parse(&text).filter(|duration| *duration <= LOST_AFTER_MAX) {
-        Some(duration) => duration,
-        None => {
-            field.refuse_value("a duration from 0s to 1h, such as 10s or 1m30s");
-            LOST_AFTER
-        }
+    let duration = duration::parse(&text).filter(|duration| *duration <= LOST_AFTER_MAX);
+    if duration.is_none() {
+        field.refuse_value("a duration from 0s to 1h, such as 10s or 1m30s");
     }
+    duration
 }
 
 fn max_unavailable(spec: &Object<'_>) -> u32 {

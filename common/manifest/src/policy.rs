@@ -15,12 +15,12 @@ pub struct PolicySpec {
     /// The share of every cluster that `clusters` does not name. Without it, only the named ones are eligible; where
     /// none is named either, all are, and alike.
     pub default: Option<ClusterShare>,
-    /// The shares of named clusters; what an entry leaves out comes from `default`.
+    /// The shares of named clusters.
     pub clusters: BTreeMap<ClusterName, ClusterShare>,
     /// What happens to running copies when the division changes (S18).
     pub rebalance: Rebalance,
-    /// How long a cluster may be silent before its replicas are replaced (S1).
-    pub lost_after: Duration,
+    /// How long a cluster may be silent before its replicas are replaced (S1); the hub's own setting if it is not said.
+    pub lost_after: Option<Duration>,
     /// Whether two copies of a replica may run during a partition (S8).
     pub mode: Mode,
     /// Who goes first when room or pace is short (S7, S16): higher before lower.

@@ -35,7 +35,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "  clusters: {alpha: {min: 5, max: 3}}",
-        "(7, 21): Policy even: spec.clusters.alpha: min 5 is larger than max 3; lower min or raise max (what is left out comes from the default)",
+        "(7, 21): Policy even: spec.clusters.alpha: min 5 is larger than max 3; lower min or raise max",
     ),
     (
         "  lostAfter: 10",
@@ -109,7 +109,7 @@ fn what_a_policy_leaves_out_has_its_default() {
     assert_eq!((policy.strategy, policy.default), (Strategy::Weighted, None));
     assert!(policy.clusters.is_empty());
     assert_eq!(policy.rebalance, Rebalance::Never);
-    assert_eq!(policy.lost_after, Duration::from_secs(10));
+    assert_eq!(policy.lost_after, None);
     assert_eq!((policy.mode, policy.priority), (Mode::Available, 0));
     assert_eq!(policy.max_unavailable, 0);
 }
@@ -137,10 +137,10 @@ fn everything_that_a_policy_says_is_read() {
         .iter()
         .map(|(name, share)| (name.as_str(), share.weight, share.min, share.max))
         .collect();
-    let expected = [("7", 3, 2, None), ("alpha", 0, 1, Some(5)), ("bravo", 3, 1, None)];
+    let expected = [("7", 1, 2, None), ("alpha", 0, 0, Some(5)), ("bravo", 1, 0, None)];
     assert_eq!(shares, expected);
     assert_eq!(policy.rebalance, Rebalance::Gradual);
-    assert_eq!(policy.lost_after, Duration::ZERO);
+    assert_eq!(policy.lost_after, Some(Duration::ZERO));
     assert_eq!(policy.priority, -5);
     assert_eq!(policy.max_unavailable, 10);
     let share = ClusterShare { weight: 3, min: 1, max: None };

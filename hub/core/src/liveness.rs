@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use godwit_common::{ClusterName, Time, Uid};
+use godwit_common::{ClusterName, Time, Uid, WallTime};
 
 use crate::contract::{ClusterState, Effect, Key, SessionId, Severity, Subject};
 use crate::hub::{Hub, Timer};
@@ -71,6 +71,8 @@ impl Hub {
             return;
         }
         cluster.health.away_since = Some(now);
+        let silent = u64::try_from(now.since(cluster.health.heard).as_millis()).unwrap_or(u64::MAX);
+        cluster.health.seen = WallTime(self.now.wall.0.saturating_sub(silent));
         let state = cluster.health.state;
         if matches!(state, ClusterState::Ready | ClusterState::Returning) {
             cluster.health.ready_until = Some(now);

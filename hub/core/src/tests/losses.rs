@@ -20,6 +20,8 @@ fn s1_a_lost_stream_moves_nothing_and_a_lost_cluster_moves_everything() {
     let mut fixture = hundred();
     fixture.disconnect("bravo");
     assert_eq!(fixture.state("bravo"), ClusterState::Suspect);
+    let seen = fixture.hub.cluster(&cluster("bravo")).expect("a member").last_seen;
+    assert_eq!(seen.0, fixture.now.0, "it was heard until now");
     fixture.pass(Duration::from_secs(9));
     assert_eq!(fixture.plan(), shares(&[("alpha", 20), ("bravo", 40), ("charlie", 40)]));
     fixture.pass(Duration::from_secs(2));
