@@ -16,10 +16,7 @@ pub const PRIVATE: u32 = 0o600;
 /// written and synced, renamed over it, and the folder is synced. It blocks; asynchronous callers use `spawn_blocking`.
 pub fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let Some(name) = path.file_name() else {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the path does not name a file",
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path does not name a file"));
     };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -36,11 +33,7 @@ pub fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
 }
 
 fn write_new(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(content)?;
     file.sync_all()

@@ -71,31 +71,20 @@ impl Authority {
     pub fn load(certificate_path: &Path, key_path: &Path) -> Result<Self, Error> {
         let certificate_pem = read(certificate_path)?;
         let key_pem = read(key_path)?;
-        let wrong = |path: &Path, reason: &str| Error::Authority {
-            path: path.to_owned(),
-            reason: reason.to_owned(),
-        };
+        let wrong =
+            |path: &Path, reason: &str| Error::Authority { path: path.to_owned(), reason: reason.to_owned() };
         let key = KeyPair::from_pem(&key_pem).map_err(|_| {
             wrong(key_path, "it is not an unencrypted private key in PEM; restore the key that belongs to the certificate")
         })?;
         let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes()).map_err(|_| {
-            wrong(
-                certificate_path,
-                "it holds no certificate in PEM; restore the one that belongs to the key",
-            )
+            wrong(certificate_path, "it holds no certificate in PEM; restore the one that belongs to the key")
         })?;
         let parsed = parse(&certificate).map_err(|error| wrong(certificate_path, &error.to_string()))?;
         if !parsed.is_ca() {
-            return Err(wrong(
-                certificate_path,
-                "it is not an authority's certificate (CA:TRUE is missing)",
-            ));
+            return Err(wrong(certificate_path, "it is not an authority's certificate (CA:TRUE is missing)"));
         }
         if parsed.public_key().raw != key.subject_public_key_info() {
-            return Err(wrong(
-                key_path,
-                "it does not belong to the certificate; restore the matching key",
-            ));
+            return Err(wrong(key_path, "it does not belong to the certificate; restore the matching key"));
         }
         if !parsed.validity().is_valid() {
             let reason = "it is not in force now; check the clock, or create a new authority and enrol the agents again";
@@ -103,12 +92,7 @@ impl Authority {
         }
         let not_after = parsed.validity().not_after.to_datetime();
         let issuer = Issuer::from_ca_cert_der(&certificate, key)?;
-        Ok(Self {
-            issuer,
-            certificate,
-            certificate_pem,
-            not_after,
-        })
+        Ok(Self { issuer, certificate, certificate_pem, not_after })
     }
 
     /// Writes both PEM files, each atomically and the key first, readable by its owner alone.
@@ -127,22 +111,13 @@ impl Authority {
         if names.is_empty() {
             return Err(Error::NoServerName);
         }
-        let names = names
-            .iter()
-            .map(|name| server_name(name))
-            .collect::<Result<_, _>>()?;
+        let names = names.iter().map(|name| server_name(name)).collect::<Result<_, _>>()?;
         self.issue(&Identity::Hub, names, validity)
     }
 
     /// A client certificate for the agent of `cluster`.
     pub fn issue_agent(&self, cluster: &ClusterName, validity: Duration) -> Result<Issued, Error> {
-        self.issue(
-            &Identity::Agent {
-                cluster: cluster.clone(),
-            },
-            Vec::new(),
-            validity,
-        )
+        self.issue(&Identity::Agent { cluster: cluster.clone() }, Vec::new(), validity)
     }
 
     /// A client certificate for an admin.
@@ -158,14 +133,10 @@ impl Authority {
         identity: &Identity,
         validity: Duration,
     ) -> Result<Issued, Error> {
-        let refuse = |reason: &str| Error::Request {
-            reason: reason.to_owned(),
-        };
+        let refuse = |reason: &str| Error::Request { reason: reason.to_owned() };
         match identity {
             Identity::Hub => {
-                return Err(refuse(
-                    "a hub's certificate needs server names; issue it with its key instead",
-                ));
+                return Err(refuse("a hub's certificate needs server names; issue it with its key instead"));
             }
             Identity::Admin { .. } | Identity::Agent { .. } => {}
         }
@@ -177,18 +148,13 @@ impl Authority {
         let Ok(([], request)) = X509CertificationRequest::from_der(&der) else {
             return Err(refuse("it is not a PKCS #10 request in DER"));
         };
-        request
-            .verify_signature()
-            .map_err(|_| refuse("its signature does not fit its public key"))?;
+        request.verify_signature().map_err(|_| refuse("its signature does not fit its public key"))?;
         let key = SubjectPublicKeyInfo::from_der(request.certification_request_info.subject_pki.raw)
             .ok()
             .filter(|key| ACCEPTED_KEYS.contains(&key.algorithm()))
             .ok_or_else(|| refuse("its key must be ECDSA P-256, ECDSA P-384 or Ed25519"))?;
         let params = leaf_params(identity, Vec::new(), validity, self.not_after)?;
-        Ok(Issued {
-            certificate_pem: params.signed_by(&key, &self.issuer)?.pem(),
-            key_pem: None,
-        })
+        Ok(Issued { certificate_pem: params.signed_by(&key, &self.issuer)?.pem(), key_pem: None })
     }
 
     pub(crate) fn certificate(&self) -> &CertificateDer<'static> {
@@ -199,27 +165,20 @@ impl Authority {
         let key = KeyPair::generate()?;
         let params = leaf_params(identity, names, validity, self.not_after)?;
         let certificate = params.signed_by(&key, &self.issuer)?;
-        Ok(Issued {
-            certificate_pem: certificate.pem(),
-            key_pem: Some(key.serialize_pem()),
-        })
+        Ok(Issued { certificate_pem: certificate.pem(), key_pem: Some(key.serialize_pem()) })
     }
 }
 
 impl fmt::Debug for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authority")
-            .field("not_after", &self.not_after)
-            .finish_non_exhaustive()
+        f.debug_struct("Authority").field("not_after", &self.not_after).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Issued {
     /// The key stays out of logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issued")
-            .field("certificate_pem", &self.certificate_pem)
-            .finish_non_exhaustive()
+        f.debug_struct("Issued").field("certificate_pem", &self.certificate_pem).finish_non_exhaustive()
     }
 }
 
@@ -233,11 +192,8 @@ const CSR_BYTES_MAX: usize = 16 * 1024;
 /// RFC 5280 allows 20 octets; 16 random ones cannot be guessed or meet.
 const SERIAL_BYTES: usize = 16;
 /// What TLS 1.3 peers can sign with, and no key that is weak by its parameters.
-static ACCEPTED_KEYS: [&rcgen::SignatureAlgorithm; 3] = [
-    &rcgen::PKCS_ECDSA_P256_SHA256,
-    &rcgen::PKCS_ECDSA_P384_SHA384,
-    &rcgen::PKCS_ED25519,
-];
+static ACCEPTED_KEYS: [&rcgen::SignatureAlgorithm; 3] =
+    [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519];
 
 fn leaf_params(
     identity: &Identity,
@@ -254,9 +210,7 @@ fn leaf_params(
     let mut params = CertificateParams::default();
     params.distinguished_name = distinguished_name(&clip_common_name(common_name));
     params.subject_alt_names = names;
-    params
-        .subject_alt_names
-        .push(SanType::URI(identity.to_string().try_into()?));
+    params.subject_alt_names.push(SanType::URI(identity.to_string().try_into()?));
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![usage];
@@ -281,9 +235,7 @@ fn clip_common_name(name: String) -> String {
 }
 
 fn server_name(name: &str) -> Result<SanType, Error> {
-    let wrong = || Error::ServerName {
-        value: name.chars().take(80).collect(),
-    };
+    let wrong = || Error::ServerName { value: name.chars().take(80).collect() };
     match ServerName::try_from(name).map_err(|_| wrong())? {
         ServerName::DnsName(dns) => Ok(SanType::DnsName(dns.as_ref().try_into().map_err(|_| wrong())?)),
         ServerName::IpAddress(address) => Ok(SanType::IpAddress(IpAddr::from(address))),
@@ -294,9 +246,7 @@ fn server_name(name: &str) -> Result<SanType, Error> {
 
 fn lifetime(validity: Duration) -> Result<(OffsetDateTime, OffsetDateTime), Error> {
     if !(VALIDITY_MIN..=VALIDITY_MAX).contains(&validity) {
-        return Err(Error::Validity {
-            days: validity.as_secs() / DAY_SECS,
-        });
+        return Err(Error::Validity { days: validity.as_secs() / DAY_SECS });
     }
     let now = OffsetDateTime::now_utc();
     Ok((now - CLOCK_SKEW, now + validity))
@@ -316,17 +266,12 @@ fn random<const N: usize>() -> Result<[u8; N], Error> {
 }
 
 pub(crate) fn read(path: &Path) -> Result<String, Error> {
-    fs::read_to_string(path).map_err(|source| Error::Read {
-        path: path.to_owned(),
-        source,
-    })
+    fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
 pub(crate) fn write(path: &Path, content: &str, mode: u32) -> Result<(), Error> {
-    atomic_file::write(path, content.as_bytes(), mode).map_err(|source| Error::Write {
-        path: path.to_owned(),
-        source,
-    })
+    atomic_file::write(path, content.as_bytes(), mode)
+        .map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

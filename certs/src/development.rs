@@ -59,9 +59,7 @@ pub fn mint_development(
     if !is_good(&hub, &authority, &Identity::Hub, hub_names) {
         save(&authority.issue_hub(hub_names, LEAF_VALIDITY)?, &hub)?;
     }
-    let name: AdminName = "dev"
-        .parse()
-        .expect("a short lower-case word is a valid admin name");
+    let name: AdminName = "dev".parse().expect("a short lower-case word is a valid admin name");
     if !is_good(&admin, &authority, &Identity::Admin { name: name.clone() }, &[]) {
         save(&authority.issue_admin(&name, LEAF_VALIDITY)?, &admin)?;
     }
@@ -95,14 +93,7 @@ fn mint_agent(dir: &Path, cluster: &ClusterName, authority: &Authority) -> Resul
     if read(&files.ca).ok().as_deref() != Some(authority.certificate_pem()) {
         write(&files.ca, authority.certificate_pem(), atomic_file::PUBLIC)?;
     }
-    if !is_good(
-        &files,
-        authority,
-        &Identity::Agent {
-            cluster: cluster.clone(),
-        },
-        &[],
-    ) {
+    if !is_good(&files, authority, &Identity::Agent { cluster: cluster.clone() }, &[]) {
         save(&authority.issue_agent(cluster, LEAF_VALIDITY)?, &files)?;
     }
     Ok(files)
@@ -116,10 +107,7 @@ fn save(issued: &Issued, files: &TlsFiles) -> Result<(), Error> {
 }
 
 fn create_folder(folder: &Path) -> Result<(), Error> {
-    fs::create_dir_all(folder).map_err(|source| Error::Write {
-        path: folder.to_owned(),
-        source,
-    })
+    fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })
 }
 
 /// Whether the files hold a certificate of this authority for this identity that lasts, covers the names and belongs
@@ -142,9 +130,7 @@ fn is_good(files: &TlsFiles, authority: &Authority, identity: &Identity, names: 
 }
 
 fn lasts(leaf: &X509Certificate<'_>) -> bool {
-    let since_1970 = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let needed = i64::try_from((since_1970 + RENEW_BEFORE).as_secs()).unwrap_or(i64::MAX);
     leaf.validity().is_valid() && leaf.validity().not_after.timestamp() > needed
 }
@@ -209,23 +195,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mint = || mint_development(dir.path(), &clusters(&["a", "b"]), &names(&["localhost"])).unwrap();
         let files = mint();
-        let [a, b] = [
-            &files.agents[&clusters(&["a"])[0]],
-            &files.agents[&clusters(&["b"])[0]],
-        ];
+        let [a, b] = [&files.agents[&clusters(&["a"])[0]], &files.agents[&clusters(&["b"])[0]]];
         fs::copy(&b.certificate, &a.certificate).unwrap();
         fs::write(&files.admin.key, "half a k").unwrap();
         let foreign = Authority::create(CA_VALIDITY).unwrap();
-        save(
-            &foreign.issue_hub(&names(&["localhost"]), LEAF_VALIDITY).unwrap(),
-            &files.hub,
-        )
-        .unwrap();
+        save(&foreign.issue_hub(&names(&["localhost"]), LEAF_VALIDITY).unwrap(), &files.hub).unwrap();
         let authority = Authority::load(&files.hub.ca, &dir.path().join("ca.key")).unwrap();
         let all_good = || {
-            let agent = Identity::Agent {
-                cluster: clusters(&["a"])[0].clone(),
-            };
+            let agent = Identity::Agent { cluster: clusters(&["a"])[0].clone() };
             let admin = "spiffe://godwit/admin/dev".parse().unwrap();
             [
                 is_good(a, &authority, &agent, &[]),
@@ -243,11 +220,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let files = mint_development(dir.path(), &[], &names(&["localhost"])).unwrap();
         let authority = Authority::load(&files.hub.ca, &dir.path().join("ca.key")).unwrap();
-        save(
-            &authority.issue_hub(&names(&["localhost"]), RENEW_BEFORE).unwrap(),
-            &files.hub,
-        )
-        .unwrap();
+        save(&authority.issue_hub(&names(&["localhost"]), RENEW_BEFORE).unwrap(), &files.hub).unwrap();
         assert!(!is_good(&files.hub, &authority, &Identity::Hub, &[]));
         mint_development(dir.path(), &[], &names(&["localhost"])).unwrap();
         assert!(is_good(&files.hub, &authority, &Identity::Hub, &[]));

@@ -37,9 +37,7 @@ impl Identity {
     }
 
     pub(crate) fn from_x509(certificate: &X509Certificate<'_>) -> Result<Self, IdentityError> {
-        let names = certificate
-            .subject_alternative_name()
-            .map_err(|_| IdentityError::Malformed)?;
+        let names = certificate.subject_alternative_name().map_err(|_| IdentityError::Malformed)?;
         let names = names.map_or(&[][..], |extension| &extension.value.general_names[..]);
         let mut uris = Vec::new();
         for name in names {
@@ -72,9 +70,7 @@ impl FromStr for Identity {
     type Err = IdentityError;
 
     fn from_str(uri: &str) -> Result<Self, IdentityError> {
-        let unknown = || IdentityError::Unknown {
-            uri: uri.chars().take(URI_SHOWN).collect(),
-        };
+        let unknown = || IdentityError::Unknown { uri: uri.chars().take(URI_SHOWN).collect() };
         let path = uri.strip_prefix(TRUST_DOMAIN).ok_or_else(unknown)?;
         let parts: Vec<&str> = path.split('/').collect();
         match parts[..] {
@@ -110,9 +106,7 @@ impl FromStr for AdminName {
         if begins_well && text.len() <= ADMIN_NAME_MAX && text.bytes().all(allowed) {
             return Ok(Self(text.to_owned()));
         }
-        Err(IdentityError::Admin {
-            name: text.chars().take(URI_SHOWN).collect(),
-        })
+        Err(IdentityError::Admin { name: text.chars().take(URI_SHOWN).collect() })
     }
 }
 
@@ -232,24 +226,15 @@ mod tests {
         assert_eq!(read(&[hub]), Ok(Identity::Hub));
         assert_eq!(read(&[]), Err(IdentityError::Missing));
         assert_eq!(read(&[hub, hub]), Err(IdentityError::Several { count: 2 }));
-        assert_eq!(
-            read(&[hub, "https://example.com"]),
-            Err(IdentityError::Several { count: 2 })
-        );
-        assert!(matches!(
-            read(&["spiffe://godwit/x"]),
-            Err(IdentityError::Unknown { .. })
-        ));
+        assert_eq!(read(&[hub, "https://example.com"]), Err(IdentityError::Several { count: 2 }));
+        assert!(matches!(read(&["spiffe://godwit/x"]), Err(IdentityError::Unknown { .. })));
     }
 
     #[test]
     fn bytes_that_are_no_certificate_are_refused() {
         for bytes in [&b""[..], b"\x30", b"\x30\x82\xff\xff", &[0x30; 4096]] {
             let certificate = CertificateDer::from(bytes);
-            assert_eq!(
-                Identity::from_certificate(&certificate),
-                Err(IdentityError::Malformed)
-            );
+            assert_eq!(Identity::from_certificate(&certificate), Err(IdentityError::Malformed));
         }
         let mut longer = certificate(&["spiffe://godwit/hub"]).to_vec();
         longer.push(0);
@@ -270,14 +255,8 @@ mod tests {
     fn certificate(uris: &[&str]) -> CertificateDer<'static> {
         let mut params = CertificateParams::new(vec!["hub.example.com".to_owned()]).unwrap();
         for uri in uris {
-            params
-                .subject_alt_names
-                .push(SanType::URI((*uri).try_into().unwrap()));
+            params.subject_alt_names.push(SanType::URI((*uri).try_into().unwrap()));
         }
-        params
-            .self_signed(&KeyPair::generate().unwrap())
-            .unwrap()
-            .der()
-            .clone()
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
     }
 }

@@ -10,28 +10,12 @@ use crate::Leaf;
 #[test]
 fn each_kind_carries_its_identity_its_usage_and_another_name_than_the_authority() {
     let authority = Authority::create(CA_VALIDITY).unwrap();
-    let names = [
-        "hub.example.com".to_owned(),
-        "127.0.0.1".to_owned(),
-        "::1".to_owned(),
-    ];
+    let names = ["hub.example.com".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     let admin: AdminName = "ops".parse().unwrap();
     for (issued, uri, server) in [
-        (
-            authority.issue_hub(&names, LEAF_VALIDITY).unwrap(),
-            "spiffe://godwit/hub",
-            true,
-        ),
-        (
-            authority.issue_admin(&admin, LEAF_VALIDITY).unwrap(),
-            "spiffe://godwit/admin/ops",
-            false,
-        ),
-        (
-            authority.issue_agent(&east(), LEAF_VALIDITY).unwrap(),
-            "spiffe://godwit/cluster/east/agent",
-            false,
-        ),
+        (authority.issue_hub(&names, LEAF_VALIDITY).unwrap(), "spiffe://godwit/hub", true),
+        (authority.issue_admin(&admin, LEAF_VALIDITY).unwrap(), "spiffe://godwit/admin/ops", false),
+        (authority.issue_agent(&east(), LEAF_VALIDITY).unwrap(), "spiffe://godwit/cluster/east/agent", false),
     ] {
         let der = der(&issued.certificate_pem);
         assert_eq!(Leaf::from_certificate(&der).unwrap().identity.to_string(), uri);
@@ -51,10 +35,7 @@ fn serials_differ_and_are_positive() {
     let authority = Authority::create(CA_VALIDITY).unwrap();
     let serial = || {
         let issued = authority.issue_agent(&east(), LEAF_VALIDITY).unwrap();
-        parse(&der(&issued.certificate_pem))
-            .unwrap()
-            .raw_serial()
-            .to_vec()
+        parse(&der(&issued.certificate_pem)).unwrap().raw_serial().to_vec()
     };
     let (first, second) = (serial(), serial());
     assert_ne!(first, second);
@@ -66,8 +47,7 @@ fn only_the_key_is_taken_from_a_hostile_request() {
     let authority = Authority::create(CA_VALIDITY).unwrap();
     let key = KeyPair::generate().unwrap();
     let mut wish = CertificateParams::new(vec!["hub.example.com".to_owned()]).unwrap();
-    wish.subject_alt_names
-        .push(SanType::URI("spiffe://godwit/admin/root".try_into().unwrap()));
+    wish.subject_alt_names.push(SanType::URI("spiffe://godwit/admin/root".try_into().unwrap()));
     wish.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     wish.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     wish.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::Any];
@@ -82,16 +62,8 @@ fn only_the_key_is_taken_from_a_hostile_request() {
     assert_eq!(Identity::from_certificate(&der), Ok(identity));
     let leaf = parse(&der).unwrap();
     assert_eq!(leaf.public_key().raw, key.subject_public_key_info());
-    let names = &leaf
-        .subject_alternative_name()
-        .unwrap()
-        .unwrap()
-        .value
-        .general_names;
-    assert_eq!(
-        names[..],
-        [GeneralName::URI("spiffe://godwit/cluster/east/agent")]
-    );
+    let names = &leaf.subject_alternative_name().unwrap().unwrap().value.general_names;
+    assert_eq!(names[..], [GeneralName::URI("spiffe://godwit/cluster/east/agent")]);
     assert!(!leaf.is_ca());
     let usage = leaf.extended_key_usage().unwrap().unwrap().value;
     assert!(usage.client_auth && !usage.server_auth && !usage.any);
@@ -105,14 +77,9 @@ fn requests_that_are_wrong_are_refused_with_a_reason() {
     let authority = Authority::create(CA_VALIDITY).unwrap();
     let agent = Identity::Agent { cluster: east() };
     let refusal = |csr: &str, identity: &Identity| {
-        authority
-            .issue_from_csr(csr, identity, LEAF_VALIDITY)
-            .unwrap_err()
-            .to_string()
+        authority.issue_from_csr(csr, identity, LEAF_VALIDITY).unwrap_err().to_string()
     };
-    let request = CertificateParams::default()
-        .serialize_request(&KeyPair::generate().unwrap())
-        .unwrap();
+    let request = CertificateParams::default().serialize_request(&KeyPair::generate().unwrap()).unwrap();
     assert!(refusal(&request.pem().unwrap(), &Identity::Hub).contains("server names"));
     assert!(refusal("", &agent).contains("not PEM"));
     assert!(refusal(&"x".repeat(CSR_BYTES_MAX + 1), &agent).contains("16 KiB"));
@@ -139,10 +106,7 @@ fn an_authority_survives_its_files_and_keeps_its_key_private() {
     let loaded = Authority::load(&certificate, &key).unwrap();
     let issued = loaded.issue_agent(&east(), LEAF_VALIDITY).unwrap();
     let root = parse(authority.certificate()).unwrap();
-    parse(&der(&issued.certificate_pem))
-        .unwrap()
-        .verify_signature(Some(root.public_key()))
-        .unwrap();
+    parse(&der(&issued.certificate_pem)).unwrap().verify_signature(Some(root.public_key())).unwrap();
 }
 
 #[test]
@@ -169,19 +133,13 @@ fn files_that_do_not_fit_are_refused_by_name() {
 #[test]
 fn absurd_names_and_lifetimes_are_refused() {
     let authority = Authority::create(CA_VALIDITY).unwrap();
-    assert!(matches!(
-        authority.issue_hub(&[], LEAF_VALIDITY),
-        Err(Error::NoServerName)
-    ));
+    assert!(matches!(authority.issue_hub(&[], LEAF_VALIDITY), Err(Error::NoServerName)));
     for name in ["", "*.example.com", "a b", "https://hub", "hub:7443", "ü"] {
         let issued = authority.issue_hub(&[name.to_owned()], LEAF_VALIDITY);
         assert!(matches!(issued, Err(Error::ServerName { .. })), "{name}");
     }
     for validity in [Duration::ZERO, Duration::MAX] {
-        assert!(matches!(
-            authority.issue_agent(&east(), validity),
-            Err(Error::Validity { .. })
-        ));
+        assert!(matches!(authority.issue_agent(&east(), validity), Err(Error::Validity { .. })));
     }
 }
 
@@ -191,10 +149,7 @@ fn a_leaf_never_outlives_its_authority() {
     let issued = authority.issue_agent(&east(), LEAF_VALIDITY).unwrap();
     let der = der(&issued.certificate_pem);
     let leaf = parse(&der).unwrap();
-    assert_eq!(
-        leaf.validity().not_after.timestamp(),
-        authority.not_after.unix_timestamp()
-    );
+    assert_eq!(leaf.validity().not_after.timestamp(), authority.not_after.unix_timestamp());
 }
 
 fn east() -> ClusterName {
@@ -210,17 +165,11 @@ fn pem(request: &[u8]) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut base64 = String::new();
     for chunk in request.chunks(3) {
-        let mut bits = chunk
-            .iter()
-            .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let mut bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
         bits <<= 8 * (3 - chunk.len());
         for place in 0..4 {
             let digit = DIGITS[(bits >> (18 - 6 * place) & 63) as usize];
-            base64.push(if place <= chunk.len() {
-                char::from(digit)
-            } else {
-                '='
-            });
+            base64.push(if place <= chunk.len() { char::from(digit) } else { '=' });
         }
     }
     format!("-----BEGIN CERTIFICATE REQUEST-----\n{base64}\n-----END CERTIFICATE REQUEST-----\n")

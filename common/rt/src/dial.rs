@@ -32,10 +32,7 @@ pub async fn dial(
 ) -> Result<Connection, DialError> {
     // Boxed, so that callers' futures do not carry the handshake's size for their whole life.
     let open = Box::pin(open(endpoint, tls, timeouts));
-    let timed_out = |_| DialError::Timeout {
-        endpoint: endpoint.to_string(),
-        after: timeouts.total,
-    };
+    let timed_out = |_| DialError::Timeout { endpoint: endpoint.to_string(), after: timeouts.total };
     timeout(timeouts.total, open).await.map_err(timed_out)?
 }
 
@@ -45,23 +42,15 @@ async fn open(endpoint: &Endpoint, tls: &ClientTls, timeouts: DialTimeouts) -> R
     let (sender, driver) = builder()
         .handshake(TokioIo::new(Box::new(stream)))
         .await
-        .map_err(|error| DialError::Http2 {
-            endpoint: endpoint.to_string(),
-            reason: error.to_string(),
-        })?;
+        .map_err(|error| DialError::Http2 { endpoint: endpoint.to_string(), reason: error.to_string() })?;
     Ok(Connection::spawn(endpoint, sender, driver))
 }
 
 /// Tries the name's addresses in the resolver's order.
 async fn connect(endpoint: &Endpoint, timeouts: DialTimeouts) -> Result<TcpStream, DialError> {
     let host = endpoint.host();
-    let dns = |reason: String| DialError::Dns {
-        host: host.to_owned(),
-        reason,
-    };
-    let found = lookup_host((host, endpoint.port()))
-        .await
-        .map_err(|error| dns(error.to_string()))?;
+    let dns = |reason: String| DialError::Dns { host: host.to_owned(), reason };
+    let found = lookup_host((host, endpoint.port())).await.map_err(|error| dns(error.to_string()))?;
     let mut failed = Vec::new();
     for address in found.take(limits::DIAL_ADDRESSES_MAX) {
         match connect_one(address, timeouts).await {
@@ -72,10 +61,7 @@ async fn connect(endpoint: &Endpoint, timeouts: DialTimeouts) -> Result<TcpStrea
     if failed.is_empty() {
         return Err(dns("the name has no addresses".to_owned()));
     }
-    Err(DialError::Tcp {
-        endpoint: endpoint.to_string(),
-        reason: failed.join(", "),
-    })
+    Err(DialError::Tcp { endpoint: endpoint.to_string(), reason: failed.join(", ") })
 }
 
 async fn connect_one(address: SocketAddr, timeouts: DialTimeouts) -> Result<TcpStream, String> {
@@ -94,17 +80,11 @@ async fn handshake(
 ) -> Result<TlsStream<TcpStream>, DialError> {
     let wrong = |error: std::io::Error| error::tls(endpoint, &error);
     let name = ServerName::try_from(endpoint.host().to_owned()).expect("an endpoint's host was checked");
-    let mut stream = TlsConnector::from(tls.current())
-        .connect(name, tcp)
-        .await
-        .map_err(wrong)?;
+    let mut stream = TlsConnector::from(tls.current()).connect(name, tcp).await.map_err(wrong)?;
     // A look at the first bytes, which stay in the buffer for HTTP/2. A refusal arrives here as a TLS alert.
     if stream.fill_buf().await.map_err(wrong)?.is_empty() {
         let reason = "the hub closed the connection without a word; its log says why".to_owned();
-        return Err(DialError::Http2 {
-            endpoint: endpoint.to_string(),
-            reason,
-        });
+        return Err(DialError::Http2 { endpoint: endpoint.to_string(), reason });
     }
     Ok(stream)
 }

@@ -84,10 +84,7 @@ pub struct DialTimeouts {
 
 impl Default for DialTimeouts {
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(3),
-            total: Duration::from_secs(10),
-        }
+        Self { connect: Duration::from_secs(3), total: Duration::from_secs(10) }
     }
 }
 

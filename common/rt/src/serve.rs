@@ -112,10 +112,7 @@ async fn drain(mut connections: JoinSet<()>, limits: ServerLimits) {
     let all = async { while connections.join_next().await.is_some() {} };
     if timeout(limits.drain_timeout, all).await.is_err() {
         while connections.try_join_next().is_some() {}
-        tracing::warn!(
-            connections = connections.len(),
-            "connections did not end in time: they are cut"
-        );
+        tracing::warn!(connections = connections.len(), "connections did not end in time: they are cut");
         connections.shutdown().await;
     }
 }

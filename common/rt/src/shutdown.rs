@@ -43,10 +43,7 @@ pub fn exit_with_stdin(stop: &CancellationToken) {
     });
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the second signal asks for exactly this: no graceful stop"
-)]
+#[expect(clippy::disallowed_methods, reason = "the second signal asks for exactly this: no graceful stop")]
 fn exit_now() -> ! {
     std::process::exit(EXIT_INTERRUPTED)
 }

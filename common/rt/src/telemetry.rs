@@ -24,9 +24,7 @@ impl FromStr for LogFormat {
         match text {
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
-            _ => Err(TelemetryError::Format {
-                value: text.chars().take(80).collect(),
-            }),
+            _ => Err(TelemetryError::Format { value: text.chars().take(80).collect() }),
         }
     }
 }
@@ -68,9 +66,7 @@ pub enum TelemetryError {
 /// `info,godwit_hub=debug`. Call it once, before anything that logs.
 pub fn init(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
     let filter = parse_filter(filter)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let begun = match format {
         LogFormat::Text => builder.with_ansi(colours()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_ansi(false).try_init(),
@@ -81,10 +77,7 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
 fn parse_filter(text: &str) -> Result<EnvFilter, TelemetryError> {
     EnvFilter::builder()
         .parse(text)
-        .map_err(|source| TelemetryError::Filter {
-            value: text.chars().take(200).collect(),
-            source,
-        })
+        .map_err(|source| TelemetryError::Filter { value: text.chars().take(200).collect(), source })
 }
 
 /// Colours are for a terminal, and for those who want them (<https://no-color.org>).

@@ -73,22 +73,15 @@ fn spawn(test: &str) -> Child {
 }
 
 fn lines_of(child: &mut Child) -> impl Iterator<Item = String> + use<> {
-    BufReader::new(child.stdout.take().unwrap())
-        .lines()
-        .map(Result::unwrap)
+    BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap)
 }
 
 fn wait_for(lines: &mut impl Iterator<Item = String>, wanted: &str) {
-    assert!(
-        lines.any(|line| line.ends_with(wanted)),
-        "the child ended without saying {wanted:?}"
-    );
+    assert!(lines.any(|line| line.ends_with(wanted)), "the child ended without saying {wanted:?}");
 }
 
 fn kill(child: &Child, signal: &str) {
-    let status = Command::new("kill")
-        .args([&format!("-{signal}"), &child.id().to_string()])
-        .status()
-        .unwrap();
+    let status =
+        Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
     assert!(status.success());
 }

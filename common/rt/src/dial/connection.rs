@@ -49,11 +49,7 @@ impl Connection {
             }
             drop(ended);
         });
-        Self {
-            endpoint: endpoint.clone(),
-            sender,
-            closed,
-        }
+        Self { endpoint: endpoint.clone(), sender, closed }
     }
 }
 
@@ -69,9 +65,7 @@ impl Service<Request<Body>> for Connection {
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let path = request.uri().path_and_query().cloned();
-        *request.uri_mut() = self
-            .endpoint
-            .uri(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+        *request.uri_mut() = self.endpoint.uri(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
         let answer = self.sender.send_request(request);
         let endpoint = self.endpoint.clone();
         Box::pin(async move { answer.await.map_err(|error| status(&endpoint, error)) })
@@ -81,10 +75,8 @@ impl Service<Request<Body>> for Connection {
 /// A lost connection is UNAVAILABLE, which gRPC clients take as "try again"; the rest is as tonic maps it.
 fn status(endpoint: &Endpoint, error: hyper::Error) -> Status {
     use std::error::Error;
-    let of_stream = error
-        .source()
-        .and_then(|source| source.downcast_ref::<h2::Error>())
-        .is_some_and(h2::Error::is_reset);
+    let of_stream =
+        error.source().and_then(|source| source.downcast_ref::<h2::Error>()).is_some_and(h2::Error::is_reset);
     if of_stream {
         return Status::from_error(Box::new(error));
     }

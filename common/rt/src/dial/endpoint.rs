@@ -27,10 +27,7 @@ pub struct EndpointError {
 impl Endpoint {
     /// The host, without the brackets of an IPv6 address.
     pub fn host(&self) -> &str {
-        self.authority
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']')
+        self.authority.host().trim_start_matches('[').trim_end_matches(']')
     }
 
     /// The port.
@@ -52,10 +49,7 @@ impl FromStr for Endpoint {
     type Err = EndpointError;
 
     fn from_str(text: &str) -> Result<Self, EndpointError> {
-        let wrong = |reason| EndpointError {
-            value: text.chars().take(200).collect(),
-            reason,
-        };
+        let wrong = |reason| EndpointError { value: text.chars().take(200).collect(), reason };
         let uri: Uri = text.parse().map_err(|_| wrong("it is not a URL"))?;
         if uri.scheme() != Some(&Scheme::HTTPS) {
             return Err(wrong("it does not begin with https://"));
@@ -63,17 +57,11 @@ impl FromStr for Endpoint {
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(wrong("nothing may follow the port"));
         }
-        let authority = uri
-            .into_parts()
-            .authority
-            .ok_or_else(|| wrong("it has no host"))?;
+        let authority = uri.into_parts().authority.ok_or_else(|| wrong("it has no host"))?;
         if authority.as_str().contains('@') {
             return Err(wrong("it names a user, but certificates say who calls"));
         }
-        let port = authority
-            .port_u16()
-            .filter(|port| *port > 0)
-            .ok_or_else(|| wrong("it has no port"))?;
+        let port = authority.port_u16().filter(|port| *port > 0).ok_or_else(|| wrong("it has no port"))?;
         let endpoint = Self { authority, port };
         ServerName::try_from(endpoint.host())
             .map_err(|_| wrong("its host is neither a DNS name nor an IP address"))?;
@@ -99,10 +87,7 @@ mod tests {
             ("https://[::1]:65535", "::1", 65535),
         ] {
             let endpoint: Endpoint = text.parse().unwrap();
-            assert_eq!(
-                (endpoint.host(), endpoint.port(), &*endpoint.to_string()),
-                (host, port, text)
-            );
+            assert_eq!((endpoint.host(), endpoint.port(), &*endpoint.to_string()), (host, port, text));
         }
         assert!("https://hub:7443/".parse::<Endpoint>().is_ok());
     }
@@ -126,10 +111,7 @@ mod tests {
             &format!("https://{}:1", "a".repeat(300)),
         ] {
             let error = text.parse::<Endpoint>().expect_err(text).to_string();
-            assert!(
-                error.contains("https://HOST:PORT") && error.len() < 500,
-                "{error}"
-            );
+            assert!(error.contains("https://HOST:PORT") && error.len() < 500, "{error}");
         }
     }
 }

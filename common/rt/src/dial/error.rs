@@ -53,9 +53,7 @@ pub enum DialError {
 }
 
 pub(super) fn tls(endpoint: &Endpoint, error: &io::Error) -> DialError {
-    let cause = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let reason = match cause {
         Some(rustls::Error::InvalidCertificate(problem)) => hub_refused(endpoint, problem),
         Some(rustls::Error::AlertReceived(alert)) => we_are_refused(*alert),
@@ -68,10 +66,7 @@ pub(super) fn tls(endpoint: &Endpoint, error: &io::Error) -> DialError {
         }
         None => error.to_string(),
     };
-    DialError::Tls {
-        endpoint: endpoint.to_string(),
-        reason,
-    }
+    DialError::Tls { endpoint: endpoint.to_string(), reason }
 }
 
 fn hub_refused(endpoint: &Endpoint, problem: &CertificateError) -> String {

@@ -71,11 +71,7 @@ impl<S: GrpcService> Connection<S> {
         let (address, id, stop) = (self.address, self.id, self.stop);
         tracing::debug!(%address, connection = id, identity = %peer.identity, "connection begins");
         let asked = Arc::new(AtomicBool::new(false));
-        let service = Identified {
-            peer,
-            asked: Arc::clone(&asked),
-            service: self.service,
-        };
+        let service = Identified { peer, asked: Arc::clone(&asked), service: self.service };
         let connection = builder().serve_connection(TokioIo::new(Box::new(stream)), service);
         let mut connection = pin!(connection);
         let mut first_request = pin!(sleep(self.limits.first_request_timeout));

@@ -37,20 +37,8 @@ impl Peer {
         address: SocketAddr,
         connection: u64,
     ) -> Result<Self, IdentityError> {
-        let leaf = chain
-            .and_then(|chain| chain.first())
-            .ok_or(IdentityError::Missing)?;
-        let Leaf {
-            identity,
-            fingerprint,
-            not_after,
-        } = Leaf::from_certificate(leaf)?;
-        Ok(Self {
-            identity,
-            address,
-            connection,
-            fingerprint,
-            not_after,
-        })
+        let leaf = chain.and_then(|chain| chain.first()).ok_or(IdentityError::Missing)?;
+        let Leaf { identity, fingerprint, not_after } = Leaf::from_certificate(leaf)?;
+        Ok(Self { identity, address, connection, fingerprint, not_after })
     }
 }

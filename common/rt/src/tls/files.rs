@@ -51,26 +51,16 @@ impl Contents {
             context.update(&(content.len() as u64).to_be_bytes());
             context.update(content);
         }
-        context
-            .finish()
-            .as_ref()
-            .try_into()
-            .expect("SHA-256 has 32 bytes")
+        context.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
     }
 
     pub(super) fn parse(&self, files: &TlsFiles) -> Result<Material, TlsError> {
         let chain = certificates(CERTIFICATE, &files.certificate, &self.certificate)?;
         let [first, ..] = &chain[..] else {
-            return Err(content(
-                CERTIFICATE,
-                &files.certificate,
-                "it holds no certificate",
-            ));
+            return Err(content(CERTIFICATE, &files.certificate, "it holds no certificate"));
         };
-        let leaf = Leaf::from_certificate(first).map_err(|source| TlsError::Identity {
-            path: files.certificate.clone(),
-            source,
-        })?;
+        let leaf = Leaf::from_certificate(first)
+            .map_err(|source| TlsError::Identity { path: files.certificate.clone(), source })?;
         if leaf.not_after <= SystemTime::now() {
             let reason = "it has expired; renew it, or check this machine's clock";
             return Err(content(CERTIFICATE, &files.certificate, reason));
@@ -82,32 +72,20 @@ impl Contents {
                 "it holds no unencrypted private key in PEM; give the key of the certificate",
             )
         })?;
-        Ok(Material {
-            roots: roots(&files.ca, &self.ca)?,
-            chain,
-            key,
-            leaf,
-        })
+        Ok(Material { roots: roots(&files.ca, &self.ca)?, chain, key, leaf })
     }
 }
 
 /// The error of a file whose content is wrong.
 pub(super) fn content(role: &'static str, path: &Path, reason: impl Into<String>) -> TlsError {
-    TlsError::Content {
-        role,
-        path: path.to_owned(),
-        reason: reason.into(),
-    }
+    TlsError::Content { role, path: path.to_owned(), reason: reason.into() }
 }
 
 /// The error of a key that rustls does not take for the certificate.
 pub(super) fn mismatch(files: &TlsFiles, error: &rustls::Error) -> TlsError {
     let reason = match error {
         rustls::Error::InconsistentKeys(_) => {
-            format!(
-                "it does not belong to {}; give the matching key",
-                files.certificate.display()
-            )
+            format!("it does not belong to {}; give the matching key", files.certificate.display())
         }
         other => format!("it cannot be used with {}: {other}", files.certificate.display()),
     };
@@ -137,21 +115,12 @@ fn certificates(
 }
 
 fn read(role: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
-    let failed = |source| TlsError::Read {
-        role,
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| TlsError::Read { role, path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
-    file.take(TLS_FILE_BYTES_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    file.take(TLS_FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > TLS_FILE_BYTES_MAX {
-        return Err(TlsError::TooLarge {
-            role,
-            path: path.to_owned(),
-        });
+        return Err(TlsError::TooLarge { role, path: path.to_owned() });
     }
     Ok(bytes)
 }

@@ -72,20 +72,13 @@ impl<C: Send + Sync + 'static> Reloader<C> {
         let contents = Contents::read(&files)?;
         let current = build(&files, contents.parse(&files)?)?;
         let tried = Mutex::new(Tried::Content(contents.digest()));
-        Ok(Arc::new(Self {
-            files,
-            build,
-            current: ArcSwap::from_pointee(current),
-            tried,
-        }))
+        Ok(Arc::new(Self { files, build, current: ArcSwap::from_pointee(current), tried }))
     }
 
     /// One look at the files: takes a new content that is good, and says what it did.
     fn look(&self) {
         let contents = Contents::read(&self.files);
-        let found = contents
-            .as_ref()
-            .map_or(Tried::Unreadable, |contents| Tried::Content(contents.digest()));
+        let found = contents.as_ref().map_or(Tried::Unreadable, |contents| Tried::Content(contents.digest()));
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         if *tried == found {
             return;
@@ -132,19 +125,13 @@ mod tests {
         let renewed = issue(&dir);
         fs::write(&reloader.files.certificate, &renewed.certificate_pem).unwrap();
         reloader.look();
-        assert!(
-            Arc::ptr_eq(&first, &reloader.current()),
-            "the key is still that of the old certificate"
-        );
+        assert!(Arc::ptr_eq(&first, &reloader.current()), "the key is still that of the old certificate");
         fs::write(&reloader.files.key, renewed.key_pem.unwrap()).unwrap();
         reloader.look();
         let second = reloader.current();
         assert!(!Arc::ptr_eq(&first, &second));
 
-        for broken in [
-            "",
-            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-        ] {
+        for broken in ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             fs::write(&reloader.files.ca, broken).unwrap();
             reloader.look();
             assert!(Arc::ptr_eq(&second, &reloader.current()));
@@ -169,17 +156,13 @@ mod tests {
 
     fn hub() -> (TempDir, Arc<Reloader<ServerConfig>>) {
         let dir = tempfile::tempdir().unwrap();
-        let files = mint_development(dir.path(), &[], &["localhost".to_owned()])
-            .unwrap()
-            .hub;
+        let files = mint_development(dir.path(), &[], &["localhost".to_owned()]).unwrap().hub;
         let reloader = Reloader::server(files).unwrap();
         (dir, reloader)
     }
 
     fn issue(dir: &TempDir) -> Issued {
         let authority = Authority::load(&dir.path().join("ca.pem"), &dir.path().join("ca.key")).unwrap();
-        authority
-            .issue_hub(&["localhost".to_owned()], LEAF_VALIDITY)
-            .unwrap()
+        authority.issue_hub(&["localhost".to_owned()], LEAF_VALIDITY).unwrap()
     }
 }

@@ -53,22 +53,10 @@ impl Hub {
         let address = listener.local_addr().unwrap();
         let (health, health_service) = tonic_health::server::health_reporter();
         let (seen, peers) = mpsc::channel(PEERS_KEPT);
-        let service = Witness {
-            seen,
-            routes: Routes::new(health_service),
-        };
+        let service = Witness { seen, routes: Routes::new(health_service) };
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(listener, Arc::clone(&tls), service, limits, stop.clone()));
-        Self {
-            dir,
-            files,
-            address,
-            tls,
-            stop,
-            health,
-            peers,
-            served,
-        }
+        Self { dir, files, address, tls, stop, health, peers, served }
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
@@ -110,11 +98,7 @@ impl Hub {
 
 /// One health check over `connection`.
 pub(crate) async fn check(connection: &Connection) -> Result<(), Status> {
-    let call = async {
-        HealthClient::new(connection.clone())
-            .check(HealthCheckRequest::default())
-            .await
-    };
+    let call = async { HealthClient::new(connection.clone()).check(HealthCheckRequest::default()).await };
     within(call).await.map(|_| ())
 }
 
@@ -123,21 +107,13 @@ pub(crate) async fn watch(
     connection: &Connection,
 ) -> tonic::Streaming<tonic_health::pb::HealthCheckResponse> {
     let mut client = HealthClient::new(connection.clone());
-    let mut stream = within(client.watch(HealthCheckRequest::default()))
-        .await
-        .unwrap()
-        .into_inner();
-    within(stream.message())
-        .await
-        .unwrap()
-        .expect("the state at the beginning");
+    let mut stream = within(client.watch(HealthCheckRequest::default())).await.unwrap().into_inner();
+    within(stream.message()).await.unwrap().expect("the state at the beginning");
     stream
 }
 
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(PATIENCE, future)
-        .await
-        .expect("it did not happen in a minute")
+    tokio::time::timeout(PATIENCE, future).await.expect("it did not happen in a minute")
 }
 
 pub(crate) fn mint(dir: &TempDir) -> Development {

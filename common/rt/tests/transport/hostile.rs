@@ -20,32 +20,20 @@ const SOON: Duration = Duration::from_millis(500);
 
 #[tokio::test]
 async fn a_peer_that_never_begins_its_handshake_is_cut() {
-    let hub = Hub::start(ServerLimits {
-        handshake_timeout: SOON,
-        ..ServerLimits::default()
-    })
-    .await;
+    let hub = Hub::start(ServerLimits { handshake_timeout: SOON, ..ServerLimits::default() }).await;
     assert_cut(hub.raw().await).await;
 }
 
 #[tokio::test]
 async fn a_peer_that_stops_in_its_handshake_is_cut() {
-    let hub = Hub::start(ServerLimits {
-        handshake_timeout: SOON,
-        ..ServerLimits::default()
-    })
-    .await;
+    let hub = Hub::start(ServerLimits { handshake_timeout: SOON, ..ServerLimits::default() }).await;
     assert_cut(stalled(&hub).await).await;
 }
 
 #[tokio::test]
 async fn silent_peers_take_no_turn_of_a_handshake() {
     let never = Duration::from_secs(600);
-    let limits = ServerLimits {
-        handshakes_max: 1,
-        handshake_timeout: never,
-        ..ServerLimits::default()
-    };
+    let limits = ServerLimits { handshakes_max: 1, handshake_timeout: never, ..ServerLimits::default() };
     let hub = Hub::start(limits).await;
     let _silent = [hub.raw().await, hub.raw().await];
     hub.assert_serves().await;
@@ -53,11 +41,7 @@ async fn silent_peers_take_no_turn_of_a_handshake() {
 
 #[tokio::test]
 async fn peers_that_stop_in_their_handshake_delay_others_but_do_not_lock_them_out() {
-    let limits = ServerLimits {
-        handshakes_max: 1,
-        handshake_timeout: SOON,
-        ..ServerLimits::default()
-    };
+    let limits = ServerLimits { handshakes_max: 1, handshake_timeout: SOON, ..ServerLimits::default() };
     let hub = Hub::start(limits).await;
     let _stalled = [stalled(&hub).await, stalled(&hub).await];
     hub.assert_serves().await;
@@ -65,10 +49,7 @@ async fn peers_that_stop_in_their_handshake_delay_others_but_do_not_lock_them_ou
 
 #[tokio::test]
 async fn a_peer_that_asks_nothing_is_cut_and_one_that_asked_stays() {
-    let limits = ServerLimits {
-        first_request_timeout: SOON,
-        ..ServerLimits::default()
-    };
+    let limits = ServerLimits { first_request_timeout: SOON, ..ServerLimits::default() };
     let hub = Hub::start(limits).await;
     let asked = hub.dial(hub.agent()).await.unwrap();
     check(&asked).await.unwrap();
@@ -107,11 +88,7 @@ async fn random_bytes_do_no_harm() {
 
 #[tokio::test]
 async fn one_connection_too_many_is_closed_at_once() {
-    let hub = Hub::start(ServerLimits {
-        connections_max: 1,
-        ..ServerLimits::default()
-    })
-    .await;
+    let hub = Hub::start(ServerLimits { connections_max: 1, ..ServerLimits::default() }).await;
     let first = hub.dial(hub.agent()).await.unwrap();
     let stream = watch(&first).await;
     let error = hub.dial(hub.agent()).await.unwrap_err();

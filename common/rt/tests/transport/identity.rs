@@ -31,10 +31,7 @@ async fn each_request_carries_the_peer_of_its_certificate() {
     }
     let leaf = Leaf::from_certificate(&certificate(hub.agent())).unwrap();
     assert_eq!(peers[0].identity, Identity::Agent { cluster: east() });
-    assert_eq!(
-        (peers[0].fingerprint, peers[0].not_after),
-        (leaf.fingerprint, leaf.not_after)
-    );
+    assert_eq!((peers[0].fingerprint, peers[0].not_after), (leaf.fingerprint, leaf.not_after));
     assert!(peers[0].address.ip().is_loopback());
     assert_eq!(peers[0], peers[1]);
     assert_eq!(peers[2].identity.to_string(), "spiffe://godwit/admin/dev");
@@ -47,10 +44,7 @@ async fn a_client_without_a_certificate_is_refused() {
     let alert = read_refusal(&hub, anonymous(&hub, &TLS13)).await;
     assert_eq!(alert, Some(AlertDescription::CertificateRequired));
     hub.assert_serves().await;
-    assert!(matches!(
-        within(hub.peers.recv()).await.unwrap().identity,
-        Identity::Agent { .. }
-    ));
+    assert!(matches!(within(hub.peers.recv()).await.unwrap().identity, Identity::Agent { .. }));
     assert!(hub.peers.try_recv().is_err(), "the refused client was served");
 }
 
@@ -60,26 +54,12 @@ async fn a_certificate_of_a_foreign_authority_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let foreign = mint(&dir).agents[&east()].clone();
 
-    let error = hub
-        .dial(&TlsFiles {
-            ca: hub.files.hub.ca.clone(),
-            ..foreign.clone()
-        })
-        .await
-        .unwrap_err();
+    let error = hub.dial(&TlsFiles { ca: hub.files.hub.ca.clone(), ..foreign.clone() }).await.unwrap_err();
     assert!(matches!(error, DialError::Tls { .. }), "{error}");
-    assert!(
-        error.to_string().contains("the hub refused our certificate"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("the hub refused our certificate"), "{error}");
 
     let error = hub.dial(&foreign).await.unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("not signed by an authority in our CA file"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("not signed by an authority in our CA file"), "{error}");
     hub.assert_serves().await;
 }
 
@@ -107,9 +87,7 @@ async fn an_agents_certificate_does_not_make_a_hub() {
     let hub = Hub::start(ServerLimits::default()).await;
     let roots = Arc::new(roots(&hub));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider)
-        .build()
-        .unwrap();
+    let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider).build().unwrap();
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let verify = |files: &TlsFiles| {
         let now = rustls_pki_types::UnixTime::now();
@@ -125,9 +103,7 @@ async fn older_tls_is_refused() {
     let hub = Hub::start(ServerLimits::default()).await;
     let connector = TlsConnector::from(Arc::new(anonymous(&hub, &TLS12)));
     let name = ServerName::try_from("127.0.0.1").unwrap();
-    within(connector.connect(name, hub.raw().await))
-        .await
-        .unwrap_err();
+    within(connector.connect(name, hub.raw().await)).await.unwrap_err();
     hub.assert_serves().await;
 }
 
@@ -136,9 +112,7 @@ async fn nothing_is_resumed() {
     let hub = Hub::start(ServerLimits::default()).await;
     let files = hub.agent();
     let key = PrivateKeyDer::from_pem_file(&files.key).unwrap();
-    let mut config = builder(&hub, &TLS13)
-        .with_client_auth_cert(vec![certificate(files)], key)
-        .unwrap();
+    let mut config = builder(&hub, &TLS13).with_client_auth_cert(vec![certificate(files)], key).unwrap();
     config.alpn_protocols = vec![b"h2".to_vec()];
     // This client would resume gladly: rustls keeps tickets by default.
     let connector = TlsConnector::from(Arc::new(config));
@@ -188,9 +162,7 @@ fn builder(
 
 fn roots(hub: &Hub) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(&hub.files.hub.ca).unwrap())
-        .unwrap();
+    roots.add(CertificateDer::from_pem_file(&hub.files.hub.ca).unwrap()).unwrap();
     roots
 }
 

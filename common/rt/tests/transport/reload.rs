@@ -21,10 +21,7 @@ async fn new_handshakes_take_the_new_certificate_and_standing_streams_go_on() {
     let standing = hub.dial(hub.agent()).await.unwrap();
     let stream = watch(&standing).await;
 
-    save(
-        &hub.authority().issue_hub(&names(), LEAF_VALIDITY).unwrap(),
-        &hub.files.hub,
-    );
+    save(&hub.authority().issue_hub(&names(), LEAF_VALIDITY).unwrap(), &hub.files.hub);
     let renewed = Fingerprint::of(&CertificateDer::from_pem_file(&hub.files.hub.certificate).unwrap());
     assert_ne!(before, renewed);
     within(async { while shown_by(&hub).await != renewed {} }).await;
@@ -41,10 +38,7 @@ async fn a_client_dials_with_its_renewed_certificate() {
     let tls = ClientTls::client(hub.agent().clone()).unwrap();
     tokio::spawn(Arc::clone(&tls).watch(hub.stop.clone()));
     let before = tls.current();
-    save(
-        &hub.authority().issue_agent(&east(), LEAF_VALIDITY).unwrap(),
-        hub.agent(),
-    );
+    save(&hub.authority().issue_agent(&east(), LEAF_VALIDITY).unwrap(), hub.agent());
     let renewed = Fingerprint::of(&CertificateDer::from_pem_file(&hub.agent().certificate).unwrap());
     within(async {
         while Arc::ptr_eq(&before, &tls.current()) {
@@ -53,9 +47,7 @@ async fn a_client_dials_with_its_renewed_certificate() {
     })
     .await;
     let endpoint = hub.endpoint();
-    let dialled = within(dial(&endpoint, &tls, DialTimeouts::default()))
-        .await
-        .unwrap();
+    let dialled = within(dial(&endpoint, &tls, DialTimeouts::default())).await.unwrap();
     check(&dialled).await.unwrap();
     assert_eq!(within(hub.peers.recv()).await.unwrap().fingerprint, renewed);
 }
@@ -69,9 +61,7 @@ fn save(issued: &Issued, files: &TlsFiles) {
 async fn shown_by(hub: &Hub) -> Fingerprint {
     let tls = ClientTls::client(hub.agent().clone()).unwrap();
     let name = ServerName::try_from("127.0.0.1").unwrap();
-    let stream = within(TlsConnector::from(tls.current()).connect(name, hub.raw().await))
-        .await
-        .unwrap();
+    let stream = within(TlsConnector::from(tls.current()).connect(name, hub.raw().await)).await.unwrap();
     let (_, session) = stream.get_ref();
     Fingerprint::of(&session.peer_certificates().unwrap()[0])
 }

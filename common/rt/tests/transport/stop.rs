@@ -13,29 +13,18 @@ const NEVER: Duration = Duration::from_secs(600);
 
 #[tokio::test]
 async fn idle_connections_end_with_the_stop() {
-    let mut hub = Hub::start(ServerLimits {
-        drain_timeout: NEVER,
-        ..ServerLimits::default()
-    })
-    .await;
+    let mut hub = Hub::start(ServerLimits { drain_timeout: NEVER, ..ServerLimits::default() }).await;
     let idle = hub.dial(hub.agent()).await.unwrap();
     check(&idle).await.unwrap();
     hub.stop.cancel();
     hub.finished().await;
     within(idle.closed()).await;
-    assert!(
-        TcpStream::connect(hub.address).await.is_err(),
-        "the port is still open"
-    );
+    assert!(TcpStream::connect(hub.address).await.is_err(), "the port is still open");
 }
 
 #[tokio::test]
 async fn a_peer_in_its_handshake_does_not_hold_up_the_stop() {
-    let limits = ServerLimits {
-        drain_timeout: NEVER,
-        handshake_timeout: NEVER,
-        ..ServerLimits::default()
-    };
+    let limits = ServerLimits { drain_timeout: NEVER, handshake_timeout: NEVER, ..ServerLimits::default() };
     let mut hub = Hub::start(limits).await;
     let _silent = hub.raw().await;
     // The silent one was accepted before, since accepting keeps the order.
@@ -46,11 +35,7 @@ async fn a_peer_in_its_handshake_does_not_hold_up_the_stop() {
 
 #[tokio::test]
 async fn streams_go_on_after_the_stop_until_they_end() {
-    let mut hub = Hub::start(ServerLimits {
-        drain_timeout: NEVER,
-        ..ServerLimits::default()
-    })
-    .await;
+    let mut hub = Hub::start(ServerLimits { drain_timeout: NEVER, ..ServerLimits::default() }).await;
     let connection = hub.dial(hub.agent()).await.unwrap();
     let mut stream = watch(&connection).await;
     hub.stop.cancel();
@@ -63,9 +48,7 @@ async fn streams_go_on_after_the_stop_until_they_end() {
     });
     assert_eq!(refused.await.code(), Code::Unavailable);
 
-    hub.health
-        .set_service_status("", tonic_health::ServingStatus::NotServing)
-        .await;
+    hub.health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
     within(stream.message()).await.unwrap().expect("a last word");
     drop(stream);
     hub.finished().await;
@@ -74,11 +57,7 @@ async fn streams_go_on_after_the_stop_until_they_end() {
 #[tokio::test]
 async fn a_stream_that_never_ends_is_cut() {
     let drain_timeout = Duration::from_millis(200);
-    let mut hub = Hub::start(ServerLimits {
-        drain_timeout,
-        ..ServerLimits::default()
-    })
-    .await;
+    let mut hub = Hub::start(ServerLimits { drain_timeout, ..ServerLimits::default() }).await;
     let connection = hub.dial(hub.agent()).await.unwrap();
     let mut stream = watch(&connection).await;
     hub.stop.cancel();
