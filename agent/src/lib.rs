@@ -9,6 +9,7 @@ mod session;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
@@ -68,11 +69,16 @@ fn prepare(args: &Args) -> anyhow::Result<Settings> {
 fn serve(settings: Settings, exit_with_stdin: bool) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("the runtime cannot start")?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let stop = shutdown::on_signals().context("signals cannot be heard")?;
         if exit_with_stdin {
             shutdown::exit_with_stdin(&stop);
         }
         run::run(settings, stop).await
-    })
+    });
+    runtime.shutdown_timeout(RUNTIME_END);
+    result
 }
+
+/// How long the runtime's own tasks may take to end: the look-up of a hub's name must not hold up the process.
+const RUNTIME_END: Duration = Duration::from_secs(1);

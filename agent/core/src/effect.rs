@@ -143,7 +143,7 @@ pub struct LeaseWrite {
 }
 
 /// An object to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Apply {
     /// Which.
     pub key: ObjectKey,
@@ -154,9 +154,29 @@ pub struct Apply {
     /// Written as labels and annotations.
     pub stamp: Stamp,
     /// The `resourceVersion` that it must have; `None` when a read found nothing.
+    ///
+    /// A server-side apply cannot demand that the object does not exist. If somebody creates it between the read and the
+    /// apply, fields on which the two disagree are a [`crate::CallError::FieldConflict`], because such an apply is never
+    /// forced; what agrees is owned by both. That is accepted: a create by POST would demand it, but leaves everything
+    /// owned by an `Update` of our field manager, and then no later apply removes a field that a new revision drops.
     pub version: Option<Arc<str>>,
     /// Take fields that others own.
     pub force: bool,
+}
+
+impl fmt::Debug for Apply {
+    /// The manifest stays out of logs: it may hold a Secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, manifest, replicas, stamp, version, force } = self;
+        f.debug_struct("Apply")
+            .field("key", key)
+            .field("manifest_bytes", &manifest.len())
+            .field("replicas", replicas)
+            .field("stamp", stamp)
+            .field("version", version)
+            .field("force", force)
+            .finish()
+    }
 }
 
 /// A line for the agent's operator. Said when something changes, not each time that it is found unchanged.
@@ -222,5 +242,24 @@ impl fmt::Display for Log {
             Self::Problem { key, problem } => write!(f, "{key}: {problem}"),
             Self::Trouble { what, reason } => write!(f, "{what} failed: {reason}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_in_no_log_line() {
+        let call = Call::Apply(Apply {
+            key: ObjectKey::new("v1", "Secret", "shop", "login").expect("a valid key"),
+            manifest: r#"{"stringData":{"password":"hunter2"}}"#.into(),
+            replicas: None,
+            stamp: Stamp::default(),
+            version: None,
+            force: false,
+        });
+        let line = format!("{call:?}");
+        assert!(line.contains("login") && !line.contains("hunter2"), "{line}");
     }
 }

@@ -165,6 +165,26 @@ fn a_count_changed_by_hand_is_put_back_and_other_conflicts_are_reported() {
 }
 
 #[test]
+fn what_somebody_makes_between_the_look_and_the_write_is_not_taken() {
+    let mut world = World::leading();
+    world.member.mute = true;
+    world.send_targets(whole(fence(1, 1), vec![], vec![workload(1, "web", 1, 2)]));
+    // The swap of the fence, then the read that finds nothing.
+    for _ in 0..2 {
+        world.member.answer_one();
+        world.settle();
+    }
+    assert!(matches!(&world.member.muted[..], [(_, Call::Apply(apply))] if apply.version.is_none()));
+    let web = key("Deployment", "shop", "web");
+    world.member.create(&web);
+    world.member.foreign_fields.insert(web.clone(), vec![".spec.replicas".into()]);
+    world.member.unmute();
+    world.advance(Duration::from_secs(1));
+    assert_eq!(world.member.objects[&web].stamp, None);
+    assert!(problem(&world).contains("not managed by Godwit"), "{}", problem(&world));
+}
+
+#[test]
 fn a_fight_over_a_count_is_paced() {
     let mut world = settled();
     let web = key("Deployment", "shop", "web");
