@@ -156,9 +156,10 @@ pub struct Apply {
     /// The `resourceVersion` that it must have; `None` when a read found nothing.
     ///
     /// A server-side apply cannot demand that the object does not exist. If somebody creates it between the read and the
-    /// apply, fields on which the two disagree are a [`crate::CallError::FieldConflict`], because such an apply is never
-    /// forced; what agrees is owned by both. That is accepted: a create by POST would demand it, but leaves everything
-    /// owned by an `Update` of our field manager, and then no later apply removes a field that a new revision drops.
+    /// apply, and a field that both set differs, that is a [`crate::CallError::FieldConflict`], and it is read again: such
+    /// an apply is never forced. If none differs it becomes ours. That is accepted: a create by POST would exclude it, but
+    /// leaves all fields with an `Update` of our field manager, and then no later apply removes a field that a new
+    /// revision drops.
     pub version: Option<Arc<str>>,
     /// Take fields that others own.
     pub force: bool,

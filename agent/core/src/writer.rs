@@ -123,6 +123,11 @@ impl Writer {
             return;
         };
         let Some(row) = desk.rows.row_mut(uid) else { return };
+        let result = match result {
+            // Somebody made it after the read had found nothing: whose it is must be seen before anything is forced.
+            Err(CallError::FieldConflict { .. }) if busy.is_first_apply() => Err(CallError::Outdated),
+            other => other,
+        };
         match result {
             Ok(Reply::Object { object, .. }) => self.act(cx, desk, uid, object.as_ref(), true),
             Ok(Reply::Applied(seen)) => {
@@ -278,6 +283,13 @@ impl Writer {
         };
         self.busy.insert(uid, Busy { stage, apply });
         cx.call(Purpose::Row(uid), call);
+    }
+}
+
+impl Busy {
+    /// The call under way is an apply of what was not there.
+    fn is_first_apply(&self) -> bool {
+        self.apply.as_ref().is_some_and(|apply| apply.version.is_none())
     }
 }
 
