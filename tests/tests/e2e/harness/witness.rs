@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{Api, WatchEvent, WatchParams};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams, WatchEvent, WatchParams};
 use tokio::task::JoinHandle;
 
 use super::cluster::Cluster;
@@ -23,11 +24,17 @@ pub(crate) struct Seen {
 
 /// Watches until dropped.
 pub(crate) struct Witness {
-    notes: Arc<Mutex<Notes>>,
+    group: Arc<Group>,
     tasks: Vec<JoinHandle<()>>,
 }
 
-#[derive(Debug)]
+struct Group {
+    /// The Deployment's name, which is its pods' label `app` too.
+    name: String,
+    members: BTreeMap<String, (Api<Deployment>, Api<Pod>)>,
+    notes: Mutex<Notes>,
+}
+
 struct Notes {
     seen: BTreeMap<String, Seen>,
     least_ready: i32,
@@ -36,32 +43,33 @@ struct Notes {
 impl Witness {
     /// Watches the Deployment `name`, which is in each of `clusters`, from now on.
     pub(crate) async fn start(clusters: impl Iterator<Item = &Cluster>, name: &str) -> Self {
-        let mut apis = Vec::new();
+        let mut members = BTreeMap::new();
         let mut seen = BTreeMap::new();
         for cluster in clusters {
-            let api: Api<Deployment> = cluster.api();
-            let last = api.get(name).await.unwrap();
+            let deployments: Api<Deployment> = cluster.api();
+            let last = deployments.get(name).await.unwrap();
             let first = Seen { deleted: false, replicas: vec![wanted(&last)], last };
             seen.insert(cluster.name().to_owned(), first);
-            apis.push((cluster.name().to_owned(), api));
+            members.insert(cluster.name().to_owned(), (deployments, cluster.api()));
         }
         let least_ready = seen.values().map(|seen| ready(&seen.last)).sum();
-        let notes = Arc::new(Mutex::new(Notes { seen, least_ready }));
-        let watched = |(cluster, api)| tokio::spawn(watch(cluster, api, name.to_owned(), Arc::clone(&notes)));
-        let tasks = apis.into_iter().map(watched).collect();
-        Self { notes, tasks }
+        let notes = Mutex::new(Notes { seen, least_ready });
+        let group = Arc::new(Group { name: name.to_owned(), members, notes });
+        let watched = |cluster: &String| tokio::spawn(Arc::clone(&group).watch(cluster.clone()));
+        let tasks = group.members.keys().map(watched).collect();
+        Self { group, tasks }
     }
 
     /// What happened in `cluster`.
     pub(crate) fn in_cluster(&self, cluster: &str) -> Seen {
         self.check();
-        self.notes.lock().unwrap().seen[cluster].clone()
+        self.group.notes.lock().unwrap().seen[cluster].clone()
     }
 
     /// The least number of ready replicas that all clusters together ever had.
     pub(crate) fn least_ready(&self) -> i32 {
         self.check();
-        self.notes.lock().unwrap().least_ready
+        self.group.notes.lock().unwrap().least_ready
     }
 
     fn check(&self) {
@@ -76,40 +84,70 @@ impl Drop for Witness {
     }
 }
 
-/// One watch after the other, since servers end them after a while. Changes in between are not missed: each watch
-/// begins where the last one ended.
-async fn watch(cluster: String, api: Api<Deployment>, name: String, notes: Arc<Mutex<Notes>>) {
-    let only = WatchParams::default().fields(&format!("metadata.name={name}"));
-    loop {
-        let version = notes.lock().unwrap().seen[&cluster].last.metadata.resource_version.clone();
-        let Ok(changes) = api.watch(&only, &version.unwrap()).await else {
-            return;
-        };
-        let mut changes = changes.boxed();
-        while let Some(Ok(change)) = changes.next().await {
-            match change {
-                WatchEvent::Added(deployment) | WatchEvent::Modified(deployment) => {
-                    notes.lock().unwrap().note(&cluster, deployment, false);
+impl Group {
+    /// One watch after the other, since servers end them after a while. Changes in between are not missed: each watch
+    /// begins where the last one ended.
+    async fn watch(self: Arc<Self>, cluster: String) {
+        let only = WatchParams::default().fields(&format!("metadata.name={}", self.name));
+        let (deployments, _) = &self.members[&cluster];
+        loop {
+            let version = self.notes.lock().unwrap().seen[&cluster].last.metadata.resource_version.clone();
+            let Ok(changes) = deployments.watch(&only, &version.unwrap()).await else {
+                return;
+            };
+            let mut changes = changes.boxed();
+            while let Some(Ok(change)) = changes.next().await {
+                let noted = match change {
+                    WatchEvent::Added(deployment) | WatchEvent::Modified(deployment) => {
+                        self.note(&cluster, deployment, false).await
+                    }
+                    WatchEvent::Deleted(deployment) => self.note(&cluster, deployment, true).await,
+                    WatchEvent::Bookmark(_) => Ok(()),
+                    WatchEvent::Error(_) => return,
+                };
+                if noted.is_err() {
+                    return;
                 }
-                WatchEvent::Deleted(deployment) => notes.lock().unwrap().note(&cluster, deployment, true),
-                WatchEvent::Bookmark(_) => {}
-                WatchEvent::Error(_) => return,
             }
         }
+    }
+
+    async fn note(&self, cluster: &str, deployment: Deployment, deleted: bool) -> kube::Result<()> {
+        let mut total = ready(&deployment);
+        if !self.notes.lock().unwrap().note(cluster, deployment, deleted) {
+            return Ok(());
+        }
+        // Watches of several clusters come in no common order: what became ready elsewhere before this change may only
+        // be seen after it. So the others are asked.
+        for (_, (_, pods)) in self.members.iter().filter(|(other, _)| *other != cluster) {
+            let labelled = ListParams::default().labels(&format!("app={}", self.name));
+            let found = pods.list(&labelled).await?.items.into_iter().filter(is_ready).count();
+            total += i32::try_from(found).unwrap();
+        }
+        let mut notes = self.notes.lock().unwrap();
+        notes.least_ready = notes.least_ready.min(total);
+        Ok(())
     }
 }
 
 impl Notes {
-    fn note(&mut self, cluster: &str, deployment: Deployment, deleted: bool) {
+    /// Whether fewer replicas than ever seem to be ready.
+    fn note(&mut self, cluster: &str, deployment: Deployment, deleted: bool) -> bool {
         let seen = self.seen.get_mut(cluster).expect("the clusters are fixed at the start");
         seen.deleted |= deleted;
         if seen.replicas.last() != Some(&wanted(&deployment)) {
             seen.replicas.push(wanted(&deployment));
         }
         seen.last = deployment;
-        let total = self.seen.values().map(|seen| ready(&seen.last)).sum();
-        self.least_ready = self.least_ready.min(total);
+        let total: i32 = self.seen.values().map(|seen| ready(&seen.last)).sum();
+        total < self.least_ready
     }
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let mut readiness = conditions.filter(|condition| condition.type_ == "Ready");
+    pod.metadata.deletion_timestamp.is_none() && readiness.any(|condition| condition.status == "True")
 }
 
 /// `spec.replicas`.
