@@ -40,6 +40,10 @@ pub const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
 /// The largest certificate or key file that is read: a bundle of a few hundred authorities.
 pub const TLS_FILE_BYTES_MAX: u64 = MIB as u64;
 
+/// How often a connection looks at least whether its peer's certificate has ended: the wall clock, by which certificates
+/// end, may be set.
+pub const CERTIFICATE_LOOK_MAX: Duration = Duration::from_secs(60 * 60);
+
 /// How long accepting pauses after the system refused to give a descriptor or memory, instead of spinning.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
 

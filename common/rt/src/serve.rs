@@ -54,7 +54,8 @@ impl<S> GrpcService for S where
 {
 }
 
-/// Serves `service` on `listener` until `stop`. Every request carries its [`Peer`] among its extensions.
+/// Serves `service` on `listener` until `stop`. Every request carries its [`Peer`] among its extensions. A connection ends
+/// with its peer's certificate, whatever runs on it.
 ///
 /// When `stop` is cancelled, nothing more is accepted and every connection hears GOAWAY: its streams go on, new ones are
 /// refused. Handlers listen to the same token, say goodbye and end their streams. This returns when the last

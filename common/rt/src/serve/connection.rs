@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -13,7 +14,7 @@ use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -71,20 +72,27 @@ impl<S: GrpcService> Connection<S> {
         let (address, id, stop) = (self.address, self.id, self.stop);
         tracing::debug!(%address, connection = id, identity = %peer.identity, "connection begins");
         let asked = Arc::new(AtomicBool::new(false));
+        let (identity, not_after) = (peer.identity.clone(), peer.not_after);
         let service = Identified { peer, asked: Arc::clone(&asked), service: self.service };
         let connection = builder().serve_connection(TokioIo::new(Box::new(stream)), service);
         let mut connection = pin!(connection);
-        let mut first_request = pin!(sleep(self.limits.first_request_timeout));
-        let (mut waiting, mut stopping) = (true, false);
+        // First for the first request, then for the end of the certificate: one timer serves both.
+        let mut timer = pin!(sleep(self.limits.first_request_timeout));
+        let mut stopping = false;
         let ended = loop {
             tokio::select! {
                 ended = &mut connection => break ended,
-                () = &mut first_request, if waiting => {
-                    waiting = false;
+                () = &mut timer => {
                     if !asked.load(Ordering::Relaxed) {
                         tracing::debug!(%address, connection = id, "no request in time: the connection is cut");
                         return;
                     }
+                    let left = not_after.duration_since(SystemTime::now()).unwrap_or_default();
+                    if left.is_zero() {
+                        tracing::warn!(%address, %identity, "the peer's certificate has ended: its connection is cut");
+                        return;
+                    }
+                    timer.as_mut().reset(Instant::now() + left.min(limits::CERTIFICATE_LOOK_MAX));
                 }
                 () = stop.cancelled(), if !stopping => {
                     stopping = true;

@@ -18,7 +18,7 @@ pub struct Peer {
     pub connection: u64,
     /// Which certificate it is.
     pub fingerprint: Fingerprint,
-    /// When that certificate ends.
+    /// When that certificate, and with it the connection, ends.
     pub not_after: SystemTime,
 }
 

@@ -1,12 +1,13 @@
 //! Who is let in, as whom.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use godwit_certs::{Identity, Leaf};
 use godwit_rt::dial::DialError;
 use godwit_rt::limits::ServerLimits;
 use godwit_rt::tls::TlsFiles;
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair};
+use rcgen::{Certificate, CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, SanType};
 use rustls::client::WebPkiServerVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
@@ -15,7 +16,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::AsyncReadExt;
 use tokio_rustls::TlsConnector;
 
-use crate::fixture::{Hub, check, east, mint, within};
+use crate::fixture::{Hub, check, east, mint, watch, within};
 
 #[tokio::test]
 async fn each_request_carries_the_peer_of_its_certificate() {
@@ -66,12 +67,8 @@ async fn a_certificate_of_a_foreign_authority_is_refused() {
 #[tokio::test]
 async fn our_authority_alone_is_not_enough_without_an_identity() {
     let hub = Hub::start(ServerLimits::default()).await;
-    let key = KeyPair::from_pem(&std::fs::read_to_string(hub.authority_key()).unwrap()).unwrap();
-    let issuer = Issuer::from_ca_cert_pem(hub.authority().certificate_pem(), key).unwrap();
-    let mut params = CertificateParams::new(vec!["east".to_owned()]).unwrap();
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    let own_key = KeyPair::generate().unwrap();
-    let nameless = params.signed_by(&own_key, &issuer).unwrap();
+    let params = CertificateParams::new(vec!["east".to_owned()]).unwrap();
+    let (nameless, own_key) = sign(&hub, params);
     let config = builder(&hub, &TLS13)
         .with_client_auth_cert(
             vec![nameless.der().clone()],
@@ -80,6 +77,31 @@ async fn our_authority_alone_is_not_enough_without_an_identity() {
         .unwrap();
     assert_eq!(read_refusal(&hub, config).await, None);
     hub.assert_serves().await;
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_its_peers_certificate() {
+    let first_request_timeout = Duration::from_millis(100);
+    let hub = Hub::start(ServerLimits { first_request_timeout, ..ServerLimits::default() }).await;
+    let mut params = CertificateParams::default();
+    let uri = Identity::Agent { cluster: east() }.to_string().try_into().unwrap();
+    params.subject_alt_names = vec![SanType::URI(uri)];
+    params.not_after = (SystemTime::now() + Duration::from_secs(5)).into();
+    let (short, key) = sign(&hub, params);
+    let dir = tempfile::tempdir().unwrap();
+    let files = TlsFiles {
+        ca: hub.files.hub.ca.clone(),
+        certificate: dir.path().join("short.pem"),
+        key: dir.path().join("short.key"),
+    };
+    std::fs::write(&files.certificate, short.pem()).unwrap();
+    std::fs::write(&files.key, key.serialize_pem()).unwrap();
+
+    let (brief, lasting) = (hub.dial(&files).await.unwrap(), hub.dial(hub.agent()).await.unwrap());
+    let (mut ending, _open) = (watch(&brief).await, watch(&lasting).await);
+    within(ending.message()).await.unwrap_err();
+    within(brief.closed()).await;
+    check(&lasting).await.unwrap();
 }
 
 #[tokio::test]
@@ -125,6 +147,15 @@ async fn nothing_is_resumed() {
         assert_eq!(session.handshake_kind(), Some(HandshakeKind::Full));
         assert_eq!(session.tls13_tickets_received(), 0);
     }
+}
+
+/// A client's certificate of the hub's own authority, with whatever `params` say.
+fn sign(hub: &Hub, mut params: CertificateParams) -> (Certificate, KeyPair) {
+    let authority_key = KeyPair::from_pem(&std::fs::read_to_string(hub.authority_key()).unwrap()).unwrap();
+    let issuer = Issuer::from_ca_cert_pem(hub.authority().certificate_pem(), authority_key).unwrap();
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let key = KeyPair::generate().unwrap();
+    (params.signed_by(&key, &issuer).unwrap(), key)
 }
 
 /// The alert with which the hub refuses a client, or `None` where it just closes.
