@@ -12,7 +12,7 @@ use sim::scenario::ClusterSetup;
 use sim::{Setup, World};
 
 /// How many seeds are run when nobody says otherwise.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 150;
 /// How long everything must stay as it is, in seconds, to count as settled.
 const CALM: u64 = 70;
 /// Within how many seconds of the last accident everything must have settled.

@@ -15,7 +15,7 @@ use godwit_common::{ClusterName, Digest, Epoch, Generation, Uid};
 use godwit_hub_core::{Effect, Freeze, FreezeCause, Hub, Key, MigrationCause, Record, Seat};
 
 use crate::hub_process::Step;
-use crate::member::Deed;
+use crate::member::{Deed, Member};
 use witness::Witness;
 
 /// Records by key, as a hub's machine has them: those of steps that are not durable yet included.
@@ -115,6 +115,11 @@ impl Checker {
                 None
             }
         }));
+    }
+
+    /// An agent says which lives are gone from its member.
+    pub fn agent_reports(&mut self, member: &Member, removed: &[Uid]) {
+        removal::check_removed(member, removed);
     }
 
     /// An agent has changed something in its member.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use godwit_common::{ClusterName, Uid};
 
 use super::SeatChange;
-use crate::member::Deed;
+use crate::member::{Deed, Member};
 
 /// After a deed in a member. True if it removed something, as it may.
 pub(super) fn check(cluster: &ClusterName, deed: &Deed, ended: &BTreeSet<Uid>) -> bool {
@@ -34,6 +34,17 @@ pub(super) fn check(cluster: &ClusterName, deed: &Deed, ended: &BTreeSet<Uid>) -
             }
             false
         }
+    }
+}
+
+/// When an agent says that lives are gone: they are, with their pods.
+pub(super) fn check_removed(member: &Member, removed: &[Uid]) {
+    for object in member.objects.values() {
+        let Some(stamp) = object.seen.stamp.filter(|stamp| removed.contains(&stamp.uid)) else {
+            continue;
+        };
+        let (key, cluster) = (&object.seen.key, &member.name);
+        panic!("S28: {key} of {} is said to be gone from {cluster}, and is not", stamp.uid);
     }
 }
 

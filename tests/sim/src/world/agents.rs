@@ -104,6 +104,9 @@ impl World {
 
     fn agent_says(&mut self, id: AgentId, session: agent::SessionId, message: Up) {
         let life = self.agent(id).life;
+        if let Up::Report(report) = &message {
+            self.checker.agent_reports(&self.members[id.cluster], &report.removed);
+        }
         if !matches!(message, Up::Heartbeat) {
             self.note(|| format!("{} says {}", self.name(id), brief(&message)));
         }

@@ -54,6 +54,26 @@ fn the_agent_alone_dies_and_returns() {
 }
 
 #[test]
+fn s20_an_original_that_returns_early_stays_until_its_replacements_are_ready() {
+    let mut world = hundred();
+    let web = id("Deployment", "web");
+    let east = agent(&world, "east");
+    world.agents[east.cluster][east.agent].held_down = true;
+    world.crash_agent(east, true);
+    world.until("replacements are told to start", 20, |world| world.checker.seen.losses > 0);
+    world.agents[east.cluster][east.agent].held_down = false;
+    world.start_agent(east);
+    world.until("it is back", 10, |world| world.cluster("east").state == ClusterState::Ready);
+    assert!(world.ready(&web) < 140, "the replacements are still on their way");
+    let gone = |world: &World| {
+        assert!(world.ready(&web) >= 100, "only {} are ready", world.ready(&web));
+        world.ready_in("east", &web) == 0
+    };
+    world.until("the surplus has gone", 60, gone);
+    world.settles(60);
+}
+
+#[test]
 fn s1_a_stream_lost_is_not_a_cluster_lost() {
     let mut world = hundred();
     let before = world.targets();
