@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use godwit_common::{ClusterName, Uid};
+use godwit_common::{ClusterName, Generation, Uid};
 
 use crate::contract::{Cause, FreezeCause, Severity};
 use crate::hub::{Hub, Timer};
@@ -135,9 +135,14 @@ impl Hub {
             let Some(seat) = workload.seats.get(&name).filter(shrinks) else {
                 continue;
             };
-            // Above what is ready only unready copies go, and those may always go: a member deletes them first.
+            // Above what is ready only unready copies go, and those may always go: a member deletes them first. Copies
+            // here that were told to stop and then to stay may run on: they are spared as if they did. Those elsewhere
+            // may not: they are no reason to stop any here.
             let ready = seat.ready().min(seat.seat.target);
-            let least = ready.saturating_sub(self.spare(workload));
+            let staying = seat.staying(self.clusters.get(&name).map_or(Generation(0), Cluster::reflects));
+            let elsewhere = self.ready(workload).saturating_sub(staying);
+            let spare = elsewhere.saturating_add(ready).saturating_sub(self.needed(workload));
+            let least = ready.saturating_sub(spare);
             let target = seat.seat.placed.max(least);
             if target < seat.seat.target && self.removal_allowed(uid, &name, target) {
                 self.set_target(uid, &name, target);
@@ -145,21 +150,20 @@ impl Hub {
         }
     }
 
-    /// How many ready replicas more than needed run in connected clusters.
-    fn spare(&self, workload: &Workload) -> u32 {
-        let unavailable =
-            self.policies.get(&workload.record.policy).map_or(0, |policy| policy.policy.max_unavailable);
-        let needed = workload.record.spec.replicas.saturating_sub(unavailable);
-        self.ready(workload).saturating_sub(needed)
+    /// Below how many ready replicas no step may go (S20).
+    fn needed(&self, workload: &Workload) -> u32 {
+        let policy = self.policies.get(&workload.record.policy);
+        let unavailable = policy.map_or(0, |policy| policy.policy.max_unavailable);
+        workload.record.spec.replicas.saturating_sub(unavailable)
     }
 
-    /// Ready replicas in connected clusters. A copy that was told to stop counts no longer, gone or not.
+    /// Ready replicas in connected clusters that were not told to stop.
     pub(crate) fn ready(&self, workload: &Workload) -> u32 {
-        workload
-            .seats
-            .iter()
-            .filter(|(name, _)| self.reporting(name))
-            .fold(0, |sum, (_, seat)| sum.saturating_add(seat.ready().min(seat.seat.target)))
+        let staying = |(name, seat): (&ClusterName, &SeatState)| {
+            let cluster = self.clusters.get(name).filter(|cluster| cluster.reporting());
+            cluster.map_or(0, |cluster| seat.staying(cluster.reflects()))
+        };
+        workload.seats.iter().map(staying).fold(0, u32::saturating_add)
     }
 
     pub(crate) fn reporting(&self, name: &ClusterName) -> bool {

@@ -23,6 +23,7 @@ impl Hub {
             return;
         }
         leader.inventoried = true;
+        leader.reflects = leader.reflects.max(report.reflects);
         let wall = self.now.wall;
         if let Some(cluster) = self.clusters.get_mut(name) {
             cluster.health.seen = wall;

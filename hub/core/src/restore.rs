@@ -165,7 +165,7 @@ impl Hub {
                 let entry = self.workloads.get_mut(&workload).ok_or_else(|| unknown("workload"))?;
                 cluster.seats.insert(workload);
                 cluster.digest += WorkloadTarget::hash_of(workload, entry.record.revision, seat.target);
-                entry.seats.insert(name.clone(), SeatState { seat, ..SeatState::default() });
+                entry.seats.insert(name.clone(), SeatState::new(seat));
                 self.seat_observed(workload, &name);
                 self.moving.insert(workload);
             }

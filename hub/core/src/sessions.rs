@@ -231,6 +231,7 @@ impl Hub {
                     instance,
                     sent,
                     accepted: fence.generation,
+                    reflects: Generation(0),
                     inventoried: false,
                     fence_behind: fence.epoch < ours,
                 });

@@ -42,6 +42,9 @@ pub(crate) struct SeatState {
     pub(crate) starting: u32,
     /// When they cease to count.
     pub(crate) starting_until: Time,
+    /// The lowest target since the row that the cluster's reports reflect: what lies above, it may have begun to stop,
+    /// whatever it was told since.
+    pub(crate) floor: u32,
     /// The guard holds a step of it back (S27).
     pub(crate) held_back: bool,
     /// What it adds to its cluster's [`Tally`].
@@ -144,6 +147,8 @@ pub(crate) struct Leader {
     pub(crate) sent: Option<Generation>,
     /// The newest generation that it said it holds.
     pub(crate) accepted: Generation,
+    /// The newest generation whose effects its reports show (S15).
+    pub(crate) reflects: Generation,
     /// Its inventory has come: it may be sent targets (S11).
     pub(crate) inventoried: bool,
     /// The member's fence is of an older epoch, and is to be raised even if no row changes (S10).
@@ -225,6 +230,11 @@ impl Cluster {
         self.leader.as_ref().is_some_and(|leader| leader.inventoried)
     }
 
+    /// The newest generation whose effects its reports show.
+    pub(crate) fn reflects(&self) -> Generation {
+        self.leader.as_ref().map_or(Generation(0), |leader| leader.reflects)
+    }
+
     /// Whether a policy with this `lost_after` counts it as lost.
     pub(crate) fn lost_for(&self, lost_after: Duration) -> bool {
         self.health.lost_through.is_some_and(|through| lost_after <= through)
@@ -232,6 +242,23 @@ impl Cluster {
 }
 
 impl SeatState {
+    /// A seat as it is right after its record was written or loaded.
+    pub(crate) fn new(seat: Seat) -> Self {
+        Self { floor: seat.target, seat, ..Self::default() }
+    }
+
+    /// The row is about to change, in a cluster whose reports reflect this generation.
+    pub(crate) fn before_change(&mut self, reflects: Generation, target: u32) {
+        let known = if reflects >= self.seat.generation { self.seat.target } else { self.floor };
+        self.floor = known.min(target);
+    }
+
+    /// Ready copies that the cluster was not told to stop (S20): one that was counts no longer, gone or not.
+    pub(crate) fn staying(&self, reflects: Generation) -> u32 {
+        let told = if reflects >= self.seat.generation { self.seat.target } else { self.floor };
+        self.ready().min(told)
+    }
+
     pub(crate) fn ready(&self) -> u32 {
         self.seen.as_ref().map_or(0, |seen| seen.ready)
     }

@@ -8,6 +8,7 @@ mod losses;
 mod mass_loss;
 mod pace;
 mod rebalance;
+mod reflections;
 mod rehearsals;
 mod room;
 mod stateful;
