@@ -2,13 +2,15 @@
 //! durations as strings, timestamps by RFC 3339.
 //!
 //! It is what `grpcurl -emit-defaults` prints: a field at its default value is there all the same, so that a script
-//! finds it; a field that can be absent (a message, an `optional`, a member of a `oneof`) is left out when it is.
+//! finds it. An absent message is `null`; an absent `optional` and an absent member of a `oneof` are left out.
 //! The same message always gives the same text: fields in the order of declaration, map entries in order of key.
 
 use std::sync::LazyLock;
 
 use prost::{Message, Name};
-use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, SerializeOptions};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, SerializeOptions,
+};
 use serde_json::Value;
 
 use crate::DESCRIPTORS;
@@ -53,7 +55,7 @@ pub fn to_json<M: Message + Name>(message: &M) -> Result<Value, JsonError> {
     let dynamic = dynamic.map_err(mismatch::<M>)?;
     let json = dynamic.serialize_with_options(serde_json::value::Serializer, &OPTIONS);
     let mut json = json.map_err(|source| JsonError::Unprintable { message: M::full_name(), source })?;
-    sort_maps(&mut json, &descriptor);
+    complete(&mut json, &descriptor);
     Ok(json)
 }
 
@@ -75,24 +77,39 @@ fn mismatch<M: Name>(source: prost::DecodeError) -> JsonError {
     JsonError::Mismatch { message: M::full_name(), source }
 }
 
-/// Reflection keeps maps unordered, and in JSON only the descriptor tells a map from a message.
-fn sort_maps(json: &mut Value, message: &MessageDescriptor) {
+/// Puts `null` where a message is absent, and maps in order: reflection keeps them unordered, and in JSON only the
+/// descriptor tells a map from a message.
+fn complete(json: &mut Value, message: &MessageDescriptor) {
     // Well-known types such as Timestamp are strings.
     let Value::Object(entries) = json else { return };
+    let mut known = std::mem::take(entries);
     for field in message.fields() {
-        let (Some(json), Kind::Message(inner)) = (entries.get_mut(field.json_name()), field.kind()) else {
-            continue;
-        };
-        match json {
-            Value::Object(map) if field.is_map() => {
-                map.sort_keys();
-                if let Kind::Message(inner) = inner.map_entry_value_field().kind() {
-                    map.values_mut().for_each(|value| sort_maps(value, &inner));
-                }
+        let name = field.json_name();
+        let one = matches!(field.kind(), Kind::Message(_)) && !field.is_list() && !field.is_map();
+        match known.remove(name) {
+            Some(mut value) => {
+                complete_field(&mut value, &field);
+                entries.insert(name.to_owned(), value);
             }
-            Value::Array(rows) if field.is_list() => rows.iter_mut().for_each(|row| sort_maps(row, &inner)),
-            one => sort_maps(one, &inner),
+            None if one && field.containing_oneof().is_none() => {
+                entries.insert(name.to_owned(), Value::Null);
+            }
+            None => {}
         }
+    }
+}
+
+fn complete_field(json: &mut Value, field: &FieldDescriptor) {
+    let Kind::Message(inner) = field.kind() else { return };
+    match json {
+        Value::Object(map) if field.is_map() => {
+            map.sort_keys();
+            if let Kind::Message(inner) = inner.map_entry_value_field().kind() {
+                map.values_mut().for_each(|value| complete(value, &inner));
+            }
+        }
+        Value::Array(rows) if field.is_list() => rows.iter_mut().for_each(|row| complete(row, &inner)),
+        one => complete(one, &inner),
     }
 }
 
@@ -118,11 +135,11 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_there_and_absent_fields_are_not() {
-        let mut expected = json!({
+    fn defaults_are_there_and_absent_fields_are_null_or_left_out() {
+        let expected = json!({
             "name": "spread",
             "spec": {
-                "strategy": "", "clusters": {}, "rebalance": "", "lostAfter": "2.500s", "mode": "",
+                "strategy": "", "default": null, "clusters": {}, "rebalance": "", "lostAfter": "2.500s", "mode": "",
                 "priority": -3, "maxUnavailable": 0,
             },
             "workloads": 0,
@@ -131,9 +148,11 @@ mod tests {
         let spec = policy.spec.as_mut().expect("the policy has one");
         spec.clusters.clear();
         assert_eq!(to_json(&policy).expect("JSON").to_string(), expected.to_string());
-        expected["spec"] = Value::Null;
         policy.spec = None;
-        assert_eq!(to_json(&policy).expect("JSON").to_string(), r#"{"name":"spread","workloads":0}"#);
+        assert_eq!(
+            to_json(&policy).expect("JSON").to_string(),
+            r#"{"name":"spread","spec":null,"workloads":0}"#
+        );
         // An optional field that is set to zero is there.
         let rule = v1::ClusterRule { min: Some(0), ..v1::ClusterRule::default() };
         assert_eq!(to_json(&rule).expect("JSON"), json!({"min": 0}));

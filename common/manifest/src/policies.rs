@@ -22,7 +22,7 @@ const CLUSTERS_MAX: usize = 10_000;
 /// The largest weight: shares are exact in 64 bits, and no ratio that anyone means needs more.
 const WEIGHT_MAX: u32 = 1_000_000;
 /// Priorities lie between this and its negative.
-const PRIORITY_MAX: i32 = 1_000_000;
+const PRIORITY_MAX: i32 = 1_000;
 /// Past an hour a lost cluster is an operator's decision, and no longer a time-out's.
 const LOST_AFTER_MAX: Duration = Duration::from_secs(3600);
 

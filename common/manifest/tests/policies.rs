@@ -68,7 +68,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "  priority: 1e9",
-        "(7, 13): Policy even: spec.priority: 1000000000 is not valid here; write a whole number from -1000000 to 1000000",
+        "(7, 13): Policy even: spec.priority: 1000000000 is not valid here; write a whole number from -1000 to 1000",
     ),
     (
         "  strategi: x",
