@@ -29,6 +29,8 @@ pub struct Hub {
     pub(crate) rng: Rng,
     /// The time of the running step.
     pub(crate) now: Now,
+    /// Whose command was carried out last: the journal names them with it.
+    pub(crate) operator: Arc<str>,
     /// The durable record of the federation; its `freeze` gates moves (S6, S10).
     pub(crate) federation: FederationRecord,
     pub(crate) policies: BTreeMap<PolicyName, PolicyState>,
@@ -87,7 +89,8 @@ impl Hub {
             }
             Event::Message { session, message } => self.session_message(session, message, &mut spoken),
             Event::Closed { session } => self.end_session(session, "its last stream closed"),
-            Event::Command { ticket, command } => {
+            Event::Command { ticket, by, command } => {
+                self.operator = by;
                 let answer = self.command(command);
                 spoken.push(Effect::Answer { ticket, answer });
             }

@@ -4,6 +4,19 @@ use crate::contract::{JournalEntry, Key, Severity};
 use crate::hub::Hub;
 
 impl Hub {
+    /// Records what an operator's command does, and whose it was.
+    pub(crate) fn note_command(
+        &mut self,
+        severity: Severity,
+        rule: &str,
+        reason: &str,
+        subject: impl AsRef<str>,
+        message: impl AsRef<str>,
+    ) -> u64 {
+        let message = format!("{} (by {})", message.as_ref(), self.operator);
+        self.note(severity, rule, reason, subject, message)
+    }
+
     /// Records a decision; the number of the entry names it.
     pub(crate) fn note(
         &mut self,

@@ -178,13 +178,15 @@ impl Hub {
                 cluster.health.confirmed = true;
             }
         }
-        self.thaw("an operator confirmed that the clusters are gone");
+        let why = format!("{} confirmed that the clusters are gone", self.operator);
+        self.thaw(&why);
     }
 
     /// An operator ends the freeze: all windows start afresh.
     pub(crate) fn release_freeze(&mut self) {
         self.restart_windows();
-        self.thaw("an operator released it");
+        let why = format!("{} released it", self.operator);
+        self.thaw(&why);
     }
 
     fn thaw(&mut self, why: &str) {

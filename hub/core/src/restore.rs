@@ -92,6 +92,7 @@ impl Hub {
             config,
             rng,
             now,
+            operator: "".into(),
             federation,
             policies: BTreeMap::new(),
             workloads: BTreeMap::new(),

@@ -1,5 +1,7 @@
 //! Who may use the admin services.
 
+use std::sync::Arc;
+
 use godwit_certs::Identity;
 use godwit_rt::serve::Peer;
 use tonic::{Request, Status};
@@ -15,11 +17,11 @@ pub(super) fn operators_only(request: Request<()>) -> Result<Request<()>, Status
     }
 }
 
-/// The operator's name, for the log of what operators do.
-pub(super) fn operator<T>(request: &Request<T>) -> String {
+/// The operator's name, for the log and the journal of what operators do.
+pub(super) fn operator<T>(request: &Request<T>) -> Arc<str> {
     match Peer::of(request).map(|peer| &peer.identity) {
-        Ok(Identity::Admin { name }) => name.to_string(),
+        Ok(Identity::Admin { name }) => name.as_str().into(),
         // The guard lets nobody else come so far.
-        Ok(Identity::Agent { .. } | Identity::Hub) | Err(_) => String::new(),
+        Ok(Identity::Agent { .. } | Identity::Hub) | Err(_) => "".into(),
     }
 }

@@ -76,8 +76,8 @@ impl ClusterService for Admin {
     ) -> Result<Response<v1::ConfirmRemovalResponse>, Status> {
         let operator = access::operator(&request);
         let cluster: ClusterName = fields::name("name", &request.get_ref().name)?;
-        tracing::info!(operator, %cluster, "an operator confirms removals");
-        match self.carry_out(Command::ConfirmRemoval { cluster }).await? {
+        tracing::info!(%operator, %cluster, "an operator confirms removals");
+        match self.carry_out(operator, Command::ConfirmRemoval { cluster }).await? {
             Answer::RemovalsReleased(released) => Ok(Response::new(v1::ConfirmRemovalResponse { released })),
             other => Err(refusal::mismatched(&other)),
         }
@@ -90,8 +90,8 @@ impl ClusterService for Admin {
         let operator = access::operator(&request);
         let cluster: ClusterName = fields::name("name", &request.get_ref().name)?;
         let force = request.get_ref().force;
-        tracing::info!(operator, %cluster, force, "an operator deletes a cluster");
-        match self.carry_out(Command::DeleteCluster { cluster, force }).await? {
+        tracing::info!(%operator, %cluster, force, "an operator deletes a cluster");
+        match self.carry_out(operator, Command::DeleteCluster { cluster, force }).await? {
             Answer::Done => Ok(Response::new(v1::DeleteClusterResponse {})),
             other => Err(refusal::mismatched(&other)),
         }

@@ -23,8 +23,9 @@ impl FederationService for Admin {
         &self,
         request: Request<v1::ConfirmFreezeRequest>,
     ) -> Result<Response<v1::ConfirmFreezeResponse>, Status> {
-        tracing::info!(operator = access::operator(&request), "an operator confirms the freeze");
-        match self.carry_out(Command::ConfirmFreeze).await? {
+        let operator = access::operator(&request);
+        tracing::info!(%operator, "an operator confirms the freeze");
+        match self.carry_out(operator, Command::ConfirmFreeze).await? {
             Answer::Done => Ok(Response::new(v1::ConfirmFreezeResponse {})),
             other => Err(refusal::mismatched(&other)),
         }
@@ -34,8 +35,9 @@ impl FederationService for Admin {
         &self,
         request: Request<v1::ReleaseFreezeRequest>,
     ) -> Result<Response<v1::ReleaseFreezeResponse>, Status> {
-        tracing::info!(operator = access::operator(&request), "an operator releases the freeze");
-        match self.carry_out(Command::ReleaseFreeze).await? {
+        let operator = access::operator(&request);
+        tracing::info!(%operator, "an operator releases the freeze");
+        match self.carry_out(operator, Command::ReleaseFreeze).await? {
             Answer::Done => Ok(Response::new(v1::ReleaseFreezeResponse {})),
             other => Err(refusal::mismatched(&other)),
         }

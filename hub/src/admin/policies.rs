@@ -23,9 +23,9 @@ impl PolicyService for Admin {
             policy.ok_or_else(|| fields::invalid("policy", "it is missing: give a name and a spec"))?;
         let name: PolicyName = fields::name("policy.name", &policy.name)?;
         let policy = convert::policy_from_wire("policy", name.clone(), policy.spec, self.lost_after)?;
-        tracing::info!(operator, policy = %name, dry_run, "an operator applies a policy");
+        tracing::info!(%operator, policy = %name, dry_run, "an operator applies a policy");
         let command = Command::ApplyPolicy { policy: policy.clone(), dry_run };
-        let action = match self.carry_out(command).await? {
+        let action = match self.carry_out(operator, command).await? {
             Answer::PolicyApplied(action) => convert::action(action).to_owned(),
             other => return Err(refusal::mismatched(&other)),
         };
@@ -69,8 +69,8 @@ impl PolicyService for Admin {
     ) -> Result<Response<v1::DeletePolicyResponse>, Status> {
         let operator = access::operator(&request);
         let name: PolicyName = fields::name("name", &request.get_ref().name)?;
-        tracing::info!(operator, policy = %name, "an operator deletes a policy");
-        match self.carry_out(Command::DeletePolicy { name }).await? {
+        tracing::info!(%operator, policy = %name, "an operator deletes a policy");
+        match self.carry_out(operator, Command::DeletePolicy { name }).await? {
             Answer::Done => Ok(Response::new(v1::DeletePolicyResponse {})),
             other => Err(refusal::mismatched(&other)),
         }

@@ -1,5 +1,7 @@
 //! Refusals as statuses.
 
+use std::sync::Arc;
+
 use godwit_hub_core::{Answer, Command, Refused, RefusedKind};
 use tonic::Status;
 
@@ -7,9 +9,9 @@ use super::Admin;
 use crate::driver::Gone;
 
 impl Admin {
-    /// Carries a command out.
-    pub(super) async fn carry_out(&self, command: Command) -> Result<Answer, Status> {
-        let answer = self.driver.command(command).await.map_err(stopping)?;
+    /// Carries out an operator's command.
+    pub(super) async fn carry_out(&self, operator: Arc<str>, command: Command) -> Result<Answer, Status> {
+        let answer = self.driver.command(operator, command).await.map_err(stopping)?;
         answer.map_err(refused)
     }
 }

@@ -25,13 +25,13 @@ impl WorkloadService for Admin {
         let operator = access::operator(&request);
         let deploy = deploy::read(request.into_inner(), self.lost_after).await?;
         tracing::info!(
-            operator,
+            %operator,
             request_id = %deploy.request_id,
             workloads = deploy.application.workloads.len(),
             dry_run = deploy.dry_run,
             "an operator deploys"
         );
-        match self.carry_out(Command::Deploy(deploy)).await? {
+        match self.carry_out(operator, Command::Deploy(deploy)).await? {
             Answer::Deployed(deployed) => Ok(Response::new(convert::deployed(deployed))),
             other => Err(refusal::mismatched(&other)),
         }
@@ -45,9 +45,9 @@ impl WorkloadService for Admin {
         let v1::ScaleWorkloadRequest { namespace, kind, name, replicas, dry_run } = request.into_inner();
         let workload = fields::workload(&namespace, &kind, &name)?;
         let replicas = fields::replicas(replicas)?;
-        tracing::info!(operator, %workload, replicas, dry_run, "an operator scales a workload");
+        tracing::info!(%operator, %workload, replicas, dry_run, "an operator scales a workload");
         let command = Command::Scale { workload, replicas, dry_run };
-        match self.carry_out(command).await? {
+        match self.carry_out(operator, command).await? {
             Answer::Deployed(deployed) => {
                 let workload = deployed.workloads.into_iter().next().map(convert::deployed_workload);
                 Ok(Response::new(v1::ScaleWorkloadResponse { workload }))
@@ -63,8 +63,8 @@ impl WorkloadService for Admin {
         let operator = access::operator(&request);
         let v1::DeleteWorkloadRequest { namespace, kind, name } = request.get_ref();
         let workload = fields::workload(namespace, kind, name)?;
-        tracing::info!(operator, %workload, "an operator deletes a workload");
-        match self.carry_out(Command::DeleteWorkload { workload }).await? {
+        tracing::info!(%operator, %workload, "an operator deletes a workload");
+        match self.carry_out(operator, Command::DeleteWorkload { workload }).await? {
             Answer::WorkloadDeleted { pending_on } => {
                 let deletion_pending_on = pending_on.iter().map(ToString::to_string).collect();
                 Ok(Response::new(v1::DeleteWorkloadResponse { deletion_pending_on }))

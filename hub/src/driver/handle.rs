@@ -56,11 +56,15 @@ impl Handle {
         self.views.clone()
     }
 
-    /// Carries a command out.
-    pub(crate) async fn command(&self, command: Command) -> Result<Result<Answer, Refused>, Gone> {
+    /// Carries out a command of the operator of that name.
+    pub(crate) async fn command(
+        &self,
+        by: Arc<str>,
+        command: Command,
+    ) -> Result<Result<Answer, Refused>, Gone> {
         let (reply, answer) = oneshot::channel();
         let command = Box::new(command);
-        self.send(Input::Command { command, reply }).await?;
+        self.send(Input::Command { by, command, reply }).await?;
         answer.await.map_err(|_| Gone)
     }
 

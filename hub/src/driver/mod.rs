@@ -45,7 +45,7 @@ pub(crate) enum Input {
     /// An agent's stream is over.
     Closed { session: SessionId },
     /// An operator wants something.
-    Command { command: Box<Command>, reply: oneshot::Sender<Result<Answer, Refused>> },
+    Command { by: Arc<str>, command: Box<Command>, reply: oneshot::Sender<Result<Answer, Refused>> },
     /// An operator asks why.
     Plan { workload: godwit_common::WorkloadId, reply: oneshot::Sender<Option<PlanView>> },
     /// Say goodbye to every agent, and end.

@@ -12,7 +12,7 @@ use crate::store::Batch;
 async fn an_answer_comes_after_its_view_and_both_after_the_store() {
     let folder = tempfile::tempdir().unwrap();
     let (handle, running) = begin(folder.path()).await;
-    let answer = handle.command(deploy(7)).await.unwrap().unwrap();
+    let answer = handle.command("ann".into(), deploy(7)).await.unwrap().unwrap();
     let Answer::Deployed(deployed) = answer else {
         panic!("{answer:?}");
     };
@@ -32,7 +32,7 @@ async fn an_answer_comes_after_its_view_and_both_after_the_store() {
 async fn a_view_holds_what_a_restart_finds_and_forgets_what_ends() {
     let folder = tempfile::tempdir().unwrap();
     let (handle, running) = begin(folder.path()).await;
-    handle.command(deploy(7)).await.unwrap().unwrap();
+    handle.command("ann".into(), deploy(7)).await.unwrap().unwrap();
     let before = handle.view();
     end(handle, running).await;
 
@@ -44,7 +44,7 @@ async fn a_view_holds_what_a_restart_finds_and_forgets_what_ends() {
     assert_eq!(after.federation.epoch, before.federation.epoch.next());
     let known = before.journal.iter().all(|(number, entry)| after.journal.get(number) == Some(entry));
     assert!(known && after.journal.len() > before.journal.len());
-    handle.command(Command::DeleteWorkload { workload: id() }).await.unwrap().unwrap();
+    handle.command("ann".into(), Command::DeleteWorkload { workload: id() }).await.unwrap().unwrap();
     let view = handle.view();
     assert_eq!((view.workloads.len(), view.totals), (0, Default::default()));
     end(handle, running).await;
@@ -55,7 +55,8 @@ async fn a_refusal_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (handle, running) = begin(folder.path()).await;
     let before = handle.view();
-    let refused = handle.command(Command::DeleteWorkload { workload: id() }).await.unwrap().unwrap_err();
+    let refused =
+        handle.command("ann".into(), Command::DeleteWorkload { workload: id() }).await.unwrap().unwrap_err();
     assert_eq!(refused.kind, RefusedKind::NotFound);
     assert!(Arc::ptr_eq(&before, &handle.view()), "nothing new is shown");
     end(handle, running).await;
@@ -76,7 +77,7 @@ async fn after_a_stop_the_driver_is_gone() {
     let (handle, mut running) = begin(folder.path()).await;
     handle.stop().await;
     running.ended().await.unwrap();
-    assert!(handle.command(deploy(1)).await.is_err());
+    assert!(handle.command("ann".into(), deploy(1)).await.is_err());
     assert!(handle.plan(id()).await.is_err());
     handle.stop().await;
 }

@@ -130,8 +130,8 @@ impl Driver {
                 self.outboxes.remove(&session);
                 Some(Event::Closed { session })
             }
-            Input::Command { command, reply } => {
-                Some(Event::Command { ticket: self.waiting.add(reply), command: *command })
+            Input::Command { by, command, reply } => {
+                Some(Event::Command { ticket: self.waiting.add(reply), by, command: *command })
             }
             Input::Plan { workload, reply } => {
                 plans.push((workload, reply));

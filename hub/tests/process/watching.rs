@@ -79,6 +79,7 @@ async fn events_come_in_order_and_a_stop_ends_the_watch_with_a_reason() {
         assert!(last.is_none_or(|last| event.sequence > last), "{event:?} after {last:?}");
         last = Some(event.sequence);
         if event.reason == "Deployed" {
+            assert!(event.message.ends_with("(by dev)"), "the name is from the certificate: {event:?}");
             break;
         }
     }

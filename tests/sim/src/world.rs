@@ -131,7 +131,7 @@ impl World {
     pub fn command(&mut self, hub: usize, command: Command) -> Ticket {
         self.note(|| format!("operator -> hub-{hub}: {}", brief(&command)));
         let ticket = self.hubs[hub].next_ticket();
-        self.hubs[hub].hear(hub::Event::Command { ticket, command });
+        self.hubs[hub].hear(hub::Event::Command { ticket, by: "sim".into(), command });
         self.run_hub(hub);
         ticket
     }

@@ -59,7 +59,7 @@ impl Hub {
         let warnings = self.warnings(std::slice::from_ref(&workload.record.policy));
         if before != replicas {
             let message = format!("from {before} to {replicas} replicas");
-            let entry = self.note(Severity::Normal, "S14", "WorkloadScaled", id.to_string(), message);
+            let entry = self.note_command(Severity::Normal, "S14", "WorkloadScaled", id.to_string(), message);
             if let Some(workload) = self.workloads.get_mut(&uid) {
                 workload.record.spec.replicas = replicas;
             }
@@ -119,6 +119,6 @@ impl Hub {
         let objects = application.objects.len();
         let message = format!("{}; {objects} objects go ahead", named.join(", "));
         let subject = application.workloads.first().map_or_else(String::new, |spec| spec.id.to_string());
-        self.note(Severity::Normal, "S33", "Deployed", subject, message)
+        self.note_command(Severity::Normal, "S33", "Deployed", subject, message)
     }
 }

@@ -51,8 +51,8 @@ impl Hub {
         if !self.clusters.contains_key(name) {
             return Err(no_cluster(name));
         }
-        let message = format!("an operator lets the removals in cluster {name} go on");
-        let entry = self.note(Severity::Normal, "S27", "RemovalConfirmed", name.as_str(), message);
+        let message = "the removals that were held back go on";
+        let entry = self.note_command(Severity::Normal, "S27", "RemovalConfirmed", name.as_str(), message);
         Ok(Answer::RemovalsReleased(self.release_removals(name, entry)))
     }
 }

@@ -40,7 +40,7 @@ impl Hub {
         self.touched.subjects.insert(Subject::Policy(name.clone()));
         let what = if action == Action::Created { "PolicyCreated" } else { "PolicyChanged" };
         let message = format!("{} workloads are planned anew", users.len());
-        let entry = self.note(Severity::Normal, "S18", what, name.as_str(), message);
+        let entry = self.note_command(Severity::Normal, "S18", what, name.as_str(), message);
         if let Some(warning) = hasty {
             self.note(Severity::Warning, "S6", "PolicyHasty", name.as_str(), warning);
         }
@@ -88,7 +88,7 @@ impl Hub {
         self.policies.remove(name);
         self.touched.keys.insert(Key::Policy(name.clone()));
         self.touched.subjects.insert(Subject::Policy(name.clone()));
-        self.note(Severity::Normal, "", "PolicyDeleted", name.as_str(), "nothing used it");
+        self.note_command(Severity::Normal, "", "PolicyDeleted", name.as_str(), "nothing used it");
         Ok(Answer::Done)
     }
 

@@ -13,7 +13,7 @@ impl Hub {
     /// Ends a workload everywhere. An absent cluster does not hold it up: its tombstone waits (S28).
     pub(crate) fn delete_workload(&mut self, id: &WorkloadId) -> Result<Answer, Refused> {
         let uid = self.ids.get(id).copied().ok_or_else(|| no_workload(id))?;
-        let entry = self.note(
+        let entry = self.note_command(
             Severity::Normal,
             "S28",
             "WorkloadDeleted",
@@ -44,8 +44,8 @@ impl Hub {
             );
             return Err(refused(RefusedKind::FailedPrecondition, message));
         }
-        let message = "an operator deleted it; what may still run there is not stopped";
-        let entry = self.note(Severity::Warning, "S23", "ClusterDeleted", name.as_str(), message);
+        let message = "it is forgotten; what may still run there is not stopped";
+        let entry = self.note_command(Severity::Warning, "S23", "ClusterDeleted", name.as_str(), message);
         self.drop_cluster(name, entry);
         Ok(Answer::Done)
     }

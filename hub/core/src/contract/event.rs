@@ -1,5 +1,7 @@
 //! What happens to the hub.
 
+use std::sync::Arc;
+
 use godwit_common::ClusterName;
 use godwit_common::link::{Hello, Up};
 
@@ -33,6 +35,8 @@ pub enum Event {
     Command {
         /// Where the answer goes.
         ticket: Ticket,
+        /// The operator's name, from the certificate: the journal keeps it.
+        by: Arc<str>,
         /// What.
         command: Command,
     },

@@ -30,6 +30,18 @@ fn a_dry_run_answers_as_the_real_run_and_changes_nothing() {
 }
 
 #[test]
+fn s30_the_journal_says_whose_command_it_was() {
+    let mut fixture = Fixture::new(&[("alpha", 100)]);
+    fixture.deploy_web(1, &[("alpha", 1)]);
+    fixture.command(Command::Scale { workload: web(), replicas: 2, dry_run: false }).expect("a good request");
+    fixture.command(Command::DeleteWorkload { workload: web() }).expect("a good request");
+    for reason in ["PolicyCreated", "Deployed", "WorkloadScaled", "WorkloadDeleted"] {
+        let entry = fixture.journal.iter().find(|entry| &*entry.reason == reason).expect(reason);
+        assert!(entry.message.ends_with(" (by ann)"), "{}", entry.message);
+    }
+}
+
+#[test]
 fn the_same_request_twice_is_one_request() {
     let mut fixture = Fixture::new(&[("alpha", 100)]);
     let application = Application { workloads: vec![spec(web(), 5)], objects: vec![] };

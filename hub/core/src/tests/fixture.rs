@@ -234,7 +234,7 @@ impl Fixture {
     pub(crate) fn command(&mut self, command: Command) -> Result<Answer, Refused> {
         self.next += 1;
         let ticket = Ticket(self.next);
-        self.step(Event::Command { ticket, command });
+        self.step(Event::Command { ticket, by: "ann".into(), command });
         self.answers.remove(&ticket).expect("every command is answered in its step")
     }
 
