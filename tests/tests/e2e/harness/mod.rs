@@ -16,6 +16,6 @@ pub(crate) use federation::{Builder, Federation, targets};
 pub(crate) use manifest::{Deployment, policy};
 pub(crate) use netns::Network;
 pub(crate) use process::{Process, Signal, program};
-pub(crate) use tools::{missing, tool};
+pub(crate) use tools::tool;
 pub(crate) use wait::{wait_for, within};
 pub(crate) use witness::{Witness, ready, wanted};

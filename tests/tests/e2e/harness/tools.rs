@@ -16,7 +16,7 @@ pub(crate) fn tool(variable: &str, name: &str, probe: &[&str]) -> Option<PathBuf
 }
 
 /// Says that a test cannot run here; fails where it must.
-pub(crate) fn missing<T>(what: &str) -> Option<T> {
+fn missing<T>(what: &str) -> Option<T> {
     let required = std::env::var("GODWIT_TEST_REQUIRE_TOOLS").is_ok_and(|value| value == "1");
     assert!(!required, "needed by GODWIT_TEST_REQUIRE_TOOLS=1, and missing: {what}");
     eprintln!("skipped: {what}");
