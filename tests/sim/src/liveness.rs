@@ -178,14 +178,17 @@ impl World {
 
     /// The lives that a cluster shall hold; of workloads with their number.
     fn live_rows(&self, cluster: &ClusterName) -> BTreeMap<Uid, Option<u32>> {
-        let row = |record: &Record| match record {
-            Record::Seat { workload, cluster: name, seat } if name == cluster => {
-                Some((*workload, Some(seat.target)))
+        let row = |(key, record): (&Key, &Record)| match (key, record) {
+            (Key::Seat(uid, name), Record::Seat { seat, .. }) => {
+                (name == cluster).then_some((*uid, Some(seat.target)))
             }
-            Record::ObjectRow { object, cluster: name, .. } if name == cluster => Some((*object, None)),
-            _ => None,
+            (Key::ObjectRow(uid, name), _) => (name == cluster).then_some((*uid, None)),
+            (Key::Federation | Key::Policy(_) | Key::Workload(_) | Key::Seat(..) | Key::Object(_), _) => None,
+            (Key::Ended(_) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_) | Key::Request(_), _) => {
+                None
+            }
         };
-        self.hubs[0].store.values().filter_map(row).collect()
+        self.hubs[0].store.iter().filter_map(row).collect()
     }
 
     /// The digest of what a cluster shall hold, made from the records alone.
@@ -193,22 +196,24 @@ impl World {
         let mut digest = Digest::default();
         for (uid, replicas) in self.live_rows(cluster) {
             let store = &self.hubs[0].store;
-            digest += match (store.get(&Key::Workload(uid)), store.get(&Key::Object(uid)), replicas) {
-                (Some(Record::Workload(workload)), _, Some(replicas)) => {
-                    WorkloadTarget::hash_of(uid, workload.revision, replicas)
-                }
-                (_, Some(Record::Object(object)), None) => ObjectTarget::hash_of(uid, object.revision),
-                _ => 0,
-            };
+            if let (Some(Record::Workload(workload)), Some(replicas)) =
+                (store.get(&Key::Workload(uid)), replicas)
+            {
+                digest += WorkloadTarget::hash_of(uid, workload.revision, replicas);
+            } else if let Some(Record::Object(object)) = store.get(&Key::Object(uid)) {
+                digest += ObjectTarget::hash_of(uid, object.revision);
+            }
         }
         digest
     }
 
     /// The targets in force, to see whether they still change.
     pub fn targets(&self) -> BTreeSet<(Uid, ClusterName, u32)> {
-        let target = |record: &Record| match record {
-            Record::Seat { workload, cluster, seat } => Some((*workload, cluster.clone(), seat.target)),
-            _ => None,
+        let target = |record: &Record| {
+            if let Record::Seat { workload, cluster, seat } = record {
+                return Some((*workload, cluster.clone(), seat.target));
+            }
+            None
         };
         self.hubs[0].store.values().filter_map(target).collect()
     }

@@ -214,11 +214,13 @@ fn seat_of(record: Record) -> Option<Seat> {
 /// The seats of a workload.
 fn seats_of(records: &Records, uid: Uid) -> impl Iterator<Item = (&ClusterName, &Seat)> {
     let from = Key::Seat(uid, "0".parse().expect("a valid name, below or equal to every other"));
-    records.range(from..).map_while(move |(key, record)| match (key, record) {
-        (Key::Seat(workload, cluster), Record::Seat { seat, .. }) if *workload == uid => {
-            Some((cluster, seat))
+    records.range(from..).map_while(move |(key, record)| {
+        if let (Key::Seat(workload, cluster), Record::Seat { seat, .. }) = (key, record)
+            && *workload == uid
+        {
+            return Some((cluster, seat));
         }
-        _ => None,
+        None
     })
 }
 

@@ -33,10 +33,8 @@ fn check_workload(records: &Records, witness: &Witness, uid: Uid, changes: &[Sea
     let Some(Record::Workload(workload)) = records.get(&Key::Workload(uid)) else {
         return;
     };
-    let unavailable = match records.get(&Key::Policy(workload.policy.clone())) {
-        Some(Record::Policy(policy)) => policy.max_unavailable,
-        _ => 0,
-    };
+    let policy = records.get(&Key::Policy(workload.policy.clone()));
+    let unavailable = if let Some(Record::Policy(policy)) = policy { policy.max_unavailable } else { 0 };
     let needed = workload.spec.replicas.saturating_sub(unavailable);
     let (mut before, mut after) = (0, 0);
     for (cluster, seat) in seats_of(records, uid) {
