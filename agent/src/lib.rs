@@ -8,6 +8,7 @@ mod run;
 mod session;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ fn prepare(args: &Args) -> anyhow::Result<Settings> {
     let (settings, leaves) = config::load(&sources)?;
     telemetry::init(&settings.log_filter, settings.log_format).context("log.filter")?;
     if args.check_config {
-        print!("{leaves}");
+        write!(std::io::stdout(), "{leaves}")?;
     }
     Ok(settings)
 }

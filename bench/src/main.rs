@@ -10,7 +10,9 @@ mod measure;
 mod planner;
 
 /// Name, what it measures, entry.
-const BENCHES: [(&str, &str, fn() -> anyhow::Result<()>); 2] = [
+type Bench = (&'static str, &'static str, fn() -> anyhow::Result<()>);
+
+const BENCHES: [Bench; 2] = [
     ("planner", "T1: dividing one workload over many clusters", planner::run),
     ("loss", "T2: from a lost cluster to new targets at the surviving agents", loss::run),
 ];

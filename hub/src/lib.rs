@@ -13,6 +13,7 @@ mod sessions;
 pub mod store;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -23,7 +24,7 @@ use godwit_rt::tls;
 use args::Args;
 
 /// Runs the hub as a process of its own would: until SIGTERM or SIGINT. The first of `args` is the program's name.
-/// Ends with 0, with 1 after a failure, with 2 after a mistake on the command line.
+/// Ends with 0, with 1 after a failure, with 2 after a mistake on the command line or in the settings.
 pub fn main_with_args(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
@@ -38,20 +39,19 @@ pub fn main_with_args(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Logging may not have begun, or may be filtered out: why a hub is not there must always be readable.
             eprintln!("godwit-hub: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<config::ConfigError>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
 }
 
-/// What clap ends with after a mistake.
+/// After a mistake of whoever started it, as clap has it.
 const USAGE: u8 = 2;
 
 fn run(args: &Args) -> anyhow::Result<()> {
     tls::install_provider();
     let loaded = config::load(&args.sources(environment()))?;
     if args.print_config {
-        print!("{}", loaded.to_toml());
-        return Ok(());
+        return Ok(write!(std::io::stdout(), "{}", loaded.to_toml())?);
     }
     let settings = loaded.settings;
     let format: LogFormat = settings.log.format.parse()?;
@@ -59,8 +59,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     if args.check_config {
         serve::open_tls(&settings.tls)?;
-        println!("the configuration is valid");
-        return Ok(());
+        return Ok(writeln!(std::io::stdout(), "the configuration is valid")?);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     let result = runtime.block_on(serve::run(settings, args));

@@ -110,7 +110,7 @@ impl Fleet {
     ) -> Result<()> {
         while !done(&self.held) {
             self.next(patience).await?;
-            while self.rows.len() > 0 {
+            while !self.rows.is_empty() {
                 self.next(patience).await?;
             }
         }

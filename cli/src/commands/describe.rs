@@ -67,7 +67,11 @@ impl Describe {
                 let name =
                     WorkloadName::parse(target.require_name()?, target.kind, self.namespace.as_deref())?;
                 let found = name.find(&client).await?;
-                let plan = explain::plan_of(&client, &found).await?;
+                // What is ending is planned no more.
+                let plan = match found.deleting {
+                    true => v1::Plan::default(),
+                    false => explain::plan_of(&client, &found).await?,
+                };
                 let subject = event::workload_subject(&found.kind, &found.namespace, &found.name);
                 let events = event::about(&client, &subject).await?;
                 workload::describe(&found, &plan, now, sheet)?;

@@ -61,8 +61,9 @@ impl Narrator {
         let head = text::plain(&event.reason).into_owned() + &rule;
         let head = format!("{head:24}");
         let head = self.paint.apply(colour::of_event(&event.r#type), &head);
-        let message = text::plain(&event.message).into_owned();
-        Ok(writeln!(io::stdout(), "{time}  {head} {message}")?)
+        let said = event.subject.is_empty() || event.message.contains(&event.subject);
+        let subject = if said { String::new() } else { format!("{}: ", text::plain(&event.subject)) };
+        Ok(writeln!(io::stdout(), "{time}  {head} {subject}{}", text::plain(&event.message))?)
     }
 
     /// Tells what an agent said last whose cluster is not ready yet.
