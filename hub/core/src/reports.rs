@@ -23,7 +23,12 @@ impl Hub {
             return;
         }
         leader.inventoried = true;
+        let reflects_more = leader.reflects < report.reflects;
         leader.reflects = leader.reflects.max(report.reflects);
+        if reflects_more {
+            // What is known to have reached the cluster counts now, in workloads whose own state reads as before, too.
+            self.moving_at(name);
+        }
         let wall = self.now.wall;
         if let Some(cluster) = self.clusters.get_mut(name) {
             cluster.health.seen = wall;
