@@ -27,6 +27,21 @@ async fn sessions_are_counted() {
 }
 
 #[tokio::test]
+async fn one_cluster_does_not_keep_the_others_out() {
+    let federation = Federation::start_with(&["east", "west"], &[("LIMITS__SESSIONS", "100")]);
+    let mut greedy = Vec::new();
+    let status = loop {
+        match Agent::dial(&federation, "east").await {
+            Ok(agent) => greedy.push(agent),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().contains("cluster east"), "{status}");
+    assert!(Agent::dial(&federation, "west").await.is_ok());
+}
+
+#[tokio::test]
 async fn watches_are_counted() {
     let federation = Federation::start_with(&[], &[("LIMITS__WATCHES", "1")]);
     let mut client = ClusterServiceClient::new(federation.operator().await);
