@@ -4,6 +4,7 @@
 pub mod dial;
 pub mod limits;
 pub mod serve;
+pub mod shares;
 pub mod shutdown;
 mod socket;
 pub mod telemetry;

@@ -50,6 +50,11 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
 /// How often the log says that the connection limit is reached: peers without a certificate can cause that line.
 pub const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(60);
 
+/// One peer holds at most one part in so many of the connections, and of the agents' sessions.
+pub const SHARE_DIVISOR: usize = 4;
+/// But always so many: a cluster has several agents, and a few more while they are replaced.
+pub const SHARE_MIN: usize = 64;
+
 /// What one listener takes. The default is what a hub needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerLimits {

@@ -24,6 +24,7 @@ use tower::Service;
 pub use peer::Peer;
 
 use crate::limits::{ACCEPT_PAUSE, REFUSAL_LOG_INTERVAL, ServerLimits};
+use crate::shares::Shares;
 use crate::tls::ServerTls;
 use connection::Connection;
 
@@ -69,6 +70,7 @@ pub async fn serve<S: GrpcService>(
 ) {
     let slots = Arc::new(Semaphore::new(limits.connections_max));
     let handshakes = Arc::new(Semaphore::new(limits.handshakes_max));
+    let shares = Shares::of(limits.connections_max);
     let mut connections = JoinSet::new();
     let mut warned = None;
     for id in 0_u64.. {
@@ -96,6 +98,7 @@ pub async fn serve<S: GrpcService>(
             service: service.clone(),
             limits,
             handshakes: Arc::clone(&handshakes),
+            shares: shares.clone(),
             stop: stop.clone(),
         };
         connections.spawn(async move {

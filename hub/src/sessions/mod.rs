@@ -12,6 +12,7 @@ use godwit_common::ClusterName;
 use godwit_proto::v1::agent_service_server::AgentService;
 use godwit_proto::v1::{AttachRequest, AttachResponse};
 use godwit_rt::serve::Peer;
+use godwit_rt::shares::Shares;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -31,13 +32,15 @@ const OUTGOING_MAX: usize = 1;
 pub(crate) struct Agents {
     driver: Handle,
     slots: Arc<Semaphore>,
+    shares: Shares<ClusterName>,
     stop: CancellationToken,
 }
 
 impl Agents {
-    /// At most `sessions` at once; none after `stop`.
+    /// At most `sessions` at once, and no more of one cluster than its share; none after `stop`.
     pub(crate) fn new(driver: Handle, sessions: usize, stop: CancellationToken) -> Self {
-        Self { driver, slots: Arc::new(Semaphore::new(sessions)), stop }
+        let (slots, shares) = (Arc::new(Semaphore::new(sessions)), Shares::of(sessions));
+        Self { driver, slots, shares, stop }
     }
 }
 
@@ -57,6 +60,11 @@ impl AgentService for Agents {
                 "the hub has as many agents' sessions as it may: try again later, or raise limits.sessions",
             )
         })?;
+        let share = self.shares.take(&cluster).ok_or_else(|| {
+            Status::resource_exhausted(format!(
+                "cluster {cluster} has as many sessions as one cluster may: try again later"
+            ))
+        })?;
         let (outgoing, stream) = mpsc::channel(OUTGOING_MAX);
         let session = Session {
             driver: self.driver.clone(),
@@ -68,7 +76,7 @@ impl AgentService for Agents {
         };
         tokio::spawn(async move {
             session.run().await;
-            drop(slot);
+            drop((slot, share));
         });
         Ok(Response::new(ReceiverStream::new(stream)))
     }

@@ -54,7 +54,7 @@ impl Session {
             return turn_away(End::Stopping, &cluster, address, &outbox, &outgoing).await;
         };
         tracing::debug!(session = session.0, %cluster, %instance, %address, "an agent has attached");
-        let mut writing = pin!(write(&outbox, &outgoing));
+        let mut writing = pin!(write(&cluster, &outbox, &outgoing));
         let machine_knows = tokio::select! {
             () = &mut writing => false,
             end = read(&mut incoming, session, &driver) => {
@@ -92,7 +92,7 @@ async fn turn_away(
         return;
     }
     say(end, cluster, address, outbox);
-    write(outbox, outgoing).await;
+    write(cluster, outbox, outgoing).await;
 }
 
 /// The last words of the hub, if there are any.
@@ -143,7 +143,11 @@ async fn read(incoming: &mut Incoming, session: SessionId, driver: &Handle) -> E
 }
 
 /// Carries messages out until the outbox is closed and empty, the peer is gone, or it does not read.
-async fn write(outbox: &Outbox, outgoing: &mpsc::Sender<Result<AttachResponse, Status>>) {
+async fn write(
+    cluster: &ClusterName,
+    outbox: &Outbox,
+    outgoing: &mpsc::Sender<Result<AttachResponse, Status>>,
+) {
     loop {
         let message = tokio::select! {
             message = outbox.next() => message,
@@ -158,7 +162,7 @@ async fn write(outbox: &Outbox, outgoing: &mpsc::Sender<Result<AttachResponse, S
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
                 Err(_) => {
-                    tracing::warn!("an agent has not read for {} s: its session ends", STALL_MAX.as_secs());
+                    tracing::warn!(%cluster, "an agent has not read for {} s: its session ends", STALL_MAX.as_secs());
                     return;
                 }
             }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use godwit_certs::Identity;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{GrpcService, Peer};
 use crate::limits::{self, ServerLimits};
+use crate::shares::Shares;
 use crate::socket;
 use crate::tls::ServerTls;
 
@@ -32,6 +34,7 @@ pub(super) struct Connection<S> {
     pub(super) service: S,
     pub(super) limits: ServerLimits,
     pub(super) handshakes: Arc<Semaphore>,
+    pub(super) shares: Shares<Identity>,
     pub(super) stop: CancellationToken,
 }
 
@@ -70,6 +73,10 @@ impl<S: GrpcService> Connection<S> {
 
     async fn serve(self, stream: TlsStream<TcpStream>, peer: Peer) {
         let (address, id, stop) = (self.address, self.id, self.stop);
+        let Some(_share) = self.shares.take(&peer.identity) else {
+            tracing::debug!(%address, connection = id, identity = %peer.identity, "too many connections of one peer");
+            return;
+        };
         tracing::debug!(%address, connection = id, identity = %peer.identity, "connection begins");
         let asked = Arc::new(AtomicBool::new(false));
         let (identity, not_after) = (peer.identity.clone(), peer.not_after);
