@@ -42,7 +42,7 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     let seed =
         getrandom::u64().map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
     let (driver, mut running) = driver::start(core, settings.data_dir.clone(), seed).await?;
-    let (reporter, routes) = routes(&settings, &driver, &stop).await?;
+    let (mut reporter, routes) = routes(&settings, &driver, &stop).await?;
     let server =
         tokio::spawn(serve(listener, Arc::clone(&tls), routes, settings.limits.server(), stop.clone()));
     tokio::spawn(tls.watch(stop.clone()));
@@ -60,6 +60,8 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
             running.ended().await
         }
     };
+    // Watches of health have heard it by now: they end with what they watch, and hold up nobody.
+    reporter.clear_service_status(SERVER).await;
     stop.cancel();
     // It cuts what does not end within limits.drain_timeout.
     let served = server.await;

@@ -6,6 +6,9 @@ use godwit_proto::v1::event_service_client::EventServiceClient;
 use godwit_proto::v1::workload_service_client::WorkloadServiceClient;
 use tokio::time::timeout;
 use tonic::{Code, Streaming};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::agent::Agent;
 use crate::deploying::wait_for_clusters;
@@ -92,6 +95,20 @@ async fn events_come_in_order_and_a_stop_ends_the_watch_with_a_reason() {
         }
     };
     assert_eq!(status.code(), Code::Unavailable, "{status}");
+}
+
+#[tokio::test]
+async fn a_watch_of_health_does_not_hold_up_a_stop() {
+    let mut federation = Federation::start(&[]);
+    let request = HealthCheckRequest::default();
+    let watch = HealthClient::new(federation.operator().await).watch(request).await.unwrap();
+    let mut watch = watch.into_inner();
+    let mut heard = vec![next(&mut watch).await.status()];
+    assert!(federation.stop_hub().await.success());
+    while let Some(state) = watch.message().await.expect("it is ended, not cut") {
+        heard.push(state.status());
+    }
+    assert_eq!(heard, [ServingStatus::Serving, ServingStatus::NotServing]);
 }
 
 async fn next<M>(watch: &mut Streaming<M>) -> M {
