@@ -1,7 +1,7 @@
 //! Tests of the repository itself, for what neither compiler nor clippy checks: the size of files, leftovers, the walls
 //! between packages, the truth of documents, and the gate.
 //!
-//! Each module holds one group of checks. A check is a function from a [`repository::Repository`] to findings; it is
+//! Each module holds one group of checks. A check is a function from a `Repository` to findings; it is
 //! tried on a small repository in memory that has the fault, and then holds the real one to it.
 
 #[cfg(test)]
