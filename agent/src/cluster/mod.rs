@@ -28,8 +28,8 @@ pub(crate) use error::chain;
 
 /// An election must not wait for a hanging call longer than its Lease stands.
 const ELECTION_LIMIT: Duration = Duration::from_secs(5);
-/// Everything else.
-const CALL_LIMIT: Duration = Duration::from_secs(30);
+/// Everything else: less than the Lease of 15 s, so that nothing a deposed leader began ends in its successor's term.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// Connecting is quick or does not happen.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Pods of one page when they are counted.
