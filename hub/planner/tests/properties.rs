@@ -231,7 +231,8 @@ fn tells_the_truth(bound: &Bound, candidate: &Candidate<'_>, count: u32) -> bool
         Bound::Minimum => count <= rule.min(),
         Bound::Step { goal } => *goal != count,
         Bound::Cap(Cap::Maximum) => rule.max() == Some(count),
-        Bound::Cap(Cap::ZeroWeight) => rule.weight() == 0 && count == 0,
+        // It gets its minimum and no more, but keeps what it holds.
+        Bound::Cap(Cap::ZeroWeight) => rule.weight() == 0 && count <= candidate.held.max(rule.min()),
         Bound::Cap(Cap::Room(scarce)) => {
             candidate.room == Room::Limited { replicas: count, scarce: scarce.clone() }
         }
