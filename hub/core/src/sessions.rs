@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::link::{Down, Hello, Leadership, Refusal, RefusalCode, Up, VERSIONS, Welcome};
-use godwit_common::{ClusterName, Generation};
+use godwit_common::{ClusterName, Generation, Time};
 
 use crate::contract::{ClusterRecord, ClusterState, Effect, Key, SessionId, Severity};
 use crate::hub::Hub;
@@ -38,16 +38,19 @@ impl Hub {
         }
         self.admit(&name, hello);
         let former = self.former_session(&name, &hello.instance);
-        if former.is_none() && !self.has_place(&name) {
-            let spread = Duration::from_millis(self.rng.below(5_000));
-            let message = Down::Standby { retry_after: self.config.standby_retry + spread };
+        let displaced = match former {
+            None if !self.has_place(&name) => self.same_zone(&name, &hello.zone),
+            None | Some(_) => None,
+        };
+        if former.is_none() && displaced.is_none() && !self.has_place(&name) {
+            let message = Down::Standby { retry_after: self.standby_wait(&name, &hello.instance) };
             spoken.push(Effect::Send { session, message });
             spoken.push(Effect::Close { session });
             return;
         }
         if let Some(cluster) = self.clusters.get_mut(&name) {
-            let instance = hello.instance.clone();
-            cluster.sessions.insert(session, Session { instance, heard: self.now.time });
+            let (instance, zone) = (hello.instance.clone(), hello.zone.clone());
+            cluster.sessions.insert(session, Session { instance, zone, heard: self.now.time });
         }
         self.sessions.insert(session, name.clone());
         let welcome = Welcome {
@@ -62,6 +65,12 @@ impl Hub {
         if let Some(former) = former {
             spoken.push(Effect::Close { session: former });
             self.end_session(former, "its agent began another session");
+        }
+        if let Some(displaced) = displaced {
+            let message = Down::Standby { retry_after: self.config.standby_retry };
+            spoken.push(Effect::Send { session: displaced, message });
+            spoken.push(Effect::Close { session: displaced });
+            self.end_session(displaced, "an agent in another zone took its place");
         }
     }
 
@@ -80,6 +89,38 @@ impl Hub {
         let speaks = |session: &&Session| self.now.time.since(session.heard) < self.config.vanished_after();
         let witnesses = |cluster: &Cluster| cluster.sessions.values().filter(speaks).count();
         self.clusters.get(name).is_some_and(|cluster| witnesses(cluster) < self.config.streams_per_cluster)
+    }
+
+    /// Which session makes room for an agent of a zone that has no witness yet: one of several in the same zone, but
+    /// never the leader's (S24).
+    fn same_zone(&self, name: &ClusterName, zone: &str) -> Option<SessionId> {
+        let cluster = self.clusters.get(name)?;
+        let of_zone = |zone: &str| cluster.sessions.values().filter(|session| &*session.zone == zone).count();
+        if zone.is_empty() || of_zone(zone) > 0 {
+            return None;
+        }
+        let leader = cluster.leader.as_ref().map(|leader| leader.session);
+        let spare =
+            |(id, session): &(&SessionId, &Session)| Some(**id) != leader && of_zone(&session.zone) > 1;
+        cluster.sessions.iter().rfind(spare).map(|(id, _)| *id)
+    }
+
+    /// When an agent that is not wanted asks again. One of them, the reserve, asks so often that it takes over before the
+    /// silence of all the others is a loss; the rest would only cost handshakes (S24).
+    fn standby_wait(&mut self, name: &ClusterName, instance: &Arc<str>) -> Duration {
+        let (now, often) = (self.now.time, self.config.lost_after / 2);
+        let spread = Duration::from_millis(self.rng.below(5_000));
+        let rarely = self.config.standby_retry + spread;
+        let Some(cluster) = self.clusters.get_mut(name) else {
+            return rarely;
+        };
+        let other =
+            |(reserve, asked): &(Arc<str>, Time)| reserve != instance && now.since(*asked) < often * 2;
+        if cluster.reserve.as_ref().is_some_and(other) {
+            return rarely;
+        }
+        cluster.reserve = Some((instance.clone(), now));
+        often.min(self.config.standby_retry)
     }
 
     /// Any later message.

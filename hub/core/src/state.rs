@@ -99,6 +99,8 @@ pub(crate) struct Cluster {
     pub(crate) record: ClusterRecord,
     /// Streams that are alive.
     pub(crate) sessions: BTreeMap<SessionId, Session>,
+    /// The agent that stands by for the others, and when it last asked (S24).
+    pub(crate) reserve: Option<(Arc<str>, Time)>,
     /// How it stands.
     pub(crate) health: Health,
     /// The agent that leads.
@@ -133,6 +135,8 @@ pub(crate) struct Cluster {
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) instance: Arc<str>,
+    /// Of its node; empty if it is not known.
+    pub(crate) zone: Arc<str>,
     /// When it last said anything.
     pub(crate) heard: Time,
 }
@@ -203,6 +207,7 @@ impl Cluster {
         Self {
             record,
             sessions: BTreeMap::new(),
+            reserve: None,
             health,
             leader: None,
             term: None,

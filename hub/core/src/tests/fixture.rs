@@ -40,6 +40,8 @@ pub(crate) struct Fixture {
     pub(crate) store: BTreeMap<Key, Record>,
     pub(crate) members: BTreeMap<ClusterName, Member>,
     pub(crate) journal: Vec<JournalEntry>,
+    /// Every session that was told to stand by, and for how long.
+    pub(crate) waits: Vec<(SessionId, Duration)>,
     /// Every target that was sent, in order: (cluster, workload, replicas).
     pub(crate) sent: Vec<(ClusterName, Uid, u32)>,
     answers: BTreeMap<Ticket, Result<Answer, Refused>>,
@@ -84,6 +86,7 @@ impl Fixture {
             store: BTreeMap::new(),
             members: BTreeMap::new(),
             journal: Vec::new(),
+            waits: Vec::new(),
             sent: Vec::new(),
             answers: BTreeMap::new(),
             next: 0,
@@ -126,6 +129,11 @@ impl Fixture {
 
     /// One of a cluster's agents opens a session, and from now on speaks for it here.
     pub(crate) fn open_as(&mut self, name: &str, instance: &str) -> SessionId {
+        self.open_in(name, instance, "")
+    }
+
+    /// The same, on a node in a zone.
+    pub(crate) fn open_in(&mut self, name: &str, instance: &str, zone: &str) -> SessionId {
         self.next += 1;
         let session = SessionId(self.next);
         let member = self.members.get_mut(&cluster(name)).expect("a member");
@@ -135,7 +143,7 @@ impl Fixture {
             versions: VERSIONS,
             build: "test".into(),
             instance: instance.into(),
-            zone: "".into(),
+            zone: zone.into(),
             cluster_uid: Uid(u128::from(godwit_common::stable_hash([name.as_bytes()]))),
             federation,
             highest_epoch: member.fence.epoch,
@@ -273,6 +281,9 @@ impl Fixture {
                 }
                 Effect::Send { session, message } => {
                     spoken = true;
+                    if let Down::Standby { retry_after } = message {
+                        self.waits.push((session, retry_after));
+                    }
                     self.receive(session, message);
                 }
                 Effect::Close { session } => {

@@ -46,6 +46,30 @@ fn s24_a_fourth_agent_stands_by() {
 }
 
 #[test]
+fn s24_one_of_those_that_stand_by_asks_before_silence_is_a_loss() {
+    let mut fixture = two();
+    for instance in ["second", "third", "fourth", "fifth", "fourth"] {
+        fixture.open_as("alpha", instance);
+    }
+    let seconds: Vec<u64> = fixture.waits.iter().map(|(_, wait)| wait.as_secs()).collect();
+    assert_eq!((seconds[0], seconds[2]), (5, 5), "the reserve");
+    assert!(seconds[1] >= 30, "the others: {seconds:?}");
+}
+
+#[test]
+fn s24_witnesses_are_in_different_zones_where_there_are_several() {
+    let mut fixture = two();
+    fixture.open_in("alpha", "second", "a");
+    let third = fixture.open_in("alpha", "third", "a");
+    fixture.open_in("alpha", "fourth", "a");
+    assert_eq!(fixture.waits.len(), 1, "another in zone a is not wanted");
+    fixture.open_in("alpha", "fifth", "b");
+    assert_eq!(fixture.waits.last().map(|(session, _)| *session), Some(third), "it makes room for zone b");
+    assert_eq!(fixture.hub.cluster(&cluster("alpha")).expect("a member").agents, 3);
+    assert_eq!(fixture.noted("ClusterSuspect"), 0);
+}
+
+#[test]
 fn s24_an_agent_that_comes_again_takes_the_place_of_its_former_session() {
     let mut fixture = two();
     for instance in ["second", "third"] {
