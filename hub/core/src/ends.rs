@@ -35,6 +35,7 @@ impl Hub {
                 cluster.digest -= WorkloadTarget::hash_of(uid, record.revision, state.seat.target);
                 cluster.seats.remove(&uid);
                 cluster.ended.insert(uid);
+                cluster.rising.remove(&uid);
                 if cluster.on_the_way.remove(&uid).is_some() {
                     self.roomier.insert(name.clone());
                 }

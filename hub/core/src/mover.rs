@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use godwit_common::{ClusterName, Generation, Uid};
+use godwit_common::{ClusterName, Uid};
 
 use crate::contract::{Cause, FreezeCause, Severity};
 use crate::hub::{Hub, Timer};
@@ -139,8 +139,7 @@ impl Hub {
             // here that were told to stop and then to stay may run on: they are spared as if they did. Those elsewhere
             // may not: they are no reason to stop any here.
             let ready = seat.ready().min(seat.seat.target);
-            let staying = seat.staying(self.clusters.get(&name).map_or(Generation(0), Cluster::reflects));
-            let elsewhere = self.ready(workload).saturating_sub(staying);
+            let elsewhere = self.ready(workload).saturating_sub(seat.staying());
             let spare = elsewhere.saturating_add(ready).saturating_sub(self.needed(workload));
             let least = ready.saturating_sub(spare);
             let target = seat.seat.placed.max(least);
@@ -159,11 +158,8 @@ impl Hub {
 
     /// Ready replicas in connected clusters that were not told to stop.
     pub(crate) fn ready(&self, workload: &Workload) -> u32 {
-        let staying = |(name, seat): (&ClusterName, &SeatState)| {
-            let cluster = self.clusters.get(name).filter(|cluster| cluster.reporting());
-            cluster.map_or(0, |cluster| seat.staying(cluster.reflects()))
-        };
-        workload.seats.iter().map(staying).fold(0, u32::saturating_add)
+        let reporting = workload.seats.iter().filter(|(name, _)| self.reporting(name));
+        reporting.map(|(_, seat)| seat.staying()).fold(0, u32::saturating_add)
     }
 
     pub(crate) fn reporting(&self, name: &ClusterName) -> bool {

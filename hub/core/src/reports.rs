@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use godwit_common::link::{Capacity, Report, Status};
-use godwit_common::{ClusterName, Uid};
+use godwit_common::{ClusterName, Generation, Uid};
 
 use crate::contract::{SessionId, Severity, Subject};
 use crate::hub::Hub;
@@ -23,12 +23,9 @@ impl Hub {
             return;
         }
         leader.inventoried = true;
-        let reflects_more = leader.reflects < report.reflects;
         leader.reflects = leader.reflects.max(report.reflects);
-        if reflects_more {
-            // What is known to have reached the cluster counts now, in workloads whose own state reads as before, too.
-            self.moving_at(name);
-        }
+        let reflects = leader.reflects;
+        self.reflected(name, reflects);
         let wall = self.now.wall;
         if let Some(cluster) = self.clusters.get_mut(name) {
             cluster.health.seen = wall;
@@ -52,6 +49,24 @@ impl Hub {
         }
         if report.complete {
             self.inventory_came(name);
+        }
+    }
+
+    /// Raised targets that are known to have reached the cluster count from now on (S20).
+    fn reflected(&mut self, name: &ClusterName, reflects: Generation) {
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
+        for uid in std::mem::take(&mut cluster.rising) {
+            let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
+            else {
+                continue;
+            };
+            if seat.seat.generation > reflects {
+                cluster.rising.insert(uid);
+                continue;
+            }
+            seat.floor = seat.seat.target;
+            self.moving.insert(uid);
+            self.touched.subjects.insert(Subject::Workload(uid));
         }
     }
 

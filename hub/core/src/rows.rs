@@ -11,7 +11,7 @@ use godwit_planner::Rebalance;
 
 use crate::contract::{Cause, Key, Seat, Subject};
 use crate::hub::Hub;
-use crate::state::{Cluster, PolicyState, SeatState};
+use crate::state::{PolicyState, SeatState};
 use crate::tally::Share;
 
 /// What one step has touched; written, sent and shown at its end.
@@ -53,12 +53,16 @@ impl Hub {
         };
         let revision = workload.record.revision;
         let before = WorkloadTarget::hash_of(uid, revision, state.seat.target);
-        state.before_change(self.clusters.get(name).map_or(Generation(0), Cluster::reflects), target);
         state.seat.target = target;
+        state.floor = state.floor.min(target);
+        let rises = state.floor < target;
         state.seat.generation = generation;
         if let Some(cluster) = self.clusters.get_mut(name) {
             cluster.digest -= before;
             cluster.digest += WorkloadTarget::hash_of(uid, revision, target);
+            if rises {
+                cluster.rising.insert(uid);
+            }
         }
         self.seat_changed(uid, name);
     }
@@ -202,12 +206,10 @@ impl Hub {
         self.touched.keys.insert(Key::Workload(uid));
         for name in seats {
             let generation = self.generation_for(&name, uid);
-            let reflects = self.clusters.get(&name).map_or(Generation(0), Cluster::reflects);
             let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(&name))
             else {
                 continue;
             };
-            seat.before_change(reflects, seat.seat.target);
             seat.seat.generation = generation;
             seat.seat.manifest_generation = generation;
             let target = seat.seat.target;

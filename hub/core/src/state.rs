@@ -123,6 +123,8 @@ pub(crate) struct Cluster {
     pub(crate) starting: u32,
     /// Workloads that want to start more here, the most urgent first (S7).
     pub(crate) waiting: BTreeSet<Rank>,
+    /// Seats whose target was raised by a row that no report reflects yet.
+    pub(crate) rising: BTreeSet<Uid>,
     /// Placed replicas that do not hold room on a node yet: what is deducted from the reported room (S15).
     pub(crate) on_the_way: BTreeMap<Uid, u32>,
     /// Removals of late, without an operator's word (S27).
@@ -219,6 +221,7 @@ impl Cluster {
             tally: Tally::default(),
             starting: 0,
             waiting: BTreeSet::new(),
+            rising: BTreeSet::new(),
             on_the_way: BTreeMap::new(),
             removals: VecDeque::new(),
             orphans: BTreeMap::new(),
@@ -235,11 +238,6 @@ impl Cluster {
         self.leader.as_ref().is_some_and(|leader| leader.inventoried)
     }
 
-    /// The newest generation whose effects its reports show.
-    pub(crate) fn reflects(&self) -> Generation {
-        self.leader.as_ref().map_or(Generation(0), |leader| leader.reflects)
-    }
-
     /// Whether a policy with this `lost_after` counts it as lost.
     pub(crate) fn lost_for(&self, lost_after: Duration) -> bool {
         self.health.lost_through.is_some_and(|through| lost_after <= through)
@@ -252,16 +250,9 @@ impl SeatState {
         Self { floor: seat.target, seat, ..Self::default() }
     }
 
-    /// The row is about to change, in a cluster whose reports reflect this generation.
-    pub(crate) fn before_change(&mut self, reflects: Generation, target: u32) {
-        let known = if reflects >= self.seat.generation { self.seat.target } else { self.floor };
-        self.floor = known.min(target);
-    }
-
     /// Ready copies that the cluster was not told to stop (S20): one that was counts no longer, gone or not.
-    pub(crate) fn staying(&self, reflects: Generation) -> u32 {
-        let told = if reflects >= self.seat.generation { self.seat.target } else { self.floor };
-        self.ready().min(told)
+    pub(crate) fn staying(&self) -> u32 {
+        self.ready().min(self.floor)
     }
 
     pub(crate) fn ready(&self) -> u32 {

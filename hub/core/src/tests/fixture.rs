@@ -155,6 +155,20 @@ impl Fixture {
 
     /// The agent of a cluster begins to lead and brings its inventory.
     pub(crate) fn lead(&mut self, name: &str) {
+        self.begin_to_lead(name);
+        self.report(name, true);
+    }
+
+    /// The same, when the inventory shows the effects of targets up to this generation only.
+    pub(crate) fn lead_reflecting(&mut self, name: &str, generation: u64) {
+        self.begin_to_lead(name);
+        let fence = self.members.get_mut(&cluster(name)).expect("a member").fence;
+        self.members.get_mut(&cluster(name)).expect("a member").fence.generation = Generation(generation);
+        self.report(name, true);
+        self.members.get_mut(&cluster(name)).expect("a member").fence = fence;
+    }
+
+    fn begin_to_lead(&mut self, name: &str) {
         let member = self.members.get(&cluster(name)).expect("a member");
         let term = LeaderTerm { lease: Uid(1), transitions: Term(1) };
         let mut digest = Digest::default();
@@ -162,7 +176,6 @@ impl Fixture {
         let base = if member.objects.is_empty() { member.fence.generation } else { Generation(0) };
         let leading = Leadership::Leading { term, fence: member.fence, base, digest };
         self.say(name, Up::Leadership(leading));
-        self.report(name, true);
     }
 
     pub(crate) fn disconnect(&mut self, name: &str) {

@@ -26,3 +26,13 @@ fn i4_copies_that_were_told_to_stop_and_then_to_stay_count_when_a_report_shows_t
     fixture.report("bravo", false);
     assert_eq!(fixture.web().ready, 20);
 }
+
+#[test]
+fn i4_what_counted_before_its_agent_came_again_counts_after_it() {
+    let mut fixture = Fixture::new(&[("alpha", 100), ("bravo", 100)]);
+    fixture.deploy_web(20, &[("alpha", 1), ("bravo", 1)]);
+    fixture.pass(Duration::from_secs(1));
+    fixture.open_as("alpha", "agent");
+    fixture.lead_reflecting("alpha", 0);
+    assert_eq!(fixture.web().ready, 20, "its first reports reflect nothing yet");
+}
