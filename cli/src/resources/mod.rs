@@ -127,7 +127,9 @@ where
 
 /// The refusal to watch what does not change by itself.
 pub(crate) fn unwatchable<T>(plural: &str) -> Result<T, Error> {
-    Err(Error::Usage(format!("{plural} cannot be watched; watch clusters, workloads, migrations or events")))
+    Err(Error::Usage(format!(
+        "{plural} cannot be watched; watch clusters, workloads, policies, migrations or events"
+    )))
 }
 
 /// Texts as one cell; empty if there are none.

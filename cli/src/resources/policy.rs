@@ -3,9 +3,11 @@
 use std::io;
 use std::time::SystemTime;
 
-use godwit_proto::v1::{ClusterRule, GetPolicyRequest, ListPoliciesRequest, Policy, PolicySpec};
+use godwit_proto::v1::{
+    ClusterRule, GetPolicyRequest, ListPoliciesRequest, Policy, PolicySpec, WatchPoliciesRequest,
+};
 
-use super::{Changes, Column, Fetched, Filter, Shown, column, unwatchable};
+use super::{Change, Changes, Column, Fetched, Filter, Shown, changes, column};
 use crate::client::{Client, all_pages, answer, present};
 use crate::error::Error;
 use crate::output::age;
@@ -56,8 +58,13 @@ impl Shown for Policy {
         Ok(Fetched::Many(all))
     }
 
-    async fn watch(_: &Client, _: &Filter) -> Result<Changes<Self>, Error> {
-        unwatchable("policies")
+    async fn watch(client: &Client, filter: &Filter) -> Result<Changes<Self>, Error> {
+        let name = filter.name.clone().unwrap_or_default();
+        let stream = answer(client.policies().watch_policies(WatchPoliciesRequest { name })).await?;
+        Ok(changes(stream, |answer| {
+            let item = answer.policy?;
+            Some(Change { item, removed: answer.removed })
+        }))
     }
 }
 

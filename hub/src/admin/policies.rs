@@ -9,10 +9,13 @@ use godwit_proto::v1::policy_service_server::PolicyService;
 use tonic::{Request, Response, Status};
 
 use super::page::Page;
+use super::watch::{Change, Watched};
 use super::{Admin, access, convert, fields, refusal};
 
 #[tonic::async_trait]
 impl PolicyService for Admin {
+    type WatchPoliciesStream = Watched<v1::WatchPoliciesResponse>;
+
     async fn apply_policy(
         &self,
         request: Request<v1::ApplyPolicyRequest>,
@@ -61,6 +64,34 @@ impl PolicyService for Admin {
         Ok(Response::new(v1::GetPolicyResponse {
             policy: Some(convert::policy(&known.policy, known.workloads)),
         }))
+    }
+
+    async fn watch_policies(
+        &self,
+        request: Request<v1::WatchPoliciesRequest>,
+    ) -> Result<Response<Self::WatchPoliciesStream>, Status> {
+        let wanted: Option<PolicyName> = match request.get_ref().name.as_str() {
+            "" => None,
+            name => Some(fields::name("name", name)?),
+        };
+        self.watch(
+            |view| &view.policies,
+            move |change| {
+                let (known, removed) = match change {
+                    Change::Initial(known) | Change::Now(known) => (known, false),
+                    Change::Gone(known) => (known, true),
+                };
+                let name = &known.policy.name;
+                let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted == name);
+                is_wanted.then(|| v1::WatchPoliciesResponse {
+                    policy: Some(match removed {
+                        false => convert::policy(&known.policy, known.workloads),
+                        true => v1::Policy { name: name.to_string(), ..v1::Policy::default() },
+                    }),
+                    removed,
+                })
+            },
+        )
     }
 
     async fn delete_policy(

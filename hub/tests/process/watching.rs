@@ -3,6 +3,7 @@
 use godwit_proto::v1;
 use godwit_proto::v1::cluster_service_client::ClusterServiceClient;
 use godwit_proto::v1::event_service_client::EventServiceClient;
+use godwit_proto::v1::policy_service_client::PolicyServiceClient;
 use godwit_proto::v1::workload_service_client::WorkloadServiceClient;
 use tokio::time::timeout;
 use tonic::{Code, Streaming};
@@ -46,6 +47,24 @@ async fn a_workload_is_followed_from_its_deployment_to_its_end() {
             return;
         }
     }
+}
+
+#[tokio::test]
+async fn policies_are_followed_from_first_to_last() {
+    let federation = Federation::start(&[]);
+    let mut client = PolicyServiceClient::new(federation.operator().await);
+    let request = v1::WatchPoliciesRequest { name: "even".to_owned() };
+    let mut watch = client.watch_policies(request).await.unwrap().into_inner();
+    for priority in [1, 2] {
+        let spec = Some(v1::PolicySpec { priority, ..v1::PolicySpec::default() });
+        let policy = Some(v1::Policy { name: "even".to_owned(), spec, workloads: 0 });
+        client.apply_policy(v1::ApplyPolicyRequest { policy, dry_run: false }).await.unwrap();
+        let seen = next(&mut watch).await.policy.unwrap();
+        assert_eq!((seen.name.as_str(), seen.spec.unwrap().priority), ("even", priority));
+    }
+    client.delete_policy(v1::DeletePolicyRequest { name: "even".to_owned() }).await.unwrap();
+    let gone = next(&mut watch).await;
+    assert_eq!((gone.policy.unwrap().name.as_str(), gone.removed), ("even", true));
 }
 
 #[tokio::test]
