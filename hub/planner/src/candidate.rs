@@ -41,6 +41,14 @@ impl Room {
     pub fn beside(held: u32, free: u32, scarce: Scarce) -> Self {
         Self::Limited { replicas: held.saturating_add(free), scarce }
     }
+
+    /// How many replicas, those held included.
+    pub fn total(&self) -> u32 {
+        match self {
+            Self::Unlimited => u32::MAX,
+            Self::Limited { replicas, .. } => *replicas,
+        }
+    }
 }
 
 /// Whether a cluster may get more than it holds.
@@ -74,15 +82,11 @@ impl Candidate<'_> {
 
     /// The most that an eligible cluster may hold, whatever its weight.
     pub(crate) fn most(&self, rule: Rule) -> u32 {
-        let room = match self.room {
-            Room::Unlimited => u32::MAX,
-            Room::Limited { replicas, .. } => replicas,
-        };
         let closed = match self.growth {
             Growth::Allowed => u32::MAX,
             Growth::Closed(_) | Growth::Excluded(_) => self.held,
         };
-        room.min(closed).min(rule.max().unwrap_or(u32::MAX))
+        self.room.total().min(closed).min(rule.max().unwrap_or(u32::MAX))
     }
 
     /// What keeps the cluster from getting more than it may; none when nothing ever does.

@@ -13,12 +13,15 @@ mod pod;
 mod policy;
 mod report;
 pub mod scenario;
-
+mod strategy;
 mod webster;
 
 pub use candidate::{Candidate, Growth, Room, tie};
 pub use divide::{Division, Scratch, divide};
 pub use ledger::{CLASSES_MAX, ClusterRoom, Fit, Ledger};
 pub use pod::{PodShape, Toleration};
-pub use policy::{GRADUAL_STEP_PERCENT, Policy, REPLICAS_MAX, Rebalance, Rule, RuleError, WEIGHT_MAX};
-pub use report::{Barrier, Bound, Cap, Scarce};
+pub use policy::{
+    GRADUAL_STEP_PERCENT, Mismatch, Policy, REPLICAS_MAX, Rebalance, Rule, RuleError, WEIGHT_MAX,
+};
+pub use report::{Barrier, Bound, Cap, Scarce, Share};
+pub use strategy::{Strategy, Tiers, TiersError};

@@ -5,6 +5,8 @@ use std::fmt;
 
 use godwit_common::ClusterName;
 
+use crate::strategy::Strategy;
+
 /// The largest weight; weights are ratios, so nobody needs more, and it fits the `int32` of Kubernetes APIs.
 pub const WEIGHT_MAX: u32 = i32::MAX as u32;
 
@@ -17,6 +19,8 @@ pub const GRADUAL_STEP_PERCENT: u32 = 10;
 /// How a policy divides one workload's replicas over clusters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
+    /// By what the shares are decided.
+    pub strategy: Strategy,
     /// The rule of clusters that have none of their own.
     pub default: Option<Rule>,
     /// Rules by cluster.
@@ -29,11 +33,41 @@ pub struct Policy {
 
 impl Policy {
     /// The rule of a cluster; none when the policy does not choose it. Where the policy names clusters but has no
-    /// default, it chooses only those; where it names none, it chooses all of them alike.
+    /// default, it chooses only those; where it names none, it chooses all of them alike. With tiers, it chooses those
+    /// in a tier.
     pub fn rule_for(&self, cluster: &ClusterName) -> Option<Rule> {
-        let alike = || self.clusters.is_empty().then(Rule::default);
+        let tiers = self.strategy.tiers();
+        if tiers.is_some_and(|tiers| tiers.of(cluster).is_none()) {
+            return None;
+        }
+        let alike = || (tiers.is_some() || self.clusters.is_empty()).then(Rule::default);
         self.clusters.get(cluster).copied().or(self.default).or_else(alike)
     }
+
+    /// Whether every rule goes with the strategy.
+    pub fn check(&self) -> Result<(), Mismatch> {
+        let entries = self.clusters.iter().map(|(name, rule)| (Some(name), *rule));
+        for (name, rule) in entries.chain(self.default.map(|rule| (None, rule))) {
+            let untiered =
+                self.strategy.tiers().zip(name).is_some_and(|(tiers, name)| tiers.of(name).is_none());
+            let problem = self.strategy.refuses(rule);
+            if let Some(problem) = problem.or(untiered.then_some(UNTIERED)) {
+                return Err(Mismatch { cluster: name.cloned(), problem });
+            }
+        }
+        Ok(())
+    }
+}
+
+const UNTIERED: &str = "it is in no tier, so it never gets anything; add it to one, or leave it out";
+
+/// A rule that does not go with its policy's strategy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Whose rule; none for the default.
+    pub cluster: Option<ClusterName>,
+    /// Which part of it, why, and the remedy.
+    pub problem: &'static str,
 }
 
 /// What one cluster may get: a share by weight, never less than the minimum nor more than the maximum.

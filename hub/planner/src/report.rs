@@ -6,8 +6,8 @@ use std::sync::Arc;
 /// What decided a cluster's number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Bound {
-    /// Its weight: the number is its share.
-    Weight,
+    /// The strategy: the number is its share.
+    Share(Share),
     /// Its minimum, as far as the total goes: the share by weight is smaller.
     Minimum,
     /// It stays as it is: its share is another, but nothing moves for balance now (S18).
@@ -21,6 +21,27 @@ pub enum Bound {
     Cap(Cap),
 }
 
+/// What a share follows from: each strategy has its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Share {
+    /// Its weight.
+    Weight,
+    /// Its room.
+    Room,
+    /// All are alike.
+    Even,
+    /// It is filled before another cluster is used.
+    Packed,
+    /// Others hold all.
+    PackedElsewhere,
+    /// Its tier, from 1, has its turn.
+    Tier(u32),
+    /// It is in this tier, from 1, and earlier ones hold all.
+    EarlierTier(u32),
+    /// Every cluster runs the full number.
+    Full,
+}
+
 /// What keeps a cluster from getting more.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Cap {
@@ -28,6 +49,8 @@ pub enum Cap {
     Maximum,
     /// A weight of zero: it gets its minimum and no more.
     ZeroWeight,
+    /// The policy's maximal skew: another cluster that may grow holds too few.
+    Skew,
     /// Room: this is scarce.
     Room(Scarce),
     /// It gets nothing new, for this reason.
@@ -85,11 +108,26 @@ pub enum Scarce {
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Weight => f.write_str("share by weight"),
+            Self::Share(share) => share.fmt(f),
             Self::Minimum => f.write_str("minimum"),
             Self::Held => f.write_str("nothing moves for balance"),
             Self::Step { goal } => write!(f, "on its way to {goal}"),
             Self::Cap(cap) => cap.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Weight => f.write_str("share by weight"),
+            Self::Room => f.write_str("share by room"),
+            Self::Even => f.write_str("even share"),
+            Self::Packed => f.write_str("packed: filled before another cluster is used"),
+            Self::PackedElsewhere => f.write_str("packed: not needed"),
+            Self::Tier(tier) => write!(f, "tier {tier}"),
+            Self::EarlierTier(tier) => write!(f, "tier {tier}: earlier tiers hold all"),
+            Self::Full => f.write_str("the full number"),
         }
     }
 }
@@ -99,6 +137,7 @@ impl fmt::Display for Cap {
         match self {
             Self::Maximum => f.write_str("maximum reached"),
             Self::ZeroWeight => f.write_str("weight is 0"),
+            Self::Skew => f.write_str("max skew reached"),
             Self::Room(Scarce::Stated) => f.write_str("no room"),
             Self::Room(scarce) => write!(f, "no room: {scarce}"),
             Self::Closed(barrier) => write!(f, "gets nothing new: {barrier}"),

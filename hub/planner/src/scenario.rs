@@ -7,7 +7,7 @@ use godwit_common::ClusterName;
 
 use crate::candidate::{Candidate, Growth, Room};
 use crate::divide::{Scratch, divide};
-use crate::policy::{Policy, REPLICAS_MAX};
+use crate::policy::{Mismatch, Policy, REPLICAS_MAX};
 use crate::report::{Bound, Cap, Scarce};
 
 /// The most clusters of a scenario.
@@ -82,6 +82,8 @@ pub enum ScenarioError {
     },
     /// Two clusters have one name.
     DuplicateCluster(ClusterName),
+    /// A rule does not go with the strategy.
+    Mismatch(Mismatch),
     /// There are more than [`CLUSTERS_MAX`].
     TooManyClusters(usize),
 }
@@ -95,6 +97,10 @@ impl fmt::Display for ScenarioError {
             Self::DuplicateCluster(name) => {
                 write!(f, "clusters: {name} is given twice; give each cluster once")
             }
+            Self::Mismatch(Mismatch { cluster: Some(cluster), problem }) => {
+                write!(f, "policy.clusters.{cluster}.{problem}")
+            }
+            Self::Mismatch(Mismatch { cluster: None, problem }) => write!(f, "policy.default.{problem}"),
             Self::TooManyClusters(count) => {
                 write!(f, "clusters: {count} are too many; give at most {CLUSTERS_MAX}")
             }
@@ -110,7 +116,7 @@ pub fn plan(scenario: &Scenario) -> Result<Answer, ScenarioError> {
     let candidates: Vec<_> = clusters.values().map(|cluster| candidate(cluster, &scenario.policy)).collect();
     let mut scratch = Scratch::default();
     let moves = scenario.policy.rebalance.moves(scenario.replicas);
-    let division = divide(scenario.replicas, moves, &candidates, &mut scratch);
+    let division = divide(scenario.replicas, moves, &scenario.policy.strategy, &candidates, &mut scratch);
     let mut answer = Answer {
         placements: Vec::new(),
         pending: division.pending,
@@ -119,7 +125,7 @@ pub fn plan(scenario: &Scenario) -> Result<Answer, ScenarioError> {
     };
     for (index, (candidate, replicas)) in candidates.iter().zip(division.counts.iter().copied()).enumerate() {
         let cluster = candidate.cluster.clone();
-        let bound = division.bound(index).unwrap_or(Bound::Weight);
+        let bound = division.bound(index).unwrap_or(Bound::Held);
         let line = Line { cluster: cluster.clone(), running: candidate.held, replicas, bound };
         answer.report.push(line);
         if candidate.rule.is_some() {
@@ -150,6 +156,7 @@ fn check(scenario: &Scenario) -> Result<BTreeMap<&ClusterName, &Cluster>, Scenar
     if scenario.clusters.len() > CLUSTERS_MAX {
         return Err(ScenarioError::TooManyClusters(scenario.clusters.len()));
     }
+    scenario.policy.check().map_err(ScenarioError::Mismatch)?;
     let mut clusters = BTreeMap::new();
     for cluster in &scenario.clusters {
         let field = |what: &str| format!("clusters[{}].{what}", cluster.name);

@@ -135,16 +135,18 @@ impl Claims {
         (give, Edge::Seat(*last))
     }
 
-    /// Gives one cluster after another all that it claims, the greatest weight first, then by name, as far as `give`
-    /// goes. Returns how many it gave.
+    /// Gives one cluster after another all that it claims, the lowest rank first, then the greatest weight, then by
+    /// name, as far as `give` goes. Returns how many it gave.
     pub(crate) fn serve_in_turn(
         &mut self,
         give: u64,
         candidates: &[Candidate<'_>],
+        rank: impl Fn(&u32) -> u32,
         counts: &mut [u32],
     ) -> u64 {
         let key = |claim: &Claim| {
-            (Reverse(claim.weight), candidates.get(claim.candidate as usize).map(|c| c.cluster))
+            let name = candidates.get(claim.candidate as usize).map(|c| c.cluster);
+            (rank(&claim.candidate), Reverse(claim.weight), name)
         };
         if give < self.seats {
             self.list.sort_unstable_by(|a, b| key(a).cmp(&key(b)));

@@ -28,3 +28,4 @@ macro_rules! cases {
 }
 
 cases!(weights, minimums, bounds, loss_and_return, shrinking, rebalancing, shortage, ties, extremes);
+cases!(capacity, spread, pack, ordered, duplicate);

@@ -3,9 +3,11 @@
 mod reference;
 
 use godwit_common::ClusterName;
-use godwit_planner::{Barrier, Bound, Candidate, Cap, Growth, Room, Rule, Scarce, Scratch, divide};
-use proptest::prelude::*;
-use reference::{before, cap, keep, most, own};
+use godwit_planner::{
+    Barrier, Bound, Candidate, Cap, Growth, Room, Rule, Scarce, Scratch, Share, Strategy, Tiers, divide,
+};
+use proptest::prelude::{Strategy as Draw, *};
+use reference::Question;
 
 /// A cluster as drawn; its name comes from its index.
 #[derive(Debug, Clone)]
@@ -18,11 +20,11 @@ struct Drawn {
 }
 
 /// Numbers of which all kinds matter: zero, small, beyond any total.
-fn number(large: u32) -> impl Strategy<Value = u32> {
+fn number(large: u32) -> impl Draw<Value = u32> {
     prop_oneof![1 => Just(0), 4 => 0..=8_u32, 4 => 0..=large]
 }
 
-fn rules(weight: u32, large: u32) -> impl Strategy<Value = Option<Rule>> {
+fn rules(weight: u32, large: u32) -> impl Draw<Value = Option<Rule>> {
     let weights = prop_oneof![1 => Just(0), 6 => 1..=4_u32, 4 => 0..=weight];
     let max = prop_oneof![3 => Just(None), 1 => number(large).prop_map(Some)];
     let rule =
@@ -32,7 +34,7 @@ fn rules(weight: u32, large: u32) -> impl Strategy<Value = Option<Rule>> {
     prop_oneof![1 => Just(None), 12 => rule.prop_map(Some)]
 }
 
-fn clusters(most: usize, weight: u32, large: u32) -> impl Strategy<Value = Vec<Drawn>> {
+fn clusters(most: usize, weight: u32, large: u32) -> impl Draw<Value = Vec<Drawn>> {
     let growth = prop_oneof![
         8 => Just(Growth::Allowed),
         1 => Just(Growth::Closed(Barrier::Suspect)),
@@ -60,8 +62,29 @@ fn candidates<'a>(drawn: &[Drawn], names: &'a [ClusterName]) -> Vec<Candidate<'a
     drawn.iter().zip(names).map(candidate).collect()
 }
 
-fn counts(wanted: u32, moves: u32, candidates: &[Candidate<'_>]) -> Vec<u32> {
-    divide(wanted, moves, candidates, &mut Scratch::default()).counts.to_vec()
+/// Every strategy; tiers hold as many clusters as there may be.
+fn strategies() -> impl Draw<Value = Strategy> {
+    let tiers = prop::collection::vec(0..3_usize, 40).prop_map(|drawn| {
+        let mut lists = vec![Vec::new(); 3];
+        for (name, tier) in names(drawn.len()).into_iter().zip(drawn) {
+            lists[tier].push(name);
+        }
+        lists.retain(|list| !list.is_empty());
+        Strategy::Ordered(Tiers::new(lists).expect("every name once"))
+    });
+    prop_oneof![
+        3 => Just(Strategy::Weighted),
+        1 => Just(Strategy::Capacity),
+        1 => Just(Strategy::Spread { max_skew: None }),
+        1 => (1..4_u32).prop_map(|skew| Strategy::Spread { max_skew: Some(skew) }),
+        1 => Just(Strategy::Pack),
+        1 => tiers,
+        1 => Just(Strategy::Duplicate),
+    ]
+}
+
+fn counts(wanted: u32, moves: u32, strategy: &Strategy, candidates: &[Candidate<'_>]) -> Vec<u32> {
+    divide(wanted, moves, strategy, candidates, &mut Scratch::default()).counts.to_vec()
 }
 
 fn sum(counts: &[u32]) -> u64 {
@@ -77,74 +100,80 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn equal_to_the_greedy_answer(drawn in clusters(12, 60, 60), wanted in 0..400_u32) {
+    fn equal_to_the_greedy_answer(strategy in strategies(), drawn in clusters(12, 60, 60), wanted in 0..400_u32) {
         let names = names(drawn.len());
         let candidates = candidates(&drawn, &names);
-        prop_assert_eq!(counts(wanted, u32::MAX, &candidates), own(wanted, &candidates));
-        prop_assert_eq!(counts(wanted, 0, &candidates), keep(wanted, &candidates));
+        let asked = Question { strategy: &strategy, replicas: wanted, candidates: &candidates };
+        prop_assert_eq!(counts(wanted, u32::MAX, &strategy, &candidates), asked.own());
+        prop_assert_eq!(counts(wanted, 0, &strategy, &candidates), asked.keep());
     }
 
     #[test]
-    fn one_more_takes_nothing_away(drawn in clusters(30, 1000, 1000), wanted in 0..20_000_u32) {
+    fn one_more_takes_nothing_away(strategy in strategies(), drawn in clusters(30, 1000, 1000), wanted in 0..20_000_u32) {
         let names = names(drawn.len());
         let candidates = candidates(&drawn, &names);
         for moves in [0, u32::MAX] {
-            let (less, more) = (counts(wanted, moves, &candidates), counts(wanted + 1, moves, &candidates));
+            let (less, more) = (counts(wanted, moves, &strategy, &candidates), counts(wanted + 1, moves, &strategy, &candidates));
             prop_assert!(less.iter().zip(&more).all(|(less, more)| less <= more), "{less:?} {more:?}");
         }
     }
 
     #[test]
-    fn bounds_hold_and_totals_add_up(drawn in clusters(30, 1000, 1000), wanted: u32, moves: u32) {
+    fn bounds_hold_and_totals_add_up(strategy in strategies(), drawn in clusters(30, 1000, 1000), wanted: u32, moves: u32) {
         let names = names(drawn.len());
         let candidates = candidates(&drawn, &names);
         let mut scratch = Scratch::default();
+        let asked = Question { strategy: &strategy, replicas: wanted, candidates: &candidates };
         for moves in [0, moves, u32::MAX] {
-            let division = divide(wanted, moves, &candidates, &mut scratch);
-            prop_assert_eq!(sum(division.counts) + u64::from(division.pending), u64::from(wanted));
+            let division = divide(wanted, moves, &strategy, &candidates, &mut scratch);
+            prop_assert_eq!(division.wanted, asked.wanted());
+            prop_assert_eq!(sum(division.counts) + u64::from(division.pending), u64::from(division.wanted));
             for (candidate, count) in candidates.iter().zip(division.counts) {
-                prop_assert!(*count <= most(candidate));
+                prop_assert!(*count <= asked.cap(candidate));
             }
             // Nothing waits while there is a place, and what waits has a reason.
             if division.pending > 0 {
-                prop_assert!(candidates.iter().zip(division.counts).all(|(c, count)| *count == cap(c)));
+                prop_assert!(candidates.iter().zip(division.counts).all(|(c, count)| *count == asked.cap(c)));
                 prop_assert_eq!(division.reasons.is_empty(), candidates.is_empty());
             } else {
                 prop_assert!(division.reasons.is_empty());
             }
             // Minimums are floors as far as the total goes.
-            let floors: Vec<u32> = candidates.iter().map(|c| floor(c).min(most(c))).collect();
+            let floors: Vec<u32> = candidates.iter().map(|c| floor(c).min(asked.cap(c))).collect();
             if moves == u32::MAX && sum(&floors) <= u64::from(wanted) {
                 prop_assert!(floors.iter().zip(division.counts).all(|(floor, count)| floor <= count));
             }
             for (index, candidate) in candidates.iter().enumerate() {
                 let bound = division.bound(index).expect("one for each candidate");
-                prop_assert!(tells_the_truth(&bound, candidate, division.counts[index]), "{bound:?} {candidate:?}");
+                prop_assert!(tells_the_truth(&bound, &asked, index, division.counts[index]), "{bound:?} {candidate:?}");
                 let weight = candidate.rule.map_or(1, Rule::weight);
-                prop_assert!(division.pending == 0 || weight == 0 || matches!(bound, Bound::Cap(_)), "{bound:?}");
+                let full = bound == Bound::Share(Share::Full);
+                prop_assert!(division.pending == 0 || weight == 0 || full || matches!(bound, Bound::Cap(_)), "{bound:?}");
             }
         }
     }
 
     #[test]
-    fn never_moves_only_what_must(drawn in clusters(20, 50, 50), wanted in 0..600_u32) {
+    fn never_moves_only_what_must(strategy in strategies(), drawn in clusters(20, 50, 50), wanted in 0..600_u32) {
         let names = names(drawn.len());
         let candidates = candidates(&drawn, &names);
-        let counts = counts(wanted, 0, &candidates);
-        let kept: Vec<u32> = candidates.iter().map(|c| c.held.min(most(c))).collect();
-        let must = moved(&candidates, &kept) + sum(&kept).saturating_sub(u64::from(wanted));
+        let counts = counts(wanted, 0, &strategy, &candidates);
+        let asked = Question { strategy: &strategy, replicas: wanted, candidates: &candidates };
+        let kept = asked.kept();
+        let must = moved(&candidates, &kept) + sum(&kept).saturating_sub(u64::from(asked.wanted()));
         prop_assert_eq!(moved(&candidates, &counts), must);
     }
 
     #[test]
     fn gradual_is_one_step_from_what_is_kept_to_the_division(
+        strategy in strategies(),
         drawn in clusters(20, 20, 40),
         wanted in 0..400_u32,
         step in 1..40_u32,
     ) {
         let names = names(drawn.len());
         let candidates = candidates(&drawn, &names);
-        let [from, now, to] = [0, step, u32::MAX].map(|moves| counts(wanted, moves, &candidates));
+        let [from, now, to] = [0, step, u32::MAX].map(|moves| counts(wanted, moves, &strategy, &candidates));
         let distance = |a: &[u32], b: &[u32]| -> u64 {
             a.iter().zip(b).map(|(a, b)| u64::from(a.saturating_sub(*b))).sum()
         };
@@ -153,23 +182,24 @@ proptest! {
     }
 
     #[test]
-    fn a_plan_that_was_carried_out_stays(drawn in clusters(20, 50, 50), wanted in 0..600_u32, moves in 0..3_u32) {
+    fn a_plan_that_was_carried_out_stays(strategy in strategies(), drawn in clusters(20, 50, 50), wanted in 0..600_u32, moves in 0..3_u32) {
         let moves = [0, 7, u32::MAX][moves as usize];
         let names = names(drawn.len());
         let mut now = drawn;
         // With steps of seven, 600 replicas need at most 86 of them.
         for _ in 0..90 {
-            let next = counts(wanted, moves, &candidates(&now, &names));
+            let next = counts(wanted, moves, &strategy, &candidates(&now, &names));
             for (drawn, count) in now.iter_mut().zip(&next) {
                 drawn.held = *count;
             }
         }
         let settled: Vec<u32> = now.iter().map(|drawn| drawn.held).collect();
-        prop_assert_eq!(counts(wanted, moves, &candidates(&now, &names)), settled);
+        prop_assert_eq!(counts(wanted, moves, &strategy, &candidates(&now, &names)), settled);
     }
 
     #[test]
     fn the_order_of_candidates_does_not_matter(
+        strategy in strategies(),
         drawn in clusters(20, 8, 30),
         wanted in 0..300_u32,
         moves in 0..10_u32,
@@ -184,9 +214,9 @@ proptest! {
         }
         let shuffled: Vec<_> = order.iter().map(|index| candidates[*index].clone()).collect();
         for moves in [moves, u32::MAX] {
-            let straight = counts(wanted, moves, &candidates);
+            let straight = counts(wanted, moves, &strategy, &candidates);
             let expected: Vec<u32> = order.iter().map(|index| straight[*index]).collect();
-            prop_assert_eq!(counts(wanted, moves, &shuffled), expected);
+            prop_assert_eq!(counts(wanted, moves, &strategy, &shuffled), expected);
         }
     }
 }
@@ -197,42 +227,49 @@ proptest! {
     /// Where a greedy walk would take hours, its end is recognised: no seat that is given comes after one that is not.
     #[test]
     fn first_seats_at_any_size(
+        strategy in strategies(),
         drawn in clusters(200, 1_000_000, 1_000_000_000),
         wanted in prop_oneof![0..100_000_u32, 0..=1_000_000_000_u32, Just(u32::MAX)],
     ) {
         let names = names(drawn.len());
         let candidates = candidates(&drawn, &names);
-        let kept: Vec<u32> = candidates.iter().map(|c| c.held.min(most(c))).collect();
+        let asked = Question { strategy: &strategy, replicas: wanted, candidates: &candidates };
+        let (kept, wanted) = (asked.kept(), asked.wanted());
         for (moves, floor) in [(u32::MAX, vec![0; kept.len()]), (0, kept)] {
-            let counts = counts(wanted, moves, &candidates);
+            let counts = counts(asked.replicas, moves, &strategy, &candidates);
             let taking = u64::from(wanted) < sum(&floor);
             let from = |i: usize| if taking { 0 } else { floor[i] };
-            let to = |i: usize| if taking { floor[i] } else { cap(&candidates[i]) };
+            let to = |i: usize| if taking { floor[i] } else { asked.cap(&candidates[i]) };
             let all: u64 = (0..counts.len()).map(|i| u64::from(to(i))).sum();
             prop_assert_eq!(sum(&counts), all.min(wanted.into()));
             prop_assert!((0..counts.len()).all(|i| (from(i)..=to(i)).contains(&counts[i])));
             let last_given = (0..counts.len()).filter(|i| counts[*i] > from(*i)).map(|i| (i, counts[i] - 1));
             let first_left = (0..counts.len()).filter(|i| counts[*i] < to(*i)).map(|i| (i, counts[i]));
-            let last_given = last_given.max_by(|a, b| before(&candidates, *a, *b));
-            let first_left = first_left.min_by(|a, b| before(&candidates, *a, *b));
+            let last_given = last_given.max_by(|a, b| asked.before(*a, *b));
+            let first_left = first_left.min_by(|a, b| asked.before(*a, *b));
             if let (Some(given), Some(left)) = (last_given, first_left) {
-                prop_assert!(before(&candidates, given, left).is_lt(), "{:?} {:?}", given, left);
+                prop_assert!(asked.before(given, left).is_lt(), "{:?} {:?}", given, left);
             }
         }
     }
 }
 
 /// Whether what is said to have decided a number agrees with it.
-fn tells_the_truth(bound: &Bound, candidate: &Candidate<'_>, count: u32) -> bool {
+fn tells_the_truth(bound: &Bound, asked: &Question<'_>, index: usize, count: u32) -> bool {
+    let candidate = &asked.candidates[index];
     let rule = candidate.rule.unwrap_or_default();
     match bound {
-        Bound::Weight => rule.weight() > 0,
+        Bound::Share(share) => rule.weight() > 0 && goes_with(*share, asked, candidate, count),
         Bound::Held => true,
         Bound::Minimum => count <= rule.min(),
         Bound::Step { goal } => *goal != count,
         Bound::Cap(Cap::Maximum) => rule.max() == Some(count),
         // It gets its minimum and no more, but keeps what it holds.
         Bound::Cap(Cap::ZeroWeight) => rule.weight() == 0 && count <= candidate.held.max(rule.min()),
+        Bound::Cap(Cap::Skew) => {
+            let skewed = matches!(asked.strategy, Strategy::Spread { max_skew: Some(_) });
+            skewed && count == asked.cap(candidate) && count < asked.most(candidate)
+        }
         Bound::Cap(Cap::Room(scarce)) => {
             candidate.room == Room::Limited { replicas: count, scarce: scarce.clone() }
         }
@@ -241,6 +278,22 @@ fn tells_the_truth(bound: &Bound, candidate: &Candidate<'_>, count: u32) -> bool
         }
         Bound::Cap(Cap::Excluded(Barrier::Policy)) => candidate.rule.is_none() && count == 0,
         Bound::Cap(Cap::Excluded(barrier)) => candidate.growth == Growth::Excluded(*barrier) && count == 0,
+    }
+}
+
+fn goes_with(share: Share, asked: &Question<'_>, candidate: &Candidate<'_>, count: u32) -> bool {
+    let tier = asked.strategy.tiers().and_then(|tiers| tiers.of(candidate.cluster));
+    match (share, asked.strategy) {
+        (Share::Weight, Strategy::Weighted)
+        | (Share::Room, Strategy::Capacity)
+        | (Share::Even, Strategy::Spread { .. })
+        | (Share::Packed, Strategy::Pack) => true,
+        (Share::PackedElsewhere, Strategy::Pack) => count == 0,
+        (Share::Tier(number), Strategy::Ordered(_)) => tier == Some(number - 1),
+        (Share::EarlierTier(number), Strategy::Ordered(_)) => tier == Some(number - 1) && count == 0,
+        // What no number can count is not all given.
+        (Share::Full, Strategy::Duplicate) => count == asked.replicas || asked.wanted() == u32::MAX,
+        _ => false,
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use godwit_common::{ClusterName, WorkloadId};
 use godwit_planner::{
-    Barrier, Candidate, Growth, Policy, Rebalance, Room, Rule, Scarce, Scratch, divide, tie,
+    Barrier, Candidate, Growth, Policy, Rebalance, Room, Rule, Scarce, Scratch, Strategy, Tiers, divide, tie,
 };
 
 /// What a script has described so far.
@@ -44,6 +44,7 @@ impl Script {
             ["rule", name, fields @ ..] => {
                 self.policy.clusters.insert(cluster_name(name), rule(fields));
             }
+            ["strategy", fields @ ..] => self.policy.strategy = strategy(fields),
             ["rebalance", when] => self.policy.rebalance = rebalance(when),
             ["workload", name] => {
                 self.workload = Some(WorkloadId::new("shop", "Deployment", name).expect("a workload's name"));
@@ -78,7 +79,9 @@ impl Script {
             })
             .collect();
         let mut scratch = Scratch::default();
-        let division = divide(wanted, self.policy.rebalance.moves(wanted), &candidates, &mut scratch);
+        self.policy.check().expect("rules that go with the strategy");
+        let moves = self.policy.rebalance.moves(wanted);
+        let division = divide(wanted, moves, &self.policy.strategy, &candidates, &mut scratch);
         for (index, (name, cluster)) in self.clusters.iter_mut().enumerate() {
             let (before, after) = (cluster.held, division.counts[index]);
             let bound = division.bound(index).expect("one for each candidate");
@@ -122,6 +125,22 @@ fn rule(fields: &[&str]) -> Rule {
         }
     }
     Rule::new(weight, min, max).expect("a valid rule")
+}
+
+fn strategy(fields: &[&str]) -> Strategy {
+    let list = |names: &&str| names.split(',').map(cluster_name).collect();
+    match fields {
+        ["weighted"] => Strategy::Weighted,
+        ["capacity"] => Strategy::Capacity,
+        ["spread"] => Strategy::Spread { max_skew: None },
+        ["spread", skew] => Strategy::Spread { max_skew: skew.strip_prefix("skew=").map(number) },
+        ["pack"] => Strategy::Pack,
+        ["ordered", tiers @ ..] => {
+            Strategy::Ordered(Tiers::new(tiers.iter().map(list).collect()).expect("tiers"))
+        }
+        ["duplicate"] => Strategy::Duplicate,
+        other => panic!("no such strategy: {other:?}"),
+    }
 }
 
 fn rebalance(when: &str) -> Rebalance {
