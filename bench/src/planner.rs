@@ -6,7 +6,9 @@ use std::hint::black_box;
 
 use godwit_common::ClusterName;
 use godwit_common::rng::Rng;
-use godwit_planner::{Barrier, Candidate, Growth, Rebalance, Room, Rule, Scarce, Scratch, divide, tie};
+use godwit_planner::{
+    Barrier, Candidate, Growth, Rebalance, Room, Rule, Scarce, Scratch, Strategy, divide, tie,
+};
 
 use crate::measure::{Took, median};
 
@@ -33,10 +35,13 @@ fn against_baselines() {
         let fleet = fleet(&names);
         for replicas in REPLICAS {
             let mut scratch = Scratch::default();
-            let ours = median(|| divide(replicas, u32::MAX, black_box(&fleet), &mut scratch).pending);
+            let ours = median(|| {
+                divide(replicas, u32::MAX, &Strategy::Weighted, black_box(&fleet), &mut scratch).pending
+            });
             let heap = (replicas <= HEAP_MAX).then(|| {
                 let counts = baseline::heap(replicas, &fleet);
-                let same = counts == divide(replicas, u32::MAX, &fleet, &mut scratch).counts;
+                let same =
+                    counts == divide(replicas, u32::MAX, &Strategy::Weighted, &fleet, &mut scratch).counts;
                 assert!(same, "the baseline divides {replicas} over {count} in another way");
                 median(|| baseline::heap(replicas, black_box(&fleet)))
             });
@@ -81,7 +86,7 @@ fn timed(count: usize, change: fn(&mut [Candidate<'_>]), rebalance: Rebalance) -
     change(&mut fleet);
     let mut scratch = Scratch::default();
     let moves = rebalance.moves(REPLICAS_OF_KINDS);
-    median(|| divide(REPLICAS_OF_KINDS, moves, black_box(&fleet), &mut scratch).pending)
+    median(|| divide(REPLICAS_OF_KINDS, moves, &Strategy::Weighted, black_box(&fleet), &mut scratch).pending)
 }
 
 fn equal(fleet: &mut [Candidate<'_>]) {
@@ -115,7 +120,8 @@ fn back(fleet: &mut [Candidate<'_>]) {
 
 /// What is planned runs.
 fn settle(fleet: &mut [Candidate<'_>]) {
-    let counts = divide(REPLICAS_OF_KINDS, 0, fleet, &mut Scratch::default()).counts.to_vec();
+    let counts =
+        divide(REPLICAS_OF_KINDS, 0, &Strategy::Weighted, fleet, &mut Scratch::default()).counts.to_vec();
     for (cluster, held) in fleet.iter_mut().zip(counts) {
         cluster.held = held;
     }

@@ -1,12 +1,23 @@
 //! A policy as its author wrote it, as the message that the hub takes.
 
+use godwit_common::ClusterName;
 use godwit_manifest::{ClusterShare, Mode, PolicySpec, Rebalance, Strategy};
 use godwit_proto::v1;
 
 /// The message, or why there is none.
 pub(super) fn to_message(spec: &PolicySpec) -> Result<v1::Policy, String> {
-    let strategy = match spec.strategy {
+    let strategy = match &spec.strategy {
         Strategy::Weighted => "weighted",
+        Strategy::Capacity => "capacity",
+        Strategy::Spread { .. } => "spread",
+        Strategy::Pack => "pack",
+        Strategy::Ordered { .. } => "ordered",
+        Strategy::Duplicate => "duplicate",
+    };
+    let (tiers, max_skew) = match &spec.strategy {
+        Strategy::Ordered { tiers } => (tiers.iter().map(tier).collect(), None),
+        Strategy::Spread { max_skew } => (Vec::new(), *max_skew),
+        Strategy::Weighted | Strategy::Capacity | Strategy::Pack | Strategy::Duplicate => (Vec::new(), None),
     };
     let rebalance = match spec.rebalance {
         Rebalance::Never => "never",
@@ -28,8 +39,14 @@ pub(super) fn to_message(spec: &PolicySpec) -> Result<v1::Policy, String> {
         mode: mode.to_owned(),
         priority: spec.priority,
         max_unavailable: spec.max_unavailable,
+        tiers,
+        max_skew,
     };
     Ok(v1::Policy { name: spec.name.to_string(), spec: Some(message), workloads: 0 })
+}
+
+fn tier(clusters: &Vec<ClusterName>) -> v1::Tier {
+    v1::Tier { clusters: clusters.iter().map(ClusterName::to_string).collect() }
 }
 
 fn rule(share: &ClusterShare) -> v1::ClusterRule {
@@ -63,6 +80,19 @@ mod tests {
         assert_eq!(spec.clusters["alpha"], rule(3, 1, Some(9)));
         let lost_after = spec.lost_after.expect("a duration");
         assert_eq!((lost_after.seconds, lost_after.nanos), (1, 500_000_000));
+    }
+
+    #[test]
+    fn strategies_arrive_with_what_belongs_to_them() {
+        let spec = convert("{strategy: ordered, tiers: [[b, a], [c]]}");
+        let tiers: Vec<_> = spec.tiers.iter().map(|tier| tier.clusters.join(",")).collect();
+        assert_eq!((&*spec.strategy, tiers.join(" ")), ("ordered", "b,a c".to_owned()));
+        let spec = convert("{strategy: spread, maxSkew: 3}");
+        assert_eq!((&*spec.strategy, spec.max_skew), ("spread", Some(3)));
+        for strategy in ["capacity", "spread", "pack", "duplicate"] {
+            let spec = convert(&format!("{{strategy: {strategy}}}"));
+            assert_eq!((&*spec.strategy, spec.max_skew), (strategy, None));
+        }
     }
 
     #[test]

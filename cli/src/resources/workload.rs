@@ -34,8 +34,8 @@ impl Shown for Workload {
     const NAMED_BY: usize = 2;
 
     fn cells(&self, now: SystemTime) -> Vec<Cell> {
-        let short = self.ready < self.replicas;
-        let ready = Cell::from(format!("{}/{}", self.ready, self.replicas));
+        let short = self.ready < self.wanted;
+        let ready = Cell::from(format!("{}/{}", self.ready, self.wanted));
         let pending = Cell::from(self.pending.to_string());
         vec![
             Cell::from(&*self.namespace),
@@ -102,7 +102,7 @@ pub(crate) fn describe(
     sheet.line("Policy", &workload.policy)?;
     sheet.line("Revision", workload.revision.to_string())?;
     let replicas =
-        format!("{} wanted, {} ready, {} pending", workload.replicas, workload.ready, workload.pending);
+        format!("{} wanted, {} ready, {} pending", workload.wanted, workload.ready, workload.pending);
     sheet.line("Replicas", replicas)?;
     sheet.lines("Pending because", &workload.pending_reasons)?;
     if workload.possible_over_run > 0 {

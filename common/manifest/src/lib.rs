@@ -24,6 +24,7 @@ mod scalar;
 mod selector;
 mod separate;
 mod source;
+mod strategy;
 mod workload;
 mod yaml;
 

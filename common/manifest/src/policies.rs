@@ -11,14 +11,14 @@ use crate::application::DEFAULT_NAMESPACE;
 use crate::catalog;
 use crate::error::{Collector, ManifestErrors};
 use crate::field::{Field, Object};
-use crate::policy::{ClusterShare, Mode, PolicySpec, Rebalance, Strategy};
+use crate::policy::{ClusterShare, Mode, PolicySpec, Rebalance};
 use crate::source::{self, Document};
-use crate::{duration, metadata};
+use crate::{duration, metadata, strategy};
 
 /// The only version of a policy there is.
 const API_VERSION: &str = "godwit.dev/v1";
 /// The most clusters that one policy names.
-const CLUSTERS_MAX: usize = 10_000;
+pub(crate) const CLUSTERS_MAX: usize = 10_000;
 /// The largest weight: shares are exact in 64 bits, and no ratio that anyone means needs more.
 const WEIGHT_MAX: u32 = 1_000_000;
 /// Priorities lie between this and its negative.
@@ -98,16 +98,18 @@ fn read_spec(spec: &Object<'_>, name: PolicyName) -> Option<PolicySpec> {
         "clusters",
         "default",
         "lostAfter",
+        "maxSkew",
         "maxUnavailable",
         "mode",
         "priority",
         "rebalance",
         "strategy",
+        "tiers",
     ]);
     let default = spec.get("default").map(|field| share(&field));
     let policy = PolicySpec {
         name,
-        strategy: strategy(spec),
+        strategy: strategy::read(spec),
         default,
         clusters: clusters(spec),
         rebalance: rebalance(spec),
@@ -122,6 +124,7 @@ fn read_spec(spec: &Object<'_>, name: PolicyName) -> Option<PolicySpec> {
 
 /// What no single field shows: that replicas can be placed at all.
 fn check_whole(spec: &Object<'_>, policy: &PolicySpec) {
+    strategy::check_share(spec, policy);
     let alike = policy.clusters.is_empty() && policy.default.is_none();
     let mut shares = policy.clusters.values().chain(&policy.default);
     if !alike && !shares.any(|share| (share.weight > 0 || share.min > 0) && share.max != Some(0)) {
@@ -169,12 +172,6 @@ fn clusters(spec: &Object<'_>) -> BTreeMap<ClusterName, ClusterShare> {
         }
     }
     clusters
-}
-
-fn strategy(spec: &Object<'_>) -> Strategy {
-    let field = spec.get("strategy");
-    let chosen = field.and_then(|field| field.choice(&[("weighted", Strategy::Weighted)]));
-    chosen.unwrap_or(Strategy::Weighted)
 }
 
 fn rebalance(spec: &Object<'_>) -> Rebalance {

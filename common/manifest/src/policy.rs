@@ -30,10 +30,26 @@ pub struct PolicySpec {
 }
 
 /// How replicas are divided over clusters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Strategy {
     /// In proportion to weights (S19).
     Weighted,
+    /// In proportion to the room that each cluster has for the workload.
+    Capacity,
+    /// Evenly.
+    Spread {
+        /// How many more than the emptiest cluster that may grow a cluster may be given.
+        max_skew: Option<u32>,
+    },
+    /// Into as few clusters as possible.
+    Pack,
+    /// The first tier is filled first, then the next.
+    Ordered {
+        /// At least one; none is empty, and no cluster is named twice.
+        tiers: Vec<Vec<ClusterName>>,
+    },
+    /// The full number in every chosen cluster.
+    Duplicate,
 }
 
 /// What one cluster may get.

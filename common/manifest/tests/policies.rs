@@ -99,6 +99,91 @@ fn mistakes_are_named_with_place_value_and_remedy() {
     }
 }
 
+/// The spec of a policy, and what is wrong with it.
+const MISTAKEN_STRATEGIES: &[(&str, &str)] = &[
+    (
+        "{strategy: packed}",
+        "(6, 18): Policy p: spec.strategy: \"packed\" is not known; did you mean \"pack\"?",
+    ),
+    (
+        "{strategy: pack, tiers: [[a]]}",
+        "(6, 31): Policy p: spec.tiers: only the strategy ordered has tiers; remove them, or write strategy: ordered",
+    ),
+    (
+        "{maxSkew: 1}",
+        "(6, 17): Policy p: spec.maxSkew: only the strategy spread has a skew; remove it, or write strategy: spread",
+    ),
+    (
+        "{strategy: spread, maxSkew: 0}",
+        "(6, 35): Policy p: spec.maxSkew: 0 is not valid here; write a whole number from 1 to 1000000",
+    ),
+    (
+        "{strategy: ordered}",
+        "(6, 7): Policy p: spec.tiers: it is missing; list the clusters to fill first, then the next, such as [[a, b], [c]]",
+    ),
+    (
+        "{strategy: ordered, tiers: []}",
+        "(6, 34): Policy p: spec.tiers: there are no tiers; list the clusters to fill first, then the next, such as [[a, b], [c]]",
+    ),
+    (
+        "{strategy: ordered, tiers: [[a], []]}",
+        "(6, 40): Policy p: spec.tiers[1]: the tier is empty; remove it, or name a cluster",
+    ),
+    (
+        "{strategy: ordered, tiers: [[a], [b, a]]}",
+        "(6, 44): Policy p: spec.tiers[1][1]: a is named twice; leave it in one tier",
+    ),
+    (
+        "{strategy: ordered, tiers: [[a]], clusters: {b: {max: 2}}}",
+        "(6, 55): Policy p: spec.clusters.b: it is in no tier, so it never gets anything; add it to one, or leave it out",
+    ),
+    (
+        "{strategy: capacity, clusters: {a: {weight: 2}}}",
+        "(6, 42): Policy p: spec.clusters.a: weight 2 is not heeded by this strategy; leave it out, or write 0 for a cluster that shall get nothing beyond min",
+    ),
+    (
+        "{strategy: duplicate, default: {max: 2}}",
+        "(6, 38): Policy p: spec.default: with duplicate every cluster runs the full number; leave min and max out",
+    ),
+    (
+        "{strategy: spread, maxSkew: 1, default: {min: 2}}",
+        "(6, 47): Policy p: spec.default: min 2 breaks maxSkew; leave one of them out",
+    ),
+];
+
+fn with_spec(spec: &str) -> String {
+    format!("apiVersion: godwit.dev/v1\nkind: Policy\nmetadata:\n  name: p\n\nspec: {spec}\n")
+}
+
+#[test]
+fn what_does_not_go_with_a_strategy_is_named() {
+    for (spec, message) in MISTAKEN_STRATEGIES {
+        let errors = parse_policies(&with_spec(spec)).expect_err(spec).to_string();
+        assert_eq!(&errors.replace("document 1 (line ", "(").replace("column ", ""), message, "{spec:?}");
+    }
+}
+
+#[test]
+fn every_strategy_is_read() {
+    let names = |list: &[&str]| list.iter().map(|name| name.parse().unwrap()).collect();
+    for (spec, strategy) in [
+        ("{}", Strategy::Weighted),
+        ("{strategy: weighted}", Strategy::Weighted),
+        ("{strategy: capacity, clusters: {a: {weight: 0}, b: {max: 3}}}", Strategy::Capacity),
+        ("{strategy: spread}", Strategy::Spread { max_skew: None }),
+        ("{strategy: spread, maxSkew: 2}", Strategy::Spread { max_skew: Some(2) }),
+        ("{strategy: pack}", Strategy::Pack),
+        (
+            "{strategy: ordered, tiers: [[b, a], [c]], clusters: {c: {weight: 7}}}",
+            Strategy::Ordered { tiers: vec![names(&["b", "a"]), names(&["c"])] },
+        ),
+        ("{strategy: duplicate}", Strategy::Duplicate),
+    ] {
+        let policies = parse_policies(&with_spec(spec)).expect(spec);
+        assert_eq!(policies[0].strategy, strategy, "{spec:?}");
+    }
+}
+
 #[test]
 fn what_a_policy_leaves_out_has_its_default() {
     let policies = parse_policies(POLICY).unwrap();
@@ -106,7 +191,7 @@ fn what_a_policy_leaves_out_has_its_default() {
         panic!("one policy, but {policies:?}");
     };
     assert_eq!(policy.name.as_str(), "even");
-    assert_eq!((policy.strategy, policy.default), (Strategy::Weighted, None));
+    assert_eq!((&policy.strategy, policy.default), (&Strategy::Weighted, None));
     assert!(policy.clusters.is_empty());
     assert_eq!(policy.rebalance, Rebalance::Never);
     assert_eq!(policy.lost_after, None);

@@ -30,6 +30,8 @@ pub(crate) struct Ask<'a> {
 pub(crate) struct Outcome {
     /// Where the plan changes, in order of name.
     pub(crate) counts: Vec<Count>,
+    /// What was divided: the total, times the chosen clusters under `duplicate`.
+    pub(crate) wanted: u32,
     pub(crate) pending: u32,
     pub(crate) reasons: Vec<Arc<str>>,
     /// Under a policy that rebalances: for want of room, or of a cluster, this is not the policy's own division.
@@ -90,7 +92,8 @@ impl Hub {
             return rows.map(|((candidate, count), reason)| row(candidate, count, reason)).collect();
         }
         let mut scratch = Scratch::default();
-        let division = divide(ask.spec.replicas, 0, &candidates, &mut scratch);
+        let strategy = &ask.policy.placement.strategy;
+        let division = divide(ask.spec.replicas, 0, strategy, &candidates, &mut scratch);
         let reason = |index| division.bound(index).map_or_else(String::new, |bound| bound.to_string());
         let counts = division.counts.iter().copied();
         candidates
@@ -106,6 +109,7 @@ impl Hub {
     fn candidates<'a>(&'a self, ask: &Ask<'a>, rooms: &mut Rooms) -> (Vec<Candidate<'a>>, Vec<(usize, u32)>) {
         rooms.0.resize_with(self.clusters.len(), || None);
         let (mut candidates, mut places) = (Vec::new(), Vec::new());
+        let limit = ask.policy.placement.strategy.room_that_matters(ask.spec.replicas);
         // Both in order of name: one walk finds every seat.
         let mut seats = ask.seats.iter().peekable();
         for (place, (name, cluster)) in self.clusters.iter().enumerate() {
@@ -117,7 +121,7 @@ impl Hub {
             if rule.is_none() && held == 0 && !data {
                 continue;
             }
-            let fit = rooms.at(place, self, cluster).fits(&ask.spec.pod, ask.spec.replicas);
+            let fit = rooms.at(place, self, cluster).fits(&ask.spec.pod, limit);
             let occupied = seat.map_or(0, SeatState::occupied);
             places.push((place, occupied));
             candidates.push(Candidate {
@@ -183,7 +187,8 @@ fn growth(cluster: &Cluster, policy: &Policy) -> Growth {
 }
 
 fn divided(ask: &Ask<'_>, moves: u32, candidates: &[Candidate<'_>], scratch: &mut Scratch) -> Shares {
-    let division = divide(ask.spec.replicas, moves, candidates, scratch);
+    let strategy = &ask.policy.placement.strategy;
+    let division = divide(ask.spec.replicas, moves, strategy, candidates, scratch);
     let rebalances = ask.policy.placement.rebalance != Rebalance::Never;
     let mut caps: BTreeMap<String, Vec<&ClusterName>> = BTreeMap::new();
     let mut cramped = false;
@@ -196,14 +201,14 @@ fn divided(ask: &Ask<'_>, moves: u32, candidates: &[Candidate<'_>], scratch: &mu
             }
         }
     }
-    let pending = division.pending;
+    let (wanted, pending) = (division.wanted, division.pending);
     let reasons = match pending {
         0 => Vec::new(),
         _ => caps.into_iter().map(|(cap, names)| format!("{}: {cap}", listed(&names)).into()).collect(),
     };
     Shares {
         counts: division.counts.to_vec(),
-        outcome: Outcome { pending, reasons, cramped, ..Outcome::default() },
+        outcome: Outcome { wanted, pending, reasons, cramped, ..Outcome::default() },
     }
 }
 
@@ -212,7 +217,7 @@ fn may_pass(cap: &Cap) -> bool {
     match cap {
         Cap::Room(_) | Cap::Closed(_) => true,
         Cap::Excluded(barrier) => *barrier != Barrier::Policy,
-        Cap::Maximum | Cap::ZeroWeight => false,
+        Cap::Maximum | Cap::ZeroWeight | Cap::Skew => false,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use godwit_common::{ClusterName, Uid};
 
-use crate::contract::{Cause, FreezeCause, Severity};
+use crate::contract::{Cause, FreezeCause, Severity, WorkloadRecord};
 use crate::hub::{Hub, Timer};
 use crate::state::{Cluster, SeatState, Workload};
 
@@ -149,11 +149,14 @@ impl Hub {
         }
     }
 
-    /// Below how many ready replicas no step may go (S20).
+    /// Below how many ready replicas no step may go (S20). What `duplicate` wants of one cluster, no other makes up for.
     fn needed(&self, workload: &Workload) -> u32 {
         let policy = self.policies.get(&workload.record.policy);
         let unavailable = policy.map_or(0, |policy| policy.policy.max_unavailable);
-        workload.record.spec.replicas.saturating_sub(unavailable)
+        let WorkloadRecord { wanted, pending, .. } = workload.record;
+        let duplicated = self.is_duplicated(&workload.record);
+        let wanted = if duplicated { wanted.saturating_sub(pending) } else { wanted };
+        wanted.saturating_sub(unavailable)
     }
 
     /// Ready replicas in connected clusters that were not told to stop.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::{ClusterName, PolicyName, Uid};
-use godwit_planner::{ClusterRoom, PodShape, Rebalance};
+use godwit_planner::{ClusterRoom, PodShape, Rebalance, Strategy};
 
 use crate::ask::{Ask, Count, Outcome, Rooms, room_left};
-use crate::contract::{Cause, Key, MigrationCause, Move, Policy, Subject};
+use crate::contract::{Cause, Key, MigrationCause, Move, Policy, Subject, WorkloadRecord};
 use crate::hub::{Hub, Timer};
 use crate::state::Rank;
 
@@ -74,7 +74,7 @@ impl Hub {
         let outcome = self.ask(&ask, moves, rooms, &mut scratch);
         self.scratch = scratch;
         let workload = self.workloads.get(&uid)?;
-        let moves = moves_of(uid, workload, &outcome);
+        let moves = moves_of(uid, workload, &outcome, reason);
         if rebalance == Rebalance::Gradual && (!moves.is_empty() || !step_due) {
             self.next_step_of_balance(uid);
         }
@@ -93,7 +93,7 @@ impl Hub {
                 true => self.cramped.insert(uid),
                 false => self.cramped.remove(&uid),
             };
-            self.set_pending(uid, outcome.pending, outcome.reasons);
+            self.set_pending(uid, outcome.wanted, outcome.pending, outcome.reasons);
             self.moving.insert(uid);
         }
     }
@@ -123,7 +123,7 @@ impl Hub {
         }
     }
 
-    fn set_pending(&mut self, uid: Uid, pending: u32, reasons: Vec<Arc<str>>) {
+    fn set_pending(&mut self, uid: Uid, wanted: u32, pending: u32, reasons: Vec<Arc<str>>) {
         let Some(workload) = self.workloads.get(&uid) else {
             return;
         };
@@ -136,8 +136,8 @@ impl Hub {
             return;
         };
         let record = &mut workload.record;
-        if (record.pending, &record.pending_reasons) != (pending, &reasons) {
-            (record.pending, record.pending_reasons) = (pending, reasons);
+        if (record.wanted, record.pending, &record.pending_reasons) != (wanted, pending, &reasons) {
+            (record.wanted, record.pending, record.pending_reasons) = (wanted, pending, reasons);
             self.touched.keys.insert(Key::Workload(uid));
             self.touched.subjects.insert(Subject::Workload(uid));
         }
@@ -198,6 +198,21 @@ impl Hub {
         occupied > placed || *fitting.entry(shape).or_insert_with(|| room.fits(shape, 1).replicas > 0)
     }
 
+    /// Whether each chosen cluster runs the full number of a workload: then none makes up for another.
+    pub(crate) fn is_duplicated(&self, record: &WorkloadRecord) -> bool {
+        let policy = self.policies.get(&record.policy);
+        policy.is_some_and(|policy| policy.policy.placement.strategy == Strategy::Duplicate)
+    }
+
+    /// The workloads of which a cluster runs the full number: more is wanted when it comes, and less when it goes.
+    pub(crate) fn run_in_every(&self, name: &ClusterName) -> Vec<Uid> {
+        let chosen = self.policies.values().filter(|policy| {
+            let placement = &policy.policy.placement;
+            placement.strategy == Strategy::Duplicate && placement.rule_for(name).is_some()
+        });
+        chosen.flat_map(|policy| policy.users.iter().copied()).collect()
+    }
+
     fn next_step_of_balance(&mut self, uid: Uid) {
         let at = self.now.time + GRADUAL_PAUSE;
         if let Some(workload) = self.workloads.get_mut(&uid) {
@@ -237,7 +252,7 @@ pub(crate) fn moves_for_balance(policy: &Policy, wanted: u32, step_due: bool) ->
 
 /// Pairs what clusters give with what clusters get, in order of name; what has no partner came from, or becomes,
 /// pending. A change of the total is no move.
-fn moves_of(uid: Uid, workload: &crate::state::Workload, outcome: &Outcome) -> Vec<Move> {
+fn moves_of(uid: Uid, workload: &crate::state::Workload, outcome: &Outcome, reason: &Reason) -> Vec<Move> {
     let (mut given, mut taken) = (Vec::new(), Vec::new());
     for Count { cluster, before, after } in &outcome.counts {
         if before > after {
@@ -246,7 +261,15 @@ fn moves_of(uid: Uid, workload: &crate::state::Workload, outcome: &Outcome) -> V
             taken.push((Some(cluster.clone()), after - before));
         }
     }
-    let pending = workload.record.pending;
+    let pending = match reason {
+        // The cluster itself may be what more is wanted for (`duplicate`): that was waiting for it.
+        Reason::Room(_) => outcome.wanted.saturating_sub(workload.placed()),
+        Reason::Command(_)
+        | Reason::Lost(_)
+        | Reason::Policy(..)
+        | Reason::Rebalance(_)
+        | Reason::Deleted(..) => workload.record.pending,
+    };
     if outcome.pending > pending {
         taken.push((None, outcome.pending - pending));
     } else if outcome.pending < pending {

@@ -198,7 +198,7 @@ impl Hub {
                 continue;
             };
             let record = workload.record.clone();
-            let (wanted, placed) = (u64::from(record.spec.replicas), u64::from(workload.placed()));
+            let (wanted, placed) = (u64::from(record.wanted), u64::from(workload.placed()));
             let wrong = |problem: String| RestoreError { key: format!("{:?}", Key::Workload(uid)), problem };
             if placed + u64::from(record.pending) != wanted {
                 let pending = record.pending;

@@ -11,6 +11,7 @@ use godwit_planner::Rebalance;
 
 use crate::contract::{Cause, Key, Seat, Subject};
 use crate::hub::Hub;
+use crate::placement::Reason;
 use crate::state::{PolicyState, SeatState};
 use crate::tally::Share;
 
@@ -164,6 +165,10 @@ impl Hub {
         }
         for uid in users {
             self.ensure_seat(uid, name, 0);
+        }
+        let uids = self.run_in_every(name);
+        for uid in uids {
+            self.dirty.entry(uid).or_insert_with(|| Reason::Room(name.clone()));
         }
     }
 

@@ -94,13 +94,18 @@ impl Hub {
             id: record.spec.id.clone(),
             uid: record.uid,
             replicas: record.spec.replicas,
+            wanted: record.wanted,
             ready: self.ready(workload),
             pending: record.pending,
             pending_reasons: record.pending_reasons.clone(),
             policy: Some(record.policy.clone()),
             revision: record.revision,
             placements: placements.collect(),
-            possible_over_run: workload.seats.iter().map(unseen).fold(0, u32::saturating_add),
+            possible_over_run: match self.is_duplicated(record) {
+                // Nothing replaces what a lost cluster may still run.
+                true => 0,
+                false => workload.seats.iter().map(unseen).fold(0, u32::saturating_add),
+            },
             deleting: false,
             deletion_pending_on: Vec::new(),
             objects: record
@@ -172,6 +177,7 @@ impl Hub {
         Some(PlanView {
             id: id.clone(),
             replicas: record.spec.replicas,
+            wanted: record.wanted,
             pending: record.pending,
             reasons: record.pending_reasons.clone(),
             policy: record.policy.clone(),
@@ -188,6 +194,7 @@ fn ending_workload(ended: &Ended) -> Option<WorkloadView> {
         id: workload.clone(),
         uid: ended.uid,
         replicas: 0,
+        wanted: 0,
         ready: 0,
         pending: 0,
         pending_reasons: Vec::new(),

@@ -1,6 +1,8 @@
 //! A stateful workload stays whole in one cluster, where its data is, and does not move by itself (S32).
 
-use godwit_planner::{Candidate, Growth, Room};
+use std::cmp::Reverse;
+
+use godwit_planner::{Candidate, Growth, Strategy};
 
 use crate::ask::{Ask, Outcome, Shares};
 use crate::state::SeatState;
@@ -10,8 +12,8 @@ pub(crate) fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>]) -> (Shares, Vec
     let wanted = ask.spec.replicas;
     let data = |candidate: &Candidate<'_>| ask.seats.get(candidate.cluster).and_then(SeatState::data);
     let home = candidates.iter().filter(|candidate| data(candidate).is_some());
-    let home = home.max_by_key(|candidate| data(candidate)).or_else(|| choose(wanted, candidates));
-    let mut outcome = Outcome { pending: wanted, ..Outcome::default() };
+    let home = home.max_by_key(|candidate| data(candidate)).or_else(|| choose(ask, candidates));
+    let mut outcome = Outcome { wanted, pending: wanted, ..Outcome::default() };
     let (mut counts, mut decided) = (Vec::new(), Vec::new());
     for candidate in candidates {
         let mut reason = "a stateful workload stays whole in one cluster (S32)".to_owned();
@@ -35,36 +37,36 @@ pub(crate) fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>]) -> (Shares, Vec
     (Shares { counts, outcome }, decided)
 }
 
-/// The home of a new stateful workload: the heaviest cluster that can take all of it.
-fn choose<'c, 'a>(wanted: u32, candidates: &'c [Candidate<'a>]) -> Option<&'c Candidate<'a>> {
+/// The home of a new stateful workload: the heaviest cluster that can take all of it, in the first tier that has one;
+/// where room counts rather than weight, the one with the most.
+fn choose<'c, 'a>(ask: &Ask<'_>, candidates: &'c [Candidate<'a>]) -> Option<&'c Candidate<'a>> {
+    let (wanted, strategy) = (ask.spec.replicas, &ask.policy.placement.strategy);
     let takes_all = |candidate: &&Candidate<'_>| {
         let allowed = candidate.growth == Growth::Allowed;
         let maximum = candidate
             .rule
             .is_some_and(|rule| rule.weight() > 0 && rule.max().is_none_or(|max| max >= wanted));
-        allowed && maximum && room_of(candidate) >= wanted
+        allowed && maximum && candidate.room.total() >= wanted
     };
-    let weight = |candidate: &Candidate<'_>| candidate.rule.map_or(0, |rule| rule.weight());
-    candidates
-        .iter()
-        .filter(takes_all)
-        .min_by_key(|candidate| (std::cmp::Reverse(weight(candidate)), candidate.tie, candidate.cluster))
+    let weight = |candidate: &Candidate<'_>| match strategy {
+        Strategy::Capacity | Strategy::Pack => candidate.room.total(),
+        Strategy::Weighted | Strategy::Spread { .. } | Strategy::Ordered(_) | Strategy::Duplicate => {
+            candidate.rule.map_or(0, |rule| rule.weight())
+        }
+    };
+    let tier = |candidate: &Candidate<'_>| strategy.tiers().and_then(|tiers| tiers.of(candidate.cluster));
+    candidates.iter().filter(takes_all).min_by_key(|candidate| {
+        (tier(candidate), Reverse(weight(candidate)), candidate.tie, candidate.cluster)
+    })
 }
 
 /// How many of a stateful workload run in the cluster that holds its data, and why.
 fn at_home(wanted: u32, home: &Candidate<'_>) -> (u32, String) {
     match &home.growth {
-        Growth::Allowed => (wanted.min(room_of(home)), "its data is here".into()),
+        Growth::Allowed => (wanted.min(home.room.total()), "its data is here".into()),
         Growth::Closed(barrier) => (wanted.min(home.held), format!("gets nothing new: {barrier}")),
         Growth::Excluded(barrier) => {
             (0, format!("its data is here and the cluster is {barrier}: it does not move by itself (S32)"))
         }
-    }
-}
-
-fn room_of(candidate: &Candidate<'_>) -> u32 {
-    match &candidate.room {
-        Room::Unlimited => u32::MAX,
-        Room::Limited { replicas, .. } => *replicas,
     }
 }

@@ -98,9 +98,9 @@ impl fmt::Display for ScenarioError {
                 write!(f, "clusters: {name} is given twice; give each cluster once")
             }
             Self::Mismatch(Mismatch { cluster: Some(cluster), problem }) => {
-                write!(f, "policy.clusters.{cluster}.{problem}")
+                write!(f, "policy.clusters.{cluster}: {problem}")
             }
-            Self::Mismatch(Mismatch { cluster: None, problem }) => write!(f, "policy.default.{problem}"),
+            Self::Mismatch(Mismatch { cluster: None, problem }) => write!(f, "policy.default: {problem}"),
             Self::TooManyClusters(count) => {
                 write!(f, "clusters: {count} are too many; give at most {CLUSTERS_MAX}")
             }

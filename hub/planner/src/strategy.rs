@@ -11,7 +11,7 @@ use std::fmt;
 use godwit_common::ClusterName;
 
 use crate::candidate::{Candidate, Growth};
-use crate::policy::{Rule, WEIGHT_MAX};
+use crate::policy::{REPLICAS_MAX, Rule, WEIGHT_MAX};
 use crate::report::{Cap, Share};
 
 /// How replicas are divided over the clusters that a policy chooses.
@@ -110,6 +110,15 @@ impl Strategy {
             Self::Pack => "pack",
             Self::Ordered(_) => "ordered",
             Self::Duplicate => "duplicate",
+        }
+    }
+
+    /// How many replicas' room of a cluster matters when so many are wanted: for most strategies more makes no
+    /// difference.
+    pub fn room_that_matters(&self, replicas: u32) -> u32 {
+        match self {
+            Self::Capacity | Self::Pack => REPLICAS_MAX,
+            Self::Weighted | Self::Spread { .. } | Self::Ordered(_) | Self::Duplicate => replicas,
         }
     }
 

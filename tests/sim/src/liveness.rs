@@ -127,7 +127,7 @@ impl World {
             return false;
         };
         let unavailable = self.policy_of(workload).map_or(0, |policy| policy.max_unavailable);
-        self.ready(&workload.spec.id) <= workload.spec.replicas.saturating_sub(unavailable)
+        self.ready(&workload.spec.id) <= workload.wanted.saturating_sub(unavailable)
     }
 
     /// How many more replicas of a workload a cluster could take; none if its policy does not choose it.

@@ -100,6 +100,7 @@ impl World {
         Policy {
             name: policy_name(POLICIES[self.pick(POLICIES.len())]),
             placement: planner::Policy {
+                strategy: planner::Strategy::Weighted,
                 default: self.rng.one_in(2).then(Rule::default),
                 clusters,
                 rebalance,

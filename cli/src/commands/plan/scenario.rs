@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use godwit_common::ClusterName;
 use godwit_planner::scenario::{Cluster, Scenario};
-use godwit_planner::{Policy, REPLICAS_MAX, Rebalance, Rule};
+use godwit_planner::{Policy, REPLICAS_MAX, Rebalance, Rule, Strategy, Tiers};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -26,7 +26,9 @@ struct File {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 struct PolicyFields {
-    strategy: Strategy,
+    strategy: StrategyField,
+    tiers: Option<Vec<Vec<String>>>,
+    max_skew: Option<Value>,
     default: Option<RuleFields>,
     clusters: BTreeMap<String, RuleFields>,
     rebalance: RebalanceField,
@@ -45,9 +47,14 @@ struct PolicyFields {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum Strategy {
+enum StrategyField {
     #[default]
     Weighted,
+    Capacity,
+    Spread,
+    Pack,
+    Ordered,
+    Duplicate,
 }
 
 #[derive(Default, Deserialize)]
@@ -87,12 +94,8 @@ pub(super) fn parse(text: &str) -> Result<Scenario, String> {
     } else {
         serde_saphyr::from_str(text).map_err(|error| error.without_snippet().to_string())?
     };
-    let Strategy::Weighted = file.policy.strategy;
-    let default = match (&file.policy.default, file.policy.clusters.is_empty()) {
-        (Some(fields), _) => Some(rule("policy.default", fields)?),
-        (None, true) => Some(Rule::default()),
-        (None, false) => None,
-    };
+    let strategy = strategy(&file.policy)?;
+    let default = file.policy.default.as_ref().map(|fields| rule("policy.default", fields)).transpose()?;
     let mut rules = BTreeMap::new();
     for (name, fields) in &file.policy.clusters {
         let field = format!("policy.clusters.{name}");
@@ -107,9 +110,38 @@ pub(super) fn parse(text: &str) -> Result<Scenario, String> {
     let clusters: Result<Vec<Cluster>, String> = file.clusters.into_iter().enumerate().map(cluster).collect();
     Ok(Scenario {
         replicas: number("replicas", Some(&file.replicas))?.ok_or("replicas: give the total")?,
-        policy: Policy { default, clusters: rules, rebalance, priority: file.policy.priority },
+        policy: Policy { strategy, default, clusters: rules, rebalance, priority: file.policy.priority },
         clusters: clusters?,
     })
+}
+
+fn strategy(policy: &PolicyFields) -> Result<Strategy, String> {
+    let max_skew = number("policy.maxSkew", policy.max_skew.as_ref())?;
+    let strategy = match policy.strategy {
+        StrategyField::Weighted => Strategy::Weighted,
+        StrategyField::Capacity => Strategy::Capacity,
+        StrategyField::Spread => Strategy::Spread { max_skew },
+        StrategyField::Pack => Strategy::Pack,
+        StrategyField::Ordered => Strategy::Ordered(tiers(policy.tiers.as_deref().unwrap_or_default())?),
+        StrategyField::Duplicate => Strategy::Duplicate,
+    };
+    if strategy.tiers().is_none() && policy.tiers.is_some() {
+        return Err("policy.tiers: only the strategy ordered has tiers; remove them".to_owned());
+    }
+    match (&strategy, max_skew) {
+        (Strategy::Spread { .. }, Some(0)) => {
+            Err("policy.maxSkew: 0 is too small; give at least 1".to_owned())
+        }
+        (Strategy::Spread { .. }, _) | (_, None) => Ok(strategy),
+        (_, Some(_)) => Err("policy.maxSkew: only the strategy spread has a skew; remove it".to_owned()),
+    }
+}
+
+fn tiers(lists: &[Vec<String>]) -> Result<Tiers, String> {
+    let tier = |names: &Vec<String>| names.iter().map(|name| name.parse()).collect();
+    let lists = lists.iter().map(tier).collect::<Result<_, _>>();
+    let lists = lists.map_err(|error: godwit_common::NameError| format!("policy.tiers: {error}"))?;
+    Tiers::new(lists).map_err(|error| format!("policy.tiers: {error}"))
 }
 
 fn rule(field: &str, fields: &RuleFields) -> Result<Rule, String> {
@@ -182,6 +214,45 @@ policy: {strategy: weighted, default: {weight: 0}, clusters: {a: {min: 1}}, reba
 clusters: [{name: a}, {name: b}]
 ";
         assert_eq!(placed(text), [("a".to_owned(), 1), ("b".to_owned(), 0)]);
+    }
+
+    #[test]
+    fn strategies_divide_each_in_their_way() {
+        let clusters = "clusters: [{name: a, room: 2}, {name: b, room: 8}]";
+        for (policy, a, b) in [
+            ("{strategy: weighted, clusters: {a: {weight: 1}, b: {weight: 3}}}", 1, 3),
+            ("{strategy: capacity}", 1, 3),
+            ("{strategy: spread}", 2, 2),
+            ("{strategy: pack}", 0, 4),
+            ("{strategy: ordered, tiers: [[a], [b]]}", 2, 2),
+            ("{strategy: duplicate}", 2, 4),
+        ] {
+            let expected = [("a".to_owned(), a), ("b".to_owned(), b)];
+            assert_eq!(placed(&format!("replicas: 4\npolicy: {policy}\n{clusters}")), expected, "{policy}");
+        }
+        let skewed =
+            "replicas: 9\npolicy: {strategy: spread, maxSkew: 1}\nclusters: [{name: a, room: 2}, {name: b}]";
+        assert_eq!(placed(skewed), [("a".to_owned(), 2), ("b".to_owned(), 3)]);
+    }
+
+    #[test]
+    fn what_does_not_go_with_a_strategy_is_refused() {
+        for (policy, word) in [
+            ("{strategy: pack, tiers: [[a]]}", "policy.tiers: only the strategy ordered"),
+            ("{maxSkew: 1}", "policy.maxSkew: only the strategy spread"),
+            ("{strategy: spread, maxSkew: 0}", "policy.maxSkew: 0"),
+            ("{strategy: ordered}", "policy.tiers: there are none"),
+            ("{strategy: ordered, tiers: [[a, a]]}", "policy.tiers: a is named twice"),
+            ("{strategy: ordered, tiers: [[A]]}", "policy.tiers: cluster name \"A\""),
+            ("{strategy: pack, clusters: {a: {weight: 2}}}", "policy.clusters.a: weight: only"),
+            ("{strategy: duplicate, default: {max: 2}}", "policy.default: min, max: with duplicate"),
+            ("{strategy: ordered, tiers: [[a]], clusters: {b: {}}}", "policy.clusters.b: it is in no tier"),
+        ] {
+            let text = format!("replicas: 1\npolicy: {policy}");
+            let error = parse(&text).and_then(|scenario| plan(&scenario).map_err(|error| error.to_string()));
+            let error = error.map(|_| ()).expect_err(policy);
+            assert!(error.contains(word), "{policy}: {error}");
+        }
     }
 
     #[test]

@@ -76,6 +76,9 @@ impl Hub {
         for uid in ended {
             self.end_confirmed(uid, name);
         }
+        for uid in self.run_in_every(name) {
+            self.dirty.insert(uid, Reason::Deleted(name.clone(), entry));
+        }
         self.clusters.remove(name);
         self.touched.keys.insert(Key::Cluster(name.clone()));
         self.touched.subjects.insert(Subject::Cluster(name.clone()));

@@ -113,6 +113,7 @@ impl Hub {
             policy,
             revision: 1,
             objects: BTreeSet::new(),
+            wanted: spec.replicas,
             pending: spec.replicas,
             pending_reasons: Vec::new(),
             spec,

@@ -145,6 +145,8 @@ pub struct WorkloadRecord {
     pub revision: u64,
     /// The objects that it leans on.
     pub objects: BTreeSet<Uid>,
+    /// How many replicas the plan divides: the total, times the chosen clusters under `duplicate`.
+    pub wanted: u32,
     /// What is wanted but not placed (S14).
     pub pending: u32,
     /// Why not.

@@ -111,6 +111,8 @@ pub struct WorkloadView {
     pub uid: Uid,
     /// The total.
     pub replicas: u32,
+    /// How many run if all is well: the total, times the chosen clusters under `duplicate`.
+    pub wanted: u32,
     /// Ready ones, in connected clusters.
     pub ready: u32,
     /// Wanted but not placed.
@@ -196,6 +198,8 @@ pub struct PlanView {
     pub id: WorkloadId,
     /// The total.
     pub replicas: u32,
+    /// What was divided: the total, times the chosen clusters under `duplicate`.
+    pub wanted: u32,
     /// Wanted but not placed.
     pub pending: u32,
     /// Why.

@@ -343,7 +343,7 @@ impl Fixture {
         }
         for view in self.views() {
             let placed: u32 = view.placements.iter().map(|placement| placement.target).sum();
-            assert_eq!(placed + view.pending, view.replicas, "I1: {view:?}");
+            assert_eq!(placed + view.pending, view.wanted, "I1: {view:?}");
         }
     }
 

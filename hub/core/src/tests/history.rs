@@ -108,7 +108,7 @@ fn s27_removals_that_nobody_decided_are_held_back() {
     for record in fixture.store.values_mut() {
         match record {
             crate::Record::Seat { seat, .. } => (seat.placed, seat.cause) = (0, None),
-            crate::Record::Workload(workload) => workload.spec.replicas = 0,
+            crate::Record::Workload(workload) => (workload.spec.replicas, workload.wanted) = (0, 0),
             _ => {}
         }
     }

@@ -12,4 +12,5 @@ mod reflections;
 mod rehearsals;
 mod room;
 mod stateful;
+mod strategies;
 mod streams;

@@ -5,6 +5,7 @@ mod event;
 mod migration;
 mod plan;
 mod policy;
+mod strategy;
 mod workload;
 
 use std::sync::Arc;

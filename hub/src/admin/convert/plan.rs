@@ -6,12 +6,13 @@ use godwit_proto::v1;
 use super::texts;
 
 pub(in crate::admin) fn plan(view: &PlanView) -> v1::Plan {
-    let PlanView { id, replicas, pending, reasons, policy, report } = view;
+    let PlanView { id, replicas, wanted, pending, reasons, policy, report } = view;
     v1::Plan {
         namespace: id.namespace.to_string(),
         kind: id.kind.to_string(),
         name: id.name.to_string(),
         replicas: *replicas,
+        wanted: *wanted,
         pending: *pending,
         reasons: texts(reasons),
         policy: policy.to_string(),

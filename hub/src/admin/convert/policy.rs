@@ -11,39 +11,38 @@ use godwit_planner::{Rebalance, Rule};
 use godwit_proto::v1;
 use tonic::Status;
 
+use super::strategy;
 use crate::admin::fields::{invalid, name};
 
 /// Weights are ratios: nobody needs larger ones.
 const WEIGHT_MAX: u32 = 1_000_000;
 /// As many as a federation has clusters.
-const CLUSTERS_MAX: usize = 10_000;
+pub(super) const CLUSTERS_MAX: usize = 10_000;
 const LOST_AFTER_MAX: Duration = Duration::from_secs(3600);
 const PRIORITY_MAX: i32 = 1_000;
 
 pub(in crate::admin) fn policy(policy: &Policy, workloads: u32) -> v1::Policy {
     let Policy { name, placement, lost_after, max_unavailable } = policy;
-    let planner::Policy { default, clusters, rebalance, priority } = placement;
+    let planner::Policy { strategy, default, clusters, rebalance, priority } = placement;
     let rebalance = match rebalance {
         Rebalance::Never => "never",
         Rebalance::Gradual => "gradual",
         Rebalance::Always => "always",
     };
     let clusters = clusters.iter().map(|(cluster, share)| (cluster.to_string(), rule(*share)));
-    v1::Policy {
-        name: name.to_string(),
-        spec: Some(v1::PolicySpec {
-            strategy: "weighted".to_owned(),
-            default: default.map(rule),
-            clusters: clusters.collect(),
-            rebalance: rebalance.to_owned(),
-            // At most an hour, by the checks below.
-            lost_after: prost_types::Duration::try_from(*lost_after).ok(),
-            mode: "available".to_owned(),
-            priority: *priority,
-            max_unavailable: *max_unavailable,
-        }),
-        workloads,
-    }
+    let mut spec = v1::PolicySpec {
+        default: default.map(rule),
+        clusters: clusters.collect(),
+        rebalance: rebalance.to_owned(),
+        // At most an hour, by the checks below.
+        lost_after: prost_types::Duration::try_from(*lost_after).ok(),
+        mode: "available".to_owned(),
+        priority: *priority,
+        max_unavailable: *max_unavailable,
+        ..v1::PolicySpec::default()
+    };
+    strategy::to_wire(strategy, &mut spec);
+    v1::Policy { name: name.to_string(), spec: Some(spec), workloads }
 }
 
 fn rule(rule: Rule) -> v1::ClusterRule {
@@ -60,7 +59,7 @@ pub(in crate::admin) fn policy_from_wire(
 ) -> Result<Policy, Status> {
     let spec = spec.unwrap_or_default();
     let at = |part: &str| format!("{field}.spec.{part}");
-    one_of(&at("strategy"), &spec.strategy, &["weighted"])?;
+    let strategy = strategy::from_wire(at, &spec)?;
     one_of(&at("mode"), &spec.mode, &["available"])?;
     let rebalance = match one_of(&at("rebalance"), &spec.rebalance, &["never", "gradual", "always"])? {
         "gradual" => Rebalance::Gradual,
@@ -83,9 +82,11 @@ pub(in crate::admin) fn policy_from_wire(
         let key: ClusterName = self::name(&at("clusters"), cluster)?;
         clusters.insert(key, rule_from_wire(&at(&format!("clusters[{cluster}]")), rule)?);
     }
+    let placement = planner::Policy { strategy, default, clusters, rebalance, priority: spec.priority };
+    strategy::check(at, &placement)?;
     Ok(Policy {
         name,
-        placement: planner::Policy { default, clusters, rebalance, priority: spec.priority },
+        placement,
         lost_after: match spec.lost_after {
             None => lost_after,
             Some(given) => duration(&at("lost_after"), given)?,
@@ -95,7 +96,7 @@ pub(in crate::admin) fn policy_from_wire(
 }
 
 /// The word, or the first of those allowed if there is none.
-fn one_of<'a>(field: &str, word: &'a str, allowed: &[&'static str]) -> Result<&'a str, Status> {
+pub(super) fn one_of<'a>(field: &str, word: &'a str, allowed: &[&'static str]) -> Result<&'a str, Status> {
     if word.is_empty() || allowed.contains(&word) {
         return Ok(word);
     }
@@ -103,7 +104,7 @@ fn one_of<'a>(field: &str, word: &'a str, allowed: &[&'static str]) -> Result<&'
     Err(invalid(field, format!("{shown:?} is not known: write {}", allowed.join(" or "))))
 }
 
-fn bounded(field: &str, value: u32, most: u32) -> Result<u32, Status> {
+pub(super) fn bounded(field: &str, value: u32, most: u32) -> Result<u32, Status> {
     if value <= most {
         return Ok(value);
     }
@@ -139,6 +140,7 @@ mod tests {
             mode: "available".to_owned(),
             priority: -5,
             max_unavailable: 7,
+            ..v1::PolicySpec::default()
         };
         let read = read(spec.clone()).unwrap();
         assert_eq!(read.lost_after, Duration::from_millis(2_500));
@@ -162,8 +164,24 @@ mod tests {
         let negative = prost_types::Duration { seconds: -1, nanos: 0 };
         for (spec, says) in [
             (
-                v1::PolicySpec { strategy: "spread".into(), ..spec() },
-                "p.spec.strategy: \"spread\" is not known: write weighted",
+                v1::PolicySpec { strategy: "random".into(), ..spec() },
+                "p.spec.strategy: \"random\" is not known: write weighted or capacity",
+            ),
+            (
+                v1::PolicySpec {
+                    strategy: "pack".into(),
+                    clusters: east(rule(Some(2), None, None)),
+                    ..spec()
+                },
+                "p.spec.clusters[east]: weight: only weighted and ordered heed weights",
+            ),
+            (
+                v1::PolicySpec {
+                    strategy: "duplicate".into(),
+                    default: Some(rule(None, Some(1), None)),
+                    ..spec()
+                },
+                "p.spec.default: min, max: with duplicate",
             ),
             (
                 v1::PolicySpec { mode: "at_most".into(), ..spec() },

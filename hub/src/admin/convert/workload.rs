@@ -11,6 +11,7 @@ pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
         id,
         uid,
         replicas,
+        wanted,
         ready,
         pending,
         pending_reasons,
@@ -27,6 +28,7 @@ pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
     v1::Workload {
         uid: uid.to_string(),
         replicas: *replicas,
+        wanted: *wanted,
         ready: *ready,
         pending: *pending,
         pending_reasons: texts(pending_reasons),

@@ -10,7 +10,7 @@ use godwit_hub_core::{
     FreezeCause, JournalEntry, Migration, MigrationCause, MigrationId, MigrationState, Move, ObjectRecord,
     ObjectRow, Policy, Request, Seat, Severity, WorkloadRecord, WorkloadSpec,
 };
-use godwit_planner::{PodShape, Rebalance, Rule, Toleration};
+use godwit_planner::{PodShape, Rebalance, Rule, Strategy, Tiers, Toleration};
 
 use super::*;
 
@@ -19,6 +19,23 @@ fn every_kind_of_record_comes_back_as_it_was() {
     for record in samples() {
         let (key, bytes) = (key(&record.key()), encode(&record));
         assert_eq!(decode(&key, &bytes), Ok(record), "{key}");
+    }
+}
+
+#[test]
+fn every_strategy_comes_back_as_it_was() {
+    let tiers = Tiers::new(vec![vec![name("west"), name("east")], vec![name("far")]]).expect("good tiers");
+    for strategy in [
+        Strategy::Weighted,
+        Strategy::Capacity,
+        Strategy::Spread { max_skew: None },
+        Strategy::Spread { max_skew: Some(3) },
+        Strategy::Pack,
+        Strategy::Ordered(tiers),
+        Strategy::Duplicate,
+    ] {
+        let record = policy_of(strategy);
+        assert_eq!(decode("policy/spread", &encode(&record)), Ok(record));
     }
 }
 
@@ -124,10 +141,15 @@ fn federation() -> Record {
 }
 
 fn policy() -> Record {
+    policy_of(Strategy::Weighted)
+}
+
+fn policy_of(strategy: Strategy) -> Record {
     let rule = |weight, min, max| Rule::new(weight, min, max).expect("within bounds");
     Record::Policy(Policy {
         name: name("spread"),
         placement: godwit_planner::Policy {
+            strategy,
             default: Some(rule(3, 0, None)),
             clusters: BTreeMap::from([(name("east"), rule(1, 2, Some(9)))]),
             rebalance: Rebalance::Gradual,
@@ -158,6 +180,7 @@ fn workload() -> Record {
         uid: Uid(2),
         number: 4,
         created: WallTime(99),
+        wanted: 12,
         spec: WorkloadSpec {
             id: id(),
             api_version: "apps/v1".into(),

@@ -12,8 +12,18 @@ use super::parts::{
 };
 
 pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
-    let WorkloadRecord { uid, number, created, spec, policy, revision, objects, pending, pending_reasons } =
-        workload;
+    let WorkloadRecord {
+        uid,
+        number,
+        created,
+        spec,
+        policy,
+        revision,
+        objects,
+        wanted,
+        pending,
+        pending_reasons,
+    } = workload;
     wire::Workload {
         uid: uid_to_wire(*uid),
         number: *number,
@@ -22,6 +32,7 @@ pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
         policy: policy.to_string(),
         revision: *revision,
         objects: objects.iter().copied().map(uid_to_wire).collect(),
+        wanted: Some(*wanted),
         pending: *pending,
         pending_reasons: texts_to_wire(pending_reasons),
     }
@@ -29,11 +40,13 @@ pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
 
 pub(super) fn from_wire(workload: wire::Workload) -> Result<WorkloadRecord, Invalid> {
     let objects = workload.objects.iter();
+    let spec = spec_from_wire(needed("spec", workload.spec)?)?;
     Ok(WorkloadRecord {
         uid: uid("uid", &workload.uid)?,
         number: workload.number,
         created: wall(workload.created_ms),
-        spec: spec_from_wire(needed("spec", workload.spec)?)?,
+        wanted: workload.wanted.unwrap_or(spec.replicas),
+        spec,
         policy: name("policy", &workload.policy)?,
         revision: workload.revision,
         objects: objects.map(|object| uid("objects", object)).collect::<Result<_, _>>()?,

@@ -30,11 +30,11 @@ pub(super) fn check_views(core: &mut Hub) {
         let Some(view) = core.workload(uid) else { continue };
         let placed: u32 = view.placements.iter().map(|row| row.target).sum();
         assert!(
-            placed + view.pending == view.replicas,
+            placed + view.pending == view.wanted,
             "I1: {} is shown with {placed} placed and {} pending of {}",
             view.id,
             view.pending,
-            view.replicas
+            view.wanted
         );
         assert!(
             view.pending == 0 || !view.pending_reasons.is_empty(),
@@ -50,7 +50,7 @@ fn adds_up(records: &Records, uid: Uid) {
         return;
     };
     let placed: u32 = seats_of(records, uid).map(|(_, seat)| seat.placed).sum();
-    let (pending, wanted) = (workload.pending, workload.spec.replicas);
+    let (pending, wanted) = (workload.pending, workload.wanted);
     assert!(
         placed + pending == wanted,
         "I1: {} has {placed} placed and {pending} pending of {wanted}",

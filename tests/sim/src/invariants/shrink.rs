@@ -35,7 +35,7 @@ fn check_workload(records: &Records, witness: &Witness, uid: Uid, changes: &[Sea
     };
     let policy = records.get(&Key::Policy(workload.policy.clone()));
     let unavailable = if let Some(Record::Policy(policy)) = policy { policy.max_unavailable } else { 0 };
-    let needed = workload.spec.replicas.saturating_sub(unavailable);
+    let needed = workload.wanted.saturating_sub(unavailable);
     let (mut before, mut after) = (0, 0);
     for (cluster, seat) in seats_of(records, uid) {
         let Some(told) = witness.reports(cluster) else { continue };
