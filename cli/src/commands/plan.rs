@@ -31,9 +31,9 @@ A scenario:
     - {name: charlie}
 
 `running` is what runs there now (0 if absent); `room` is how many fit in total, running ones
-included (any number if absent). The policy has the fields of a Policy's spec, its strategy (weighted,
-capacity, spread, pack, ordered, duplicate) among them. With `clusters`
-and no `default`, clusters without an entry are not eligible.
+included (any number if absent). The policy has the fields of a Policy's spec, among them its
+strategy: weighted, capacity, spread, pack, ordered or duplicate. With `clusters` and no
+`default`, clusters without an entry are not eligible.
 
 Examples:
   godwit plan -f scenario.yaml

@@ -15,7 +15,7 @@ pub(super) fn to_message(spec: &PolicySpec) -> Result<v1::Policy, String> {
         Strategy::Duplicate => "duplicate",
     };
     let (tiers, max_skew) = match &spec.strategy {
-        Strategy::Ordered { tiers } => (tiers.iter().map(tier).collect(), None),
+        Strategy::Ordered { tiers } => (tiers.iter().map(|clusters| tier(clusters)).collect(), None),
         Strategy::Spread { max_skew } => (Vec::new(), *max_skew),
         Strategy::Weighted | Strategy::Capacity | Strategy::Pack | Strategy::Duplicate => (Vec::new(), None),
     };
@@ -45,7 +45,7 @@ pub(super) fn to_message(spec: &PolicySpec) -> Result<v1::Policy, String> {
     Ok(v1::Policy { name: spec.name.to_string(), spec: Some(message), workloads: 0 })
 }
 
-fn tier(clusters: &Vec<ClusterName>) -> v1::Tier {
+fn tier(clusters: &[ClusterName]) -> v1::Tier {
     v1::Tier { clusters: clusters.iter().map(ClusterName::to_string).collect() }
 }
 

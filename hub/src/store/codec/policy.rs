@@ -29,8 +29,9 @@ pub(super) fn to_wire(policy: &Policy) -> wire::Policy {
         Strategy::Ordered(_) => (wire::Strategy::Ordered, None),
         Strategy::Duplicate => (wire::Strategy::Duplicate, None),
     };
-    let tiers =
-        strategy.tiers().map_or_else(Vec::new, |tiers| tiers.lists().iter().map(tier_to_wire).collect());
+    let tiers = strategy
+        .tiers()
+        .map_or_else(Vec::new, |tiers| tiers.lists().iter().map(|tier| tier_to_wire(tier)).collect());
     wire::Policy {
         strategy: kind.into(),
         tiers,
@@ -79,7 +80,7 @@ pub(super) fn from_wire(policy: wire::Policy) -> Result<Policy, Invalid> {
     })
 }
 
-fn tier_to_wire(clusters: &Vec<ClusterName>) -> wire::Tier {
+fn tier_to_wire(clusters: &[ClusterName]) -> wire::Tier {
     wire::Tier { clusters: clusters.iter().map(ToString::to_string).collect() }
 }
 
