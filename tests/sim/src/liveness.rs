@@ -8,6 +8,7 @@ use godwit_common::{ClusterName, Digest, Uid};
 use godwit_hub_core::{
     ClusterRecord, ClusterState, Key, MigrationState, Policy, Record, Seat, WorkloadRecord,
 };
+use godwit_planner::Strategy;
 
 use crate::member::Member;
 use crate::world::World;
@@ -126,16 +127,24 @@ impl World {
         let Some(Record::Workload(workload)) = self.hubs[0].store.get(&Key::Workload(uid)) else {
             return false;
         };
-        let unavailable = self.policy_of(workload).map_or(0, |policy| policy.max_unavailable);
-        self.ready(&workload.spec.id) <= workload.wanted.saturating_sub(unavailable)
+        let policy = self.policy_of(workload);
+        let unavailable = policy.map_or(0, |policy| policy.max_unavailable);
+        let duplicate = policy.is_some_and(|policy| policy.placement.strategy == Strategy::Duplicate);
+        let lacking = if duplicate { workload.pending } else { 0 };
+        self.ready(&workload.spec.id) <= workload.wanted.saturating_sub(lacking).saturating_sub(unavailable)
     }
 
     /// How many more replicas of a workload a cluster could take; none if its policy does not choose it.
     fn could_take(&self, workload: &WorkloadRecord, member: &Member) -> Option<u64> {
-        let rule = self.policy_of(workload)?.placement.rule_for(&member.name)?;
+        let placement = &self.policy_of(workload)?.placement;
+        let rule = placement.rule_for(&member.name)?;
         let placed = self.seat(workload.uid, &member.name).map_or(0, |seat| seat.placed);
         let below = |bound: u32| u64::from(bound.saturating_sub(placed));
+        let duplicate = placement.strategy == Strategy::Duplicate && !workload.spec.stateful;
         let most = match (rule.weight(), rule.max()) {
+            (0, _) if duplicate => 0,
+            (_, None) if duplicate => below(workload.spec.replicas),
+            (_, Some(max)) if duplicate => below(max.min(workload.spec.replicas)),
             (0, _) => below(rule.min()),
             (_, Some(max)) => below(max),
             (_, None) => u64::MAX,

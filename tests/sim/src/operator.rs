@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use godwit_hub_core::{Command, Policy, PolicyChoice};
-use godwit_planner::{self as planner, Rebalance, Rule};
+use godwit_planner::{self as planner, Rebalance, Rule, Strategy, Tiers};
 
 use crate::clock::Cx;
 use crate::happening::Happening;
@@ -80,6 +80,24 @@ impl World {
         }
     }
 
+    fn strategy(&mut self) -> Strategy {
+        match self.rng.below(10) {
+            0 => Strategy::Capacity,
+            1 => Strategy::Spread { max_skew: None },
+            2 => Strategy::Pack,
+            3 => Strategy::Duplicate,
+            4 => {
+                let mut tiers = vec![Vec::new(), Vec::new()];
+                for member in &self.members {
+                    tiers[usize::from(self.rng.one_in(2))].push(member.name.clone());
+                }
+                tiers.retain(|tier| !tier.is_empty());
+                Tiers::new(tiers).map_or(Strategy::Weighted, Strategy::Ordered)
+            }
+            _ => Strategy::Weighted,
+        }
+    }
+
     fn policy(&mut self) -> Policy {
         let names: Vec<_> = self.members.iter().map(|member| member.name.clone()).collect();
         let mut clusters = std::collections::BTreeMap::new();
@@ -97,10 +115,11 @@ impl World {
             1 => Rebalance::Gradual,
             _ => Rebalance::Never,
         };
+        let strategy = self.strategy();
         Policy {
             name: policy_name(POLICIES[self.pick(POLICIES.len())]),
             placement: planner::Policy {
-                strategy: planner::Strategy::Weighted,
+                strategy,
                 default: self.rng.one_in(2).then(Rule::default),
                 clusters,
                 rebalance,

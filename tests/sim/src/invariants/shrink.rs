@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use godwit_common::Uid;
 use godwit_hub_core::{Key, Record};
+use godwit_planner::Strategy;
 
 use super::witness::Witness;
 use super::{Records, SeatChange, seats_of};
@@ -34,8 +35,12 @@ fn check_workload(records: &Records, witness: &Witness, uid: Uid, changes: &[Sea
         return;
     };
     let policy = records.get(&Key::Policy(workload.policy.clone()));
-    let unavailable = if let Some(Record::Policy(policy)) = policy { policy.max_unavailable } else { 0 };
-    let needed = workload.wanted.saturating_sub(unavailable);
+    let policy = if let Some(Record::Policy(policy)) = policy { Some(policy) } else { None };
+    let unavailable = policy.map_or(0, |policy| policy.max_unavailable);
+    // What one cluster lacks of the full number, no other makes up for.
+    let duplicated = policy.is_some_and(|policy| policy.placement.strategy == Strategy::Duplicate);
+    let lacking = if duplicated { workload.pending } else { 0 };
+    let needed = workload.wanted.saturating_sub(lacking).saturating_sub(unavailable);
     let (mut before, mut after) = (0, 0);
     for (cluster, seat) in seats_of(records, uid) {
         let Some(told) = witness.reports(cluster) else { continue };
