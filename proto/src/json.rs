@@ -140,7 +140,7 @@ mod tests {
             "name": "spread",
             "spec": {
                 "strategy": "", "default": null, "clusters": {}, "rebalance": "", "lostAfter": "2.500s", "mode": "",
-                "priority": -3, "maxUnavailable": 0,
+                "priority": -3, "maxUnavailable": 0, "tiers": [],
             },
             "workloads": 0,
         });
