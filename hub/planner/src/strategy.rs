@@ -159,7 +159,13 @@ impl Strategy {
         order: &mut Vec<u32>,
     ) -> u32 {
         limits.clear();
-        limits.extend(candidates.iter().map(|candidate| self.limits_of(replicas, candidate)));
+        // The usual case has a loop of its own, without a choice for each candidate.
+        match self {
+            Self::Weighted => {
+                limits.extend(candidates.iter().map(|one| Self::Weighted.limits_of(replicas, one)))
+            }
+            other => limits.extend(candidates.iter().map(|one| other.limits_of(replicas, one))),
+        }
         order.clear();
         order.extend((0..).zip(candidates).map(|(index, _)| index));
         match self {
@@ -183,6 +189,7 @@ impl Strategy {
         }
     }
 
+    #[inline(always)]
     fn limits_of(&self, replicas: u32, candidate: &Candidate<'_>) -> Limits {
         let wish = match (self, candidate.rule) {
             (Self::Duplicate, Some(rule)) if rule.weight() > 0 => replicas,
