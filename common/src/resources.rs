@@ -43,6 +43,25 @@ impl Resources {
         self.extended.retain(|(_, free)| *free > 0);
     }
 
+    /// Adds `times` × `more`, as far as the type goes.
+    pub fn add(&mut self, more: &Resources, times: u64) {
+        let plus = |sum: &mut u64, each: u64| *sum = sum.saturating_add(each.saturating_mul(times));
+        plus(&mut self.cpu_millis, more.cpu_millis);
+        plus(&mut self.memory_bytes, more.memory_bytes);
+        plus(&mut self.ephemeral_bytes, more.ephemeral_bytes);
+        plus(&mut self.pods, more.pods);
+        for (name, amount) in more.extended.iter().filter(|(_, amount)| *amount > 0 && times > 0) {
+            match self.extended.binary_search_by(|(known, _)| known.cmp(name)) {
+                Ok(index) => {
+                    if let Some((_, known)) = self.extended.get_mut(index) {
+                        plus(known, *amount);
+                    }
+                }
+                Err(index) => self.extended.insert(index, (name.clone(), amount.saturating_mul(times))),
+            }
+        }
+    }
+
     /// The amount of an extended resource; zero when there is none.
     pub fn extended(&self, name: &str) -> u64 {
         let found = self.extended.binary_search_by(|(candidate, _)| (**candidate).cmp(name));
@@ -102,6 +121,15 @@ mod tests {
         assert_eq!(resources(1000, 9, 0).fits(&resources(300, 1, 1)), 0);
         assert_eq!(resources(1000, 9, 2).fits(&resources(0, 0, 1)), 2);
         assert_eq!(resources(0, 0, 0).fits(&resources(0, 0, 0)), u64::MAX);
+    }
+
+    #[test]
+    fn addition_keeps_extended_resources_in_order() {
+        let mut sum = Resources { extended: vec![("b".into(), 1)], ..Resources::default() };
+        let more = Resources { extended: vec![("a".into(), 1), ("b".into(), 2)], ..resources(100, 1, 0) };
+        sum.add(&more, 3);
+        assert_eq!((sum.cpu_millis, sum.pods), (300, 3));
+        assert_eq!(sum.extended, [("a".into(), 3), ("b".into(), 7)]);
     }
 
     #[test]

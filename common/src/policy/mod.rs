@@ -1,0 +1,220 @@
+//! What a policy asks for: which clusters may run its workloads, how replicas are divided over them, and what moves for
+//! balance. One value for all who speak of policies: manifests, the wire, the store and the planner.
+
+mod affinity;
+mod rule;
+mod selector;
+mod spread;
+mod strategy;
+mod toleration;
+
+use std::collections::BTreeMap;
+
+use crate::{ClusterName, traits::Traits};
+
+pub use affinity::{Affinity, WorkloadSelector};
+pub use rule::{REPLICAS_MAX, Rule, RuleError, WEIGHT_MAX};
+pub use selector::ClusterSelector;
+pub use spread::{GroupBy, SpreadConstraint, SpreadError};
+pub use strategy::{Strategy, Tiers, TiersError};
+pub use toleration::{ClusterToleration, Tolerated};
+
+/// How far `gradual` goes in one step, in percent of the wanted replicas.
+pub const GRADUAL_STEP_PERCENT: u32 = 10;
+
+/// How a policy divides one workload's replicas over clusters.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Policy {
+    /// By what the shares are decided.
+    pub strategy: Strategy,
+    /// Which clusters may run anything at all; the rules say how much of it.
+    pub selector: ClusterSelector,
+    /// Groups of clusters, the first of which that can hold all is used; none: all clusters are one group.
+    pub fallback: Vec<ClusterSelector>,
+    /// The taints of clusters that its workloads put up with.
+    pub tolerations: Vec<ClusterToleration>,
+    /// Near which other workloads, or away from which.
+    pub affinity: Affinity,
+    /// The rule of clusters that have none of their own.
+    pub default: Option<Rule>,
+    /// Rules by cluster; they win over those by selector.
+    pub clusters: BTreeMap<ClusterName, Rule>,
+    /// Rules by selector; the first that matches wins.
+    pub rules: Vec<(ClusterSelector, Rule)>,
+    /// Whether running replicas move for balance alone.
+    pub rebalance: Rebalance,
+    /// Who is served first in a shortage: higher before lower (S16).
+    pub priority: i32,
+    /// Whether replicas may be given up for a higher priority that finds no room, down to the minimums (S16).
+    pub preemptible: bool,
+}
+
+/// Why a policy does not choose a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unchosen {
+    /// Its selector does not match.
+    Selector,
+    /// No entry names it, no rule matches it, and there is no default.
+    NoRule,
+    /// It is in no tier.
+    NoTier,
+    /// It is in no fallback group.
+    NoGroup,
+}
+
+impl Policy {
+    /// The rule of a cluster, or why the policy does not choose it.
+    ///
+    /// Where the policy has rules but no default, it chooses only clusters with a rule; where it has none, it chooses all
+    /// of them alike.
+    pub fn choose(&self, cluster: &ClusterName, traits: &Traits) -> Result<Rule, Unchosen> {
+        if !self.selector.matches(cluster, traits) {
+            return Err(Unchosen::Selector);
+        }
+        if !self.fallback.is_empty() && self.group_of(cluster, traits).is_none() {
+            return Err(Unchosen::NoGroup);
+        }
+        let tiers = self.strategy.tiers();
+        if tiers.is_some_and(|tiers| tiers.of(cluster, traits).is_none()) {
+            return Err(Unchosen::NoTier);
+        }
+        let by_selector = || self.rules.iter().find(|(selector, _)| selector.matches(cluster, traits));
+        let own = self.clusters.get(cluster).or_else(|| by_selector().map(|(_, rule)| rule));
+        let alike = tiers.is_some() || (self.clusters.is_empty() && self.rules.is_empty());
+        let rule = own.copied().or(self.default).or_else(|| alike.then(Rule::default));
+        rule.ok_or(Unchosen::NoRule)
+    }
+
+    /// The fallback group of a cluster, from 0; none when it is in none.
+    pub fn group_of(&self, cluster: &ClusterName, traits: &Traits) -> Option<u32> {
+        let found = self.fallback.iter().zip(0..).find(|(group, _)| group.matches(cluster, traits));
+        found.map(|(_, number)| number)
+    }
+
+    /// Whether every rule goes with the strategy.
+    pub fn check(&self) -> Result<(), Mismatch> {
+        let entries = self.clusters.iter().map(|(name, rule)| (Place::Cluster(name.clone()), *rule));
+        let rules = self.rules.iter().zip(0..).map(|((_, rule), index)| (Place::Rule(index), *rule));
+        let default = self.default.map(|rule| (Place::Default, rule));
+        for (place, rule) in entries.chain(rules).chain(default) {
+            if let Some(problem) = self.strategy.refuses(rule) {
+                return Err(Mismatch { place, problem });
+            }
+            if let Place::Cluster(name) = &place
+                && self.strategy.tiers().is_some_and(|tiers| !tiers.may_hold(name))
+            {
+                return Err(Mismatch { place, problem: UNTIERED });
+            }
+        }
+        Ok(())
+    }
+}
+
+const UNTIERED: &str = "it is in no tier, so it never gets anything; add it to one, or leave it out";
+
+/// A rule that does not go with its policy's strategy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Whose rule.
+    pub place: Place,
+    /// Which part of it, why, and the remedy.
+    pub problem: &'static str,
+}
+
+/// Where a rule stands in its policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In `default`.
+    Default,
+    /// In `clusters`, under this name.
+    Cluster(ClusterName),
+    /// In `rules`, at this place from 0.
+    Rule(usize),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Cluster(name) => write!(f, "clusters.{name}"),
+            Self::Rule(index) => write!(f, "rules[{index}]"),
+        }
+    }
+}
+
+/// Whether replicas that run well move only because the shares are out of balance (S18).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Rebalance {
+    /// They stay where they are.
+    #[default]
+    Never,
+    /// They move towards the policy's own division, a step at a time.
+    Gradual,
+    /// They follow the policy's own division at once.
+    Always,
+}
+
+impl Rebalance {
+    /// How many replicas may move for balance in one step. Whoever paces `gradual` passes 0 until the next step is due.
+    pub fn moves(self, wanted: u32) -> u32 {
+        match self {
+            Self::Never => 0,
+            Self::Gradual => {
+                let step = (u64::from(wanted) * u64::from(GRADUAL_STEP_PERCENT)).div_ceil(100);
+                u32::try_from(step).unwrap_or(u32::MAX)
+            }
+            Self::Always => u32::MAX,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: &str) -> ClusterName {
+        name.parse().unwrap()
+    }
+
+    fn in_region(region: &str) -> Traits {
+        Traits { region: region.into(), ..Traits::default() }
+    }
+
+    fn region(region: &str) -> ClusterSelector {
+        ClusterSelector { regions: [region.into()].into(), ..ClusterSelector::default() }
+    }
+
+    #[test]
+    fn a_cluster_is_chosen_by_entry_then_rule_then_default_then_by_there_being_none() {
+        let [east, west] = ["east", "west"].map(name);
+        let [heavy, light, middle] = [9, 2, 5].map(|weight| Rule::new(weight, 0, None).unwrap());
+        let mut policy = Policy::default();
+        let choose = |policy: &Policy, name| policy.choose(name, &in_region("eu"));
+        assert_eq!(choose(&policy, &east), Ok(Rule::default()));
+        policy.clusters.insert(east.clone(), heavy);
+        assert_eq!((choose(&policy, &east), choose(&policy, &west)), (Ok(heavy), Err(Unchosen::NoRule)));
+        policy.default = Some(light);
+        assert_eq!((choose(&policy, &east), choose(&policy, &west)), (Ok(heavy), Ok(light)));
+        policy.rules = vec![(region("us"), heavy), (region("eu"), middle), (region("eu"), heavy)];
+        assert_eq!((choose(&policy, &east), choose(&policy, &west)), (Ok(heavy), Ok(middle)));
+    }
+
+    #[test]
+    fn selector_and_groups_come_before_any_rule() {
+        let mut policy = Policy { selector: region("eu"), ..Policy::default() };
+        policy.clusters.insert(name("east"), Rule::default());
+        assert_eq!(policy.choose(&name("east"), &in_region("us")), Err(Unchosen::Selector));
+        assert_eq!(policy.choose(&name("east"), &in_region("eu")), Ok(Rule::default()));
+        policy.fallback = vec![region("us"), region("eu")];
+        assert_eq!(policy.group_of(&name("east"), &in_region("eu")), Some(1));
+        policy.fallback.pop();
+        assert_eq!(policy.choose(&name("east"), &in_region("eu")), Err(Unchosen::NoGroup));
+    }
+
+    #[test]
+    fn a_gradual_step_is_a_tenth_rounded_up() {
+        let steps = [0, 1, 10, 11, u32::MAX].map(|wanted| Rebalance::Gradual.moves(wanted));
+        assert_eq!(steps, [0, 1, 1, 2, 429_496_730]);
+        assert_eq!((Rebalance::Never.moves(100), Rebalance::Always.moves(100)), (0, u32::MAX));
+    }
+}
