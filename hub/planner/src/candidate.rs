@@ -1,8 +1,9 @@
 //! What the planner is told of each cluster.
 
+use godwit_common::policy::{Rule, Unchosen};
 use godwit_common::{ClusterName, WorkloadId, stable_hash};
 
-use crate::policy::Rule;
+use crate::choices::Choice;
 use crate::report::{Barrier, Cap, Scarce};
 
 /// One cluster as a candidate for one workload.
@@ -10,14 +11,22 @@ use crate::report::{Barrier, Cap, Scarce};
 pub struct Candidate<'a> {
     /// Its name.
     pub cluster: &'a ClusterName,
-    /// The policy's rule for it; none when the policy does not choose it.
-    pub rule: Option<Rule>,
+    /// The policy's rule for it, or why the policy does not choose it.
+    pub rule: Result<Rule, Unchosen>,
     /// How many replicas are placed there now.
     pub held: u32,
     /// How many may be placed there in total.
     pub room: Room,
     /// Whether it may get more than it holds.
     pub growth: Growth,
+    /// It is used when no other will do (a taint `PreferNoSchedule`).
+    pub avoided: bool,
+    /// Its tier under [`Strategy::Ordered`](crate::Strategy::Ordered), from 0.
+    pub tier: u32,
+    /// Its fallback group, from 0.
+    pub fallback: u32,
+    /// Its group under each constraint of [`Strategy::Spread`](crate::Strategy::Spread); see [`Choice::groups`].
+    pub groups: &'a [Option<u32>],
     /// Decides between clusters that are equal in all else; lower first. See [`tie`].
     pub tie: u64,
 }
@@ -52,7 +61,7 @@ impl Room {
 }
 
 /// Whether a cluster may get more than it holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Growth {
     /// It may.
     Allowed,
@@ -71,11 +80,27 @@ pub fn tie(workload: Option<&WorkloadId>, cluster: &ClusterName) -> u64 {
     })
 }
 
-impl Candidate<'_> {
+impl<'a> Candidate<'a> {
+    /// A cluster as a policy sees it: empty, with any room, free to grow.
+    pub fn new(cluster: &'a ClusterName, choice: &'a Choice) -> Self {
+        Self {
+            cluster,
+            rule: choice.rule,
+            held: 0,
+            room: Room::Unlimited,
+            growth: Growth::Allowed,
+            avoided: false,
+            tier: choice.tier,
+            fallback: choice.fallback,
+            groups: &choice.groups,
+            tie: 0,
+        }
+    }
+
     /// The rule, if the cluster may hold anything at all.
     pub(crate) fn eligible(&self) -> Option<Rule> {
         match self.growth {
-            Growth::Allowed | Growth::Closed(_) => self.rule,
+            Growth::Allowed | Growth::Closed(_) => self.rule.ok(),
             Growth::Excluded(_) => None,
         }
     }
@@ -91,20 +116,20 @@ impl Candidate<'_> {
 
     /// What keeps the cluster from getting more than it may; none when nothing ever does.
     pub(crate) fn cap(&self) -> Option<Cap> {
-        let excluded = match self.growth {
-            Growth::Allowed | Growth::Closed(_) => Barrier::Policy,
-            Growth::Excluded(barrier) => barrier,
-        };
-        let Some(rule) = self.eligible() else {
-            return Some(Cap::Excluded(excluded));
+        let rule = match (self.rule, &self.growth) {
+            (_, Growth::Excluded(barrier)) => return Some(Cap::Excluded(barrier.clone())),
+            (Err(unchosen), Growth::Allowed | Growth::Closed(_)) => {
+                return Some(Cap::Excluded(Barrier::Unchosen(unchosen)));
+            }
+            (Ok(rule), Growth::Allowed | Growth::Closed(_)) => rule,
         };
         let most = self.most(rule);
         if rule.weight() == 0 && rule.min() <= most {
             return Some(Cap::ZeroWeight);
         }
         // Of equal caps the first is named: room helps no cluster that is closed or at its maximum.
-        match (self.growth, &self.room) {
-            (Growth::Closed(barrier), _) if self.held == most => Some(Cap::Closed(barrier)),
+        match (&self.growth, &self.room) {
+            (Growth::Closed(barrier), _) if self.held == most => Some(Cap::Closed(barrier.clone())),
             _ if rule.max() == Some(most) => Some(Cap::Maximum),
             (_, Room::Limited { replicas, scarce }) if *replicas == most => Some(Cap::Room(scarce.clone())),
             _ => None,

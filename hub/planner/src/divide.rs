@@ -9,10 +9,28 @@
 
 use std::cmp::Ordering;
 
+use godwit_common::policy::Strategy;
+
 use crate::candidate::Candidate;
+use crate::fallback;
+use crate::groups::Groups;
 use crate::report::{Bound, Cap};
-use crate::strategy::{Limits, Strategy};
+use crate::strategy::{self, Limit, Limits};
 use crate::webster::{Claim, Claims, Edge, Seat};
+
+/// What is to be divided.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand<'a> {
+    /// The total; for [`Strategy::Duplicate`], of each chosen cluster.
+    pub replicas: u32,
+    /// No more than this is placed in all (a quota): the rest is pending. [`u32::MAX`] is no bound.
+    pub at_most: u32,
+    /// How many replicas may move for balance alone: 0 is `rebalance: never`, [`u32::MAX`] `always` (see
+    /// [`Rebalance::moves`](godwit_common::policy::Rebalance::moves)).
+    pub moves: u32,
+    /// How.
+    pub strategy: &'a Strategy,
+}
 
 /// How many replicas go where, and why. Borrowed from the [`Scratch`] that it was made in.
 #[derive(Debug)]
@@ -22,6 +40,8 @@ pub struct Division<'s> {
     /// What was asked for in all: the replicas, times the chosen clusters for [`Strategy::Duplicate`], as far as the
     /// type goes.
     pub wanted: u32,
+    /// How many of the pending ones are so because no more may be placed ([`Demand::at_most`]).
+    pub withheld: u32,
     /// How many replicas are not placed: with `counts`, they add up to the wanted number (S14, I1).
     pub pending: u32,
     /// What keeps the pending ones from being placed, without repetition; empty when nothing is pending, or when
@@ -30,10 +50,15 @@ pub struct Division<'s> {
     strategy: &'s Strategy,
     candidates: &'s [Candidate<'s>],
     limits: &'s [Limits],
+    groups: &'s Groups,
+    /// What each of the groups holds.
+    totals: &'s [u64],
     /// The policy's own division, where replicas are on their way to it.
     goal: Option<&'s [u32]>,
     /// Where the seats end that are given by weight; none when nothing had to be given or taken.
     reach: Option<Reach>,
+    /// The same within each group.
+    reaches: &'s [Reach],
 }
 
 /// Buffers that a caller keeps between divisions, so that none of them allocates.
@@ -45,6 +70,9 @@ pub struct Scratch {
     goal: Vec<u32>,
     sticky: Vec<u32>,
     claims: Claims,
+    groups: Groups,
+    reaches: Vec<Reach>,
+    totals: Vec<u64>,
     reasons: Vec<Cap>,
 }
 
@@ -67,44 +95,120 @@ impl Reach {
     }
 }
 
-/// Divides `replicas` over the candidates.
+/// Divides a demand over the candidates.
 ///
 /// Replicas stay where they are, clipped to what each cluster may hold; missing ones are given, and surplus is taken,
-/// by Webster's priority counting those held (S18). Then at most `moves` replicas move, for balance alone, towards
-/// the policy's own division: 0 is `rebalance: never`, [`u32::MAX`] `always` (see [`Rebalance::moves`]).
+/// by Webster's priority counting those held (S18). Then at most [`Demand::moves`] replicas move, for balance alone,
+/// towards the policy's own division.
 ///
 /// Names must be unique. The cost grows with the number of candidates, not of replicas.
-///
-/// [`Rebalance::moves`]: crate::Rebalance::moves
 pub fn divide<'s>(
-    replicas: u32,
-    moves: u32,
-    strategy: &'s Strategy,
+    demand: &Demand<'s>,
     candidates: &'s [Candidate<'_>],
     scratch: &'s mut Scratch,
 ) -> Division<'s> {
-    let Scratch { limits, order, counts, goal, sticky, claims, reasons } = scratch;
-    let wanted = strategy.limit(replicas, candidates, limits, order);
-    let mut filler = Filler { candidates, limits, order, claims };
+    let Demand { replicas, at_most, moves, strategy } = *demand;
+    let wanted = strategy::limit(strategy, replicas, candidates, &mut scratch.limits);
+    let give = wanted.min(at_most);
     let (pending, reach) = match moves {
-        0 => filler.keep(wanted, counts),
-        u32::MAX => filler.own(wanted, counts),
-        _ => {
-            filler.keep(wanted, sticky);
-            let own = filler.own(wanted, goal);
-            filler.approach(moves, sticky, goal, counts);
-            own
+        0 => {
+            let Scratch { counts, .. } = &mut *scratch;
+            let mut counts = std::mem::take(counts);
+            let end = scratch.filler(strategy, give, true, candidates).keep(give, &mut counts);
+            scratch.counts = counts;
+            end
         }
+        u32::MAX => {
+            let mut counts = std::mem::take(&mut scratch.counts);
+            let end = scratch.filler(strategy, give, false, candidates).own(give, &mut counts);
+            scratch.counts = counts;
+            end
+        }
+        _ => scratch.step(demand, give, candidates),
     };
-    reasons.clear();
-    if pending > 0 {
-        let short = candidates.iter().zip(limits.iter()).filter(|(_, limits)| limits.cap < limits.wish);
-        reasons.extend(short.filter_map(|(candidate, limits)| limits.reason(candidate)));
+    scratch.explain_pending(pending, candidates);
+    let goal = (!matches!(moves, 0 | u32::MAX)).then_some(scratch.goal.as_slice());
+    Division {
+        counts: &scratch.counts,
+        wanted,
+        withheld: wanted - give,
+        pending: pending + (wanted - give),
+        reasons: &scratch.reasons,
+        strategy,
+        candidates,
+        limits: &scratch.limits,
+        groups: &scratch.groups,
+        totals: &scratch.totals,
+        goal,
+        reach,
+        reaches: &scratch.reaches,
+    }
+}
+
+impl Scratch {
+    /// Puts what holds for the candidates together into the limits, and makes ready to give seats.
+    fn filler<'a>(
+        &'a mut self,
+        strategy: &Strategy,
+        wanted: u32,
+        stay: bool,
+        candidates: &'a [Candidate<'a>],
+    ) -> Filler<'a> {
+        if fallback::matters(candidates) {
+            fallback::choose(wanted, stay, candidates, &mut self.limits);
+        }
+        match strategy.constraints() {
+            [] => self.groups.clear(),
+            constraints => self.groups.constrain(constraints, wanted, candidates, &mut self.limits),
+        }
+        strategy::rank(strategy, candidates, &mut self.limits, &mut self.order);
+        let Self { limits, order, claims, groups, reaches, .. } = self;
+        if groups.matter() {
+            order.sort_unstable_by_key(|index| {
+                (limits[*index as usize].rank, groups.path(*index), *index)
+            });
+        }
+        reaches.clear();
+        reaches.resize(groups.len(), Reach::NONE);
+        Filler { candidates, limits, order, claims, groups, reaches }
+    }
+
+    /// One step from what is kept towards the policy's own division.
+    fn step(
+        &mut self,
+        demand: &Demand<'_>,
+        give: u32,
+        candidates: &[Candidate<'_>],
+    ) -> (u32, Option<Reach>) {
+        let Demand { replicas, moves, strategy, .. } = *demand;
+        let [mut sticky, mut goal, mut counts] =
+            [&mut self.sticky, &mut self.goal, &mut self.counts].map(std::mem::take);
+        self.filler(strategy, give, true, candidates).keep(give, &mut sticky);
+        // What is kept may be in another fallback group than the goal.
+        strategy::limit(strategy, replicas, candidates, &mut self.limits);
+        let mut filler = self.filler(strategy, give, false, candidates);
+        let own = filler.own(give, &mut goal);
+        filler.approach(moves, &sticky, &goal, &mut counts);
+        (self.sticky, self.goal, self.counts) = (sticky, goal, counts);
+        own
+    }
+
+    /// What keeps pending replicas from being placed.
+    fn explain_pending(&mut self, pending: u32, candidates: &[Candidate<'_>]) {
+        let Self { limits, groups, totals, counts, reasons, .. } = self;
+        *totals = groups.totals(counts);
+        reasons.clear();
+        if pending == 0 {
+            return;
+        }
+        for ((index, candidate), limits) in (0..).zip(candidates).zip(limits.iter()) {
+            let of_group = groups.limit_of(index, totals).and_then(|limit| limit.cap());
+            let own = || (limits.cap < limits.wish).then(|| limits.reason(candidate)).flatten();
+            reasons.extend(of_group.or_else(own));
+        }
         reasons.sort_unstable();
         reasons.dedup();
     }
-    let goal = (!matches!(moves, 0 | u32::MAX)).then_some(goal.as_slice());
-    Division { counts, wanted, pending, reasons, strategy, candidates, limits, goal, reach }
 }
 
 impl Division<'_> {
@@ -121,21 +225,25 @@ impl Division<'_> {
             let seat = Seat { candidate: index as u32, weight, number };
             reach.includes(rank, &seat, self.candidates)
         };
+        let short = self.pending - self.withheld;
+        let reach = self.reach.map(|reach| self.within_group(index).unwrap_or(reach));
         let would_get_more = match weight {
             _ if count == wish && wish > 0 => false,
-            0 => self.pending > 0 || (count == 0 && floor == 0),
-            _ => self.pending > 0 || self.reach.is_some_and(|reach| reaches(reach, count)),
+            0 => short > 0 || (count == 0 && floor == 0),
+            _ => short > 0 || reach.is_some_and(|reach| reaches(reach, count)),
         };
-        let reached = self.reach.is_none_or(|reach| rank <= reach.rank);
-        let share = Bound::Share(self.strategy.share(rank, reached));
-        let short_of_minimum = count == cap && candidate.rule.is_none_or(|rule| floor < rule.min());
-        if would_get_more || short_of_minimum || candidate.eligible().is_none() {
-            return Some(limits.reason(candidate).map_or(share, Bound::Cap));
+        let reached = reach.is_none_or(|reach| rank <= reach.rank);
+        let share = Bound::Share(strategy::share(self.strategy, rank, reached));
+        let short_of_minimum = count == cap && candidate.rule.map_or(true, |rule| floor < rule.min());
+        let foreign = limits.limit == Limit::Fallback || candidate.eligible().is_none();
+        if would_get_more || short_of_minimum || foreign {
+            let of_group = self.groups.limit_of(index as u32, self.totals).and_then(Limit::cap);
+            return Some(of_group.or_else(|| limits.reason(candidate)).map_or(share, Bound::Cap));
         }
         if *self.strategy == Strategy::Duplicate {
             return Some(share);
         }
-        let Some(reach) = self.reach else {
+        let Some(reach) = reach else {
             return Some(Bound::Held);
         };
         let within_share = weight > 0 && count.checked_sub(1).is_none_or(|last| reaches(reach, last));
@@ -144,6 +252,12 @@ impl Division<'_> {
             false if count <= floor => Bound::Minimum,
             false => Bound::Held,
         })
+    }
+
+    /// Where the seats end that a candidate's own group gave.
+    fn within_group(&self, index: usize) -> Option<Reach> {
+        let level = self.groups.depth().checked_sub(1)?;
+        self.reaches.get(self.groups.at(index as u32, level) as usize).copied()
     }
 }
 
@@ -154,6 +268,9 @@ struct Filler<'a> {
     /// The candidates in the order of their ranks.
     order: &'a [u32],
     claims: &'a mut Claims,
+    groups: &'a Groups,
+    /// Where the seats end that each group gave by weight.
+    reaches: &'a mut [Reach],
 }
 
 impl Filler<'_> {
@@ -209,12 +326,19 @@ impl Filler<'_> {
                 if left == 0 {
                     break;
                 }
-                self.claim(tier, group, &end, counts);
                 let (given, edge) = match tier.part {
                     Part::Minimum => {
+                        self.claim(tier, group, &end, counts);
                         (self.claims.serve_in_turn(left, self.candidates, rank, counts), Edge::NONE)
                     }
-                    Part::Rest => self.claims.serve(left, self.candidates, counts),
+                    Part::Rest if self.groups.matter() && tier.weighted => {
+                        let totals = self.groups.totals(counts);
+                        (self.fill_groups(0, group, left, &end, &totals, counts), Edge::NONE)
+                    }
+                    Part::Rest => {
+                        self.claim(tier, group, &end, counts);
+                        self.claims.serve(left, self.candidates, counts)
+                    }
                 };
                 left -= given;
                 if given > 0 && tier.weighted && tier.part == Part::Rest {
@@ -223,6 +347,74 @@ impl Filler<'_> {
             }
         }
         (u32::try_from(left).unwrap_or(u32::MAX), reach)
+    }
+
+    /// Gives seats to the emptiest groups of a level first, and within each of them likewise. Returns how many.
+    fn fill_groups(
+        &mut self,
+        level: usize,
+        members: &[u32],
+        give: u64,
+        end: &impl Fn(usize, &Limits) -> u32,
+        totals: &[u64],
+        counts: &mut [u32],
+    ) -> u64 {
+        if level == self.groups.depth() {
+            let tier = Tier { part: Part::Rest, weighted: true };
+            self.claim(tier, members, end, counts);
+            let (given, edge) = self.claims.serve(give, self.candidates, counts);
+            if let (Some(member), true) = (members.first(), given > 0) {
+                let rank = self.limits[*member as usize].rank;
+                self.reaches[self.groups.at(*member, level - 1) as usize] = Reach { rank, edge };
+            }
+            return given;
+        }
+        let group = |member: &u32| self.groups.at(*member, level);
+        let chunks: Vec<&[u32]> = members.chunk_by(|a, b| group(a) == group(b)).collect();
+        self.claims.clear();
+        let claims: Vec<Claim> =
+            chunks.iter().filter_map(|members| self.claim_of(level, members, end, totals, counts)).collect();
+        claims.iter().filter(|claim| claim.from < claim.to).for_each(|claim| self.claims.push(*claim));
+        // What each group then has, under the candidate that stands for it.
+        let mut has: Vec<u32> = vec![0; counts.len()];
+        claims.iter().for_each(|claim| has[claim.candidate as usize] = claim.from);
+        self.claims.serve(give, self.candidates, &mut has);
+        let mut given = 0;
+        for (members, claim) in chunks.into_iter().zip(claims) {
+            let give = u64::from(has[claim.candidate as usize] - claim.from);
+            if give > 0 {
+                given += self.fill_groups(level + 1, members, give, end, totals, counts);
+            }
+        }
+        given
+    }
+
+    /// What some clusters of a group claim for it: what others of it hold counts as well. The first of them stands for
+    /// the group.
+    fn claim_of(
+        &self,
+        level: usize,
+        members: &[u32],
+        end: &impl Fn(usize, &Limits) -> u32,
+        totals: &[u64],
+        counts: &[u32],
+    ) -> Option<Claim> {
+        let key = |member: &&u32| {
+            let candidate = &self.candidates[**member as usize];
+            (candidate.tie, candidate.cluster)
+        };
+        let candidate = *members.iter().min_by_key(key)?;
+        let group = self.groups.at(candidate, level);
+        let more = |member: &u32| {
+            let (index, limits) = (*member as usize, &self.limits[*member as usize]);
+            let end = if limits.weight > 0 { end(index, limits) } else { 0 };
+            u64::from(end.saturating_sub(counts[index]))
+        };
+        let from = totals[group as usize];
+        let to = (from + members.iter().map(more).sum::<u64>()).min(self.groups.cap(group));
+        // Seats beyond the type are never given: no more are wanted.
+        let narrow = |seats: u64| u32::try_from(seats).unwrap_or(u32::MAX);
+        Some(Claim { candidate, weight: 1, from: narrow(from), to: narrow(to.max(from)) })
     }
 
     /// Claims the seats of a tier for some of the candidates.

@@ -2,26 +2,26 @@
 //! where, and why. Pure and deterministic: it does no IO, keeps no state between two questions, and never guesses;
 //! what it cannot place it returns as pending, with the reasons (S14).
 //!
-//! - [`divide`] answers for one workload (S18, S19).
-//! - [`Ledger`] keeps the room of a whole batch of workloads, so that none is counted twice (S15, I8).
+//! - [`Choices`] is what a policy makes of each cluster; [`divide`] answers for one workload (S18, S19).
+//! - [`ClusterRoom`] is the room of a cluster for a whole batch of workloads, so that none is counted twice (S15, I8).
 //! - [`scenario::plan`] answers for clusters that are only described: a preview by the same code.
 
 mod candidate;
+mod choices;
 mod divide;
-mod ledger;
-mod pod;
-mod policy;
+mod fallback;
+mod groups;
 mod report;
+mod room;
 pub mod scenario;
 mod strategy;
+mod taints;
 mod webster;
 
 pub use candidate::{Candidate, Growth, Room, tie};
-pub use divide::{Division, Scratch, divide};
-pub use ledger::{CLASSES_MAX, ClusterRoom, Fit, Ledger};
-pub use pod::{PodShape, Toleration};
-pub use policy::{
-    GRADUAL_STEP_PERCENT, Mismatch, Policy, REPLICAS_MAX, Rebalance, Rule, RuleError, WEIGHT_MAX,
-};
+pub use choices::{Choice, Choices};
+pub use divide::{Demand, Division, Scratch, divide};
 pub use report::{Barrier, Bound, Cap, Scarce, Share};
-pub use strategy::{Strategy, Tiers, TiersError};
+pub use room::{CLASSES_MAX, ClusterRoom, Fit};
+pub use strategy::room_that_matters;
+pub use taints::{Stance, stance};

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use godwit_common::policy::Unchosen;
+
 /// What decided a cluster's number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Bound {
@@ -49,8 +51,16 @@ pub enum Cap {
     Maximum,
     /// A weight of zero: it gets its minimum and no more.
     ZeroWeight,
-    /// The policy's maximal skew: another cluster that may grow holds too few.
+    /// The policy's maximal skew: another group that may grow holds too few.
     Skew,
+    /// The policy allows fewer groups of clusters, and others are in use.
+    MaxGroups,
+    /// The policy asks for more groups of clusters than there are.
+    MinGroups,
+    /// It is in no group of the policy's spread: what makes the groups is not known of it.
+    NoGroup,
+    /// Another fallback group holds all.
+    Fallback,
     /// Room: this is scarce.
     Room(Scarce),
     /// It gets nothing new, for this reason.
@@ -60,10 +70,10 @@ pub enum Cap {
 }
 
 /// Why a cluster gets nothing new, or may hold nothing at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Barrier {
     /// The policy does not choose the cluster.
-    Policy,
+    Unchosen(Unchosen),
     /// It has not reported its inventory yet, at first or on return (S11).
     Inventory,
     /// Its stream is lost (S1).
@@ -82,8 +92,18 @@ pub enum Barrier {
     Drained,
     /// It is in an announced maintenance window (S22).
     Maintenance,
-    /// As many replicas are on their way to it as the pace allows (S7).
-    Pace,
+    /// It has this taint, which the policy does not tolerate.
+    Tainted(Arc<str>),
+    /// It lacks this, which the workload needs.
+    Lacks(Arc<str>),
+    /// Whether it has this, which the workload needs, is being found out.
+    Checking(Arc<str>),
+    /// No workload is placed there that this one has to be with.
+    Affinity(Arc<str>),
+    /// This workload is placed there, and the two keep away from each other.
+    AntiAffinity(Arc<str>),
+    /// It has to be with this workload, which is elsewhere.
+    Colocation(Arc<str>),
 }
 
 /// What a cluster would need more of to take another replica.
@@ -138,6 +158,10 @@ impl fmt::Display for Cap {
             Self::Maximum => f.write_str("maximum reached"),
             Self::ZeroWeight => f.write_str("weight is 0"),
             Self::Skew => f.write_str("max skew reached"),
+            Self::MaxGroups => f.write_str("max groups reached"),
+            Self::MinGroups => f.write_str("fewer groups than the policy asks for"),
+            Self::NoGroup => f.write_str("in no group of the spread"),
+            Self::Fallback => f.write_str("another fallback group holds all"),
             Self::Room(Scarce::Stated) => f.write_str("no room"),
             Self::Room(scarce) => write!(f, "no room: {scarce}"),
             Self::Closed(barrier) => write!(f, "gets nothing new: {barrier}"),
@@ -149,7 +173,10 @@ impl fmt::Display for Cap {
 impl fmt::Display for Barrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Policy => "not chosen by the policy",
+            Self::Unchosen(Unchosen::Selector) => "not chosen by the policy's selector",
+            Self::Unchosen(Unchosen::NoRule) => "not chosen by the policy",
+            Self::Unchosen(Unchosen::NoTier) => "in no tier of the policy",
+            Self::Unchosen(Unchosen::NoGroup) => "in no fallback group of the policy",
             Self::Inventory => "inventory awaited",
             Self::Suspect => "suspect",
             Self::Lost => "lost",
@@ -159,7 +186,12 @@ impl fmt::Display for Barrier {
             Self::Cordoned => "cordoned",
             Self::Drained => "drained",
             Self::Maintenance => "maintenance",
-            Self::Pace => "starts on their way",
+            Self::Tainted(taint) => return write!(f, "taint {taint} is not tolerated"),
+            Self::Lacks(need) => return write!(f, "it lacks {need}"),
+            Self::Checking(need) => return write!(f, "checking whether it has {need}"),
+            Self::Affinity(with) => return write!(f, "no {with} is placed there"),
+            Self::AntiAffinity(other) => return write!(f, "{other} is placed there"),
+            Self::Colocation(leader) => return write!(f, "{leader} is not placed there"),
         })
     }
 }

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use godwit_common::ClusterName;
+use godwit_common::policy::{Mismatch, Policy, REPLICAS_MAX};
+use godwit_common::{ClusterName, Taint, Traits};
 
-use crate::candidate::{Candidate, Growth, Room};
-use crate::divide::{Scratch, divide};
-use crate::policy::{Mismatch, Policy, REPLICAS_MAX};
+use crate::candidate::{Candidate, Room};
+use crate::choices::{Choice, Choices};
+use crate::divide::{Demand, Scratch, divide};
 use crate::report::{Bound, Cap, Scarce};
+use crate::taints::stance;
 
 /// The most clusters of a scenario.
 pub const CLUSTERS_MAX: usize = 10_000;
@@ -29,6 +31,10 @@ pub struct Scenario {
 pub struct Cluster {
     /// Its name, unique in the scenario.
     pub name: ClusterName,
+    /// What policies choose it by.
+    pub traits: Traits,
+    /// Its taints, as if they had just been added.
+    pub taints: Vec<Taint>,
     /// How many replicas run there now.
     pub running: u32,
     /// How many fit in total, the running ones included; none: any number.
@@ -97,10 +103,7 @@ impl fmt::Display for ScenarioError {
             Self::DuplicateCluster(name) => {
                 write!(f, "clusters: {name} is given twice; give each cluster once")
             }
-            Self::Mismatch(Mismatch { cluster: Some(cluster), problem }) => {
-                write!(f, "policy.clusters.{cluster}: {problem}")
-            }
-            Self::Mismatch(Mismatch { cluster: None, problem }) => write!(f, "policy.default: {problem}"),
+            Self::Mismatch(Mismatch { place, problem }) => write!(f, "policy.{place}: {problem}"),
             Self::TooManyClusters(count) => {
                 write!(f, "clusters: {count} are too many; give at most {CLUSTERS_MAX}")
             }
@@ -113,10 +116,19 @@ impl std::error::Error for ScenarioError {}
 /// Answers a scenario.
 pub fn plan(scenario: &Scenario) -> Result<Answer, ScenarioError> {
     let clusters = check(scenario)?;
-    let candidates: Vec<_> = clusters.values().map(|cluster| candidate(cluster, &scenario.policy)).collect();
+    let policy = &scenario.policy;
+    let choices = Choices::new(policy, clusters.values().map(|cluster| (&cluster.name, &cluster.traits)));
+    let described = clusters.values().zip(choices.as_slice());
+    let candidates: Vec<_> =
+        described.map(|(cluster, choice)| candidate(cluster, choice, policy)).collect();
     let mut scratch = Scratch::default();
-    let moves = scenario.policy.rebalance.moves(scenario.replicas);
-    let division = divide(scenario.replicas, moves, &scenario.policy.strategy, &candidates, &mut scratch);
+    let demand = Demand {
+        replicas: scenario.replicas,
+        at_most: u32::MAX,
+        moves: policy.rebalance.moves(scenario.replicas),
+        strategy: &policy.strategy,
+    };
+    let division = divide(&demand, &candidates, &mut scratch);
     let mut answer = Answer {
         placements: Vec::new(),
         pending: division.pending,
@@ -128,22 +140,22 @@ pub fn plan(scenario: &Scenario) -> Result<Answer, ScenarioError> {
         let bound = division.bound(index).unwrap_or(Bound::Held);
         let line = Line { cluster: cluster.clone(), running: candidate.held, replicas, bound };
         answer.report.push(line);
-        if candidate.rule.is_some() {
+        if candidate.rule.is_ok() {
             answer.placements.push(Placement { cluster, replicas });
         }
     }
     Ok(answer)
 }
 
-fn candidate<'a>(cluster: &'a Cluster, policy: &Policy) -> Candidate<'a> {
+fn candidate<'a>(cluster: &'a Cluster, choice: &'a Choice, policy: &Policy) -> Candidate<'a> {
     let stated = |replicas| Room::Limited { replicas, scarce: Scarce::Stated };
+    let stance = stance(&policy.tolerations, cluster.taints.iter().map(|taint| (taint, 0)));
     Candidate {
-        cluster: &cluster.name,
-        rule: policy.rule_for(&cluster.name),
         held: cluster.running,
         room: cluster.room.map_or(Room::Unlimited, stated),
-        growth: Growth::Allowed,
-        tie: 0,
+        growth: stance.growth,
+        avoided: stance.avoided,
+        ..Candidate::new(&cluster.name, choice)
     }
 }
 
@@ -171,11 +183,18 @@ fn check(scenario: &Scenario) -> Result<BTreeMap<&ClusterName, &Cluster>, Scenar
 
 #[cfg(test)]
 mod tests {
+    use godwit_common::policy::Rule;
+
     use super::*;
-    use crate::policy::Rule;
 
     fn cluster(name: &str, running: u32, room: Option<u32>) -> Cluster {
-        Cluster { name: name.parse().unwrap(), running, room }
+        Cluster {
+            name: name.parse().unwrap(),
+            traits: Traits::default(),
+            taints: Vec::new(),
+            running,
+            room,
+        }
     }
 
     fn placements(answer: &Answer) -> Vec<(&str, u32)> {

@@ -3,19 +3,27 @@
 mod reference;
 
 use godwit_common::ClusterName;
+use godwit_common::policy::{
+    ClusterSelector, GroupBy, Rule, SpreadConstraint, Strategy, Tiers, Unchosen,
+};
 use godwit_planner::{
-    Barrier, Bound, Candidate, Cap, Growth, Room, Rule, Scarce, Scratch, Share, Strategy, Tiers, divide,
+    Barrier, Bound, Candidate, Cap, Demand, Division, Growth, Room, Scarce, Scratch, Share, divide,
 };
 use proptest::prelude::{Strategy as Draw, *};
 use reference::Question;
 
+/// Constraints are tried apart from the rest.
+const OWN_GROUP: &[Option<u32>] = &[];
+
 /// A cluster as drawn; its name comes from its index.
 #[derive(Debug, Clone)]
 struct Drawn {
-    rule: Option<Rule>,
+    rule: Result<Rule, Unchosen>,
     held: u32,
     room: Option<u32>,
     growth: Growth,
+    avoided: bool,
+    tier: u32,
     tie: u64,
 }
 
@@ -24,14 +32,14 @@ fn number(large: u32) -> impl Draw<Value = u32> {
     prop_oneof![1 => Just(0), 4 => 0..=8_u32, 4 => 0..=large]
 }
 
-fn rules(weight: u32, large: u32) -> impl Draw<Value = Option<Rule>> {
+fn rules(weight: u32, large: u32) -> impl Draw<Value = Result<Rule, Unchosen>> {
     let weights = prop_oneof![1 => Just(0), 6 => 1..=4_u32, 4 => 0..=weight];
     let max = prop_oneof![3 => Just(None), 1 => number(large).prop_map(Some)];
     let rule =
         (weights, prop_oneof![3 => Just(0), 1 => number(large)], max).prop_map(|(weight, min, max)| {
             Rule::new(weight, min, max.map(|max| max.max(min))).expect("max is at least min")
         });
-    prop_oneof![1 => Just(None), 12 => rule.prop_map(Some)]
+    prop_oneof![1 => Just(Err(Unchosen::NoRule)), 12 => rule.prop_map(Ok)]
 }
 
 fn clusters(most: usize, weight: u32, large: u32) -> impl Draw<Value = Vec<Drawn>> {
@@ -41,8 +49,10 @@ fn clusters(most: usize, weight: u32, large: u32) -> impl Draw<Value = Vec<Drawn
         1 => Just(Growth::Excluded(Barrier::Lost)),
     ];
     let room = prop_oneof![2 => Just(None), 1 => number(large).prop_map(Some)];
-    let drawn = (rules(weight, large), number(large), room, growth, 0..3_u64)
-        .prop_map(|(rule, held, room, growth, tie)| Drawn { rule, held, room, growth, tie });
+    let avoided = prop::bool::weighted(0.1);
+    let drawn = (rules(weight, large), number(large), room, growth, avoided, 0..3_u32, 0..3_u64).prop_map(
+        |(rule, held, room, growth, avoided, tier, tie)| Drawn { rule, held, room, growth, avoided, tier, tie },
+    );
     prop::collection::vec(drawn, 0..=most)
 }
 
@@ -56,35 +66,42 @@ fn candidates<'a>(drawn: &[Drawn], names: &'a [ClusterName]) -> Vec<Candidate<'a
         rule: drawn.rule,
         held: drawn.held,
         room: drawn.room.map_or(Room::Unlimited, |replicas| Room::Limited { replicas, scarce: Scarce::Cpu }),
-        growth: drawn.growth,
+        growth: drawn.growth.clone(),
+        avoided: drawn.avoided,
+        tier: drawn.tier,
+        fallback: 0,
+        groups: OWN_GROUP,
         tie: drawn.tie,
     };
     drawn.iter().zip(names).map(candidate).collect()
 }
 
-/// Every strategy; tiers hold as many clusters as there may be.
+/// Every strategy; which tier a cluster is in is drawn with it.
 fn strategies() -> impl Draw<Value = Strategy> {
-    let tiers = prop::collection::vec(0..3_usize, 40).prop_map(|drawn| {
-        let mut lists = vec![Vec::new(); 3];
-        for (name, tier) in names(drawn.len()).into_iter().zip(drawn) {
-            lists[tier].push(name);
-        }
-        lists.retain(|list| !list.is_empty());
-        Strategy::Ordered(Tiers::new(lists).expect("every name once"))
-    });
+    let tier = ClusterSelector::of_names(names(1));
     prop_oneof![
         3 => Just(Strategy::Weighted),
         1 => Just(Strategy::Capacity),
-        1 => Just(Strategy::Spread { max_skew: None }),
-        1 => (1..4_u32).prop_map(|skew| Strategy::Spread { max_skew: Some(skew) }),
+        1 => Just(Strategy::Spread(Vec::new())),
         1 => Just(Strategy::Pack),
-        1 => tiers,
+        1 => Just(Strategy::Ordered(Tiers::new(vec![tier]).expect("a name"))),
         1 => Just(Strategy::Duplicate),
     ]
 }
 
+/// Divides as a plan does.
+fn plan<'s>(
+    wanted: u32,
+    moves: u32,
+    strategy: &'s Strategy,
+    candidates: &'s [Candidate<'_>],
+    scratch: &'s mut Scratch,
+) -> Division<'s> {
+    divide(&Demand { replicas: wanted, at_most: u32::MAX, moves, strategy }, candidates, scratch)
+}
+
 fn counts(wanted: u32, moves: u32, strategy: &Strategy, candidates: &[Candidate<'_>]) -> Vec<u32> {
-    divide(wanted, moves, strategy, candidates, &mut Scratch::default()).counts.to_vec()
+    plan(wanted, moves, strategy, candidates, &mut Scratch::default()).counts.to_vec()
 }
 
 fn sum(counts: &[u32]) -> u64 {
@@ -125,7 +142,7 @@ proptest! {
         let mut scratch = Scratch::default();
         let asked = Question { strategy: &strategy, replicas: wanted, candidates: &candidates };
         for moves in [0, moves, u32::MAX] {
-            let division = divide(wanted, moves, &strategy, &candidates, &mut scratch);
+            let division = plan(wanted, moves, &strategy, &candidates, &mut scratch);
             prop_assert_eq!(division.wanted, asked.wanted());
             prop_assert_eq!(sum(division.counts) + u64::from(division.pending), u64::from(division.wanted));
             for (candidate, count) in candidates.iter().zip(division.counts) {
@@ -266,31 +283,28 @@ fn tells_the_truth(bound: &Bound, asked: &Question<'_>, index: usize, count: u32
         Bound::Cap(Cap::Maximum) => rule.max() == Some(count),
         // It gets its minimum and no more, but keeps what it holds.
         Bound::Cap(Cap::ZeroWeight) => rule.weight() == 0 && count <= candidate.held.max(rule.min()),
-        Bound::Cap(Cap::Skew) => {
-            let skewed = matches!(asked.strategy, Strategy::Spread { max_skew: Some(_) });
-            skewed && count == asked.cap(candidate) && count < asked.most(candidate)
-        }
+        Bound::Cap(Cap::Skew | Cap::MaxGroups | Cap::MinGroups | Cap::NoGroup | Cap::Fallback) => false,
         Bound::Cap(Cap::Room(scarce)) => {
             candidate.room == Room::Limited { replicas: count, scarce: scarce.clone() }
         }
         Bound::Cap(Cap::Closed(barrier)) => {
-            candidate.growth == Growth::Closed(*barrier) && count == candidate.held
+            candidate.growth == Growth::Closed(barrier.clone()) && count == candidate.held
         }
-        Bound::Cap(Cap::Excluded(Barrier::Policy)) => candidate.rule.is_none() && count == 0,
-        Bound::Cap(Cap::Excluded(barrier)) => candidate.growth == Growth::Excluded(*barrier) && count == 0,
+        Bound::Cap(Cap::Excluded(Barrier::Unchosen(_))) => candidate.rule.is_err() && count == 0,
+        Bound::Cap(Cap::Excluded(barrier)) => candidate.growth == Growth::Excluded(barrier.clone()) && count == 0,
     }
 }
 
 fn goes_with(share: Share, asked: &Question<'_>, candidate: &Candidate<'_>, count: u32) -> bool {
-    let tier = asked.strategy.tiers().and_then(|tiers| tiers.of(candidate.cluster));
+    let tier = candidate.tier;
     match (share, asked.strategy) {
         (Share::Weight, Strategy::Weighted)
         | (Share::Room, Strategy::Capacity)
-        | (Share::Even, Strategy::Spread { .. })
+        | (Share::Even, Strategy::Spread(_))
         | (Share::Packed, Strategy::Pack) => true,
         (Share::PackedElsewhere, Strategy::Pack) => count == 0,
-        (Share::Tier(number), Strategy::Ordered(_)) => tier == Some(number - 1),
-        (Share::EarlierTier(number), Strategy::Ordered(_)) => tier == Some(number - 1) && count == 0,
+        (Share::Tier(number), Strategy::Ordered(_)) => tier == number - 1,
+        (Share::EarlierTier(number), Strategy::Ordered(_)) => tier == number - 1 && count == 0,
         // What no number can count is not all given.
         (Share::Full, Strategy::Duplicate) => count == asked.replicas || asked.wanted() == u32::MAX,
         _ => false,

@@ -2,7 +2,8 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use godwit_planner::{Candidate, Growth, Room, Rule, Strategy, WEIGHT_MAX};
+use godwit_common::policy::{Rule, Strategy, WEIGHT_MAX};
+use godwit_planner::{Candidate, Growth, Room};
 
 /// What is asked, and of whom.
 #[derive(Clone, Copy)]
@@ -15,7 +16,7 @@ pub(crate) struct Question<'a> {
 impl Question<'_> {
     /// How many replicas are wanted in all.
     pub(crate) fn wanted(&self) -> u32 {
-        let chosen = self.candidates.iter().filter(|c| c.rule.is_some_and(|rule| rule.weight() > 0)).count();
+        let chosen = self.candidates.iter().filter(|c| c.rule.is_ok_and(|rule| rule.weight() > 0)).count();
         match self.strategy {
             Strategy::Duplicate => self.replicas.saturating_mul(chosen as u32),
             _ => self.replicas,
@@ -88,14 +89,15 @@ impl Question<'_> {
         if self.weight(c) == 0 {
             return most.min(rule(c).min().max(c.held));
         }
-        let Strategy::Spread { max_skew: Some(skew) } = self.strategy else {
+        let [constraint] = self.strategy.constraints() else {
             return most;
         };
+        let Some(skew) = constraint.max_skew else { return most };
         let grows = |c: &&Candidate<'_>| {
-            c.growth == Growth::Allowed && self.weight(c) > 0 && rule(c).max() != Some(0) && c.rule.is_some()
+            c.growth == Growth::Allowed && self.weight(c) > 0 && rule(c).max() != Some(0) && c.rule.is_ok()
         };
         let least = self.candidates.iter().filter(grows).map(|c| self.most(c)).min();
-        most.min(least.map_or(u32::MAX, |least| least.saturating_add(*skew)).max(c.held.min(most)))
+        most.min(least.map_or(u32::MAX, |least| least.saturating_add(skew)).max(c.held.min(most)))
     }
 
     /// The most that a cluster may hold by strategy, policy, room and state.
@@ -104,10 +106,10 @@ impl Question<'_> {
             Room::Unlimited => u32::MAX,
             Room::Limited { replicas, .. } => replicas,
         };
-        let growth = match (c.growth, c.rule) {
-            (Growth::Excluded(_), _) | (_, None) => 0,
-            (Growth::Closed(_), Some(_)) => c.held,
-            (Growth::Allowed, Some(_)) => u32::MAX,
+        let growth = match (&c.growth, c.rule) {
+            (Growth::Excluded(_), _) | (_, Err(_)) => 0,
+            (Growth::Closed(_), Ok(_)) => c.held,
+            (Growth::Allowed, Ok(_)) => u32::MAX,
         };
         let wish = match (self.strategy, rule(c).weight()) {
             (Strategy::Duplicate, 0) => 0,
@@ -122,21 +124,21 @@ impl Question<'_> {
             (_, 0) => 0,
             (Strategy::Weighted | Strategy::Ordered(_), weight) => weight,
             (Strategy::Capacity, _) => c.room.total().min(WEIGHT_MAX),
-            (Strategy::Spread { .. } | Strategy::Pack | Strategy::Duplicate, _) => 1,
+            (Strategy::Spread(_) | Strategy::Pack | Strategy::Duplicate, _) => 1,
         }
     }
 
     fn rank<'a>(&'a self, c: &'a Candidate<'_>) -> impl Ord + 'a {
         let (mut tier, mut packed) = (0, None);
         match self.strategy {
-            Strategy::Ordered(tiers) => tier = tiers.of(c.cluster).unwrap_or(u32::MAX),
+            Strategy::Ordered(_) => tier = c.tier,
             Strategy::Pack => {
                 let (kept, cap) = (c.held.min(self.most(c)), self.cap(c));
-                packed = Some((Reverse(kept > 0), Reverse(cap), Reverse(kept), c.tie, c.cluster));
+                packed = Some((c.avoided, Reverse(kept > 0), Reverse(cap), Reverse(kept), c.tie, c.cluster));
             }
             _ => {}
         }
-        (tier, packed)
+        (tier, c.avoided, packed)
     }
 }
 

@@ -20,7 +20,7 @@ fn pod(requests: Resources) -> PodShape {
 #[test]
 fn room_is_counted_node_by_node() {
     // 4 nodes with 1.5 cores each have 6 cores together, but none has room for 2.
-    let room = ClusterRoom::new([class(4, resources(1500, 100, 10, 0))]);
+    let room = ClusterRoom::new([class(4, resources(1500, 100, 10, 0))], Default::default());
     assert_eq!(room.fits(&pod(resources(2000, 1, 1, 0)), 9), Fit { replicas: 0, scarce: Scarce::Cpu });
     assert_eq!(room.fits(&pod(resources(1000, 1, 1, 0)), 9), Fit { replicas: 4, scarce: Scarce::Cpu });
     assert_eq!(room.fits(&pod(resources(500, 1, 1, 0)), 9).replicas, 9);
@@ -32,7 +32,7 @@ fn what_is_scarce_on_most_nodes_is_named() {
         class(1, resources(9000, 9, 1, 0)),
         class(3, resources(9000, 2, 90, 0)),
         class(2, resources(0, 9, 90, 0)),
-    ]);
+    ], Default::default());
     assert_eq!(room.fits(&pod(resources(1000, 1, 1, 0)), 99), Fit { replicas: 7, scarce: Scarce::Memory });
     let gpu = Scarce::Extended("nvidia.com/gpu".into());
     assert_eq!(room.fits(&pod(resources(1000, 1, 1, 1)), 99), Fit { replicas: 0, scarce: gpu });
@@ -41,20 +41,8 @@ fn what_is_scarce_on_most_nodes_is_named() {
 }
 
 #[test]
-fn a_cluster_that_is_not_in_the_ledger_has_no_room() {
-    let [east, west] = ["east", "west"].map(|name| name.parse::<ClusterName>().unwrap());
-    let mut ledger = Ledger::default();
-    ledger.set(east.clone(), ClusterRoom::new([class(2, resources(1000, 10, 5, 0))]));
-    let pod = pod(resources(500, 1, 1, 0));
-    assert_eq!(ledger.fits(&east, &pod, 9).replicas, 4);
-    assert_eq!((ledger.take(&east, &pod, 3), ledger.take(&east, &pod, 3)), (3, 1));
-    assert_eq!(ledger.fits(&east, &pod, 9).replicas, 0);
-    assert_eq!((ledger.fits(&west, &pod, 9).replicas, ledger.take(&west, &pod, 9)), (0, 0));
-}
-
-#[test]
 fn classes_beyond_the_limit_are_not_counted() {
-    let room = ClusterRoom::new((0..100).map(|_| class(1, resources(1000, 1, 1, 0))));
+    let room = ClusterRoom::new((0..100).map(|_| class(1, resources(1000, 1, 1, 0))), Default::default());
     assert_eq!(room.fits(&pod(resources(1000, 1, 1, 0)), 1000).replicas as usize, CLASSES_MAX);
 }
 
@@ -80,7 +68,7 @@ fn pods() -> impl Strategy<Value = PodShape> {
 proptest! {
     #[test]
     fn taking_fills_node_after_node(classes in classes(), batch in prop::collection::vec((pods(), 0..40_u32), 1..8)) {
-        let mut room = ClusterRoom::new(classes);
+        let mut room = ClusterRoom::new(classes, Default::default());
         for (pod, wanted) in batch {
             let mut expected = nodes(&room);
             let mut left = wanted;
@@ -102,7 +90,7 @@ proptest! {
 
     #[test]
     fn joining_loses_room_but_never_invents_any(classes in classes(), pod in pods()) {
-        let mut room = ClusterRoom::new(classes);
+        let mut room = ClusterRoom::new(classes, Default::default());
         let (before, fits) = (room.classes.len(), room.fits(&pod, u32::MAX).replicas);
         room.join();
         prop_assert!(room.fits(&pod, u32::MAX).replicas <= fits);
@@ -112,7 +100,7 @@ proptest! {
 
 #[test]
 fn a_long_batch_keeps_its_classes_few() {
-    let mut room = ClusterRoom::new([class(5000, resources(64_000, 1 << 38, 110, 0))]);
+    let mut room = ClusterRoom::new([class(5000, resources(64_000, 1 << 38, 110, 0))], Default::default());
     for step in 0..2000 {
         let taken = room.take(&pod(resources(100 + step, 1 << 20, 1, 0)), 3);
         assert_eq!(taken, 3);

@@ -1,11 +1,11 @@
-//! The room of a whole batch of workloads: what one takes, the next does not find (S15, I8).
+//! The room of a cluster: what one workload takes, the next does not find (S15, I8).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
+use std::sync::Arc;
 
-use godwit_common::{ClusterName, NodeClass, Resources};
+use godwit_common::{NodeClass, PodShape, Resources};
 
-use crate::pod::PodShape;
 use crate::report::Scarce;
 
 /// How many classes of nodes a cluster may report. What is beyond is not counted.
@@ -13,32 +13,6 @@ pub const CLASSES_MAX: usize = 64;
 
 /// How many classes a cluster may fall into as a batch fills it: beyond, those alike are joined, at a loss of room.
 const SPLIT_MAX: usize = 4 * CLASSES_MAX;
-
-/// The free room of several clusters.
-#[derive(Debug, Clone, Default)]
-pub struct Ledger {
-    clusters: BTreeMap<ClusterName, ClusterRoom>,
-}
-
-impl Ledger {
-    /// Sets what a cluster reported as free.
-    pub fn set(&mut self, cluster: ClusterName, room: ClusterRoom) {
-        self.clusters.insert(cluster, room);
-    }
-
-    /// How many of a pod fit into a cluster; none fits into a cluster that is not in the ledger.
-    pub fn fits(&self, cluster: &ClusterName, pod: &PodShape, limit: u32) -> Fit {
-        match self.clusters.get(cluster) {
-            Some(room) => room.fits(pod, limit),
-            None => Fit { replicas: 0, scarce: Scarce::Nodes },
-        }
-    }
-
-    /// Takes the room of so many pods, as far as there is any. Returns how many were taken.
-    pub fn take(&mut self, cluster: &ClusterName, pod: &PodShape, replicas: u32) -> u32 {
-        self.clusters.get_mut(cluster).map_or(0, |room| room.take(pod, replicas))
-    }
-}
 
 /// How many of a pod fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,12 +27,14 @@ pub struct Fit {
 #[derive(Debug, Clone, Default)]
 pub struct ClusterRoom {
     classes: Vec<NodeClass>,
+    /// Labels in which the nodes of one class differ.
+    mixed: BTreeSet<Arc<str>>,
 }
 
 impl ClusterRoom {
-    /// The room that a cluster reported.
-    pub fn new(classes: impl IntoIterator<Item = NodeClass>) -> Self {
-        Self { classes: classes.into_iter().take(CLASSES_MAX).collect() }
+    /// The room that a cluster reported, and the labels in which the nodes of one class differ.
+    pub fn new(classes: impl IntoIterator<Item = NodeClass>, mixed: BTreeSet<Arc<str>>) -> Self {
+        Self { classes: classes.into_iter().take(CLASSES_MAX).collect(), mixed }
     }
 
     /// How many of a pod fit on the nodes that admit it, up to a limit.
@@ -84,7 +60,8 @@ impl ClusterRoom {
     pub fn take(&mut self, pod: &PodShape, replicas: u32) -> u32 {
         let mut left = replicas;
         let mut parts = Vec::new();
-        for class in self.classes.iter_mut().filter(|class| pod.admitted_by(class)) {
+        let Self { classes, mixed } = self;
+        for class in classes.iter_mut().filter(|class| pod.admitted_by(class, mixed)) {
             if left == 0 {
                 break;
             }
@@ -98,7 +75,7 @@ impl ClusterRoom {
     }
 
     fn admitting(&self, pod: &PodShape) -> impl Iterator<Item = &NodeClass> {
-        self.classes.iter().filter(|class| pod.admitted_by(class))
+        self.classes.iter().filter(|class| pod.admitted_by(class, &self.mixed))
     }
 
     /// Joins classes that differ only in what they have free, two by two, each pair by the lesser of both: room is
