@@ -4,25 +4,36 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use godwit_common::ClusterName;
+use godwit_common::policy::Rebalance;
+use godwit_common::{ClusterName, Uid, WorkloadId};
 use godwit_planner::{
-    Barrier, Bound, Candidate, Cap, ClusterRoom, Growth, Rebalance, Room, Scratch, divide, tie,
+    Barrier, Bound, Candidate, Cap, Demand, Division, Growth, Room, Scratch, Tie, divide, room_that_matters,
 };
 
-use crate::contract::{ClusterState, PlanRowView, Policy, WorkloadSpec};
-use crate::hub::Hub;
-use crate::state::{Cluster, SeatState};
+use crate::batch::Batch;
+use crate::bonds::Bonds;
+use crate::contract::{PlanRowView, Policy, WorkloadRecord, WorkloadSpec, Yield};
+use crate::state::{SeatState, Workload};
 use crate::whole::whole;
 
 /// How many clusters a reason names before it counts the rest.
 const NAMED_MAX: usize = 5;
 
 /// The question.
+#[derive(Clone, Copy)]
 pub(crate) struct Ask<'a> {
     pub(crate) spec: &'a WorkloadSpec,
     pub(crate) policy: &'a Policy,
     /// What each cluster holds of it; nothing for a workload that is yet to be created.
     pub(crate) seats: &'a BTreeMap<ClusterName, SeatState>,
+    /// Its life, if it has one.
+    pub(crate) uid: Option<Uid>,
+    /// The workload whose clusters it shares.
+    pub(crate) leader: Option<&'a WorkloadId>,
+    /// What it has given up for others.
+    pub(crate) yielded: Option<&'a BTreeMap<ClusterName, Yield>>,
+    /// Whether the answer says what decided each cluster's number.
+    pub(crate) report: bool,
 }
 
 /// The answer.
@@ -36,10 +47,14 @@ pub(crate) struct Outcome {
     pub(crate) reasons: Vec<Arc<str>>,
     /// Under a policy that rebalances: for want of room, or of a cluster, this is not the policy's own division.
     pub(crate) cramped: bool,
+    /// Some of what is pending is so for want of room.
+    pub(crate) roomless: bool,
+    /// What decided each cluster's number, if that was asked.
+    pub(crate) report: Vec<PlanRowView>,
 }
 
 /// What one cluster holds, and what it is to hold.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Count {
     pub(crate) cluster: ClusterName,
     pub(crate) before: u32,
@@ -52,176 +67,178 @@ pub(crate) struct Shares {
     pub(crate) outcome: Outcome,
 }
 
-/// The room of the clusters that a batch has looked at, less what the batch has given away (S15). One entry for each
-/// cluster of the federation, in order of name.
-#[derive(Debug, Default)]
-pub(crate) struct Rooms(Vec<Option<ClusterRoom>>);
+/// A candidate's place in the batch, and for how many copies there is, or must be, room there already.
+struct Site {
+    place: usize,
+    occupied: u32,
+}
 
-impl Hub {
-    /// Asks the planner. What the answer takes is taken from the rooms.
-    pub(crate) fn ask(&self, ask: &Ask<'_>, moves: u32, rooms: &mut Rooms, scratch: &mut Scratch) -> Outcome {
-        let (candidates, places) = self.candidates(ask, rooms);
-        let Shares { counts, mut outcome } = match ask.spec.stateful {
-            true => whole(ask, &candidates).0,
-            false => divided(ask, moves, &candidates, scratch),
+/// How many may be placed in all, and why no more.
+struct Allowance {
+    at_most: u32,
+    reason: Option<Arc<str>>,
+}
+
+impl<'a> Ask<'a> {
+    /// The question about a workload as it is, under the policy given.
+    pub(crate) fn of(workload: &'a Workload, policy: &'a Policy) -> Self {
+        let WorkloadRecord { uid, spec, leader, yielded, .. } = &workload.record;
+        let (uid, leader, yielded) = (Some(*uid), leader.as_ref(), Some(yielded));
+        Self { spec, policy, seats: &workload.seats, uid, leader, yielded, report: false }
+    }
+}
+
+impl Batch<'_> {
+    /// Asks the planner. What the answer takes is taken from the rooms and the quota.
+    pub(crate) fn ask(&mut self, ask: &Ask<'_>, moves: u32, scratch: &mut Scratch) -> Outcome {
+        self.prepare(ask.policy);
+        let allowance = self.allowance(ask);
+        let bonds = Bonds::of(self, ask);
+        let (empty, spec) = (self.places.is_empty(), ask.spec);
+        let (candidates, sites) = candidates(self, ask, &bonds);
+        let Shares { counts, mut outcome } = match spec.stateful {
+            true => whole(ask, &candidates, allowance.at_most),
+            false => divided(ask, moves, &candidates, &allowance, scratch),
         };
-        for ((candidate, after), (place, occupied)) in candidates.iter().zip(counts).zip(places) {
-            let before = candidate.held;
-            if before != after {
-                outcome.counts.push(Count { cluster: candidate.cluster.clone(), before, after });
-                rooms.take(place, ask, after.saturating_sub(occupied));
-            }
-        }
         if outcome.pending > 0 && candidates.is_empty() {
-            let reason = match self.clusters.is_empty() {
+            let reason = match empty {
                 true => "no cluster has joined the federation yet",
                 false => "the policy chooses none of the clusters",
             };
             outcome.reasons.push(reason.into());
         }
+        let mut taken = Vec::new();
+        for ((candidate, after), site) in candidates.iter().zip(counts).zip(sites) {
+            let before = candidate.held;
+            if before != after {
+                outcome.counts.push(Count { cluster: candidate.cluster.clone(), before, after });
+                taken.push((site.place, after.saturating_sub(site.occupied)));
+            }
+        }
+        for (place, replicas) in taken {
+            self.stock.take(place, &ask.spec.pod, replicas);
+        }
+        self.spend(ask, &outcome.counts);
+        self.note_planned(ask, &outcome.counts);
         outcome
     }
 
-    /// The same question, and what decided each cluster's number. With nothing to move for balance, that is the plan in
-    /// force and its reasons.
-    pub(crate) fn explain(&self, ask: &Ask<'_>) -> Vec<PlanRowView> {
-        let (candidates, _) = self.candidates(ask, &mut Rooms::default());
-        if ask.spec.stateful {
-            let (shares, reasons) = whole(ask, &candidates);
-            let rows = candidates.iter().zip(shares.counts).zip(reasons);
-            return rows.map(|((candidate, count), reason)| row(candidate, count, reason)).collect();
-        }
-        let mut scratch = Scratch::default();
-        let strategy = &ask.policy.placement.strategy;
-        let division = divide(ask.spec.replicas, 0, strategy, &candidates, &mut scratch);
-        let reason = |index| division.bound(index).map_or_else(String::new, |bound| bound.to_string());
-        let counts = division.counts.iter().copied();
-        candidates
-            .iter()
-            .zip(counts)
-            .enumerate()
-            .map(|(index, (candidate, count))| row(candidate, count, reason(index)))
-            .collect()
+    /// What decided each cluster's number. With nothing to move for balance, that is the plan in force and its reasons.
+    pub(crate) fn explain(&mut self, ask: &Ask<'_>) -> Vec<PlanRowView> {
+        self.ask(&Ask { report: true, ..*ask }, 0, &mut Scratch::default()).report
     }
 
-    /// Every cluster that the policy chooses or that holds some; beside it, its place in the rooms, and for how many
-    /// copies there is, or must be, room there already.
-    fn candidates<'a>(&'a self, ask: &Ask<'a>, rooms: &mut Rooms) -> (Vec<Candidate<'a>>, Vec<(usize, u32)>) {
-        rooms.0.resize_with(self.clusters.len(), || None);
-        let (mut candidates, mut places) = (Vec::new(), Vec::new());
-        let limit = ask.policy.placement.strategy.room_that_matters(ask.spec.replicas);
-        // Both in order of name: one walk finds every seat.
-        let mut seats = ask.seats.iter().peekable();
-        for (place, (name, cluster)) in self.clusters.iter().enumerate() {
-            while seats.next_if(|(seat, _)| *seat < name).is_some() {}
-            let seat = seats.next_if(|(seat, _)| *seat == name).map(|(_, seat)| seat);
-            let rule = ask.policy.placement.rule_for(name);
-            let held = seat.map_or(0, |seat| seat.seat.placed);
-            let data = ask.spec.stateful && seat.is_some_and(|seat| seat.data().is_some());
-            if rule.is_none() && held == 0 && !data {
-                continue;
+    fn allowance(&self, ask: &Ask<'_>) -> Allowance {
+        let held: u64 = ask.seats.values().map(|seat| u64::from(seat.seat.placed)).sum();
+        match self.allowed(&ask.spec.id, &ask.spec.pod.requests, ask.uid, held) {
+            None => Allowance { at_most: u32::MAX, reason: None },
+            Some((replicas, what)) => {
+                // What runs is not cut to a quota.
+                let at_most = u32::try_from(replicas.max(held)).unwrap_or(u32::MAX);
+                let reason = format!("quota of namespace {}: {what}", ask.spec.id.namespace);
+                Allowance { at_most, reason: Some(reason.into()) }
             }
-            let fit = rooms.at(place, self, cluster).fits(&ask.spec.pod, limit);
-            let occupied = seat.map_or(0, SeatState::occupied);
-            places.push((place, occupied));
-            candidates.push(Candidate {
-                cluster: name,
-                rule,
-                held,
-                room: Room::beside(occupied, fit.replicas, fit.scarce),
-                growth: growth(cluster, ask.policy),
-                tie: tie(Some(&ask.spec.id), name),
-            });
-        }
-        (candidates, places)
-    }
-}
-
-impl Rooms {
-    /// The room of a cluster, looked at when first asked for.
-    fn at(&mut self, place: usize, hub: &Hub, cluster: &Cluster) -> &mut ClusterRoom {
-        self.0[place].get_or_insert_with(|| room_left(hub, cluster))
-    }
-
-    fn take(&mut self, place: usize, ask: &Ask<'_>, replicas: u32) {
-        if let Some(Some(room)) = self.0.get_mut(place)
-            && replicas > 0
-        {
-            room.take(&ask.spec.pod, replicas);
         }
     }
 }
 
-/// What a cluster reported as free, less what is on its way there already.
-pub(crate) fn room_left(hub: &Hub, cluster: &Cluster) -> ClusterRoom {
-    let name = &cluster.record.name;
-    let Some(capacity) = &cluster.capacity else { return ClusterRoom::default() };
-    let mut room = ClusterRoom::new(capacity.classes.iter().cloned());
-    for (uid, replicas) in &cluster.on_the_way {
-        let Some(workload) = hub.workloads.get(uid) else {
+/// Every cluster that the policy chooses or that holds some.
+fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Vec<Candidate<'a>>, Vec<Site>) {
+    let Batch { hub, places, stands, stock, .. } = batch;
+    let stands = stands.get(&ask.policy.name).map_or(&[][..], Vec::as_slice);
+    let limit = room_that_matters(&ask.policy.placement.strategy, ask.spec.replicas);
+    let ties = Tie::of(Some(&ask.spec.id));
+    let mut candidates = Vec::with_capacity(places.len());
+    let mut sites = Vec::with_capacity(places.len());
+    // Both in order of name: one walk finds every seat.
+    let mut seats = ask.seats.iter().peekable();
+    for (index, (place, stand)) in places.iter().zip(stands).enumerate() {
+        let name = place.name;
+        while seats.next_if(|(seat, _)| *seat < name).is_some() {}
+        let seat = seats.next_if(|(seat, _)| *seat == name).map(|(_, seat)| seat);
+        let held = seat.map_or(0, |seat| seat.seat.placed);
+        let data = ask.spec.stateful && seat.is_some_and(|seat| seat.data().is_some());
+        if stand.choice.rule.is_err() && held == 0 && !data {
             continue;
-        };
-        let taken = room.take(workload.shape(), *replicas);
-        let stuck = workload.seats.get(name).map_or(0, SeatState::unschedulable);
-        // Replicas of several sizes may need all that is left to find their places, unless it is known that they
-        // find none.
-        if taken < replicas.saturating_sub(stuck) {
-            room = ClusterRoom::default();
         }
+        let fit = stock.fits(index, hub, place.cluster, &ask.spec.pod, limit);
+        let occupied = seat.map_or(0, SeatState::occupied);
+        sites.push(Site { place: index, occupied });
+        candidates.push(Candidate {
+            held,
+            room: Room::beside(occupied, fit.replicas.saturating_add(place.more), fit.scarce),
+            growth: bonds.growth(ask, place, &stand.growth),
+            avoided: stand.avoided,
+            tie: ties.with(place.hash),
+            ..Candidate::new(name, &stand.choice)
+        });
     }
-    room
+    (candidates, sites)
 }
 
-/// Whether a cluster may get more of what is under this policy.
-fn growth(cluster: &Cluster, policy: &Policy) -> Growth {
-    if cluster.lost_for(policy.lost_after) {
-        return Growth::Excluded(Barrier::Lost);
-    }
-    match cluster.health.state {
-        ClusterState::Ready if cluster.reporting() => Growth::Allowed,
-        ClusterState::Ready | ClusterState::Unknown | ClusterState::Joining | ClusterState::Returning => {
-            Growth::Closed(Barrier::Inventory)
-        }
-        ClusterState::Suspect | ClusterState::Lost => Growth::Closed(Barrier::Suspect),
-    }
-}
-
-fn divided(ask: &Ask<'_>, moves: u32, candidates: &[Candidate<'_>], scratch: &mut Scratch) -> Shares {
-    let strategy = &ask.policy.placement.strategy;
-    let division = divide(ask.spec.replicas, moves, strategy, candidates, scratch);
+fn divided(
+    ask: &Ask<'_>,
+    moves: u32,
+    candidates: &[Candidate<'_>],
+    allowance: &Allowance,
+    scratch: &mut Scratch,
+) -> Shares {
+    let demand = Demand {
+        replicas: ask.spec.replicas,
+        at_most: allowance.at_most,
+        moves,
+        strategy: &ask.policy.placement.strategy,
+    };
+    let division = divide(&demand, candidates, scratch);
     let rebalances = ask.policy.placement.rebalance != Rebalance::Never;
+    let short = division.pending - division.withheld;
     let mut caps: BTreeMap<String, Vec<&ClusterName>> = BTreeMap::new();
-    let mut cramped = false;
+    let (mut cramped, mut roomless) = (false, false);
     // Most plans are neither short of room nor in search of balance: for them nobody asks what decided each number.
-    if rebalances || division.pending > 0 {
+    if rebalances || short > 0 {
         for (index, candidate) in candidates.iter().enumerate() {
             if let Some(Bound::Cap(cap)) = division.bound(index) {
                 cramped |= rebalances && may_pass(&cap);
+                roomless |= short > 0 && matches!(cap, Cap::Room(_));
                 caps.entry(cap.to_string()).or_default().push(candidate.cluster);
             }
         }
     }
     let (wanted, pending) = (division.wanted, division.pending);
-    let reasons = match pending {
+    let mut reasons: Vec<Arc<str>> = match short {
         0 => Vec::new(),
         _ => caps.into_iter().map(|(cap, names)| format!("{}: {cap}", listed(&names)).into()).collect(),
     };
+    reasons.extend(allowance.reason.clone().filter(|_| division.withheld > 0));
+    let report = if ask.report { report(&division, candidates) } else { Vec::new() };
     Shares {
         counts: division.counts.to_vec(),
-        outcome: Outcome { wanted, pending, reasons, cramped, ..Outcome::default() },
+        outcome: Outcome { wanted, pending, reasons, cramped, roomless, report, ..Outcome::default() },
     }
 }
 
 /// Whether what keeps a cluster from getting more may end without anybody asking for it.
 fn may_pass(cap: &Cap) -> bool {
     match cap {
-        Cap::Room(_) | Cap::Closed(_) => true,
-        Cap::Excluded(barrier) => *barrier != Barrier::Policy,
-        Cap::Maximum | Cap::ZeroWeight | Cap::Skew => false,
+        Cap::Room(_) | Cap::Closed(_) | Cap::Fallback | Cap::MinGroups => true,
+        Cap::Excluded(barrier) => !matches!(barrier, Barrier::Unchosen(_)),
+        Cap::Maximum | Cap::ZeroWeight | Cap::Skew | Cap::MaxGroups | Cap::NoGroup => false,
     }
 }
 
-fn row(candidate: &Candidate<'_>, replicas: u32, reason: String) -> PlanRowView {
+fn report(division: &Division<'_>, candidates: &[Candidate<'_>]) -> Vec<PlanRowView> {
+    let rows = candidates.iter().zip(division.counts).enumerate();
+    rows.map(|(index, (candidate, count))| {
+        let bound = division.bound(index);
+        let remedy = bound.as_ref().and_then(|bound| bound.remedy(candidate.cluster));
+        let reason = bound.map_or_else(String::new, |bound| bound.to_string());
+        row(candidate, *count, reason, remedy.unwrap_or_default())
+    })
+    .collect()
+}
+
+/// One cluster's row of a report.
+pub(crate) fn row(candidate: &Candidate<'_>, replicas: u32, reason: String, remedy: String) -> PlanRowView {
     let rule = candidate.rule.unwrap_or_default();
     let room = match &candidate.room {
         Room::Unlimited => None,
@@ -229,13 +246,14 @@ fn row(candidate: &Candidate<'_>, replicas: u32, reason: String) -> PlanRowView 
     };
     PlanRowView {
         cluster: candidate.cluster.clone(),
-        eligible: candidate.rule.is_some() && !matches!(candidate.growth, Growth::Excluded(_)),
+        eligible: candidate.rule.is_ok() && !matches!(candidate.growth, Growth::Excluded(_)),
         weight: rule.weight(),
         min: rule.min(),
         max: rule.max(),
         room,
         replicas,
         reason,
+        remedy,
     }
 }
 

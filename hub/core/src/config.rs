@@ -24,6 +24,8 @@ pub struct Config {
     /// Over which time clusters that vanished are counted together, and how long the share must stay down for a
     /// freeze to end (S6).
     pub mass_loss_window: Duration,
+    /// Above this share of nodes that are not ready, in percent, a cluster is degraded: it gets nothing new (S3).
+    pub degraded_percent: u32,
     /// How many starts may be on their way to one cluster, in percent of its running pods (S7).
     pub pace_percent: u32,
     /// But always this many (S7).
@@ -53,6 +55,8 @@ pub struct Config {
     pub workloads: usize,
     /// See [`Config::clusters`].
     pub policies: usize,
+    /// See [`Config::clusters`].
+    pub quotas: usize,
 }
 
 impl Default for Config {
@@ -67,6 +71,7 @@ impl Default for Config {
             mass_loss_freeze_percent: 55,
             mass_loss_small_fleet: 5,
             mass_loss_window: Duration::from_secs(60),
+            degraded_percent: 20,
             pace_percent: 25,
             pace_least: 50,
             start_window: Duration::from_secs(60),
@@ -81,6 +86,7 @@ impl Default for Config {
             clusters: 10_000,
             workloads: 1_000_000,
             policies: 10_000,
+            quotas: 10_000,
         }
     }
 }

@@ -19,6 +19,9 @@ impl Hub {
         };
         let record = &workload.record;
         self.ids.remove(&record.spec.id);
+        if let Some(leader) = &record.leader {
+            self.stop_following(uid, leader);
+        }
         if let Some(policy) = self.policies.get_mut(&record.policy) {
             policy.users.remove(&uid);
         }
@@ -49,6 +52,7 @@ impl Hub {
             workload: record.spec.id.clone(),
             api_version: record.spec.api_version.clone(),
         };
+        self.count_quota(&record.spec.id.namespace);
         self.settle_migrations(workload.migrations.clone(), uid);
         self.remember_end(uid, what, held_by, cause);
         for object in record.objects.clone() {

@@ -15,6 +15,7 @@ use crate::contract::{
 use crate::mass_loss::MassLoss;
 use crate::migrations::MigrationEntry;
 use crate::placement::Reason;
+use crate::quotas::QuotaState;
 use crate::rows::Touched;
 use crate::state::{Cluster, Object, PolicyState, Rank, Workload};
 
@@ -46,6 +47,14 @@ pub struct Hub {
     /// The entries of this step only: the store keeps the journal, the machine has no use for it.
     pub(crate) journal: BTreeMap<u64, JournalEntry>,
     pub(crate) requests: BTreeMap<Arc<str>, Request>,
+    /// By namespace (S16).
+    pub(crate) quotas: BTreeMap<Arc<str>, QuotaState>,
+    /// Namespaces whose quota may let more be placed than before.
+    pub(crate) unquotaed: BTreeSet<Arc<str>>,
+    /// Who shares the clusters of a workload.
+    pub(crate) followers: BTreeMap<WorkloadId, BTreeSet<Uid>>,
+    /// How many policies look at other workloads: most federations have none, and pay nothing for it.
+    pub(crate) bonded_policies: usize,
     /// Workloads with pending replicas, in the order in which room is given to them (S14, S16).
     pub(crate) pending: BTreeSet<Rank>,
     /// Workloads under policies that rebalance which may lack the policy's own division for want of room, or of a
@@ -73,9 +82,16 @@ pub(crate) enum Timer {
     Pace(Uid, ClusterName),
     /// The next step of a gradual rebalance (S18).
     Rebalance(Uid),
+    /// The end of a toleration of a cluster's taint.
+    Taint(ClusterName),
     /// The end of a freeze (S6).
     MassLoss,
+    /// Plans that follow from plans, and were too many for one step (S17).
+    Rounds,
 }
+
+/// Plans may call for further plans, where workloads follow each other: so often in one step.
+const ROUNDS: usize = 3;
 
 impl Hub {
     /// One step: what happened, and what is to be done about it.
@@ -120,10 +136,20 @@ impl Hub {
 
     /// Plans what this step has made dirty, then moves what may move.
     pub(crate) fn decide(&mut self) {
-        for name in std::mem::take(&mut self.roomier) {
-            self.growth_possible(&name);
+        for _ in 0..ROUNDS {
+            for name in std::mem::take(&mut self.roomier) {
+                self.growth_possible(&name);
+            }
+            self.quotas_possible();
+            if self.dirty.is_empty() {
+                break;
+            }
+            self.plan_dirty();
         }
-        self.plan_dirty();
+        if !self.dirty.is_empty() {
+            // What is still to be planned has its turn in the next step, soon.
+            self.wake_at(self.now.time + self.config.heartbeat / 2, Timer::Rounds);
+        }
         self.move_replicas();
     }
 
@@ -162,7 +188,10 @@ impl Hub {
                 Timer::Silence(cluster) => self.look_at_silence(&cluster, spoken),
                 Timer::Pace(uid, cluster) => self.starts_expire(uid, &cluster),
                 Timer::Rebalance(uid) => self.rebalance_due(uid),
+                Timer::Taint(cluster) => self.toleration_ends(&cluster),
                 Timer::MassLoss => self.look_at_freeze(),
+                // Whatever is dirty is planned at the end of every step.
+                Timer::Rounds => {}
             }
         }
     }

@@ -2,11 +2,13 @@
 //! files and no randomness of its own; `hub` owns those, `tests/sim` replaces them.
 //!
 //! Where to look: [`Hub::step`] dispatches; `sessions` knows who speaks, `fences` under whose authority, `liveness` and
-//! `mass_loss` who is lost, `reports` what runs, `placement` and `ask` where replicas go, `mover` when they start and
-//! stop, `rows` and `ends` what each cluster is told, `outgoing` what leaves, `commands` what operators want, `restore`
+//! `mass_loss` who is lost, `traits` what clusters are like, `reports` what runs, `placement`, `batch` and `ask` where
+//! replicas go, `bonds` what they have to be near, `quotas` how many there may be, `mover` when they start and stop, `rows` and `ends` what each cluster is told, `outgoing` what leaves, `commands` what operators want, `restore`
 //! how a restart begins.
 
 mod ask;
+mod batch;
+mod bonds;
 mod commands;
 mod config;
 mod contract;
@@ -20,6 +22,8 @@ mod migrations;
 mod mover;
 mod outgoing;
 mod placement;
+mod preempt;
+mod quotas;
 mod reports;
 mod restore;
 mod rows;
@@ -28,7 +32,9 @@ mod state;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod traits;
 mod views;
+mod whatif;
 mod whole;
 
 pub use config::Config;

@@ -59,9 +59,14 @@ impl Hub {
             Cause::Migration(id) => id,
         };
         self.migrations.get(&id).is_some_and(|entry| match entry.migration.cause {
-            MigrationCause::PolicyChanged(_) | MigrationCause::ClusterDeleted(_) => true,
+            MigrationCause::PolicyChanged(_)
+            | MigrationCause::ClusterDeleted(_)
+            | MigrationCause::ClusterChanged(_) => true,
             MigrationCause::ClusterLost(_)
             | MigrationCause::RoomAppeared(_)
+            | MigrationCause::QuotaFreed(_)
+            | MigrationCause::Preempted(_)
+            | MigrationCause::Affinity(_)
             | MigrationCause::Rebalance(_) => false,
         })
     }
@@ -118,6 +123,14 @@ impl Hub {
             MigrationCause::PolicyChanged(name) => ("S18", format!("policy {name} changed")),
             MigrationCause::Rebalance(name) => ("S18", format!("policy {name} rebalances")),
             MigrationCause::ClusterDeleted(name) => ("S23", format!("cluster {name} was deleted")),
+            MigrationCause::ClusterChanged(name) => {
+                ("S18", format!("cluster {name} is otherwise than before"))
+            }
+            MigrationCause::QuotaFreed(namespace) => {
+                ("S16", format!("the quota of namespace {namespace} lets more be placed"))
+            }
+            MigrationCause::Preempted(id) => ("S16", format!("{id} has a higher priority and finds no room")),
+            MigrationCause::Affinity(id) => ("S18", format!("{id} is placed otherwise than before")),
         };
         let workloads: BTreeSet<Uid> = moves.iter().map(|moved| moved.workload).collect();
         let mut to: BTreeMap<Option<&ClusterName>, u64> = BTreeMap::new();

@@ -129,6 +129,7 @@ impl Hub {
             Key::Migration(id) => Record::Migration(self.migrations.get(id)?.migration.clone()),
             Key::Journal(number) => Record::Journal(self.journal.get(number)?.clone()),
             Key::Request(id) => Record::Request(self.requests.get(id)?.clone()),
+            Key::Quota(namespace) => Record::Quota(self.quotas.get(namespace)?.record.clone()),
         })
     }
 }

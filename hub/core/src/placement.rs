@@ -4,11 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::{ClusterName, PolicyName, Uid};
-use godwit_planner::{ClusterRoom, PodShape, Rebalance, Strategy};
+use godwit_common::policy::{Rebalance, Strategy};
+use godwit_common::{ClusterName, PodShape, PolicyName, Uid, WorkloadId};
+use godwit_planner::{ClusterRoom, Scratch};
 
-use crate::ask::{Ask, Count, Outcome, Rooms, room_left};
-use crate::contract::{Cause, Key, MigrationCause, Move, Policy, Subject, WorkloadRecord};
+use crate::ask::{Ask, Count, Outcome};
+use crate::batch::{Batch, Scene, room_left};
+use crate::commands::plan_change;
+use crate::contract::{
+    Cause, Key, MigrationCause, Move, PlanChange, PlanRowView, Policy, Subject, WorkloadRecord,
+};
 use crate::hub::{Hub, Timer};
 use crate::state::Rank;
 
@@ -30,62 +35,84 @@ pub(crate) enum Reason {
     Rebalance(PolicyName),
     /// A cluster was deleted (S23).
     Deleted(ClusterName, u64),
+    /// A cluster's labels or taints changed by a command, whose entry in the journal this is, or a toleration of its taints
+    /// ran out (S18).
+    Cluster(ClusterName, Option<u64>),
+    /// A namespace's quota may let more be placed (S16).
+    Quota(Arc<str>),
+    /// Another workload was planned elsewhere.
+    Affinity(WorkloadId),
+}
+
+/// What planning came to, for whoever commanded it.
+#[derive(Debug, Default)]
+pub(crate) struct Planned {
+    pub(crate) changes: Vec<PlanChange>,
+    /// What decided each cluster's number, for what was commanded.
+    pub(crate) reports: BTreeMap<Uid, Vec<PlanRowView>>,
 }
 
 /// What planning changes for one workload.
 struct Change {
     uid: Uid,
     outcome: Outcome,
+    /// What was pending before.
+    pending: u32,
     moves: Vec<Move>,
+    /// A gradual rebalance is under way: when this is done, the next step has its time.
+    next_step: bool,
 }
 
 impl Hub {
     /// Plans every dirty workload, all against one ledger of room (S15), the most urgent first (S16).
-    pub(crate) fn plan_dirty(&mut self) {
-        if self.dirty.is_empty() {
-            return;
-        }
+    pub(crate) fn plan_dirty(&mut self) -> Planned {
         let dirty = std::mem::take(&mut self.dirty);
+        let changes = self.plan_all(dirty);
+        let mut planned = Planned::default();
+        for (reason, mut changes) in changes {
+            for Change { uid, outcome, pending, .. } in &mut changes {
+                let Some(workload) = self.workloads.get(uid) else { continue };
+                let policy = self.policies.get(&workload.record.policy);
+                let policy = policy.map(|policy| &policy.policy);
+                let change = policy.and_then(|policy| plan_change(workload.id(), policy, *pending, outcome));
+                planned.changes.extend(change);
+                planned.reports.insert(*uid, std::mem::take(&mut outcome.report));
+            }
+            self.apply(reason, changes);
+        }
+        planned
+    }
+
+    fn plan_all(&mut self, dirty: BTreeMap<Uid, Reason>) -> BTreeMap<Reason, Vec<Change>> {
+        let mut changes: BTreeMap<Reason, Vec<Change>> = BTreeMap::new();
+        if dirty.is_empty() {
+            return changes;
+        }
         let mut order: Vec<(Rank, Reason)> = dirty
             .into_iter()
             .filter_map(|(uid, reason)| Some((self.rank_of(&self.workloads.get(&uid)?.record), reason)))
             .collect();
         order.sort();
-        let mut rooms = Rooms::default();
-        let mut changes: BTreeMap<Reason, Vec<Change>> = BTreeMap::new();
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let scene = Scene::default();
+        let mut batch = Batch::new(self, &scene);
         for (rank, reason) in order {
-            if let Some(change) = self.plan_one(rank.uid, &reason, &mut rooms) {
+            if let Some(change) = plan_one(&mut batch, rank.uid, &reason, &mut scratch) {
                 changes.entry(reason).or_default().push(change);
             }
         }
-        for (reason, changes) in changes {
-            self.apply(reason, changes);
-        }
-    }
-
-    fn plan_one(&mut self, uid: Uid, reason: &Reason, rooms: &mut Rooms) -> Option<Change> {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let workload = self.workloads.get(&uid)?;
-        let policy = &self.policies.get(&workload.record.policy)?.policy;
-        let ask = Ask { spec: &workload.record.spec, policy, seats: &workload.seats };
-        let rebalance = policy.placement.rebalance;
-        let step_due = matches!(reason, Reason::Rebalance(_));
-        let moves = moves_for_balance(policy, workload.record.spec.replicas, step_due);
-        let outcome = self.ask(&ask, moves, rooms, &mut scratch);
         self.scratch = scratch;
-        let workload = self.workloads.get(&uid)?;
-        let moves = moves_of(uid, workload, &outcome, reason);
-        if rebalance == Rebalance::Gradual && (!moves.is_empty() || !step_due) {
-            self.next_step_of_balance(uid);
-        }
-        Some(Change { uid, outcome, moves })
+        changes
     }
 
     /// Makes the plans the ones in force. Whatever takes replicas from one place to another is a migration.
     fn apply(&mut self, reason: Reason, changes: Vec<Change>) {
         let moves: Vec<Move> = changes.iter().flat_map(|change| change.moves.iter().cloned()).collect();
         let cause = self.cause_of(reason, moves);
-        for Change { uid, outcome, .. } in changes {
+        for Change { uid, outcome, next_step, .. } in changes {
+            if next_step {
+                self.next_step_of_balance(uid);
+            }
             for count in outcome.counts.iter().filter(|count| count.before != count.after) {
                 self.set_placed(uid, &count.cluster, count.after, cause);
             }
@@ -94,6 +121,7 @@ impl Hub {
                 false => self.cramped.remove(&uid),
             };
             self.set_pending(uid, outcome.wanted, outcome.pending, outcome.reasons);
+            self.bonds_changed(uid, &outcome.counts);
             self.moving.insert(uid);
         }
     }
@@ -115,6 +143,10 @@ impl Hub {
             Reason::Room(name) => Some(MigrationCause::RoomAppeared(name)),
             Reason::Deleted(_, entry) if moves.is_empty() => return Cause::Command(entry),
             Reason::Deleted(name, _) => Some(MigrationCause::ClusterDeleted(name)),
+            Reason::Cluster(_, Some(entry)) if !relocates => return Cause::Command(entry),
+            Reason::Cluster(name, _) => Some(MigrationCause::ClusterChanged(name)),
+            Reason::Quota(namespace) => Some(MigrationCause::QuotaFreed(namespace)),
+            Reason::Affinity(other) => Some(MigrationCause::Affinity(other)),
         };
         match migration {
             Some(cause) if !moves.is_empty() => Cause::Migration(self.open_migration(cause, moves)),
@@ -162,7 +194,7 @@ impl Hub {
             let Some(policy) = self.policies.get(&workload.record.policy).map(|policy| &policy.policy) else {
                 continue;
             };
-            let chosen = policy.placement.rule_for(name).is_some();
+            let chosen = self.chooses(policy, name);
             match policy.placement.rebalance {
                 Rebalance::Always if chosen => {
                     self.dirty.entry(uid).or_insert_with(|| Reason::Rebalance(policy.name.clone()));
@@ -189,7 +221,7 @@ impl Hub {
         let seat = workload.seats.get(name);
         let (placed, occupied) = seat.map_or((0, 0), |seat| (seat.seat.placed, seat.occupied()));
         let policy = self.policies.get(&workload.record.policy);
-        let rule = policy.and_then(|policy| policy.policy.placement.rule_for(name));
+        let rule = policy.and_then(|policy| self.rule_of(&policy.policy, name));
         let below_max = rule.is_some_and(|rule| rule.max().is_none_or(|max| max > placed));
         if !below_max && !workload.record.spec.stateful {
             return false;
@@ -208,9 +240,16 @@ impl Hub {
     pub(crate) fn run_in_every(&self, name: &ClusterName) -> Vec<Uid> {
         let chosen = self.policies.values().filter(|policy| {
             let placement = &policy.policy.placement;
-            placement.strategy == Strategy::Duplicate && placement.rule_for(name).is_some()
+            placement.strategy == Strategy::Duplicate && self.chooses(&policy.policy, name)
         });
         chosen.flat_map(|policy| policy.users.iter().copied()).collect()
+    }
+
+    /// All workloads of which every chosen cluster runs the full number.
+    pub(crate) fn duplicated(&self) -> impl Iterator<Item = Uid> {
+        let duplicating =
+            self.policies.values().filter(|policy| policy.policy.placement.strategy == Strategy::Duplicate);
+        duplicating.flat_map(|policy| policy.users.iter().copied())
     }
 
     fn next_step_of_balance(&mut self, uid: Uid) {
@@ -241,6 +280,20 @@ impl Hub {
     }
 }
 
+fn plan_one(batch: &mut Batch<'_>, uid: Uid, reason: &Reason, scratch: &mut Scratch) -> Option<Change> {
+    let hub = batch.hub;
+    let workload = hub.workloads.get(&uid)?;
+    let policy = &hub.policies.get(&workload.record.policy)?.policy;
+    let step_due = matches!(reason, Reason::Rebalance(_));
+    let moves = moves_for_balance(policy, workload.record.spec.replicas, step_due);
+    let report = matches!(reason, Reason::Command(_));
+    let outcome = batch.ask(&Ask { report, ..Ask::of(workload, policy) }, moves, scratch);
+    let moves = moves_of(uid, workload, &outcome, reason);
+    let gradual = policy.placement.rebalance == Rebalance::Gradual;
+    let (pending, next_step) = (workload.record.pending, gradual && (!moves.is_empty() || !step_due));
+    Some(Change { uid, outcome, pending, moves, next_step })
+}
+
 /// How many replicas may move for balance alone. A step of a gradual rebalance has its own time; whatever else happens
 /// moves nothing for balance.
 pub(crate) fn moves_for_balance(policy: &Policy, wanted: u32, step_due: bool) -> u32 {
@@ -268,6 +321,9 @@ fn moves_of(uid: Uid, workload: &crate::state::Workload, outcome: &Outcome, reas
         | Reason::Lost(_)
         | Reason::Policy(..)
         | Reason::Rebalance(_)
+        | Reason::Cluster(..)
+        | Reason::Quota(_)
+        | Reason::Affinity(_)
         | Reason::Deleted(..) => workload.record.pending,
     };
     if outcome.pending > pending {

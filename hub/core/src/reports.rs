@@ -8,6 +8,7 @@ use godwit_common::{ClusterName, Generation, Uid};
 use crate::contract::{SessionId, Severity, Subject};
 use crate::hub::Hub;
 use crate::state::{Seen, Workload};
+use crate::traits::is_degraded;
 
 /// How many orphans of a cluster are listed: enough to see what happened there. All are kept, listed or not.
 const ORPHANS_MAX: usize = 1_000;
@@ -165,7 +166,9 @@ impl Hub {
         if cluster.capacity.as_ref().is_none_or(|before| before.classes != capacity.classes) {
             self.roomier.insert(name.clone());
         }
-        cluster.capacity = Some(capacity);
+        let before = cluster.capacity.replace(capacity);
+        let was_degraded = before.is_some_and(|before| is_degraded(&before, self.config.degraded_percent));
+        self.note_degradation(name, was_degraded);
     }
 
     /// What can be seen of a cluster has changed as a whole: so has every workload that it has a part in.

@@ -1,18 +1,20 @@
 //! Restart: the machine is built from its durable records alone, as at every start (S5, S10).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use godwit_common::link::{ObjectTarget, WorkloadTarget};
+use godwit_common::policy::Rebalance;
 use godwit_common::rng::Rng;
-use godwit_common::{ClusterName, Epoch, Now, Uid};
-use godwit_planner::{Rebalance, Scratch};
+use godwit_common::{ClusterName, Epoch, Now, PolicyName, Uid};
+use godwit_planner::Scratch;
 
 use crate::config::Config;
 use crate::contract::{ClusterState, Effect, FederationRecord, Key, Policy, Record, Severity, Subject};
 use crate::hub::{Hub, Timer};
 use crate::mass_loss::MassLoss;
 use crate::migrations::MigrationEntry;
+use crate::quotas::QuotaState;
 use crate::rows::Touched;
 use crate::state::{Cluster, Object, PolicyState, SeatState, Workload};
 
@@ -61,6 +63,7 @@ impl Hub {
                 | Record::Cluster(_)
                 | Record::Migration(_)
                 | Record::Journal(_)
+                | Record::Quota(_)
                 | Record::Request(_) => hub.load(record),
             }
         }
@@ -105,6 +108,10 @@ impl Hub {
             migrations: BTreeMap::new(),
             journal: BTreeMap::new(),
             requests: BTreeMap::new(),
+            quotas: BTreeMap::new(),
+            unquotaed: Default::default(),
+            followers: BTreeMap::new(),
+            bonded_policies: 0,
             pending: Default::default(),
             cramped: Default::default(),
             dirty: BTreeMap::new(),
@@ -142,6 +149,10 @@ impl Hub {
             }
             Record::Request(request) => {
                 self.requests.insert(request.id.clone(), request);
+            }
+            Record::Quota(record) => {
+                let state = QuotaState { record, used: Default::default() };
+                self.quotas.insert(state.record.namespace.clone(), state);
             }
             // Seats and rows are attached once everything that they belong to is there; the journal is the store's.
             Record::Seat { .. } | Record::ObjectRow { .. } | Record::Journal(_) => {}
@@ -185,6 +196,7 @@ impl Hub {
             | Record::Cluster(_)
             | Record::Migration(_)
             | Record::Journal(_)
+            | Record::Quota(_)
             | Record::Request(_) => {}
         }
         Ok(())
@@ -211,6 +223,9 @@ impl Hub {
             policy.users.insert(uid);
             if policy.policy.placement.rebalance != Rebalance::Never {
                 self.cramped.insert(uid);
+            }
+            if let Some(leader) = &record.leader {
+                self.followers.entry(leader.clone()).or_default().insert(uid);
             }
             for object in &record.objects {
                 let object = self.objects.get_mut(object);
@@ -260,6 +275,10 @@ impl Hub {
         }
         for name in self.clusters.keys().cloned().collect::<Vec<_>>() {
             self.await_cluster(&name);
+            self.await_tolerations(&name);
+        }
+        for namespace in self.quotas.keys().cloned().collect::<Vec<_>>() {
+            self.count_quota(&namespace);
         }
         self.watch_freeze();
         let message = format!(
@@ -287,12 +306,21 @@ impl Hub {
         subjects.extend(self.workloads.keys().chain(self.ended.keys()).copied().map(Subject::Workload));
         subjects.extend(self.policies.keys().cloned().map(Subject::Policy));
         subjects.extend(self.migrations.keys().copied().map(Subject::Migration));
+        subjects.extend(self.quotas.keys().cloned().map(Subject::Quota));
     }
 
     /// Takes a policy in, in the place of one of the same name.
     pub(crate) fn add_policy(&mut self, policy: Policy) {
         let name = policy.name.clone();
-        let users = self.policies.remove(&name).map(|old| old.users).unwrap_or_default();
+        let users = self.drop_policy(&name);
+        self.bonded_policies += usize::from(!policy.placement.affinity.is_empty());
         self.policies.insert(name, PolicyState { policy, users });
+    }
+
+    /// Forgets a policy; returns who used it.
+    pub(crate) fn drop_policy(&mut self, name: &PolicyName) -> BTreeSet<Uid> {
+        let Some(old) = self.policies.remove(name) else { return BTreeSet::new() };
+        self.bonded_policies -= usize::from(!old.policy.placement.affinity.is_empty());
+        old.users
     }
 }

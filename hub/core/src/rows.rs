@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use godwit_common::link::{ObjectTarget, WorkloadTarget};
+use godwit_common::policy::Rebalance;
 use godwit_common::{ClusterName, Generation, Uid};
-use godwit_planner::Rebalance;
 
 use crate::contract::{Cause, Key, Seat, Subject};
 use crate::hub::Hub;
@@ -112,6 +112,7 @@ impl Hub {
         let Some(cluster) = self.clusters.get_mut(name) else { return };
         cluster.tally.change(before, after);
         let on_the_way = seat.on_the_way();
+        let (placed_before, placed_after) = (before.placed, after.placed);
         let promised = match on_the_way {
             0 => cluster.on_the_way.remove(&uid),
             some => cluster.on_the_way.insert(uid, some),
@@ -119,6 +120,7 @@ impl Hub {
         if promised.is_some_and(|promised| promised > on_the_way) {
             self.roomier.insert(name.clone());
         }
+        self.quota_follows(uid, placed_before, placed_after);
     }
 
     /// A workload has another policy, or its policy has changed: what its seats add to their clusters may have, too.
@@ -141,9 +143,7 @@ impl Hub {
         let chosen: Vec<ClusterName> = self
             .clusters
             .keys()
-            .filter(|name| {
-                policy.policy.placement.rule_for(name).is_some() || workload.seats.contains_key(*name)
-            })
+            .filter(|name| self.chooses(&policy.policy, name) || workload.seats.contains_key(*name))
             .filter(|name| self.clusters.get(*name).is_some_and(|cluster| cluster.record.inventoried))
             .cloned()
             .collect();
@@ -156,13 +156,15 @@ impl Hub {
     /// runs there already is kept, and stops by the shrink rule only (S11, S20, S27).
     pub(crate) fn seat_everything(&mut self, name: &ClusterName) {
         let mut users = Vec::new();
-        let choosing = |policy: &&PolicyState| policy.policy.placement.rule_for(name).is_some();
+        let choosing = |policy: &&PolicyState| self.chooses(&policy.policy, name);
+        let mut cramped = Vec::new();
         for policy in self.policies.values().filter(choosing) {
             users.extend(policy.users.iter().copied());
             if policy.policy.placement.rebalance != Rebalance::Never {
-                self.cramped.extend(&policy.users);
+                cramped.extend(policy.users.iter().copied());
             }
         }
+        self.cramped.extend(cramped);
         for uid in users {
             self.ensure_seat(uid, name, 0);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::link::{Down, Hello, Leadership, Refusal, RefusalCode, Up, VERSIONS, Welcome};
-use godwit_common::{ClusterName, Generation, Time};
+use godwit_common::{ClusterName, Generation, Time, Traits};
 
 use crate::contract::{ClusterRecord, ClusterState, Effect, Key, SessionId, Severity};
 use crate::hub::Hub;
@@ -214,10 +214,9 @@ impl Hub {
     fn admit(&mut self, name: &ClusterName, hello: &Hello) {
         let (provider, region) = (hello.region.provider.clone(), hello.region.region.clone());
         if let Some(cluster) = self.clusters.get_mut(name) {
-            let record = &mut cluster.record;
-            if (&record.provider, &record.region) != (&provider, &region) {
-                (record.provider, record.region) = (provider, region);
-                self.touched.keys.insert(Key::Cluster(name.clone()));
+            let traits = &cluster.record.traits;
+            if (&traits.provider, &traits.region) != (&provider, &region) {
+                self.retrait(name, |traits| (traits.provider, traits.region) = (provider, region));
             }
             return;
         }
@@ -228,8 +227,9 @@ impl Hub {
             generation: Generation(0),
             joined,
             inventoried: false,
-            provider,
-            region,
+            traits: Traits { provider, region, ..Traits::default() },
+            taints: Vec::new(),
+            cordoned: false,
         };
         self.clusters.insert(name.clone(), Cluster::new(record, ClusterState::Joining, self.now));
         self.touched.keys.insert(Key::Cluster(name.clone()));

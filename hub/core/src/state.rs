@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::link::{Capacity, LeaderTerm, Status};
-use godwit_common::{ClusterName, Digest, Generation, Time, Uid, WallTime, WorkloadId};
-use godwit_planner::PodShape;
+use godwit_common::{ClusterName, Digest, Generation, Need, PodShape, Time, Uid, WallTime, WorkloadId};
 
 use crate::contract::{
     ClusterRecord, ClusterState, MigrationId, ObjectRecord, ObjectRow, Policy, Seat, SessionId,
@@ -97,6 +96,8 @@ pub(crate) struct PolicyState {
 pub(crate) struct Cluster {
     /// Durable.
     pub(crate) record: ClusterRecord,
+    /// It is not there: somebody asks what would be if it were.
+    pub(crate) supposed: bool,
     /// Streams that are alive.
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     /// The agent that stands by for the others, and when it last asked (S24).
@@ -109,6 +110,8 @@ pub(crate) struct Cluster {
     pub(crate) term: Option<LeaderTerm>,
     /// From the last report.
     pub(crate) capacity: Option<Capacity>,
+    /// What workloads need, and whether it is there, as far as its agent has said.
+    pub(crate) needs: BTreeMap<Need, bool>,
     /// The workloads that have a seat here.
     pub(crate) seats: BTreeSet<Uid>,
     /// The objects that have a row here.
@@ -208,12 +211,14 @@ impl Cluster {
         };
         Self {
             record,
+            supposed: false,
             sessions: BTreeMap::new(),
             reserve: None,
             health,
             leader: None,
             term: None,
             capacity: None,
+            needs: BTreeMap::new(),
             seats: BTreeSet::new(),
             objects: BTreeSet::new(),
             ended: BTreeSet::new(),
@@ -235,7 +240,7 @@ impl Cluster {
 
     /// Whether what it reports can be built on: connected, led, and its inventory has come.
     pub(crate) fn reporting(&self) -> bool {
-        self.leader.as_ref().is_some_and(|leader| leader.inventoried)
+        self.supposed || self.leader.as_ref().is_some_and(|leader| leader.inventoried)
     }
 
     /// Whether a policy with this `lost_after` counts it as lost.

@@ -4,6 +4,7 @@ use godwit_common::link::Tombstoned;
 use godwit_common::{ClusterName, PolicyName, Resources, Uid, WorkloadId};
 
 use crate::ask::Ask;
+use crate::batch::{Batch, Scene};
 use crate::contract::{
     ClusterView, Ended, FederationView, MigrationId, MigrationState, MigrationView, PlacementView, PlanView,
     PolicyView, Seat, WorkloadView,
@@ -30,7 +31,7 @@ impl Hub {
         let capacity = cluster.capacity.clone().unwrap_or_default();
         let mut free = Resources::default();
         for class in &capacity.classes {
-            add(&mut free, &class.free, u64::from(class.nodes));
+            free.add(&class.free, u64::from(class.nodes));
         }
         let tally = &cluster.tally;
         Some(ClusterView {
@@ -41,8 +42,11 @@ impl Hub {
             since: health.since,
             agents: count(cluster.sessions.len()),
             leader: cluster.leader.as_ref().map_or_else(|| "".into(), |leader| leader.instance.clone()),
-            provider: record.provider.clone(),
-            region: record.region.clone(),
+            traits: record.traits.clone(),
+            taints: record.taints.clone(),
+            cordoned: record.cordoned,
+            degraded: self.degraded_because(cluster).unwrap_or_default(),
+            survival: None,
             nodes: capacity.nodes,
             nodes_ready: capacity.nodes_ready,
             allocatable: capacity.allocatable,
@@ -99,6 +103,7 @@ impl Hub {
             pending: record.pending,
             pending_reasons: record.pending_reasons.clone(),
             policy: Some(record.policy.clone()),
+            leader: record.leader.clone(),
             revision: record.revision,
             placements: placements.collect(),
             possible_over_run: match self.is_duplicated(record) {
@@ -181,7 +186,7 @@ impl Hub {
             pending: record.pending,
             reasons: record.pending_reasons.clone(),
             policy: record.policy.clone(),
-            report: self.explain(&Ask { spec: &record.spec, policy, seats: &workload.seats }),
+            report: Batch::new(self, &Scene::default()).explain(&Ask::of(workload, policy)),
         })
     }
 }
@@ -199,6 +204,7 @@ fn ending_workload(ended: &Ended) -> Option<WorkloadView> {
         pending: 0,
         pending_reasons: Vec::new(),
         policy: None,
+        leader: None,
         revision: 0,
         placements: Vec::new(),
         possible_over_run: 0,
@@ -208,14 +214,6 @@ fn ending_workload(ended: &Ended) -> Option<WorkloadView> {
         problems: Vec::new(),
         created: ended.since,
     })
-}
-
-fn add(sum: &mut Resources, each: &Resources, times: u64) {
-    let more = |sum: &mut u64, each: u64| *sum = sum.saturating_add(each.saturating_mul(times));
-    more(&mut sum.cpu_millis, each.cpu_millis);
-    more(&mut sum.memory_bytes, each.memory_bytes);
-    more(&mut sum.ephemeral_bytes, each.ephemeral_bytes);
-    more(&mut sum.pods, each.pods);
 }
 
 fn count(len: usize) -> u32 {

@@ -2,31 +2,38 @@
 
 use std::cmp::Reverse;
 
-use godwit_planner::{Candidate, Growth, Strategy};
+use godwit_common::policy::Strategy;
+use godwit_planner::{Candidate, Growth};
 
-use crate::ask::{Ask, Outcome, Shares};
+use crate::ask::{Ask, Outcome, Shares, row};
 use crate::state::SeatState;
 
 /// Where a stateful workload is, and what decided that for each candidate.
-pub(crate) fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>]) -> (Shares, Vec<String>) {
+pub(crate) fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>], at_most: u32) -> Shares {
     let wanted = ask.spec.replicas;
     let data = |candidate: &Candidate<'_>| ask.seats.get(candidate.cluster).and_then(SeatState::data);
     let home = candidates.iter().filter(|candidate| data(candidate).is_some());
     let home = home.max_by_key(|candidate| data(candidate)).or_else(|| choose(ask, candidates));
     let mut outcome = Outcome { wanted, pending: wanted, ..Outcome::default() };
-    let (mut counts, mut decided) = (Vec::new(), Vec::new());
+    let mut counts = Vec::new();
     for candidate in candidates {
         let mut reason = "a stateful workload stays whole in one cluster (S32)".to_owned();
         let mut count = 0;
         if home.is_some_and(|home| home.cluster == candidate.cluster) {
-            (count, reason) = at_home(wanted, candidate);
+            (count, reason) = at_home(wanted.min(at_most), candidate);
             outcome.pending = wanted - count;
-            if outcome.pending > 0 {
+            if outcome.pending > 0 && count == at_most {
+                outcome
+                    .reasons
+                    .push(format!("the quota of namespace {} is used up", ask.spec.id.namespace).into());
+            } else if outcome.pending > 0 {
                 outcome.reasons.push(format!("{}: {reason}", candidate.cluster).into());
             }
         }
         counts.push(count);
-        decided.push(reason);
+        if ask.report {
+            outcome.report.push(row(candidate, count, reason, String::new()));
+        }
     }
     if home.is_none() && wanted > 0 && !candidates.is_empty() {
         let reason = format!(
@@ -34,7 +41,7 @@ pub(crate) fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>]) -> (Shares, Vec
         );
         outcome.reasons.push(reason.into());
     }
-    (Shares { counts, outcome }, decided)
+    Shares { counts, outcome }
 }
 
 /// The home of a new stateful workload: the heaviest cluster that can take all of it, in the first tier that has one;
@@ -43,20 +50,23 @@ fn choose<'c, 'a>(ask: &Ask<'_>, candidates: &'c [Candidate<'a>]) -> Option<&'c 
     let (wanted, strategy) = (ask.spec.replicas, &ask.policy.placement.strategy);
     let takes_all = |candidate: &&Candidate<'_>| {
         let allowed = candidate.growth == Growth::Allowed;
-        let maximum = candidate
-            .rule
-            .is_some_and(|rule| rule.weight() > 0 && rule.max().is_none_or(|max| max >= wanted));
+        let maximum =
+            candidate.rule.is_ok_and(|rule| rule.weight() > 0 && rule.max().is_none_or(|max| max >= wanted));
         allowed && maximum && candidate.room.total() >= wanted
     };
     let weight = |candidate: &Candidate<'_>| match strategy {
         Strategy::Capacity | Strategy::Pack => candidate.room.total(),
-        Strategy::Weighted | Strategy::Spread { .. } | Strategy::Ordered(_) | Strategy::Duplicate => {
+        Strategy::Weighted | Strategy::Spread(_) | Strategy::Ordered(_) | Strategy::Duplicate => {
             candidate.rule.map_or(0, |rule| rule.weight())
         }
     };
-    let tier = |candidate: &Candidate<'_>| strategy.tiers().and_then(|tiers| tiers.of(candidate.cluster));
     candidates.iter().filter(takes_all).min_by_key(|candidate| {
-        (tier(candidate), Reverse(weight(candidate)), candidate.tie, candidate.cluster)
+        (
+            (candidate.avoided, candidate.fallback, candidate.tier),
+            Reverse(weight(candidate)),
+            candidate.tie,
+            candidate.cluster,
+        )
     })
 }
 

@@ -27,7 +27,7 @@ pub struct Candidate<'a> {
     pub fallback: u32,
     /// Its group under each constraint of [`Strategy::Spread`](crate::Strategy::Spread); see [`Choice::groups`].
     pub groups: &'a [Option<u32>],
-    /// Decides between clusters that are equal in all else; lower first. See [`tie`].
+    /// Decides between clusters that are equal in all else; lower first. See [`Tie`].
     pub tie: u64,
 }
 
@@ -71,13 +71,31 @@ pub enum Growth {
     Excluded(Barrier),
 }
 
-/// The tie of a workload and a cluster: spreads many small workloads evenly. Without a workload it is the same for
-/// every cluster, and names decide.
-pub fn tie(workload: Option<&WorkloadId>, cluster: &ClusterName) -> u64 {
-    workload.map_or(0, |id| {
-        let parts = [&*id.namespace, &*id.kind, &*id.name, cluster.as_str()];
-        stable_hash(parts.map(str::as_bytes))
-    })
+/// Decides between clusters that are equal in all else, another way for each workload: many small workloads are spread
+/// evenly, and each stays where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tie(Option<u64>);
+
+impl Tie {
+    /// Without a workload all clusters have the same tie, and names decide.
+    pub fn of(workload: Option<&WorkloadId>) -> Self {
+        let hash = |id: &WorkloadId| stable_hash([&*id.namespace, &*id.kind, &*id.name].map(str::as_bytes));
+        Self(workload.map(hash))
+    }
+
+    /// The hash of a cluster's name, for [`Tie::with`]: it is the same for all workloads.
+    pub fn hash(cluster: &ClusterName) -> u64 {
+        stable_hash([cluster.as_str().as_bytes()])
+    }
+
+    /// The tie of a cluster, by the hash of its name: both hashes, mixed by the finalizer of SplitMix64.
+    pub fn with(self, cluster: u64) -> u64 {
+        let Some(workload) = self.0 else { return 0 };
+        let mut mixed = workload ^ cluster.rotate_left(32);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
 }
 
 impl<'a> Candidate<'a> {

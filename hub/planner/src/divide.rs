@@ -164,9 +164,7 @@ impl Scratch {
         strategy::rank(strategy, candidates, &mut self.limits, &mut self.order);
         let Self { limits, order, claims, groups, reaches, .. } = self;
         if groups.matter() {
-            order.sort_unstable_by_key(|index| {
-                (limits[*index as usize].rank, groups.path(*index), *index)
-            });
+            order.sort_unstable_by_key(|index| (limits[*index as usize].rank, groups.path(*index), *index));
         }
         reaches.clear();
         reaches.resize(groups.len(), Reach::NONE);
@@ -174,12 +172,7 @@ impl Scratch {
     }
 
     /// One step from what is kept towards the policy's own division.
-    fn step(
-        &mut self,
-        demand: &Demand<'_>,
-        give: u32,
-        candidates: &[Candidate<'_>],
-    ) -> (u32, Option<Reach>) {
+    fn step(&mut self, demand: &Demand<'_>, give: u32, candidates: &[Candidate<'_>]) -> (u32, Option<Reach>) {
         let Demand { replicas, moves, strategy, .. } = *demand;
         let [mut sticky, mut goal, mut counts] =
             [&mut self.sticky, &mut self.goal, &mut self.counts].map(std::mem::take);

@@ -64,9 +64,8 @@ impl Groups {
         self.depth = constraints.len();
         self.paths.resize(candidates.len() * self.depth, 0);
         for (candidate, limits) in candidates.iter().zip(limits.iter_mut()) {
-            let unknown = |(constraint, group): (&SpreadConstraint, &Option<u32>)| {
-                !constraint.soft && group.is_none()
-            };
+            let unknown =
+                |(constraint, group): (&SpreadConstraint, &Option<u32>)| !constraint.soft && group.is_none();
             if candidate.rule.is_ok() && constraints.iter().zip(candidate.groups).any(unknown) {
                 (limits.cap, limits.limit) = (limits.kept, Limit::NoGroup);
             }
@@ -241,6 +240,9 @@ impl Walk<'_> {
     fn grows(&self, index: u32) -> bool {
         let (candidate, limits) = (&self.candidates[index as usize], &self.limits[index as usize]);
         let forbidden = candidate.rule.is_ok_and(|rule| rule.max() == Some(0));
-        candidate.growth == Growth::Allowed && limits.weight > 0 && !forbidden && limits.limit != Limit::NoGroup
+        candidate.growth == Growth::Allowed
+            && limits.weight > 0
+            && !forbidden
+            && limits.limit != Limit::NoGroup
     }
 }

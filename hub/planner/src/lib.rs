@@ -18,10 +18,10 @@ mod strategy;
 mod taints;
 mod webster;
 
-pub use candidate::{Candidate, Growth, Room, tie};
+pub use candidate::{Candidate, Growth, Room, Tie};
 pub use choices::{Choice, Choices};
 pub use divide::{Demand, Division, Scratch, divide};
 pub use report::{Barrier, Bound, Cap, Scarce, Share};
 pub use room::{CLASSES_MAX, ClusterRoom, Fit};
 pub use strategy::room_that_matters;
-pub use taints::{Stance, stance};
+pub use taints::{Stance, stance, taint_text};

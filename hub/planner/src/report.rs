@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use godwit_common::ClusterName;
 use godwit_common::policy::Unchosen;
 
 /// What decided a cluster's number.
@@ -104,6 +105,8 @@ pub enum Barrier {
     AntiAffinity(Arc<str>),
     /// It has to be with this workload, which is elsewhere.
     Colocation(Arc<str>),
+    /// Replicas there were given up for this workload, which still waits.
+    Yielded(Arc<str>),
 }
 
 /// What a cluster would need more of to take another replica.
@@ -123,6 +126,83 @@ pub enum Scarce {
     Nodes,
     /// A room that was given as a number.
     Stated,
+}
+
+impl Bound {
+    /// What would give the cluster more; none when it has its share.
+    pub fn remedy(&self, cluster: &ClusterName) -> Option<String> {
+        match self {
+            Self::Share(Share::PackedElsewhere | Share::EarlierTier(_)) => {
+                Some("it gets some when those before it are full".to_owned())
+            }
+            Self::Share(
+                Share::Weight | Share::Room | Share::Even | Share::Packed | Share::Tier(_) | Share::Full,
+            ) => None,
+            Self::Minimum => Some("a greater weight, or a larger total".to_owned()),
+            Self::Held => {
+                Some("rebalance: gradual or always in the policy moves replicas to its share".to_owned())
+            }
+            Self::Step { .. } => Some("time: it is on its way".to_owned()),
+            Self::Cap(cap) => Some(cap.remedy(cluster)),
+        }
+    }
+}
+
+impl Cap {
+    fn remedy(&self, cluster: &ClusterName) -> String {
+        match self {
+            Self::Maximum => format!("raise max in the rule of {cluster}"),
+            Self::ZeroWeight => format!("give {cluster} a weight above 0"),
+            Self::Skew => "more room in the emptiest group, or a greater maxSkew".to_owned(),
+            Self::MaxGroups => "raise maxGroups in the policy".to_owned(),
+            Self::MinGroups => "clusters of more groups, or a lower minGroups".to_owned(),
+            Self::NoGroup => {
+                format!("label {cluster} with what the spread is by, or make the constraint soft")
+            }
+            Self::Fallback => {
+                "it is used when no earlier group can hold all; rebalance decides about the way back"
+                    .to_owned()
+            }
+            Self::Room(Scarce::Nodes) => {
+                "nodes that the pod's selector, affinity and tolerations admit".to_owned()
+            }
+            Self::Room(Scarce::Stated) => "more room".to_owned(),
+            Self::Room(scarce) => {
+                format!("more free {scarce} on the nodes of {cluster}, or smaller requests")
+            }
+            Self::Closed(barrier) | Self::Excluded(barrier) => barrier.remedy(cluster),
+        }
+    }
+}
+
+impl Barrier {
+    fn remedy(&self, cluster: &ClusterName) -> String {
+        match self {
+            Self::Unchosen(Unchosen::Selector) => {
+                format!("change clusterSelector in the policy, or the labels of {cluster}")
+            }
+            Self::Unchosen(Unchosen::NoRule) => format!("give {cluster} a rule in the policy, or a default"),
+            Self::Unchosen(Unchosen::NoTier) => format!("add {cluster} to a tier"),
+            Self::Unchosen(Unchosen::NoGroup) => format!("add {cluster} to a fallback group"),
+            Self::Inventory => "the inventory of its agent".to_owned(),
+            Self::Suspect | Self::Lost => format!("a connection from an agent of {cluster}"),
+            Self::Degraded => format!("mend the nodes of {cluster}"),
+            Self::Flapping => "time without another loss".to_owned(),
+            Self::Unready => "replicas that get ready there".to_owned(),
+            Self::Cordoned => format!("godwit uncordon cluster {cluster}"),
+            Self::Drained => format!("godwit uncordon cluster {cluster}"),
+            Self::Maintenance => "the end of the maintenance".to_owned(),
+            Self::Tainted(taint) => {
+                format!("a toleration in the policy, or godwit taint cluster {cluster} {taint}-")
+            }
+            Self::Lacks(need) => format!("create {need} in {cluster}"),
+            Self::Checking(_) => format!("the answer of the agent of {cluster}"),
+            Self::Affinity(with) => format!("a replica of {with} there"),
+            Self::AntiAffinity(other) => format!("{other} going elsewhere"),
+            Self::Colocation(leader) => format!("a replica of {leader} there"),
+            Self::Yielded(to) => format!("room for {to}"),
+        }
+    }
 }
 
 impl fmt::Display for Bound {
@@ -192,6 +272,7 @@ impl fmt::Display for Barrier {
             Self::Affinity(with) => return write!(f, "no {with} is placed there"),
             Self::AntiAffinity(other) => return write!(f, "{other} is placed there"),
             Self::Colocation(leader) => return write!(f, "{leader} is not placed there"),
+            Self::Yielded(to) => return write!(f, "it gave way to {to}"),
         })
     }
 }

@@ -119,8 +119,7 @@ pub fn plan(scenario: &Scenario) -> Result<Answer, ScenarioError> {
     let policy = &scenario.policy;
     let choices = Choices::new(policy, clusters.values().map(|cluster| (&cluster.name, &cluster.traits)));
     let described = clusters.values().zip(choices.as_slice());
-    let candidates: Vec<_> =
-        described.map(|(cluster, choice)| candidate(cluster, choice, policy)).collect();
+    let candidates: Vec<_> = described.map(|(cluster, choice)| candidate(cluster, choice, policy)).collect();
     let mut scratch = Scratch::default();
     let demand = Demand {
         replicas: scenario.replicas,
@@ -188,13 +187,7 @@ mod tests {
     use super::*;
 
     fn cluster(name: &str, running: u32, room: Option<u32>) -> Cluster {
-        Cluster {
-            name: name.parse().unwrap(),
-            traits: Traits::default(),
-            taints: Vec::new(),
-            running,
-            room,
-        }
+        Cluster { name: name.parse().unwrap(), traits: Traits::default(), taints: Vec::new(), running, room }
     }
 
     fn placements(answer: &Answer) -> Vec<(&str, u32)> {

@@ -29,7 +29,7 @@ pub fn stance<'a>(
     let mut stance = Stance { growth: Growth::Allowed, avoided: false, leaves_in: None };
     for (taint, age) in taints {
         let tolerated = ClusterToleration::tolerated(tolerations, taint);
-        let barrier = || Barrier::Tainted(shown(taint).into());
+        let barrier = || Barrier::Tainted(taint_text(taint).into());
         match (taint.effect, tolerated) {
             (_, Some(Tolerated::Forever)) => {}
             (TaintEffect::PreferNoSchedule, Some(Tolerated::Seconds(_)) | None) => stance.avoided = true,
@@ -57,7 +57,7 @@ impl Stance {
 }
 
 /// A taint as `kubectl` writes it.
-fn shown(taint: &Taint) -> String {
+pub fn taint_text(taint: &Taint) -> String {
     let effect = match taint.effect {
         TaintEffect::NoSchedule => "NoSchedule",
         TaintEffect::PreferNoSchedule => "PreferNoSchedule",
@@ -87,7 +87,8 @@ mod tests {
     fn each_effect_has_its_own_consequence() {
         use TaintEffect::{NoExecute, NoSchedule, PreferNoSchedule};
         let tolerations = [toleration("a", None), toleration("b", Some(60))];
-        let of = |taints: &[(Taint, u32)]| stance(&tolerations, taints.iter().map(|(taint, age)| (taint, *age)));
+        let of =
+            |taints: &[(Taint, u32)]| stance(&tolerations, taints.iter().map(|(taint, age)| (taint, *age)));
         let tainted = |taint: &str| Barrier::Tainted(taint.into());
         assert_eq!(of(&[]).growth, Growth::Allowed);
         assert_eq!(of(&[(taint("a", NoSchedule), 0), (taint("a", NoExecute), 0)]).growth, Growth::Allowed);

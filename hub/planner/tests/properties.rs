@@ -3,9 +3,7 @@
 mod reference;
 
 use godwit_common::ClusterName;
-use godwit_common::policy::{
-    ClusterSelector, GroupBy, Rule, SpreadConstraint, Strategy, Tiers, Unchosen,
-};
+use godwit_common::policy::{ClusterSelector, GroupBy, Rule, SpreadConstraint, Strategy, Tiers, Unchosen};
 use godwit_planner::{
     Barrier, Bound, Candidate, Cap, Demand, Division, Growth, Room, Scarce, Scratch, Share, divide,
 };
@@ -51,7 +49,15 @@ fn clusters(most: usize, weight: u32, large: u32) -> impl Draw<Value = Vec<Drawn
     let room = prop_oneof![2 => Just(None), 1 => number(large).prop_map(Some)];
     let avoided = prop::bool::weighted(0.1);
     let drawn = (rules(weight, large), number(large), room, growth, avoided, 0..3_u32, 0..3_u64).prop_map(
-        |(rule, held, room, growth, avoided, tier, tie)| Drawn { rule, held, room, growth, avoided, tier, tie },
+        |(rule, held, room, growth, avoided, tier, tie)| Drawn {
+            rule,
+            held,
+            room,
+            growth,
+            avoided,
+            tier,
+            tie,
+        },
     );
     prop::collection::vec(drawn, 0..=most)
 }
@@ -291,7 +297,9 @@ fn tells_the_truth(bound: &Bound, asked: &Question<'_>, index: usize, count: u32
             candidate.growth == Growth::Closed(barrier.clone()) && count == candidate.held
         }
         Bound::Cap(Cap::Excluded(Barrier::Unchosen(_))) => candidate.rule.is_err() && count == 0,
-        Bound::Cap(Cap::Excluded(barrier)) => candidate.growth == Growth::Excluded(barrier.clone()) && count == 0,
+        Bound::Cap(Cap::Excluded(barrier)) => {
+            candidate.growth == Growth::Excluded(barrier.clone()) && count == 0
+        }
     }
 }
 

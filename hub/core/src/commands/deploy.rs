@@ -8,7 +8,7 @@ use crate::contract::{
     Severity, Subject, WorkloadSpec,
 };
 use crate::hub::Hub;
-use crate::placement::Reason;
+use crate::placement::{Planned, Reason};
 use crate::restore::DEFAULT_POLICY;
 
 impl Hub {
@@ -22,22 +22,34 @@ impl Hub {
         if deploy.dry_run {
             return Ok(Answer::Deployed(self.rehearse(&deploy, &policies)?));
         }
-        if let PolicyChoice::Inline(policy) = &deploy.policy {
-            self.apply_policy(policy.clone(), false)?;
+        let mut changes = Vec::new();
+        if let PolicyChoice::Inline(policy) = &deploy.policy
+            && let Answer::Applied { changes: others, .. } = self.apply_policy(policy.clone(), false)?
+        {
+            changes = others;
         }
         let Deploy { request_id, fingerprint, application, .. } = deploy;
         let entry = self.note_deploy(&application);
         let objects = self.take_objects(&application.objects);
         let mut deployed = Deployed { warnings: self.warnings(&policies), ..Deployed::default() };
+        let leaders: Vec<Option<WorkloadId>> = application
+            .workloads
+            .iter()
+            .zip(&policies)
+            .map(|(spec, policy)| {
+                let policy = &self.policies.get(policy)?.policy;
+                self.leader_for(spec, policy, &application).cloned()
+            })
+            .collect();
         let mut uids = Vec::new();
-        for (spec, policy) in application.workloads.into_iter().zip(policies) {
-            let (uid, action) = self.take_workload(spec, policy, &objects, entry);
+        for ((spec, policy), leader) in application.workloads.into_iter().zip(policies).zip(leaders) {
+            let (uid, action) = self.take_workload(spec, policy, leader, &objects, entry);
             uids.push((uid, action));
         }
-        self.plan_dirty();
-        for (uid, action) in uids {
-            deployed.workloads.extend(self.deployed(uid, action));
-        }
+        let mut planned = self.plan_dirty();
+        changes.append(&mut planned.changes);
+        deployed.changes = changes;
+        deployed.workloads = self.deployed(&uids, planned.reports);
         deployed.objects = application.objects.into_iter().map(|object| object.key).collect();
         let answer = Answer::Deployed(deployed);
         if !request_id.is_empty() {
@@ -66,10 +78,10 @@ impl Hub {
             self.touched.keys.insert(Key::Workload(uid));
             self.touched.subjects.insert(Subject::Workload(uid));
             self.dirty.insert(uid, Reason::Command(entry));
-            self.plan_dirty();
         }
-        let workloads = self.deployed(uid, action).into_iter().collect();
-        Ok(Answer::Deployed(Deployed { workloads, warnings, ..Deployed::default() }))
+        let Planned { changes, reports } = self.plan_dirty();
+        let workloads = self.deployed(&[(uid, action)], reports);
+        Ok(Answer::Deployed(Deployed { workloads, changes, warnings, ..Deployed::default() }))
     }
 
     /// The policy of each workload, which must exist.

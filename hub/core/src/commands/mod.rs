@@ -1,11 +1,15 @@
 //! What operators ask for. A command is checked whole before anything of it is done.
 
+mod cluster;
 mod deploy;
 mod policy;
+mod quota;
 mod rehearsal;
 mod removal;
 mod requests;
 mod take;
+
+pub(crate) use rehearsal::{Part, plan_change};
 
 use godwit_common::{ClusterName, WorkloadId};
 
@@ -23,6 +27,11 @@ impl Hub {
             Command::DeletePolicy { name } => self.delete_policy(&name),
             Command::ConfirmRemoval { cluster } => self.confirm_removal(&cluster),
             Command::DeleteCluster { cluster, force } => self.delete_cluster(&cluster, force),
+            Command::Cordon { cluster, cordoned } => self.cordon(&cluster, cordoned),
+            Command::Label { cluster, set, remove, dry_run } => self.label(&cluster, set, &remove, dry_run),
+            Command::Taint { cluster, add, remove, dry_run } => self.taint(&cluster, add, &remove, dry_run),
+            Command::ApplyQuota(record) => self.apply_quota(record),
+            Command::DeleteQuota { namespace } => self.delete_quota(&namespace),
             Command::ConfirmFreeze => self.end_freeze(true),
             Command::ReleaseFreeze => self.end_freeze(false),
         }
@@ -62,7 +71,7 @@ pub(crate) fn refused(kind: RefusedKind, message: impl Into<String>) -> Refused 
     Refused { kind, message: message.into() }
 }
 
-fn no_cluster(name: &ClusterName) -> Refused {
+pub(crate) fn no_cluster(name: &ClusterName) -> Refused {
     refused(
         RefusedKind::NotFound,
         format!("cluster {name} is not a member; `godwit get clusters` lists them"),

@@ -18,12 +18,10 @@ impl Hub {
             Some(known) if known.policy == policy => Action::Unchanged,
             Some(_) => Action::Configured,
         };
-        if action == Action::Created && self.policies.len() >= self.config.policies {
-            let message = format!("the federation holds at most {} policies", self.config.policies);
-            return Err(refused(RefusedKind::ResourceExhausted, message));
-        }
+        self.check_policy(&policy)?;
         if dry_run || action == Action::Unchanged {
-            return Ok(Answer::PolicyApplied(action));
+            let changes = if dry_run { self.rehearse_policy(&policy) } else { Vec::new() };
+            return Ok(Answer::Applied { action, changes });
         }
         let users: Vec<Uid> = match self.policies.get(&name) {
             Some(known) => known.users.iter().copied().collect(),
@@ -60,7 +58,21 @@ impl Hub {
         for name in away {
             self.wake_at(self.now.time, Timer::Silence(name));
         }
-        Ok(Answer::PolicyApplied(action))
+        for name in self.clusters.keys().cloned().collect::<Vec<_>>() {
+            self.await_tolerations(&name);
+        }
+        let changes = self.plan_dirty().changes;
+        Ok(Answer::Applied { action, changes })
+    }
+
+    /// Whether a policy can be taken in at all.
+    pub(super) fn check_policy(&self, policy: &Policy) -> Result<(), Refused> {
+        let new = !self.policies.contains_key(&policy.name);
+        if new && self.policies.len() >= self.config.policies {
+            let message = format!("the federation holds at most {} policies", self.config.policies);
+            return Err(refused(RefusedKind::ResourceExhausted, message));
+        }
+        Ok(())
     }
 
     /// Deletes a policy that nothing uses.
@@ -85,7 +97,7 @@ impl Hub {
             );
             return Err(refused(RefusedKind::FailedPrecondition, message));
         }
-        self.policies.remove(name);
+        self.drop_policy(name);
         self.touched.keys.insert(Key::Policy(name.clone()));
         self.touched.subjects.insert(Subject::Policy(name.clone()));
         self.note_command(Severity::Normal, "", "PolicyDeleted", name.as_str(), "nothing used it");

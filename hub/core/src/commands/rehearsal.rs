@@ -1,71 +1,115 @@
-//! Rehearsals: what a deployment would come to, by the very planner that would run; nothing is changed (S30). And the
+//! Rehearsals: what a request would come to, by the very planner that would run; nothing is changed (S30). And the
 //! answer that a rehearsal and the real run share.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use godwit_common::{ClusterName, PolicyName, Uid};
+use godwit_common::{ClusterName, PolicyName, Uid, WorkloadId};
+use godwit_planner::Scratch;
 
-use crate::ask::{Ask, Outcome, Rooms};
+use crate::ask::{Ask, Outcome};
+use crate::batch::{Batch, Scene};
 use crate::contract::{
-    Action, Deploy, Deployed, DeployedWorkload, Policy, PolicyChoice, Refused, WorkloadSpec,
+    Action, Deploy, Deployed, DeployedWorkload, PlanChange, PlanRowView, Policy, PolicyChoice, Refused,
+    WorkloadSpec,
 };
 use crate::hub::Hub;
 use crate::placement::moves_for_balance;
 use crate::state::{Rank, SeatState, Workload};
 
-type Seats = BTreeMap<ClusterName, SeatState>;
+pub(crate) type Seats = BTreeMap<ClusterName, SeatState>;
 
-/// One workload that a rehearsal plans.
-struct Part<'a> {
-    rank: Rank,
-    ask: Ask<'a>,
-    /// Its place in the manifests; none for another user of a policy that the request changes.
-    index: Option<usize>,
+/// One workload that is planned without consequences.
+pub(crate) struct Part<'a> {
+    pub(crate) rank: Rank,
+    pub(crate) ask: Ask<'a>,
+    /// What is pending now.
+    pub(crate) pending: u32,
+    /// Its place in the manifests; none for a workload that is not among them.
+    pub(crate) index: Option<usize>,
+}
+
+/// What planning without consequences came to.
+#[derive(Default)]
+pub(crate) struct Rehearsed {
+    /// Of the workloads in the manifests, by their place there.
+    outcomes: BTreeMap<usize, Outcome>,
+    pub(crate) changes: Vec<PlanChange>,
+}
+
+/// One workload of a deployment, and what the request does to it.
+struct Deploying<'a> {
+    spec: &'a WorkloadSpec,
+    known: Option<&'a Workload>,
+    policy: &'a Policy,
+    action: Action,
+}
+
+impl<'a> Part<'a> {
+    /// A workload as it is, under a policy that may be another than the one in force.
+    pub(crate) fn of(workload: &'a Workload, policy: &'a Policy) -> Self {
+        let record = &workload.record;
+        Self {
+            rank: rank(policy, record.number, record.uid),
+            ask: Ask::of(workload, policy),
+            pending: record.pending,
+            index: None,
+        }
+    }
 }
 
 impl Hub {
     /// What a deployment would come to.
-    pub(super) fn rehearse(&mut self, deploy: &Deploy, policies: &[PolicyName]) -> Result<Deployed, Refused> {
+    pub(super) fn rehearse(&self, deploy: &Deploy, policies: &[PolicyName]) -> Result<Deployed, Refused> {
         let inline = match &deploy.policy {
             PolicyChoice::Inline(policy) => Some(policy),
             PolicyChoice::Annotated | PolicyChoice::Named(_) => None,
         };
         if let Some(policy) = inline {
-            self.apply_policy(policy.clone(), true)?;
+            self.check_policy(policy)?;
         }
         let application = &deploy.application;
         let none = Seats::new();
-        let (mut parts, mut actions) = (Vec::new(), Vec::new());
+        let (mut parts, mut deploying) = (Vec::new(), Vec::new());
         let mut number = self.federation.next_workload;
         for (index, (spec, name)) in application.workloads.iter().zip(policies).enumerate() {
             let known = self.ids.get(&spec.id).and_then(|uid| self.workloads.get(uid));
             let Some(policy) = inline.or_else(|| self.policies.get(name).map(|policy| &policy.policy)) else {
                 continue;
             };
-            let action = self.action_foreseen(spec, name, &application.objects);
-            actions.push((spec, known, policy, action));
-            let seats = known.map_or(&none, |workload| &workload.seats);
-            let rank = match known {
-                Some(workload) => rank(policy, workload.record.number, workload.record.uid),
-                None => rank(policy, number, Uid(0)),
-            };
+            let leader = self.leader_for(spec, policy, application);
+            let action = self.action_foreseen(spec, name, leader, &application.objects);
+            let uid = known.map(|workload| workload.record.uid);
+            let age = known.map_or(number, |workload| workload.record.number);
             number += u64::from(known.is_none());
+            deploying.push(Deploying { spec, known, policy, action });
             if action != Action::Unchanged || self.replaces(policy) {
-                parts.push(Part { rank, ask: Ask { spec, policy, seats }, index: Some(index) });
+                let seats = known.map_or(&none, |workload| &workload.seats);
+                let yielded = known.map(|workload| &workload.record.yielded);
+                parts.push(Part {
+                    rank: rank(policy, age, uid.unwrap_or_default()),
+                    ask: Ask { spec, policy, seats, uid, leader, yielded, report: true },
+                    pending: known.map_or(0, |workload| workload.record.pending),
+                    index: Some(index),
+                });
             }
         }
         if let Some(policy) = inline.filter(|policy| self.replaces(policy)) {
-            parts.extend(self.other_users(policy, &application.workloads));
+            let others = self
+                .users_of(policy)
+                .filter(|part| application.workloads.iter().all(|spec| spec.id != part.ask.spec.id));
+            parts.extend(others);
         }
-        let mut outcomes = self.rehearse_parts(parts);
-        let workloads = actions.into_iter().enumerate().map(|(index, (spec, known, policy, action))| {
-            let outcome = outcomes.remove(&index).unwrap_or_else(|| in_force(known));
-            self.deployed_as(spec, policy, action, known.map_or(&none, |known| &known.seats), outcome)
+        let mut rehearsed = self.rehearse_parts(parts, &Scene::default());
+        let workloads = deploying.into_iter().enumerate().map(|(index, one)| {
+            let outcome = rehearsed.outcomes.remove(&index).unwrap_or_else(|| in_force(one.known));
+            let seats = one.known.map_or(&none, |known| &known.seats);
+            self.deployed_as(one.spec, one.policy, one.action, seats, outcome)
         });
         Ok(Deployed {
             workloads: workloads.collect(),
             objects: application.objects.iter().map(|object| object.key.clone()).collect(),
+            changes: std::mem::take(&mut rehearsed.changes),
             warnings: self.warnings_under(policies, inline),
             dry_run: true,
         })
@@ -79,24 +123,39 @@ impl Hub {
         let mut rehearsed = Deployed { dry_run: true, ..Deployed::default() };
         rehearsed.warnings = self.warnings(std::slice::from_ref(&record.policy));
         if let Some(policy) = self.policies.get(&record.policy).map(|policy| &policy.policy) {
-            let ask = Ask { spec: &spec, policy, seats: &workload.seats };
-            let outcome = match action {
-                Action::Unchanged => in_force(Some(workload)),
-                Action::Created | Action::Configured => {
-                    self.rehearse_one(&ask, &mut Rooms::default(), &mut Default::default())
-                }
+            let part = Part { index: Some(0), ..Part::of(workload, policy) };
+            let part = Part { ask: Ask { spec: &spec, ..part.ask }, ..part };
+            let mut planned = match action {
+                Action::Unchanged => Rehearsed::default(),
+                Action::Created | Action::Configured => self.rehearse_parts(vec![part], &Scene::default()),
             };
-            rehearsed.workloads.push(self.deployed_as(&spec, policy, action, &workload.seats, outcome));
+            let outcome = planned.outcomes.remove(&0).unwrap_or_else(|| in_force(Some(workload)));
+            let deployed = self.deployed_as(&spec, policy, action, &workload.seats, outcome);
+            rehearsed.workloads.push(deployed);
+            rehearsed.changes = planned.changes;
         }
         rehearsed
     }
 
-    /// What a workload has after the real run.
-    pub(super) fn deployed(&self, uid: Uid, action: Action) -> Option<DeployedWorkload> {
-        let workload = self.workloads.get(&uid)?;
-        let policy = &self.policies.get(&workload.record.policy)?.policy;
-        let spec = &workload.record.spec;
-        Some(self.deployed_as(spec, policy, action, &workload.seats, in_force(Some(workload))))
+    /// What all users of a policy would come to under it.
+    pub(super) fn rehearse_policy(&self, policy: &Policy) -> Vec<PlanChange> {
+        self.rehearse_parts(self.users_of(policy).collect(), &Scene::default()).changes
+    }
+
+    /// What workloads have after the real run, and why.
+    pub(super) fn deployed(
+        &self,
+        uids: &[(Uid, Action)],
+        mut reports: BTreeMap<Uid, Vec<PlanRowView>>,
+    ) -> Vec<DeployedWorkload> {
+        let deployed = uids.iter().filter_map(|(uid, action)| {
+            let workload = self.workloads.get(uid)?;
+            let policy = &self.policies.get(&workload.record.policy)?.policy;
+            let report = reports.remove(uid).unwrap_or_default();
+            let outcome = Outcome { report, ..in_force(Some(workload)) };
+            Some(self.deployed_as(&workload.record.spec, policy, *action, &workload.seats, outcome))
+        });
+        deployed.collect()
     }
 
     /// What the caller of a request may not expect.
@@ -115,27 +174,21 @@ impl Hub {
     }
 
     /// All of them against one ledger of room, the most urgent first, as in the real run (S15, S16).
-    fn rehearse_parts(&self, mut parts: Vec<Part<'_>>) -> BTreeMap<usize, Outcome> {
+    pub(crate) fn rehearse_parts(&self, mut parts: Vec<Part<'_>>, scene: &Scene) -> Rehearsed {
         parts.sort_by_key(|part| part.rank);
-        let (mut rooms, mut scratch) = (Rooms::default(), Default::default());
-        let mut outcomes = BTreeMap::new();
+        let (mut batch, mut scratch) = (Batch::new(self, scene), Scratch::default());
+        let mut rehearsed = Rehearsed::default();
         for part in parts {
-            let outcome = self.rehearse_one(&part.ask, &mut rooms, &mut scratch);
+            let Ask { policy, spec, .. } = part.ask;
+            let moves = moves_for_balance(policy, spec.replicas, false);
+            let ask = Ask { report: part.index.is_some(), ..part.ask };
+            let outcome = batch.ask(&ask, moves, &mut scratch);
+            rehearsed.changes.extend(plan_change(&spec.id, policy, part.pending, &outcome));
             if let Some(index) = part.index {
-                outcomes.insert(index, outcome);
+                rehearsed.outcomes.insert(index, outcome);
             }
         }
-        outcomes
-    }
-
-    fn rehearse_one(
-        &self,
-        ask: &Ask<'_>,
-        rooms: &mut Rooms,
-        scratch: &mut godwit_planner::Scratch,
-    ) -> Outcome {
-        let moves = moves_for_balance(ask.policy, ask.spec.replicas, false);
-        self.ask(ask, moves, rooms, scratch)
+        rehearsed
     }
 
     /// Whether a policy is another than the one in force under its name: then all of its users are planned anew.
@@ -143,16 +196,10 @@ impl Hub {
         self.policies.get(&policy.name).is_some_and(|known| known.policy != *policy)
     }
 
-    fn other_users<'a>(&'a self, policy: &'a Policy, deployed: &[WorkloadSpec]) -> Vec<Part<'a>> {
+    fn users_of<'a>(&'a self, policy: &'a Policy) -> impl Iterator<Item = Part<'a>> {
         let users = self.policies.get(&policy.name).map(|policy| &policy.users);
         let users = users.into_iter().flatten().filter_map(|uid| self.workloads.get(uid));
-        let others = users.filter(|user| deployed.iter().all(|spec| spec.id != *user.id()));
-        let part = |workload: &'a Workload| Part {
-            rank: rank(policy, workload.record.number, workload.record.uid),
-            ask: Ask { spec: &workload.record.spec, policy, seats: &workload.seats },
-            index: None,
-        };
-        others.map(part).collect()
+        users.map(move |workload| Part::of(workload, policy))
     }
 
     fn deployed_as(
@@ -168,7 +215,7 @@ impl Hub {
         let placement = |name: &ClusterName| {
             let held = || seats.get(name).map_or(0, |seat| seat.seat.placed);
             let count = changed.get(name).copied().unwrap_or_else(held);
-            (count > 0 || policy.placement.rule_for(name).is_some()).then(|| (name.clone(), count))
+            (count > 0 || self.chooses(policy, name)).then(|| (name.clone(), count))
         };
         DeployedWorkload {
             id: spec.id.clone(),
@@ -178,8 +225,31 @@ impl Hub {
             placements: self.clusters.keys().filter_map(placement).collect(),
             pending: outcome.pending,
             reasons: outcome.reasons.iter().map(|reason| reason.to_string()).collect(),
+            report: outcome.report,
         }
     }
+}
+
+/// The change that an outcome is; none if it is none.
+pub(crate) fn plan_change(
+    id: &WorkloadId,
+    policy: &Policy,
+    pending_before: u32,
+    outcome: &Outcome,
+) -> Option<PlanChange> {
+    let changes = !outcome.counts.is_empty() || outcome.pending != pending_before;
+    changes.then(|| PlanChange {
+        id: id.clone(),
+        policy: policy.name.clone(),
+        counts: outcome
+            .counts
+            .iter()
+            .map(|count| (count.cluster.clone(), count.before, count.after))
+            .collect(),
+        pending_before,
+        pending_after: outcome.pending,
+        reasons: outcome.reasons.clone(),
+    })
 }
 
 /// The plan in force, as the answer to a question that changes nothing.

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use godwit_common::{PolicyName, Uid};
+use godwit_common::{PolicyName, Uid, WorkloadId};
 
-use crate::contract::{Action, Cause, Key, ObjectRecord, ObjectSpec, Subject, WorkloadRecord, WorkloadSpec};
+use crate::contract::{
+    Action, Application, Cause, Key, ObjectRecord, ObjectSpec, Policy, Subject, WorkloadRecord, WorkloadSpec,
+};
 use crate::hub::Hub;
 use crate::placement::Reason;
 use crate::state::{Object, Workload};
@@ -37,10 +39,11 @@ impl Hub {
         &mut self,
         spec: WorkloadSpec,
         policy: PolicyName,
+        leader: Option<WorkloadId>,
         objects: &BTreeSet<Uid>,
         entry: u64,
     ) -> (Uid, Action) {
-        let action = self.action_on(&spec, &policy, objects);
+        let action = self.action_on(&spec, &policy, leader.as_ref(), objects);
         let uid = match self.ids.get(&spec.id) {
             Some(uid) => *uid,
             None => self.create_workload(spec.clone(), policy.clone()),
@@ -50,16 +53,21 @@ impl Hub {
         }
         let same_manifest = self.workloads.get(&uid).is_some_and(|workload| {
             let known = &workload.record.spec;
-            (&known.manifest, &known.api_version) == (&spec.manifest, &spec.api_version)
+            (&known.manifest, &known.api_version, &known.needs)
+                == (&spec.manifest, &spec.api_version, &spec.needs)
         });
         self.use_objects(uid, objects, entry);
         if !same_manifest {
             self.revise_workload(uid, spec.manifest.clone());
         }
         self.change_policy(uid, policy);
+        self.follow(uid, leader);
+        let namespace = spec.id.namespace.clone();
         if let Some(workload) = self.workloads.get_mut(&uid) {
             workload.record.spec = spec;
         }
+        // What its replicas ask for may have changed.
+        self.count_quota(&namespace);
         self.touched.keys.insert(Key::Workload(uid));
         self.touched.subjects.insert(Subject::Workload(uid));
         self.ensure_seats(uid);
@@ -68,15 +76,64 @@ impl Hub {
     }
 
     /// What a request does to a workload.
-    fn action_on(&self, spec: &WorkloadSpec, policy: &PolicyName, objects: &BTreeSet<Uid>) -> Action {
-        let record =
-            self.ids.get(&spec.id).and_then(|uid| self.workloads.get(uid)).map(|workload| &workload.record);
-        match record {
+    fn action_on(
+        &self,
+        spec: &WorkloadSpec,
+        policy: &PolicyName,
+        leader: Option<&WorkloadId>,
+        objects: &BTreeSet<Uid>,
+    ) -> Action {
+        let known = self.ids.get(&spec.id).and_then(|uid| self.workloads.get(uid));
+        let same = |record: &WorkloadRecord| {
+            (&record.spec, &record.policy, record.leader.as_ref(), &record.objects)
+                == (spec, policy, leader, objects)
+        };
+        match known {
             None => Action::Created,
-            Some(record) if (&record.spec, &record.policy, &record.objects) == (spec, policy, objects) => {
-                Action::Unchanged
-            }
+            Some(workload) if same(&workload.record) => Action::Unchanged,
             Some(_) => Action::Configured,
+        }
+    }
+
+    /// Whose clusters a workload shares under a policy: those of the first workload of its application. Applied on its
+    /// own, it goes on as before.
+    pub(super) fn leader_for<'a>(
+        &'a self,
+        spec: &WorkloadSpec,
+        policy: &Policy,
+        application: &'a Application,
+    ) -> Option<&'a WorkloadId> {
+        if !policy.placement.affinity.colocate {
+            return None;
+        }
+        match &application.workloads[..] {
+            [first, _, ..] => Some(&first.id).filter(|id| **id != spec.id),
+            [_] | [] => {
+                let known = self.ids.get(&spec.id).and_then(|uid| self.workloads.get(uid));
+                known.and_then(|workload| workload.record.leader.as_ref())
+            }
+        }
+    }
+
+    /// From now on a workload shares the clusters of another, or of none.
+    fn follow(&mut self, uid: Uid, leader: Option<WorkloadId>) {
+        let Some(workload) = self.workloads.get_mut(&uid) else { return };
+        let before = std::mem::replace(&mut workload.record.leader, leader.clone());
+        if let Some(before) = before {
+            self.stop_following(uid, &before);
+        }
+        if let Some(leader) = leader {
+            self.followers.entry(leader).or_default().insert(uid);
+        }
+    }
+
+    /// A workload shares the clusters of another no longer.
+    pub(crate) fn stop_following(&mut self, uid: Uid, leader: &WorkloadId) {
+        if let Some(followers) = self.followers.get_mut(leader) {
+            followers.remove(&uid);
+            if followers.is_empty() {
+                self.followers.remove(leader);
+            }
         }
     }
 
@@ -85,12 +142,13 @@ impl Hub {
         &self,
         spec: &WorkloadSpec,
         policy: &PolicyName,
+        leader: Option<&WorkloadId>,
         objects: &[ObjectSpec],
     ) -> Action {
         let known: Option<BTreeSet<Uid>> =
             objects.iter().map(|object| self.object_keys.get(&object.key).copied()).collect();
         match (known, self.ids.contains_key(&spec.id)) {
-            (Some(objects), _) => self.action_on(spec, policy, &objects),
+            (Some(objects), _) => self.action_on(spec, policy, leader, &objects),
             (None, true) => Action::Configured,
             (None, false) => Action::Created,
         }
@@ -113,9 +171,12 @@ impl Hub {
             policy,
             revision: 1,
             objects: BTreeSet::new(),
-            wanted: spec.replicas,
-            pending: spec.replicas,
+            // It is planned before the step ends.
+            wanted: 0,
+            pending: 0,
             pending_reasons: Vec::new(),
+            leader: None,
+            yielded: BTreeMap::new(),
             spec,
         };
         self.workloads.insert(uid, Workload::new(record));

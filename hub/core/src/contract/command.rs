@@ -1,11 +1,12 @@
 //! What operators ask for, and the answers.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use godwit_common::{ClusterName, ObjectKey, PolicyName, WorkloadId};
-use godwit_planner::PodShape;
+use godwit_common::selector::Labels;
+use godwit_common::{ClusterName, Need, ObjectKey, PodShape, PolicyName, Taint, TaintEffect, WorkloadId};
 
-use super::Policy;
+use super::{PlanChange, PlanRowView, Policy, QuotaRecord};
 
 /// An operator's wish. Names and bounds inside are checked where the types were built; what remains to be checked
 /// here is whether it fits the state of the federation.
@@ -50,6 +51,42 @@ pub enum Command {
         cluster: ClusterName,
         /// Whatever may still run there.
         force: bool,
+    },
+    /// Let a cluster get nothing new, or get something again.
+    Cordon {
+        /// Which.
+        cluster: ClusterName,
+        /// Whether it is cordoned from now on.
+        cordoned: bool,
+    },
+    /// Change a cluster's labels (S18).
+    Label {
+        /// Which.
+        cluster: ClusterName,
+        /// Labels to set.
+        set: Labels,
+        /// Labels to remove; what is not there is passed over.
+        remove: BTreeSet<Arc<str>>,
+        /// Only say what would happen.
+        dry_run: bool,
+    },
+    /// Change a cluster's taints (S18).
+    Taint {
+        /// Which.
+        cluster: ClusterName,
+        /// Taints to add, each in the place of one with the same key and effect.
+        add: Vec<Taint>,
+        /// Taints to remove, by key and effect; every effect if it is absent.
+        remove: Vec<(Arc<str>, Option<TaintEffect>)>,
+        /// Only say what would happen.
+        dry_run: bool,
+    },
+    /// Create or replace a namespace's quota (S16).
+    ApplyQuota(QuotaRecord),
+    /// End a namespace's quota.
+    DeleteQuota {
+        /// Whose.
+        namespace: Arc<str>,
     },
     /// Let the moves go on that mass loss froze (S6).
     ConfirmFreeze,
@@ -103,6 +140,10 @@ pub struct WorkloadSpec {
     pub replicas: u32,
     /// From the annotation `godwit.dev/policy`.
     pub policy: Option<PolicyName>,
+    /// The labels of the workload itself: by which others stay with it, or away from it.
+    pub labels: Labels,
+    /// What it needs of a cluster and does not bring along; sorted.
+    pub needs: Vec<Need>,
     /// What one replica asks of a node.
     pub pod: PodShape,
     /// It keeps state: it stays whole in one cluster, and does not move by itself (S32).
@@ -130,8 +171,14 @@ pub enum Answer {
         /// Clusters that have yet to confirm the end (S28).
         pending_on: Vec<ClusterName>,
     },
-    /// To [`Command::ApplyPolicy`].
-    PolicyApplied(Action),
+    /// To [`Command::ApplyPolicy`], [`Command::Cordon`], [`Command::Label`], [`Command::Taint`] and
+    /// [`Command::ApplyQuota`]: what it did, and which plans it changes.
+    Applied {
+        /// What the request did.
+        action: Action,
+        /// The plans that change.
+        changes: Vec<PlanChange>,
+    },
     /// To [`Command::ConfirmRemoval`]: how many removals go on.
     RemovalsReleased(u32),
     /// To everything else.
@@ -145,6 +192,8 @@ pub struct Deployed {
     pub workloads: Vec<DeployedWorkload>,
     /// The objects that go ahead, in the order of the manifests.
     pub objects: Vec<ObjectKey>,
+    /// All plans that change: of these workloads, and of others under a policy that the request changes.
+    pub changes: Vec<PlanChange>,
     /// What the caller may not expect.
     pub warnings: Vec<String>,
     /// Nothing was changed.
@@ -168,6 +217,8 @@ pub struct DeployedWorkload {
     pub pending: u32,
     /// Why not.
     pub reasons: Vec<String>,
+    /// What decided each cluster's number.
+    pub report: Vec<PlanRowView>,
 }
 
 /// What a request did to a thing.

@@ -13,11 +13,11 @@ pub use command::{
 pub use effect::{Effect, SessionId, Ticket};
 pub use event::Event;
 pub use record::{
-    Cause, ClusterRecord, Ended, FederationRecord, Freeze, FreezeCause, JournalEntry, Key, Migration,
-    MigrationCause, MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Policy, Record, Request,
-    Seat, Severity, WorkloadRecord,
+    Cause, ClusterRecord, ClusterTaint, Ended, FederationRecord, Freeze, FreezeCause, JournalEntry, Key,
+    Migration, MigrationCause, MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Policy,
+    QuotaRecord, Record, Request, Seat, Severity, WorkloadRecord, Yield,
 };
 pub use view::{
-    ClusterState, ClusterView, FederationView, MigrationView, PlacementView, PlanRowView, PlanView,
-    PolicyView, Subject, WorkloadView,
+    ClusterState, ClusterView, FederationView, MigrationView, PlacementView, PlanChange, PlanRowView,
+    PlanView, PolicyView, QuotaView, Subject, Survival, WhatIf, WhatIfView, WorkloadView,
 };

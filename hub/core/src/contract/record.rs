@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::link::Tombstoned;
-use godwit_common::{ClusterName, Epoch, Generation, ObjectKey, PolicyName, Uid, WallTime, WorkloadId};
-use godwit_planner as planner;
+use godwit_common::quota::Quota;
+use godwit_common::{
+    ClusterName, Epoch, Generation, ObjectKey, PolicyName, Taint, Traits, Uid, WallTime, WorkloadId, policy,
+};
 
 use super::{Answer, WorkloadSpec};
 
@@ -49,6 +51,8 @@ pub enum Record {
     Journal(JournalEntry),
     /// A request that was answered.
     Request(Request),
+    /// What a namespace may hold.
+    Quota(QuotaRecord),
 }
 
 /// What a record is found under.
@@ -76,6 +80,8 @@ pub enum Key {
     Journal(u64),
     /// See [`Record::Request`].
     Request(Arc<str>),
+    /// See [`Record::Quota`].
+    Quota(Arc<str>),
 }
 
 /// The federation itself.
@@ -121,7 +127,7 @@ pub struct Policy {
     /// Its name.
     pub name: PolicyName,
     /// How the planner divides.
-    pub placement: planner::Policy,
+    pub placement: policy::Policy,
     /// When silence counts as a loss (S1).
     pub lost_after: Duration,
     /// How many ready replicas below the total a planned step may go (S20).
@@ -151,6 +157,19 @@ pub struct WorkloadRecord {
     pub pending: u32,
     /// Why not.
     pub pending_reasons: Vec<Arc<str>>,
+    /// The workload whose clusters it shares: the first of its application (`colocate`).
+    pub leader: Option<WorkloadId>,
+    /// What it has given up for higher priorities, by cluster (S16).
+    pub yielded: BTreeMap<ClusterName, Yield>,
+}
+
+/// Replicas given up in one cluster for a workload of a higher priority that found no room there (S16).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Yield {
+    /// For whom. As long as it waits, the one that gave way gets nothing new in that cluster.
+    pub to: Uid,
+    /// How many.
+    pub replicas: u32,
 }
 
 /// A workload in a cluster. It exists for every eligible cluster, with zeros where nothing runs, so that a failover
@@ -227,10 +246,30 @@ pub struct ClusterRecord {
     pub joined: WallTime,
     /// Its first inventory has come: it has a seat for every workload that may run there (S33).
     pub inventoried: bool,
-    /// From its nodes.
-    pub provider: Arc<str>,
-    /// From its nodes.
-    pub region: Arc<str>,
+    /// What policies choose it by.
+    pub traits: Traits,
+    /// What keeps workloads away that do not tolerate it; no two with one key and effect.
+    pub taints: Vec<ClusterTaint>,
+    /// It gets nothing new, by an operator's word.
+    pub cordoned: bool,
+}
+
+/// A taint of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterTaint {
+    /// The taint.
+    pub taint: Taint,
+    /// When it was added: a toleration for a time counts from then.
+    pub added: WallTime,
+}
+
+/// What a namespace may hold, over all clusters together (S16).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotaRecord {
+    /// Which namespace.
+    pub namespace: Arc<str>,
+    /// The bounds.
+    pub quota: Quota,
 }
 
 /// The number of a migration; shown as `m-12`.
@@ -273,6 +312,14 @@ pub enum MigrationCause {
     Rebalance(PolicyName),
     /// A cluster was deleted from the federation (S23).
     ClusterDeleted(ClusterName),
+    /// A cluster's labels or taints changed, or a toleration of its taints ran out (S18).
+    ClusterChanged(ClusterName),
+    /// A namespace's quota lets more be placed (S16).
+    QuotaFreed(Arc<str>),
+    /// A workload of a higher priority found no room (S16).
+    Preempted(WorkloadId),
+    /// Other workloads moved, which this one has to be with or away from.
+    Affinity(WorkloadId),
 }
 
 /// How far a migration is.
@@ -355,6 +402,7 @@ impl Record {
             Record::Migration(migration) => Key::Migration(migration.id),
             Record::Journal(entry) => Key::Journal(entry.number),
             Record::Request(request) => Key::Request(request.id.clone()),
+            Record::Quota(quota) => Key::Quota(quota.namespace.clone()),
         }
     }
 }

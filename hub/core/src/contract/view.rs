@@ -1,11 +1,15 @@
 //! What the hub shows: plain copies, made when something changed, read without a lock.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::{ClusterName, Epoch, Generation, PolicyName, Resources, Uid, WallTime, WorkloadId};
+use godwit_common::quota::Usage;
+use godwit_common::{
+    ClusterName, Epoch, Generation, PolicyName, Resources, Traits, Uid, WallTime, WorkloadId,
+};
 
-use super::{Freeze, Migration, MigrationId, Policy};
+use super::{ClusterTaint, Freeze, Migration, MigrationId, Policy, QuotaRecord};
 
 /// Something whose view has changed, or that is gone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +24,8 @@ pub enum Subject {
     Policy(PolicyName),
     /// See [`MigrationView`].
     Migration(MigrationId),
+    /// See [`QuotaView`].
+    Quota(Arc<str>),
 }
 
 /// The state of a member cluster. `Returning` and those of planned changes come with the rules that need them.
@@ -70,10 +76,16 @@ pub struct ClusterView {
     pub agents: u32,
     /// The instance of the agent that leads; empty if none does.
     pub leader: Arc<str>,
-    /// From its nodes.
-    pub provider: Arc<str>,
-    /// From its nodes.
-    pub region: Arc<str>,
+    /// What policies choose it by.
+    pub traits: Traits,
+    /// Its taints.
+    pub taints: Vec<ClusterTaint>,
+    /// It gets nothing new, by an operator's word.
+    pub cordoned: bool,
+    /// What is wrong with the cluster itself, so that it gets nothing new (S3); empty if nothing is.
+    pub degraded: Arc<str>,
+    /// Whether the others could take over what it holds; none as long as it was not found out.
+    pub survival: Option<Survival>,
     /// How many nodes there are.
     pub nodes: u32,
     /// How many of them are ready.
@@ -102,6 +114,71 @@ pub struct ClusterView {
     pub lost_after: Duration,
 }
 
+/// Whether the fleet would survive the loss of one cluster (N-1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survival {
+    /// How many of its replicas would find no room elsewhere.
+    pub unplaced: u64,
+    /// Of how many workloads.
+    pub workloads: u32,
+    /// The first of those workloads, and how many replicas of each.
+    pub examples: Vec<(WorkloadId, u32)>,
+    /// When this was found out.
+    pub checked: WallTime,
+}
+
+/// What a namespace may hold, and what it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotaView {
+    /// The bounds.
+    pub record: QuotaRecord,
+    /// What all placed replicas of the namespace amount to.
+    pub used: Usage,
+}
+
+/// A plan that changes, or would change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanChange {
+    /// Of which workload.
+    pub id: WorkloadId,
+    /// The policy then in force.
+    pub policy: PolicyName,
+    /// Where the counts differ, in order of name: before and after.
+    pub counts: Vec<(ClusterName, u32, u32)>,
+    /// What is pending before.
+    pub pending_before: u32,
+    /// And after.
+    pub pending_after: u32,
+    /// Why the latter is.
+    pub reasons: Vec<Arc<str>>,
+}
+
+/// What is supposed about the clusters.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WhatIf {
+    /// They are lost.
+    pub lose: BTreeSet<ClusterName>,
+    /// They are drained.
+    pub drain: BTreeSet<ClusterName>,
+    /// They join, empty, each like another one is.
+    pub add: BTreeMap<ClusterName, ClusterName>,
+}
+
+/// What would come of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WhatIfView {
+    /// The plans that would change, the most urgent first; at most a thousand.
+    pub changes: Vec<PlanChange>,
+    /// How many would change in all.
+    pub workloads: u64,
+    /// How many replicas would go elsewhere.
+    pub moved: u64,
+    /// How many replicas of those workloads are pending now.
+    pub pending_before: u64,
+    /// And would be.
+    pub pending_after: u64,
+}
+
 /// A workload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorkloadView {
@@ -121,6 +198,8 @@ pub struct WorkloadView {
     pub pending_reasons: Vec<Arc<str>>,
     /// The policy in force; none once its end is decided.
     pub policy: Option<PolicyName>,
+    /// The workload whose clusters it shares, if its policy colocates.
+    pub leader: Option<WorkloadId>,
     /// Of the manifest.
     pub revision: u64,
     /// In order of cluster.
@@ -211,7 +290,7 @@ pub struct PlanView {
 }
 
 /// What decided the share of one cluster.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanRowView {
     /// Which cluster.
     pub cluster: ClusterName,
@@ -229,4 +308,6 @@ pub struct PlanRowView {
     pub replicas: u32,
     /// What decided.
     pub reason: String,
+    /// What would change it; empty if nothing keeps it from its share.
+    pub remedy: String,
 }

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use godwit_common::PodShape;
 use godwit_common::link::{
     Capacity, Down, Hello, LeaderTerm, Leadership, Region, Report, Status, Targets, Up, VERSIONS,
     WorkloadTarget,
 };
+use godwit_common::policy::Rule;
 use godwit_common::{
     ClusterName, Digest, Epoch, Fence, Generation, NodeClass, Now, ObjectKey, PolicyName, Resources, Term,
     Time, Uid, WallTime, WorkloadId,
 };
-use godwit_planner::{PodShape, Rule};
 
 use crate::{
     Answer, Application, ClusterState, Command, Config, Deploy, Effect, Event, Hub, JournalEntry, Key,
@@ -59,7 +60,7 @@ pub(crate) fn web() -> WorkloadId {
 pub(crate) fn policy(name: &str, weights: &[(&str, u32)]) -> Policy {
     let rule = |weight| Rule::new(weight, 0, None).expect("a valid rule");
     let clusters = weights.iter().map(|(name, weight)| (cluster(name), rule(*weight))).collect();
-    let placement = godwit_planner::Policy { clusters, ..Default::default() };
+    let placement = godwit_common::policy::Policy { clusters, ..Default::default() };
     let name: PolicyName = name.parse().expect("a valid policy name");
     Policy { name, placement, lost_after: Duration::from_secs(10), max_unavailable: 0 }
 }
@@ -69,7 +70,9 @@ pub(crate) fn spec(id: WorkloadId, replicas: u32) -> WorkloadSpec {
     let pod = PodShape { requests, ..PodShape::default() };
     let stateful = &*id.kind == "StatefulSet";
     let manifest = format!("{{\"name\":{:?}}}", &*id.name).into();
-    WorkloadSpec { id, api_version: "apps/v1".into(), replicas, policy: None, pod, stateful, manifest }
+    let api_version = "apps/v1".into();
+    let (labels, needs) = (Default::default(), Vec::new());
+    WorkloadSpec { id, api_version, replicas, policy: None, labels, needs, pod, stateful, manifest }
 }
 
 impl Fixture {

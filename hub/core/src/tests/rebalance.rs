@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use godwit_planner::Rebalance;
+use godwit_common::policy::Rebalance;
 
 use super::fixture::{Fixture, cluster, policy, shares, spec, web};
 use crate::{Command, Policy, PolicyChoice};

@@ -1,7 +1,7 @@
 //! A dry run answers what the real run answers: S30.
 
 use godwit_common::WorkloadId;
-use godwit_planner::Rebalance;
+use godwit_common::policy::Rebalance;
 
 use super::fixture::{Fixture, cluster, deployment, object, policy, spec, web};
 use crate::{

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use godwit_common::WorkloadId;
-use godwit_planner::{Strategy, Tiers};
+use godwit_common::policy::{ClusterSelector, GroupBy, SpreadConstraint, Strategy, Tiers};
 
 use super::fixture::{Fixture, cluster, policy, shares, spec, web};
 use crate::{Command, Policy, PolicyChoice};
@@ -12,6 +12,22 @@ fn under(strategy: Strategy) -> PolicyChoice {
     let mut policy: Policy = policy("chosen", &[]);
     policy.placement.strategy = strategy;
     PolicyChoice::Inline(policy)
+}
+
+fn tiers(first: &str, second: &str) -> Tiers {
+    let tier = |name| ClusterSelector::of_names([cluster(name)]);
+    Tiers::new(vec![tier(first), tier(second)]).expect("good tiers")
+}
+
+fn skewed(skew: u32) -> Strategy {
+    let (min_groups, max_groups, max_skew) = (None, None, Some(skew));
+    Strategy::Spread(vec![SpreadConstraint {
+        by: GroupBy::Cluster,
+        min_groups,
+        max_groups,
+        max_skew,
+        soft: false,
+    }])
 }
 
 fn deployed(clusters: &[(&str, u32)], replicas: u32, strategy: Strategy) -> Fixture {
@@ -46,9 +62,9 @@ fn s15_capacity_follows_the_room_and_what_runs_counts_as_room() {
 #[test]
 fn spread_is_even_and_the_skew_holds_back_what_has_no_even_place() {
     let clusters = [("alpha", 2), ("bravo", 100), ("charlie", 100)];
-    let fixture = deployed(&clusters, 9, Strategy::Spread { max_skew: None });
+    let fixture = deployed(&clusters, 9, Strategy::Spread(Vec::new()));
     assert_eq!(fixture.running(), shares(&[("alpha", 2), ("bravo", 3), ("charlie", 4)]));
-    let mut fixture = deployed(&clusters, 9, Strategy::Spread { max_skew: Some(1) });
+    let mut fixture = deployed(&clusters, 9, skewed(1));
     assert_eq!(fixture.running(), shares(&[("alpha", 2), ("bravo", 3), ("charlie", 3)]));
     let why = vec!["bravo, charlie: max skew reached".to_owned(), "alpha: no room: cpu".to_owned()];
     assert_eq!(standing(&fixture), (9, 1, why));
@@ -74,7 +90,7 @@ fn pack_fills_the_largest_and_opens_another_only_when_it_is_full() {
 
 #[test]
 fn ordered_overflows_into_the_next_tier_and_falls_back_when_the_first_is_lost() {
-    let tiers = Tiers::new(vec![vec![cluster("alpha")], vec![cluster("bravo")]]).expect("good tiers");
+    let tiers = tiers("alpha", "bravo");
     let clusters = [("alpha", 10), ("bravo", 30), ("charlie", 30)];
     let mut fixture = deployed(&clusters, 8, Strategy::Ordered(tiers));
     assert_eq!(fixture.running(), shares(&[("alpha", 8)]));
@@ -129,7 +145,7 @@ fn duplicate_survives_a_restart_and_a_cluster_that_is_deleted() {
 
 #[test]
 fn s32_a_new_stateful_workload_starts_where_the_strategy_would_begin() {
-    let tiers = Tiers::new(vec![vec![cluster("bravo")], vec![cluster("alpha")]]).expect("good tiers");
+    let tiers = tiers("bravo", "alpha");
     let id = WorkloadId::new("default", "StatefulSet", "db").expect("a valid identity");
     for (strategy, home) in [(Strategy::Ordered(tiers), "bravo"), (Strategy::Pack, "charlie")] {
         let mut fixture = Fixture::new(&[("alpha", 10), ("bravo", 10), ("charlie", 30)]);

@@ -28,11 +28,14 @@ fn room_is_counted_node_by_node() {
 
 #[test]
 fn what_is_scarce_on_most_nodes_is_named() {
-    let room = ClusterRoom::new([
-        class(1, resources(9000, 9, 1, 0)),
-        class(3, resources(9000, 2, 90, 0)),
-        class(2, resources(0, 9, 90, 0)),
-    ], Default::default());
+    let room = ClusterRoom::new(
+        [
+            class(1, resources(9000, 9, 1, 0)),
+            class(3, resources(9000, 2, 90, 0)),
+            class(2, resources(0, 9, 90, 0)),
+        ],
+        Default::default(),
+    );
     assert_eq!(room.fits(&pod(resources(1000, 1, 1, 0)), 99), Fit { replicas: 7, scarce: Scarce::Memory });
     let gpu = Scarce::Extended("nvidia.com/gpu".into());
     assert_eq!(room.fits(&pod(resources(1000, 1, 1, 1)), 99), Fit { replicas: 0, scarce: gpu });

@@ -9,7 +9,7 @@ use godwit_common::policy::{
 use godwit_common::selector::{Requirement, Test};
 use godwit_common::{ClusterName, Taint, TaintEffect, Toleration, Traits, WorkloadId};
 use godwit_planner::{
-    Barrier, Candidate, Choices, Demand, Growth, Room, Scarce, Scratch, divide, stance, tie,
+    Barrier, Candidate, Choices, Demand, Growth, Room, Scarce, Scratch, Tie, divide, stance,
 };
 
 /// What a script has described so far.
@@ -52,7 +52,9 @@ impl Script {
                 self.policy.clusters.insert(cluster_name(name), rule(fields));
             }
             ["strategy", fields @ ..] => self.policy.strategy = strategy(fields),
-            ["rules", selector, fields @ ..] => self.policy.rules.push((self::selector(selector), rule(fields))),
+            ["rules", selector, fields @ ..] => {
+                self.policy.rules.push((self::selector(selector), rule(fields)))
+            }
             ["select", selector] => self.policy.selector = self::selector(selector),
             ["fallback", groups @ ..] => {
                 self.policy.fallback = groups.iter().map(|group| self::selector(group)).collect();
@@ -93,7 +95,7 @@ impl Script {
                         stated @ (Growth::Closed(_) | Growth::Excluded(_)) => stated.clone(),
                     },
                     avoided: stance.avoided,
-                    tie: tie(self.workload.as_ref(), name),
+                    tie: Tie::of(self.workload.as_ref()).with(Tie::hash(name)),
                     ..Candidate::new(name, choice)
                 }
             })

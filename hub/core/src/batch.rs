@@ -1,0 +1,219 @@
+//! A batch of plans against one state of the clusters: what one workload takes, the next does not find (S15), and what
+//! a policy makes of the clusters is found out once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use godwit_common::{ClusterName, PodShape, PolicyName, Uid};
+use godwit_planner::{Barrier, Choice, Choices, ClusterRoom, Fit, Growth, Tie, stance};
+
+use crate::ask::Count;
+use crate::contract::{ClusterState, Policy};
+use crate::hub::Hub;
+use crate::quotas::Spent;
+use crate::state::{Cluster, SeatState};
+
+/// What is supposed about the clusters; nothing, for what is planned in earnest.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scene {
+    /// What they hold goes elsewhere, for this reason.
+    pub(crate) emptied: BTreeMap<ClusterName, Barrier>,
+    /// Clusters that are there as well, or that are otherwise.
+    pub(crate) clusters: BTreeMap<ClusterName, Cluster>,
+    /// Room in clusters beyond what is free, in replicas of the workload that is asked about.
+    pub(crate) more: BTreeMap<ClusterName, u32>,
+}
+
+/// A batch.
+#[derive(Debug)]
+pub(crate) struct Batch<'h> {
+    pub(crate) hub: &'h Hub,
+    /// All clusters, in order of name.
+    pub(crate) places: Vec<Place<'h>>,
+    /// By policy: how it stands towards each place.
+    pub(crate) stands: BTreeMap<PolicyName, Vec<Stand>>,
+    pub(crate) stock: Stock,
+    pub(crate) spent: Spent,
+    /// What the batch has planned of workloads that others have to be with, or away from.
+    pub(crate) planned: BTreeMap<Uid, Vec<Count>>,
+    /// Workloads under policies that keep others away, by the namespace that they look into; empty for all.
+    pub(crate) repellers: BTreeMap<std::sync::Arc<str>, Vec<Uid>>,
+}
+
+/// A cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Place<'h> {
+    pub(crate) name: &'h ClusterName,
+    pub(crate) cluster: &'h Cluster,
+    /// For ties.
+    pub(crate) hash: u64,
+    emptied: Option<&'h Barrier>,
+    pub(crate) more: u32,
+}
+
+/// How a policy stands towards a cluster, whatever the workload.
+#[derive(Debug, Clone)]
+pub(crate) struct Stand {
+    pub(crate) choice: Choice,
+    pub(crate) growth: Growth,
+    pub(crate) avoided: bool,
+}
+
+/// The room of the clusters that a batch has looked at, less what the batch has given away (S15).
+#[derive(Debug, Default)]
+pub(crate) struct Stock {
+    rooms: Vec<Option<Shelf>>,
+    /// By shape of pod, and by place: what was found there last.
+    fits: BTreeMap<PodShape, Vec<Option<Found>>>,
+}
+
+#[derive(Debug)]
+struct Shelf {
+    room: ClusterRoom,
+    /// Rises whenever something is taken.
+    version: u32,
+}
+
+#[derive(Debug, Clone)]
+struct Found {
+    version: u32,
+    limit: u32,
+    fit: Fit,
+}
+
+impl<'h> Batch<'h> {
+    /// A batch over the clusters as they are supposed to be.
+    pub(crate) fn new(hub: &'h Hub, scene: &'h Scene) -> Self {
+        let supposed = scene.clusters.iter();
+        let clusters: BTreeMap<&'h ClusterName, &'h Cluster> = hub.clusters.iter().chain(supposed).collect();
+        let place = |(name, cluster): (&'h ClusterName, &'h Cluster)| Place {
+            name,
+            cluster,
+            hash: Tie::hash(name),
+            emptied: scene.emptied.get(name),
+            more: scene.more.get(name).copied().unwrap_or(0),
+        };
+        let places: Vec<Place<'h>> = clusters.into_iter().map(place).collect();
+        let mut stock = Stock::default();
+        stock.rooms.resize_with(places.len(), || None);
+        Self {
+            hub,
+            places,
+            stands: BTreeMap::new(),
+            stock,
+            spent: Spent::default(),
+            planned: BTreeMap::new(),
+            repellers: hub.repellers(),
+        }
+    }
+
+    /// Finds out how a policy stands towards the places, unless that is known.
+    pub(crate) fn prepare(&mut self, policy: &Policy) {
+        if self.stands.contains_key(&policy.name) {
+            return;
+        }
+        let traits = self.places.iter().map(|place| (place.name, &place.cluster.record.traits));
+        let choices = Choices::new(&policy.placement, traits);
+        let stand = |(place, choice): (&Place<'_>, &Choice)| {
+            let (growth, avoided) = self.growth(place, policy);
+            Stand { choice: choice.clone(), growth, avoided }
+        };
+        let stands = self.places.iter().zip(choices.as_slice()).map(stand).collect();
+        self.stands.insert(policy.name.clone(), stands);
+    }
+
+    /// Whether a cluster may get more of what is under a policy, and whether it is avoided.
+    fn growth(&self, place: &Place<'_>, policy: &Policy) -> (Growth, bool) {
+        let cluster = place.cluster;
+        if let Some(barrier) = place.emptied {
+            return (Growth::Excluded(barrier.clone()), false);
+        }
+        if cluster.lost_for(policy.lost_after) {
+            return (Growth::Excluded(Barrier::Lost), false);
+        }
+        let stance = stance(&policy.placement.tolerations, self.hub.aged_taints(cluster));
+        if let Growth::Excluded(_) = &stance.growth {
+            return (stance.growth, stance.avoided);
+        }
+        let closed = match cluster.health.state {
+            ClusterState::Ready if cluster.reporting() => None,
+            ClusterState::Ready | ClusterState::Unknown | ClusterState::Joining | ClusterState::Returning => {
+                Some(Barrier::Inventory)
+            }
+            ClusterState::Suspect | ClusterState::Lost => Some(Barrier::Suspect),
+        };
+        let cordoned = cluster.record.cordoned.then_some(Barrier::Cordoned);
+        let degraded = self.hub.degraded(cluster).then_some(Barrier::Degraded);
+        let growth = closed.or(cordoned).or(degraded).map_or(stance.growth, Growth::Closed);
+        (growth, stance.avoided)
+    }
+}
+
+impl Stock {
+    /// How many of a pod fit into a place, up to a limit.
+    pub(crate) fn fits(
+        &mut self,
+        place: usize,
+        hub: &Hub,
+        cluster: &Cluster,
+        pod: &PodShape,
+        limit: u32,
+    ) -> Fit {
+        let places = self.rooms.len();
+        if !self.fits.contains_key(pod) {
+            self.fits.insert(pod.clone(), vec![None; places]);
+        }
+        let Some(shelf) = self.rooms.get_mut(place) else {
+            return Fit { replicas: 0, scarce: godwit_planner::Scarce::Nodes };
+        };
+        let shelf = shelf.get_or_insert_with(|| Shelf { room: room_left(hub, cluster), version: 0 });
+        let found = self.fits.get_mut(pod).and_then(|places| places.get_mut(place));
+        let known = found.as_ref().and_then(|found| found.as_ref());
+        if let Some(known) = known.filter(|known| known.serves(shelf.version, limit)) {
+            let replicas = known.fit.replicas.min(limit);
+            return Fit { replicas, scarce: known.fit.scarce.clone() };
+        }
+        let fit = shelf.room.fits(pod, limit);
+        if let Some(found) = found {
+            *found = Some(Found { version: shelf.version, limit, fit: fit.clone() });
+        }
+        fit
+    }
+
+    /// Takes the room of so many pods.
+    pub(crate) fn take(&mut self, place: usize, pod: &PodShape, replicas: u32) {
+        if let Some(Some(shelf)) = self.rooms.get_mut(place)
+            && replicas > 0
+        {
+            shelf.room.take(pod, replicas);
+            shelf.version += 1;
+        }
+    }
+}
+
+impl Found {
+    /// Whether it answers for a limit as well: it was counted to the end, or as far.
+    fn serves(&self, version: u32, limit: u32) -> bool {
+        self.version == version && (limit <= self.limit || self.fit.replicas < self.limit)
+    }
+}
+
+/// What a cluster reported as free, less what is on its way there already.
+pub(crate) fn room_left(hub: &Hub, cluster: &Cluster) -> ClusterRoom {
+    let name = &cluster.record.name;
+    let Some(capacity) = &cluster.capacity else { return ClusterRoom::default() };
+    let new = || ClusterRoom::new(capacity.classes.iter().cloned(), BTreeSet::new());
+    let mut room = new();
+    for (uid, replicas) in &cluster.on_the_way {
+        let Some(workload) = hub.workloads.get(uid) else {
+            continue;
+        };
+        let taken = room.take(workload.shape(), *replicas);
+        let stuck = workload.seats.get(name).map_or(0, SeatState::unschedulable);
+        // Replicas of several sizes may need all that is left to find their places, unless it is known that they
+        // find none.
+        if taken < replicas.saturating_sub(stuck) {
+            room = ClusterRoom::default();
+        }
+    }
+    room
+}

@@ -1,0 +1,143 @@
+//! What operators say of clusters: cordon, labels, taints (S18).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use godwit_common::selector::Labels;
+use godwit_common::{ClusterName, Taint, TaintEffect};
+
+use super::rehearsal::Part;
+use super::{no_cluster, refused};
+use crate::batch::Scene;
+use crate::contract::{
+    Action, Answer, ClusterRecord, ClusterTaint, Key, PlanChange, Refused, RefusedKind, Severity, Subject,
+};
+use crate::hub::Hub;
+
+/// The most labels of a cluster, and the most taints.
+const ENTRIES_MAX: usize = 64;
+
+impl Hub {
+    /// Lets a cluster get nothing new, or get something again.
+    pub(super) fn cordon(&mut self, name: &ClusterName, cordoned: bool) -> Result<Answer, Refused> {
+        let cluster = self.clusters.get_mut(name).ok_or_else(|| no_cluster(name))?;
+        if cluster.record.cordoned == cordoned {
+            return Ok(Answer::Applied { action: Action::Unchanged, changes: Vec::new() });
+        }
+        cluster.record.cordoned = cordoned;
+        self.touched.keys.insert(Key::Cluster(name.clone()));
+        let (reason, message) = match cordoned {
+            true => ("ClusterCordoned", "it gets nothing new; what runs there stays"),
+            false => ("ClusterUncordoned", "it gets its part of what is new again"),
+        };
+        let entry = self.note_command(Severity::Normal, "S20", reason, name.as_str(), message);
+        self.barriers_changed(name, Some(entry));
+        Ok(Answer::Applied { action: Action::Configured, changes: Vec::new() })
+    }
+
+    /// Changes a cluster's labels.
+    pub(super) fn label(
+        &mut self,
+        name: &ClusterName,
+        set: Labels,
+        remove: &BTreeSet<Arc<str>>,
+        dry_run: bool,
+    ) -> Result<Answer, Refused> {
+        let mut record = self.clusters.get(name).ok_or_else(|| no_cluster(name))?.record.clone();
+        record.traits.labels.retain(|key, _| !remove.contains(key));
+        record.traits.labels.extend(set);
+        let count = record.traits.labels.len();
+        bounded(name, "labels", count)?;
+        let labels = record.traits.labels.iter().map(|(key, value)| format!("{key}={value}"));
+        let message = format!("labels are now: {}", listed(labels));
+        self.change_cluster(record, dry_run, "ClusterLabelled", message)
+    }
+
+    /// Changes a cluster's taints.
+    pub(super) fn taint(
+        &mut self,
+        name: &ClusterName,
+        add: Vec<Taint>,
+        remove: &[(Arc<str>, Option<TaintEffect>)],
+        dry_run: bool,
+    ) -> Result<Answer, Refused> {
+        let mut record = self.clusters.get(name).ok_or_else(|| no_cluster(name))?.record.clone();
+        let removed = |one: &ClusterTaint| {
+            let fits = |(key, effect): &(Arc<str>, Option<TaintEffect>)| {
+                *key == one.taint.key && effect.is_none_or(|effect| effect == one.taint.effect)
+            };
+            remove.iter().any(fits)
+        };
+        record.taints.retain(|one| !removed(one));
+        for taint in add {
+            // The same again goes on counting from when it was added first.
+            if record.taints.iter().any(|one| one.taint == taint) {
+                continue;
+            }
+            record.taints.retain(|one| (&one.taint.key, one.taint.effect) != (&taint.key, taint.effect));
+            record.taints.push(ClusterTaint { taint, added: self.now.wall });
+        }
+        bounded(name, "taints", record.taints.len())?;
+        record.taints.sort_by(|a, b| a.taint.cmp(&b.taint));
+        let taints = record.taints.iter().map(|one| godwit_planner::taint_text(&one.taint));
+        let message = format!("taints are now: {}", listed(taints));
+        self.change_cluster(record, dry_run, "ClusterTainted", message)
+    }
+
+    /// Puts a changed record in force, or says what that would move.
+    fn change_cluster(
+        &mut self,
+        record: ClusterRecord,
+        dry_run: bool,
+        reason: &str,
+        message: String,
+    ) -> Result<Answer, Refused> {
+        let name = record.name.clone();
+        let Some(cluster) = self.clusters.get_mut(&name) else { return Err(no_cluster(&name)) };
+        if cluster.record == record {
+            return Ok(Answer::Applied { action: Action::Unchanged, changes: Vec::new() });
+        }
+        if dry_run {
+            let changes = self.rehearse_cluster(record);
+            return Ok(Answer::Applied { action: Action::Configured, changes });
+        }
+        let relabelled = cluster.record.traits != record.traits;
+        cluster.record = record;
+        self.touched.keys.insert(Key::Cluster(name.clone()));
+        self.touched.subjects.insert(Subject::Cluster(name.clone()));
+        let entry = self.note_command(Severity::Normal, "S18", reason, name.as_str(), message);
+        if relabelled {
+            self.traits_changed(&name, Some(entry));
+        }
+        self.barriers_changed(&name, Some(entry));
+        let changes = self.plan_dirty().changes;
+        Ok(Answer::Applied { action: Action::Configured, changes })
+    }
+
+    /// What would change if a cluster were like this.
+    fn rehearse_cluster(&self, record: ClusterRecord) -> Vec<PlanChange> {
+        let name = record.name.clone();
+        let Some(cluster) = self.clusters.get(&name) else { return Vec::new() };
+        let mut supposed = cluster.clone();
+        supposed.record = record;
+        let scene = Scene { clusters: [(name, supposed)].into(), ..Scene::default() };
+        let parts = self.workloads.values().filter_map(|workload| {
+            let policy = &self.policies.get(&workload.record.policy)?.policy;
+            Some(Part::of(workload, policy))
+        });
+        self.rehearse_parts(parts.collect(), &scene).changes
+    }
+}
+
+fn bounded(name: &ClusterName, what: &str, count: usize) -> Result<(), Refused> {
+    if count <= ENTRIES_MAX {
+        return Ok(());
+    }
+    let message = format!("cluster {name} would have {count} {what}: at most {ENTRIES_MAX}; remove some");
+    Err(refused(RefusedKind::ResourceExhausted, message))
+}
+
+fn listed(entries: impl Iterator<Item = String>) -> String {
+    let entries: Vec<String> = entries.collect();
+    if entries.is_empty() { "none".to_owned() } else { entries.join(", ") }
+}
