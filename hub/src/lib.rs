@@ -8,6 +8,7 @@ mod admin;
 mod args;
 pub mod config;
 mod driver;
+mod metrics;
 mod serve;
 mod sessions;
 pub mod store;

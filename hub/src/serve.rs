@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use godwit_proto::v1::agent_service_server::AgentServiceServer;
-use godwit_rt::atomic_file;
+use godwit_rt::limits::PlainLimits;
 use godwit_rt::serve::serve;
 use godwit_rt::shutdown;
 use godwit_rt::tls::{ServerTls, TlsFiles};
+use godwit_rt::{atomic_file, plain};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
@@ -22,6 +23,7 @@ use crate::admin::Admin;
 use crate::args::Args;
 use crate::config::{Settings, Tls};
 use crate::driver::{self, Handle};
+use crate::metrics;
 use crate::sessions::Agents;
 
 /// The whole of the server, as health calls it.
@@ -37,7 +39,11 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
         forget(path)?;
     }
     let tls = open_tls(&settings.tls)?;
-    let (listener, address) = bind(&settings.listen).await?;
+    let (listener, address) = bind("listen", &settings.listen).await?;
+    let scraped = match settings.metrics.listen.as_str() {
+        "" => None,
+        listen => Some(bind("metrics.listen", listen).await?),
+    };
     let core = settings.federation.core();
     let seed =
         getrandom::u64().map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
@@ -46,6 +52,11 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     let server =
         tokio::spawn(serve(listener, Arc::clone(&tls), routes, settings.limits.server(), stop.clone()));
     tokio::spawn(tls.watch(stop.clone()));
+    let scraped = scraped.map(|(listener, address)| {
+        tracing::info!(%address, path = metrics::PATH, "serving metrics");
+        let page = metrics::page(driver.clone());
+        tokio::spawn(plain::serve(listener, page, PlainLimits::default(), stop.clone()))
+    });
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving agents and operators");
     announce(address, args.ready_file.as_deref())?;
     let failed = tokio::select! {
@@ -67,6 +78,9 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     let served = server.await;
     result?;
     served.context("serving panicked; this is a fault of godwit-hub")?;
+    if let Some(scraped) = scraped {
+        scraped.await.context("serving metrics panicked; this is a fault of godwit-hub")?;
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -77,9 +91,9 @@ pub(crate) fn open_tls(tls: &Tls) -> anyhow::Result<Arc<ServerTls>> {
     ServerTls::server(TlsFiles { ca, certificate, key }).context("the settings under tls do not work")
 }
 
-async fn bind(listen: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
+async fn bind(key: &str, listen: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(listen).await.with_context(|| {
-        format!("listen = {listen:?} cannot be bound: choose a free port, or stop what holds it")
+        format!("{key} = {listen:?} cannot be bound: choose a free port, or stop what holds it")
     })?;
     let address = listener.local_addr().context("the bound address is unknown")?;
     Ok((listener, address))

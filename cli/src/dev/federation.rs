@@ -1,5 +1,6 @@
 //! All processes of a development federation: the hub and the members.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
 use godwit_certs::mint_development;
@@ -18,6 +19,9 @@ use crate::error::Error;
 
 /// Deaths that nobody has looked at yet: each process dies once.
 const DEATHS_MAX: usize = 64;
+/// The usual ports, from which commands can be copied.
+const HUB_PORT: u16 = 7443;
+const METRICS_PORT: u16 = 9464;
 
 /// The federation.
 #[derive(Debug)]
@@ -33,6 +37,7 @@ pub(super) struct Federation {
 struct Hub {
     process: Option<Process>,
     listen: SocketAddr,
+    metrics: SocketAddr,
     tls: TlsFiles,
     simulated: bool,
     lost_after: Option<String>,
@@ -46,6 +51,7 @@ impl Federation {
     ) -> Result<(Self, mpsc::Receiver<Death>), Error> {
         let names = options.clusters.names()?;
         let listen = free_address(options.listen)?;
+        let metrics = metrics_address(options.listen)?;
         let dialled = dialled(listen);
         let mut hub_names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         if !hub_names.contains(&dialled.ip().to_string()) {
@@ -69,8 +75,8 @@ impl Federation {
             endpoint: address.parse().map_err(Error::failed)?,
             tls: minted.admin,
         };
-        let hub =
-            Hub { process: None, listen, tls: minted.hub, simulated, lost_after: options.lost_after.clone() };
+        let lost_after = options.lost_after.clone();
+        let hub = Hub { process: None, listen, metrics, tls: minted.hub, simulated, lost_after };
         let mut federation =
             Self { hub, members: Vec::new(), layout: layout.clone(), context, deaths: deaths.clone() };
         federation.start_hub().await?;
@@ -122,6 +128,7 @@ impl Federation {
                 ("--tls-certificate", self.hub.tls.certificate.clone().into()),
                 ("--tls-key", self.hub.tls.key.clone().into()),
                 ("--ready-file", ready.clone().into()),
+                ("--set", format!("metrics.listen={}", self.hub.metrics).into()),
             ],
         );
         if let Some(lost_after) = &self.hub.lost_after {
@@ -142,6 +149,11 @@ impl Federation {
     /// How operators reach it.
     pub(super) fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// Where the hub's metrics are.
+    pub(super) fn metrics(&self) -> String {
+        format!("http://{}/metrics", self.hub.metrics)
     }
 
     /// The members.
@@ -184,15 +196,32 @@ impl Federation {
 
 /// The address that was asked for; the usual one; or, where that is taken, a free one.
 fn free_address(asked: Option<SocketAddr>) -> Result<SocketAddr, Error> {
-    const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7443);
-    let free = |address: SocketAddr| TcpListener::bind(address).and_then(|listener| listener.local_addr());
     match asked {
         Some(address) => free(address).map_err(|error| {
             Error::failed(format!("--listen {address}: {error}"))
                 .with_hint("choose another port, or 0 for any")
         }),
-        None => free(USUAL).or_else(|_| free(SocketAddr::new(USUAL.ip(), 0))).map_err(Error::failed),
+        None => usual(HUB_PORT),
     }
+}
+
+/// On this machine only, since metrics ask nobody who he is. Whoever chooses the hub's port may run several federations:
+/// theirs get any free one.
+fn metrics_address(asked: Option<SocketAddr>) -> Result<SocketAddr, Error> {
+    match asked {
+        Some(_) => usual(0),
+        None => usual(METRICS_PORT),
+    }
+}
+
+/// That port of loopback; or, where it is taken, a free one.
+fn usual(port: u16) -> Result<SocketAddr, Error> {
+    let local = |port| free(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    local(port).or_else(|_| local(0)).map_err(Error::failed)
+}
+
+fn free(address: SocketAddr) -> io::Result<SocketAddr> {
+    TcpListener::bind(address)?.local_addr()
 }
 
 /// How a process on this machine reaches a listener: one that listens everywhere is found on loopback.
@@ -216,6 +245,8 @@ mod tests {
         assert!(matches!(free_address(Some(address)), Err(Error::Failed { .. })));
         assert_ne!(free_address(Some("127.0.0.1:0".parse().unwrap())).unwrap().port(), 0);
         assert_ne!(free_address(None).unwrap().port(), 0);
+        assert_ne!(usual(address.port()).unwrap().port(), address.port());
+        assert_ne!(metrics_address(Some(address)).unwrap().port(), 0);
     }
 
     #[test]

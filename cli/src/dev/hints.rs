@@ -22,6 +22,7 @@ pub(super) fn print(
         if elsewhere { format!("{} --config {}", program(), short(&context.path)) } else { program() };
     let dir = if elsewhere { format!(" --dir {}", short(layout.folder())) } else { String::new() };
     writeln!(out, "\nThe hub serves on {}; ready: {}.", context.endpoint, federation.names().join(", "))?;
+    writeln!(out, "Its metrics for Prometheus are on {}.", federation.metrics())?;
     writeln!(
         out,
         "State, certificates and logs are in {}. Ctrl-C stops everything.",

@@ -1,6 +1,7 @@
 //! Commands against a real federation, as `godwit dev` starts it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -41,6 +42,18 @@ fn targets(workload: &Value) -> Value {
     held.map(|one| json!([one["cluster"], one["target"]])).collect()
 }
 
+/// The metrics, from where it says that they are.
+fn scrape(dev: &Dev) -> String {
+    let log = dev.log();
+    let (_, rest) = log.split_once("metrics for Prometheus are on http://").unwrap();
+    let (address, _) = rest.split_once("/metrics.").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    page
+}
+
 #[test]
 fn an_application_is_applied_shown_scaled_and_deleted() {
     let dev = start();
@@ -65,6 +78,8 @@ fn an_application_is_applied_shown_scaled_and_deleted() {
     let scaled = dev.works(&["scale", "deployment/web", "--replicas", "100"]);
     assert_eq!(scaled, "deployment/web configured: 20 alpha, 40 bravo, 40 charlie\n");
     dev.until(&["get", "workload", "web", "-o", "json"], |workload| workload["ready"] == 100);
+    let metrics = scrape(&dev);
+    assert!(metrics.contains("\ngodwit_replicas_ready 100\n"), "{metrics}");
 
     let table = dev.works(&["get", "workloads"]);
     let words: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();

@@ -82,6 +82,30 @@ impl Default for ServerLimits {
     }
 }
 
+/// What a listener for one plain page takes: it is for a scraper or two and a person with a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlainLimits {
+    /// Connections at once; one more is closed at once. Each serves one request and ends.
+    pub connections_max: usize,
+    /// How long the head of the request may take to come.
+    pub head_timeout: Duration,
+    /// How long the connection may take as a whole: a peer that does not read its answer is cut.
+    pub connection_timeout: Duration,
+    /// How long an answer on its way may take after the stop.
+    pub drain_timeout: Duration,
+}
+
+impl Default for PlainLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 64,
+            head_timeout: Duration::from_secs(10),
+            connection_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(1),
+        }
+    }
+}
+
 /// How long dialling may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DialTimeouts {

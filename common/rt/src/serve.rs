@@ -8,22 +8,21 @@ mod peer;
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 pub use peer::Peer;
 
-use crate::limits::{ACCEPT_PAUSE, REFUSAL_LOG_INTERVAL, ServerLimits};
+use crate::accept::{pause_after, warn_full};
+use crate::limits::ServerLimits;
 use crate::shares::Shares;
 use crate::tls::ServerTls;
 use connection::Connection;
@@ -88,7 +87,7 @@ pub async fn serve<S: GrpcService>(
             }
         };
         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-            warn_full(&mut warned, limits);
+            warn_full(&mut warned, limits.connections_max);
             continue;
         };
         let connection = Connection {
@@ -118,61 +117,5 @@ async fn drain(mut connections: JoinSet<()>, limits: ServerLimits) {
         while connections.try_join_next().is_some() {}
         tracing::warn!(connections = connections.len(), "connections did not end in time: they are cut");
         connections.shutdown().await;
-    }
-}
-
-fn warn_full(warned: &mut Option<Instant>, limits: ServerLimits) {
-    if warned.is_none_or(|warned| warned.elapsed() >= REFUSAL_LOG_INTERVAL) {
-        *warned = Some(Instant::now());
-        tracing::warn!(
-            limit = limits.connections_max,
-            "the connection limit is reached: new ones are closed"
-        );
-    }
-}
-
-/// A connection that died in the backlog is its peer's matter. Any other error, such as no free descriptors, stays
-/// until something else ends: asking again at once would only spin.
-async fn pause_after(error: &io::Error, stop: &CancellationToken) {
-    if is_of_one_peer(error) {
-        return;
-    }
-    tracing::warn!(%error, "cannot accept connections; trying again shortly");
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = sleep(ACCEPT_PAUSE) => {}
-    }
-}
-
-fn is_of_one_peer(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn running_out_of_descriptors_pauses_and_a_dead_peer_does_not() {
-        const EMFILE: i32 = 24;
-        const ECONNABORTED: i32 = 103;
-        let stop = CancellationToken::new();
-        assert!(!pauses(ECONNABORTED, &stop).await);
-        assert!(pauses(EMFILE, &stop).await);
-        stop.cancel();
-        assert!(!pauses(EMFILE, &stop).await);
-    }
-
-    /// Whether the accept loop would wait, rather than go on at once.
-    async fn pauses(code: i32, stop: &CancellationToken) -> bool {
-        let error = io::Error::from_raw_os_error(code);
-        tokio::select! {
-            biased;
-            () = pause_after(&error, stop) => false,
-            () = std::future::ready(()) => true,
-        }
     }
 }

@@ -25,7 +25,7 @@ const COUNT_MAX: u32 = 10_000_000;
 
 /// What is wrong, by key; and what works, but not as one may think.
 pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<String>) {
-    let Settings { listen, data_dir, tls, log, limits, federation } = settings;
+    let Settings { listen, data_dir, tls, log, metrics, limits, federation } = settings;
     let mut found = Findings::default();
     found.refuse_if(
         "listen",
@@ -37,6 +37,11 @@ pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<St
     found.path("tls.certificate", &tls.certificate, "the PEM file of the hub's certificate");
     found.path("tls.key", &tls.key, "the PEM file of the certificate's key");
     found.refuse_if("log.format", log.format.parse::<LogFormat>().is_err(), "it must be text or json");
+    found.refuse_if(
+        "metrics.listen",
+        !metrics.listen.is_empty() && metrics.listen.parse::<SocketAddr>().is_err(),
+        "it must be an IP address and a port, such as 127.0.0.1:9464, or empty for no metrics",
+    );
     found.limits(limits);
     found.federation(federation);
     (found.problems, warnings(federation))

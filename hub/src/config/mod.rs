@@ -27,6 +27,8 @@ pub struct Settings {
     pub tls: Tls,
     /// What the hub says about itself.
     pub log: Log,
+    /// What the hub measures.
+    pub metrics: Metrics,
     /// What the hub takes from its peers.
     pub limits: Limits,
     /// How the federation behaves.
@@ -53,6 +55,14 @@ pub struct Log {
     pub format: String,
     /// A level (`error`, `warn`, `info`, `debug`, `trace`), or a list such as `info,godwit_hub=debug`.
     pub filter: String,
+}
+
+/// Metrics for Prometheus, over plain HTTP.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// The address, with its port, of a listener of their own. Port 0 takes any free one; empty is none.
+    pub listen: String,
 }
 
 /// Bounds: what exceeds them is refused (RESOURCE_EXHAUSTED, or OUT_OF_RANGE for the size of a message) or closed, and the
@@ -138,6 +148,7 @@ impl Default for Settings {
             data_dir: PathBuf::from("/var/lib/godwit-hub"),
             tls: Tls::default(),
             log: Log::default(),
+            metrics: Metrics::default(),
             limits: Limits::default(),
             federation: Federation::default(),
         }

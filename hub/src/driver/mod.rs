@@ -7,6 +7,7 @@
 
 mod clock;
 mod handle;
+mod totals;
 mod turn;
 mod view;
 mod wait;

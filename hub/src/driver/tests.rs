@@ -5,6 +5,7 @@ use std::path::Path;
 use godwit_common::{Epoch, WorkloadId};
 use godwit_hub_core::{Action, Application, Deploy, PolicyChoice, RefusedKind, WorkloadSpec};
 
+use super::totals::Totals;
 use super::*;
 use crate::store::Batch;
 
@@ -19,7 +20,8 @@ async fn an_answer_comes_after_its_view_and_both_after_the_store() {
     assert_eq!(deployed.workloads[0].action, Action::Created);
     let view = handle.view();
     assert_eq!(view.workload(&id()).unwrap().replicas, 7);
-    assert_eq!((view.totals.replicas, view.totals.pending), (7, 7));
+    let sums = view.totals.workloads;
+    assert_eq!((sums.replicas, sums.wanted, sums.placed, sums.pending), (7, 7, 0, 7));
     assert_eq!(handle.plan(id()).await.unwrap().unwrap().replicas, 7);
     end(handle, running).await;
 
@@ -47,6 +49,23 @@ async fn a_view_holds_what_a_restart_finds_and_forgets_what_ends() {
     handle.command("ann".into(), Command::DeleteWorkload { workload: id() }).await.unwrap().unwrap();
     let view = handle.view();
     assert_eq!((view.workloads.len(), view.totals), (0, Default::default()));
+    end(handle, running).await;
+}
+
+#[tokio::test]
+async fn sums_kept_by_change_are_those_over_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let (handle, running) = begin(folder.path()).await;
+    for (name, replicas) in [("a", 3), ("b", 4), ("c", 5), ("b", 2)] {
+        handle.command("ann".into(), deploy_as(name, replicas)).await.unwrap().unwrap();
+        let view = handle.view();
+        assert_eq!(view.totals, Totals::over(&view));
+    }
+    let workload = WorkloadId::new("default", "Deployment", "c").unwrap();
+    handle.command("ann".into(), Command::DeleteWorkload { workload }).await.unwrap().unwrap();
+    let view = handle.view();
+    assert_eq!((view.totals.workloads.count, view.totals.workloads.wanted), (2, 5));
+    assert_eq!(view.totals, Totals::over(&view));
     end(handle, running).await;
 }
 
@@ -93,8 +112,12 @@ async fn end(handle: Handle, mut running: Running) {
 }
 
 fn deploy(replicas: u32) -> Command {
+    deploy_as("web", replicas)
+}
+
+fn deploy_as(name: &str, replicas: u32) -> Command {
     let workload = WorkloadSpec {
-        id: id(),
+        id: WorkloadId::new("default", "Deployment", name).unwrap(),
         api_version: "apps/v1".into(),
         replicas,
         policy: None,

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use godwit_common::{ClusterName, PolicyName, Uid, WorkloadId};
 use godwit_hub_core::{
-    ClusterState, ClusterView, FederationView, Hub, JournalEntry, Key, MigrationId, MigrationView,
-    PolicyView, Subject, WorkloadView,
+    ClusterView, FederationView, Hub, JournalEntry, Key, MigrationId, MigrationView, PolicyView, Subject,
+    WorkloadView,
 };
 use imbl::OrdMap;
+
+use super::totals::{Sums, Totals};
 
 /// A workload's place in the view: by name, and by life where one ends while the next has begun.
 pub(crate) type WorkloadKey = (WorkloadId, Uid);
@@ -25,19 +27,8 @@ pub(crate) struct View {
     pub(crate) totals: Totals,
 }
 
-/// Sums over the whole view, kept as it changes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Totals {
-    pub(crate) clusters_ready: u64,
-    /// Those that are wanted: not the ones that are ending.
-    pub(crate) workloads: u64,
-    pub(crate) replicas: u64,
-    pub(crate) ready: u64,
-    pub(crate) pending: u64,
-}
-
 impl View {
-    pub(super) fn empty(federation: FederationView) -> Self {
+    pub(crate) fn empty(federation: FederationView) -> Self {
         Self {
             federation,
             clusters: OrdMap::new(),
@@ -106,11 +97,7 @@ impl Projector {
             Subject::Cluster(name) => {
                 let cluster = hub.cluster(&name).map(Arc::new);
                 let (old, new) = replace(&mut view.clusters, name, cluster);
-                let ready = |cluster: &Option<Arc<ClusterView>>| match cluster {
-                    Some(cluster) => u64::from(cluster.state == ClusterState::Ready),
-                    None => 0,
-                };
-                change(&mut view.totals.clusters_ready, ready(&old), ready(&new));
+                view.totals.clusters.change(old.as_deref(), new.as_deref());
             }
             Subject::Workload(uid) => self.take_workload(hub, view, uid),
             Subject::Policy(name) => {
@@ -119,7 +106,8 @@ impl Projector {
             }
             Subject::Migration(id) => {
                 let migration = hub.migration(id).map(Arc::new);
-                replace(&mut view.migrations, id, migration);
+                let (old, new) = replace(&mut view.migrations, id, migration);
+                view.totals.migrations.change(old.as_deref(), new.as_deref());
             }
         }
     }
@@ -138,20 +126,7 @@ impl Projector {
             },
         };
         let (old, new) = replace(&mut view.workloads, (id, uid), workload);
-        let sum = |count: fn(&WorkloadView) -> u32| {
-            let of =
-                |workload: &Option<Arc<WorkloadView>>| workload.as_deref().map_or(0, |w| u64::from(count(w)));
-            (of(&old), of(&new))
-        };
-        let totals = &mut view.totals;
-        for (total, (old, new)) in [
-            (&mut totals.workloads, sum(|workload| u32::from(!workload.deleting))),
-            (&mut totals.replicas, sum(|workload| workload.replicas)),
-            (&mut totals.ready, sum(|workload| workload.ready)),
-            (&mut totals.pending, sum(|workload| workload.pending)),
-        ] {
-            change(total, old, new);
-        }
+        view.totals.workloads.change(old.as_deref(), new.as_deref());
     }
 }
 
@@ -166,8 +141,4 @@ fn replace<K: Ord + Clone, V>(
         None => map.remove(&key),
     };
     (old, new)
-}
-
-fn change(total: &mut u64, old: u64, new: u64) {
-    *total = total.saturating_sub(old).saturating_add(new);
 }

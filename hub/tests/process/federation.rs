@@ -83,6 +83,22 @@ impl Federation {
         self.serve_by(self.command());
     }
 
+    /// The same; what it says on standard error is in [`Self::log`] instead of the test's.
+    pub(crate) fn start_hub_logged(&mut self, settings: &[(&str, &str)]) {
+        let mut command = self.command();
+        command.envs(settings.iter().map(|(name, value)| (format!("GODWIT_HUB_{name}"), value)));
+        command.stderr(std::fs::File::create(self.log_path()).expect("a file"));
+        self.serve_by(command);
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).expect("a log")
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("hub.log")
+    }
+
     /// The same, by a shell's script, which finds the program as `$0`.
     pub(crate) fn start_hub_by(&mut self, script: &str) {
         let hub = self.command();

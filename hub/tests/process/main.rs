@@ -7,5 +7,6 @@ mod federation;
 mod input;
 mod lifecycle;
 mod limits;
+mod metrics;
 mod migrating;
 mod watching;

@@ -331,6 +331,16 @@ pub enum MigrationState {
     Completed,
 }
 
+impl MigrationState {
+    /// The state's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MigrationState::Running => "Running",
+            MigrationState::Completed => "Completed",
+        }
+    }
+}
+
 /// Replicas of one workload that change their place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Move {

@@ -1,7 +1,7 @@
 //! Migrations.
 
 use godwit_common::ClusterName;
-use godwit_hub_core::{Migration, MigrationCause, MigrationState, MigrationView, Move};
+use godwit_hub_core::{Migration, MigrationCause, MigrationView, Move};
 use godwit_proto::v1;
 
 use super::timestamp;
@@ -10,15 +10,11 @@ pub(in crate::admin) fn migration(view: &MigrationView) -> v1::Migration {
     let MigrationView { migration, replicas, replicas_ready } = view;
     let Migration { id, cause, state, started, completed, moves } = migration;
     let (cause, cluster, message) = told(cause);
-    let state = match state {
-        MigrationState::Running => "Running",
-        MigrationState::Completed => "Completed",
-    };
     v1::Migration {
         id: id.to_string(),
         cause: cause.to_owned(),
         cluster: cluster.map(ToString::to_string).unwrap_or_default(),
-        state: state.to_owned(),
+        state: state.as_str().to_owned(),
         started: Some(timestamp(*started)),
         completed: completed.map(timestamp),
         replicas: *replicas,

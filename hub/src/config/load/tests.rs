@@ -50,6 +50,7 @@ fn what_it_prints_can_be_read_again() {
 fn every_mistake_is_named_at_once() {
     let mut sources =
         with(&[("listen", "everywhere"), ("limits.sessions", "0"), ("federation.removal_percent", "101")]);
+    sources.flags.push(flag("metrics.listen", "9464", "--set"));
     sources.flags.push(flag("tls.key", "", "--tls-key"));
     sources.environment = pairs(&[
         ("GODWIT_HUB_FEDERATION__HEARTBEAT", "10 parsecs"),
@@ -61,6 +62,7 @@ fn every_mistake_is_named_at_once() {
     let text = load(&sources).unwrap_err().to_string();
     let expected = [
         "listen = \"everywhere\" (from --set): it must be an IP address and a port",
+        "metrics.listen = \"9464\" (from --set): it must be an IP address and a port",
         "limits.sessions = \"0\" (from --set): it must be from 1 to",
         "federation.removal_percent = \"101\" (from --set): it is a share in percent",
         "federation.heartbeat = \"10 parsecs\" (from GODWIT_HUB_FEDERATION__HEARTBEAT): it is not a duration",

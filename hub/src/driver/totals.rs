@@ -1,0 +1,231 @@
+//! Sums over the whole view, kept by what changes: reading them costs the same with one workload as with a million.
+
+use godwit_hub_core::{ClusterState, ClusterView, MigrationState, MigrationView, WorkloadView};
+
+/// All sums.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) clusters: ClusterTotals,
+    pub(crate) workloads: WorkloadTotals,
+    pub(crate) migrations: MigrationTotals,
+}
+
+/// Over all clusters: how many are in each state, and what they have together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ClusterTotals {
+    pub(crate) unknown: u64,
+    pub(crate) joining: u64,
+    pub(crate) ready: u64,
+    pub(crate) suspect: u64,
+    pub(crate) lost: u64,
+    pub(crate) returning: u64,
+    pub(crate) agents: u64,
+    pub(crate) removals_held: u64,
+    pub(crate) orphans: u64,
+}
+
+/// Over all workloads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct WorkloadTotals {
+    /// Those that are wanted: not the ones that are ending.
+    pub(crate) count: u64,
+    pub(crate) replicas: u64,
+    pub(crate) wanted: u64,
+    pub(crate) placed: u64,
+    pub(crate) ready: u64,
+    pub(crate) pending: u64,
+    pub(crate) possible_over_run: u64,
+}
+
+/// Over all migrations that are kept: how many are in each state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct MigrationTotals {
+    pub(crate) running: u64,
+    pub(crate) completed: u64,
+}
+
+/// Sums in which each item of one kind has its part.
+pub(super) trait Sums: Default {
+    type Item;
+
+    /// The part of one item.
+    fn of(item: &Self::Item) -> Self;
+
+    /// Every sum, always in the same order.
+    fn each(&mut self) -> impl Iterator<Item = &mut u64>;
+
+    /// An item has changed, come or gone.
+    fn change(&mut self, old: Option<&Self::Item>, new: Option<&Self::Item>) {
+        let of = |item: Option<&Self::Item>| item.map(Self::of).unwrap_or_default();
+        let (mut old, mut new) = (of(old), of(new));
+        for ((sum, old), new) in self.each().zip(old.each()).zip(new.each()) {
+            *sum = sum.saturating_sub(*old).saturating_add(*new);
+        }
+    }
+}
+
+impl ClusterTotals {
+    /// How many clusters are in each state, zeros included.
+    pub(crate) fn by_state(&self) -> [(ClusterState, u64); 6] {
+        // Every field is named, so that a new state is not forgotten here.
+        let Self {
+            unknown,
+            joining,
+            ready,
+            suspect,
+            lost,
+            returning,
+            agents: _,
+            removals_held: _,
+            orphans: _,
+        } = *self;
+        [
+            (ClusterState::Unknown, unknown),
+            (ClusterState::Joining, joining),
+            (ClusterState::Ready, ready),
+            (ClusterState::Suspect, suspect),
+            (ClusterState::Lost, lost),
+            (ClusterState::Returning, returning),
+        ]
+    }
+}
+
+impl Sums for ClusterTotals {
+    type Item = ClusterView;
+
+    fn of(cluster: &ClusterView) -> Self {
+        let mut part = Self {
+            agents: u64::from(cluster.agents),
+            removals_held: u64::from(cluster.removals_held),
+            orphans: cluster.orphans.len() as u64,
+            ..Self::default()
+        };
+        let count = match cluster.state {
+            ClusterState::Unknown => &mut part.unknown,
+            ClusterState::Joining => &mut part.joining,
+            ClusterState::Ready => &mut part.ready,
+            ClusterState::Suspect => &mut part.suspect,
+            ClusterState::Lost => &mut part.lost,
+            ClusterState::Returning => &mut part.returning,
+        };
+        *count = 1;
+        part
+    }
+
+    fn each(&mut self) -> impl Iterator<Item = &mut u64> {
+        let Self { unknown, joining, ready, suspect, lost, returning, agents, removals_held, orphans } = self;
+        [unknown, joining, ready, suspect, lost, returning, agents, removals_held, orphans].into_iter()
+    }
+}
+
+impl Sums for WorkloadTotals {
+    type Item = WorkloadView;
+
+    fn of(workload: &WorkloadView) -> Self {
+        Self {
+            count: u64::from(!workload.deleting),
+            replicas: u64::from(workload.replicas),
+            wanted: u64::from(workload.wanted),
+            placed: workload.placements.iter().map(|placement| u64::from(placement.target)).sum(),
+            ready: u64::from(workload.ready),
+            pending: u64::from(workload.pending),
+            possible_over_run: u64::from(workload.possible_over_run),
+        }
+    }
+
+    fn each(&mut self) -> impl Iterator<Item = &mut u64> {
+        let Self { count, replicas, wanted, placed, ready, pending, possible_over_run } = self;
+        [count, replicas, wanted, placed, ready, pending, possible_over_run].into_iter()
+    }
+}
+
+impl MigrationTotals {
+    /// How many migrations are in each state, zeros included.
+    pub(crate) fn by_state(&self) -> [(MigrationState, u64); 2] {
+        let Self { running, completed } = *self;
+        [(MigrationState::Running, running), (MigrationState::Completed, completed)]
+    }
+}
+
+impl Sums for MigrationTotals {
+    type Item = MigrationView;
+
+    fn of(migration: &MigrationView) -> Self {
+        match migration.migration.state {
+            MigrationState::Running => Self { running: 1, completed: 0 },
+            MigrationState::Completed => Self { running: 0, completed: 1 },
+        }
+    }
+
+    fn each(&mut self) -> impl Iterator<Item = &mut u64> {
+        let Self { running, completed } = self;
+        [running, completed].into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use godwit_common::{Generation, Resources, Uid, WallTime, WorkloadId};
+
+    use super::*;
+    use crate::driver::View;
+
+    impl Totals {
+        /// Summed anew, which only a test may do.
+        pub(in crate::driver) fn over(view: &View) -> Self {
+            let mut totals = Self::default();
+            view.clusters.values().for_each(|cluster| totals.clusters.change(None, Some(cluster)));
+            view.workloads.values().for_each(|workload| totals.workloads.change(None, Some(workload)));
+            view.migrations.values().for_each(|migration| totals.migrations.change(None, Some(migration)));
+            totals
+        }
+    }
+
+    #[test]
+    fn each_state_counts_for_itself_and_what_goes_takes_its_part_along() {
+        let mut totals = ClusterTotals::default();
+        let states = totals.by_state().map(|(state, _)| state);
+        for state in states {
+            let ready = cluster(ClusterState::Ready, 2, 0);
+            let other = cluster(state, 1, 3);
+            totals.change(None, Some(&ready));
+            assert_eq!((totals.ready, totals.agents, totals.orphans), (1, 2, 0));
+            totals.change(Some(&ready), Some(&other));
+            let expected = states.map(|known| (known, u64::from(known == state)));
+            assert_eq!(totals.by_state(), expected);
+            assert_eq!((totals.agents, totals.removals_held, totals.orphans), (1, 4, 3));
+            totals.change(Some(&other), None);
+            assert_eq!(totals, ClusterTotals::default());
+        }
+    }
+
+    fn cluster(state: ClusterState, agents: u32, orphans: usize) -> ClusterView {
+        let orphan = WorkloadId::new("default", "Deployment", "web").unwrap();
+        ClusterView {
+            name: "east".parse().unwrap(),
+            uid: Uid(1),
+            state,
+            reason: "".into(),
+            since: WallTime(0),
+            agents,
+            leader: "".into(),
+            provider: "".into(),
+            region: "".into(),
+            nodes: 0,
+            nodes_ready: 0,
+            allocatable: Resources::default(),
+            free: Resources::default(),
+            workloads: 0,
+            replicas: 0,
+            ready: 0,
+            generation: Generation(0),
+            accepted: Generation(0),
+            last_seen: WallTime(0),
+            removals_held: 4 * u32::from(orphans > 0),
+            orphans: vec![orphan; orphans],
+            lost_after: Duration::ZERO,
+        }
+    }
+}
