@@ -53,6 +53,7 @@ impl Hub {
             api_version: record.spec.api_version.clone(),
         };
         self.count_quota(&record.spec.id.namespace);
+        self.forget_yields(uid, workload.preempting.iter().copied());
         self.settle_migrations(workload.migrations.clone(), uid);
         self.remember_end(uid, what, held_by, cause);
         for object in record.objects.clone() {

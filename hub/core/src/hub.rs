@@ -60,6 +60,12 @@ pub struct Hub {
     /// Workloads under policies that rebalance which may lack the policy's own division for want of room, or of a
     /// cluster: they are planned when a cluster can take more (S18).
     pub(crate) cramped: BTreeSet<Uid>,
+    /// Workloads that were planned in this step, and found too little room (S16).
+    pub(crate) roomless: BTreeSet<Rank>,
+    /// How often something changed that may decide whether the loss of a cluster could be survived.
+    pub(crate) fleet_changes: u64,
+    /// A check of that is due.
+    pub(crate) checking_survival: bool,
     /// Workloads to be planned before this step ends, and why.
     pub(crate) dirty: BTreeMap<Uid, Reason>,
     /// Clusters that may be able to take more than before: whoever waits for room is planned (S14).
@@ -86,6 +92,10 @@ pub(crate) enum Timer {
     Taint(ClusterName),
     /// The end of a freeze (S6).
     MassLoss,
+    /// Another attempt to get room from lower priorities (S16).
+    Preemption(Uid),
+    /// The next look at what the fleet would survive.
+    Survival,
     /// Plans that follow from plans, and were too many for one step (S17).
     Rounds,
 }
@@ -141,10 +151,11 @@ impl Hub {
                 self.growth_possible(&name);
             }
             self.quotas_possible();
-            if self.dirty.is_empty() {
+            if self.dirty.is_empty() && self.roomless.is_empty() {
                 break;
             }
             self.plan_dirty();
+            self.preempt();
         }
         if !self.dirty.is_empty() {
             // What is still to be planned has its turn in the next step, soon.
@@ -192,6 +203,8 @@ impl Hub {
                 Timer::MassLoss => self.look_at_freeze(),
                 // Whatever is dirty is planned at the end of every step.
                 Timer::Rounds => {}
+                Timer::Preemption(uid) => self.preemption_due(uid),
+                Timer::Survival => self.check_survival(),
             }
         }
     }

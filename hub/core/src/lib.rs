@@ -29,6 +29,7 @@ mod restore;
 mod rows;
 mod sessions;
 mod state;
+mod survival;
 mod tally;
 #[cfg(test)]
 mod tests;

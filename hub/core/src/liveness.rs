@@ -274,6 +274,7 @@ impl Hub {
                 );
             }
         }
+        self.fleet_changed();
         if let Some(cluster) = self.clusters.get_mut(name) {
             cluster.health.reason = reason.into();
         }

@@ -153,10 +153,11 @@ impl Hub {
     fn needed(&self, workload: &Workload) -> u32 {
         let policy = self.policies.get(&workload.record.policy);
         let unavailable = policy.map_or(0, |policy| policy.policy.max_unavailable);
-        let WorkloadRecord { wanted, pending, .. } = workload.record;
-        let duplicated = self.is_duplicated(&workload.record);
-        let wanted = if duplicated { wanted.saturating_sub(pending) } else { wanted };
-        wanted.saturating_sub(unavailable)
+        let WorkloadRecord { wanted, pending, yielded, .. } = &workload.record;
+        let given = yielded.values().fold(0, |sum: u32, given| sum.saturating_add(given.replicas));
+        // What it gave up for a higher priority is missing until it has found another place (S16).
+        let missing = if self.is_duplicated(&workload.record) { *pending } else { given.min(*pending) };
+        wanted.saturating_sub(missing).saturating_sub(unavailable)
     }
 
     /// Ready replicas in connected clusters that were not told to stop.

@@ -42,6 +42,8 @@ pub(crate) enum Reason {
     Quota(Arc<str>),
     /// Another workload was planned elsewhere.
     Affinity(WorkloadId),
+    /// It gave way to a higher priority (S16).
+    Preempted(WorkloadId),
 }
 
 /// What planning came to, for whoever commanded it.
@@ -122,6 +124,11 @@ impl Hub {
             };
             self.set_pending(uid, outcome.wanted, outcome.pending, outcome.reasons);
             self.bonds_changed(uid, &outcome.counts);
+            if outcome.roomless
+                && let Some(workload) = self.workloads.get(&uid)
+            {
+                self.roomless.insert(self.rank_of(&workload.record));
+            }
             self.moving.insert(uid);
         }
     }
@@ -147,6 +154,7 @@ impl Hub {
             Reason::Cluster(name, _) => Some(MigrationCause::ClusterChanged(name)),
             Reason::Quota(namespace) => Some(MigrationCause::QuotaFreed(namespace)),
             Reason::Affinity(other) => Some(MigrationCause::Affinity(other)),
+            Reason::Preempted(by) => Some(MigrationCause::Preempted(by)),
         };
         match migration {
             Some(cause) if !moves.is_empty() => Cause::Migration(self.open_migration(cause, moves)),
@@ -155,15 +163,20 @@ impl Hub {
         }
     }
 
-    fn set_pending(&mut self, uid: Uid, wanted: u32, pending: u32, reasons: Vec<Arc<str>>) {
+    pub(crate) fn set_pending(&mut self, uid: Uid, wanted: u32, pending: u32, reasons: Vec<Arc<str>>) {
         let Some(workload) = self.workloads.get(&uid) else {
             return;
         };
         let rank = self.rank_of(&workload.record);
         match pending {
-            0 => self.pending.remove(&rank),
-            _ => self.pending.insert(rank),
-        };
+            0 => {
+                self.pending.remove(&rank);
+                self.end_preemption(uid);
+            }
+            _ => {
+                self.pending.insert(rank);
+            }
+        }
         let Some(workload) = self.workloads.get_mut(&uid) else {
             return;
         };
@@ -324,6 +337,7 @@ fn moves_of(uid: Uid, workload: &crate::state::Workload, outcome: &Outcome, reas
         | Reason::Cluster(..)
         | Reason::Quota(_)
         | Reason::Affinity(_)
+        | Reason::Preempted(_)
         | Reason::Deleted(..) => workload.record.pending,
     };
     if outcome.pending > pending {

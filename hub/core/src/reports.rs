@@ -165,7 +165,9 @@ impl Hub {
         };
         if cluster.capacity.as_ref().is_none_or(|before| before.classes != capacity.classes) {
             self.roomier.insert(name.clone());
+            self.fleet_changed();
         }
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
         let before = cluster.capacity.replace(capacity);
         let was_degraded = before.is_some_and(|before| is_degraded(&before, self.config.degraded_percent));
         self.note_degradation(name, was_degraded);

@@ -112,6 +112,9 @@ impl Hub {
             unquotaed: Default::default(),
             followers: BTreeMap::new(),
             bonded_policies: 0,
+            roomless: Default::default(),
+            fleet_changes: 0,
+            checking_survival: false,
             pending: Default::default(),
             cramped: Default::default(),
             dirty: BTreeMap::new(),
@@ -236,6 +239,11 @@ impl Hub {
             }
             if record.pending > 0 {
                 self.pending.insert(self.rank_of(&record));
+            }
+            for given in record.yielded.values() {
+                if let Some(waiting) = self.workloads.get_mut(&given.to) {
+                    waiting.preempting.insert(uid);
+                }
             }
         }
         for ended in self.ended.values() {

@@ -121,6 +121,9 @@ impl Hub {
             self.roomier.insert(name.clone());
         }
         self.quota_follows(uid, placed_before, placed_after);
+        if placed_before != placed_after {
+            self.fleet_changed();
+        }
     }
 
     /// A workload has another policy, or its policy has changed: what its seats add to their clusters may have, too.

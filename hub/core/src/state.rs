@@ -11,6 +11,7 @@ use crate::contract::{
     ClusterRecord, ClusterState, MigrationId, ObjectRecord, ObjectRow, Policy, Seat, SessionId,
     WorkloadRecord,
 };
+use crate::survival::Known;
 use crate::tally::{Share, Tally};
 
 /// A workload, and its seat in every cluster that may run it.
@@ -28,6 +29,12 @@ pub(crate) struct Workload {
     pub(crate) migrations: BTreeSet<MigrationId>,
     /// When a gradual rebalance may take its next step (S18).
     pub(crate) rebalance_at: Option<Time>,
+    /// Who gave way to it, as long as it waits (S16).
+    pub(crate) preempting: BTreeSet<Uid>,
+    /// How often somebody did since it waits, and when it may ask again.
+    pub(crate) preemptions: u32,
+    /// See `preemptions`.
+    pub(crate) preempts_at: Option<Time>,
 }
 
 /// A workload in a cluster: what is wanted, and what was seen.
@@ -110,6 +117,8 @@ pub(crate) struct Cluster {
     pub(crate) term: Option<LeaderTerm>,
     /// From the last report.
     pub(crate) capacity: Option<Capacity>,
+    /// Whether its loss could be survived.
+    pub(crate) known: Known,
     /// What workloads need, and whether it is there, as far as its agent has said.
     pub(crate) needs: BTreeMap<Need, bool>,
     /// The workloads that have a seat here.
@@ -218,6 +227,7 @@ impl Cluster {
             leader: None,
             term: None,
             capacity: None,
+            known: Known::default(),
             needs: BTreeMap::new(),
             seats: BTreeSet::new(),
             objects: BTreeSet::new(),
@@ -305,6 +315,9 @@ impl Workload {
             above: BTreeSet::new(),
             migrations: BTreeSet::new(),
             rebalance_at: None,
+            preempting: BTreeSet::new(),
+            preemptions: 0,
+            preempts_at: None,
         }
     }
 

@@ -37,6 +37,7 @@ impl Hub {
     /// their seats there ahead of need (S33).
     pub(crate) fn traits_changed(&mut self, name: &ClusterName, entry: Option<u64>) {
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
+        self.fleet_changed();
         let Some(cluster) = self.clusters.get(name).filter(|cluster| cluster.record.inventoried) else {
             return;
         };
@@ -59,6 +60,7 @@ impl Hub {
     /// A cluster's taints or its cordon have changed: what it holds may have to leave, and what waits may come.
     pub(crate) fn barriers_changed(&mut self, name: &ClusterName, entry: Option<u64>) {
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
+        self.fleet_changed();
         let Some(cluster) = self.clusters.get(name) else { return };
         let evicts = cluster.record.taints.iter().any(|one| one.taint.effect == TaintEffect::NoExecute);
         let seats: Vec<Uid> = if evicts { cluster.seats.iter().copied().collect() } else { Vec::new() };

@@ -46,7 +46,7 @@ impl Hub {
             taints: record.taints.clone(),
             cordoned: record.cordoned,
             degraded: self.degraded_because(cluster).unwrap_or_default(),
-            survival: None,
+            survival: cluster.known.survival.clone(),
             nodes: capacity.nodes,
             nodes_ready: capacity.nodes_ready,
             allocatable: capacity.allocatable,

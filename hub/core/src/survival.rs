@@ -1,0 +1,118 @@
+//! Survivability: whether the fleet could take over what each single cluster holds (N-1). It is found out by the very
+//! planner that would decide it, again whenever something has changed that may matter; one cluster at a time, so that it
+//! never holds up what is urgent.
+
+use std::time::Duration;
+
+use godwit_common::{ClusterName, Uid};
+use godwit_planner::Barrier;
+
+use crate::batch::Scene;
+use crate::commands::Part;
+use crate::contract::{ClusterState, Severity, Subject, Survival};
+use crate::hub::{Hub, Timer};
+
+/// Between two checks there is at least this.
+const PAUSE: Duration = Duration::from_secs(1);
+/// And this for each workload that the last one looked at: checks take a few percent of the time at most.
+const PAUSE_EACH: Duration = Duration::from_millis(1);
+/// How many of the workloads that would not fit are named.
+const EXAMPLES_MAX: usize = 10;
+
+/// What is known of one cluster's loss.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known {
+    /// The number of the last change of the fleet that it takes into account; zero before the first check.
+    as_of: u64,
+    pub(crate) survival: Option<Survival>,
+}
+
+impl Hub {
+    /// Something has changed that may decide whether a loss could be survived.
+    pub(crate) fn fleet_changed(&mut self) {
+        self.fleet_changes += 1;
+        if !self.checking_survival {
+            self.checking_survival = true;
+            self.wake_at(self.now.time + PAUSE, Timer::Survival);
+        }
+    }
+
+    /// Looks at the cluster whose answer is the oldest, if any is out of date.
+    pub(crate) fn check_survival(&mut self) {
+        self.checking_survival = false;
+        let stale = self.clusters.iter().filter(|(_, cluster)| cluster.known.as_of < self.fleet_changes);
+        let oldest = stale.min_by_key(|(_, cluster)| cluster.known.as_of).map(|(name, _)| name.clone());
+        let Some(name) = oldest else { return };
+        let looked_at = self.check_one(&name);
+        self.checking_survival = true;
+        let pause = PAUSE.max(PAUSE_EACH.saturating_mul(looked_at));
+        self.wake_at(self.now.time + pause, Timer::Survival);
+    }
+
+    fn check_one(&mut self, name: &ClusterName) -> u32 {
+        let (as_of, checked) = (self.fleet_changes, self.now.wall);
+        let Some(cluster) = self.clusters.get(name) else { return 0 };
+        // What is lost already has moved, or waits: there is nothing left to survive.
+        let member = match cluster.health.state {
+            ClusterState::Ready | ClusterState::Suspect | ClusterState::Returning | ClusterState::Unknown => true,
+            ClusterState::Lost | ClusterState::Joining => false,
+        };
+        let held: Vec<Uid> = cluster.seats.iter().copied().filter(|uid| self.is_replaced(*uid, name)).collect();
+        let scene = Scene { emptied: [(name.clone(), Barrier::Lost)].into(), ..Scene::default() };
+        let parts = held.iter().filter_map(|uid| {
+            let workload = self.workloads.get(uid)?;
+            Some(Part::of(workload, &self.policies.get(&workload.record.policy)?.policy))
+        });
+        let changes = self.rehearse_parts(parts.collect(), &scene).changes;
+        let mut survival = Survival { unplaced: 0, workloads: 0, examples: Vec::new(), checked };
+        for change in changes {
+            let short = change.pending_after.saturating_sub(change.pending_before);
+            if short == 0 {
+                continue;
+            }
+            survival.unplaced += u64::from(short);
+            survival.workloads += 1;
+            if survival.examples.len() < EXAMPLES_MAX {
+                survival.examples.push((change.id, short));
+            }
+        }
+        self.note_survival(name, member.then_some(survival), as_of);
+        u32::try_from(held.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether others make up for what a cluster holds of a workload.
+    fn is_replaced(&self, uid: Uid, name: &ClusterName) -> bool {
+        let Some(workload) = self.workloads.get(&uid) else { return false };
+        let placed = workload.seats.get(name).is_some_and(|seat| seat.seat.placed > 0);
+        placed && !self.is_duplicated(&workload.record)
+    }
+
+    fn note_survival(&mut self, name: &ClusterName, survival: Option<Survival>, as_of: u64) {
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
+        let before = std::mem::replace(&mut cluster.known, Known { as_of, survival });
+        let short = |survival: &Option<Survival>| survival.as_ref().is_some_and(|known| known.unplaced > 0);
+        let (was_short, is_short) = (short(&before.survival), short(&cluster.known.survival));
+        let message = cluster.known.survival.as_ref().map(in_words);
+        self.touched.subjects.insert(Subject::Cluster(name.clone()));
+        match (was_short, is_short, message) {
+            (false, true, Some(message)) => {
+                self.note(Severity::Warning, "S14", "SurvivabilityLost", name.as_str(), message);
+            }
+            (true, false, Some(_)) => {
+                let message = "if it were lost now, everything would find room elsewhere";
+                self.note(Severity::Normal, "S14", "SurvivabilityRegained", name.as_str(), message);
+            }
+            (_, _, _) => {}
+        }
+    }
+}
+
+fn in_words(survival: &Survival) -> String {
+    let named: Vec<String> =
+        survival.examples.iter().map(|(id, replicas)| format!("{replicas} of {id}")).collect();
+    let Survival { unplaced, workloads, .. } = survival;
+    format!(
+        "if it were lost now, {unplaced} replicas of {workloads} workloads would find no room: {}",
+        named.join(", ")
+    )
+}
