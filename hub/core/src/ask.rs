@@ -7,7 +7,8 @@ use std::sync::Arc;
 use godwit_common::policy::Rebalance;
 use godwit_common::{ClusterName, Uid, WorkloadId};
 use godwit_planner::{
-    Barrier, Bound, Candidate, Cap, Demand, Division, Growth, Room, Scratch, Tie, divide, room_that_matters,
+    Barrier, Bound, Candidate, Cap, Demand, Division, Growth, Room, Scratch, Tie, bounds, divide,
+    room_that_matters,
 };
 
 use crate::batch::Batch;
@@ -210,7 +211,7 @@ fn divided(
         _ => caps.into_iter().map(|(cap, names)| format!("{}: {cap}", listed(&names)).into()).collect(),
     };
     reasons.extend(allowance.reason.clone().filter(|_| division.withheld > 0));
-    let report = if ask.report { report(&division, candidates) } else { Vec::new() };
+    let report = if ask.report { report(&demand, &division, candidates) } else { Vec::new() };
     Shares {
         counts: division.counts.to_vec(),
         outcome: Outcome { wanted, pending, reasons, cramped, roomless, report, ..Outcome::default() },
@@ -226,13 +227,11 @@ fn may_pass(cap: &Cap) -> bool {
     }
 }
 
-fn report(division: &Division<'_>, candidates: &[Candidate<'_>]) -> Vec<PlanRowView> {
-    let rows = candidates.iter().zip(division.counts).enumerate();
-    rows.map(|(index, (candidate, count))| {
-        let bound = division.bound(index);
-        let remedy = bound.as_ref().and_then(|bound| bound.remedy(candidate.cluster));
-        let reason = bound.map_or_else(String::new, |bound| bound.to_string());
-        row(candidate, *count, reason, remedy.unwrap_or_default())
+fn report(demand: &Demand<'_>, division: &Division<'_>, candidates: &[Candidate<'_>]) -> Vec<PlanRowView> {
+    let rows = candidates.iter().zip(division.counts).zip(bounds(demand, candidates, division));
+    rows.map(|((candidate, count), bound)| {
+        let remedy = bound.remedy(candidate.cluster);
+        row(candidate, *count, bound.to_string(), remedy.unwrap_or_default())
     })
     .collect()
 }

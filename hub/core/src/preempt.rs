@@ -197,7 +197,9 @@ impl Hub {
         for other in gave_way {
             let Some(workload) = self.workloads.get_mut(&other) else { continue };
             let (ended, left): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                std::mem::take(&mut workload.record.yielded).into_iter().partition(|(_, given)| given.to == to);
+                std::mem::take(&mut workload.record.yielded)
+                    .into_iter()
+                    .partition(|(_, given)| given.to == to);
             workload.record.yielded = left;
             self.touched.keys.insert(Key::Workload(other));
             self.roomier.extend(ended.into_keys());

@@ -54,10 +54,13 @@ impl Hub {
         let Some(cluster) = self.clusters.get(name) else { return 0 };
         // What is lost already has moved, or waits: there is nothing left to survive.
         let member = match cluster.health.state {
-            ClusterState::Ready | ClusterState::Suspect | ClusterState::Returning | ClusterState::Unknown => true,
+            ClusterState::Ready | ClusterState::Suspect | ClusterState::Returning | ClusterState::Unknown => {
+                true
+            }
             ClusterState::Lost | ClusterState::Joining => false,
         };
-        let held: Vec<Uid> = cluster.seats.iter().copied().filter(|uid| self.is_replaced(*uid, name)).collect();
+        let held: Vec<Uid> =
+            cluster.seats.iter().copied().filter(|uid| self.is_replaced(*uid, name)).collect();
         let scene = Scene { emptied: [(name.clone(), Barrier::Lost)].into(), ..Scene::default() };
         let parts = held.iter().filter_map(|uid| {
             let workload = self.workloads.get(uid)?;

@@ -13,7 +13,7 @@ use godwit_common::policy::Strategy;
 
 use crate::candidate::Candidate;
 use crate::fallback;
-use crate::groups::Groups;
+use crate::groups::{Groups, Held};
 use crate::report::{Bound, Cap};
 use crate::strategy::{self, Limit, Limits};
 use crate::webster::{Claim, Claims, Edge, Seat};
@@ -154,13 +154,11 @@ impl Scratch {
         stay: bool,
         candidates: &'a [Candidate<'a>],
     ) -> Filler<'a> {
-        if fallback::matters(candidates) {
-            fallback::choose(wanted, stay, candidates, &mut self.limits);
+        let groups = fallback::count(candidates);
+        if groups > 1 {
+            self.fall_back(groups, strategy, wanted, stay, candidates);
         }
-        match strategy.constraints() {
-            [] => self.groups.clear(),
-            constraints => self.groups.constrain(constraints, wanted, candidates, &mut self.limits),
-        }
+        self.constrain(strategy, wanted, candidates);
         strategy::rank(strategy, candidates, &mut self.limits, &mut self.order);
         let Self { limits, order, claims, groups, reaches, .. } = self;
         if groups.matter() {
@@ -168,7 +166,41 @@ impl Scratch {
         }
         reaches.clear();
         reaches.resize(groups.len(), Reach::NONE);
-        Filler { candidates, limits, order, claims, groups, reaches }
+        Filler { candidates, limits, order, claims, groups, reaches, capped: true }
+    }
+
+    /// Restricts the candidates to the fallback group that is to be used.
+    fn fall_back(
+        &mut self,
+        groups: u32,
+        strategy: &Strategy,
+        wanted: u32,
+        stay: bool,
+        candidates: &[Candidate<'_>],
+    ) {
+        let all = self.limits.clone();
+        let mut alone = vec![fallback::Part::None; groups as usize];
+        let mut held = Vec::with_capacity(alone.len());
+        for group in 0..alone.len() {
+            alone[group] = fallback::Part::All;
+            self.limits.clone_from(&all);
+            fallback::restrict(&alone, candidates, &mut self.limits);
+            held.push(self.constrain(strategy, wanted, candidates));
+            alone[group] = fallback::Part::None;
+        }
+        self.limits = all;
+        fallback::restrict(&fallback::parts(wanted, stay, &held), candidates, &mut self.limits);
+    }
+
+    /// Puts the constraints of a spread into the limits. Returns what all candidates may hold then.
+    fn constrain(&mut self, strategy: &Strategy, wanted: u32, candidates: &[Candidate<'_>]) -> Held {
+        match strategy.constraints() {
+            [] => {
+                self.groups.clear();
+                Held::of(&self.limits)
+            }
+            constraints => self.groups.constrain(constraints, wanted, candidates, &mut self.limits),
+        }
     }
 
     /// One step from what is kept towards the policy's own division.
@@ -228,7 +260,10 @@ impl Division<'_> {
         let reached = reach.is_none_or(|reach| rank <= reach.rank);
         let share = Bound::Share(strategy::share(self.strategy, rank, reached));
         let short_of_minimum = count == cap && candidate.rule.map_or(true, |rule| floor < rule.min());
-        let foreign = limits.limit == Limit::Fallback || candidate.eligible().is_none();
+        let foreign = match limits.limit {
+            Limit::Fallback | Limit::MaxGroups | Limit::NoGroup => true,
+            Limit::Own | Limit::Skew | Limit::MinGroups => candidate.eligible().is_none(),
+        };
         if would_get_more || short_of_minimum || foreign {
             let of_group = self.groups.limit_of(index as u32, self.totals).and_then(Limit::cap);
             return Some(of_group.or_else(|| limits.reason(candidate)).map_or(share, Bound::Cap));
@@ -237,13 +272,13 @@ impl Division<'_> {
             return Some(share);
         }
         let Some(reach) = reach else {
-            return Some(Bound::Held);
+            return Some(Bound::HELD);
         };
         let within_share = weight > 0 && count.checked_sub(1).is_none_or(|last| reaches(reach, last));
         Some(match within_share {
             true => share,
             false if count <= floor => Bound::Minimum,
-            false => Bound::Held,
+            false => Bound::HELD,
         })
     }
 
@@ -264,6 +299,8 @@ struct Filler<'a> {
     groups: &'a Groups,
     /// Where the seats end that each group gave by weight.
     reaches: &'a mut [Reach],
+    /// Whether the caps of the groups are heeded: between two divisions that keep to them, each in its way, they are not.
+    capped: bool,
 }
 
 impl Filler<'_> {
@@ -292,15 +329,18 @@ impl Filler<'_> {
         (pending, (missing != Some(0)).then_some(reach))
     }
 
-    /// From `now` towards `goal`, both of the same total, by at most so many moves.
+    /// From `now` towards `goal`, which places at least as many, by at most so many moves.
     fn approach(&mut self, moves: u32, now: &[u32], goal: &[u32], counts: &mut Vec<u32>) {
         let both = || now.iter().copied().zip(goal.iter().copied());
-        // No more than the wanted replicas, so it fits.
+        // No more than the wanted replicas, so they fit.
         let distance: u32 = both().map(|(now, goal)| now.saturating_sub(goal)).sum();
+        let total = |counts: &[u32]| counts.iter().map(|count| u64::from(*count)).sum::<u64>();
+        let new = u32::try_from(total(goal).saturating_sub(total(now))).unwrap_or(u32::MAX);
         restart(counts, both().map(|(now, goal)| now.min(goal)));
-        // Those that hold too many keep their best seats; then as many go to those that hold too few.
+        self.capped = false;
+        // Those that hold too many keep their best seats; then as many go to those that hold too few, and what is new.
         self.fill(distance.saturating_sub(moves), |index, _| now[index], counts);
-        self.fill(moves.min(distance), |index, _| goal[index], counts);
+        self.fill(moves.min(distance) + new, |index, _| goal[index], counts);
     }
 
     /// Gives the first `give` seats that no cluster has by `counts`, none beyond `end`. Returns how many it could not
@@ -382,8 +422,7 @@ impl Filler<'_> {
         given
     }
 
-    /// What some clusters of a group claim for it: what others of it hold counts as well. The first of them stands for
-    /// the group.
+    /// What some clusters of a group claim for it: what others of it hold counts as well.
     fn claim_of(
         &self,
         level: usize,
@@ -392,19 +431,16 @@ impl Filler<'_> {
         totals: &[u64],
         counts: &[u32],
     ) -> Option<Claim> {
-        let key = |member: &&u32| {
-            let candidate = &self.candidates[**member as usize];
-            (candidate.tie, candidate.cluster)
-        };
-        let candidate = *members.iter().min_by_key(key)?;
-        let group = self.groups.at(candidate, level);
+        let group = self.groups.at(*members.first()?, level);
+        let candidate = self.groups.first(group);
         let more = |member: &u32| {
             let (index, limits) = (*member as usize, &self.limits[*member as usize]);
             let end = if limits.weight > 0 { end(index, limits) } else { 0 };
             u64::from(end.saturating_sub(counts[index]))
         };
         let from = totals[group as usize];
-        let to = (from + members.iter().map(more).sum::<u64>()).min(self.groups.cap(group));
+        let to = from + members.iter().map(more).sum::<u64>();
+        let to = if self.capped { to.min(self.groups.cap(group)) } else { to };
         // Seats beyond the type are never given: no more are wanted.
         let narrow = |seats: u64| u32::try_from(seats).unwrap_or(u32::MAX);
         Some(Claim { candidate, weight: 1, from: narrow(from), to: narrow(to.max(from)) })

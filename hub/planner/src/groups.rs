@@ -5,10 +5,11 @@
 
 use std::cmp::Reverse;
 
+use godwit_common::ClusterName;
 use godwit_common::policy::SpreadConstraint;
 
 use crate::candidate::{Candidate, Growth};
-use crate::strategy::{Limit, Limits, RANK_BEYOND};
+use crate::strategy::{Limit, Limits, RANK_AVOIDED, RANK_BEYOND};
 
 /// The groups of one division.
 #[derive(Debug, Default)]
@@ -22,10 +23,29 @@ pub(crate) struct Groups {
 /// A group.
 #[derive(Debug, Clone, Copy)]
 struct Node {
+    /// The first of its clusters, by tie and name: it stands for the group.
+    first: u32,
     /// The most that it may hold as a whole.
     cap: u64,
     /// What that comes from, if it is less than its clusters could hold.
     limit: Limit,
+}
+
+/// What clusters hold together, and could hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Held {
+    pub(crate) kept: u64,
+    pub(crate) cap: u64,
+}
+
+impl Held {
+    /// The sums over some clusters.
+    pub(crate) fn of<'l>(limits: impl IntoIterator<Item = &'l Limits>) -> Self {
+        limits.into_iter().fold(Self::default(), |sum, limits| Self {
+            kept: sum.kept + u64::from(limits.kept),
+            cap: sum.cap + u64::from(limits.cap),
+        })
+    }
 }
 
 /// What a group amounts to, for the constraint on it.
@@ -59,7 +79,7 @@ impl Groups {
         wanted: u32,
         candidates: &[Candidate<'_>],
         limits: &mut [Limits],
-    ) {
+    ) -> Held {
         self.clear();
         self.depth = constraints.len();
         self.paths.resize(candidates.len() * self.depth, 0);
@@ -73,7 +93,7 @@ impl Groups {
         let mut order: Vec<u32> = (0..).zip(candidates).map(|(index, _)| index).collect();
         order.sort_unstable_by_key(|index| (candidates[*index as usize].groups, *index));
         let mut walk = Walk { constraints, wanted, candidates, limits, groups: self };
-        walk.level(0, &order);
+        walk.level(0, &order)
     }
 
     /// A candidate's group at a level, from 0.
@@ -95,6 +115,11 @@ impl Groups {
     /// How many groups there are.
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// The candidate that stands for a group.
+    pub(crate) fn first(&self, group: u32) -> u32 {
+        self.nodes[group as usize].first
     }
 
     /// The most that a group may hold.
@@ -135,21 +160,22 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Constrains the groups that the members form at a level. Returns what all of them may hold, and keep.
-    fn level(&mut self, level: usize, members: &[u32]) -> (u64, u64) {
+    fn level(&mut self, level: usize, members: &[u32]) -> Held {
         let Some(constraint) = self.constraints.get(level) else {
-            let sum = |each: fn(&Limits) -> u32| {
-                members.iter().map(|index| u64::from(each(&self.limits[*index as usize]))).sum()
-            };
-            return (sum(|limits| limits.cap), sum(|limits| limits.kept));
+            return Held::of(members.iter().map(|index| &self.limits[*index as usize]));
         };
         let group = |index: &u32| self.candidates[*index as usize].groups.get(level).copied().flatten();
         let chunks: Vec<&[u32]> = members.chunk_by(|a, b| group(a) == group(b)).collect();
         let mut children: Vec<Child<'_>> = Vec::with_capacity(chunks.len());
         for members in chunks {
-            let (cap, kept) = self.level(level + 1, members);
+            let Held { cap, kept } = self.level(level + 1, members);
             let grows = members.iter().any(|index| self.grows(*index));
             let node = u32::try_from(self.groups.nodes.len()).unwrap_or(u32::MAX);
-            self.groups.nodes.push(Node { cap, limit: Limit::Own });
+            let first = members.iter().copied().min_by_key(|index| {
+                let candidate = &self.candidates[*index as usize];
+                (candidate.tie, candidate.cluster)
+            });
+            self.groups.nodes.push(Node { first: first.unwrap_or(0), cap, limit: Limit::Own });
             for index in members {
                 self.groups.paths[*index as usize * self.groups.depth + level] = node;
             }
@@ -162,21 +188,14 @@ impl Walk<'_> {
             self.groups.nodes[child.node as usize].cap = child.cap;
         }
         let sum = |each: fn(&Child<'_>) -> u64| children.iter().map(each).sum();
-        (sum(|child| child.cap), sum(|child| child.kept))
+        Held { cap: sum(|child| child.cap), kept: sum(|child| child.kept) }
     }
 
     /// No more groups than allowed: those in use first, then the largest.
     fn at_most(&mut self, constraint: &SpreadConstraint, children: &mut [Child<'_>]) {
         let Some(most) = constraint.max_groups else { return };
-        let first = |child: &Child<'_>| {
-            let key = |index: &u32| {
-                let candidate = &self.candidates[*index as usize];
-                (candidate.tie, candidate.cluster)
-            };
-            child.members.iter().map(key).min()
-        };
         children.sort_unstable_by_key(|child| {
-            (Reverse(child.kept > 0), Reverse(child.cap), Reverse(child.kept), first(child))
+            (Reverse(child.kept > 0), Reverse(child.cap), Reverse(child.kept), self.key(child))
         });
         for child in children.iter_mut().skip(most as usize) {
             for index in child.members {
@@ -198,9 +217,10 @@ impl Walk<'_> {
     /// Fewer groups than asked for: nothing new anywhere.
     fn at_least(&mut self, constraint: &SpreadConstraint, children: &mut [Child<'_>]) {
         let Some(least) = constraint.min_groups.filter(|_| !constraint.soft) else { return };
+        let least = least.min(self.wanted) as usize;
         let usable = children.iter().filter(|child| child.cap > 0).count();
-        if usable >= least.min(self.wanted) as usize {
-            return;
+        if usable >= least {
+            return self.enlist(least, children);
         }
         for child in children {
             for index in child.members {
@@ -210,6 +230,21 @@ impl Walk<'_> {
                 limits.limit = Limit::MinGroups;
             }
             child.cap = child.kept;
+        }
+    }
+
+    /// Uses groups that would rather be avoided, where there are too few others.
+    fn enlist(&mut self, least: usize, children: &mut [Child<'_>]) {
+        let avoided = |child: &Child<'_>| {
+            let usable = |index: &&u32| self.limits[**index as usize].cap > 0;
+            child.members.iter().filter(usable).all(|index| self.candidates[*index as usize].avoided)
+        };
+        let preferred = children.iter().filter(|child| child.cap > 0 && !avoided(child)).count();
+        let mut spare: Vec<Child<'_>> =
+            children.iter().copied().filter(|child| child.cap > 0 && avoided(child)).collect();
+        spare.sort_unstable_by_key(|child| (Reverse(child.cap), self.key(child)));
+        for index in spare.iter().take(least.saturating_sub(preferred)).flat_map(|child| child.members) {
+            self.limits[*index as usize].rank &= !RANK_AVOIDED;
         }
     }
 
@@ -235,6 +270,12 @@ impl Walk<'_> {
                 limits.limit = Limit::Skew;
             }
         }
+    }
+
+    /// Decides between groups that are equal in all else.
+    fn key(&self, child: &Child<'_>) -> (u64, &ClusterName) {
+        let candidate = &self.candidates[self.groups.first(child.node) as usize];
+        (candidate.tie, candidate.cluster)
     }
 
     fn grows(&self, index: u32) -> bool {

@@ -9,6 +9,7 @@
 mod candidate;
 mod choices;
 mod divide;
+mod explain;
 mod fallback;
 mod groups;
 mod report;
@@ -21,6 +22,7 @@ mod webster;
 pub use candidate::{Candidate, Growth, Room, Tie};
 pub use choices::{Choice, Choices};
 pub use divide::{Demand, Division, Scratch, divide};
+pub use explain::bounds;
 pub use report::{Barrier, Bound, Cap, Scarce, Share};
 pub use room::{CLASSES_MAX, ClusterRoom, Fit};
 pub use strategy::room_that_matters;

@@ -14,7 +14,10 @@ pub enum Bound {
     /// Its minimum, as far as the total goes: the share by weight is smaller.
     Minimum,
     /// It stays as it is: its share is another, but nothing moves for balance now (S18).
-    Held,
+    Held {
+        /// Its share, if it was asked for.
+        share: Option<u32>,
+    },
     /// Its share is `goal`; replicas go there step by step (`rebalance: gradual`).
     Step {
         /// What it will have in the end.
@@ -129,6 +132,9 @@ pub enum Scarce {
 }
 
 impl Bound {
+    /// It stays as it is, whatever its share.
+    pub const HELD: Self = Self::Held { share: None };
+
     /// What would give the cluster more; none when it has its share.
     pub fn remedy(&self, cluster: &ClusterName) -> Option<String> {
         match self {
@@ -139,7 +145,7 @@ impl Bound {
                 Share::Weight | Share::Room | Share::Even | Share::Packed | Share::Tier(_) | Share::Full,
             ) => None,
             Self::Minimum => Some("a greater weight, or a larger total".to_owned()),
-            Self::Held => {
+            Self::Held { .. } => {
                 Some("rebalance: gradual or always in the policy moves replicas to its share".to_owned())
             }
             Self::Step { .. } => Some("time: it is on its way".to_owned()),
@@ -210,7 +216,8 @@ impl fmt::Display for Bound {
         match self {
             Self::Share(share) => share.fmt(f),
             Self::Minimum => f.write_str("minimum"),
-            Self::Held => f.write_str("nothing moves for balance"),
+            Self::Held { share: None } => f.write_str("nothing moves for balance"),
+            Self::Held { share: Some(share) } => write!(f, "nothing moves for balance; its share is {share}"),
             Self::Step { goal } => write!(f, "on its way to {goal}"),
             Self::Cap(cap) => cap.fmt(f),
         }

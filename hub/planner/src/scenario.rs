@@ -9,6 +9,7 @@ use godwit_common::{ClusterName, Taint, Traits};
 use crate::candidate::{Candidate, Room};
 use crate::choices::{Choice, Choices};
 use crate::divide::{Demand, Scratch, divide};
+use crate::explain::bounds;
 use crate::report::{Bound, Cap, Scarce};
 use crate::taints::stance;
 
@@ -134,9 +135,10 @@ pub fn plan(scenario: &Scenario) -> Result<Answer, ScenarioError> {
         reasons: division.reasons.to_vec(),
         report: Vec::new(),
     };
-    for (index, (candidate, replicas)) in candidates.iter().zip(division.counts.iter().copied()).enumerate() {
+    let bounds = bounds(&demand, &candidates, &division);
+    let counts = division.counts.iter().copied();
+    for ((candidate, replicas), bound) in candidates.iter().zip(counts).zip(bounds) {
         let cluster = candidate.cluster.clone();
-        let bound = division.bound(index).unwrap_or(Bound::Held);
         let line = Line { cluster: cluster.clone(), running: candidate.held, replicas, bound };
         answer.report.push(line);
         if candidate.rule.is_ok() {

@@ -161,7 +161,7 @@ fn limits_of(strategy: &Strategy, replicas: u32, candidate: &Candidate<'_>) -> L
         | Strategy::Pack
         | Strategy::Duplicate => 0,
     };
-    let rank = tier.saturating_mul(RANKS).saturating_add(candidate.avoided.into());
+    let rank = tier.saturating_mul(RANKS).saturating_add(u32::from(candidate.avoided) * RANK_AVOIDED);
     let (floor, kept) = (rule.min().min(most), candidate.held.min(most));
     // Without a weight a cluster gets its minimum; what it holds beyond stays as long as it has no other place.
     let cap = if weight == 0 { floor.max(kept) } else { most };
@@ -170,6 +170,8 @@ fn limits_of(strategy: &Strategy, replicas: u32, candidate: &Candidate<'_>) -> L
 
 /// Ranks within a tier: what is avoided comes second, what is beyond a soft limit of groups last.
 pub(crate) const RANKS: u32 = 4;
+/// What is avoided.
+pub(crate) const RANK_AVOIDED: u32 = 1;
 /// The rank, within a tier, of groups beyond a soft limit.
 pub(crate) const RANK_BEYOND: u32 = 2;
 

@@ -29,3 +29,4 @@ macro_rules! cases {
 
 cases!(weights, minimums, bounds, loss_and_return, shrinking, rebalancing, shortage, ties, extremes);
 cases!(capacity, spread, pack, ordered, duplicate);
+cases!(choosing, groups, fallback);

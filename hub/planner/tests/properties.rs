@@ -283,7 +283,7 @@ fn tells_the_truth(bound: &Bound, asked: &Question<'_>, index: usize, count: u32
     let rule = candidate.rule.unwrap_or_default();
     match bound {
         Bound::Share(share) => rule.weight() > 0 && goes_with(*share, asked, candidate, count),
-        Bound::Held => true,
+        Bound::Held { .. } => true,
         Bound::Minimum => count <= rule.min(),
         Bound::Step { goal } => *goal != count,
         Bound::Cap(Cap::Maximum) => rule.max() == Some(count),

@@ -30,6 +30,8 @@ pub(crate) struct Member {
     pub(crate) ready: bool,
     /// Pods of one core that fit, used ones included.
     pub(crate) cores: u32,
+    /// Nodes that are not ready, of ten.
+    pub(crate) broken: u32,
     removed: Vec<Uid>,
 }
 
@@ -55,6 +57,11 @@ pub(crate) fn cluster(name: &str) -> ClusterName {
 
 pub(crate) fn web() -> WorkloadId {
     WorkloadId::new("default", "Deployment", "web").expect("a valid identity")
+}
+
+/// A Deployment of the namespace `default`.
+pub(crate) fn deployment_id(name: &str) -> WorkloadId {
+    WorkloadId::new("default", "Deployment", name).expect("a valid identity")
 }
 
 pub(crate) fn policy(name: &str, weights: &[(&str, u32)]) -> Policy {
@@ -207,9 +214,14 @@ impl Fixture {
         };
         let capacity = Capacity {
             classes: vec![class],
+            allocatable: Resources {
+                cpu_millis: u64::from(member.cores) * 1000,
+                pods: member.cores.into(),
+                ..Resources::default()
+            },
             running_pods: used,
-            nodes: 1,
-            nodes_ready: 1,
+            nodes: 10,
+            nodes_ready: 10 - member.broken,
             ..Capacity::default()
         };
         let report = Report {
@@ -344,6 +356,13 @@ impl Fixture {
                 assert_eq!(workload.above.contains(name), target > placed, "{name} of {}", workload.id());
             }
         }
+        for (namespace, quota) in &self.hub.quotas {
+            let mut used = godwit_common::quota::Usage::default();
+            for workload in self.hub.workloads.values().filter(|one| one.id().namespace == *namespace) {
+                used.add(&workload.shape().requests, workload.placed().into());
+            }
+            assert_eq!(quota.used, used, "the usage of {namespace}");
+        }
         for view in self.views() {
             let placed: u32 = view.placements.iter().map(|placement| placement.target).sum();
             assert_eq!(placed + view.pending, view.wanted, "I1: {view:?}");
@@ -366,6 +385,30 @@ impl Fixture {
     pub(crate) fn plan(&self) -> Vec<(String, u32)> {
         let placements = self.web().placements;
         placements.into_iter().filter(|p| p.target > 0).map(|p| (p.cluster.to_string(), p.target)).collect()
+    }
+
+    /// Where a workload of the namespace `default` is placed.
+    pub(crate) fn placed(&self, name: &str) -> Vec<(String, u32)> {
+        let view = self.view(name);
+        let placements = view.placements.into_iter().filter(|placement| placement.target > 0);
+        placements.map(|placement| (placement.cluster.to_string(), placement.target)).collect()
+    }
+
+    pub(crate) fn view(&self, name: &str) -> WorkloadView {
+        self.views().into_iter().find(|view| &*view.id.name == name).expect("it is deployed")
+    }
+
+    /// What decided the number of a workload in a cluster.
+    pub(crate) fn reason(&self, name: &str, cluster: &str) -> String {
+        let plan = self.hub.plan(&deployment_id(name)).expect("it is deployed");
+        let row = plan.report.into_iter().find(|row| row.cluster.as_str() == cluster);
+        row.expect("a row for the cluster").reason
+    }
+
+    /// Deploys some replicas of one core each under a policy.
+    pub(crate) fn run(&mut self, name: &str, replicas: u32, policy: Policy) {
+        let spec = spec(deployment_id(name), replicas);
+        self.deploy(spec, PolicyChoice::Inline(policy)).expect("a good deployment");
     }
 
     /// How many copies of `web` each member runs.

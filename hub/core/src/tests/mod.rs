@@ -1,6 +1,8 @@
 //! Tests of the machine as a whole, over a federation of scripted clusters that do at once what they are told.
 
+mod bonds;
 mod bounds;
+mod choosing;
 mod deploys;
 mod fixture;
 mod history;
@@ -11,6 +13,7 @@ mod rebalance;
 mod reflections;
 mod rehearsals;
 mod room;
+mod shortage;
 mod stateful;
 mod strategies;
 mod streams;

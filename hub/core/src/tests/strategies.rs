@@ -81,9 +81,9 @@ fn pack_fills_the_largest_and_opens_another_only_when_it_is_full() {
     fixture.pass(Duration::from_secs(2));
     assert_eq!(fixture.running(), shares(&[("bravo", 30), ("charlie", 10)]));
     let expected = [
-        "alpha 0: nothing moves for balance",
-        "bravo 30: nothing moves for balance",
-        "charlie 10: nothing moves for balance",
+        "alpha 0: packed: not needed",
+        "bravo 30: no room: cpu",
+        "charlie 10: packed: filled before another cluster is used",
     ];
     assert_eq!(reasons(&fixture), expected);
 }

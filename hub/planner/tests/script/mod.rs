@@ -9,7 +9,7 @@ use godwit_common::policy::{
 use godwit_common::selector::{Requirement, Test};
 use godwit_common::{ClusterName, Taint, TaintEffect, Toleration, Traits, WorkloadId};
 use godwit_planner::{
-    Barrier, Candidate, Choices, Demand, Growth, Room, Scarce, Scratch, Tie, divide, stance,
+    Barrier, Candidate, Choices, Demand, Growth, Room, Scarce, Scratch, Tie, bounds, divide, stance,
 };
 
 /// What a script has described so far.
@@ -109,9 +109,10 @@ impl Script {
             strategy: &self.policy.strategy,
         };
         let division = divide(&demand, &candidates, &mut scratch);
+        let bounds = bounds(&demand, &candidates, &division);
         for (index, (name, cluster)) in self.clusters.iter_mut().enumerate() {
             let (before, after) = (cluster.held, division.counts[index]);
-            let bound = division.bound(index).expect("one for each candidate");
+            let bound = &bounds[index];
             writeln!(self.output, "  {name:10} {before:>10} -> {after:<10}  {bound}")
                 .expect("a string takes all");
             cluster.held = after;

@@ -1,0 +1,128 @@
+//! Affinity, anti-affinity and colocation of workloads (S18, S33).
+
+use std::time::Duration;
+
+use godwit_common::policy::WorkloadSelector;
+
+use super::fixture::{Fixture, cluster, deployment, deployment_id, policy, shares, spec};
+use crate::{Application, Command, Policy, PolicyChoice};
+
+fn named(name: &str) -> Vec<WorkloadSelector> {
+    vec![WorkloadSelector { names: [name.into()].into(), ..WorkloadSelector::default() }]
+}
+
+fn near(name: &str, other: &str) -> Policy {
+    let mut policy = policy(name, &[]);
+    policy.placement.affinity.with = named(other);
+    policy
+}
+
+fn away_from(name: &str, other: &str) -> Policy {
+    let mut policy = policy(name, &[]);
+    policy.placement.affinity.without = named(other);
+    policy
+}
+
+fn only(name: &str, place: &str) -> Policy {
+    policy(name, &[(place, 1)])
+}
+
+fn pass(fixture: &mut Fixture, seconds: u64) {
+    fixture.pass(Duration::from_secs(seconds));
+}
+
+#[test]
+fn affinity_places_only_where_the_other_is_and_waits_for_it() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
+    fixture.run("cache", 4, near("cache", "db"));
+    assert_eq!(fixture.view("cache").pending, 4);
+    assert_eq!(fixture.reason("cache", "alpha"), "gets nothing new: no workload with db is placed there");
+    fixture.run("db", 2, only("db", "bravo"));
+    assert_eq!(fixture.placed("cache"), shares(&[("bravo", 4)]));
+    // When the other leaves, what runs stays.
+    fixture.command(Command::DeleteWorkload { workload: deployment_id("db") }).expect("it is deployed");
+    pass(&mut fixture, 5);
+    assert_eq!(fixture.placed("cache"), shares(&[("bravo", 4)]));
+}
+
+#[test]
+fn anti_affinity_holds_both_ways_and_moves_nothing() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
+    fixture.run("red", 2, only("red", "alpha"));
+    fixture.run("blue", 4, away_from("blue", "red"));
+    assert_eq!(fixture.placed("blue"), shares(&[("bravo", 4)]));
+    assert_eq!(fixture.reason("blue", "alpha"), "gets nothing new: Deployment default/red is placed there");
+    // Red says nothing of blue, and keeps away from it all the same.
+    let command = Command::ApplyPolicy { policy: policy("red", &[]), dry_run: false };
+    fixture.command(command).expect("a good policy");
+    fixture
+        .command(Command::Scale { workload: deployment_id("red"), replicas: 6, dry_run: false })
+        .expect("ok");
+    assert_eq!(fixture.placed("red"), shares(&[("alpha", 6)]));
+    // When blue is gone, with its last copy, red may grow there.
+    fixture
+        .command(Command::Scale { workload: deployment_id("red"), replicas: 30, dry_run: false })
+        .expect("ok");
+    assert_eq!(fixture.view("red").pending, 10);
+    fixture
+        .command(Command::Scale { workload: deployment_id("blue"), replicas: 0, dry_run: false })
+        .expect("ok");
+    pass(&mut fixture, 5);
+    assert_eq!(fixture.view("red").pending, 0);
+}
+
+#[test]
+fn an_application_that_is_colocated_shares_its_clusters_and_follows_its_first_workload() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
+    let mut together = policy("together", &[]);
+    together.placement.affinity.colocate = true;
+    let application = Application {
+        workloads: vec![spec(deployment_id("web"), 1), spec(deployment_id("cache"), 3)],
+        objects: Vec::new(),
+    };
+    let deploy = deployment(application.clone(), PolicyChoice::Inline(together));
+    fixture.command(Command::Deploy(deploy)).expect("a good deployment");
+    let home = fixture.placed("web")[0].0.clone();
+    assert_eq!(fixture.placed("cache"), [(home.clone(), 3)]);
+    assert_eq!(fixture.view("cache").leader, Some(deployment_id("web")));
+    pass(&mut fixture, 2);
+    fixture.restart();
+    fixture.connect("alpha");
+    fixture.connect("bravo");
+    pass(&mut fixture, 2);
+    // Its home is lost: both go together.
+    fixture.disconnect(&home);
+    pass(&mut fixture, 20);
+    let other = if home == "alpha" { "bravo" } else { "alpha" };
+    assert_eq!(
+        (fixture.placed("web"), fixture.placed("cache")),
+        (shares(&[(other, 1)]), shares(&[(other, 3)]))
+    );
+    // Applied on its own it goes on as before.
+    let alone = Application { workloads: application.workloads[1..].to_vec(), objects: Vec::new() };
+    let again = deployment(alone, PolicyChoice::Annotated);
+    fixture.command(Command::Deploy(again)).expect("a good deployment");
+    assert_eq!(fixture.view("cache").leader, Some(deployment_id("web")));
+}
+
+#[test]
+fn who_is_colocated_follows_a_leader_that_moves() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
+    let mut together = policy("together", &[("alpha", 1)]);
+    together.placement.affinity.colocate = true;
+    let application = Application {
+        workloads: vec![spec(deployment_id("web"), 2), spec(deployment_id("cache"), 3)],
+        objects: Vec::new(),
+    };
+    let deploy = deployment(application, PolicyChoice::Inline(together.clone()));
+    fixture.command(Command::Deploy(deploy)).expect("a good deployment");
+    assert_eq!(fixture.placed("cache"), shares(&[("alpha", 3)]));
+    together.placement.clusters = [(cluster("bravo"), Default::default())].into();
+    fixture.command(Command::ApplyPolicy { policy: together, dry_run: false }).expect("a good policy");
+    pass(&mut fixture, 5);
+    assert_eq!(
+        (fixture.placed("web"), fixture.placed("cache")),
+        (shares(&[("bravo", 2)]), shares(&[("bravo", 3)]))
+    );
+    assert_eq!(fixture.running(), shares(&[("bravo", 5)]));
+}
