@@ -141,6 +141,7 @@ impl Reporter {
             statuses,
             removed: rows.graves().filter(|(_, grave)| grave.done).map(|(uid, _)| uid).collect(),
             capacity: Some(capacity),
+            needs: Vec::new(),
         };
         cut_texts(&mut report.statuses);
         report
@@ -170,7 +171,7 @@ impl Reporter {
             self.told_capacity = capacity.clone();
             self.last_capacity = now;
         }
-        Report { complete: false, reflects: rows.reflects(), statuses, removed, capacity }
+        Report { complete: false, reflects: rows.reflects(), statuses, removed, capacity, needs: Vec::new() }
     }
 
     /// Turns namespaces into the workloads in them.

@@ -88,6 +88,7 @@ impl Hub {
                     revision: workload.record.revision,
                     replicas: seat.target,
                     manifest: (seat.manifest_generation > base).then(|| spec.manifest.clone()),
+                    needs: Vec::new(),
                 });
             }
         } else if let Some(object) = self.objects.get(&uid) {

@@ -215,6 +215,7 @@ impl Fixture {
             statuses,
             removed: member.removed.clone(),
             capacity: Some(capacity),
+            needs: Vec::new(),
         };
         self.say(name, Up::Report(report));
     }

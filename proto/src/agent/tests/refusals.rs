@@ -71,6 +71,15 @@ fn a_report_is_checked() {
             |r| r.removed = vec![vec![]; 10_001],
             "report.removed: it has 10001 entries, and at most 10000 are allowed",
         ),
+        (|r| r.needs[0].need = None, "report.needs[0].need: it is missing"),
+        (
+            |r| r.needs[0].need = Some(v1::Need::default()),
+            "report.needs[0].need: the peer says nothing that this version knows: upgrade the older side",
+        ),
+        (
+            |r| r.needs = vec![v1::NeedStatus::default(); 10_001],
+            "report.needs: it has 10001 entries, and at most 10000 are allowed",
+        ),
     ];
     let status = v1::WorkloadStatus {
         namespace: "shop".into(),
@@ -82,6 +91,7 @@ fn a_report_is_checked() {
     let report = v1::Report {
         statuses: vec![status.clone(), status],
         removed: vec![vec![1; 16]],
+        needs: vec![v1::NeedStatus { need: Some(needed_kind("Widget")), met: true }],
         ..v1::Report::default()
     };
     check_up(&report, attach_request::Message::Report, cases);
@@ -148,6 +158,23 @@ fn a_capacity_is_checked() {
         (
             |c| c.nodes = u32::MAX,
             "report.capacity.nodes: 4294967295 is too many: at most 1000000 are allowed",
+        ),
+        (
+            |c| c.zones = vec!["a".into(); 65],
+            "report.capacity.zones: it has 65 entries, and at most 64 are allowed",
+        ),
+        (|c| c.zones = vec!["a".into(), String::new()], "report.capacity.zones[1]: it is empty"),
+        (
+            |c| c.zones = vec!["x".repeat(64)],
+            "report.capacity.zones[0]: it has 64 bytes, and at most 63 are allowed",
+        ),
+        (
+            |c| c.mixed_labels = vec!["a".into(); 257],
+            "report.capacity.mixed_labels: it has 257 entries, and at most 256 are allowed",
+        ),
+        (
+            |c| c.mixed_labels = vec!["a\n".into()],
+            "report.capacity.mixed_labels[0]: \"a\\n\" contains a control character",
         ),
         (
             |c| c.classes[0].labels = (0..65).map(|i| (i.to_string(), String::new())).collect(),
@@ -245,6 +272,29 @@ fn targets_are_checked() {
             "targets.workloads[0].manifest: it has 1572865 bytes, and at most 1572864 are allowed",
         ),
         (
+            |t| t.workloads[0].needs = vec![needed_kind("Widget"); 65],
+            "targets.workloads[0].needs: it has 65 entries, and at most 64 are allowed",
+        ),
+        (
+            |t| t.workloads[0].needs[0] = needed_kind("widget"),
+            "targets.workloads[0].needs[0].kind: kind \"widget\" is not valid: \
+             it must be a capital letter followed by letters and digits, such as Deployment",
+        ),
+        (
+            |t| t.workloads[0].needs = vec![needed_object("a/b")],
+            "targets.workloads[0].needs[0].object: name \"a/b\" is not valid: \
+             it must be 1 to 253 characters without '/', '%' or white space",
+        ),
+        (
+            |t| t.workloads[0].needs[0].need = None,
+            "targets.workloads[0].needs[0]: \
+             the peer says nothing that this version knows: upgrade the older side",
+        ),
+        (
+            |t| t.workloads[0].manifest.clear(),
+            "targets.workloads[0].needs: they come without the manifest that they belong to",
+        ),
+        (
             |t| t.workloads[0].api_version = "a/b/c".into(),
             "targets.workloads[0]: apiVersion \"a/b/c\" is not valid: \
              it must be VERSION or GROUP/VERSION, such as v1 or apps/v1",
@@ -278,6 +328,8 @@ fn targets_are_checked() {
         kind: "Deployment".into(),
         namespace: namespace.clone(),
         name: name.clone(),
+        manifest: "{}".into(),
+        needs: vec![needed_kind("Widget"), needed_object("fast")],
         ..v1::WorkloadTarget::default()
     };
     let tombstone = v1::Tombstone {
@@ -362,6 +414,21 @@ fn redirects_and_refusals_are_checked() {
         let refused = down_from_wire(v1::AttachResponse { message: Some(message) });
         assert_eq!(refused.map_err(|e| e.to_string()), Err(expected));
     }
+}
+
+fn needed_kind(kind: &str) -> v1::Need {
+    let kind = v1::NeededKind { api_version: "example.com/v1".into(), kind: kind.into() };
+    v1::Need { need: Some(v1::need::Need::Kind(kind)) }
+}
+
+fn needed_object(name: &str) -> v1::Need {
+    let object = v1::NeededObject {
+        api_version: "storage.k8s.io/v1".into(),
+        kind: "StorageClass".into(),
+        name: name.into(),
+        ..v1::NeededObject::default()
+    };
+    v1::Need { need: Some(v1::need::Need::Object(object)) }
 }
 
 fn free(capacity: &mut v1::Capacity) -> &mut v1::Resources {
