@@ -160,23 +160,6 @@ fn a_capacity_is_checked() {
             "report.capacity.nodes: 4294967295 is too many: at most 1000000 are allowed",
         ),
         (
-            |c| c.zones = vec!["a".into(); 65],
-            "report.capacity.zones: it has 65 entries, and at most 64 are allowed",
-        ),
-        (|c| c.zones = vec!["a".into(), String::new()], "report.capacity.zones[1]: it is empty"),
-        (
-            |c| c.zones = vec!["x".repeat(64)],
-            "report.capacity.zones[0]: it has 64 bytes, and at most 63 are allowed",
-        ),
-        (
-            |c| c.mixed_labels = vec!["a".into(); 257],
-            "report.capacity.mixed_labels: it has 257 entries, and at most 256 are allowed",
-        ),
-        (
-            |c| c.mixed_labels = vec!["a\n".into()],
-            "report.capacity.mixed_labels[0]: \"a\\n\" contains a control character",
-        ),
-        (
             |c| c.classes[0].labels = (0..65).map(|i| (i.to_string(), String::new())).collect(),
             "report.capacity.classes[0].labels: it has 65 entries, and at most 64 are allowed",
         ),
@@ -272,29 +255,6 @@ fn targets_are_checked() {
             "targets.workloads[0].manifest: it has 1572865 bytes, and at most 1572864 are allowed",
         ),
         (
-            |t| t.workloads[0].needs = vec![needed_kind("Widget"); 65],
-            "targets.workloads[0].needs: it has 65 entries, and at most 64 are allowed",
-        ),
-        (
-            |t| t.workloads[0].needs[0] = needed_kind("widget"),
-            "targets.workloads[0].needs[0].kind: kind \"widget\" is not valid: \
-             it must be a capital letter followed by letters and digits, such as Deployment",
-        ),
-        (
-            |t| t.workloads[0].needs = vec![needed_object("a/b")],
-            "targets.workloads[0].needs[0].object: name \"a/b\" is not valid: \
-             it must be 1 to 253 characters without '/', '%' or white space",
-        ),
-        (
-            |t| t.workloads[0].needs[0].need = None,
-            "targets.workloads[0].needs[0]: \
-             the peer says nothing that this version knows: upgrade the older side",
-        ),
-        (
-            |t| t.workloads[0].manifest.clear(),
-            "targets.workloads[0].needs: they come without the manifest that they belong to",
-        ),
-        (
             |t| t.workloads[0].api_version = "a/b/c".into(),
             "targets.workloads[0]: apiVersion \"a/b/c\" is not valid: \
              it must be VERSION or GROUP/VERSION, such as v1 or apps/v1",
@@ -328,8 +288,6 @@ fn targets_are_checked() {
         kind: "Deployment".into(),
         namespace: namespace.clone(),
         name: name.clone(),
-        manifest: "{}".into(),
-        needs: vec![needed_kind("Widget"), needed_object("fast")],
         ..v1::WorkloadTarget::default()
     };
     let tombstone = v1::Tombstone {
@@ -345,6 +303,84 @@ fn targets_are_checked() {
         objects: vec![object],
         workloads: vec![workload],
         tombstones: vec![tombstone],
+        ..v1::Targets::default()
+    };
+    check_down(&targets, attach_response::Message::Targets, cases);
+}
+
+#[test]
+fn zones_and_mixed_labels_are_checked() {
+    let cases: &[Case<v1::Capacity>] = &[
+        (
+            |c| c.zones = vec!["a".into(); 65],
+            "report.capacity.zones: it has 65 entries, and at most 64 are allowed",
+        ),
+        (|c| c.zones = vec!["a".into(), String::new()], "report.capacity.zones[1]: it is empty"),
+        (
+            |c| c.zones = vec!["x".repeat(64)],
+            "report.capacity.zones[0]: it has 64 bytes, and at most 63 are allowed",
+        ),
+        (
+            |c| c.mixed_labels = vec!["a".into(); 257],
+            "report.capacity.mixed_labels: it has 257 entries, and at most 256 are allowed",
+        ),
+        (
+            |c| c.mixed_labels = vec!["a\n".into()],
+            "report.capacity.mixed_labels[0]: \"a\\n\" contains a control character",
+        ),
+    ];
+    let capacity = v1::Capacity {
+        allocatable: Some(v1::Resources::default()),
+        zones: vec!["east-1".into()],
+        mixed_labels: vec!["kubernetes.io/hostname".into()],
+        ..v1::Capacity::default()
+    };
+    let report = |capacity| {
+        attach_request::Message::Report(v1::Report { capacity: Some(capacity), ..v1::Report::default() })
+    };
+    check_up(&capacity, report, cases);
+}
+
+#[test]
+fn needs_are_checked() {
+    let cases: &[Case<v1::Targets>] = &[
+        (
+            |t| t.workloads[0].needs = vec![needed_kind("Widget"); 65],
+            "targets.workloads[0].needs: it has 65 entries, and at most 64 are allowed",
+        ),
+        (
+            |t| t.workloads[0].needs[0] = needed_kind("widget"),
+            "targets.workloads[0].needs[0].kind: kind \"widget\" is not valid: \
+             it must be a capital letter followed by letters and digits, such as Deployment",
+        ),
+        (
+            |t| t.workloads[0].needs = vec![needed_object("a/b")],
+            "targets.workloads[0].needs[0].object: name \"a/b\" is not valid: \
+             it must be 1 to 253 characters without '/', '%' or white space",
+        ),
+        (
+            |t| t.workloads[0].needs[0].need = None,
+            "targets.workloads[0].needs[0]: \
+             the peer says nothing that this version knows: upgrade the older side",
+        ),
+        (
+            |t| t.workloads[0].manifest.clear(),
+            "targets.workloads[0].needs: they come without the manifest that they belong to",
+        ),
+    ];
+    let workload = v1::WorkloadTarget {
+        uid: vec![1; 16],
+        api_version: "apps/v1".into(),
+        kind: "Deployment".into(),
+        namespace: "shop".into(),
+        name: "web".into(),
+        manifest: "{}".into(),
+        needs: vec![needed_kind("Widget"), needed_object("fast")],
+        ..v1::WorkloadTarget::default()
+    };
+    let targets = v1::Targets {
+        fence: Some(v1::Fence { federation_uid: vec![1; 16], ..v1::Fence::default() }),
+        workloads: vec![workload],
         ..v1::Targets::default()
     };
     check_down(&targets, attach_response::Message::Targets, cases);

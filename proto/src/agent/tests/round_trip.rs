@@ -100,7 +100,7 @@ fn a_large_report_arrives_in_parts() {
     };
     let need = |number: u32| NeedStatus {
         need: Need::Object(ObjectKey::new("v1", "Secret", "shop", &format!("pull-{number}")).expect("valid")),
-        met: number % 2 == 0,
+        met: number.is_multiple_of(2),
     };
     let report = Report {
         complete: true,
