@@ -420,7 +420,6 @@ impl Agent {
         self.keeper.end();
         self.writer.clear();
         self.remover.clear();
-        self.needs.clear();
         if self.link.is_up() {
             self.link.outbox.leadership(LeadershipMessage::Following);
         }

@@ -14,8 +14,8 @@ use crate::schedule::Schedule;
 use crate::writer::retry_wait;
 use crate::{Call, CallError, Config, Kind, Log, NeedSeen, Reply};
 
-/// What is known of each need, and when it is looked for next. None of it outlives the reign: the next leader, even if
-/// it is this agent again, looks for itself.
+/// What is known of each need, and when it is looked for next. A new reign forgets it all: the cluster may have changed
+/// while another agent led, or none.
 #[derive(Debug)]
 pub(crate) struct Needs {
     met_interval: Duration,
@@ -53,18 +53,13 @@ impl Needs {
         }
     }
 
-    /// A reign begins: nothing is known of what these rows need.
+    /// A reign begins: nothing is known of what these rows need. Checks of an earlier one end by themselves.
     pub(crate) fn begin(&mut self, rows: &Rows) {
-        self.clear();
-        rows.needs().for_each(|need| self.want(need));
-    }
-
-    /// The reign is over. Checks under way end by themselves.
-    pub(crate) fn clear(&mut self) {
         self.known.clear();
         self.due.clear();
         self.failing.clear();
         self.unreadable.clear();
+        rows.needs().for_each(|need| self.want(need));
     }
 
     /// A row has this need. Looks for it at once, unless that is known.
@@ -153,5 +148,44 @@ fn kind_of(need: &Need) -> Kind {
     match need {
         Need::Kind { api_version, kind } => Kind { api_version: api_version.clone(), kind: kind.clone() },
         Need::Object(key) => Kind::of(key),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use godwit_common::ObjectKey;
+    use godwit_common::rng::Rng;
+
+    use super::*;
+    use crate::cx::Ops;
+
+    #[test]
+    fn a_need_that_comes_back_while_it_is_looked_for_is_not_looked_for_twice() {
+        let (mut rng, mut effects, mut ops) = (Rng::new(1), Vec::new(), Ops::default());
+        let mut cx = Cx { now: Time(1_000), rng: &mut rng, effects: &mut effects, ops: &mut ops };
+        let mut needs = Needs::new(&Config::new(Vec::new(), "agent-1", "test"));
+        let need = Need::Object(ObjectKey::new("v1", "Secret", "shop", "pull").expect("a valid key"));
+        needs.want(&need);
+        needs.pump(&mut cx);
+        needs.forget(&need);
+        needs.want(&need);
+        needs.pump(&mut cx);
+        assert_eq!((cx.effects.len(), needs.deadline()), (1, None));
+        assert!(needs.done(&mut cx, &need, Ok(Reply::Need(NeedSeen::Met))), "its answer is as good");
+        assert_eq!(needs.met(&need), Some(true));
+        assert!(needs.deadline().is_some_and(|at| at >= Time(49_000)));
+    }
+
+    #[test]
+    fn the_answer_for_a_need_that_is_forgotten_is_no_news() {
+        let (mut rng, mut effects, mut ops) = (Rng::new(1), Vec::new(), Ops::default());
+        let mut cx = Cx { now: Time(1_000), rng: &mut rng, effects: &mut effects, ops: &mut ops };
+        let mut needs = Needs::new(&Config::new(Vec::new(), "agent-1", "test"));
+        let need = Need::Object(ObjectKey::new("v1", "Secret", "shop", "pull").expect("a valid key"));
+        needs.want(&need);
+        needs.pump(&mut cx);
+        needs.forget(&need);
+        assert!(!needs.done(&mut cx, &need, Ok(Reply::Need(NeedSeen::Met))));
+        assert_eq!((needs.met(&need), needs.deadline()), (None, None));
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use godwit_agent_core::{Call, CallError, Effect, Log};
+use godwit_agent_core::{Call, CallError, Effect, Log, PodPhase};
 use godwit_common::link::{Report, Up, WorkloadTarget};
 use godwit_common::{Need, NeedStatus, Time};
 
-use crate::world::{World, change, config, fence, key, tombstone, whole, workload};
+use crate::world::{World, change, config, fence, key, tombstone, web, whole, workload};
 
 fn secret(name: &str) -> Need {
     Need::Object(key("Secret", "shop", name))
@@ -72,6 +72,34 @@ fn what_is_missing_is_looked_for_often_and_what_is_there_now_and_then() {
 }
 
 #[test]
+fn a_change_does_not_wait_for_the_pace_of_reports() {
+    let mut world = holding(&[widgets()]);
+    for round in 0..5 {
+        let (checks, statuses) = (world.member.checks(&widgets()), told(&world).len());
+        world.member.lacks = if round % 2 == 0 { [].into() } else { [widgets()].into() };
+        let mut pods = 0;
+        // Reports follow each other without a pause.
+        let mut churn = |world: &mut World| {
+            pods += 1;
+            world.member.pod(&web(), &format!("web-{}", pods % 50), |pod| {
+                (pod.ready, pod.node, pod.phase) = (false, None, PodPhase::Pending);
+                pod.terminating = pods % 100 >= 50;
+            });
+            world.advance(Duration::from_millis(5));
+        };
+        while world.member.checks(&widgets()) == checks {
+            churn(&mut world);
+        }
+        let found = world.now;
+        while told(&world).len() == statuses {
+            churn(&mut world);
+        }
+        let waited = world.now.since(found);
+        assert!(waited <= config().report_soon + Duration::from_millis(10), "{waited:?}");
+    }
+}
+
+#[test]
 fn needs_that_no_row_has_any_more_are_forgotten() {
     let mut world = holding(&[]);
     let (web, api) = (needing(1, "web", &[widgets(), secret("pull")]), needing(2, "api", &[widgets()]));
@@ -126,6 +154,8 @@ fn the_same_row_with_other_needs_is_not_written_but_its_needs_are_looked_for() {
     world.advance(Duration::from_secs(1));
     assert_eq!(told(&world), [(secret("more"), true)]);
     assert_eq!(world.member.applies().len(), applies);
+    world.advance(Duration::from_secs(200));
+    assert_eq!(world.member.checks(&secret("pull")), 1, "it has no need of it any more");
 }
 
 #[test]
