@@ -170,9 +170,8 @@ fn log(line: &Log) {
             tracing::info!("{line}");
         }
         Log::Accepted(_) => tracing::debug!("{line}"),
-        Log::Disconnected(_) | Log::Rejected(_) | Log::Problem { .. } | Log::Trouble { .. } => {
-            tracing::warn!("{line}")
-        }
+        Log::Disconnected(_) | Log::Rejected(_) => tracing::warn!("{line}"),
+        Log::Problem { .. } | Log::Trouble { .. } | Log::Unreadable { .. } => tracing::warn!("{line}"),
         Log::Refused { .. } => tracing::error!("{line}"),
     }
 }

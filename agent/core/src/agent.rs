@@ -11,6 +11,7 @@ use crate::fence::{Keeper, still_holds};
 use crate::judge::Authority;
 use crate::leadership::{Leadership, describe};
 use crate::link::Link;
+use crate::needs::Needs;
 use crate::remover::Remover;
 use crate::report::Reporter;
 use crate::rows::{Changed, Rows, kinds};
@@ -52,6 +53,7 @@ pub struct Agent {
     writer: Writer,
     remover: Remover,
     reporter: Reporter,
+    needs: Needs,
     /// The highest epoch heard of the cluster's own federation, beyond what the fence says (S10).
     heard: (Uid, Epoch),
     applied: Fence,
@@ -89,6 +91,7 @@ impl Agent {
             writer: Writer::default(),
             remover: Remover::default(),
             reporter: Reporter::new(&config),
+            needs: Needs::new(&config),
             heard: (Uid::default(), Epoch::default()),
             applied: Fence::default(),
             hold: Hold::Open,
@@ -139,6 +142,7 @@ impl Agent {
             resign,
             self.keeper.deadline(),
             hold.filter(|_| self.term().is_some()),
+            self.may_check().then(|| self.needs.deadline()).flatten(),
             self.may_report().then(|| self.reporter.deadline(&self.rows)).flatten(),
             self.stopping,
         ];
@@ -216,6 +220,11 @@ impl Agent {
                     }
                 }
             }
+            Purpose::Need(need) => {
+                if self.needs.done(cx, &need, result) {
+                    self.reporter.need_changed(need);
+                }
+            }
         }
     }
 
@@ -254,9 +263,12 @@ impl Agent {
             self.view.stop(cx);
         }
         self.work(cx);
+        if self.may_check() {
+            self.needs.pump(cx);
+        }
         self.link.flush(cx);
         if self.may_report()
-            && let Some(report) = self.reporter.pop(cx.now, &self.view, &self.rows)
+            && let Some(report) = self.reporter.pop(cx.now, &self.view, &self.rows, &self.needs)
         {
             if self.hold == Hold::Inventory {
                 self.hold = Hold::Answer(cx.now + HOLD);
@@ -358,8 +370,9 @@ impl Agent {
         let all = Changed {
             rows: self.rows.rows().map(|(uid, _)| uid).collect(),
             graves: self.rows.graves().map(|(uid, _)| uid).collect(),
-            workloads: Vec::new(),
+            ..Changed::default()
         };
+        self.needs.begin(&self.rows);
         self.look_at(all);
         self.announce();
     }
@@ -388,6 +401,18 @@ impl Agent {
             self.remover.enqueue(uid);
         }
         self.reporter.dirty.ids.extend(changed.workloads);
+        for need in &changed.needs {
+            if self.rows.has_need(need) {
+                self.needs.want(need);
+            } else {
+                self.needs.forget(need);
+                self.reporter.forget_need(need);
+            }
+        }
+        for need in changed.asked.into_iter().filter(|need| self.needs.met(need).is_some()) {
+            self.reporter.forget_need(&need);
+            self.reporter.need_changed(need);
+        }
     }
 
     fn end_reign(&mut self, cx: &mut Cx, why: &'static str) {
@@ -443,6 +468,11 @@ impl Agent {
     /// A report that waits behind other messages would be old before it leaves.
     fn may_report(&self) -> bool {
         self.term().is_some() && self.link.is_idle() && self.view.is_synced()
+    }
+
+    /// Only a leader looks for what workloads need, and not before it has seen what is there.
+    fn may_check(&self) -> bool {
+        self.term().is_some() && self.view.is_synced()
     }
 
     fn writer_desk(&mut self) -> Option<(&mut Writer, writer::Desk<'_>)> {

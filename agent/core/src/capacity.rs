@@ -5,7 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use godwit_common::link::{CLASS_ENTRIES_MAX, COUNT_MAX, Capacity, EXTENDED_RESOURCES_MAX, NODE_CLASSES_MAX};
+use godwit_common::link::{
+    CLASS_ENTRIES_MAX, COUNT_MAX, Capacity, EXTENDED_RESOURCES_MAX, MIXED_LABELS_MAX, NODE_CLASSES_MAX,
+    ZONES_MAX,
+};
 use godwit_common::{NodeClass, Resources, Taint};
 
 use crate::NodeSeen;
@@ -17,6 +20,10 @@ const UNIQUE_LABELS: [&str; 4] = [
     "topology.ebs.csi.aws.com/node",
     "alpha.eksctl.io/instance-id",
 ];
+/// The label that says which zone a node is in.
+const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+/// A part of the keys of Kubernetes' own labels.
+const KUBERNETES: &str = "kubernetes.io/";
 /// A label with more values than this among the nodes is taken as one that names nodes, too.
 const LABEL_VALUES_MAX: usize = 32;
 /// The first steps that free room is rounded down to, when there are too many classes; they double.
@@ -90,16 +97,27 @@ impl Nodes {
     }
 
     pub(crate) fn capacity(&self, running_pods: u32) -> Capacity {
+        let (classes, mixed_labels) = self.classes();
         Capacity {
-            classes: self.classes(),
+            classes,
             allocatable: bounded(self.allocatable.clone()),
             running_pods: running_pods.min(COUNT_MAX),
             nodes: u32::try_from(self.nodes.len()).map_or(COUNT_MAX, |nodes| nodes.min(COUNT_MAX)),
             nodes_ready: self.ready.min(COUNT_MAX),
+            zones: self.zones(),
+            mixed_labels,
         }
     }
 
-    fn classes(&self) -> Vec<NodeClass> {
+    /// A zone whose nodes are all down is a zone of the cluster still.
+    fn zones(&self) -> BTreeSet<Arc<str>> {
+        let zones = self.nodes.values().filter_map(|node| node.seen.labels.get(ZONE_LABEL));
+        let zones: BTreeSet<&Arc<str>> = zones.filter(|zone| !zone.is_empty()).collect();
+        zones.into_iter().take(ZONES_MAX).cloned().collect()
+    }
+
+    /// The classes, and the keys of labels that were left out of them.
+    fn classes(&self) -> (Vec<NodeClass>, BTreeSet<Arc<str>>) {
         let usable: Vec<&NodeSeen> = self
             .nodes
             .values()
@@ -108,7 +126,7 @@ impl Nodes {
             // To leave out taints would promise room that is not there.
             .filter(|node| node.taints.len() <= CLASS_ENTRIES_MAX)
             .collect();
-        let (shapes, of_node) = shapes(&usable);
+        let (shapes, of_node, mixed) = shapes(&usable);
         let mut counts: BTreeMap<(usize, Resources), u32> = BTreeMap::new();
         for (node, shape) in usable.iter().zip(of_node) {
             *counts.entry((shape, self.free(node))).or_default() += 1;
@@ -128,7 +146,7 @@ impl Nodes {
             let (labels, taints) = shapes.get(shape).cloned().unwrap_or_default();
             NodeClass { labels, taints, nodes, free }
         };
-        classes.into_iter().map(class).collect()
+        (classes.into_iter().map(class).collect(), mixed)
     }
 
     fn free(&self, node: &NodeSeen) -> Resources {
@@ -140,8 +158,9 @@ impl Nodes {
     }
 }
 
-/// The distinct (labels, taints) of the nodes, few enough to be classes, and which of them each node has.
-fn shapes(nodes: &[&NodeSeen]) -> (Vec<Shape>, Vec<usize>) {
+/// The distinct (labels, taints) of the nodes, few enough to be classes; which of them each node has; and the keys of
+/// labels that some node carries and its shape does not.
+fn shapes(nodes: &[&NodeSeen]) -> (Vec<Shape>, Vec<usize>, BTreeSet<Arc<str>>) {
     let mut values: BTreeMap<&Arc<str>, BTreeSet<&Arc<str>>> = BTreeMap::new();
     for (key, value) in nodes.iter().flat_map(|node| &node.labels) {
         values.entry(key).or_default().insert(value);
@@ -166,12 +185,26 @@ fn shapes(nodes: &[&NodeSeen]) -> (Vec<Shape>, Vec<usize>) {
         let more = if fits { None } else { next.by_ref().find(|key| !dropped.contains(key)) };
         let Some(key) = more else {
             index.values_mut().enumerate().for_each(|(number, slot)| *slot = number);
-            let of_node =
-                nodes.iter().map(|node| index.get(&shape(node, &dropped)).copied().unwrap_or(0)).collect();
-            return (index.into_keys().collect(), of_node);
+            let mut left_out: BTreeSet<&Arc<str>> = dropped.clone();
+            let mut of_node = Vec::with_capacity(nodes.len());
+            for node in nodes {
+                let shape = shape(node, &dropped);
+                if node.labels.len() > CLASS_ENTRIES_MAX {
+                    left_out.extend(node.labels.keys().filter(|key| !shape.0.contains_key(*key)));
+                }
+                of_node.push(index.get(&shape).copied().unwrap_or(0));
+            }
+            return (index.into_keys().collect(), of_node, mixed(left_out));
         };
         dropped.insert(key);
     }
+}
+
+/// At most [`MIXED_LABELS_MAX`] of the keys; Kubernetes' own go first, as in [`shape`].
+fn mixed(left_out: BTreeSet<&Arc<str>>) -> BTreeSet<Arc<str>> {
+    let mut keys: Vec<&Arc<str>> = left_out.into_iter().collect();
+    keys.sort_by_key(|key| !key.contains(KUBERNETES));
+    keys.into_iter().take(MIXED_LABELS_MAX).cloned().collect()
 }
 
 fn shape(node: &NodeSeen, dropped: &BTreeSet<&Arc<str>>) -> Shape {
@@ -179,7 +212,7 @@ fn shape(node: &NodeSeen, dropped: &BTreeSet<&Arc<str>>) -> Shape {
     let mut labels: BTreeMap<_, _> = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
     if labels.len() > CLASS_ENTRIES_MAX {
         // Kubernetes' own are those that pods select by.
-        labels.retain(|key, _| key.contains("kubernetes.io/"));
+        labels.retain(|key, _| key.contains(KUBERNETES));
         while labels.len() > CLASS_ENTRIES_MAX {
             labels.pop_last();
         }
@@ -297,12 +330,52 @@ mod tests {
             nodes.put(node, 1);
         }
         let real: u64 = (0..1000).map(|number| 4000 + number * 7).sum();
-        let classes = nodes.capacity(0).classes;
+        let Capacity { classes, mixed_labels, .. } = nodes.capacity(0);
+        let mixed: Vec<&str> = mixed_labels.iter().map(|key| &**key).collect();
+        assert_eq!(mixed, ["kubernetes.io/hostname", "serial"], "but not the rack, which the classes tell");
         assert!(classes.len() <= NODE_CLASSES_MAX, "{}", classes.len());
         let said: u64 = classes.iter().map(|class| class.free.cpu_millis * u64::from(class.nodes)).sum();
         assert!(said <= real && said > real / 2, "{said} of {real}");
         assert_eq!(classes.iter().map(|class| class.nodes).sum::<u32>(), 1000);
         assert!(classes.iter().all(|class| !class.labels.contains_key("serial")));
+    }
+
+    #[test]
+    fn labels_beyond_what_a_class_holds_are_mixed_and_bounded() {
+        let mut nodes = Nodes::default();
+        let mut wide = node("a", 4000);
+        for number in 0..300 {
+            wide.labels.insert(format!("a-{number:03}").into(), "x".into());
+        }
+        nodes.put(wide, 1);
+        nodes.put(node("b", 4000), 1);
+        let Capacity { classes, mixed_labels, .. } = nodes.capacity(0);
+        assert!(classes.iter().all(|class| class.labels.len() == 1), "the architecture is left: {classes:?}");
+        assert_eq!(mixed_labels.len(), MIXED_LABELS_MAX);
+        assert!(mixed_labels.contains("kubernetes.io/hostname"), "what pods select by is said first");
+        assert!(mixed_labels.contains("a-000") && !mixed_labels.contains("a-299"));
+        assert!(!mixed_labels.contains("kubernetes.io/arch"));
+    }
+
+    #[test]
+    fn zones_are_those_of_all_nodes() {
+        let mut nodes = Nodes::default();
+        let in_zone = |name: &str, zone: &str| {
+            let mut node = node(name, 1000);
+            node.labels.insert(ZONE_LABEL.into(), zone.into());
+            node
+        };
+        nodes.put(in_zone("a", "east-1"), 1);
+        nodes.put(NodeSeen { ready: false, ..in_zone("b", "east-2") }, 1);
+        nodes.put(NodeSeen { schedulable: false, ..in_zone("c", "east-1") }, 1);
+        nodes.put(in_zone("d", ""), 1);
+        nodes.put(node("e", 1000), 1);
+        let zones = nodes.capacity(0).zones;
+        assert_eq!(zones, ["east-1", "east-2"].map(Arc::from).into());
+        for number in 0..100 {
+            nodes.put(in_zone(&format!("n{number}"), &format!("z{number}")), 1);
+        }
+        assert_eq!(nodes.capacity(0).zones.len(), ZONES_MAX);
     }
 
     #[test]

@@ -36,6 +36,12 @@ pub struct Config {
     pub capacity_interval: Duration,
     /// How many calls that read or write objects may be under way at once.
     pub calls_in_flight: usize,
+    /// How often something that a workload needs, and that is there, is looked for again.
+    pub needs_met_interval: Duration,
+    /// How often something that a workload needs, and that is missing, is looked for again.
+    pub needs_unmet_interval: Duration,
+    /// How many checks of needs may be under way at once, beside `calls_in_flight`: they hold up no write.
+    pub needs_in_flight: usize,
 }
 
 impl Config {
@@ -57,6 +63,9 @@ impl Config {
             report_soon: Duration::from_millis(20),
             capacity_interval: Duration::from_secs(1),
             calls_in_flight: 16,
+            needs_met_interval: Duration::from_secs(60),
+            needs_unmet_interval: Duration::from_secs(10),
+            needs_in_flight: 8,
         }
     }
 }

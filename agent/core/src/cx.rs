@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use godwit_common::backoff::Backoff;
 use godwit_common::rng::Rng;
-use godwit_common::{Time, Uid};
+use godwit_common::{Need, Time, Uid};
 
 use crate::{Call, Effect, Log, OpId};
 
@@ -41,13 +41,14 @@ impl Cx<'_> {
 }
 
 /// Who waits for a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Identity,
     Lease,
     Fence,
     Row(Uid),
     Grave(Uid),
+    Need(Need),
 }
 
 /// The calls under way.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::link::{Hello, LeaderTerm, RefusalCode, Up};
-use godwit_common::{Fence, ObjectKey};
+use godwit_common::{Fence, Need, ObjectKey};
 
 use crate::member::{FenceRecord, Kind, Stamp};
 
@@ -125,6 +125,12 @@ pub enum Call {
         /// Its name.
         name: Arc<str>,
     },
+    /// Look whether the API server serves the kind, or has the object. Answered by [`crate::Reply::Need`]; that it may
+    /// not be looked at is an answer too.
+    CheckNeed {
+        /// What to look for.
+        need: Need,
+    },
 }
 
 /// A write of the Lease.
@@ -220,6 +226,13 @@ pub enum Log {
         /// Why it failed.
         reason: Arc<str>,
     },
+    /// What a workload needs may not be looked at, so that it counts as there. Said once for each kind.
+    Unreadable {
+        /// The first of its kind.
+        need: Need,
+        /// Why not.
+        reason: Arc<str>,
+    },
 }
 
 impl fmt::Display for Log {
@@ -242,6 +255,11 @@ impl fmt::Display for Log {
             Self::Rejected(why) => write!(f, "targets not accepted: {why}"),
             Self::Problem { key, problem } => write!(f, "{key}: {problem}"),
             Self::Trouble { what, reason } => write!(f, "{what} failed: {reason}"),
+            Self::Unreadable { need, reason } => write!(
+                f,
+                "a workload needs {need}, which counts as there, as this agent may not look: {reason}; let it get \
+                 objects of this kind"
+            ),
         }
     }
 }

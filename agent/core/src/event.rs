@@ -6,7 +6,7 @@ use godwit_common::ObjectKey;
 use godwit_common::link::Down;
 
 use crate::effect::{OpId, SessionId, WatchId};
-use crate::member::{FenceSeen, Identity, LeaseSeen, NodeSeen, ObjectSeen, PodSeen};
+use crate::member::{FenceSeen, Identity, LeaseSeen, NeedSeen, NodeSeen, ObjectSeen, PodSeen};
 
 /// An input of [`crate::Agent::step`].
 #[derive(Debug, Clone)]
@@ -73,6 +73,8 @@ pub enum Reply {
     Deleted,
     /// The namespace exists.
     NamespaceReady,
+    /// Whether the cluster has what is needed.
+    Need(NeedSeen),
 }
 
 /// Why a call failed.

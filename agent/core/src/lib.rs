@@ -15,6 +15,7 @@ pub mod labels;
 mod leadership;
 mod link;
 mod member;
+mod needs;
 mod outbox;
 mod remover;
 mod report;
@@ -28,5 +29,6 @@ pub use config::Config;
 pub use effect::{Apply, Call, Effect, LeaseWrite, Log, OpId, Scope, SessionId, WatchId};
 pub use event::{CallError, Change, Event, Reply};
 pub use member::{
-    FenceRecord, FenceSeen, Identity, Kind, LeaseSeen, NodeSeen, ObjectSeen, PodPhase, PodSeen, Stamp,
+    FenceRecord, FenceSeen, Identity, Kind, LeaseSeen, NeedSeen, NodeSeen, ObjectSeen, PodPhase, PodSeen,
+    Stamp,
 };

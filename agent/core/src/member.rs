@@ -66,6 +66,17 @@ pub struct ObjectSeen {
     pub deleting: bool,
 }
 
+/// Whether the cluster has what a workload needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NeedSeen {
+    /// It is there.
+    Met,
+    /// It is not.
+    Missing,
+    /// This agent may not look at it, and why not.
+    Unreadable(Arc<str>),
+}
+
 /// A node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NodeSeen {

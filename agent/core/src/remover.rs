@@ -37,13 +37,13 @@ impl Remover {
 
     /// Looks at a grave as soon as there is room: it is new, say.
     pub(crate) fn enqueue(&mut self, uid: Uid) {
-        self.waits.cancel(uid);
+        self.waits.cancel(&uid);
         self.ready.insert(uid);
     }
 
     /// What a grave waits for has changed. One in trouble keeps its pace unless what it waits for is `gone`.
     pub(crate) fn changed(&mut self, uid: Uid, gone: bool) {
-        if gone || !self.waits.contains(uid) {
+        if gone || !self.waits.contains(&uid) {
             self.enqueue(uid);
         }
     }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::link::{COUNT_MAX, Capacity, Report, Status, TEXT_MAX};
-use godwit_common::{Generation, Time, Uid, WorkloadId};
+use godwit_common::{Generation, Need, NeedStatus, Time, Uid, WorkloadId};
 
 use crate::Config;
+use crate::needs::Needs;
 use crate::rows::{Row, Rows};
 use crate::view::{Touched, View};
 
@@ -25,6 +26,7 @@ pub(crate) struct Dirty {
     pub(crate) removed: BTreeSet<Uid>,
     /// All workloads of these namespaces; of all of them for the empty one.
     namespaces: BTreeSet<Arc<str>>,
+    needs: BTreeSet<Need>,
     capacity: bool,
     urgent: bool,
 }
@@ -39,6 +41,7 @@ pub(crate) struct Reporter {
     told: BTreeMap<WorkloadId, Status>,
     told_reflects: Generation,
     told_capacity: Option<Capacity>,
+    told_needs: BTreeMap<Need, bool>,
     /// The inventory of this session and reign was sent.
     opened: bool,
     last: Time,
@@ -65,6 +68,7 @@ impl Reporter {
             told: BTreeMap::new(),
             told_reflects: Generation::default(),
             told_capacity: None,
+            told_needs: BTreeMap::new(),
             opened: false,
             last: Time::default(),
             last_capacity: Time::default(),
@@ -86,18 +90,30 @@ impl Reporter {
         self.dirty.urgent |= touched.readiness;
     }
 
+    /// It is news whether a need is met. Replicas may be waiting for it: it is as urgent as readiness.
+    pub(crate) fn need_changed(&mut self, need: Need) {
+        self.dirty.needs.insert(need);
+        self.dirty.urgent = true;
+    }
+
+    /// The hub cannot be expected to remember what it was told of a need.
+    pub(crate) fn forget_need(&mut self, need: &Need) {
+        self.told_needs.remove(need);
+    }
+
     /// The report that is due, if any.
-    pub(crate) fn pop(&mut self, now: Time, view: &View, rows: &Rows) -> Option<Report> {
+    pub(crate) fn pop(&mut self, now: Time, view: &View, rows: &Rows, needs: &Needs) -> Option<Report> {
         if !self.opened {
             self.opened = true;
-            return Some(self.inventory(now, view, rows));
+            return Some(self.inventory(now, view, rows, needs));
         }
         self.expand(view, rows);
         if self.due(rows).is_none_or(|due| due > now) {
             return None;
         }
-        let report = self.changes(now, view, rows);
-        let empty = report.statuses.is_empty() && report.removed.is_empty() && report.capacity.is_none();
+        let report = self.changes(now, view, rows, needs);
+        let rows_empty = report.statuses.is_empty() && report.removed.is_empty() && report.needs.is_empty();
+        let empty = rows_empty && report.capacity.is_none();
         (!empty || self.told_reflects != report.reflects).then(|| {
             self.told_reflects = report.reflects;
             report
@@ -114,7 +130,8 @@ impl Reporter {
     fn due(&self, rows: &Rows) -> Option<Time> {
         let dirty = &self.dirty;
         let statuses = !dirty.ids.is_empty() || !dirty.namespaces.is_empty();
-        let news = statuses || !dirty.removed.is_empty() || rows.reflects() != self.told_reflects;
+        let others = !dirty.removed.is_empty() || !dirty.needs.is_empty();
+        let news = statuses || others || rows.reflects() != self.told_reflects;
         let wait = if dirty.urgent { self.soon } else { self.interval };
         let news = news.then(|| self.last + wait);
         let capacity =
@@ -123,16 +140,18 @@ impl Reporter {
     }
 
     /// All that is there; what it does not list does not exist (S11).
-    fn inventory(&mut self, now: Time, view: &View, rows: &Rows) -> Report {
+    fn inventory(&mut self, now: Time, view: &View, rows: &Rows, needs: &Needs) -> Report {
         let ids: BTreeSet<&WorkloadId> =
             view.workload_ids().chain(rows.workload_ids()).chain(self.told.keys()).collect();
         let status = |id: &&WorkloadId| status(id, view, rows, self.told.get(*id));
         let statuses: Vec<Status> = ids.iter().filter_map(status).collect();
         let capacity = view.capacity();
+        let needs: Vec<NeedStatus> = needs.statuses().collect();
         self.told.clear();
         self.told.extend(statuses.iter().map(|status| (status.workload.clone(), status.clone())));
         self.told_reflects = rows.reflects();
         self.told_capacity = Some(capacity.clone());
+        self.told_needs = needs.iter().map(|status| (status.need.clone(), status.met)).collect();
         (self.last, self.last_capacity) = (now, now);
         self.dirty = Dirty::default();
         let mut report = Report {
@@ -141,12 +160,13 @@ impl Reporter {
             statuses,
             removed: rows.graves().filter(|(_, grave)| grave.done).map(|(uid, _)| uid).collect(),
             capacity: Some(capacity),
+            needs,
         };
         cut_texts(&mut report.statuses);
         report
     }
 
-    fn changes(&mut self, now: Time, view: &View, rows: &Rows) -> Report {
+    fn changes(&mut self, now: Time, view: &View, rows: &Rows, needs: &Needs) -> Report {
         let mut statuses = Vec::new();
         for id in std::mem::take(&mut self.dirty.ids) {
             let told = self.told.remove(&id);
@@ -161,6 +181,7 @@ impl Reporter {
         }
         cut_texts(&mut statuses);
         let removed = std::mem::take(&mut self.dirty.removed).into_iter().collect();
+        let needs = self.changed_needs(needs);
         self.dirty.urgent = false;
         self.last = now;
         // Whatever calls for a report, it carries the room of the same cut.
@@ -170,7 +191,19 @@ impl Reporter {
             self.told_capacity = capacity.clone();
             self.last_capacity = now;
         }
-        Report { complete: false, reflects: rows.reflects(), statuses, removed, capacity }
+        Report { complete: false, reflects: rows.reflects(), statuses, removed, capacity, needs }
+    }
+
+    fn changed_needs(&mut self, needs: &Needs) -> Vec<NeedStatus> {
+        let mut changed = Vec::new();
+        for need in std::mem::take(&mut self.dirty.needs) {
+            if let Some(met) = needs.met(&need)
+                && self.told_needs.insert(need.clone(), met) != Some(met)
+            {
+                changed.push(NeedStatus { need, met });
+            }
+        }
+        changed
     }
 
     /// Turns namespaces into the workloads in them.

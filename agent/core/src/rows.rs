@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use godwit_common::link::{ObjectTarget, Targets, Tombstone, Tombstoned, WorkloadTarget};
-use godwit_common::{Digest, Fence, Generation, ObjectKey, Time, Uid, WorkloadId};
+use godwit_common::{Digest, Fence, Generation, Need, ObjectKey, Time, Uid, WorkloadId};
 
 use crate::Kind;
 
@@ -29,6 +29,8 @@ pub(crate) struct Row {
     /// `spec.replicas`, for a workload.
     pub(crate) replicas: Option<u32>,
     pub(crate) manifest: Arc<str>,
+    /// What it needs of the cluster, of this revision; shared, because a change of the count keeps them.
+    needs: Arc<[Need]>,
     hash: u64,
     /// The oldest generation that this state of the row may belong to.
     since: Generation,
@@ -73,6 +75,8 @@ pub(crate) struct Rows {
     grave_keys: BTreeSet<(ObjectKey, Uid)>,
     workloads: BTreeMap<WorkloadId, Uid>,
     grave_workloads: BTreeSet<(WorkloadId, Uid)>,
+    /// What the rows need, and how many of them.
+    needs: BTreeMap<Need, usize>,
     /// Rows whose state the watch has not shown yet.
     unseen: BTreeSet<(Generation, Uid)>,
     /// Problems of objects that are not workloads, by namespace: they hinder the workloads there.
@@ -138,6 +142,15 @@ impl Rows {
     pub(crate) fn workload(&self, id: &WorkloadId) -> Option<(Uid, &Row)> {
         let uid = *self.workloads.get(id)?;
         Some((uid, self.rows.get(&uid)?))
+    }
+
+    /// What any row needs.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = &Need> {
+        self.needs.keys()
+    }
+
+    pub(crate) fn has_need(&self, need: &Need) -> bool {
+        self.needs.contains_key(need)
     }
 
     pub(crate) fn rows_of(&self, key: &ObjectKey) -> impl Iterator<Item = Uid> {
@@ -250,7 +263,9 @@ impl Rows {
         }
         for target in &targets.workloads {
             let row = self.row_from_workload(target, since);
-            self.put(target.uid, row, &mut changed);
+            if self.put(target.uid, row, &mut changed) {
+                changed.asked.extend(target.needs.iter().cloned());
+            }
         }
         self.fence = targets.fence;
         self.digest = targets.digest;
@@ -311,16 +326,26 @@ impl Rows {
                 }
                 changed.workloads.push(id);
             }
+            self.lack(&row.needs, changed);
             self.keys.remove(&(row.key, uid));
         }
     }
 
-    fn put(&mut self, uid: Uid, row: Row, changed: &mut Changed) {
-        let same = |old: &Row| old.hash == row.hash && old.key == row.key;
-        if self.rows.get(&uid).is_some_and(same) {
-            return;
+    /// Puts a row in the place of its former state; false if it is the same.
+    fn put(&mut self, uid: Uid, row: Row, changed: &mut Changed) -> bool {
+        let same = |old: &&mut Row| old.hash == row.hash && old.key == row.key;
+        if let Some(old) = self.rows.get_mut(&uid).filter(same) {
+            if old.needs == row.needs {
+                return false;
+            }
+            // A newer build of the hub reads more needs out of the same manifest.
+            let old_needs = std::mem::replace(&mut old.needs, row.needs.clone());
+            self.lack(&old_needs, changed);
+            self.need(&row.needs, changed);
+            return true;
         }
         self.drop_row(uid, changed);
+        self.need(&row.needs, changed);
         self.keys.insert((row.key.clone(), uid));
         self.unseen.insert((row.since, uid));
         if let Some(id) = row.workload() {
@@ -328,6 +353,26 @@ impl Rows {
         }
         self.rows.insert(uid, row);
         changed.rows.push(uid);
+        true
+    }
+
+    fn need(&mut self, needs: &[Need], changed: &mut Changed) {
+        for need in needs {
+            *self.needs.entry(need.clone()).or_default() += 1;
+            changed.needs.insert(need.clone());
+        }
+    }
+
+    fn lack(&mut self, needs: &[Need], changed: &mut Changed) {
+        for need in needs {
+            if let Some(rows) = self.needs.get_mut(need) {
+                *rows -= 1;
+                if *rows == 0 {
+                    self.needs.remove(need);
+                }
+            }
+            changed.needs.insert(need.clone());
+        }
     }
 
     fn row_from_object(&self, target: &ObjectTarget, since: Generation) -> Row {
@@ -338,7 +383,13 @@ impl Rows {
     fn row_from_workload(&self, target: &WorkloadTarget, since: Generation) -> Row {
         let manifest = self.manifest(target.uid, &target.manifest);
         let key = key_of(&target.workload, &target.api_version);
-        Row::new(key, target.revision, Some(target.replicas), manifest, target.hash(), since)
+        let held = || self.rows.get(&target.uid).map(|row| row.needs.clone());
+        let needs = match target.manifest {
+            Some(_) => target.needs.as_slice().into(),
+            None => held().unwrap_or_default(),
+        };
+        let row = Row::new(key, target.revision, Some(target.replicas), manifest, target.hash(), since);
+        Row { needs, ..row }
     }
 
     /// The manifest that was sent, or else the one that is held.
@@ -362,6 +413,7 @@ impl Row {
             revision,
             replicas,
             manifest,
+            needs: Arc::default(),
             hash,
             since,
             problem: Arc::default(),
@@ -381,6 +433,10 @@ pub(crate) struct Changed {
     pub(crate) graves: Vec<Uid>,
     /// Workloads whose status may read differently now.
     pub(crate) workloads: Vec<WorkloadId>,
+    /// Needs of rows that came, went or changed.
+    pub(crate) needs: BTreeSet<Need>,
+    /// Those of them that were sent: the hub wants to hear of each, even of what it was told before.
+    pub(crate) asked: BTreeSet<Need>,
 }
 
 /// Whether removing it is left to people.

@@ -4,35 +4,41 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use godwit_common::{Time, Uid};
 
-/// At most one moment for each identity, in order of time.
-#[derive(Debug, Default)]
-pub(crate) struct Schedule {
-    due: BTreeSet<(Time, Uid)>,
-    at: BTreeMap<Uid, Time>,
+/// At most one moment for each key, in order of time.
+#[derive(Debug)]
+pub(crate) struct Schedule<K = Uid> {
+    due: BTreeSet<(Time, K)>,
+    at: BTreeMap<K, Time>,
 }
 
-impl Schedule {
-    pub(crate) fn set(&mut self, uid: Uid, at: Time) {
-        self.cancel(uid);
-        self.at.insert(uid, at);
-        self.due.insert((at, uid));
+impl<K> Default for Schedule<K> {
+    fn default() -> Self {
+        Self { due: BTreeSet::new(), at: BTreeMap::new() }
+    }
+}
+
+impl<K: Ord + Clone> Schedule<K> {
+    pub(crate) fn set(&mut self, key: K, at: Time) {
+        self.cancel(&key);
+        self.at.insert(key.clone(), at);
+        self.due.insert((at, key));
     }
 
-    pub(crate) fn cancel(&mut self, uid: Uid) {
-        if let Some(at) = self.at.remove(&uid) {
-            self.due.remove(&(at, uid));
+    pub(crate) fn cancel(&mut self, key: &K) {
+        if let Some((key, at)) = self.at.remove_entry(key) {
+            self.due.remove(&(at, key));
         }
     }
 
-    pub(crate) fn contains(&self, uid: Uid) -> bool {
-        self.at.contains_key(&uid)
+    pub(crate) fn contains(&self, key: &K) -> bool {
+        self.at.contains_key(key)
     }
 
-    pub(crate) fn pop(&mut self, now: Time) -> Option<Uid> {
-        let (at, uid) = self.due.first().copied().filter(|(at, _)| *at <= now)?;
-        self.due.remove(&(at, uid));
-        self.at.remove(&uid);
-        Some(uid)
+    pub(crate) fn pop(&mut self, now: Time) -> Option<K> {
+        self.due.first().filter(|(at, _)| *at <= now)?;
+        let (_, key) = self.due.pop_first()?;
+        self.at.remove(&key);
+        Some(key)
     }
 
     pub(crate) fn next(&self) -> Option<Time> {

@@ -62,7 +62,7 @@ impl Writer {
     /// Looks at a row as soon as its turn comes.
     pub(crate) fn enqueue(&mut self, rows: &Rows, uid: Uid) {
         if let Some(row) = rows.row(uid) {
-            self.waits.cancel(uid);
+            self.waits.cancel(&uid);
             self.ready.insert((row.stage(), uid));
         }
     }
@@ -82,7 +82,7 @@ impl Writer {
             self.enqueue(rows, uid);
         } else if row.written.is_some() {
             self.look_for_echo(rows, view, uid);
-        } else if !self.waits.contains(uid) {
+        } else if !self.waits.contains(&uid) {
             // A row in trouble keeps its pace, however often its object changes.
             self.enqueue(rows, uid);
         }
@@ -279,7 +279,7 @@ impl Writer {
             Call::Apply(apply) => Some(apply.clone()),
             Call::Read { .. } | Call::CreateNamespace { .. } | Call::Delete { .. } => None,
             Call::ReadIdentity | Call::ReadLease | Call::ReadFence => None,
-            Call::WriteLease(_) | Call::WriteFence { .. } => None,
+            Call::WriteLease(_) | Call::WriteFence { .. } | Call::CheckNeed { .. } => None,
         };
         self.busy.insert(uid, Busy { stage, apply });
         cx.call(Purpose::Row(uid), call);

@@ -28,20 +28,43 @@ impl Discovery {
     }
 
     pub(crate) async fn find(&self, kind: &Kind) -> Result<Found, CallError> {
-        if let Some(found) = self.lock().get(kind) {
-            return Ok(found.clone());
+        if let Some(found) = self.known(kind) {
+            return Ok(found);
         }
-        let group: GroupVersion = kind.api_version.parse().map_err(|_| unknown(kind))?;
-        let asked = GroupVersionKind::gvk(&group.group, &group.version, &kind.kind);
-        let (resource, capabilities) = match discovery::pinned_kind(&self.client, &asked).await {
-            Ok(found) => found,
-            Err(Error::Discovery(_)) => return Err(unknown(kind)),
-            Err(Error::Api(status)) if status.code == 404 => return Err(unknown(kind)),
-            Err(other) => return Err(error::sort(other)),
+        self.ask(kind).await.map_err(error::sort)?.ok_or_else(|| unknown(kind))
+    }
+
+    /// Asks the API server, whatever is known; `None` if it does not serve the kind (any more).
+    pub(crate) async fn ask(&self, kind: &Kind) -> Result<Option<Found>, Error> {
+        // What is not even a version is served by nobody.
+        let found = match kind.api_version.parse::<GroupVersion>() {
+            Ok(group) => {
+                let asked = GroupVersionKind::gvk(&group.group, &group.version, &kind.kind);
+                discovery::pinned_kind(&self.client, &asked).await
+            }
+            Err(_) => return Ok(None),
         };
-        let found = Found { resource, namespaced: capabilities.scope == Scope::Namespaced };
-        self.lock().insert(kind.clone(), found.clone());
-        Ok(found)
+        match found {
+            Ok((resource, capabilities)) => {
+                let found = Found { resource, namespaced: capabilities.scope == Scope::Namespaced };
+                self.lock().insert(kind.clone(), found.clone());
+                Ok(Some(found))
+            }
+            Err(Error::Discovery(_)) => {
+                self.forget(kind);
+                Ok(None)
+            }
+            Err(Error::Api(status)) if status.code == 404 => {
+                self.forget(kind);
+                Ok(None)
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The kind as it was found last.
+    pub(crate) fn known(&self, kind: &Kind) -> Option<Found> {
+        self.lock().get(kind).cloned()
     }
 
     pub(crate) fn forget(&self, kind: &Kind) {

@@ -3,6 +3,7 @@
 mod discovery;
 mod error;
 mod manifest;
+mod needs;
 mod records;
 mod requests;
 mod sight;
@@ -77,9 +78,8 @@ impl Cluster {
         let limit = match &call {
             Call::ReadLease | Call::WriteLease(_) => ELECTION_LIMIT,
             Call::ReadIdentity | Call::ReadFence | Call::WriteFence { .. } => CALL_LIMIT,
-            Call::Read { .. } | Call::Apply(_) | Call::Delete { .. } | Call::CreateNamespace { .. } => {
-                CALL_LIMIT
-            }
+            Call::Read { .. } | Call::Apply(_) | Call::Delete { .. } => CALL_LIMIT,
+            Call::CreateNamespace { .. } | Call::CheckNeed { .. } => CALL_LIMIT,
         };
         match tokio::time::timeout(limit, self.answer(call)).await {
             Ok(result) => result,
@@ -104,6 +104,7 @@ impl Cluster {
                 let label = Some((labels::MANAGED_NAMESPACE, labels::TRUE));
                 self.create_namespace(&name, label).await.map(|()| Reply::NamespaceReady)
             }
+            Call::CheckNeed { need } => self.check(&need).await.map(Reply::Need),
         }
     }
 

@@ -165,6 +165,7 @@ pub(crate) fn deployment(uid: u128, revision: u64, replicas: u32) -> WorkloadTar
         revision,
         replicas,
         manifest: Some(manifest.to_string().into()),
+        needs: Vec::new(),
     }
 }
 

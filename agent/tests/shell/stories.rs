@@ -4,9 +4,9 @@ use godwit_agent_core::labels;
 use godwit_common::link::{
     Alarm, Down, Leadership, Refusal, RefusalCode, Targets, Tombstone, Tombstoned, Up,
 };
-use godwit_common::{Generation, Uid};
+use godwit_common::{Generation, Need, NeedStatus, ObjectKey, Uid};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret};
 use kube::Api;
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
@@ -223,6 +223,37 @@ async fn room_is_reported_less_what_pods_take() {
             (said == total - used && capacity.nodes == 3 && capacity.nodes_ready == 3).then_some(())
         })
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_workload_needs_is_looked_for_until_it_is_there() {
+    let stage = Stage::new().await;
+    let _agent = stage.agent("agent-1");
+    stage.hub.until_inventory().await;
+    let pull = Need::Object(ObjectKey::new("v1", "Secret", "shop", "pull").unwrap());
+    let jobs = Need::Kind { api_version: "batch/v1".into(), kind: "Job".into() };
+    let widgets = Need::Kind { api_version: "example.com/v1".into(), kind: "Widget".into() };
+    let mut row = deployment(1, 1, 1);
+    row.needs = vec![jobs.clone(), widgets.clone(), pull.clone()];
+    stage.hub.send(whole(fence(1, 1), vec![], vec![row])).await;
+    let newest = |ups: &[(String, Up)], need: &Need| {
+        let mut statuses = ups.iter().rev().filter_map(|(_, up)| match up {
+            Up::Report(report) => report.needs.iter().find(|status| status.need == *need).cloned(),
+            _ => None,
+        });
+        statuses.next()
+    };
+    for (need, met) in [(jobs, true), (widgets, false), (pull.clone(), false)] {
+        let wanted = Some(NeedStatus { need: need.clone(), met });
+        stage.hub.until(&need.to_string(), |ups| (newest(ups, &need) == wanted).then_some(())).await;
+    }
+    let namespaced = || async { stage.deployments().get_opt("web").await.unwrap() };
+    stage.until("its namespace", namespaced).await;
+    let secrets: Api<Secret> = Api::namespaced(stage.client.clone(), "shop");
+    let secret = serde_json::from_value(json!({"metadata": {"name": "pull"}})).unwrap();
+    secrets.create(&PostParams::default(), &secret).await.unwrap();
+    let there = Some(NeedStatus { need: pull.clone(), met: true });
+    stage.hub.until("the secret", |ups| (newest(ups, &pull) == there).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

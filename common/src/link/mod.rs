@@ -28,6 +28,12 @@ pub const EXTENDED_RESOURCES_MAX: usize = 64;
 /// The most replicas, pods or nodes that a message counts, beyond any real cluster (Kubernetes is built for 150,000
 /// pods). What exceeds it, such as a `spec.replicas` edited by hand, is reported as this many.
 pub const COUNT_MAX: u32 = 1_000_000;
+/// The most needs of one workload: its kinds and classes are a handful, and each pull secret is one.
+pub const NEEDS_MAX: usize = 64;
+/// The most zones of one cluster; the largest regions of any provider have fewer than ten.
+pub const ZONES_MAX: usize = 64;
+/// The most label keys that are said to be left out of node classes. Nodes carry some dozens.
+pub const MIXED_LABELS_MAX: usize = 256;
 /// The longest text meant for people (a status's problem, a refusal's message), in bytes.
 pub const TEXT_MAX: usize = 1024;
 /// The longest build of an agent, in bytes.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{Digest, Fence, Generation, ObjectKey, Uid, WorkloadId, stable_hash};
+use crate::{Digest, Fence, Generation, Need, ObjectKey, Uid, WorkloadId, stable_hash};
 
 /// What a cluster shall hold: all of it when `base` is zero, else what changed after `base`.
 /// Rows that a whole state lacks are orphans in the member, never deletions (S27).
@@ -51,6 +51,9 @@ pub struct WorkloadTarget {
     pub replicas: u32,
     /// The manifest as JSON, without `spec.replicas`; absent when the receiver, being at the base, has had it.
     pub manifest: Option<Arc<str>>,
+    /// What the workload needs of the cluster and does not bring along: sorted, each once, at most
+    /// [`super::NEEDS_MAX`]. They belong to the revision and travel with its manifest: without it there are none here.
+    pub needs: Vec<Need>,
 }
 
 /// The end of a life: the only thing that removes an object (S27).
@@ -123,8 +126,9 @@ impl Targets {
             newer.objects,
             |row| row.uid,
             |old, new| {
-                new.manifest =
-                    new.manifest.take().or_else(|| kept(old.revision == new.revision, old.manifest));
+                if new.manifest.is_none() && old.revision == new.revision {
+                    new.manifest = old.manifest;
+                }
             },
         );
         overlay(
@@ -132,8 +136,9 @@ impl Targets {
             newer.workloads,
             |row| row.uid,
             |old, new| {
-                new.manifest =
-                    new.manifest.take().or_else(|| kept(old.revision == new.revision, old.manifest));
+                if new.manifest.is_none() && old.revision == new.revision {
+                    (new.manifest, new.needs) = (old.manifest, old.needs);
+                }
             },
         );
         overlay(&mut self.tombstones, newer.tombstones, |row| row.uid, |_, _| {});
@@ -156,7 +161,8 @@ fn row_hash(kind: &[u8], uid: Uid, revision: u64, replicas: u32) -> u64 {
     stable_hash([kind, &uid.0.to_le_bytes(), &revision.to_le_bytes(), &replicas.to_le_bytes()])
 }
 
-/// Puts `newer` rows in the place of those of the same UID; `inherit` lets a new row take over from the old one.
+/// Puts `newer` rows in the place of those of the same UID; `inherit` lets a new row take over from the old one: a
+/// manifest not yet delivered must not be lost when a newer row, which counts on it, replaces its row.
 fn overlay<T>(rows: &mut Vec<T>, newer: Vec<T>, uid: fn(&T) -> Uid, inherit: fn(T, &mut T)) {
     let mut by_uid: BTreeMap<Uid, T> = rows.drain(..).map(|row| (uid(&row), row)).collect();
     for mut row in newer {
@@ -166,11 +172,6 @@ fn overlay<T>(rows: &mut Vec<T>, newer: Vec<T>, uid: fn(&T) -> Uid, inherit: fn(
         by_uid.insert(uid(&row), row);
     }
     rows.extend(by_uid.into_values());
-}
-
-/// A manifest not yet delivered must not be lost when a newer row, which counts on it, replaces its row.
-fn kept(same_revision: bool, manifest: Option<Arc<str>>) -> Option<Arc<str>> {
-    manifest.filter(|_| same_revision)
 }
 
 #[cfg(test)]
@@ -186,7 +187,12 @@ mod tests {
             revision,
             replicas,
             manifest: manifest.map(Into::into),
+            needs: manifest.map(|_| need()).into_iter().collect(),
         }
+    }
+
+    fn need() -> Need {
+        Need::Object(ObjectKey::new("v1", "Secret", "default", "pull").expect("valid"))
     }
 
     fn targets(base: u64, generation: u64, workloads: Vec<WorkloadTarget>) -> Targets {
@@ -199,6 +205,19 @@ mod tests {
         let mut waiting = targets(0, 3, vec![row(1, 1, 5, Some("{}")), row(2, 1, 5, Some("{}"))]);
         assert!(waiting.merge(targets(3, 4, vec![row(1, 1, 7, None)])));
         assert_eq!(waiting, targets(0, 4, vec![row(1, 1, 7, Some("{}")), row(2, 1, 5, Some("{}"))]));
+    }
+
+    #[test]
+    fn needs_travel_with_the_manifest_alone() {
+        let mut waiting = targets(0, 3, vec![row(1, 1, 5, Some("{}"))]);
+        assert!(waiting.merge(targets(3, 4, vec![row(1, 1, 7, None)])));
+        assert_eq!(waiting.workloads[0].needs, [need()], "inherited with an undelivered manifest");
+        let newer = WorkloadTarget { needs: Vec::new(), ..row(1, 2, 7, Some("{}")) };
+        assert!(waiting.merge(targets(4, 5, vec![newer])));
+        assert_eq!(waiting.workloads[0].needs, [], "another revision has its own");
+        let mut waiting = targets(2, 3, vec![row(1, 1, 5, None)]);
+        assert!(waiting.merge(targets(3, 4, vec![row(1, 1, 7, None)])));
+        assert_eq!(waiting.workloads[0].needs, []);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! From the agent to the hub.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::{Digest, Epoch, Fence, Generation, NodeClass, Resources, Term, Uid, WorkloadId};
+use crate::{Digest, Epoch, Fence, Generation, NeedStatus, NodeClass, Resources, Term, Uid, WorkloadId};
 
 /// A message of an agent. Every message counts as a sign of life.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +119,10 @@ pub struct Report {
     pub removed: Vec<Uid>,
     /// Room and health, if they changed; always in an inventory.
     pub capacity: Option<Capacity>,
+    /// Whether the cluster has what its workloads need ([`super::WorkloadTarget::needs`]): what changed, or in an
+    /// inventory all that is known. An inventory does not wait for checks: what it does not list is not known yet.
+    /// A need that no workload of the cluster has any more is not looked at any more, and nothing is said of that.
+    pub needs: Vec<NeedStatus>,
 }
 
 /// One workload in one cluster.
@@ -158,6 +163,11 @@ pub struct Capacity {
     pub nodes: u32,
     /// How many of them are ready.
     pub nodes_ready: u32,
+    /// The zones of all nodes, ready or not, at most [`super::ZONES_MAX`]: their labels `topology.kubernetes.io/zone`.
+    pub zones: BTreeSet<Arc<str>>,
+    /// Keys of labels that nodes carry and their classes do not, because they name nodes or have too many values; at
+    /// most [`super::MIXED_LABELS_MAX`]. Whether a node meets a requirement on such a key cannot be told from its class.
+    pub mixed_labels: BTreeSet<Arc<str>>,
 }
 
 /// Something that an operator must hear about.

@@ -1,7 +1,7 @@
 //! A batch of plans against one state of the clusters: what one workload takes, the next does not find (S15), and what
 //! a policy makes of the clusters is found out once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use godwit_common::{ClusterName, PodShape, PolicyName, Uid};
 use godwit_planner::{Barrier, Choice, Choices, ClusterRoom, Fit, Growth, Tie, stance};
@@ -201,8 +201,7 @@ impl Found {
 pub(crate) fn room_left(hub: &Hub, cluster: &Cluster) -> ClusterRoom {
     let name = &cluster.record.name;
     let Some(capacity) = &cluster.capacity else { return ClusterRoom::default() };
-    let new = || ClusterRoom::new(capacity.classes.iter().cloned(), BTreeSet::new());
-    let mut room = new();
+    let mut room = ClusterRoom::new(capacity.classes.iter().cloned(), capacity.mixed_labels.clone());
     for (uid, replicas) in &cluster.on_the_way {
         let Some(workload) = hub.workloads.get(uid) else {
             continue;

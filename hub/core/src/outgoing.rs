@@ -81,13 +81,15 @@ impl Hub {
             };
             if seat.generation > base {
                 let spec = &workload.record.spec;
+                let new = seat.manifest_generation > base;
                 targets.workloads.push(WorkloadTarget {
                     uid,
                     workload: spec.id.clone(),
                     api_version: spec.api_version.clone(),
                     revision: workload.record.revision,
                     replicas: seat.target,
-                    manifest: (seat.manifest_generation > base).then(|| spec.manifest.clone()),
+                    manifest: new.then(|| spec.manifest.clone()),
+                    needs: if new { spec.needs.clone() } else { Vec::new() },
                 });
             }
         } else if let Some(object) = self.objects.get(&uid) {

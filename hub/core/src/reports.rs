@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use godwit_common::link::{Capacity, Report, Status};
-use godwit_common::{ClusterName, Generation, Uid};
+use godwit_common::{ClusterName, Generation, NeedStatus, Uid};
 
 use crate::contract::{SessionId, Severity, Subject};
 use crate::hub::Hub;
@@ -45,6 +45,7 @@ impl Hub {
         for uid in report.removed {
             self.end_confirmed(uid, name);
         }
+        self.needs(name, report.complete, report.needs);
         if let Some(capacity) = report.capacity {
             self.capacity(name, capacity);
         }
@@ -158,6 +159,20 @@ impl Hub {
         }
     }
 
+    /// What workloads need, and whether it is there. An inventory is all that is known.
+    fn needs(&mut self, name: &ClusterName, complete: bool, needs: Vec<NeedStatus>) {
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
+        if complete {
+            cluster.needs.clear();
+        }
+        for NeedStatus { need, met } in needs {
+            if cluster.needs.insert(need, met) != Some(met) && met {
+                // Whoever waited for it may be placed now (S14).
+                self.roomier.insert(name.clone());
+            }
+        }
+    }
+
     /// Room and health. Any change of the room may be more of it for somebody.
     fn capacity(&mut self, name: &ClusterName, capacity: Capacity) {
         let Some(cluster) = self.clusters.get_mut(name) else {
@@ -168,7 +183,12 @@ impl Hub {
             self.fleet_changed();
         }
         let Some(cluster) = self.clusters.get_mut(name) else { return };
+        let zones = capacity.zones.clone();
         let before = cluster.capacity.replace(capacity);
+        // No node at all says nothing about where they were.
+        if !zones.is_empty() && cluster.record.traits.zones != zones {
+            self.retrait(name, |traits| traits.zones = zones);
+        }
         let was_degraded = before.is_some_and(|before| is_degraded(&before, self.config.degraded_percent));
         self.note_degradation(name, was_degraded);
     }

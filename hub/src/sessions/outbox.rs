@@ -163,6 +163,7 @@ mod tests {
             revision: 1,
             replicas,
             manifest: None,
+            needs: Vec::new(),
         };
         Down::Targets(Arc::new(Targets {
             fence: Fence { federation: Uid(9), epoch: Epoch(1), generation: Generation(generation) },

@@ -208,6 +208,7 @@ fn capacity() -> Capacity {
         running_pods: 0,
         nodes: 10,
         nodes_ready: 10,
+        ..Capacity::default()
     }
 }
 

@@ -57,6 +57,7 @@ const KINDS: &[Row] = &[
     ("networking.k8s.io", "v1", "Ingress", "ingresses", &["ing"], NAMESPACED | STATUS | GENERATION),
     ("networking.k8s.io", "v1", "IngressClass", "ingressclasses", &[], CLUSTER | GENERATION),
     ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", &["netpol"], NAMESPACED | GENERATION),
+    ("node.k8s.io", "v1", "RuntimeClass", "runtimeclasses", &[], CLUSTER),
     (
         "policy",
         "v1",

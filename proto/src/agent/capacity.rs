@@ -1,9 +1,11 @@
 //! What a cluster has free.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use godwit_common::link::{CLASS_ENTRIES_MAX, Capacity, EXTENDED_RESOURCES_MAX, NODE_CLASSES_MAX};
+use godwit_common::link::{
+    CLASS_ENTRIES_MAX, Capacity, EXTENDED_RESOURCES_MAX, MIXED_LABELS_MAX, NODE_CLASSES_MAX, ZONES_MAX,
+};
 use godwit_common::{NodeClass, Resources, Taint, TaintEffect};
 
 use super::WireError;
@@ -22,6 +24,8 @@ pub(super) fn to_wire(capacity: &Capacity) -> v1::Capacity {
         running_pods: capacity.running_pods,
         nodes: capacity.nodes,
         nodes_ready: capacity.nodes_ready,
+        zones: capacity.zones.iter().map(ToString::to_string).collect(),
+        mixed_labels: capacity.mixed_labels.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -32,6 +36,8 @@ pub(super) fn from_wire(wire: v1::Capacity) -> Result<Capacity, WireError> {
         running_pods: count("running_pods", wire.running_pods)?,
         nodes: count("nodes", wire.nodes)?,
         nodes_ready: count("nodes_ready", wire.nodes_ready)?,
+        zones: words("zones", wire.zones, ZONES_MAX, VALUE_MAX)?,
+        mixed_labels: words("mixed_labels", wire.mixed_labels, MIXED_LABELS_MAX, KEY_MAX)?,
     })
 }
 
@@ -62,6 +68,17 @@ fn labels_from_wire(wire: BTreeMap<String, String>) -> Result<BTreeMap<Arc<str>,
         Ok((key, value))
     };
     wire.into_iter().map(label).collect()
+}
+
+/// A set of at most `max` words of at most `longest` bytes.
+fn words(
+    field: &str,
+    wire: Vec<String>,
+    max: usize,
+    longest: usize,
+) -> Result<BTreeSet<Arc<str>>, WireError> {
+    let words = list(field, wire, max, |entry| word("", entry, longest))?;
+    Ok(words.into_iter().collect())
 }
 
 fn taint_to_wire(taint: &Taint) -> v1::Taint {

@@ -10,6 +10,7 @@ mod error;
 mod fence;
 mod hello;
 mod leadership;
+mod need;
 mod parts;
 mod report;
 mod session;

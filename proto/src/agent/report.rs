@@ -6,7 +6,7 @@ use prost::Message;
 
 use super::check::{count, list, text, uid, uid_to_wire};
 use super::parts::Parts;
-use super::{WireError, capacity};
+use super::{WireError, capacity, need};
 use crate::v1;
 
 /// The most that the parts of one report may hold together. Some 400,000 workloads fit, which is more than the API server
@@ -37,6 +37,9 @@ pub(super) fn to_wire(report: &Report) -> Vec<v1::Report> {
     }
     for row in report.removed.iter().copied().map(uid_to_wire) {
         parts.for_row(row.len()).removed.push(row);
+    }
+    for row in report.needs.iter().map(need::status_to_wire) {
+        parts.for_row(row.encoded_len()).needs.push(row);
     }
     parts.end(|last| last.more = false)
 }
@@ -72,6 +75,7 @@ fn append(mut whole: Report, mut part: Report) -> Result<Report, WireError> {
     }
     whole.statuses.append(&mut part.statuses);
     whole.removed.append(&mut part.removed);
+    whole.needs.append(&mut part.needs);
     whole.capacity = whole.capacity.or(part.capacity);
     Ok(whole)
 }
@@ -84,6 +88,7 @@ fn from_wire(wire: v1::Report) -> Result<Report, WireError> {
         statuses: list("statuses", wire.statuses, ROWS_MAX, status_from_wire)?,
         removed: list("removed", wire.removed, ROWS_MAX, |bytes| uid("", &bytes))?,
         capacity: capacity.map_err(|error| error.within("capacity"))?,
+        needs: list("needs", wire.needs, ROWS_MAX, need::status_from_wire)?,
     })
 }
 

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use godwit_common::link::{
-    MANIFEST_MAX, ObjectTarget, ROWS_MAX, Targets, Tombstone, Tombstoned, WorkloadTarget,
+    MANIFEST_MAX, NEEDS_MAX, ObjectTarget, ROWS_MAX, Targets, Tombstone, Tombstoned, WorkloadTarget,
 };
-use godwit_common::{Digest, Generation, ObjectKey, WorkloadId};
+use godwit_common::{Digest, Generation, Need, ObjectKey, WorkloadId};
 use prost::Message;
 
 use super::check::{count, list, required, text, uid, uid_to_wire};
 use super::parts::Parts;
-use super::{WireError, fence};
+use super::{WireError, fence, need};
 use crate::v1;
 
 /// The most rows of one state, over all parts.
@@ -104,18 +104,22 @@ fn workload_to_wire(row: &WorkloadTarget) -> v1::WorkloadTarget {
         revision: row.revision,
         replicas: row.replicas,
         manifest: row.manifest.as_deref().unwrap_or_default().to_owned(),
+        needs: row.needs.iter().map(need::to_wire).collect(),
     }
 }
 
 fn workload_from_wire(wire: v1::WorkloadTarget) -> Result<WorkloadTarget, WireError> {
     let (workload, api_version) = workload(&wire.api_version, &wire.kind, &wire.namespace, &wire.name)?;
+    let manifest = manifest(wire.manifest)?;
+    let needs = needs(wire.needs, manifest.is_some())?;
     Ok(WorkloadTarget {
         uid: uid("uid", &wire.uid)?,
         workload,
         api_version,
         revision: wire.revision,
         replicas: count("replicas", wire.replicas)?,
-        manifest: manifest(wire.manifest)?,
+        manifest,
+        needs,
     })
 }
 
@@ -164,4 +168,15 @@ fn workload(
 fn manifest(wire: String) -> Result<Option<Arc<str>>, WireError> {
     let manifest = text("manifest", wire, MANIFEST_MAX)?;
     Ok(Some(manifest).filter(|manifest| !manifest.is_empty()))
+}
+
+/// A set on the wire: their order means nothing.
+fn needs(wire: Vec<v1::Need>, with_manifest: bool) -> Result<Vec<Need>, WireError> {
+    if !with_manifest && !wire.is_empty() {
+        return Err(WireError::new("needs", "they come without the manifest that they belong to"));
+    }
+    let mut needs = list("needs", wire, NEEDS_MAX, need::from_wire)?;
+    needs.sort();
+    needs.dedup();
+    Ok(needs)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use godwit_common::link::{Targets, Tombstone, WorkloadTarget, rows_digest};
 use godwit_common::rng::Rng;
-use godwit_common::{Fence, Generation, Uid};
+use godwit_common::{Fence, Generation, Need, Uid};
 
 use crate::world::{World, fence, key, tombstone, whole, workload, workload_id};
 
@@ -46,6 +46,7 @@ impl Book {
             (None, _) => {
                 self.uids += 1;
                 let row = workload(self.uids, name, 1, rng.below(9) as u32);
+                let row = WorkloadTarget { needs: vec![need(name)], ..row };
                 self.rows.insert(name, row.clone());
                 changed.push(row);
             }
@@ -80,13 +81,17 @@ fn interfere(world: &mut World, rng: &mut Rng) {
     let name = NAMES[rng.below(5) as usize];
     let object = key("Deployment", "shop", name);
     let exists = world.member.objects.contains_key(&object);
-    match rng.below(7) {
+    match rng.below(8) {
         0 if exists => world.member.edit(&object, |object| object.replicas = Some(77)),
         1 if exists => world.member.vanish(&object),
         2 if exists => world.member.pod(&workload_id(name), &format!("{name}-1"), |_| {}),
         3 => world.member.pod_gone("shop", &format!("{name}-1")),
         4 => world.member.relist(),
         5 => world.member.blind = true,
+        6 => match world.member.lacks.take(&need(name)) {
+            Some(_) => {}
+            None => _ = world.member.lacks.insert(need(name)),
+        },
         _ => world.member.unblind(),
     }
 }
@@ -137,6 +142,16 @@ fn run(seed: u64) {
     let pending: Vec<_> = book.graves.iter().filter(|grave| !reported(grave)).collect();
     assert!(pending.is_empty(), "seed {seed}: never reported as removed: {pending:?}");
     assert_eq!(world.reports().last().expect("a report").reflects.0, book.generation, "seed {seed}");
+    let told: BTreeMap<Need, bool> =
+        world.reports().flat_map(|report| &report.needs).map(|said| (said.need.clone(), said.met)).collect();
+    for name in book.rows.keys() {
+        let met = !world.member.lacks.contains(&need(name));
+        assert_eq!(told.get(&need(name)), Some(&met), "seed {seed}: what {name} needs");
+    }
+}
+
+fn need(name: &str) -> Need {
+    Need::Object(key("Secret", "shop", name))
 }
 
 fn heal(world: &mut World, book: &Book) {

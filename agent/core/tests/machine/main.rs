@@ -5,6 +5,7 @@ mod chaos;
 mod fencing;
 mod leadership;
 mod linking;
+mod needs;
 mod removal;
 mod reporting;
 mod world;

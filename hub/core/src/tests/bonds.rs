@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use godwit_common::policy::WorkloadSelector;
+use godwit_common::{Need, ObjectKey};
 
 use super::fixture::{Fixture, cluster, deployment, deployment_id, policy, shares, spec};
-use crate::{Application, Command, Policy, PolicyChoice};
+use crate::{Application, Command, Policy, PolicyChoice, WorkloadSpec};
 
 fn named(name: &str) -> Vec<WorkloadSelector> {
     vec![WorkloadSelector { names: [name.into()].into(), ..WorkloadSelector::default() }]
@@ -125,4 +126,53 @@ fn who_is_colocated_follows_a_leader_that_moves() {
         (shares(&[("bravo", 2)]), shares(&[("bravo", 3)]))
     );
     assert_eq!(fixture.running(), shares(&[("bravo", 5)]));
+}
+
+#[test]
+fn a_cluster_that_lacks_what_a_workload_needs_gets_none_of_it_until_it_is_there() {
+    let secret = ObjectKey::new("v1", "Secret", "default", "registry").expect("a valid key");
+    let need = Need::Object(secret);
+    let mut fixture = Fixture::new(&[("alpha", 3), ("bravo", 20)]);
+    fixture.members.get_mut(&cluster("bravo")).expect("a member").lacks.insert(need.clone());
+    let needy = WorkloadSpec { needs: vec![need.clone()], ..spec(deployment_id("web"), 8) };
+    fixture.deploy(needy.clone(), PolicyChoice::Inline(policy("even", &[]))).expect("a good deployment");
+    // Nobody has looked yet.
+    assert_eq!(fixture.view("web").pending, 8);
+    let checking = "gets nothing new: checking whether it has Secret default/registry";
+    assert_eq!(fixture.reason("web", "alpha"), checking);
+    pass(&mut fixture, 2);
+    assert_eq!((fixture.placed("web"), fixture.view("web").pending), (shares(&[("alpha", 3)]), 5));
+    assert_eq!(fixture.reason("web", "bravo"), "gets nothing new: it lacks Secret default/registry");
+    fixture.members.get_mut(&cluster("bravo")).expect("a member").lacks.clear();
+    pass(&mut fixture, 2);
+    assert_eq!(fixture.placed("web"), shares(&[("alpha", 3), ("bravo", 5)]));
+    // When it is gone again, what runs stays (S3).
+    fixture.members.get_mut(&cluster("bravo")).expect("a member").lacks.insert(need);
+    fixture.restart();
+    fixture.connect("alpha");
+    fixture.connect("bravo");
+    pass(&mut fixture, 5);
+    assert_eq!(fixture.placed("web"), shares(&[("alpha", 3), ("bravo", 5)]));
+    // It needs nothing any more: its rows are told, though its manifest is the same.
+    let before = fixture.view("web").revision;
+    let content = WorkloadSpec { needs: Vec::new(), ..needy };
+    fixture.deploy(content, PolicyChoice::Annotated).expect("a good deployment");
+    assert_eq!(fixture.view("web").revision, before + 1);
+}
+
+#[test]
+fn zones_come_from_the_nodes_and_are_durable() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
+    fixture.members.get_mut(&cluster("bravo")).expect("a member").zones = ["b1".into()].into();
+    pass(&mut fixture, 1);
+    let mut zoned = policy("zoned", &[]);
+    zoned.placement.selector.zones = ["b1".into()].into();
+    fixture.run("web", 4, zoned);
+    assert_eq!(fixture.placed("web"), shares(&[("bravo", 4)]));
+    fixture.restart();
+    assert_eq!(fixture.placed("web"), shares(&[("bravo", 4)]));
+    fixture.connect("alpha");
+    pass(&mut fixture, 60);
+    // Bravo is lost, and nobody else is in its zone.
+    assert_eq!((fixture.placed("web"), fixture.view("web").pending), (shares(&[]), 4));
 }

@@ -1,9 +1,8 @@
 //! A federation in a box: the machine, a store, and members that do at once what they are told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use godwit_common::PodShape;
 use godwit_common::link::{
     Capacity, Down, Hello, LeaderTerm, Leadership, Region, Report, Status, Targets, Up, VERSIONS,
     WorkloadTarget,
@@ -13,6 +12,7 @@ use godwit_common::{
     ClusterName, Digest, Epoch, Fence, Generation, NodeClass, Now, ObjectKey, PolicyName, Resources, Term,
     Time, Uid, WallTime, WorkloadId,
 };
+use godwit_common::{Need, NeedStatus, PodShape};
 
 use crate::{
     Answer, Application, ClusterState, Command, Config, Deploy, Effect, Event, Hub, JournalEntry, Key,
@@ -32,6 +32,10 @@ pub(crate) struct Member {
     pub(crate) cores: u32,
     /// Nodes that are not ready, of ten.
     pub(crate) broken: u32,
+    /// What its workloads have been said to need, and what of it is not there.
+    pub(crate) needs: BTreeSet<Need>,
+    pub(crate) lacks: BTreeSet<Need>,
+    pub(crate) zones: BTreeSet<std::sync::Arc<str>>,
     removed: Vec<Uid>,
 }
 
@@ -220,6 +224,7 @@ impl Fixture {
                 ..Resources::default()
             },
             running_pods: used,
+            zones: member.zones.clone(),
             nodes: 10,
             nodes_ready: 10 - member.broken,
             ..Capacity::default()
@@ -230,6 +235,7 @@ impl Fixture {
             statuses,
             removed: member.removed.clone(),
             capacity: Some(capacity),
+            needs: member.needs.iter().map(|need| member.status_of(need)).collect(),
         };
         self.say(name, Up::Report(report));
     }
@@ -431,6 +437,10 @@ impl Fixture {
 }
 
 impl Member {
+    fn status_of(&self, need: &Need) -> NeedStatus {
+        NeedStatus { need: need.clone(), met: !self.lacks.contains(need) }
+    }
+
     fn accept(&mut self, targets: &Targets) {
         assert!(targets.fence >= self.fence, "I7: {targets:?} after {:?}", self.fence);
         if targets.base == Generation(0) {
@@ -448,6 +458,7 @@ impl Member {
             self.objects.insert(row.uid, row.key.clone());
         }
         for row in &targets.workloads {
+            self.needs.extend(row.needs.iter().cloned());
             self.rows.insert(row.uid, row.clone());
         }
     }

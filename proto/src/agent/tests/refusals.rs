@@ -71,6 +71,15 @@ fn a_report_is_checked() {
             |r| r.removed = vec![vec![]; 10_001],
             "report.removed: it has 10001 entries, and at most 10000 are allowed",
         ),
+        (|r| r.needs[0].need = None, "report.needs[0].need: it is missing"),
+        (
+            |r| r.needs[0].need = Some(v1::Need::default()),
+            "report.needs[0].need: the peer says nothing that this version knows: upgrade the older side",
+        ),
+        (
+            |r| r.needs = vec![v1::NeedStatus::default(); 10_001],
+            "report.needs: it has 10001 entries, and at most 10000 are allowed",
+        ),
     ];
     let status = v1::WorkloadStatus {
         namespace: "shop".into(),
@@ -82,6 +91,7 @@ fn a_report_is_checked() {
     let report = v1::Report {
         statuses: vec![status.clone(), status],
         removed: vec![vec![1; 16]],
+        needs: vec![v1::NeedStatus { need: Some(needed_kind("Widget")), met: true }],
         ..v1::Report::default()
     };
     check_up(&report, attach_request::Message::Report, cases);
@@ -299,6 +309,84 @@ fn targets_are_checked() {
 }
 
 #[test]
+fn zones_and_mixed_labels_are_checked() {
+    let cases: &[Case<v1::Capacity>] = &[
+        (
+            |c| c.zones = vec!["a".into(); 65],
+            "report.capacity.zones: it has 65 entries, and at most 64 are allowed",
+        ),
+        (|c| c.zones = vec!["a".into(), String::new()], "report.capacity.zones[1]: it is empty"),
+        (
+            |c| c.zones = vec!["x".repeat(64)],
+            "report.capacity.zones[0]: it has 64 bytes, and at most 63 are allowed",
+        ),
+        (
+            |c| c.mixed_labels = vec!["a".into(); 257],
+            "report.capacity.mixed_labels: it has 257 entries, and at most 256 are allowed",
+        ),
+        (
+            |c| c.mixed_labels = vec!["a\n".into()],
+            "report.capacity.mixed_labels[0]: \"a\\n\" contains a control character",
+        ),
+    ];
+    let capacity = v1::Capacity {
+        allocatable: Some(v1::Resources::default()),
+        zones: vec!["east-1".into()],
+        mixed_labels: vec!["kubernetes.io/hostname".into()],
+        ..v1::Capacity::default()
+    };
+    let report = |capacity| {
+        attach_request::Message::Report(v1::Report { capacity: Some(capacity), ..v1::Report::default() })
+    };
+    check_up(&capacity, report, cases);
+}
+
+#[test]
+fn needs_are_checked() {
+    let cases: &[Case<v1::Targets>] = &[
+        (
+            |t| t.workloads[0].needs = vec![needed_kind("Widget"); 65],
+            "targets.workloads[0].needs: it has 65 entries, and at most 64 are allowed",
+        ),
+        (
+            |t| t.workloads[0].needs[0] = needed_kind("widget"),
+            "targets.workloads[0].needs[0].kind: kind \"widget\" is not valid: \
+             it must be a capital letter followed by letters and digits, such as Deployment",
+        ),
+        (
+            |t| t.workloads[0].needs = vec![needed_object("a/b")],
+            "targets.workloads[0].needs[0].object: name \"a/b\" is not valid: \
+             it must be 1 to 253 characters without '/', '%' or white space",
+        ),
+        (
+            |t| t.workloads[0].needs[0].need = None,
+            "targets.workloads[0].needs[0]: \
+             the peer says nothing that this version knows: upgrade the older side",
+        ),
+        (
+            |t| t.workloads[0].manifest.clear(),
+            "targets.workloads[0].needs: they come without the manifest that they belong to",
+        ),
+    ];
+    let workload = v1::WorkloadTarget {
+        uid: vec![1; 16],
+        api_version: "apps/v1".into(),
+        kind: "Deployment".into(),
+        namespace: "shop".into(),
+        name: "web".into(),
+        manifest: "{}".into(),
+        needs: vec![needed_kind("Widget"), needed_object("fast")],
+        ..v1::WorkloadTarget::default()
+    };
+    let targets = v1::Targets {
+        fence: Some(v1::Fence { federation_uid: vec![1; 16], ..v1::Fence::default() }),
+        workloads: vec![workload],
+        ..v1::Targets::default()
+    };
+    check_down(&targets, attach_response::Message::Targets, cases);
+}
+
+#[test]
 fn a_welcome_is_checked() {
     let cases: &[Case<v1::Welcome>] = &[
         (|w| w.federation_uid.clear(), "welcome.federation_uid: it has 0 bytes, and a UID has 16"),
@@ -362,6 +450,21 @@ fn redirects_and_refusals_are_checked() {
         let refused = down_from_wire(v1::AttachResponse { message: Some(message) });
         assert_eq!(refused.map_err(|e| e.to_string()), Err(expected));
     }
+}
+
+fn needed_kind(kind: &str) -> v1::Need {
+    let kind = v1::NeededKind { api_version: "example.com/v1".into(), kind: kind.into() };
+    v1::Need { need: Some(v1::need::Need::Kind(kind)) }
+}
+
+fn needed_object(name: &str) -> v1::Need {
+    let object = v1::NeededObject {
+        api_version: "storage.k8s.io/v1".into(),
+        kind: "StorageClass".into(),
+        name: name.into(),
+        ..v1::NeededObject::default()
+    };
+    v1::Need { need: Some(v1::need::Need::Object(object)) }
 }
 
 fn free(capacity: &mut v1::Capacity) -> &mut v1::Resources {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use godwit_common::link::{Capacity, Down, ObjectTarget, Report, Status, Targets, Up};
-use godwit_common::{Epoch, Fence, Generation, ObjectKey, Uid, WorkloadId};
+use godwit_common::link::{Capacity, Down, ObjectTarget, Report, Status, Targets, Up, WorkloadTarget};
+use godwit_common::{Epoch, Fence, Generation, Need, NeedStatus, ObjectKey, Uid, WorkloadId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
@@ -68,6 +68,23 @@ fn a_large_state_arrives_in_parts() {
 }
 
 #[test]
+fn the_order_of_needs_means_nothing() {
+    let need = |name: &str| Need::Object(ObjectKey::new("v1", "Secret", "shop", name).expect("a valid key"));
+    let row = |needs| WorkloadTarget {
+        uid: Uid(1),
+        workload: WorkloadId::new("shop", "Deployment", "web").expect("a valid name"),
+        api_version: "apps/v1".into(),
+        revision: 1,
+        replicas: 1,
+        manifest: Some("{}".into()),
+        needs,
+    };
+    let down = |needs| Down::Targets(Arc::new(Targets { workloads: vec![row(needs)], ..Targets::default() }));
+    let sent = one(&down(vec![need("b"), need("a"), need("b")]));
+    assert_eq!(down_from_wire(sent), Ok(Some(down(vec![need("a"), need("b")]))));
+}
+
+#[test]
 fn a_large_report_arrives_in_parts() {
     let status = |number: u32| Status {
         workload: WorkloadId::new("shop", "Deployment", &format!("web-{number}")).expect("a valid name"),
@@ -81,12 +98,17 @@ fn a_large_report_arrives_in_parts() {
         problem: "".into(),
         exists: true,
     };
+    let need = |number: u32| NeedStatus {
+        need: Need::Object(ObjectKey::new("v1", "Secret", "shop", &format!("pull-{number}")).expect("valid")),
+        met: number.is_multiple_of(2),
+    };
     let report = Report {
         complete: true,
         reflects: Generation(7),
         statuses: (0..25_000).map(status).collect(),
         removed: (0..12_000).map(Uid).collect(),
         capacity: Some(Capacity { nodes: 3, ..Capacity::default() }),
+        needs: (0..12_000).map(need).collect(),
     };
     let parts = up_to_wire(&Up::Report(report.clone()));
     assert!(parts.iter().all(|part| part.encoded_len() <= 1024 * 1024));

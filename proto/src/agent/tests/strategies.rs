@@ -9,10 +9,10 @@ use godwit_common::link::{
     Status, Targets, Tombstone, Tombstoned, Up, VersionRange, Welcome, WorkloadTarget,
 };
 use godwit_common::{
-    Digest, Epoch, Fence, Generation, NodeClass, ObjectKey, Resources, Taint, TaintEffect, Term, Uid,
-    WorkloadId,
+    Digest, Epoch, Fence, Generation, Need, NeedStatus, NodeClass, ObjectKey, Resources, Taint, TaintEffect,
+    Term, Uid, WorkloadId,
 };
-use proptest::collection::{btree_map, vec};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 
@@ -74,14 +74,15 @@ fn leadership() -> impl Strategy<Value = Leadership> {
 }
 
 fn report() -> impl Strategy<Value = Report> {
-    let rows = (vec(status(), 0..8), vec(uid(), 0..8));
+    let rows = (vec(status(), 0..8), vec(uid(), 0..8), vec(need_status(), 0..8));
     (any::<bool>(), any::<u64>(), rows, option::of(capacity())).prop_map(
-        |(complete, reflects, (statuses, removed), capacity)| Report {
+        |(complete, reflects, (statuses, removed, needs), capacity)| Report {
             complete,
             reflects: Generation(reflects),
             statuses,
             removed,
             capacity,
+            needs,
         },
     )
 }
@@ -106,13 +107,18 @@ fn status() -> impl Strategy<Value = Status> {
 }
 
 fn capacity() -> impl Strategy<Value = Capacity> {
-    (vec(class(), 0..4), resources(), count(), count(), count()).prop_map(
-        |(classes, allocatable, running_pods, nodes, nodes_ready)| Capacity {
+    let zones = btree_set(text("[ -~]{1,63}"), 0..4);
+    let mixed_labels = btree_set(text("[a-z./]{1,20}"), 0..4);
+    let counts = [count(), count(), count()];
+    (vec(class(), 0..4), resources(), counts, zones, mixed_labels).prop_map(
+        |(classes, allocatable, [running_pods, nodes, nodes_ready], zones, mixed_labels)| Capacity {
             classes,
             allocatable,
             running_pods,
             nodes,
             nodes_ready,
+            zones,
+            mixed_labels,
         },
     )
 }
@@ -204,16 +210,28 @@ fn object() -> impl Strategy<Value = ObjectTarget> {
 }
 
 fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
-    (uid(), workload(), api_version(), any::<u64>(), count(), manifest()).prop_map(
-        |(uid, workload, api_version, revision, replicas, manifest)| WorkloadTarget {
+    let needs = btree_set(need(), 0..4);
+    (uid(), workload(), api_version(), any::<u64>(), count(), manifest(), needs).prop_map(
+        |(uid, workload, api_version, revision, replicas, manifest, needs)| WorkloadTarget {
             uid,
             workload,
             api_version,
             revision,
             replicas,
+            needs: if manifest.is_some() { needs.into_iter().collect() } else { Vec::new() },
             manifest,
         },
     )
+}
+
+fn need() -> impl Strategy<Value = Need> {
+    let kind = (api_version(), text("[A-Z][A-Za-z]{0,20}"));
+    let kind = kind.prop_map(|(api_version, kind)| Need::Kind { api_version, kind });
+    prop_oneof![kind, key().prop_map(Need::Object)]
+}
+
+fn need_status() -> impl Strategy<Value = NeedStatus> {
+    (need(), any::<bool>()).prop_map(|(need, met)| NeedStatus { need, met })
 }
 
 fn tombstone() -> impl Strategy<Value = Tombstone> {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use godwit_agent_core::{FenceSeen, Identity, LeaseSeen, NodeSeen, ObjectSeen};
 use godwit_common::link::Region;
-use godwit_common::{ClusterName, ObjectKey, Resources, Uid, WorkloadId};
+use godwit_common::{ClusterName, Need, ObjectKey, Resources, Uid, WorkloadId};
 
 use crate::happening::WatchKey;
 
@@ -40,6 +40,8 @@ pub struct Member {
     pub nodes: BTreeMap<Arc<str>, NodeSeen>,
     /// By name.
     pub pods: BTreeMap<Arc<str>, Pod>,
+    /// What it does not have of all that workloads may need: everything else is there.
+    pub lacks: BTreeSet<Need>,
     /// The API server answers.
     pub api: bool,
     /// The whole cluster is down: nothing runs.
@@ -87,6 +89,7 @@ impl Member {
             objects: BTreeMap::new(),
             nodes: (0..nodes).map(node).collect(),
             pods: BTreeMap::new(),
+            lacks: BTreeSet::new(),
             api: true,
             dead: false,
             namespaces: BTreeSet::from(["default".into()]),

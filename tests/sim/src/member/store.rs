@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use godwit_agent_core::{
-    Apply, Call, CallError, Change, FenceRecord, FenceSeen, LeaseSeen, LeaseWrite, ObjectSeen, Reply, Stamp,
+    Apply, Call, CallError, Change, FenceRecord, FenceSeen, LeaseSeen, LeaseWrite, NeedSeen, ObjectSeen,
+    Reply, Stamp,
 };
 use godwit_common::{ObjectKey, Uid};
 
@@ -70,6 +71,10 @@ impl Member {
             Call::CreateNamespace { name } => {
                 self.namespaces.insert(name);
                 (Ok(Reply::NamespaceReady), None)
+            }
+            Call::CheckNeed { need } => {
+                let seen = if self.lacks.contains(&need) { NeedSeen::Missing } else { NeedSeen::Met };
+                (Ok(Reply::Need(seen)), None)
             }
         }
     }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use godwit_agent_core::{
-    Apply, Call, CallError, Change, Event, FenceRecord, FenceSeen, Identity, LeaseSeen, LeaseWrite, NodeSeen,
-    ObjectSeen, OpId, PodPhase, PodSeen, Reply, Scope, WatchId,
+    Apply, Call, CallError, Change, Event, FenceRecord, FenceSeen, Identity, LeaseSeen, LeaseWrite, NeedSeen,
+    NodeSeen, ObjectSeen, OpId, PodPhase, PodSeen, Reply, Scope, WatchId,
 };
 use godwit_common::rng::Rng;
-use godwit_common::{ObjectKey, Resources, Uid, WorkloadId};
+use godwit_common::{Need, ObjectKey, Resources, Uid, WorkloadId};
 
 pub(crate) struct Member {
     version: u64,
@@ -21,6 +21,9 @@ pub(crate) struct Member {
     pub(crate) namespaces: BTreeSet<Arc<str>>,
     pub(crate) nodes: BTreeMap<Arc<str>, NodeSeen>,
     pub(crate) pods: BTreeMap<(Arc<str>, Arc<str>), PodSeen>,
+    /// What the cluster does not have, and what the agent may not look at, of all that workloads may need.
+    pub(crate) lacks: BTreeSet<Need>,
+    pub(crate) hidden: BTreeSet<Need>,
     /// Every call that was made, in order.
     pub(crate) calls: Vec<Call>,
     /// Calls that are answered with this error instead.
@@ -52,6 +55,8 @@ impl Default for Member {
             namespaces: ["shop".into()].into(),
             nodes: BTreeMap::new(),
             pods: BTreeMap::new(),
+            lacks: BTreeSet::new(),
+            hidden: BTreeSet::new(),
             calls: Vec::new(),
             fail: None,
             mute: false,
@@ -129,6 +134,11 @@ impl Member {
             }
         }
         applies
+    }
+
+    /// How often it was asked for a need.
+    pub(crate) fn checks(&self, wanted: &Need) -> usize {
+        self.calls.iter().filter(|call| matches!(call, Call::CheckNeed { need } if need == wanted)).count()
     }
 
     pub(crate) fn deletes(&self) -> usize {
@@ -269,6 +279,11 @@ impl Member {
                 self.namespaces.insert(name);
                 Ok(Reply::NamespaceReady)
             }
+            Call::CheckNeed { need } if self.hidden.contains(&need) => {
+                Ok(Reply::Need(NeedSeen::Unreadable("secrets is forbidden".into())))
+            }
+            Call::CheckNeed { need } if self.lacks.contains(&need) => Ok(Reply::Need(NeedSeen::Missing)),
+            Call::CheckNeed { .. } => Ok(Reply::Need(NeedSeen::Met)),
         }
     }
 

@@ -246,6 +246,7 @@ pub(crate) fn workload(uid: u128, name: &str, revision: u64, replicas: u32) -> W
         revision,
         replicas,
         manifest: Some(format!("{{\"name\":\"{name}\"}}").into()),
+        needs: Vec::new(),
     }
 }
 

@@ -1,0 +1,48 @@
+//! What workloads need of a cluster, and whether it is there.
+
+use godwit_common::{Need, NeedStatus, ObjectKey};
+
+use super::WireError;
+use super::check::required;
+use crate::v1;
+use v1::need::Need as NeedWire;
+
+pub(super) fn to_wire(need: &Need) -> v1::Need {
+    let need = match need {
+        Need::Kind { api_version, kind } => {
+            NeedWire::Kind(v1::NeededKind { api_version: api_version.to_string(), kind: kind.to_string() })
+        }
+        Need::Object(key) => NeedWire::Object(v1::NeededObject {
+            api_version: key.api_version.to_string(),
+            kind: key.kind.to_string(),
+            namespace: key.namespace.to_string(),
+            name: key.name.to_string(),
+        }),
+    };
+    v1::Need { need: Some(need) }
+}
+
+pub(super) fn from_wire(wire: v1::Need) -> Result<Need, WireError> {
+    match wire.need {
+        None => Err(WireError::unknown("")),
+        Some(NeedWire::Kind(wire)) => kind(&wire).map_err(|error| error.within("kind")),
+        Some(NeedWire::Object(v1::NeededObject { api_version, kind, namespace, name })) => {
+            let key = ObjectKey::new(&api_version, &kind, &namespace, &name);
+            key.map(Need::Object).map_err(|error| WireError::from(error).within("object"))
+        }
+    }
+}
+
+pub(super) fn status_to_wire(status: &NeedStatus) -> v1::NeedStatus {
+    v1::NeedStatus { need: Some(to_wire(&status.need)), met: status.met }
+}
+
+pub(super) fn status_from_wire(wire: v1::NeedStatus) -> Result<NeedStatus, WireError> {
+    Ok(NeedStatus { need: required("need", wire.need, from_wire)?, met: wire.met })
+}
+
+/// A kind is checked as part of an object's key.
+fn kind(wire: &v1::NeededKind) -> Result<Need, WireError> {
+    let ObjectKey { api_version, kind, .. } = ObjectKey::new(&wire.api_version, &wire.kind, "", "any")?;
+    Ok(Need::Kind { api_version, kind })
+}
