@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use godwit_common::link::{ObjectTarget, WorkloadTarget};
+use godwit_common::policy::{Rule, Strategy};
 use godwit_common::{ClusterName, Digest, Uid};
 use godwit_hub_core::{
     ClusterRecord, ClusterState, Key, MigrationState, Policy, Record, Seat, WorkloadRecord,
 };
-use godwit_planner::Strategy;
 
 use crate::member::Member;
 use crate::world::World;
@@ -41,7 +41,7 @@ impl World {
                 }
                 Record::Federation(_) | Record::Migration(_) | Record::Seat { .. } => {}
                 Record::Policy(_) | Record::Object(_) | Record::ObjectRow { .. } => {}
-                Record::Journal(_) | Record::Request(_) => {}
+                Record::Journal(_) | Record::Request(_) | Record::Quota(_) => {}
             }
         }
         missing
@@ -130,14 +130,15 @@ impl World {
         let policy = self.policy_of(workload);
         let unavailable = policy.map_or(0, |policy| policy.max_unavailable);
         let duplicate = policy.is_some_and(|policy| policy.placement.strategy == Strategy::Duplicate);
-        let lacking = if duplicate { workload.pending } else { 0 };
+        let given: u32 = workload.yielded.values().map(|given| given.replicas).sum();
+        let lacking = if duplicate { workload.pending } else { given.min(workload.pending) };
         self.ready(&workload.spec.id) <= workload.wanted.saturating_sub(lacking).saturating_sub(unavailable)
     }
 
     /// How many more replicas of a workload a cluster could take; none if its policy does not choose it.
     fn could_take(&self, workload: &WorkloadRecord, member: &Member) -> Option<u64> {
         let placement = &self.policy_of(workload)?.placement;
-        let rule = placement.rule_for(&member.name)?;
+        let rule = self.rule_of(workload, &member.name).filter(|_| self.is_open(workload, &member.name))?;
         let placed = self.seat(workload.uid, &member.name).map_or(0, |seat| seat.placed);
         let below = |bound: u32| u64::from(bound.saturating_sub(placed));
         let duplicate = placement.strategy == Strategy::Duplicate && !workload.spec.stateful;
@@ -155,14 +156,10 @@ impl World {
     /// Whether a stateful workload could grow where it is, or be whole somewhere if it is nowhere.
     fn could_be_whole(&self, workload: &WorkloadRecord, open: &[(ClusterName, u64)]) -> bool {
         let placed = |name: &ClusterName| self.seat(workload.uid, name).map_or(0, |seat| seat.placed);
-        let weight = |name: &ClusterName| {
-            let policy = self.policy_of(workload);
-            policy.and_then(|policy| policy.placement.rule_for(name)).map_or(0, |rule| rule.weight())
-        };
+        let weight = |name: &ClusterName| self.rule_of(workload, name).map_or(0, |rule| rule.weight());
         match open.iter().find(|(name, _)| placed(name) > 0) {
             Some((name, more)) => {
-                let policy = self.policy_of(workload);
-                let rule = policy.and_then(|policy| policy.placement.rule_for(name));
+                let rule = self.rule_of(workload, name);
                 // Where its data is it grows as far as there is room, whatever the shares.
                 *more > 0 && rule.is_some()
             }
@@ -172,6 +169,34 @@ impl World {
                 !at_home && open.iter().any(|(name, more)| *more >= whole && weight(name) > 0)
             }
         }
+    }
+
+    fn rule_of(&self, workload: &WorkloadRecord, name: &ClusterName) -> Option<Rule> {
+        let Record::Cluster(cluster) = self.hubs[0].store.get(&Key::Cluster(name.clone()))? else {
+            return None;
+        };
+        self.policy_of(workload)?.placement.choose(name, &cluster.traits).ok()
+    }
+
+    /// Whether room and rule alone decide what a cluster may take of a workload. What else may keep it from growing has
+    /// its own stories, and is not worked out here a second time.
+    fn is_open(&self, workload: &WorkloadRecord, name: &ClusterName) -> bool {
+        let store = &self.hubs[0].store;
+        let Some(Record::Cluster(cluster)) = store.get(&Key::Cluster(name.clone())) else { return false };
+        let Some(policy) = self.policy_of(workload) else { return false };
+        let placement = &policy.placement;
+        let repels = |record: &Record| match record {
+            Record::Policy(policy) => !policy.placement.affinity.without.is_empty(),
+            _ => false,
+        };
+        !cluster.cordoned
+            && cluster.taints.is_empty()
+            && placement.affinity.is_empty()
+            && placement.fallback.is_empty()
+            && placement.strategy.constraints().is_empty()
+            && !workload.yielded.contains_key(name)
+            && !store.contains_key(&Key::Quota(workload.spec.id.namespace.clone()))
+            && !store.values().any(repels)
     }
 
     fn policy_of(&self, workload: &WorkloadRecord) -> Option<&Policy> {
@@ -193,9 +218,8 @@ impl World {
             }
             (Key::ObjectRow(uid, name), _) => (name == cluster).then_some((*uid, None)),
             (Key::Federation | Key::Policy(_) | Key::Workload(_) | Key::Seat(..) | Key::Object(_), _) => None,
-            (Key::Ended(_) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_) | Key::Request(_), _) => {
-                None
-            }
+            (Key::Ended(_) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_), _) => None,
+            (Key::Request(_) | Key::Quota(_), _) => None,
         };
         self.hubs[0].store.iter().filter_map(row).collect()
     }

@@ -1,9 +1,15 @@
 //! The operator: deploys, scales, deletes, changes policies, and ends freezes. Never quite sure whether it was heard.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_hub_core::{Command, Policy, PolicyChoice};
-use godwit_planner::{self as planner, Rebalance, Rule, Strategy, Tiers};
+use godwit_common::policy::{
+    self, ClusterSelector, ClusterToleration, GroupBy, Rebalance, Rule, SpreadConstraint, Strategy, Tiers,
+    WorkloadSelector,
+};
+use godwit_common::quota::Quota;
+use godwit_common::{Taint, TaintEffect, Toleration};
+use godwit_hub_core::{Command, Policy, PolicyChoice, QuotaRecord};
 
 use crate::clock::Cx;
 use crate::happening::Happening;
@@ -13,6 +19,9 @@ use crate::world::{World, cx};
 /// The names that its applications take turns in: a deleted one comes back under the same name.
 const NAMES: [&str; 5] = ["api", "cart", "search", "web", "worker"];
 const POLICIES: [&str; 2] = ["steady", "spread"];
+/// A workload that others are deployed with, near, or away from.
+const COMPANION: &str = "cache";
+const TIERS: [&str; 2] = ["own", "rented"];
 
 /// What the operator may want.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,7 +72,7 @@ impl World {
         let name = NAMES[self.pick(NAMES.len())];
         let kind = if name == "cart" { "StatefulSet" } else { "Deployment" };
         let replicas = u32::try_from(self.rng.below(self.operator.replicas_max + 1)).unwrap_or(0);
-        match self.rng.below(10) {
+        match self.rng.below(13) {
             0..=3 => {
                 let cpu = if self.operator.uniform { 100 } else { 50 << self.rng.below(4) };
                 let revision = u32::try_from(self.rng.below(3)).unwrap_or(0);
@@ -72,18 +81,61 @@ impl World {
                     1 => PolicyChoice::Inline(self.policy()),
                     _ => PolicyChoice::Named(policy_name(POLICIES[self.pick(POLICIES.len())])),
                 };
-                deploy(workload(kind, name, replicas, cpu, revision), policy)
+                let mut application = workload(kind, name, replicas, cpu, revision);
+                if self.rng.one_in(4) {
+                    // Two workloads that may share their clusters.
+                    let other = workload("Deployment", COMPANION, 1 + replicas / 2, cpu, revision);
+                    application.workloads.extend(other.workloads);
+                    application.objects.extend(other.objects);
+                }
+                deploy(application, policy)
             }
             4..=6 => Command::Scale { workload: id(kind, name), replicas, dry_run: self.rng.one_in(8) },
             7 => Command::DeleteWorkload { workload: id(kind, name) },
-            _ => Command::ApplyPolicy { policy: self.policy(), dry_run: false },
+            8 => self.wish_of_cluster(),
+            9 => self.wish_of_quota(),
+            _ => Command::ApplyPolicy { policy: self.policy(), dry_run: self.rng.one_in(8) },
         }
+    }
+
+    fn wish_of_cluster(&mut self) -> Command {
+        let member = self.pick(self.members.len());
+        let cluster = self.members[member].name.clone();
+        let dry_run = self.rng.one_in(8);
+        match self.rng.below(3) {
+            0 => Command::Cordon { cluster, cordoned: self.rng.one_in(3) },
+            1 => {
+                let tier = TIERS[self.pick(TIERS.len())];
+                let set = [("tier".into(), tier.into())].into();
+                Command::Label { cluster, set, remove: Default::default(), dry_run }
+            }
+            _ => {
+                let effects =
+                    [TaintEffect::NoSchedule, TaintEffect::PreferNoSchedule, TaintEffect::NoExecute];
+                let effect = effects[self.pick(effects.len())];
+                let taint = Taint { key: "old".into(), value: "".into(), effect };
+                let (add, remove) = match self.rng.one_in(3) {
+                    true => (vec![taint], Vec::new()),
+                    false => (Vec::new(), vec![("old".into(), None)]),
+                };
+                Command::Taint { cluster, add, remove, dry_run }
+            }
+        }
+    }
+
+    fn wish_of_quota(&mut self) -> Command {
+        let namespace: Arc<str> = "shop".into();
+        if self.rng.one_in(2) {
+            return Command::DeleteQuota { namespace };
+        }
+        let quota = Quota { replicas: Some(self.rng.below(60)), ..Quota::default() };
+        Command::ApplyQuota(QuotaRecord { namespace, quota })
     }
 
     fn strategy(&mut self) -> Strategy {
         match self.rng.below(10) {
             0 => Strategy::Capacity,
-            1 => Strategy::Spread { max_skew: None },
+            1 => Strategy::Spread(self.constraints()),
             2 => Strategy::Pack,
             3 => Strategy::Duplicate,
             4 => {
@@ -92,17 +144,35 @@ impl World {
                     tiers[usize::from(self.rng.one_in(2))].push(member.name.clone());
                 }
                 tiers.retain(|tier| !tier.is_empty());
+                let tiers = tiers.into_iter().map(ClusterSelector::of_names).collect();
                 Tiers::new(tiers).map_or(Strategy::Weighted, Strategy::Ordered)
             }
             _ => Strategy::Weighted,
         }
     }
 
+    fn constraints(&mut self) -> Vec<SpreadConstraint> {
+        let bound = |world: &mut Self, most: usize| {
+            let bound = 1 + world.pick(most);
+            world.rng.one_in(3).then(|| u32::try_from(bound).unwrap_or(1))
+        };
+        let constraint = SpreadConstraint {
+            by: GroupBy::Label("tier".into()),
+            min_groups: bound(self, 2),
+            max_groups: bound(self, 3).map(|max| max.max(2)),
+            max_skew: bound(self, 3),
+            soft: self.rng.one_in(2),
+        };
+        if self.rng.one_in(2) { Vec::new() } else { vec![constraint] }
+    }
+
     fn policy(&mut self) -> Policy {
         let names: Vec<_> = self.members.iter().map(|member| member.name.clone()).collect();
+        let strategy = self.strategy();
+        let grouped = !strategy.constraints().is_empty();
         let mut clusters = std::collections::BTreeMap::new();
         for name in names {
-            let (weight, min) = (self.pick(4), self.pick(2));
+            let (weight, min) = (self.pick(4), if grouped { 0 } else { self.pick(2) });
             let max = self.rng.one_in(4).then(|| min + self.pick(12));
             let bound = |number: usize| u32::try_from(number).unwrap_or(0);
             let rule = Rule::new(bound(weight), bound(min), max.map(bound));
@@ -115,18 +185,52 @@ impl World {
             1 => Rebalance::Gradual,
             _ => Rebalance::Never,
         };
-        let strategy = self.strategy();
+        let priority = i32::try_from(self.rng.below(3)).unwrap_or(0);
+        let mut placement = policy::Policy {
+            strategy,
+            default: self.rng.one_in(2).then(Rule::default),
+            clusters,
+            rebalance,
+            priority,
+            ..policy::Policy::default()
+        };
+        if self.rng.one_in(3) {
+            self.restrict(&mut placement);
+        }
         Policy {
             name: policy_name(POLICIES[self.pick(POLICIES.len())]),
-            placement: planner::Policy {
-                strategy,
-                default: self.rng.one_in(2).then(Rule::default),
-                clusters,
-                rebalance,
-                priority: i32::try_from(self.rng.below(3)).unwrap_or(0),
-            },
+            placement,
             lost_after: Duration::from_secs([0, 6, 10, 20][self.pick(4)]),
             max_unavailable: u32::try_from(self.rng.below(2)).unwrap_or(0),
+        }
+    }
+
+    /// One of the less usual wishes.
+    fn restrict(&mut self, placement: &mut policy::Policy) {
+        let tier = |tier: &str| {
+            let mut selector = ClusterSelector::default();
+            selector.labels.labels.insert("tier".into(), tier.into());
+            selector
+        };
+        let other = || {
+            let names = [COMPANION.into()].into();
+            vec![WorkloadSelector { names, ..WorkloadSelector::default() }]
+        };
+        match self.rng.below(7) {
+            0 => placement.selector = tier(TIERS[0]),
+            1 => placement.rules = vec![(tier(TIERS[0]), Rule::default())],
+            2 if placement.strategy != Strategy::Duplicate => {
+                placement.fallback = vec![tier(TIERS[0]), tier(TIERS[1])];
+            }
+            2 | 3 => {
+                let taints = Toleration { key: Some("old".into()), ..Toleration::default() };
+                let seconds = self.rng.one_in(2).then_some(30);
+                placement.tolerations = vec![ClusterToleration { taints, seconds }];
+            }
+            4 => placement.affinity.with = other(),
+            5 => placement.affinity.without = other(),
+            _ if self.rng.one_in(2) => placement.affinity.colocate = true,
+            _ => placement.preemptible = true,
         }
     }
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::{ClusterName, ObjectKey, PolicyName, Uid, WorkloadId, stable_hash};
+use godwit_common::policy::{self, Rule};
+use godwit_common::{ClusterName, ObjectKey, PodShape, PolicyName, Uid, WorkloadId, stable_hash};
 use godwit_hub_core::{
     Application, ClusterView, Command, Config, Deploy, Deployed, Hub, Key, ObjectSpec, Policy, PolicyChoice,
     Record, WorkloadRecord, WorkloadSpec, WorkloadView,
 };
-use godwit_planner::{self as planner, PodShape, Rule};
 
 use crate::clock::Cx;
 use crate::happening::{AgentId, Mend};
@@ -73,6 +73,8 @@ pub fn workload(kind: &str, name: &str, replicas: u32, cpu_millis: u64, revision
         api_version: "apps/v1".into(),
         replicas,
         policy: None,
+        labels: [("app".into(), name.into())].into(),
+        needs: Vec::new(),
         pod: PodShape { requests: requests(&manifest), ..PodShape::default() },
         stateful: kind == "StatefulSet",
         manifest: manifest.clone(),
@@ -97,9 +99,9 @@ pub fn weights(name: &str, weights: &[(&str, u32)]) -> Policy {
     };
     Policy {
         name: policy_name(name),
-        placement: planner::Policy {
+        placement: policy::Policy {
             clusters: weights.iter().map(rule).collect(),
-            ..planner::Policy::default()
+            ..policy::Policy::default()
         },
         lost_after: Duration::from_secs(10),
         max_unavailable: 0,

@@ -111,9 +111,8 @@ impl Checker {
         self.ended.extend(store.keys().filter_map(|key| match key {
             Key::Ended(uid) => Some(*uid),
             Key::Federation | Key::Policy(_) | Key::Workload(_) | Key::Seat(..) | Key::Object(_) => None,
-            Key::ObjectRow(..) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_) | Key::Request(_) => {
-                None
-            }
+            Key::ObjectRow(..) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_) => None,
+            Key::Request(_) | Key::Quota(_) => None,
         }));
     }
 

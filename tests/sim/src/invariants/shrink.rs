@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use godwit_common::Uid;
+use godwit_common::policy::Strategy;
 use godwit_hub_core::{Key, Record};
-use godwit_planner::Strategy;
 
 use super::witness::Witness;
 use super::{Records, SeatChange, seats_of};
@@ -37,9 +37,11 @@ fn check_workload(records: &Records, witness: &Witness, uid: Uid, changes: &[Sea
     let policy = records.get(&Key::Policy(workload.policy.clone()));
     let policy = if let Some(Record::Policy(policy)) = policy { Some(policy) } else { None };
     let unavailable = policy.map_or(0, |policy| policy.max_unavailable);
-    // What one cluster lacks of the full number, no other makes up for.
+    // What one cluster lacks of the full number, no other makes up for; what was given up for a higher priority is
+    // missing until it has found another place (S16).
     let duplicated = policy.is_some_and(|policy| policy.placement.strategy == Strategy::Duplicate);
-    let lacking = if duplicated { workload.pending } else { 0 };
+    let given: u32 = workload.yielded.values().map(|given| given.replicas).sum();
+    let lacking = if duplicated { workload.pending } else { given.min(workload.pending) };
     let needed = workload.wanted.saturating_sub(lacking).saturating_sub(unavailable);
     let (mut before, mut after) = (0, 0);
     for (cluster, seat) in seats_of(records, uid) {
