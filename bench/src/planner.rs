@@ -5,10 +5,9 @@ mod baseline;
 use std::hint::black_box;
 
 use godwit_common::ClusterName;
+use godwit_common::policy::{Rebalance, Rule, Strategy};
 use godwit_common::rng::Rng;
-use godwit_planner::{
-    Barrier, Candidate, Growth, Rebalance, Room, Rule, Scarce, Scratch, Strategy, divide, tie,
-};
+use godwit_planner::{Barrier, Candidate, Demand, Growth, Room, Scarce, Scratch, divide};
 
 use crate::measure::{Took, median};
 
@@ -35,13 +34,11 @@ fn against_baselines() {
         let fleet = fleet(&names);
         for replicas in REPLICAS {
             let mut scratch = Scratch::default();
-            let ours = median(|| {
-                divide(replicas, u32::MAX, &Strategy::Weighted, black_box(&fleet), &mut scratch).pending
-            });
+            let demand = demand(replicas, u32::MAX);
+            let ours = median(|| divide(&demand, black_box(&fleet), &mut scratch).pending);
             let heap = (replicas <= HEAP_MAX).then(|| {
                 let counts = baseline::heap(replicas, &fleet);
-                let same =
-                    counts == divide(replicas, u32::MAX, &Strategy::Weighted, &fleet, &mut scratch).counts;
+                let same = counts == divide(&demand, &fleet, &mut scratch).counts;
                 assert!(same, "the baseline divides {replicas} over {count} in another way");
                 median(|| baseline::heap(replicas, black_box(&fleet)))
             });
@@ -85,12 +82,16 @@ fn timed(count: usize, change: fn(&mut [Candidate<'_>]), rebalance: Rebalance) -
     let mut fleet = fleet(&names);
     change(&mut fleet);
     let mut scratch = Scratch::default();
-    let moves = rebalance.moves(REPLICAS_OF_KINDS);
-    median(|| divide(REPLICAS_OF_KINDS, moves, &Strategy::Weighted, black_box(&fleet), &mut scratch).pending)
+    let demand = demand(REPLICAS_OF_KINDS, rebalance.moves(REPLICAS_OF_KINDS));
+    median(|| divide(&demand, black_box(&fleet), &mut scratch).pending)
+}
+
+fn demand(replicas: u32, moves: u32) -> Demand<'static> {
+    Demand { replicas, at_most: u32::MAX, moves, strategy: &Strategy::Weighted }
 }
 
 fn equal(fleet: &mut [Candidate<'_>]) {
-    fleet.iter_mut().for_each(|cluster| cluster.rule = Some(Rule::default()));
+    fleet.iter_mut().for_each(|cluster| cluster.rule = Ok(Rule::default()));
 }
 
 /// Every other cluster has less room than its share, some have none.
@@ -120,8 +121,7 @@ fn back(fleet: &mut [Candidate<'_>]) {
 
 /// What is planned runs.
 fn settle(fleet: &mut [Candidate<'_>]) {
-    let counts =
-        divide(REPLICAS_OF_KINDS, 0, &Strategy::Weighted, fleet, &mut Scratch::default()).counts.to_vec();
+    let counts = divide(&demand(REPLICAS_OF_KINDS, 0), fleet, &mut Scratch::default()).counts.to_vec();
     for (cluster, held) in fleet.iter_mut().zip(counts) {
         cluster.held = held;
     }
@@ -137,11 +137,15 @@ fn fleet(names: &[ClusterName]) -> Vec<Candidate<'_>> {
     let mut rule = || Rule::new(1 + rng.below(1000) as u32, 0, None).expect("it is within bounds");
     let candidate = |cluster| Candidate {
         cluster,
-        rule: Some(rule()),
+        rule: Ok(rule()),
         held: 0,
         room: Room::Unlimited,
         growth: Growth::Allowed,
-        tie: tie(None, cluster),
+        avoided: false,
+        tier: 0,
+        fallback: 0,
+        groups: &[],
+        tie: 0,
     };
     names.iter().map(candidate).collect()
 }

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use godwit_planner::{Candidate, Rule};
+use godwit_common::policy::Rule;
+use godwit_planner::Candidate;
 
 /// Webster's method as it is usually written: a heap gives replica after replica to the cluster with the highest
 /// priority. Exact, but its cost grows with the replicas.

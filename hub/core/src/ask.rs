@@ -1,17 +1,17 @@
 //! One question to the planner: what each cluster may take of a workload, and the answer with its reasons. The same
 //! code answers for a dry run and for the real thing (S30).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use godwit_common::policy::Rebalance;
+use godwit_common::policy::{Rebalance, Rule, Unchosen};
 use godwit_common::{ClusterName, Uid, WorkloadId};
 use godwit_planner::{
     Barrier, Bound, Candidate, Cap, Demand, Division, Growth, Room, Scratch, Tie, bounds, divide,
     room_that_matters,
 };
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Place};
 use crate::bonds::Bonds;
 use crate::contract::{PlanRowView, Policy, WorkloadRecord, WorkloadSpec, Yield};
 use crate::state::{SeatState, Workload};
@@ -125,8 +125,19 @@ impl Batch<'_> {
     }
 
     /// What decided each cluster's number. With nothing to move for balance, that is the plan in force and its reasons.
+    /// Clusters that the policy does not choose have their rows, too.
     pub(crate) fn explain(&mut self, ask: &Ask<'_>) -> Vec<PlanRowView> {
-        self.ask(&Ask { report: true, ..*ask }, 0, &mut Scratch::default()).report
+        let mut rows = self.ask(&Ask { report: true, ..*ask }, 0, &mut Scratch::default()).report;
+        let known: BTreeSet<ClusterName> = rows.iter().map(|row| row.cluster.clone()).collect();
+        for place in self.places.iter().filter(|place| !known.contains(place.name)) {
+            let rule = ask.policy.placement.choose(place.name, &place.cluster.record.traits);
+            let Err(unchosen) = rule else { continue };
+            let bound = Bound::Cap(Cap::Excluded(Barrier::Unchosen(unchosen)));
+            let remedy = bound.remedy(place.name).unwrap_or_default();
+            rows.push(row(&outsider(place.name, rule, 0), 0, bound.to_string(), remedy));
+        }
+        rows.sort_by(|a, b| a.cluster.cmp(&b.cluster));
+        rows
     }
 
     fn allowance(&self, ask: &Ask<'_>) -> Allowance {
@@ -149,32 +160,65 @@ fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Ve
     let stands = stands.get(&ask.policy.name).map_or(&[][..], Vec::as_slice);
     let limit = room_that_matters(&ask.policy.placement.strategy, ask.spec.replicas);
     let ties = Tie::of(Some(&ask.spec.id));
-    let mut candidates = Vec::with_capacity(places.len());
-    let mut sites = Vec::with_capacity(places.len());
+    let mut candidates = Vec::with_capacity(stands.len());
+    let mut sites = Vec::with_capacity(stands.len());
     // Both in order of name: one walk finds every seat.
     let mut seats = ask.seats.iter().peekable();
-    for (index, (place, stand)) in places.iter().zip(stands).enumerate() {
-        let name = place.name;
-        while seats.next_if(|(seat, _)| *seat < name).is_some() {}
-        let seat = seats.next_if(|(seat, _)| *seat == name).map(|(_, seat)| seat);
-        let held = seat.map_or(0, |seat| seat.seat.placed);
-        let data = ask.spec.stateful && seat.is_some_and(|seat| seat.data().is_some());
-        if stand.choice.rule.is_err() && held == 0 && !data {
-            continue;
+    for stand in stands {
+        let (index, place) = (stand.place, &places[stand.place]);
+        while let Some((name, seat)) = seats.next_if(|(seat, _)| *seat < place.name) {
+            unchosen(ask, places, name, seat, &mut candidates, &mut sites);
         }
+        let seat = seats.next_if(|(seat, _)| *seat == place.name).map(|(_, seat)| seat);
         let fit = stock.fits(index, hub, place.cluster, &ask.spec.pod, limit);
         let occupied = seat.map_or(0, SeatState::occupied);
         sites.push(Site { place: index, occupied });
         candidates.push(Candidate {
-            held,
+            held: seat.map_or(0, |seat| seat.seat.placed),
             room: Room::beside(occupied, fit.replicas.saturating_add(place.more), fit.scarce),
             growth: bonds.growth(ask, place, &stand.growth),
             avoided: stand.avoided,
             tie: ties.with(place.hash),
-            ..Candidate::new(name, &stand.choice)
+            ..Candidate::new(place.name, &stand.choice)
         });
     }
+    for (name, seat) in seats {
+        unchosen(ask, places, name, seat, &mut candidates, &mut sites);
+    }
     (candidates, sites)
+}
+
+/// A cluster that the policy does not choose: what it holds goes elsewhere.
+fn unchosen<'a>(
+    ask: &Ask<'a>,
+    places: &[Place<'a>],
+    name: &'a ClusterName,
+    seat: &SeatState,
+    candidates: &mut Vec<Candidate<'a>>,
+    sites: &mut Vec<Site>,
+) {
+    if seat.seat.placed == 0 && !(ask.spec.stateful && seat.data().is_some()) {
+        return;
+    }
+    let Ok(index) = places.binary_search_by(|place| place.name.cmp(name)) else { return };
+    let rule = ask.policy.placement.choose(name, &places[index].cluster.record.traits);
+    sites.push(Site { place: index, occupied: seat.occupied() });
+    candidates.push(outsider(name, rule, seat.seat.placed));
+}
+
+fn outsider(cluster: &ClusterName, rule: Result<Rule, Unchosen>, held: u32) -> Candidate<'_> {
+    Candidate {
+        cluster,
+        rule,
+        held,
+        room: Room::Unlimited,
+        growth: Growth::Allowed,
+        avoided: false,
+        tier: 0,
+        fallback: 0,
+        groups: &[],
+        tie: 0,
+    }
 }
 
 fn divided(

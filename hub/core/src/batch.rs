@@ -29,7 +29,7 @@ pub(crate) struct Batch<'h> {
     pub(crate) hub: &'h Hub,
     /// All clusters, in order of name.
     pub(crate) places: Vec<Place<'h>>,
-    /// By policy: how it stands towards each place.
+    /// By policy: how it stands towards the places that it chooses, in their order.
     pub(crate) stands: BTreeMap<PolicyName, Vec<Stand>>,
     pub(crate) stock: Stock,
     pub(crate) spent: Spent,
@@ -50,9 +50,10 @@ pub(crate) struct Place<'h> {
     pub(crate) more: u32,
 }
 
-/// How a policy stands towards a cluster, whatever the workload.
+/// How a policy stands towards a cluster that it chooses, whatever the workload.
 #[derive(Debug, Clone)]
 pub(crate) struct Stand {
+    pub(crate) place: usize,
     pub(crate) choice: Choice,
     pub(crate) growth: Growth,
     pub(crate) avoided: bool,
@@ -113,11 +114,12 @@ impl<'h> Batch<'h> {
         }
         let traits = self.places.iter().map(|place| (place.name, &place.cluster.record.traits));
         let choices = Choices::new(&policy.placement, traits);
-        let stand = |(place, choice): (&Place<'_>, &Choice)| {
-            let (growth, avoided) = self.growth(place, policy);
-            Stand { choice: choice.clone(), growth, avoided }
+        let stand = |(place, choice): (usize, &Choice)| {
+            let (growth, avoided) = self.growth(&self.places[place], policy);
+            Stand { place, choice: choice.clone(), growth, avoided }
         };
-        let stands = self.places.iter().zip(choices.as_slice()).map(stand).collect();
+        let chosen = choices.as_slice().iter().enumerate().filter(|(_, choice)| choice.rule.is_ok());
+        let stands = chosen.map(stand).collect();
         self.stands.insert(policy.name.clone(), stands);
     }
 

@@ -1,0 +1,240 @@
+//! A hub's machine that holds a whole fleet, every cluster connected.
+
+use std::time::Duration;
+
+use godwit_common::link::{
+    Capacity, Hello, LeaderTerm, Leadership, Region, Report, Status, Up, VERSIONS,
+};
+use godwit_common::policy::Rule;
+use godwit_common::{
+    ClusterName, Epoch, Fence, Generation, NodeClass, Now, PodShape, PolicyName, Resources, Term, Time, Uid,
+    WallTime, WorkloadId,
+};
+use godwit_hub_core::{
+    ClusterRecord, Config, Event, FederationRecord, Hub, Policy, Record, Seat, SessionId, WorkloadRecord,
+    WorkloadSpec,
+};
+
+const FEDERATION: Uid = Uid(1);
+const NOW: Now = Now { time: Time(1_000_000), wall: WallTime(1_000_000) };
+
+/// The machine, and what it was made of.
+pub(crate) struct Fleet {
+    pub(crate) hub: Hub,
+    pub(crate) eligible: usize,
+    clusters: Vec<ClusterName>,
+}
+
+impl Fleet {
+    /// So many clusters and workloads; each workload has one replica in each of its eligible clusters, which are
+    /// neighbours.
+    pub(crate) fn new(clusters: usize, workloads: usize, eligible: usize) -> Self {
+        let names: Vec<ClusterName> = (0..clusters).map(cluster_name).collect();
+        let config = Config { policies: clusters.max(10_000), ..Config::default() };
+        let records = records(&names, workloads, eligible);
+        let hub = Hub::restore(config, 1, records, NOW, &mut Vec::new());
+        let mut fleet = Self { hub: hub.expect("the records fit together"), eligible, clusters: names };
+        for index in 0..clusters {
+            fleet.connect(index, workloads);
+        }
+        fleet
+    }
+
+    pub(crate) fn name(&self, index: usize) -> ClusterName {
+        self.clusters[index].clone()
+    }
+
+    pub(crate) fn clusters(&self) -> usize {
+        self.clusters.len()
+    }
+
+    /// The agent of a cluster connects, leads, and says that everything runs and as much again has room.
+    fn connect(&mut self, index: usize, workloads: usize) {
+        let session = SessionId(index as u64 + 1);
+        let cluster = self.name(index);
+        self.step(Event::Opened { session, cluster, hello: hello(index) });
+        let fence = Fence { federation: FEDERATION, epoch: Epoch(1), generation: Generation(1) };
+        let term = LeaderTerm { lease: Uid(7), transitions: Term(1) };
+        let leading = Leadership::Leading { term, fence, base: Generation(0), digest: Default::default() };
+        self.step(Event::Message { session, message: Up::Leadership(leading) });
+        let held = held_by(index, self.clusters.len(), workloads, self.eligible);
+        let report = Report {
+            complete: true,
+            reflects: Generation(1),
+            statuses: held.map(status).collect(),
+            capacity: Some(capacity()),
+            ..Report::default()
+        };
+        self.step(Event::Message { session, message: Up::Report(report) });
+    }
+
+    fn step(&mut self, event: Event) {
+        self.hub.step(NOW, event, &mut Vec::new());
+        // Views are not looked at here.
+        self.hub.changes();
+    }
+}
+
+fn cluster_name(index: usize) -> ClusterName {
+    format!("cluster-{index:04}").parse().expect("an RFC 1123 label")
+}
+
+fn policy_name(first: usize) -> PolicyName {
+    format!("from-{first:04}").parse().expect("an RFC 1123 label")
+}
+
+/// The first eligible cluster of a workload.
+fn first_of(workload: usize, clusters: usize) -> usize {
+    workload % clusters
+}
+
+/// The workloads that a cluster holds.
+fn held_by(
+    cluster: usize,
+    clusters: usize,
+    workloads: usize,
+    eligible: usize,
+) -> impl Iterator<Item = usize> {
+    (0..workloads).filter(move |workload| {
+        (cluster + clusters - first_of(*workload, clusters)) % clusters < eligible
+    })
+}
+
+fn records(names: &[ClusterName], workloads: usize, eligible: usize) -> impl Iterator<Item = Record> {
+    let clusters = names.len();
+    let federation = FederationRecord {
+        uid: FEDERATION,
+        epoch: Epoch(1),
+        next_workload: workloads as u64 + 1,
+        next_migration: 1,
+        next_entry: 1,
+        freeze: None,
+    };
+    let members = names.iter().enumerate().map(|(index, name)| Record::Cluster(member(index, name)));
+    let policies = (0..clusters).map(move |first| Record::Policy(policy(names, first, eligible)));
+    let described = (0..workloads).map(move |number| Record::Workload(workload(number, clusters, eligible)));
+    let seats = (0..workloads).flat_map(move |number| {
+        let first = first_of(number, clusters);
+        (0..eligible).map(move |next| Record::Seat {
+            workload: uid(number),
+            cluster: names[(first + next) % clusters].clone(),
+            seat: Seat {
+                placed: 1,
+                target: 1,
+                generation: Generation(1),
+                manifest_generation: Generation(1),
+                cause: None,
+            },
+        })
+    });
+    std::iter::once(Record::Federation(federation)).chain(members).chain(policies).chain(described).chain(seats)
+}
+
+fn member(index: usize, name: &ClusterName) -> ClusterRecord {
+    ClusterRecord {
+        name: name.clone(),
+        uid: Uid(1_000_000_000 + index as u128),
+        generation: Generation(1),
+        joined: WallTime(0),
+        inventoried: true,
+        traits: Default::default(),
+        taints: Vec::new(),
+        cordoned: false,
+    }
+}
+
+fn policy(names: &[ClusterName], first: usize, eligible: usize) -> Policy {
+    let chosen = (0..eligible).map(|next| (names[(first + next) % names.len()].clone(), Rule::default()));
+    let placement = godwit_common::policy::Policy { clusters: chosen.collect(), ..Default::default() };
+    let (lost_after, max_unavailable) = (Duration::from_secs(10), 0);
+    Policy { name: policy_name(first), placement, lost_after, max_unavailable }
+}
+
+fn workload(number: usize, clusters: usize, eligible: usize) -> WorkloadRecord {
+    let requests =
+        Resources { cpu_millis: 100, memory_bytes: 64 << 20, pods: 1, ..Resources::default() };
+    let spec = WorkloadSpec {
+        id: id(number),
+        api_version: "apps/v1".into(),
+        replicas: eligible as u32,
+        policy: None,
+        labels: Default::default(),
+        needs: Vec::new(),
+        pod: PodShape { requests, ..PodShape::default() },
+        stateful: false,
+        // A manifest is shared with nobody, and counts; this one is as short as one can be.
+        manifest: "{}".into(),
+    };
+    WorkloadRecord {
+        uid: uid(number),
+        number: number as u64 + 1,
+        created: WallTime(0),
+        policy: policy_name(first_of(number, clusters)),
+        revision: 1,
+        objects: Default::default(),
+        wanted: spec.replicas,
+        pending: 0,
+        pending_reasons: Vec::new(),
+        leader: None,
+        yielded: Default::default(),
+        spec,
+    }
+}
+
+fn uid(number: usize) -> Uid {
+    Uid(number as u128 + 1)
+}
+
+fn id(number: usize) -> WorkloadId {
+    WorkloadId::new("shop", "Deployment", &format!("web-{number:07}")).expect("valid names")
+}
+
+fn hello(index: usize) -> Hello {
+    Hello {
+        versions: VERSIONS,
+        build: "bench".into(),
+        instance: "agent".into(),
+        zone: "".into(),
+        cluster_uid: Uid(1_000_000_000 + index as u128),
+        federation: Some(FEDERATION),
+        highest_epoch: Epoch(1),
+        region: Region::default(),
+    }
+}
+
+fn status(number: usize) -> Status {
+    Status {
+        workload: id(number),
+        uid: uid(number),
+        revision: 1,
+        replicas: 1,
+        pods: 1,
+        bound: 1,
+        ready: 1,
+        unschedulable: 0,
+        problem: "".into(),
+        exists: true,
+    }
+}
+
+/// Ten kinds of nodes, with room for far more than a neighbour can lose.
+fn capacity() -> Capacity {
+    let class = |number: u64| NodeClass {
+        labels: [("kind".into(), number.to_string().into())].into(),
+        nodes: 100,
+        free: Resources {
+            cpu_millis: 4_000 + number * 100,
+            memory_bytes: 8 << 30,
+            pods: 50,
+            ..Resources::default()
+        },
+        ..NodeClass::default()
+    };
+    Capacity {
+        classes: (0..10).map(class).collect(),
+        running_pods: 8_000,
+        nodes: 1_000,
+        nodes_ready: 1_000,
+        ..Capacity::default()
+    }
+}
