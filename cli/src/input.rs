@@ -134,7 +134,7 @@ fn sort_one(
 }
 
 /// Each mistake as compilers say it: `web.yaml:10:3: Deployment web: ...`.
-fn in_file(label: &str, errors: &ManifestErrors) -> Vec<String> {
+pub(crate) fn in_file(label: &str, errors: &ManifestErrors) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for error in errors.errors() {
         let mut line = label.to_owned();
