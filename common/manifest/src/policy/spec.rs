@@ -15,7 +15,7 @@ const GROUPS_MAX: usize = 64;
 /// Past an hour a lost cluster is an operator's decision, and no longer a time-out's.
 const LOST_AFTER_MAX: Duration = Duration::from_secs(3600);
 
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 18] = [
     "affinity",
     "antiAffinity",
     "clusterSelector",
@@ -32,10 +32,9 @@ const FIELDS: [&str; 17] = [
     "rules",
     "spread",
     "strategy",
+    "tiers",
     "tolerations",
 ];
-/// Those that only some strategies have; they are named last where all fields are listed.
-const OF_STRATEGIES: [&str; 1] = ["tiers"];
 
 /// What a spec says: a [`PolicySpec`](super::PolicySpec) without its name.
 pub(crate) struct Spec {
@@ -48,9 +47,8 @@ pub(crate) struct Spec {
 /// Reads a spec. After a mistake, which is reported, the result has defaults in place of what could not be read.
 /// `unread` are fields that may be there without meaning anything.
 pub(crate) fn read(spec: &Object<'_>, unread: &[&str]) -> Spec {
-    let known: Vec<&str> = FIELDS.into_iter().chain(OF_STRATEGIES).collect();
     let spoken_for: Vec<&str> = [strategy::RETIRED_SKEW].iter().chain(unread).copied().collect();
-    spec.only_or(&known, &spoken_for);
+    spec.only_or(&FIELDS, &spoken_for);
     let strategy = strategy::read(spec);
     let is_known = strategy.is_some();
     let placement = Policy {
