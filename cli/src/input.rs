@@ -122,11 +122,19 @@ fn sort_one(
             }
         }
     }
+    if separated.quotas.is_some() {
+        // Dropping them in silence would leave a namespace without its bounds.
+        mistakes.push(format!(
+            "{}: it holds quotas, which this command does not send; take them out",
+            source.label
+        ));
+    }
     // A text without any document is an application without a workload: its parser says so.
-    let text = match (separated.application, &separated.policies) {
-        (None, Some(_)) => return Ok(()),
-        (None, None) => source.text.clone(),
-        (Some(text), _) => text,
+    let has_own = separated.policies.is_some() || separated.quotas.is_some();
+    let text = match separated.application {
+        None if has_own => return Ok(()),
+        None => source.text.clone(),
+        Some(text) => text,
     };
     let application = parse_application_in(&text, namespace)?;
     documents.applications.push(SourceApplication { label: source.label.clone(), text, application });
@@ -134,7 +142,7 @@ fn sort_one(
 }
 
 /// Each mistake as compilers say it: `web.yaml:10:3: Deployment web: ...`.
-fn in_file(label: &str, errors: &ManifestErrors) -> Vec<String> {
+pub(crate) fn in_file(label: &str, errors: &ManifestErrors) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for error in errors.errors() {
         let mut line = label.to_owned();

@@ -2,11 +2,13 @@
 
 mod scenario;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use godwit_planner::scenario::{Answer, Scenario, plan};
+use godwit_common::ClusterName;
+use godwit_planner::scenario::{Answer, Line, Placement, plan};
 use serde_json::{Value, json};
 
 use crate::error::Error;
@@ -28,12 +30,17 @@ A scenario:
   clusters:
     - {name: alpha, running: 50}
     - {name: bravo, running: 50, room: 60}
-    - {name: charlie}
+    - name: charlie
+      labels: {tier: prod}
+      provider: aws
+      region: eu-central-1
+      zones: [eu-central-1a]
+      taints: [{key: spot, effect: PreferNoSchedule}]
 
 `running` is what runs there now (0 if absent); `room` is how many fit in total, running ones
-included (any number if absent). The policy has the fields of a Policy's spec, among them its
-strategy: weighted, capacity, spread, pack, ordered or duplicate. With `clusters` and no
-`default`, clusters without an entry are not eligible.
+included (any number if absent); the rest is what policies choose clusters by. The policy has the
+fields of a Policy's spec, among them its strategy: weighted, capacity, spread, pack, ordered or
+duplicate. With `clusters` or `rules` and no `default`, clusters without either are not eligible.
 
 Examples:
   godwit plan -f scenario.yaml
@@ -50,17 +57,18 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn run(self) -> Result<(), Error> {
         let source = input::read_one(&self.file)?;
-        let wrong = |reason: String| Error::failed(format!("{}: {reason}", source.label));
-        let scenario = scenario::parse(&source.text).map_err(wrong)?;
-        let answer = plan(&scenario).map_err(|error| wrong(error.to_string()))?;
-        print(&scenario, &answer, self.output, &mut io::stdout().lock())
+        let scenario = scenario::parse(&source.text);
+        let scenario =
+            scenario.map_err(|errors| Error::failed(input::in_file(&source.label, &errors).join("\n")))?;
+        let answer = plan(&scenario).map_err(|error| Error::failed(format!("{}: {error}", source.label)))?;
+        print(&answer, self.output, &mut io::stdout().lock())
     }
 }
 
-fn print(scenario: &Scenario, answer: &Answer, format: Format, out: &mut dyn Write) -> Result<(), Error> {
+fn print(answer: &Answer, format: Format, out: &mut dyn Write) -> Result<(), Error> {
     match format {
-        Format::Json => document::print(&to_document(scenario, answer), Syntax::Json, out),
-        Format::Yaml => document::print(&to_document(scenario, answer), Syntax::Yaml, out),
+        Format::Json => document::print(&to_document(answer), Syntax::Json, out),
+        Format::Yaml => document::print(&to_document(answer), Syntax::Yaml, out),
         Format::Name => {
             let placed = answer.placements.iter().filter(|placement| placement.replicas > 0);
             for placement in placed {
@@ -68,39 +76,54 @@ fn print(scenario: &Scenario, answer: &Answer, format: Format, out: &mut dyn Wri
             }
             Ok(())
         }
-        Format::Table | Format::Wide => {
-            let row = |line: &godwit_planner::scenario::Line| {
-                vec![
-                    Cell::from(line.cluster.as_str()),
-                    line.running.to_string().into(),
-                    line.replicas.to_string().into(),
-                    change(line.running, line.replicas).into(),
-                    line.bound.to_string().into(),
-                ]
-            };
-            let rows: Vec<Vec<Cell>> = answer.report.iter().map(row).collect();
-            let mut table = Table::new(vec!["CLUSTER", "RUNNING", "REPLICAS", "CHANGE", "REASON"]);
-            table.print(&rows, Paint::of_stdout(), out)?;
-            if answer.pending > 0 {
-                let reasons: Vec<String> = answer.reasons.iter().map(ToString::to_string).collect();
-                let reasons =
-                    if reasons.is_empty() { "there are no clusters".to_owned() } else { reasons.join("; ") };
-                writeln!(out, "{} pending: {reasons}", answer.pending)?;
-            }
-            Ok(())
-        }
+        Format::Table => print_table(answer, false, out),
+        Format::Wide => print_table(answer, true, out),
     }
 }
 
-fn to_document(scenario: &Scenario, answer: &Answer) -> Value {
-    let placement = |placement: &godwit_planner::scenario::Placement| json!({"cluster": placement.cluster.as_str(), "replicas": placement.replicas});
-    let line = |line: &godwit_planner::scenario::Line| {
+fn print_table(answer: &Answer, wide: bool, out: &mut dyn Write) -> Result<(), Error> {
+    let row = |line: &Line| {
+        let mut row = vec![
+            Cell::from(line.cluster.as_str()),
+            line.running.to_string().into(),
+            line.replicas.to_string().into(),
+            change(line.running, line.replicas).into(),
+            line.bound.to_string().into(),
+        ];
+        if wide {
+            row.push(line.bound.remedy(&line.cluster).unwrap_or_default().into());
+        }
+        row
+    };
+    let rows: Vec<Vec<Cell>> = answer.report.iter().map(row).collect();
+    let mut headers = vec!["CLUSTER", "RUNNING", "REPLICAS", "CHANGE", "REASON"];
+    if wide {
+        headers.push("REMEDY");
+    }
+    let mut table = Table::new(headers);
+    table.print(&rows, Paint::of_stdout(), out)?;
+    if answer.pending > 0 {
+        let reasons: Vec<String> = answer.reasons.iter().map(ToString::to_string).collect();
+        let reasons =
+            if reasons.is_empty() { "there are no clusters".to_owned() } else { reasons.join("; ") };
+        writeln!(out, "{} pending: {reasons}", answer.pending)?;
+    }
+    Ok(())
+}
+
+fn to_document(answer: &Answer) -> Value {
+    // The eligible clusters are those that have a number, be it 0.
+    let eligible: BTreeSet<&ClusterName> =
+        answer.placements.iter().map(|placement| &placement.cluster).collect();
+    let placement = |placement: &Placement| json!({"cluster": placement.cluster.as_str(), "replicas": placement.replicas});
+    let line = |line: &Line| {
         json!({
             "cluster": line.cluster.as_str(),
-            "eligible": scenario.policy.rule_for(&line.cluster).is_some(),
+            "eligible": eligible.contains(&line.cluster),
             "running": line.running,
             "replicas": line.replicas,
             "reason": line.bound.to_string(),
+            "remedy": line.bound.remedy(&line.cluster),
         })
     };
     json!({

@@ -91,6 +91,9 @@ clusters: [{name: delta}, {name: charlie}, {name: bravo, room: 45}, {name: alpha
     assert_eq!(answer["placements"], placements);
     assert_eq!(answer["pending"], 0);
     assert_eq!(answer["report"][3]["eligible"], false);
+    assert_eq!(answer["report"][1]["reason"], "no room");
+    assert_eq!(answer["report"][1]["remedy"], "more room");
+    assert_eq!(answer["report"][0]["remedy"], serde_json::Value::Null);
     assert_eq!(answer.as_object().unwrap().len(), 3);
 
     let said = godwit_with_input(folder.path(), &["plan", "-f", "-"], &scenario.replace("{name: alpha}", ""));
@@ -104,7 +107,7 @@ clusters: [{name: delta}, {name: charlie}, {name: bravo, room: 45}, {name: alpha
     ");
     let said = godwit_with_input(folder.path(), &["plan", "-f", "-"], "replicas: -1");
     assert_eq!(said.status, 1);
-    assert!(said.err.contains("standard input: replicas: -1 is not valid"), "{said:?}");
+    assert!(said.err.contains("standard input:1:11: replicas: -1 is not valid here"), "{said:?}");
 }
 
 #[test]

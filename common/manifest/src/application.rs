@@ -8,9 +8,10 @@ use godwit_common::ObjectKey;
 use godwit_common::link::MANIFEST_MAX;
 
 use crate::catalog::{self, Handling};
-use crate::error::{Collector, ManifestErrors};
+use crate::error::{Collector, ManifestError, ManifestErrors};
 use crate::field::Field;
 use crate::model::{Application, Dependent, Workload};
+use crate::needs::Needs;
 use crate::node::{Data, Node};
 use crate::source::{self, Document};
 use crate::{dependent, hint, metadata, workload};
@@ -37,19 +38,22 @@ pub fn parse_application_in(text: &str, namespace: &str) -> Result<Application, 
         seen: BTreeMap::new(),
         workloads: Vec::new(),
         dependents: Vec::new(),
+        needs: Needs::default(),
     };
     for document in &documents {
         reading.take(document, &document.root, "", None);
     }
-    let (workloads, dependents) = (reading.workloads, reading.dependents);
+    let Reading { seen, mut workloads, dependents, needs, .. } = reading;
     let mut errors = errors.into_inner();
+    needs.settle(&mut workloads, |key| seen.contains_key(&identity(key)), &mut errors);
     if errors.is_empty() && workloads.is_empty() {
         errors.push(no_workload(dependents.len()));
     }
+    let workloads = workloads.into_iter().map(|(workload, _)| workload).collect();
     errors.finish(Application { workloads, dependents })
 }
 
-fn no_workload(dependents: usize) -> crate::ManifestError {
+fn no_workload(dependents: usize) -> ManifestError {
     let problem = match dependents {
         0 => "the text is empty".to_owned(),
         _ => "none of the objects is a workload".to_owned(),
@@ -63,14 +67,20 @@ pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 /// What makes two objects the same to an API server: its group, and not the version.
 type Identity = [String; 4];
 
+fn identity(key: &ObjectKey) -> Identity {
+    [catalog::group_of(&key.api_version), &key.kind, &key.namespace, &key.name].map(str::to_owned)
+}
+
 struct Reading<'a> {
     errors: &'a RefCell<Collector>,
     namespace: &'a str,
     objects: usize,
     /// Each identity, with the document that first had it.
     seen: BTreeMap<Identity, usize>,
-    workloads: Vec<Workload>,
+    /// Each with an error about it that lacks the problem: what it needs is known at the end only.
+    workloads: Vec<(Workload, ManifestError)>,
     dependents: Vec<Dependent>,
+    needs: Needs,
 }
 
 impl Reading<'_> {
@@ -116,7 +126,7 @@ impl Reading<'_> {
                     && fits(&workload.manifest, field)
                     && self.is_new(&workload.object, field, document)
                 {
-                    self.workloads.push(workload);
+                    self.workloads.push((workload, field.error("", "")));
                 }
             }
             Handling::Dependent(scope) => {
@@ -124,6 +134,7 @@ impl Reading<'_> {
                     && fits(&dependent.manifest, field)
                     && self.is_new(&dependent.key, field, document)
                 {
+                    self.needs.note(&dependent, field);
                     self.dependents.push(dependent);
                 }
             }
@@ -139,9 +150,7 @@ impl Reading<'_> {
     }
 
     fn is_new(&mut self, key: &ObjectKey, field: &Field<'_>, document: usize) -> bool {
-        let group = catalog::group_of(&key.api_version);
-        let identity = [group, &key.kind, &key.namespace, &key.name].map(str::to_owned);
-        match self.seen.entry(identity) {
+        match self.seen.entry(identity(key)) {
             Entry::Vacant(entry) => {
                 entry.insert(document);
                 true

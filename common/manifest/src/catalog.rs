@@ -56,6 +56,32 @@ pub(crate) fn handling(api_version: &str, kind: &str) -> Handling {
     Handling::Unknown(KIND_NAMES)
 }
 
+/// Whether every cluster serves a group. Others have to be installed: those of custom resources, and some that end in
+/// `.k8s.io` all the same, such as `gateway.networking.k8s.io`.
+pub(crate) fn is_built_in(group: &str) -> bool {
+    !group.contains('.') || BUILT_IN_GROUPS.contains(&group)
+}
+
+/// The groups with a dot that an API server has without any definition.
+const BUILT_IN_GROUPS: &[&str] = &[
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "certificates.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "events.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "rbac.authorization.k8s.io",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
+    "storage.k8s.io",
+];
+
 enum Reason {
     Workload,
     Namespaced,

@@ -106,6 +106,10 @@ impl Collector {
         self.errors.is_empty()
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.errors.len() + self.more
+    }
+
     /// `value` if nothing was wrong.
     pub(crate) fn finish<T>(self, value: T) -> Result<T, ManifestErrors> {
         if self.errors.is_empty() {

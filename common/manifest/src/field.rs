@@ -21,18 +21,18 @@ pub(crate) struct Report<'a> {
 }
 
 impl Report<'_> {
-    fn refuse(&self, node: &Node, field: &str, problem: String, remedy: String) {
+    fn error(&self, node: &Node, field: &str, problem: String, remedy: String) -> ManifestError {
         let position = node
             .position
             .map(|Position { line, column }| Position { line: line + self.lines_before, column });
-        self.errors.borrow_mut().push(ManifestError {
+        ManifestError {
             document: Some(self.document),
             position,
             object: self.object.clone(),
             field: field.to_owned(),
             problem,
             remedy,
-        });
+        }
     }
 }
 
@@ -56,7 +56,24 @@ impl<'a> Field<'a> {
 
     /// Reports what is wrong with this field.
     pub(crate) fn refuse(&self, problem: impl Into<String>, remedy: impl Into<String>) {
-        self.report.refuse(self.node, &self.path, problem.into(), remedy.into());
+        let error = self.error(problem, remedy);
+        self.report.errors.borrow_mut().push(error);
+    }
+
+    /// What is wrong with this field, to be reported by whoever finds out about it later.
+    pub(crate) fn error(&self, problem: impl Into<String>, remedy: impl Into<String>) -> ManifestError {
+        self.report.error(self.node, &self.path, problem.into(), remedy.into())
+    }
+
+    /// Reports what the types of `godwit_common` say of a value: problem and remedy in one sentence.
+    pub(crate) fn refuse_as_said(&self, sentence: &str) {
+        let (problem, remedy) = sentence.split_once("; ").unwrap_or((sentence, "correct it"));
+        self.refuse(problem, remedy);
+    }
+
+    /// How many mistakes were found so far in the whole text.
+    pub(crate) fn mistakes(&self) -> usize {
+        self.report.errors.borrow().count()
     }
 
     /// Reports that this field is not what it must be.
@@ -90,6 +107,28 @@ impl<'a> Field<'a> {
             Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) | Data::Map(_) => {
                 self.refuse_value("a list");
                 Vec::new()
+            }
+        }
+    }
+
+    /// The same of a list that has at most so many.
+    pub(crate) fn items_up_to(&self, max: usize) -> Vec<Field<'a>> {
+        if let Data::List(items) = &self.node.data
+            && items.len() > max
+        {
+            self.refuse(format!("{} are too many", items.len()), format!("give at most {max}"));
+            return Vec::new();
+        }
+        self.items()
+    }
+
+    /// The truth value that this must be.
+    pub(crate) fn boolean(&self) -> Option<bool> {
+        match &self.node.data {
+            Data::Bool(value) => Some(*value),
+            Data::Null | Data::Number(_) | Data::Text(_) | Data::List(_) | Data::Map(_) => {
+                self.refuse_value("true or false");
+                None
             }
         }
     }
@@ -196,13 +235,28 @@ impl<'a> Object<'a> {
 
     /// Reports each field that is not one of `known`.
     pub(crate) fn only(&self, known: &[&str]) {
-        let known_set: BTreeSet<&str> = known.iter().copied().collect();
-        let unknown = self.map.iter().filter(|(key, _)| !known_set.contains(key.as_str()));
+        self.only_or(known, &[]);
+    }
+
+    /// The same, but for fields of which somebody else has something to say.
+    pub(crate) fn only_or(&self, known: &[&str], spoken_for: &[&str]) {
+        let accepted: BTreeSet<&str> = known.iter().chain(spoken_for).copied().collect();
+        let unknown = self.map.iter().filter(|(key, _)| !accepted.contains(key.as_str()));
         // Suggestions for errors that nobody will see are not worth their time.
         for (key, node) in unknown.take(crate::error::MAX_ERRORS + 1) {
             let field = self.child(key, node);
             field.refuse("this field is unknown", hint::remedy(key, known));
         }
+    }
+
+    /// The mapping that a field must be, where it is present.
+    pub(crate) fn mapping(&self, key: &str) -> Option<Object<'a>> {
+        self.get(key)?.object()
+    }
+
+    /// The truth value of a field; false if it is absent.
+    pub(crate) fn flag(&self, key: &str) -> bool {
+        self.get(key).and_then(|field| field.boolean()).unwrap_or(false)
     }
 
     fn keys(&self) -> Vec<&'a str> {

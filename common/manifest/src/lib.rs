@@ -1,4 +1,4 @@
-//! Kubernetes manifests and Godwit policies: turns text into values, with errors that say where, what and how to mend
+//! Kubernetes manifests and Godwit's policies, quotas and scenarios: turns text into values, with errors that say where, what and how to mend
 //! it. It never reads a file, a socket or a clock, and never decides where anything runs.
 //!
 //! What Godwit itself interprets (replicas, selectors, requests, names) is checked as strictly as an API server
@@ -11,30 +11,40 @@ mod dependent;
 mod duration;
 mod error;
 mod field;
+mod godwit;
 mod hint;
+mod labels;
 mod metadata;
 mod model;
+mod needs;
 mod node;
+mod node_affinity;
 mod pod;
 mod policies;
 mod policy;
 mod quantity;
+mod quotas;
+mod references;
 mod requests;
 mod scalar;
+mod scenario;
 mod selector;
 mod separate;
 mod source;
-mod strategy;
+mod toleration;
 mod workload;
 mod yaml;
 
 pub use application::{MAX_OBJECTS, parse_application, parse_application_in};
 pub use canonical::canonical_json;
 pub use error::{MAX_ERRORS, ManifestError, ManifestErrors, Position};
-pub use model::{Application, Dependent, PodShape, Toleration, Workload};
+pub use model::{Application, Dependent, Workload};
+pub use needs::MAX_NEEDS;
 pub use policies::parse_policies;
-pub use policy::{ClusterShare, Mode, PolicySpec, Rebalance, Strategy};
+pub use policy::{Mode, PolicySpec};
 pub use quantity::{Quantity, QuantityError};
+pub use quotas::{QuotaSpec, parse_quotas};
+pub use scenario::{MAX_CLUSTERS, Scenario, ScenarioCluster, parse_scenario};
 pub use separate::{Separated, separate};
 pub use source::{MAX_DEPTH, MAX_DOCUMENTS, MAX_TEXT_BYTES};
 

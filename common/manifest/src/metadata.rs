@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use godwit_common::selector::Labels;
 use godwit_common::{ObjectKey, PolicyName, WorkloadId};
 
 use crate::POLICY_ANNOTATION;
@@ -9,8 +10,8 @@ use crate::application::DEFAULT_NAMESPACE;
 use crate::catalog::{GODWIT_GROUP, Scope};
 use crate::error::Collector;
 use crate::field::{Object, Report};
-use crate::hint;
 use crate::node::Node;
+use crate::{hint, labels};
 
 /// The object as messages name it, as far as it can be told.
 pub(crate) fn title(node: &Node) -> String {
@@ -69,6 +70,7 @@ pub(crate) enum Role {
 /// What metadata says.
 pub(crate) struct Metadata {
     pub(crate) key: ObjectKey,
+    pub(crate) labels: Labels,
     pub(crate) policy: Option<PolicyName>,
 }
 
@@ -80,14 +82,14 @@ pub(crate) fn read(
     role: Role,
 ) -> Option<Metadata> {
     let metadata = object.require("metadata", "write one with a name")?.object()?;
-    check_labels(&metadata);
+    let labels = labels_of(&metadata);
     check_owners(&metadata);
     let policy = policy_of(&metadata, role);
     let namespace = namespace_of(&metadata, kind, scope);
     let name = name_of(&metadata, kind, role);
     let (name, namespace) = (name?, namespace?);
     match ObjectKey::new(api_version, kind, namespace, name) {
-        Ok(key) => Some(Metadata { key, policy }),
+        Ok(key) => Some(Metadata { key, labels, policy }),
         Err(error) => {
             object.at.refuse(error.to_string(), "correct it");
             None
@@ -140,12 +142,13 @@ fn namespace_of<'a>(metadata: &Object<'a>, kind: &str, scope: Scope) -> Option<&
     }
 }
 
-/// Labels and annotations are texts, and those of Godwit's own prefix are Godwit's to write.
-fn check_labels(metadata: &Object<'_>) {
-    if let Some(labels) = metadata.get("labels").and_then(|labels| labels.object()) {
-        labels.texts();
-        refuse_reserved(&labels, &[]);
-    }
+/// The labels; those of Godwit's own prefix are Godwit's to write.
+fn labels_of(metadata: &Object<'_>) -> Labels {
+    let Some(labels) = metadata.get("labels").and_then(|labels| labels.object()) else {
+        return Labels::new();
+    };
+    refuse_reserved(&labels, &[]);
+    labels::read(&labels)
 }
 
 fn check_owners(metadata: &Object<'_>) {

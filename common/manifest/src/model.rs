@@ -1,9 +1,9 @@
 //! What an application consists of.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use godwit_common::{ObjectKey, PolicyName, Resources, Taint, TaintEffect, WorkloadId};
+use godwit_common::selector::Labels;
+use godwit_common::{Need, ObjectKey, PodShape, PolicyName, WorkloadId};
 
 /// One application: what counts replicas, and what those replicas need beside them (S33).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Workload {
     pub id: WorkloadId,
     /// The same identity together with the API version.
     pub object: ObjectKey,
+    /// Its own `metadata.labels`, by which policies of other workloads choose it.
+    pub labels: Labels,
     /// The total over all clusters: `spec.replicas`, or 1, as in Kubernetes. At most
     /// [`MAX_REPLICAS`](crate::MAX_REPLICAS).
     pub replicas: u32,
@@ -28,6 +30,9 @@ pub struct Workload {
     pub policy: Option<PolicyName>,
     /// What one replica asks of a cluster.
     pub pod: PodShape,
+    /// What must be in a cluster beforehand, because the application names it and does not bring it along: kinds, and
+    /// objects that the pods or the dependents name. Sorted, none twice, at most [`MAX_NEEDS`](crate::MAX_NEEDS).
+    pub needs: Vec<Need>,
     /// `spec.minReadySeconds`, or 0.
     pub min_ready_seconds: u32,
     /// Whether its pods hold volume claims, by `spec.volumeClaimTemplates` or by a volume of the pod: such data stays
@@ -47,37 +52,4 @@ pub struct Dependent {
     pub key: ObjectKey,
     /// The manifest as canonical JSON: keys sorted, the namespace explicit, without what a cluster writes.
     pub manifest: Arc<str>,
-}
-
-/// What one replica asks of a cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PodShape {
-    /// Its requests by Kubernetes' own rule: containers, init containers, sidecars, pod-level resources, overhead; and
-    /// one pod.
-    pub requests: Resources,
-    /// Labels that a node must carry.
-    pub node_selector: BTreeMap<Arc<str>, Arc<str>>,
-    /// The taints that it puts up with.
-    pub tolerations: Vec<Toleration>,
-}
-
-/// A taint, or a family of taints, that a pod puts up with.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Toleration {
-    /// The taint's key; `None` means every key (and then `value` is `None`).
-    pub key: Option<Arc<str>>,
-    /// The value it must have (`operator: Equal`); `None` means any value (`operator: Exists`).
-    pub value: Option<Arc<str>>,
-    /// The effect; `None` means every effect.
-    pub effect: Option<TaintEffect>,
-}
-
-impl Toleration {
-    /// Whether the pod puts up with this taint.
-    pub fn tolerates(&self, taint: &Taint) -> bool {
-        let key = self.key.as_ref().is_none_or(|key| *key == taint.key);
-        let value = self.value.as_ref().is_none_or(|value| *value == taint.value);
-        let effect = self.effect.is_none_or(|effect| effect == taint.effect);
-        key && value && effect
-    }
 }

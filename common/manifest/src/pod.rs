@@ -1,15 +1,13 @@
 //! The pod template of a workload.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use godwit_common::TaintEffect;
+use godwit_common::{Need, PodShape};
 
 use crate::field::{Field, Object};
-use crate::model::{PodShape, Toleration};
-use crate::node::Data;
+use crate::node::{Data, Node};
 use crate::requests::{self, Container};
-use crate::{POLICY_ANNOTATION, metadata};
+use crate::{POLICY_ANNOTATION, labels, metadata, node_affinity, references, toleration};
 
 /// The most containers of one pod; Kubernetes itself strains long before.
 const CONTAINERS_MAX: usize = 256;
@@ -20,10 +18,12 @@ pub(crate) struct Template<'a> {
     pub(crate) pod: PodShape,
     /// Whether a volume of the pod is a claim.
     pub(crate) has_claims: bool,
+    /// The objects that it names and cannot run without.
+    pub(crate) needs: BTreeSet<Need>,
 }
 
-/// Reads and checks `spec.template`.
-pub(crate) fn read<'a>(template: &Field<'a>) -> Option<Template<'a>> {
+/// Reads and checks `spec.template` of a workload in a namespace.
+pub(crate) fn read<'a>(template: &Field<'a>, namespace: &str) -> Option<Template<'a>> {
     let template = template.object()?;
     template.only(&["metadata", "spec"]);
     let labels = template
@@ -37,16 +37,19 @@ pub(crate) fn read<'a>(template: &Field<'a>) -> Option<Template<'a>> {
     }
     let containers = containers(&spec, "containers");
     let init = containers_if_any(&spec, "initContainers");
+    let node_selector = spec.mapping("nodeSelector");
     let pod = PodShape {
         requests: requests::of_pod(&spec, &containers?, &init),
-        node_selector: node_selector(&spec),
-        tolerations: tolerations(&spec),
+        node_selector: node_selector.map(|selector| labels::read(&selector)).unwrap_or_default(),
+        node_affinity: node_affinity::read(&spec),
+        tolerations: toleration::of_pod(&spec),
     };
-    Some(Template { labels, pod, has_claims: has_claims(&spec) })
+    let needs = references::of_pod(&spec, namespace);
+    Some(Template { labels, pod, has_claims: has_claims(&spec), needs })
 }
 
 fn labels_of<'a>(metadata: &Object<'a>) -> BTreeMap<&'a str, &'a str> {
-    if let Some(annotations) = metadata.get("annotations").and_then(|field| field.object()) {
+    if let Some(annotations) = metadata.mapping("annotations") {
         annotations.texts();
         if let Some(policy) = annotations.get(POLICY_ANNOTATION) {
             policy.refuse(
@@ -55,7 +58,7 @@ fn labels_of<'a>(metadata: &Object<'a>) -> BTreeMap<&'a str, &'a str> {
             );
         }
     }
-    let Some(labels) = metadata.get("labels").and_then(|field| field.object()) else {
+    let Some(labels) = metadata.mapping("labels") else {
         return BTreeMap::new();
     };
     metadata::refuse_reserved(&labels, &[]);
@@ -104,57 +107,11 @@ fn container_list(field: &Field<'_>) -> Vec<Container> {
     items.iter().filter_map(read).collect()
 }
 
-fn node_selector(spec: &Object<'_>) -> BTreeMap<Arc<str>, Arc<str>> {
-    let Some(selector) = spec.get("nodeSelector").and_then(|field| field.object()) else {
-        return BTreeMap::new();
-    };
-    let texts = selector.texts();
-    texts.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
-}
-
-fn tolerations(spec: &Object<'_>) -> Vec<Toleration> {
-    let Some(field) = spec.get("tolerations") else {
-        return Vec::new();
-    };
-    let mut tolerations: Vec<Toleration> = field.items().iter().filter_map(toleration).collect();
-    tolerations.sort();
-    tolerations.dedup();
-    tolerations
-}
-
-fn toleration(field: &Field<'_>) -> Option<Toleration> {
-    let toleration = field.object()?;
-    toleration.only(&["key", "operator", "value", "effect", "tolerationSeconds"]);
-    let text = |key| toleration.get(key).and_then(|field| field.text());
-    let exists = match toleration.get("operator") {
-        None => false,
-        Some(operator) => operator.choice(&[("Equal", false), ("Exists", true)])?,
-    };
-    let key = text("key").filter(|key| !key.is_empty());
-    if key.is_none() && !exists {
-        field.refuse("it names no key", "name the taint's key, or write operator: Exists for every taint");
-        return None;
-    }
-    let value = text("value").unwrap_or_default();
-    if exists && !value.is_empty() {
-        field.refuse("with operator Exists there is no value", "remove the value, or write operator: Equal");
-        return None;
-    }
-    let effect = match toleration.get("effect") {
-        None => None,
-        Some(effect) if effect.node.as_text() == Some("") => None,
-        Some(effect) => Some(effect.choice(&[
-            ("NoSchedule", TaintEffect::NoSchedule),
-            ("PreferNoSchedule", TaintEffect::PreferNoSchedule),
-            ("NoExecute", TaintEffect::NoExecute),
-        ])?),
-    };
-    Some(Toleration { key: key.map(Arc::from), value: (!exists).then(|| value.into()), effect })
-}
-
+/// Whether one of the volumes is a claim; mistakes in them are reported where their names are read.
 fn has_claims(spec: &Object<'_>) -> bool {
-    let Some(volumes) = spec.get("volumes") else {
-        return false;
-    };
-    volumes.items().iter().any(|volume| volume.node.get("persistentVolumeClaim").is_some())
+    let is_claim = |volume: &Node| volume.get("persistentVolumeClaim").is_some();
+    match spec.at.node.get("volumes").map(|volumes| &volumes.data) {
+        Some(Data::List(volumes)) => volumes.iter().any(is_claim),
+        Some(Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) | Data::Map(_)) | None => false,
+    }
 }

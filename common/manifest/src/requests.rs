@@ -11,7 +11,7 @@ use godwit_common::Resources;
 
 use crate::field::{Field, Object};
 use crate::hint;
-use crate::quantity::Quantity;
+use crate::quantity::{Quantity, QuantityError};
 
 /// The resources of Kubernetes itself.
 const STANDARD: &[&str] = &["cpu", "memory", "ephemeral-storage"];
@@ -135,40 +135,56 @@ fn lists(resources: &Object<'_>) -> (Amounts, Amounts) {
 }
 
 fn amounts(list: &Object<'_>) -> Amounts {
-    let known = |name: &str| STANDARD.contains(&name) || name.starts_with("hugepages-") || name.contains('/');
     let mut amounts = Amounts::default();
     for (name, field) in list.fields() {
-        if !known(name) {
-            let remedy = hint::remedy(name, STANDARD);
-            let remedy = format!("{remedy} (other resources have a domain, such as example.com/gpu)");
-            field.refuse("there is no such resource", remedy);
-        } else if let Some(amount) = amount(name, &field) {
+        if check_name(name, &field)
+            && let Some(amount) = amount(name, &field)
+        {
             amounts.0.insert(name.into(), amount);
         }
     }
     amounts
 }
 
-fn amount(name: &str, field: &Field<'_>) -> Option<u64> {
+/// Whether there may be a resource of this name; it is reported if not.
+pub(crate) fn check_name(name: &str, field: &Field<'_>) -> bool {
+    let known = STANDARD.contains(&name) || name.starts_with("hugepages-") || name.contains('/');
+    if !known {
+        let remedy = hint::remedy(name, STANDARD);
+        let remedy = format!("{remedy} (other resources have a domain, such as example.com/gpu)");
+        field.refuse("there is no such resource", remedy);
+    }
+    known
+}
+
+/// The quantity that a field must be.
+pub(crate) fn quantity(field: &Field<'_>) -> Option<Quantity> {
     let text = match field.node.as_text() {
         Some(text) => text.to_owned(),
         // YAML reads 0.5 and 2 as numbers, and Kubernetes takes them.
         None => field.node.describe(),
     };
-    let quantity: Quantity = match text.parse() {
-        Ok(quantity) => quantity,
-        Err(error) => {
-            let problem = format!("{} is not a quantity", field.node.describe());
-            field.refuse(problem, error.to_string());
-            return None;
-        }
+    let refuse = |error: QuantityError| {
+        let problem = format!("{} is not a quantity", field.node.describe());
+        field.refuse(problem, error.to_string());
     };
+    text.parse().map_err(refuse).ok()
+}
+
+/// How much of a resource a quantity is: CPU in millicores, everything else in whole units.
+pub(crate) fn amount_of(name: &str, field: &Field<'_>) -> Option<u64> {
+    let quantity = quantity(field)?;
     if name.contains('/') && !quantity.is_whole() {
         let problem = format!("{} is not valid here: a device is not divisible", field.node.describe());
         field.refuse(problem, "write a whole number");
         return None;
     }
-    let amount = if name == "cpu" { quantity.milli() } else { quantity.units() };
+    Some(if name == "cpu" { quantity.milli() } else { quantity.units() })
+}
+
+/// The same of one pod.
+fn amount(name: &str, field: &Field<'_>) -> Option<u64> {
+    let amount = amount_of(name, field)?;
     if amount > AMOUNT_MAX {
         let problem = format!("{} is more than any node has", field.node.describe());
         field.refuse(problem, "check the number and its unit");

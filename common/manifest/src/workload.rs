@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use godwit_common::WorkloadId;
+use godwit_common::{Need, WorkloadId};
 
 use crate::MAX_REPLICAS;
 use crate::catalog::Scope;
 use crate::field::Object;
 use crate::metadata::{self, Metadata, Role};
 use crate::model::Workload;
-use crate::{canonical, pod, selector};
+use crate::{canonical, pod, references, selector};
 
 /// A day: what waits longer than that to count as ready never does.
 const MIN_READY_SECONDS_MAX: u32 = 86_400;
@@ -39,7 +39,8 @@ const STATEFUL_SET_SPEC: &[&str] = &[
     "volumeClaimTemplates",
 ];
 
-/// Reads and checks a workload; `None` after a mistake, which is reported.
+/// Reads and checks a workload; `None` after a mistake, which is reported. Its needs are all that it names, whether the
+/// application brings it or not.
 pub(crate) fn read(object: &Object<'_>, (api_version, kind): (&str, &str)) -> Option<Workload> {
     object.only(TOP_LEVEL);
     let metadata = metadata::read(object, (api_version, kind), Scope::Namespaced, Role::Workload);
@@ -56,14 +57,16 @@ pub(crate) fn read(object: &Object<'_>, (api_version, kind): (&str, &str)) -> Op
         None => Some(0),
         Some(field) => field.count(MIN_READY_SECONDS_MAX),
     };
-    let template = spec.require("template", "describe the pods there").and_then(|field| pod::read(&field));
+    let namespace = metadata.as_ref().map_or("", |metadata| &*metadata.key.namespace);
+    let template = spec.require("template", "describe the pods there");
+    let template = template.and_then(|field| pod::read(&field, namespace));
     let selector = spec.require("selector", "write matchLabels with the template's labels");
     if let (Some(selector), Some(template)) = (selector, &template) {
         selector::check(&selector, &template.labels);
     }
-    let claims = spec.get("volumeClaimTemplates");
-    let has_templates = claims.is_some_and(|claims| !claims.items().is_empty());
-    let (Metadata { key, policy }, template) = (metadata?, template?);
+    let claims = spec.get("volumeClaimTemplates").map(|claims| claims.items()).unwrap_or_default();
+    let of_claims: Vec<Need> = claims.iter().filter_map(references::of_claim).collect();
+    let (Metadata { key, labels, policy }, template) = (metadata?, template?);
     let value = object.at.node.to_value();
     Some(Workload {
         id: WorkloadId {
@@ -71,11 +74,13 @@ pub(crate) fn read(object: &Object<'_>, (api_version, kind): (&str, &str)) -> Op
             kind: Arc::clone(&key.kind),
             name: Arc::clone(&key.name),
         },
+        labels,
         replicas: replicas?,
         policy,
         pod: template.pod,
+        needs: template.needs.into_iter().chain(of_claims).collect(),
         min_ready_seconds: min_ready_seconds?,
-        has_volume_claims: has_templates || template.has_claims,
+        has_volume_claims: !claims.is_empty() || template.has_claims,
         manifest: canonical::workload_manifest(value, &key.namespace).into(),
         object: key,
     })

@@ -1,6 +1,6 @@
 //! Any text at all gets an answer: a value or errors, and never a panic.
 
-use godwit_manifest::{Quantity, parse_application, parse_policies, separate};
+use godwit_manifest::{Quantity, parse_application, parse_policies, parse_quotas, parse_scenario, separate};
 use proptest::prelude::*;
 
 const SEEDS: &[&str] = &[
@@ -8,7 +8,25 @@ const SEEDS: &[&str] = &[
     include_str!("../../../examples/api-and-batch.yaml"),
     include_str!("../../../examples/store.yaml"),
     include_str!("../../../examples/policies/capped.yaml"),
+    POLICY,
+    "apiVersion: godwit.dev/v1\nkind: Quota\nmetadata: {name: shop}\nspec: {hard: {replicas: 9, requests.cpu: 500m}}\n",
+    "replicas: 9\npolicy: {strategy: ordered, tiers: [[a], {regions: [eu]}]}\nclusters: [{name: a, taints: [{key: k, effect: NoExecute}]}]\n",
 ];
+
+/// A policy with something of everything.
+const POLICY: &str = "\
+apiVersion: godwit.dev/v1
+kind: Policy
+metadata: {name: p}
+spec:
+  strategy: spread
+  spread: [{by: zone, minGroups: 2}, {by: cluster, maxSkew: 1, whenUnsatisfiable: ScheduleAnyway}]
+  clusterSelector: {matchExpressions: [{key: tier, operator: In, values: [prod]}]}
+  rules: [{clusterSelector: {providers: [aws]}, weight: 0}, {clusterSelector: {names: [a]}, max: 3}]
+  fallback: [[a, b], {regions: [eu]}, {}]
+  tolerations: [{key: spot, operator: Exists, tolerationSeconds: 30}]
+  antiAffinity: [{namespaces: [\"*\"], matchLabels: {noisy: \"true\"}}]
+";
 
 /// Pieces that mean something to a parser of YAML, JSON or Kubernetes.
 fn piece() -> impl Strategy<Value = String> {
@@ -62,9 +80,11 @@ fn piece() -> impl Strategy<Value = String> {
     prop::sample::select(words.to_vec()).prop_map(str::to_owned)
 }
 
-/// Each half of a text answers as the whole would, and what is accepted can be read again as it was written.
+/// Each part of a text answers as the whole would, and what is accepted can be read again as it was written.
 fn answer(text: &str) {
     let _ = parse_policies(text);
+    let _ = parse_quotas(text);
+    let _ = parse_scenario(text);
     let _ = text.parse::<Quantity>();
     if let Ok(application) = parse_application(text) {
         for workload in &application.workloads {
@@ -73,8 +93,8 @@ fn answer(text: &str) {
         }
     }
     if let Ok(separated) = separate(text) {
-        for half in [separated.policies, separated.application].into_iter().flatten() {
-            assert_eq!(half.lines().count(), text.lines().count());
+        for part in [separated.policies, separated.quotas, separated.application].into_iter().flatten() {
+            assert_eq!(part.lines().count(), text.lines().count());
         }
     }
 }

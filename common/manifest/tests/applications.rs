@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use godwit_common::{Resources, Taint, TaintEffect};
 use godwit_manifest::{
-    Application, Workload, parse_application, parse_application_in, parse_policies, separate,
+    Application, Workload, parse_application, parse_application_in, parse_policies, parse_quotas, separate,
 };
 
 fn pod(spec: &str) -> Workload {
@@ -162,6 +162,77 @@ fn policies_and_applications_are_told_apart_without_moving_a_line() {
     assert_eq!(policies.trim(), r#"{"apiVersion": "godwit.dev/v1"}"#);
     assert_eq!(separated.application.unwrap().replace(' ', ""), r#"{"apiVersion":"v1"}{"apiVersion":"v2"}"#);
     assert_eq!(separate("---\n").unwrap().application, None);
+}
+
+#[test]
+fn quotas_are_a_part_of_their_own() {
+    let quota =
+        "apiVersion: godwit.dev/v1\nkind: Quota\nmetadata: {name: shop}\nspec: {hard: {replicas: x}}\n";
+    let text = format!("apiVersion: godwit.dev/v1\nkind: Policy\nmetadata: {{name: p}}\n---\n{quota}");
+    let separated = separate(&text).unwrap();
+    assert!(separated.application.is_none());
+    assert!(!separated.policies.unwrap().contains("Quota"));
+    let errors = parse_quotas(&separated.quotas.unwrap()).unwrap_err();
+    assert_eq!(errors.errors()[0].position.unwrap().line, 8);
+    let mixed = separate("{apiVersion: godwit.dev/v1, kind: Qouta}").unwrap();
+    assert!(mixed.quotas.is_none() && mixed.policies.is_some());
+}
+
+#[test]
+fn required_node_affinity_is_read_and_the_rest_passes_through() {
+    let affinity = |required: &str| {
+        format!(
+            "      containers: [{{name: c, image: a}}]
+      affinity:
+        podAntiAffinity: {{anything: [1]}}
+        nodeAffinity:
+          preferredDuringSchedulingIgnoredDuringExecution: [{{weight: 1, preference: {{}}}}]
+          requiredDuringSchedulingIgnoredDuringExecution: {required}
+"
+        )
+    };
+    let terms = "{nodeSelectorTerms: [{matchExpressions: [{key: disk, operator: In, values: [ssd]}, {key: cores, operator: Gt, values: [\"8\"]}]}, {matchFields: [{key: metadata.name, operator: NotIn, values: [n1]}]}, {}]}";
+    let workload = pod(&affinity(terms));
+    let shown: Vec<String> = workload
+        .pod
+        .node_affinity
+        .iter()
+        .map(|term| term.expressions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and "))
+        .collect();
+    assert_eq!(shown, ["disk in (ssd) and cores > 8", "metadata.name not in (n1)", ""]);
+    assert!(workload.manifest.contains("podAntiAffinity"));
+    assert!(pod("      containers: [{name: c, image: a}]\n").pod.node_affinity.is_empty());
+    let head = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector: {matchLabels: {a: b}}\n";
+    for (required, message) in [
+        (
+            "{nodeSelectorTerms: []}",
+            "nodeSelectorTerms: the list is empty; list what is meant, or remove the field",
+        ),
+        ("{}", "nodeSelectorTerms: it is missing; list what a node must be like"),
+        (
+            "{nodeSelectorTerms: [{matchLabels: {a: b}}]}",
+            "nodeSelectorTerms[0].matchLabels: this field is unknown; known are matchExpressions, matchFields",
+        ),
+        (
+            "{nodeSelectorTerms: [{matchExpressions: [{key: a, operator: In}]}]}",
+            "matchExpressions[0]: In and NotIn need at least one value; list them",
+        ),
+        (
+            "{nodeSelectorTerms: [{matchFields: [{key: spec.x, operator: In, values: [a]}]}]}",
+            "matchFields[0].key: \"spec.x\" is not known; write metadata.name",
+        ),
+        (
+            "{nodeSelectorTerms: [{matchFields: [{key: metadata.name, operator: In, values: [a, b]}]}]}",
+            "matchFields[0].values: there are 2 names; write the name of one node",
+        ),
+    ] {
+        let text = format!(
+            "{head}  template:\n    metadata: {{labels: {{a: b}}}}\n    spec:\n{}",
+            affinity(required)
+        );
+        let errors = parse_application(&text).unwrap_err().to_string();
+        assert!(errors.ends_with(message), "{errors}");
+    }
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use godwit_manifest::{ClusterShare, Mode, Rebalance, Strategy, parse_policies};
+use godwit_common::policy::{
+    ClusterSelector, GroupBy, Policy, Rebalance, Rule, SpreadConstraint, Strategy, Tiers,
+};
+use godwit_manifest::{Mode, parse_policies};
 
 const POLICY: &str = "\
 apiVersion: godwit.dev/v1
@@ -27,7 +30,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "  clusters: {alpha: {weight: -1}}",
-        "(7, 30): Policy even: spec.clusters.alpha.weight: -1 is not valid here; write a whole number from 0 to 1000000",
+        "(7, 30): Policy even: spec.clusters.alpha.weight: -1 is not valid here; write a whole number from 0 to 2147483647",
     ),
     (
         "  clusters: {Alpha: {weight: 1}}",
@@ -111,11 +114,47 @@ const MISTAKEN_STRATEGIES: &[(&str, &str)] = &[
     ),
     (
         "{maxSkew: 1}",
-        "(6, 17): Policy p: spec.maxSkew: only the strategy spread has a skew; remove it, or write strategy: spread",
+        "(6, 17): Policy p: spec.maxSkew: a skew is part of a constraint of the strategy spread; write spread: [{by: cluster, maxSkew: 1}]",
     ),
     (
-        "{strategy: spread, maxSkew: 0}",
-        "(6, 35): Policy p: spec.maxSkew: 0 is not valid here; write a whole number from 1 to 1000000",
+        "{strategy: spread, maxSkew: many}",
+        "(6, 35): Policy p: spec.maxSkew: a skew is part of a constraint of the strategy spread; write spread: [{by: cluster, maxSkew: N}]",
+    ),
+    (
+        "{strategy: pack, spread: [{by: zone}]}",
+        "(6, 32): Policy p: spec.spread: only the strategy spread has constraints; remove them, or write strategy: spread",
+    ),
+    (
+        "{strategy: spread, spread: [{by: cluster, maxSkew: 0}]}",
+        "(6, 58): Policy p: spec.spread[0].maxSkew: 0 is not valid here; write a whole number from 1 to 2147483647",
+    ),
+    (
+        "{strategy: spread, spread: [{by: cluster}]}",
+        "(6, 35): Policy p: spec.spread[0]: it constrains nothing; give minGroups, maxGroups or maxSkew, or leave it out",
+    ),
+    (
+        "{strategy: spread, spread: [{by: zone, minGroups: 3, maxGroups: 2}]}",
+        "(6, 35): Policy p: spec.spread[0]: maxGroups is below minGroups; raise it or lower minGroups",
+    ),
+    (
+        "{strategy: spread, spread: [{by: zone}, {by: zone}]}",
+        "(6, 47): Policy p: spec.spread[1]: there are two constraints by zone; make one of the two",
+    ),
+    (
+        "{strategy: spread, spread: [{minGroups: 2}]}",
+        "(6, 35): Policy p: spec.spread[0].by: it is missing; write cluster, zone, region, provider or the key of a label",
+    ),
+    (
+        "{strategy: spread, spread: [{by: a/b/c, minGroups: 2}]}",
+        "(6, 40): Policy p: spec.spread[0].by: \"a/b/c\" is not a label's key: its name must be 1 to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
+    ),
+    (
+        "{strategy: spread, spread: [{by: zone, whenUnsatisfiable: Never}]}",
+        "(6, 65): Policy p: spec.spread[0].whenUnsatisfiable: \"Never\" is not known; known are DoNotSchedule, ScheduleAnyway",
+    ),
+    (
+        "{strategy: spread, spread: [{by: a}, {by: b}, {by: c}, {by: d}, {by: e}]}",
+        "(6, 34): Policy p: spec.spread: 5 are too many; give at most 4",
     ),
     (
         "{strategy: ordered}",
@@ -139,15 +178,15 @@ const MISTAKEN_STRATEGIES: &[(&str, &str)] = &[
     ),
     (
         "{strategy: capacity, clusters: {a: {weight: 2}}}",
-        "(6, 42): Policy p: spec.clusters.a: weight 2 is not heeded by this strategy; leave it out, or write 0 for a cluster that shall get nothing beyond min",
+        "(6, 51): Policy p: spec.clusters.a.weight: 2 is not valid here: only weighted and ordered heed weights above 1; leave it out, or give 0 for none",
     ),
     (
         "{strategy: duplicate, default: {max: 2}}",
-        "(6, 38): Policy p: spec.default: with duplicate every cluster runs the full number; leave min and max out",
+        "(6, 38): Policy p: spec.default: min, max: with duplicate every cluster runs the full number; leave them out",
     ),
     (
-        "{strategy: spread, maxSkew: 1, default: {min: 2}}",
-        "(6, 47): Policy p: spec.default: min 2 breaks maxSkew; leave one of them out",
+        "{strategy: spread, spread: [{by: cluster, maxSkew: 1}], default: {min: 2}}",
+        "(6, 78): Policy p: spec.default.min: 2 is not valid here: a minimum breaks the constraints of spread; leave one of them out",
     ),
 ];
 
@@ -165,22 +204,45 @@ fn what_does_not_go_with_a_strategy_is_named() {
 
 #[test]
 fn every_strategy_is_read() {
-    let names = |list: &[&str]| list.iter().map(|name| name.parse().unwrap()).collect();
+    let names = |list: &[&str]| ClusterSelector::of_names(list.iter().map(|name| name.parse().unwrap()));
+    let spread = |by: &str, min_groups, max_groups, max_skew, soft| SpreadConstraint {
+        by: GroupBy::from(by),
+        min_groups,
+        max_groups,
+        max_skew,
+        soft,
+    };
+    let europe = ClusterSelector { regions: ["eu".into()].into(), ..ClusterSelector::default() };
     for (spec, strategy) in [
         ("{}", Strategy::Weighted),
         ("{strategy: weighted}", Strategy::Weighted),
         ("{strategy: capacity, clusters: {a: {weight: 0}, b: {max: 3}}}", Strategy::Capacity),
-        ("{strategy: spread}", Strategy::Spread { max_skew: None }),
-        ("{strategy: spread, maxSkew: 2}", Strategy::Spread { max_skew: Some(2) }),
+        ("{strategy: spread}", Strategy::Spread(Vec::new())),
+        (
+            "{strategy: spread, spread: [{by: cluster, maxSkew: 2}]}",
+            Strategy::Spread(vec![spread("cluster", None, None, Some(2), false)]),
+        ),
+        (
+            "{strategy: spread, spread: [{by: region, minGroups: 2, maxGroups: 3, whenUnsatisfiable: ScheduleAnyway}, \
+             {by: example.com/rack, whenUnsatisfiable: DoNotSchedule}]}",
+            Strategy::Spread(vec![
+                spread("region", Some(2), Some(3), None, true),
+                spread("example.com/rack", None, None, None, false),
+            ]),
+        ),
         ("{strategy: pack}", Strategy::Pack),
         (
             "{strategy: ordered, tiers: [[b, a], [c]], clusters: {c: {weight: 7}}}",
-            Strategy::Ordered { tiers: vec![names(&["b", "a"]), names(&["c"])] },
+            Strategy::Ordered(Tiers::new(vec![names(&["b", "a"]), names(&["c"])]).unwrap()),
+        ),
+        (
+            "{strategy: ordered, tiers: [[a], {regions: [eu]}], clusters: {c: {weight: 7}}}",
+            Strategy::Ordered(Tiers::new(vec![names(&["a"]), europe]).unwrap()),
         ),
         ("{strategy: duplicate}", Strategy::Duplicate),
     ] {
         let policies = parse_policies(&with_spec(spec)).expect(spec);
-        assert_eq!(policies[0].strategy, strategy, "{spec:?}");
+        assert_eq!(policies[0].placement.strategy, strategy, "{spec:?}");
     }
 }
 
@@ -191,12 +253,9 @@ fn what_a_policy_leaves_out_has_its_default() {
         panic!("one policy, but {policies:?}");
     };
     assert_eq!(policy.name.as_str(), "even");
-    assert_eq!((&policy.strategy, policy.default), (&Strategy::Weighted, None));
-    assert!(policy.clusters.is_empty());
-    assert_eq!(policy.rebalance, Rebalance::Never);
+    assert_eq!(policy.placement, Policy::default());
     assert_eq!(policy.lost_after, None);
-    assert_eq!((policy.mode, policy.priority), (Mode::Available, 0));
-    assert_eq!(policy.max_unavailable, 0);
+    assert_eq!((policy.mode, policy.max_unavailable), (Mode::Available, 0));
 }
 
 #[test]
@@ -208,7 +267,7 @@ fn everything_that_a_policy_says_is_read() {
   clusters:
     alpha: {weight: 0, max: 5}
     bravo: {}
-    \"7\": {min: 2}
+    \"7\": {min: 2, weight: 2147483647, max: 2147483647}
   rebalance: gradual
   lostAfter: 0
   mode: available
@@ -217,17 +276,18 @@ fn everything_that_a_policy_says_is_read() {
 "
     );
     let policy = parse_policies(&text).unwrap().remove(0);
-    let shares: Vec<(&str, u32, u32, Option<u32>)> = policy
+    let rules: Vec<(&str, u32, u32, Option<u32>)> = policy
+        .placement
         .clusters
         .iter()
-        .map(|(name, share)| (name.as_str(), share.weight, share.min, share.max))
+        .map(|(name, rule)| (name.as_str(), rule.weight(), Rule::min(*rule), Rule::max(*rule)))
         .collect();
-    let expected = [("7", 1, 2, None), ("alpha", 0, 0, Some(5)), ("bravo", 1, 0, None)];
-    assert_eq!(shares, expected);
-    assert_eq!(policy.rebalance, Rebalance::Gradual);
+    let most = i32::MAX as u32;
+    let expected = [("7", most, 2, Some(most)), ("alpha", 0, 0, Some(5)), ("bravo", 1, 0, None)];
+    assert_eq!(rules, expected);
+    assert_eq!(policy.placement.rebalance, Rebalance::Gradual);
     assert_eq!(policy.lost_after, Some(Duration::ZERO));
-    assert_eq!(policy.priority, -5);
+    assert_eq!(policy.placement.priority, -5);
     assert_eq!(policy.max_unavailable, 10);
-    let share = ClusterShare { weight: 3, min: 1, max: None };
-    assert_eq!(policy.default, Some(share));
+    assert_eq!(policy.placement.default, Some(Rule::new(3, 1, None).unwrap()));
 }

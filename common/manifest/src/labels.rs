@@ -1,0 +1,182 @@
+//! Labels and what selects by them, as Kubernetes checks both.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use godwit_common::selector::{LabelSelector, Labels, Requirement, Test};
+
+use crate::field::{Field, Object};
+
+/// The longest name of a label, and the longest value.
+const PART_MAX: usize = 63;
+/// The longest prefix of a label's key: a DNS name.
+const PREFIX_MAX: usize = 253;
+/// The operators of a requirement.
+const OPERATORS: [&str; 6] = ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"];
+
+/// The fields that say a label selector.
+pub(crate) const SELECTOR_FIELDS: [&str; 2] = ["matchLabels", "matchExpressions"];
+
+/// The label selector in an object's own fields `matchLabels` and `matchExpressions`.
+pub(crate) fn selector(object: &Object<'_>) -> LabelSelector {
+    let labels = object.mapping("matchLabels");
+    let expressions = object.get("matchExpressions");
+    LabelSelector {
+        labels: labels.map(|labels| read(&labels)).unwrap_or_default(),
+        expressions: expressions.map(|field| requirements(&field)).unwrap_or_default(),
+    }
+}
+
+/// Labels, each of them valid; others are reported.
+pub(crate) fn read(labels: &Object<'_>) -> Labels {
+    let mut read = Labels::new();
+    for (key, field) in labels.fields() {
+        let Some(text) = field.text() else { continue };
+        if check_key(&field, key) && check_value(&field, text) {
+            read.insert(key.into(), text.into());
+        }
+    }
+    read
+}
+
+/// The requirements of a list; malformed ones are reported.
+pub(crate) fn requirements(field: &Field<'_>) -> Vec<Requirement> {
+    field.items().iter().filter_map(requirement).collect()
+}
+
+/// Distinct values of labels, such as regions; an empty list would mean "any" where its author meant "none".
+pub(crate) fn values(field: &Field<'_>) -> BTreeSet<Arc<str>> {
+    let mut values = BTreeSet::new();
+    for item in filled(field) {
+        let Some(text) = item.text() else { continue };
+        if text.is_empty() {
+            item.refuse("the text is empty", "write a value, or remove it");
+        } else if check_value(&item, text) && !values.insert(text.into()) {
+            item.refuse(format!("{text} is listed twice"), "remove one of the two");
+        }
+    }
+    values
+}
+
+/// The items of a list, which must have some.
+pub(crate) fn filled<'a>(field: &Field<'a>) -> Vec<Field<'a>> {
+    let (before, items) = (field.mistakes(), field.items());
+    if items.is_empty() && field.mistakes() == before {
+        field.refuse("the list is empty", "list what is meant, or remove the field");
+    }
+    items
+}
+
+/// Whether a text may be the key of a label; it is reported if not.
+pub(crate) fn check_key(field: &Field<'_>, key: &str) -> bool {
+    let (prefix, name) = match key.split_once('/') {
+        Some((prefix, name)) => (Some(prefix), name),
+        None => (None, key),
+    };
+    let reason = if prefix.is_some_and(|prefix| !is_subdomain(prefix)) {
+        "what stands before / must be a DNS name, such as example.com"
+    } else if name.is_empty() || !is_part(name) {
+        "its name must be 1 to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
+    } else {
+        return true;
+    };
+    field.refuse(format!("{} is not a label's key: {reason}", quote(key)), "correct it");
+    false
+}
+
+/// Whether a text may be the value of a label; it is reported if not.
+pub(crate) fn check_value(field: &Field<'_>, value: &str) -> bool {
+    let valid = value.is_empty() || is_part(value);
+    if !valid {
+        let reason = "it must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit";
+        field.refuse(format!("{} is not a label's value: {reason}", quote(value)), "correct it");
+    }
+    valid
+}
+
+fn requirement(field: &Field<'_>) -> Option<Requirement> {
+    let expression = field.object()?;
+    expression.only(&["key", "operator", "values"]);
+    let key = expression.require("key", "name the label");
+    let operator = expression.require("operator", "write one, such as operator: In");
+    let (key, operator) = (key?, operator?);
+    let text = key.text().filter(|text| check_key(&key, text))?;
+    let operator = operator.choice(&OPERATORS.map(|operator| (operator, operator)))?;
+    let values = expression.get("values");
+    let test = test(values.as_ref().unwrap_or(field), operator, values.as_ref())?;
+    Some(Requirement { key: text.into(), test })
+}
+
+/// The test of an operator and its values; `at` is where mistakes of both belong.
+pub(crate) fn test(at: &Field<'_>, operator: &str, values: Option<&Field<'_>>) -> Option<Test> {
+    let items = values.map(Field::items).unwrap_or_default();
+    let mut texts: Vec<Arc<str>> = Vec::new();
+    for item in &items {
+        // A bound below zero is a number, but not a label's value.
+        let is_bound = matches!(operator, "Gt" | "Lt");
+        texts.push(item.text().filter(|text| is_bound || check_value(item, text))?.into());
+    }
+    Test::new(operator, &texts).map_err(|error| at.refuse_as_said(&error.to_string())).ok()
+}
+
+fn is_part(text: &str) -> bool {
+    let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    bytes.len() <= PART_MAX
+        && ends(bytes.first())
+        && ends(bytes.last())
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+}
+
+fn is_subdomain(text: &str) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let label = |part: &str| {
+        let bytes = part.as_bytes();
+        bytes.first().is_some_and(plain)
+            && bytes.last().is_some_and(plain)
+            && bytes.iter().all(|byte| plain(byte) || *byte == b'-')
+    };
+    text.len() <= PREFIX_MAX && text.split('.').all(label)
+}
+
+/// A text for an error message, and never a megabyte of it.
+fn quote(text: &str) -> String {
+    const SHOWN: usize = 80;
+    match text.char_indices().nth(SHOWN) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_and_prefixes_are_those_of_kubernetes() {
+        for (text, valid) in [
+            ("a", true),
+            ("A.b_c-9", true),
+            (&"x".repeat(63), true),
+            (&"x".repeat(64), false),
+            ("", false),
+            ("-a", false),
+            ("a.", false),
+            ("a b", false),
+            ("ü", false),
+        ] {
+            assert_eq!(is_part(text), valid, "{text}");
+        }
+        for (text, valid) in [
+            ("example.com", true),
+            ("a", true),
+            ("", false),
+            ("A.com", false),
+            ("a..b", false),
+            ("a_b", false),
+        ] {
+            assert_eq!(is_subdomain(text), valid, "{text}");
+        }
+        assert!(!is_subdomain(&"a".repeat(254)));
+    }
+}

@@ -1,0 +1,42 @@
+//! What a policy says: how the hub divides and moves a workload's replicas.
+
+mod affinity;
+mod rule;
+mod selector;
+mod spec;
+mod spread;
+mod strategy;
+mod whole;
+
+use std::time::Duration;
+
+use godwit_common::PolicyName;
+use godwit_common::policy::Policy;
+
+pub(crate) use spec::{Spec, read};
+pub(crate) use whole::check_reach;
+
+/// The most clusters that one policy names in one place.
+const CLUSTERS_MAX: usize = 10_000;
+
+/// A policy as its author wrote it, with every default filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicySpec {
+    /// Its name.
+    pub name: PolicyName,
+    /// Which clusters, how replicas are divided over them, and what moves.
+    pub placement: Policy,
+    /// How long a cluster may be silent before its replicas are replaced (S1); the hub's own setting if it is not said.
+    pub lost_after: Option<Duration>,
+    /// Whether two copies of a replica may run during a partition (S8).
+    pub mode: Mode,
+    /// How many ready replicas below the wanted number a planned step may leave (S20).
+    pub max_unavailable: u32,
+}
+
+/// Whether two copies of a replica may run during a partition (S8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Replaced as soon as the cluster is Lost; both copies may run for a while.
+    Available,
+}

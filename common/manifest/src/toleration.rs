@@ -1,0 +1,85 @@
+//! Tolerations: of nodes' taints in pods, of clusters' taints in policies.
+
+use std::sync::Arc;
+
+use godwit_common::policy::ClusterToleration;
+use godwit_common::{TaintEffect, Toleration};
+
+use crate::field::{Field, Object};
+use crate::labels;
+
+/// The most tolerations of one policy.
+const TOLERATIONS_MAX: usize = 64;
+/// The longest time, 68 years: a Kubernetes `int32`, as counts are.
+const SECONDS_MAX: u32 = i32::MAX as u32;
+
+/// The effects of a taint, as manifests write them.
+pub(crate) const EFFECTS: [(&str, TaintEffect); 3] = [
+    ("NoSchedule", TaintEffect::NoSchedule),
+    ("PreferNoSchedule", TaintEffect::PreferNoSchedule),
+    ("NoExecute", TaintEffect::NoExecute),
+];
+
+/// The tolerations of a pod, sorted. For how long is the scheduler's business.
+pub(crate) fn of_pod(spec: &Object<'_>) -> Vec<Toleration> {
+    let Some(field) = spec.get("tolerations") else {
+        return Vec::new();
+    };
+    let read = |field: &Field<'_>| toleration(field, &field.object()?);
+    let mut tolerations: Vec<Toleration> = field.items().iter().filter_map(read).collect();
+    tolerations.sort();
+    tolerations.dedup();
+    tolerations
+}
+
+/// The tolerations of a policy, in their order.
+pub(crate) fn of_policy(spec: &Object<'_>) -> Vec<ClusterToleration> {
+    let Some(field) = spec.get("tolerations") else {
+        return Vec::new();
+    };
+    let read = |field: &Field<'_>| {
+        let object = field.object()?;
+        let taints = toleration(field, &object)?;
+        let seconds = object.get("tolerationSeconds");
+        if let (Some(seconds), Some(TaintEffect::NoSchedule | TaintEffect::PreferNoSchedule)) =
+            (&seconds, taints.effect)
+        {
+            seconds.refuse(
+                "only a taint with the effect NoExecute is put up with for a time",
+                "remove it, or write effect: NoExecute",
+            );
+        }
+        let seconds = seconds.and_then(|seconds| seconds.count(SECONDS_MAX));
+        Some(ClusterToleration { taints, seconds })
+    };
+    field.items_up_to(TOLERATIONS_MAX).iter().filter_map(read).collect()
+}
+
+fn toleration(field: &Field<'_>, toleration: &Object<'_>) -> Option<Toleration> {
+    toleration.only(&["key", "operator", "value", "effect", "tolerationSeconds"]);
+    let checked = |name, check: fn(&Field<'_>, &str) -> bool| match toleration.get(name) {
+        None => Some(""),
+        Some(field) => field.text().filter(|text| text.is_empty() || check(&field, text)),
+    };
+    let exists = match toleration.get("operator") {
+        None => false,
+        Some(operator) => operator.choice(&[("Equal", false), ("Exists", true)])?,
+    };
+    let key = checked("key", labels::check_key)?;
+    if key.is_empty() && !exists {
+        field.refuse("it names no key", "name the taint's key, or write operator: Exists for every taint");
+        return None;
+    }
+    let value = checked("value", labels::check_value)?;
+    if exists && !value.is_empty() {
+        field.refuse("with operator Exists there is no value", "remove the value, or write operator: Equal");
+        return None;
+    }
+    let effect = match toleration.get("effect") {
+        None => None,
+        Some(effect) if effect.node.as_text() == Some("") => None,
+        Some(effect) => Some(effect.choice(&EFFECTS)?),
+    };
+    let key = Some(key).filter(|key| !key.is_empty());
+    Some(Toleration { key: key.map(Arc::from), value: (!exists).then(|| value.into()), effect })
+}
