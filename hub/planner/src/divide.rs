@@ -162,7 +162,7 @@ impl Scratch {
         strategy::rank(strategy, candidates, &mut self.limits, &mut self.order);
         let Self { limits, order, claims, groups, reaches, .. } = self;
         if groups.matter() {
-            order.sort_unstable_by_key(|index| (limits[*index as usize].rank, groups.path(*index), *index));
+            order.sort_unstable_by_key(|index| (groups.path(*index), limits[*index as usize].rank, *index));
         }
         reaches.clear();
         reaches.resize(groups.len(), Reach::NONE);
@@ -260,10 +260,13 @@ impl Division<'_> {
         let reached = reach.is_none_or(|reach| rank <= reach.rank);
         let share = Bound::Share(strategy::share(self.strategy, rank, reached));
         let short_of_minimum = count == cap && candidate.rule.map_or(true, |rule| floor < rule.min());
-        let foreign = match limits.limit {
-            Limit::Fallback | Limit::MaxGroups | Limit::NoGroup => true,
-            Limit::Own | Limit::Skew | Limit::MinGroups => candidate.eligible().is_none(),
-        };
+        // A group that could not be given anything has no seats to compare with.
+        let full = self.groups.matter() && count == cap && cap < wish;
+        let foreign = full
+            || match limits.limit {
+                Limit::Fallback | Limit::MaxGroups | Limit::NoGroup => true,
+                Limit::Own | Limit::Skew | Limit::MinGroups => candidate.eligible().is_none(),
+            };
         if would_get_more || short_of_minimum || foreign {
             let of_group = self.groups.limit_of(index as u32, self.totals).and_then(Limit::cap);
             return Some(of_group.or_else(|| limits.reason(candidate)).map_or(share, Bound::Cap));
@@ -353,8 +356,9 @@ impl Filler<'_> {
             if left == 0 || !self.occurs(tier) {
                 continue;
             }
-            // Minimums come before all ranks.
-            let together = |a: &u32, b: &u32| tier.part == Part::Minimum || rank(a) == rank(b);
+            // Minimums come before all ranks; groups have their own.
+            let grouped = self.groups.matter();
+            let together = |a: &u32, b: &u32| grouped || tier.part == Part::Minimum || rank(a) == rank(b);
             for group in order.chunk_by(together) {
                 if left == 0 {
                     break;
@@ -364,7 +368,7 @@ impl Filler<'_> {
                         self.claim(tier, group, &end, counts);
                         (self.claims.serve_in_turn(left, self.candidates, rank, counts), Edge::NONE)
                     }
-                    Part::Rest if self.groups.matter() && tier.weighted => {
+                    Part::Rest if grouped && tier.weighted => {
                         let totals = self.groups.totals(counts);
                         (self.fill_groups(0, group, left, &end, &totals, counts), Edge::NONE)
                     }
@@ -393,30 +397,51 @@ impl Filler<'_> {
         counts: &mut [u32],
     ) -> u64 {
         if level == self.groups.depth() {
-            let tier = Tier { part: Part::Rest, weighted: true };
-            self.claim(tier, members, end, counts);
-            let (given, edge) = self.claims.serve(give, self.candidates, counts);
-            if let (Some(member), true) = (members.first(), given > 0) {
-                let rank = self.limits[*member as usize].rank;
-                self.reaches[self.groups.at(*member, level - 1) as usize] = Reach { rank, edge };
-            }
-            return given;
+            return self.fill_group(level - 1, members, give, end, counts);
         }
         let group = |member: &u32| self.groups.at(*member, level);
-        let chunks: Vec<&[u32]> = members.chunk_by(|a, b| group(a) == group(b)).collect();
-        self.claims.clear();
-        let claims: Vec<Claim> =
-            chunks.iter().filter_map(|members| self.claim_of(level, members, end, totals, counts)).collect();
-        claims.iter().filter(|claim| claim.from < claim.to).for_each(|claim| self.claims.push(*claim));
-        // What each group then has, under the candidate that stands for it.
-        let mut has: Vec<u32> = vec![0; counts.len()];
-        claims.iter().for_each(|claim| has[claim.candidate as usize] = claim.from);
-        self.claims.serve(give, self.candidates, &mut has);
+        let mut chunks: Vec<&[u32]> = members.chunk_by(|a, b| group(a) == group(b)).collect();
+        let rank = |chunk: &&[u32]| chunk.first().map_or(0, |member| self.groups.rank(group(member)));
+        chunks.sort_by_key(rank);
         let mut given = 0;
-        for (members, claim) in chunks.into_iter().zip(claims) {
-            let give = u64::from(has[claim.candidate as usize] - claim.from);
-            if give > 0 {
-                given += self.fill_groups(level + 1, members, give, end, totals, counts);
+        for chunks in chunks.chunk_by(|a, b| rank(a) == rank(b)) {
+            let claims: Vec<Claim> =
+                chunks.iter().filter_map(|one| self.claim_of(level, one, end, totals, counts)).collect();
+            self.claims.clear();
+            claims.iter().filter(|claim| claim.from < claim.to).for_each(|claim| self.claims.push(*claim));
+            // What each group then has, under the candidate that stands for it.
+            let mut has: Vec<u32> = vec![0; counts.len()];
+            claims.iter().for_each(|claim| has[claim.candidate as usize] = claim.from);
+            self.claims.serve(give - given, self.candidates, &mut has);
+            for (members, claim) in chunks.iter().zip(claims) {
+                let give = u64::from(has[claim.candidate as usize] - claim.from);
+                if give > 0 {
+                    given += self.fill_groups(level + 1, members, give, end, totals, counts);
+                }
+            }
+        }
+        given
+    }
+
+    /// Gives seats to the clusters of an innermost group. Returns how many.
+    fn fill_group(
+        &mut self,
+        level: usize,
+        members: &[u32],
+        give: u64,
+        end: &impl Fn(usize, &Limits) -> u32,
+        counts: &mut [u32],
+    ) -> u64 {
+        let (limits, tier) = (self.limits, Tier { part: Part::Rest, weighted: true });
+        let rank = |member: &u32| limits[*member as usize].rank;
+        let mut given = 0;
+        for members in members.chunk_by(|a, b| rank(a) == rank(b)) {
+            self.claim(tier, members, end, counts);
+            let (more, edge) = self.claims.serve(give - given, self.candidates, counts);
+            given += more;
+            if let (Some(member), true) = (members.first(), more > 0) {
+                let rank = rank(member);
+                self.reaches[self.groups.at(*member, level) as usize] = Reach { rank, edge };
             }
         }
         given

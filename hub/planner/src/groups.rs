@@ -6,10 +6,13 @@
 use std::cmp::Reverse;
 
 use godwit_common::ClusterName;
-use godwit_common::policy::SpreadConstraint;
+use godwit_common::policy::{GroupBy, SpreadConstraint};
 
 use crate::candidate::{Candidate, Growth};
-use crate::strategy::{Limit, Limits, RANK_AVOIDED, RANK_BEYOND};
+use crate::strategy::{Limit, Limits};
+
+/// The rank of groups beyond a soft limit: they come after all others of their level, those that are avoided included.
+const RANK_BEYOND: u32 = 2;
 
 /// The groups of one division.
 #[derive(Debug, Default)]
@@ -25,6 +28,8 @@ pub(crate) struct Groups {
 struct Node {
     /// The first of its clusters, by tie and name: it stands for the group.
     first: u32,
+    /// Its seats come after those of its neighbours with a lower rank.
+    rank: u32,
     /// The most that it may hold as a whole.
     cap: u64,
     /// What that comes from, if it is less than its clusters could hold.
@@ -117,6 +122,11 @@ impl Groups {
         self.nodes.len()
     }
 
+    /// When a group's turn is among its neighbours: the lower rank first.
+    pub(crate) fn rank(&self, group: u32) -> u32 {
+        self.nodes[group as usize].rank
+    }
+
     /// The candidate that stands for a group.
     pub(crate) fn first(&self, group: u32) -> u32 {
         self.nodes[group as usize].first
@@ -175,7 +185,11 @@ impl Walk<'_> {
                 let candidate = &self.candidates[*index as usize];
                 (candidate.tie, candidate.cluster)
             });
-            self.groups.nodes.push(Node { first: first.unwrap_or(0), cap, limit: Limit::Own });
+            let first = first.unwrap_or(0);
+            // Where each cluster is a group, a cluster that is avoided is a group that is.
+            let single = constraint.by == GroupBy::Cluster;
+            let rank = u32::from(single && self.candidates[first as usize].avoided);
+            self.groups.nodes.push(Node { first, rank, cap, limit: Limit::Own });
             for index in members {
                 self.groups.paths[*index as usize * self.groups.depth + level] = node;
             }
@@ -198,19 +212,16 @@ impl Walk<'_> {
             (Reverse(child.kept > 0), Reverse(child.cap), Reverse(child.kept), self.key(child))
         });
         for child in children.iter_mut().skip(most as usize) {
+            if constraint.soft {
+                self.groups.nodes[child.node as usize].rank += RANK_BEYOND;
+                continue;
+            }
             for index in child.members {
                 let limits = &mut self.limits[*index as usize];
-                match constraint.soft {
-                    true => limits.rank = limits.rank.saturating_add(RANK_BEYOND),
-                    false => {
-                        (limits.cap, limits.kept, limits.floor) = (0, 0, 0);
-                        limits.limit = Limit::MaxGroups;
-                    }
-                }
+                (limits.cap, limits.kept, limits.floor) = (0, 0, 0);
+                limits.limit = Limit::MaxGroups;
             }
-            if !constraint.soft {
-                (child.cap, child.kept, child.grows) = (0, 0, false);
-            }
+            (child.cap, child.kept, child.grows) = (0, 0, false);
         }
     }
 
@@ -220,7 +231,7 @@ impl Walk<'_> {
         let least = least.min(self.wanted) as usize;
         let usable = children.iter().filter(|child| child.cap > 0).count();
         if usable >= least {
-            return self.enlist(least, children);
+            return;
         }
         for child in children {
             for index in child.members {
@@ -230,21 +241,6 @@ impl Walk<'_> {
                 limits.limit = Limit::MinGroups;
             }
             child.cap = child.kept;
-        }
-    }
-
-    /// Uses groups that would rather be avoided, where there are too few others.
-    fn enlist(&mut self, least: usize, children: &mut [Child<'_>]) {
-        let avoided = |child: &Child<'_>| {
-            let usable = |index: &&u32| self.limits[**index as usize].cap > 0;
-            child.members.iter().filter(usable).all(|index| self.candidates[*index as usize].avoided)
-        };
-        let preferred = children.iter().filter(|child| child.cap > 0 && !avoided(child)).count();
-        let mut spare: Vec<Child<'_>> =
-            children.iter().copied().filter(|child| child.cap > 0 && avoided(child)).collect();
-        spare.sort_unstable_by_key(|child| (Reverse(child.cap), self.key(child)));
-        for index in spare.iter().take(least.saturating_sub(preferred)).flat_map(|child| child.members) {
-            self.limits[*index as usize].rank &= !RANK_AVOIDED;
         }
     }
 

@@ -161,19 +161,15 @@ fn limits_of(strategy: &Strategy, replicas: u32, candidate: &Candidate<'_>) -> L
         | Strategy::Pack
         | Strategy::Duplicate => 0,
     };
-    let rank = tier.saturating_mul(RANKS).saturating_add(u32::from(candidate.avoided) * RANK_AVOIDED);
+    let rank = tier.saturating_mul(RANKS).saturating_add(candidate.avoided.into());
     let (floor, kept) = (rule.min().min(most), candidate.held.min(most));
     // Without a weight a cluster gets its minimum; what it holds beyond stays as long as it has no other place.
     let cap = if weight == 0 { floor.max(kept) } else { most };
     Limits { weight, rank, floor, cap, kept, wish, limit: Limit::Own }
 }
 
-/// Ranks within a tier: what is avoided comes second, what is beyond a soft limit of groups last.
-pub(crate) const RANKS: u32 = 4;
-/// What is avoided.
-pub(crate) const RANK_AVOIDED: u32 = 1;
-/// The rank, within a tier, of groups beyond a soft limit.
-pub(crate) const RANK_BEYOND: u32 = 2;
+/// Ranks within a tier: what is avoided comes second.
+const RANKS: u32 = 2;
 
 /// What a number is called that the strategy itself decided; `reached` tells whether any seat of the cluster's rank was
 /// given.

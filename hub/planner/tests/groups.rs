@@ -103,10 +103,6 @@ fn greedy(candidates: &[Candidate<'_>], start: Vec<u32>, give: u64) -> Vec<u32> 
     for _ in 0..give {
         let mut members: Vec<usize> =
             (0..candidates.len()).filter(|i| counts[*i] < most(&candidates[*i])).collect();
-        // What is avoided gets something only when nothing else can.
-        if members.iter().any(|i| !candidates[*i].avoided) {
-            members.retain(|i| !candidates[*i].avoided);
-        }
         let levels = candidates.first().map_or(0, |candidate| candidate.groups.len());
         let open = members.clone();
         for level in 0..levels {
@@ -121,8 +117,11 @@ fn greedy(candidates: &[Candidate<'_>], start: Vec<u32>, give: u64) -> Vec<u32> 
             let Some(emptiest) = emptiest else { return counts };
             members.retain(|i| path(*i) == path(emptiest));
         }
-        let next =
-            members.into_iter().min_by_key(|i| (counts[*i], candidates[*i].tie, candidates[*i].cluster));
+        // Within its group, what is avoided gets something only when nothing else can.
+        let next = members.into_iter().min_by_key(|i| {
+            let candidate = &candidates[*i];
+            (candidate.avoided, counts[*i], candidate.tie, candidate.cluster)
+        });
         let Some(next) = next.filter(|_| !open.is_empty()) else { return counts };
         counts[next] += 1;
     }
