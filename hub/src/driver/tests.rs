@@ -121,6 +121,8 @@ fn deploy_as(name: &str, replicas: u32) -> Command {
         api_version: "apps/v1".into(),
         replicas,
         policy: None,
+        labels: Default::default(),
+        needs: Vec::new(),
         pod: Default::default(),
         stateful: false,
         manifest: "{}".into(),
