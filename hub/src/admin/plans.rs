@@ -8,7 +8,7 @@ use godwit_proto::v1;
 use godwit_proto::v1::plan_service_server::PlanService;
 use tonic::{Request, Response, Status};
 
-use super::{Admin, access, convert, fields, refusal, workloads};
+use super::{Admin, convert, fields, refusal, workloads};
 
 /// As many as a federation has clusters.
 const CLUSTERS_MAX: usize = 10_000;
@@ -30,15 +30,7 @@ impl PlanService for Admin {
         &self,
         request: Request<v1::WhatIfRequest>,
     ) -> Result<Response<v1::WhatIfResponse>, Status> {
-        let operator = access::operator(&request);
         let what = supposed(request.get_ref())?;
-        tracing::info!(
-            %operator,
-            lose = what.lose.len(),
-            drain = what.drain.len(),
-            add = what.add.len(),
-            "an operator asks what if"
-        );
         let view = self.driver.what_if(what).await.map_err(refusal::stopping)?;
         Ok(Response::new(convert::what_if(&view.map_err(refusal::refused)?)))
     }

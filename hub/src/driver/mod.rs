@@ -28,6 +28,8 @@ use crate::sessions::Outbox;
 use crate::store::{Store, StoreError};
 
 pub(crate) use handle::{Gone, Handle};
+#[cfg(test)]
+pub(crate) use totals::Shortages;
 pub(crate) use view::{View, WorkloadKey};
 
 use clock::Clock;

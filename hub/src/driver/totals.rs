@@ -240,6 +240,13 @@ mod tests {
     use super::*;
     use crate::driver::View;
 
+    impl Shortages {
+        /// One cluster, whose loss would leave so many replicas without a place.
+        pub(crate) fn of(unplaced: u64) -> Self {
+            Self(OrdMap::unit(unplaced, 1))
+        }
+    }
+
     impl Totals {
         /// Summed anew, which only a test may do.
         pub(in crate::driver) fn over(view: &View) -> Self {
