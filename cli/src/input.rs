@@ -96,7 +96,7 @@ pub(crate) fn sort(sources: Vec<Source>, namespace: &str) -> Result<Documents, E
     let mut documents = Documents { policies: Vec::new(), applications: Vec::new() };
     let mut mistakes = Vec::new();
     for source in sources {
-        if let Err(errors) = sort_one(&source, namespace, &mut documents, &mut mistakes) {
+        if let Err(errors) = sort_one(&source, namespace, &mut documents) {
             mistakes.extend(in_file(&source.label, &errors));
         }
     }
@@ -107,20 +107,10 @@ pub(crate) fn sort(sources: Vec<Source>, namespace: &str) -> Result<Documents, E
     Err(Error::failed(mistakes.join("\n")).with_hint("nothing was sent to the hub"))
 }
 
-fn sort_one(
-    source: &Source,
-    namespace: &str,
-    documents: &mut Documents,
-    mistakes: &mut Vec<String>,
-) -> Result<(), ManifestErrors> {
+fn sort_one(source: &Source, namespace: &str, documents: &mut Documents) -> Result<(), ManifestErrors> {
     let separated = separate(&source.text)?;
     if let Some(text) = &separated.policies {
-        for spec in parse_policies(text)? {
-            match policy::to_message(&spec) {
-                Ok(policy) => documents.policies.push(policy),
-                Err(reason) => mistakes.push(format!("{}: {reason}", source.label)),
-            }
-        }
+        documents.policies.extend(parse_policies(text)?.iter().map(policy::to_message));
     }
     if separated.quotas.is_some() {
         // Dropping them in silence would leave a namespace without its bounds.

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use godwit_common::{Epoch, Generation, Uid, WallTime};
+use godwit_common::{Epoch, Generation, Traits, Uid, WallTime};
 use godwit_hub::store::{Batch, Store};
 use godwit_hub_core::{ClusterRecord, Record};
 
@@ -77,8 +77,9 @@ fn write_until_killed(folder: &Path) -> ! {
                 generation: Generation(next),
                 joined: WallTime(0),
                 inventoried: true,
-                provider: "x".repeat(5_000).into(),
-                region: "".into(),
+                traits: Traits { provider: "x".repeat(5_000).into(), ..Traits::default() },
+                taints: Vec::new(),
+                cordoned: false,
             }));
         }
         store.commit(Epoch(1), &batch).expect("the disk takes it");

@@ -1,8 +1,10 @@
 //! The wire and stored formats of Godwit: generated from `godwit/**/*.proto`, never written by hand. The conversions
-//! between the agent's messages and the machines' own values check everything that comes in from the wire.
+//! between the messages and the machines' own values check everything that comes in from the wire.
 
 pub mod agent;
 pub mod json;
+pub mod policy;
+pub mod taint;
 
 /// The generated code, as it is.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::too_many_lines)]

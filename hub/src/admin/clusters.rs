@@ -8,6 +8,7 @@ use godwit_proto::v1;
 use godwit_proto::v1::cluster_service_server::ClusterService;
 use tonic::{Request, Response, Status};
 
+use super::marks::Marked;
 use super::page::Page;
 use super::watch::{Change, Watched};
 use super::{Admin, access, convert, fields, refusal};
@@ -95,5 +96,43 @@ impl ClusterService for Admin {
             Answer::Done => Ok(Response::new(v1::DeleteClusterResponse {})),
             other => Err(refusal::mismatched(&other)),
         }
+    }
+
+    async fn cordon_cluster(
+        &self,
+        request: Request<v1::CordonClusterRequest>,
+    ) -> Result<Response<v1::CordonClusterResponse>, Status> {
+        let operator = access::operator(&request);
+        let Marked { cluster, action, changes } =
+            self.cordon(operator, &request.get_ref().name, true).await?;
+        Ok(Response::new(v1::CordonClusterResponse { cluster, action, changes }))
+    }
+
+    async fn uncordon_cluster(
+        &self,
+        request: Request<v1::UncordonClusterRequest>,
+    ) -> Result<Response<v1::UncordonClusterResponse>, Status> {
+        let operator = access::operator(&request);
+        let Marked { cluster, action, changes } =
+            self.cordon(operator, &request.get_ref().name, false).await?;
+        Ok(Response::new(v1::UncordonClusterResponse { cluster, action, changes }))
+    }
+
+    async fn label_cluster(
+        &self,
+        request: Request<v1::LabelClusterRequest>,
+    ) -> Result<Response<v1::LabelClusterResponse>, Status> {
+        let operator = access::operator(&request);
+        let Marked { cluster, action, changes } = self.label(operator, request.into_inner()).await?;
+        Ok(Response::new(v1::LabelClusterResponse { cluster, action, changes }))
+    }
+
+    async fn taint_cluster(
+        &self,
+        request: Request<v1::TaintClusterRequest>,
+    ) -> Result<Response<v1::TaintClusterResponse>, Status> {
+        let operator = access::operator(&request);
+        let Marked { cluster, action, changes } = self.taint(operator, request.into_inner()).await?;
+        Ok(Response::new(v1::TaintClusterResponse { cluster, action, changes }))
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use godwit_common::{PolicyName, stable_hash};
 use godwit_hub_core::{Application, Deploy, ObjectSpec, PolicyChoice, WorkloadSpec};
 use godwit_manifest as manifest;
-use godwit_planner as planner;
 use godwit_proto::v1;
 use godwit_proto::v1::deploy_request::Policy as PolicyWire;
 use prost::Message;
@@ -76,6 +75,8 @@ fn workload(workload: manifest::Workload) -> WorkloadSpec {
         api_version: workload.object.api_version,
         replicas: workload.replicas,
         policy: workload.policy,
+        labels: Default::default(),
+        needs: Vec::new(),
         pod: pod(workload.pod),
         stateful,
         manifest: workload.manifest,
@@ -86,15 +87,16 @@ fn object(object: manifest::Dependent) -> ObjectSpec {
     ObjectSpec { key: object.key, manifest: object.manifest }
 }
 
-fn pod(pod: manifest::PodShape) -> planner::PodShape {
-    let toleration = |toleration: manifest::Toleration| planner::Toleration {
+fn pod(pod: manifest::PodShape) -> godwit_common::PodShape {
+    let toleration = |toleration: manifest::Toleration| godwit_common::Toleration {
         key: toleration.key,
         value: toleration.value,
         effect: toleration.effect,
     };
-    planner::PodShape {
+    godwit_common::PodShape {
         requests: pod.requests,
         node_selector: pod.node_selector,
+        node_affinity: Vec::new(),
         tolerations: pod.tolerations.into_iter().map(toleration).collect(),
     }
 }

@@ -45,7 +45,7 @@ impl FederationService for Admin {
 }
 
 fn federation(view: &View) -> v1::Federation {
-    let (federation, totals) = (&view.federation, view.totals);
+    let (federation, totals) = (&view.federation, &view.totals);
     v1::Federation {
         uid: federation.uid.to_string(),
         epoch: federation.epoch.0,

@@ -8,10 +8,13 @@ mod deploy;
 mod events;
 mod federation;
 mod fields;
+mod labels;
+mod marks;
 mod migrations;
 mod page;
 mod plans;
 mod policies;
+mod quotas;
 mod refusal;
 mod watch;
 mod workloads;
@@ -25,6 +28,7 @@ use godwit_proto::v1::federation_service_server::FederationServiceServer;
 use godwit_proto::v1::migration_service_server::MigrationServiceServer;
 use godwit_proto::v1::plan_service_server::PlanServiceServer;
 use godwit_proto::v1::policy_service_server::PolicyServiceServer;
+use godwit_proto::v1::quota_service_server::QuotaServiceServer;
 use godwit_proto::v1::workload_service_server::WorkloadServiceServer;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -69,6 +73,7 @@ impl Admin {
             MigrationServiceServer,
             PlanServiceServer,
             PolicyServiceServer,
+            QuotaServiceServer,
             WorkloadServiceServer
         );
     }

@@ -28,12 +28,16 @@ impl PolicyService for Admin {
         let policy = convert::policy_from_wire("policy", name.clone(), policy.spec, self.lost_after)?;
         tracing::info!(%operator, policy = %name, dry_run, "an operator applies a policy");
         let command = Command::ApplyPolicy { policy: policy.clone(), dry_run };
-        let action = match self.carry_out(operator, command).await? {
-            Answer::PolicyApplied(action) => convert::action(action).to_owned(),
+        let (action, changes) = match self.carry_out(operator, command).await? {
+            Answer::Applied { action, changes } => (action, changes),
             other => return Err(refusal::mismatched(&other)),
         };
         let users = self.driver.view().policies.get(&name).map_or(0, |known| known.workloads);
-        Ok(Response::new(v1::ApplyPolicyResponse { policy: Some(convert::policy(&policy, users)), action }))
+        Ok(Response::new(v1::ApplyPolicyResponse {
+            policy: Some(convert::policy(&policy, users)),
+            action: convert::action(action).to_owned(),
+            changes: convert::changes(&changes),
+        }))
     }
 
     async fn list_policies(

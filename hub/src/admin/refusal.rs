@@ -28,7 +28,8 @@ pub(super) fn mismatched(answer: &Answer) -> Status {
     ))
 }
 
-fn refused(refused: Refused) -> Status {
+/// A command, or a question, that the machine does not take.
+pub(super) fn refused(refused: Refused) -> Status {
     let Refused { kind, message } = refused;
     match kind {
         RefusedKind::InvalidArgument => Status::invalid_argument(message),

@@ -49,8 +49,9 @@ impl WorkloadService for Admin {
         let command = Command::Scale { workload, replicas, dry_run };
         match self.carry_out(operator, command).await? {
             Answer::Deployed(deployed) => {
+                let changes = convert::changes(&deployed.changes);
                 let workload = deployed.workloads.into_iter().next().map(convert::deployed_workload);
-                Ok(Response::new(v1::ScaleWorkloadResponse { workload }))
+                Ok(Response::new(v1::ScaleWorkloadResponse { workload, changes }))
             }
             other => Err(refusal::mismatched(&other)),
         }

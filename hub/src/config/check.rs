@@ -97,6 +97,7 @@ impl Findings {
             mass_loss_freeze_percent,
             mass_loss_small_fleet,
             mass_loss_window,
+            degraded_percent,
             pace_percent,
             pace_least,
             start_window,
@@ -111,6 +112,7 @@ impl Findings {
             clusters,
             workloads,
             policies,
+            quotas,
         } = federation;
         self.refuse_if(
             "federation.heartbeat",
@@ -125,6 +127,11 @@ impl Findings {
         self.percent("federation.mass_loss_freeze_percent", *mass_loss_freeze_percent);
         self.count("federation.mass_loss_small_fleet", *mass_loss_small_fleet);
         self.span("federation.mass_loss_window", *mass_loss_window, HEARTBEAT_MIN);
+        self.refuse_if(
+            "federation.degraded_percent",
+            *degraded_percent > 100,
+            "it is a share in percent: it must be from 0 to 100",
+        );
         self.percent("federation.pace_percent", *pace_percent);
         self.count("federation.pace_least", *pace_least);
         self.span("federation.start_window", *start_window, HEARTBEAT_MIN);
@@ -140,6 +147,7 @@ impl Findings {
         self.count("federation.clusters", *clusters);
         self.count("federation.workloads", *workloads);
         self.count("federation.policies", *policies);
+        self.count("federation.quotas", *quotas);
     }
 
     fn refuse_if(&mut self, key: &'static str, wrong: bool, problem: &str) {

@@ -110,6 +110,8 @@ pub struct Federation {
     /// Over which time clusters that vanished are counted together, and how long the share must stay down for a freeze
     /// to end (S6).
     pub mass_loss_window: Span,
+    /// Above this share of nodes that are not ready, in percent, a cluster is degraded: it gets nothing new (S3).
+    pub degraded_percent: u32,
     /// How many starts may be on their way to one cluster, in percent of its running pods (S7).
     pub pace_percent: u32,
     /// But always this many (S7).
@@ -139,6 +141,8 @@ pub struct Federation {
     pub workloads: u32,
     /// The most policies.
     pub policies: u32,
+    /// The most quotas.
+    pub quotas: u32,
 }
 
 impl Default for Settings {
@@ -190,6 +194,7 @@ impl Default for Federation {
             mass_loss_freeze_percent: core.mass_loss_freeze_percent,
             mass_loss_small_fleet: narrow(core.mass_loss_small_fleet),
             mass_loss_window: Span(core.mass_loss_window),
+            degraded_percent: core.degraded_percent,
             pace_percent: core.pace_percent,
             pace_least: core.pace_least,
             start_window: Span(core.start_window),
@@ -204,6 +209,7 @@ impl Default for Federation {
             clusters: narrow(core.clusters),
             workloads: narrow(core.workloads),
             policies: narrow(core.policies),
+            quotas: narrow(core.quotas),
         }
     }
 }
@@ -221,6 +227,7 @@ impl Federation {
             mass_loss_freeze_percent: self.mass_loss_freeze_percent,
             mass_loss_small_fleet: self.mass_loss_small_fleet as usize,
             mass_loss_window: self.mass_loss_window.0,
+            degraded_percent: self.degraded_percent,
             pace_percent: self.pace_percent,
             pace_least: self.pace_least,
             start_window: self.start_window.0,
@@ -235,6 +242,7 @@ impl Federation {
             clusters: self.clusters as usize,
             workloads: self.workloads as usize,
             policies: self.policies as usize,
+            quotas: self.quotas as usize,
         }
     }
 }

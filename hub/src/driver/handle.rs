@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use godwit_common::link::{Hello, Up};
 use godwit_common::{ClusterName, WorkloadId};
-use godwit_hub_core::{Answer, Command, PlanView, Refused, SessionId};
+use godwit_hub_core::{Answer, Command, PlanView, Refused, SessionId, WhatIf, WhatIfView};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Input, View};
+use super::{Input, Question, View};
 use crate::sessions::Outbox;
 
 /// What agents' messages may hold together while they wait. A few dozen of the largest ones; of the usual ones, far more
@@ -71,8 +71,16 @@ impl Handle {
     /// The plan in force for a workload.
     pub(crate) async fn plan(&self, workload: WorkloadId) -> Result<Option<PlanView>, Gone> {
         let (reply, plan) = oneshot::channel();
-        self.send(Input::Plan { workload, reply }).await?;
+        self.send(Input::Question(Question::Plan { workload, reply })).await?;
         plan.await.map_err(|_| Gone)
+    }
+
+    /// Where everything would go if this were so.
+    pub(crate) async fn what_if(&self, what: WhatIf) -> Result<Result<WhatIfView, Refused>, Gone> {
+        let (reply, answer) = oneshot::channel();
+        let what = Box::new(what);
+        self.send(Input::Question(Question::WhatIf { what, reply })).await?;
+        answer.await.map_err(|_| Gone)
     }
 
     /// Opens a session under a number that was never used before.

@@ -15,10 +15,11 @@ mod wait;
 use std::sync::Arc;
 use std::thread;
 
-use godwit_common::ClusterName;
 use godwit_common::link::{Hello, Up};
+use godwit_common::{ClusterName, WorkloadId};
 use godwit_hub_core::{
-    Answer, Command, Config, Effect, Hub, PlanView, Record, Refused, RestoreError, SessionId,
+    Answer, Command, Config, Effect, Hub, PlanView, Record, Refused, RestoreError, SessionId, WhatIf,
+    WhatIfView,
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,8 @@ use crate::sessions::Outbox;
 use crate::store::{Store, StoreError};
 
 pub(crate) use handle::{Gone, Handle};
+#[cfg(test)]
+pub(crate) use totals::Shortages;
 pub(crate) use view::{View, WorkloadKey};
 
 use clock::Clock;
@@ -47,10 +50,18 @@ pub(crate) enum Input {
     Closed { session: SessionId },
     /// An operator wants something.
     Command { by: Arc<str>, command: Box<Command>, reply: oneshot::Sender<Result<Answer, Refused>> },
-    /// An operator asks why.
-    Plan { workload: godwit_common::WorkloadId, reply: oneshot::Sender<Option<PlanView>> },
+    /// An operator asks why, or what if.
+    Question(Question),
     /// Say goodbye to every agent, and end.
     Stop,
+}
+
+/// What changes nothing, but needs the machine itself: the view does not hold it.
+pub(crate) enum Question {
+    /// Why a workload is where it is.
+    Plan { workload: WorkloadId, reply: oneshot::Sender<Option<PlanView>> },
+    /// Where everything would go.
+    WhatIf { what: Box<WhatIf>, reply: oneshot::Sender<Result<WhatIfView, Refused>> },
 }
 
 /// Why there is no driver, or no longer.

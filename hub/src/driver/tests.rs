@@ -48,7 +48,7 @@ async fn a_view_holds_what_a_restart_finds_and_forgets_what_ends() {
     assert!(known && after.journal.len() > before.journal.len());
     handle.command("ann".into(), Command::DeleteWorkload { workload: id() }).await.unwrap().unwrap();
     let view = handle.view();
-    assert_eq!((view.workloads.len(), view.totals), (0, Default::default()));
+    assert_eq!((view.workloads.len(), &view.totals), (0, &Totals::default()));
     end(handle, running).await;
 }
 
@@ -121,6 +121,8 @@ fn deploy_as(name: &str, replicas: u32) -> Command {
         api_version: "apps/v1".into(),
         replicas,
         policy: None,
+        labels: Default::default(),
+        needs: Vec::new(),
         pod: Default::default(),
         stateful: false,
         manifest: "{}".into(),

@@ -1,11 +1,13 @@
 //! Sums over the whole view, kept by what changes: reading them costs the same with one workload as with a million.
 
 use godwit_hub_core::{ClusterState, ClusterView, MigrationState, MigrationView, WorkloadView};
+use imbl::OrdMap;
 
-/// All sums.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// All sums. Cloning them is cheap, as with the view.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     pub(crate) clusters: ClusterTotals,
+    pub(crate) shortages: Shortages,
     pub(crate) workloads: WorkloadTotals,
     pub(crate) migrations: MigrationTotals,
 }
@@ -19,6 +21,9 @@ pub(crate) struct ClusterTotals {
     pub(crate) suspect: u64,
     pub(crate) lost: u64,
     pub(crate) returning: u64,
+    pub(crate) survives: u64,
+    pub(crate) short: u64,
+    pub(crate) unchecked: u64,
     pub(crate) agents: u64,
     pub(crate) removals_held: u64,
     pub(crate) orphans: u64,
@@ -75,6 +80,9 @@ impl ClusterTotals {
             suspect,
             lost,
             returning,
+            survives: _,
+            short: _,
+            unchecked: _,
             agents: _,
             removals_held: _,
             orphans: _,
@@ -87,6 +95,12 @@ impl ClusterTotals {
             (ClusterState::Lost, lost),
             (ClusterState::Returning, returning),
         ]
+    }
+
+    /// How many clusters the federation could lose, each alone, with nothing left without a place; how many not; and of
+    /// how many that is not known.
+    pub(crate) fn by_verdict(&self) -> [(&'static str, u64); 3] {
+        [("survives", self.survives), ("short", self.short), ("unknown", self.unchecked)]
     }
 }
 
@@ -109,12 +123,65 @@ impl Sums for ClusterTotals {
             ClusterState::Returning => &mut part.returning,
         };
         *count = 1;
+        let verdict = match &cluster.survival {
+            None => &mut part.unchecked,
+            Some(survival) if survival.unplaced == 0 => &mut part.survives,
+            Some(_) => &mut part.short,
+        };
+        *verdict = 1;
         part
     }
 
     fn each(&mut self) -> impl Iterator<Item = &mut u64> {
-        let Self { unknown, joining, ready, suspect, lost, returning, agents, removals_held, orphans } = self;
-        [unknown, joining, ready, suspect, lost, returning, agents, removals_held, orphans].into_iter()
+        let Self {
+            unknown,
+            joining,
+            ready,
+            suspect,
+            lost,
+            returning,
+            survives,
+            short,
+            unchecked,
+            agents,
+            removals_held,
+            orphans,
+        } = self;
+        let states = [unknown, joining, ready, suspect, lost, returning];
+        states.into_iter().chain([survives, short, unchecked, agents, removals_held, orphans])
+    }
+}
+
+/// How many clusters would leave how many replicas without a place if they were lost. The largest of a set is no sum: it
+/// cannot be kept by differences alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Shortages(OrdMap<u64, u64>);
+
+impl Shortages {
+    /// The largest; zero when every cluster that was looked at can be lost.
+    pub(crate) fn largest(&self) -> u64 {
+        self.0.get_max().map_or(0, |(unplaced, _)| *unplaced)
+    }
+
+    /// A cluster has changed, come or gone.
+    pub(super) fn change(&mut self, old: Option<&ClusterView>, new: Option<&ClusterView>) {
+        let of = |cluster: Option<&ClusterView>| {
+            let survival = cluster.and_then(|cluster| cluster.survival.as_ref());
+            survival.map(|survival| survival.unplaced).filter(|unplaced| *unplaced > 0)
+        };
+        let (old, new) = (of(old), of(new));
+        if old == new {
+            return;
+        }
+        if let Some(old) = old {
+            match self.0.get(&old).copied() {
+                Some(clusters) if clusters > 1 => self.0.insert(old, clusters - 1),
+                Some(_) | None => self.0.remove(&old),
+            };
+        }
+        if let Some(new) = new {
+            *self.0.entry(new).or_insert(0) += 1;
+        }
     }
 }
 
@@ -167,16 +234,25 @@ impl Sums for MigrationTotals {
 mod tests {
     use std::time::Duration;
 
-    use godwit_common::{Generation, Resources, Uid, WallTime, WorkloadId};
+    use godwit_common::{Generation, Resources, Traits, Uid, WallTime, WorkloadId};
+    use godwit_hub_core::Survival;
 
     use super::*;
     use crate::driver::View;
+
+    impl Shortages {
+        /// One cluster, whose loss would leave so many replicas without a place.
+        pub(crate) fn of(unplaced: u64) -> Self {
+            Self(OrdMap::unit(unplaced, 1))
+        }
+    }
 
     impl Totals {
         /// Summed anew, which only a test may do.
         pub(in crate::driver) fn over(view: &View) -> Self {
             let mut totals = Self::default();
             view.clusters.values().for_each(|cluster| totals.clusters.change(None, Some(cluster)));
+            view.clusters.values().for_each(|cluster| totals.shortages.change(None, Some(cluster)));
             view.workloads.values().for_each(|workload| totals.workloads.change(None, Some(workload)));
             view.migrations.values().for_each(|migration| totals.migrations.change(None, Some(migration)));
             totals
@@ -201,6 +277,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_largest_shortage_is_known_whatever_comes_and_goes() {
+        let (mut totals, mut shortages) = (ClusterTotals::default(), Shortages::default());
+        let with = |unplaced: Option<u64>| ClusterView {
+            survival: unplaced.map(|unplaced| Survival {
+                unplaced,
+                workloads: 1,
+                examples: Vec::new(),
+                checked: WallTime(0),
+            }),
+            ..cluster(ClusterState::Ready, 0, 0)
+        };
+        let mut change = |old: Option<Option<u64>>, new: Option<Option<u64>>| {
+            let (old, new) = (old.map(with), new.map(with));
+            totals.change(old.as_ref(), new.as_ref());
+            shortages.change(old.as_ref(), new.as_ref());
+            (totals.by_verdict().map(|(_, clusters)| clusters), shortages.largest())
+        };
+        assert_eq!(change(None, Some(None)), ([0, 0, 1], 0));
+        assert_eq!(change(Some(None), Some(Some(0))), ([1, 0, 0], 0));
+        assert_eq!(change(None, Some(Some(7))), ([1, 1, 0], 7));
+        assert_eq!(change(None, Some(Some(7))), ([1, 2, 0], 7));
+        assert_eq!(change(None, Some(Some(3))), ([1, 3, 0], 7));
+        assert_eq!(change(Some(Some(7)), Some(Some(9))), ([1, 3, 0], 9));
+        assert_eq!(change(Some(Some(9)), None), ([1, 2, 0], 7));
+        assert_eq!(change(Some(Some(7)), Some(Some(0))), ([2, 1, 0], 3));
+        assert_eq!(change(Some(Some(3)), Some(None)), ([2, 0, 1], 0));
+    }
+
     fn cluster(state: ClusterState, agents: u32, orphans: usize) -> ClusterView {
         let orphan = WorkloadId::new("default", "Deployment", "web").unwrap();
         ClusterView {
@@ -211,8 +316,11 @@ mod tests {
             since: WallTime(0),
             agents,
             leader: "".into(),
-            provider: "".into(),
-            region: "".into(),
+            traits: Traits::default(),
+            taints: Vec::new(),
+            cordoned: false,
+            degraded: "".into(),
+            survival: None,
             nodes: 0,
             nodes_ready: 0,
             allocatable: Resources::default(),

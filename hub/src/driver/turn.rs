@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use godwit_common::Epoch;
 use godwit_common::link::Down;
-use godwit_common::{Epoch, WorkloadId};
-use godwit_hub_core::{Effect, Event, Hub, PlanView, Record, SessionId, Severity};
-use tokio::sync::{mpsc, oneshot, watch};
+use godwit_hub_core::{Effect, Event, Hub, Record, SessionId, Severity};
+use tokio::sync::{mpsc, watch};
 
 use super::clock::Clock;
 use super::view::{Projector, View};
 use super::wait::Waiting;
-use super::{DriverError, Input};
+use super::{DriverError, Input, Question};
 use crate::sessions::Outbox;
 use crate::store::{Batch, Store};
 
@@ -43,8 +43,6 @@ enum Next {
     Turn,
     End,
 }
-
-type PlanReply = (WorkloadId, oneshot::Sender<Option<PlanView>>);
 
 impl Driver {
     pub(super) fn new(
@@ -87,13 +85,13 @@ impl Driver {
     /// One turn; without inputs it is the machine's tick.
     fn turn(&mut self, inputs: &mut Vec<Input>) -> Result<Next, DriverError> {
         let mut effects = Vec::new();
-        let mut plans = Vec::new();
+        let mut questions = Vec::new();
         let mut next = Next::Turn;
         if inputs.is_empty() {
             self.hub.step(self.clock.now(), Event::Tick, &mut effects);
         }
         for input in inputs.drain(..) {
-            let event = match self.take(input, &mut plans) {
+            let event = match self.take(input, &mut questions) {
                 Some(event) => event,
                 None => continue,
             };
@@ -107,15 +105,20 @@ impl Driver {
             }
         }
         self.settle(effects)?;
-        for (workload, reply) in plans {
-            // Whoever asked may have left.
-            let _ = reply.send(self.hub.plan(&workload));
-        }
+        questions.into_iter().for_each(|question| self.answer(question));
         Ok(next)
     }
 
+    /// Answers from the state that is durable by now. Whoever asked may have left.
+    fn answer(&self, question: Question) {
+        match question {
+            Question::Plan { workload, reply } => drop(reply.send(self.hub.plan(&workload))),
+            Question::WhatIf { what, reply } => drop(reply.send(self.hub.what_if(&what))),
+        }
+    }
+
     /// What the machine is told of an input; nothing of a question.
-    fn take(&mut self, input: Input, plans: &mut Vec<PlanReply>) -> Option<Event> {
+    fn take(&mut self, input: Input, questions: &mut Vec<Question>) -> Option<Event> {
         match input {
             Input::Opened { session, cluster, hello, outbox } => {
                 self.outboxes.insert(session, outbox);
@@ -133,8 +136,8 @@ impl Driver {
             Input::Command { by, command, reply } => {
                 Some(Event::Command { ticket: self.waiting.add(reply), by, command: *command })
             }
-            Input::Plan { workload, reply } => {
-                plans.push((workload, reply));
+            Input::Question(question) => {
+                questions.push(question);
                 None
             }
             Input::Stop => Some(Event::Stopping),
@@ -162,7 +165,8 @@ impl Driver {
                         | Record::Ended(_)
                         | Record::Cluster(_)
                         | Record::Migration(_)
-                        | Record::Request(_) => {}
+                        | Record::Request(_)
+                        | Record::Quota(_) => {}
                     }
                 }
                 Effect::Delete(key) => {

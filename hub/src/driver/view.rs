@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use godwit_common::{ClusterName, PolicyName, Uid, WorkloadId};
 use godwit_hub_core::{
-    ClusterView, FederationView, Hub, JournalEntry, Key, MigrationId, MigrationView, PolicyView, Subject,
-    WorkloadView,
+    ClusterView, FederationView, Hub, JournalEntry, Key, MigrationId, MigrationView, PolicyView, QuotaView,
+    Subject, WorkloadView,
 };
 use imbl::OrdMap;
 
@@ -22,6 +22,7 @@ pub(crate) struct View {
     pub(crate) clusters: OrdMap<ClusterName, Arc<ClusterView>>,
     pub(crate) workloads: OrdMap<WorkloadKey, Arc<WorkloadView>>,
     pub(crate) policies: OrdMap<PolicyName, Arc<PolicyView>>,
+    pub(crate) quotas: OrdMap<Arc<str>, Arc<QuotaView>>,
     pub(crate) migrations: OrdMap<MigrationId, Arc<MigrationView>>,
     pub(crate) journal: OrdMap<u64, Arc<JournalEntry>>,
     pub(crate) totals: Totals,
@@ -34,6 +35,7 @@ impl View {
             clusters: OrdMap::new(),
             workloads: OrdMap::new(),
             policies: OrdMap::new(),
+            quotas: OrdMap::new(),
             migrations: OrdMap::new(),
             journal: OrdMap::new(),
             totals: Totals::default(),
@@ -98,11 +100,16 @@ impl Projector {
                 let cluster = hub.cluster(&name).map(Arc::new);
                 let (old, new) = replace(&mut view.clusters, name, cluster);
                 view.totals.clusters.change(old.as_deref(), new.as_deref());
+                view.totals.shortages.change(old.as_deref(), new.as_deref());
             }
             Subject::Workload(uid) => self.take_workload(hub, view, uid),
             Subject::Policy(name) => {
                 let policy = hub.policy(&name).map(Arc::new);
                 replace(&mut view.policies, name, policy);
+            }
+            Subject::Quota(namespace) => {
+                let quota = hub.quota(&namespace).map(Arc::new);
+                replace(&mut view.quotas, namespace, quota);
             }
             Subject::Migration(id) => {
                 let migration = hub.migration(id).map(Arc::new);

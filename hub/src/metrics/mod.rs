@@ -25,6 +25,7 @@ fn render(view: &View) -> String {
     let mut text = Text::default();
     hub(&mut text, view);
     clusters(&mut text, view);
+    survivability(&mut text, view);
     workloads(&mut text, view);
     migrations(&mut text, view);
     text.into_string()
@@ -59,6 +60,21 @@ fn clusters(text: &mut Text, view: &View) {
         totals.removals_held,
     );
     text.gauge("godwit_orphans", "Managed objects that no workload explains.", totals.orphans);
+}
+
+/// Whether the others could take over what a cluster holds, for each of them alone.
+fn survivability(text: &mut Text, view: &View) {
+    text.gauges(
+        "godwit_clusters_survivable",
+        "Member clusters by what their loss would mean: everything finds a place elsewhere, or not, or not known yet.",
+        "verdict",
+        view.totals.clusters.by_verdict(),
+    );
+    text.gauge(
+        "godwit_survivability_unplaced_replicas",
+        "Replicas that would find no place if the one cluster were lost whose loss is the worst.",
+        view.totals.shortages.largest(),
+    );
 }
 
 /// Workloads and their replicas.

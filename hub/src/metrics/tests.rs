@@ -6,6 +6,7 @@ use godwit_common::{Epoch, Uid, WallTime};
 use godwit_hub_core::{FederationView, Freeze, FreezeCause};
 
 use super::*;
+use crate::driver::Shortages;
 
 #[test]
 fn each_sum_is_in_its_place() {
@@ -15,6 +16,8 @@ fn each_sum_is_in_its_place() {
     (clusters.unknown, clusters.joining, clusters.ready) = (1, 2, 3);
     (clusters.suspect, clusters.lost, clusters.returning) = (4, 5, 6);
     (clusters.agents, clusters.removals_held, clusters.orphans) = (8, 9, 10);
+    (clusters.survives, clusters.short, clusters.unchecked) = (19, 20, 21);
+    view.totals.shortages = Shortages::of(22);
     let workloads = &mut view.totals.workloads;
     (workloads.count, workloads.wanted, workloads.placed) = (11, 12, 13);
     (workloads.ready, workloads.pending, workloads.possible_over_run) = (14, 15, 16);
@@ -33,6 +36,10 @@ fn each_sum_is_in_its_place() {
         ("godwit_agents_connected", 8),
         ("godwit_removals_held", 9),
         ("godwit_orphans", 10),
+        ("godwit_clusters_survivable{verdict=\"survives\"}", 19),
+        ("godwit_clusters_survivable{verdict=\"short\"}", 20),
+        ("godwit_clusters_survivable{verdict=\"unknown\"}", 21),
+        ("godwit_survivability_unplaced_replicas", 22),
         ("godwit_workloads", 11),
         ("godwit_replicas_wanted", 12),
         ("godwit_replicas_placed", 13),

@@ -150,6 +150,7 @@ async fn health_and_reflection_are_for_every_certificate() {
                 "MigrationService",
                 "PlanService",
                 "PolicyService",
+                "QuotaService",
                 "WorkloadService"
             ]
         );

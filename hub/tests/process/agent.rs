@@ -93,6 +93,12 @@ impl Agent {
         let _ = self.up.send(wire).await;
     }
 
+    /// Says that so many of its ten nodes are ready.
+    pub(crate) async fn report_nodes_ready(&self, nodes_ready: u32) {
+        let capacity = Capacity { nodes_ready, ..capacity() };
+        self.say(Up::Report(Report { capacity: Some(capacity), ..Report::default() })).await;
+    }
+
     /// The next message; none when the session is over.
     pub(crate) async fn hear(&mut self) -> Option<Down> {
         loop {

@@ -9,13 +9,14 @@ use tokio::process::Command;
 
 use crate::harness::{Deployment, Federation, policy, tool, within};
 
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 8] = [
     "godwit.v1.ClusterService",
     "godwit.v1.EventService",
     "godwit.v1.FederationService",
     "godwit.v1.MigrationService",
     "godwit.v1.PlanService",
     "godwit.v1.PolicyService",
+    "godwit.v1.QuotaService",
     "godwit.v1.WorkloadService",
 ];
 

@@ -1,10 +1,14 @@
 //! Clusters.
 
-use godwit_common::Resources;
-use godwit_hub_core::ClusterView;
+use godwit_common::{Resources, Taint, Traits, WorkloadId};
+use godwit_hub_core::{ClusterState, ClusterTaint, ClusterView, Survival};
+use godwit_proto::taint::effect_to_word;
 use godwit_proto::v1;
 
-use super::{count, timestamp};
+use super::{count, texts, timestamp};
+
+/// The state of a cluster that is ready, but gets nothing new for a fault of its own.
+const DEGRADED: &str = "Degraded";
 
 pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
     let ClusterView {
@@ -15,8 +19,11 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         since,
         agents,
         leader,
-        provider,
-        region,
+        traits: Traits { labels, provider, region, zones },
+        taints,
+        cordoned,
+        degraded,
+        survival,
         nodes,
         nodes_ready,
         allocatable,
@@ -34,7 +41,8 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
     v1::Cluster {
         name: name.to_string(),
         uid: uid.to_string(),
-        state: state.as_str().to_owned(),
+        state: if *state == ClusterState::Ready && !degraded.is_empty() { DEGRADED } else { state.as_str() }
+            .to_owned(),
         reason: reason.to_string(),
         since: Some(timestamp(*since)),
         agents: *agents,
@@ -54,6 +62,38 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         removals_held: *removals_held,
         orphans: orphans.iter().map(ToString::to_string).collect(),
         lost_after_ms: count(lost_after.as_millis()),
+        labels: labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+        zones: texts(zones),
+        taints: taints.iter().map(taint).collect(),
+        cordoned: *cordoned,
+        degraded: degraded.to_string(),
+        survival: survival.as_ref().map(self::survival),
+    }
+}
+
+fn taint(taint: &ClusterTaint) -> v1::ClusterTaint {
+    let ClusterTaint { taint: Taint { key, value, effect }, added } = taint;
+    v1::ClusterTaint {
+        key: key.to_string(),
+        value: value.to_string(),
+        effect: effect_to_word(*effect).to_owned(),
+        added: Some(timestamp(*added)),
+    }
+}
+
+fn survival(survival: &Survival) -> v1::Survival {
+    let Survival { unplaced, workloads, examples, checked } = survival;
+    let shortage = |(id, replicas): &(WorkloadId, u32)| v1::WorkloadShortage {
+        namespace: id.namespace.to_string(),
+        kind: id.kind.to_string(),
+        name: id.name.to_string(),
+        replicas: *replicas,
+    };
+    v1::Survival {
+        unplaced: *unplaced,
+        workloads: *workloads,
+        examples: examples.iter().map(shortage).collect(),
+        checked: Some(timestamp(*checked)),
     }
 }
 

@@ -47,6 +47,24 @@ fn told(cause: &MigrationCause) -> (&'static str, Option<&ClusterName>, String) 
             let message = format!("cluster {cluster} was deleted from the federation");
             ("ClusterDeleted", Some(cluster), message)
         }
+        MigrationCause::ClusterChanged(cluster) => {
+            let message = format!(
+                "the labels or taints of cluster {cluster} changed, or a toleration of its taints ran out"
+            );
+            ("ClusterChange", Some(cluster), message)
+        }
+        MigrationCause::QuotaFreed(namespace) => {
+            let message = format!("the quota of namespace {namespace} lets more be placed");
+            ("Quota", None, message)
+        }
+        MigrationCause::Preempted(workload) => {
+            let message = format!("{workload} has a higher priority and found no room");
+            ("Preemption", None, message)
+        }
+        MigrationCause::Affinity(workload) => {
+            let message = format!("{workload} moved, which others have to be with, or away from");
+            ("Affinity", None, message)
+        }
     }
 }
 

@@ -5,7 +5,7 @@ mod event;
 mod migration;
 mod plan;
 mod policy;
-mod strategy;
+mod quota;
 mod workload;
 
 use std::sync::Arc;
@@ -16,8 +16,9 @@ use prost_types::Timestamp;
 pub(super) use cluster::cluster;
 pub(super) use event::event;
 pub(super) use migration::migration;
-pub(super) use plan::plan;
+pub(super) use plan::{changes, plan, what_if};
 pub(super) use policy::{policy, policy_from_wire};
+pub(super) use quota::{quota, quota_from_wire};
 pub(super) use workload::{action, deployed, deployed_workload, removed_workload, workload};
 
 pub(super) fn timestamp(time: WallTime) -> Timestamp {
@@ -34,6 +35,6 @@ pub(super) fn count(number: impl TryInto<u32>) -> u32 {
     number.try_into().unwrap_or(u32::MAX)
 }
 
-fn texts(texts: &[Arc<str>]) -> Vec<String> {
-    texts.iter().map(ToString::to_string).collect()
+fn texts<'a>(texts: impl IntoIterator<Item = &'a Arc<str>>) -> Vec<String> {
+    texts.into_iter().map(ToString::to_string).collect()
 }

@@ -4,6 +4,7 @@ use godwit_common::{ClusterName, ObjectKey, PolicyName, WorkloadId};
 use godwit_hub_core::{Action, Deployed, DeployedWorkload, PlacementView, WorkloadView};
 use godwit_proto::v1;
 
+use super::plan::{changes, row};
 use super::{texts, timestamp};
 
 pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
@@ -16,6 +17,7 @@ pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
         pending,
         pending_reasons,
         policy,
+        leader,
         revision,
         placements,
         possible_over_run,
@@ -33,6 +35,7 @@ pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
         pending: *pending,
         pending_reasons: texts(pending_reasons),
         policy: policy.as_ref().map(PolicyName::to_string).unwrap_or_default(),
+        colocated_with: leader.as_ref().map(WorkloadId::to_string).unwrap_or_default(),
         revision: *revision,
         placements: placements.iter().map(placement).collect(),
         possible_over_run: *possible_over_run,
@@ -74,17 +77,19 @@ fn placement(view: &PlacementView) -> v1::Placement {
 }
 
 pub(in crate::admin) fn deployed(deployed: Deployed) -> v1::DeployResponse {
-    let Deployed { workloads, objects, warnings, dry_run } = deployed;
+    let Deployed { workloads, objects, changes: changed, warnings, dry_run } = deployed;
     v1::DeployResponse {
         workloads: workloads.into_iter().map(deployed_workload).collect(),
         objects: objects.iter().map(ObjectKey::to_string).collect(),
+        changes: changes(&changed),
         warnings,
         dry_run,
     }
 }
 
 pub(in crate::admin) fn deployed_workload(workload: DeployedWorkload) -> v1::DeployedWorkload {
-    let DeployedWorkload { id, action: done, policy, replicas, placements, pending, reasons } = workload;
+    let DeployedWorkload { id, action: done, policy, replicas, placements, pending, reasons, report } =
+        workload;
     let share =
         |(cluster, replicas): (ClusterName, u32)| v1::Share { cluster: cluster.to_string(), replicas };
     v1::DeployedWorkload {
@@ -97,6 +102,7 @@ pub(in crate::admin) fn deployed_workload(workload: DeployedWorkload) -> v1::Dep
         placements: placements.into_iter().map(share).collect(),
         pending,
         reasons,
+        report: report.iter().map(row).collect(),
     }
 }
 

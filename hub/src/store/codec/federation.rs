@@ -1,11 +1,16 @@
 //! The federation, its clusters and its journal.
 
-use godwit_common::{Epoch, Generation};
-use godwit_hub_core::{ClusterRecord, FederationRecord, Freeze, FreezeCause, JournalEntry, Severity};
+use godwit_common::{Epoch, Generation, Taint, Traits};
+use godwit_hub_core::{
+    ClusterRecord, ClusterTaint, FederationRecord, Freeze, FreezeCause, JournalEntry, Severity,
+};
 use godwit_proto::store::v1 as wire;
 
 use super::Invalid;
-use super::parts::{known, name, uid, uid_to_wire, unknown, wall};
+use super::parts::{
+    effect, effect_to_wire, known, labels, labels_to_wire, name, texts_to_wire, uid, uid_to_wire, unknown,
+    wall,
+};
 
 pub(super) fn to_wire(federation: &FederationRecord) -> wire::Federation {
     let FederationRecord { uid, epoch, next_workload, next_migration, next_entry, freeze } = federation;
@@ -49,7 +54,8 @@ fn freeze_from_wire(freeze: wire::Freeze) -> Result<Freeze, Invalid> {
 }
 
 pub(super) fn cluster_to_wire(cluster: &ClusterRecord) -> wire::Cluster {
-    let ClusterRecord { name, uid, generation, joined, inventoried, provider, region } = cluster;
+    let ClusterRecord { name, uid, generation, joined, inventoried, traits, taints, cordoned } = cluster;
+    let Traits { labels, provider, region, zones } = traits;
     wire::Cluster {
         name: name.to_string(),
         uid: uid_to_wire(*uid),
@@ -58,6 +64,10 @@ pub(super) fn cluster_to_wire(cluster: &ClusterRecord) -> wire::Cluster {
         provider: provider.to_string(),
         region: region.to_string(),
         inventoried: *inventoried,
+        zones: texts_to_wire(zones),
+        labels: labels_to_wire(labels),
+        taints: taints.iter().map(taint_to_wire).collect(),
+        cordoned: *cordoned,
     }
 }
 
@@ -68,8 +78,35 @@ pub(super) fn cluster_from_wire(cluster: wire::Cluster) -> Result<ClusterRecord,
         generation: Generation(cluster.generation),
         joined: wall(cluster.joined_ms),
         inventoried: cluster.inventoried,
-        provider: cluster.provider.into(),
-        region: cluster.region.into(),
+        traits: Traits {
+            labels: labels(cluster.labels),
+            provider: cluster.provider.into(),
+            region: cluster.region.into(),
+            zones: cluster.zones.into_iter().map(Into::into).collect(),
+        },
+        taints: cluster.taints.into_iter().map(taint_from_wire).collect::<Result<_, _>>()?,
+        cordoned: cluster.cordoned,
+    })
+}
+
+fn taint_to_wire(taint: &ClusterTaint) -> wire::ClusterTaint {
+    let ClusterTaint { taint: Taint { key, value, effect }, added } = taint;
+    wire::ClusterTaint {
+        key: key.to_string(),
+        value: value.to_string(),
+        effect: effect_to_wire(*effect).into(),
+        added_ms: added.0,
+    }
+}
+
+fn taint_from_wire(taint: wire::ClusterTaint) -> Result<ClusterTaint, Invalid> {
+    Ok(ClusterTaint {
+        taint: Taint {
+            key: taint.key.into(),
+            value: taint.value.into(),
+            effect: effect("taints.effect", taint.effect)?,
+        },
+        added: wall(taint.added_ms),
     })
 }
 

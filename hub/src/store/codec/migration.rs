@@ -6,15 +6,24 @@ use godwit_proto::store::v1 as wire;
 
 use super::Invalid;
 use super::parts::{id, id_to_wire, known, name, uid, uid_to_wire, unknown, wall};
+use super::quota::namespace;
 
 pub(super) fn to_wire(migration: &Migration) -> wire::Migration {
     let Migration { id, cause, state, started, completed, moves } = migration;
-    let (cause, subject) = match cause {
-        MigrationCause::ClusterLost(cluster) => (wire::MigrationCause::ClusterLost, cluster.as_str()),
-        MigrationCause::RoomAppeared(cluster) => (wire::MigrationCause::RoomAppeared, cluster.as_str()),
-        MigrationCause::PolicyChanged(policy) => (wire::MigrationCause::PolicyChanged, policy.as_str()),
-        MigrationCause::Rebalance(policy) => (wire::MigrationCause::Rebalance, policy.as_str()),
-        MigrationCause::ClusterDeleted(cluster) => (wire::MigrationCause::ClusterDeleted, cluster.as_str()),
+    let (cause, subject, workload) = match cause {
+        MigrationCause::ClusterLost(cluster) => (wire::MigrationCause::ClusterLost, cluster.as_str(), None),
+        MigrationCause::RoomAppeared(cluster) => (wire::MigrationCause::RoomAppeared, cluster.as_str(), None),
+        MigrationCause::PolicyChanged(policy) => (wire::MigrationCause::PolicyChanged, policy.as_str(), None),
+        MigrationCause::Rebalance(policy) => (wire::MigrationCause::Rebalance, policy.as_str(), None),
+        MigrationCause::ClusterDeleted(cluster) => {
+            (wire::MigrationCause::ClusterDeleted, cluster.as_str(), None)
+        }
+        MigrationCause::ClusterChanged(cluster) => {
+            (wire::MigrationCause::ClusterChanged, cluster.as_str(), None)
+        }
+        MigrationCause::QuotaFreed(namespace) => (wire::MigrationCause::QuotaFreed, &**namespace, None),
+        MigrationCause::Preempted(workload) => (wire::MigrationCause::Preempted, "", Some(workload)),
+        MigrationCause::Affinity(workload) => (wire::MigrationCause::Affinity, "", Some(workload)),
     };
     let state = match state {
         MigrationState::Running => wire::MigrationState::Running,
@@ -24,6 +33,7 @@ pub(super) fn to_wire(migration: &Migration) -> wire::Migration {
         number: id.0,
         cause: cause.into(),
         subject: subject.to_owned(),
+        workload: workload.map(id_to_wire),
         state: state.into(),
         started_ms: started.0,
         completed_ms: completed.map(|completed| completed.0),
@@ -33,12 +43,17 @@ pub(super) fn to_wire(migration: &Migration) -> wire::Migration {
 
 pub(super) fn from_wire(migration: wire::Migration) -> Result<Migration, Invalid> {
     let subject = &migration.subject;
+    let workload = || id("workload", migration.workload.clone());
     let cause = match known("cause", migration.cause)? {
         wire::MigrationCause::ClusterLost => MigrationCause::ClusterLost(name("subject", subject)?),
         wire::MigrationCause::RoomAppeared => MigrationCause::RoomAppeared(name("subject", subject)?),
         wire::MigrationCause::PolicyChanged => MigrationCause::PolicyChanged(name("subject", subject)?),
         wire::MigrationCause::Rebalance => MigrationCause::Rebalance(name("subject", subject)?),
         wire::MigrationCause::ClusterDeleted => MigrationCause::ClusterDeleted(name("subject", subject)?),
+        wire::MigrationCause::ClusterChanged => MigrationCause::ClusterChanged(name("subject", subject)?),
+        wire::MigrationCause::QuotaFreed => MigrationCause::QuotaFreed(namespace("subject", subject)?),
+        wire::MigrationCause::Preempted => MigrationCause::Preempted(workload()?),
+        wire::MigrationCause::Affinity => MigrationCause::Affinity(workload()?),
         wire::MigrationCause::Unspecified => return Err(unknown("cause", migration.cause)),
     };
     let state = match known("state", migration.state)? {

@@ -4,7 +4,9 @@
 mod federation;
 mod migration;
 mod parts;
+mod plan;
 mod policy;
+mod quota;
 mod request;
 mod workload;
 
@@ -46,6 +48,7 @@ pub(crate) fn key(key: &Key) -> String {
         Key::Migration(id) => format!("migration/{:020}", id.0),
         Key::Journal(number) => format!("journal/{number:020}"),
         Key::Request(id) => format!("request/{id}"),
+        Key::Quota(namespace) => format!("quota/{namespace}"),
     }
 }
 
@@ -67,6 +70,7 @@ pub(crate) fn encode(record: &Record) -> Vec<u8> {
         Record::Migration(migration) => Row::Migration(migration::to_wire(migration)),
         Record::Journal(entry) => Row::JournalEntry(federation::entry_to_wire(entry)),
         Record::Request(request) => Row::Request(request::to_wire(request)),
+        Record::Quota(quota) => Row::Quota(quota::to_wire(quota)),
     };
     wire::Record { record: Some(row) }.encode_to_vec()
 }
@@ -88,6 +92,7 @@ pub(crate) fn decode(found_under: &str, bytes: &[u8]) -> Result<Record, Invalid>
         Row::Migration(migration) => Record::Migration(migration::from_wire(migration)?),
         Row::JournalEntry(entry) => Record::Journal(federation::entry_from_wire(entry)?),
         Row::Request(request) => Record::Request(request::from_wire(request)?),
+        Row::Quota(quota) => Record::Quota(quota::from_wire(quota)?),
     };
     let belongs_under = key(&record.key());
     if belongs_under != found_under {

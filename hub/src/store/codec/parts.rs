@@ -1,12 +1,14 @@
 //! The small values that records are made of.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use godwit_common::{NameError, ObjectKey, WorkloadId};
-use godwit_common::{Resources, TaintEffect, Uid, WallTime};
+use godwit_common::selector::{LabelSelector, Labels, Requirement, Test};
+use godwit_common::{
+    NameError, Need, ObjectKey, PodShape, Resources, TaintEffect, Toleration, Uid, WallTime, WorkloadId,
+};
 use godwit_hub_core::{Cause, MigrationId};
-use godwit_planner::{PodShape, Toleration};
 use godwit_proto::store::v1 as wire;
 
 use super::Invalid;
@@ -45,12 +47,20 @@ pub(super) fn wall(milliseconds: u64) -> WallTime {
     WallTime(milliseconds)
 }
 
-pub(super) fn texts_to_wire(texts: &[Arc<str>]) -> Vec<String> {
-    texts.iter().map(ToString::to_string).collect()
+pub(super) fn texts_to_wire<'a>(texts: impl IntoIterator<Item = &'a Arc<str>>) -> Vec<String> {
+    texts.into_iter().map(ToString::to_string).collect()
 }
 
 pub(super) fn texts(texts: Vec<String>) -> Vec<Arc<str>> {
     texts.into_iter().map(Into::into).collect()
+}
+
+pub(super) fn labels_to_wire(labels: &Labels) -> BTreeMap<String, String> {
+    labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
+
+pub(super) fn labels(labels: BTreeMap<String, String>) -> Labels {
+    labels.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
 }
 
 pub(super) fn id_to_wire(id: &WorkloadId) -> wire::WorkloadId {
@@ -98,22 +108,74 @@ pub(super) fn cause(cause: Option<wire::Cause>) -> Result<Option<Cause>, Invalid
 }
 
 pub(super) fn pod_to_wire(pod: &PodShape) -> wire::PodShape {
-    let PodShape { requests, node_selector, tolerations } = pod;
-    let selector = node_selector.iter();
+    let PodShape { requests, node_selector, node_affinity, tolerations } = pod;
     wire::PodShape {
         requests: Some(resources_to_wire(requests)),
-        node_selector: selector.map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+        node_selector: labels_to_wire(node_selector),
+        node_affinity: node_affinity.iter().map(selector_to_wire).collect(),
         tolerations: tolerations.iter().map(toleration_to_wire).collect(),
     }
 }
 
 pub(super) fn pod(pod: Option<wire::PodShape>) -> Result<PodShape, Invalid> {
     let pod = needed("pod", pod)?;
-    let selector = pod.node_selector.into_iter();
     Ok(PodShape {
         requests: resources(needed("pod.requests", pod.requests)?),
-        node_selector: selector.map(|(key, value)| (key.into(), value.into())).collect(),
+        node_selector: labels(pod.node_selector),
+        node_affinity: pod.node_affinity.into_iter().map(selector).collect::<Result<_, _>>()?,
         tolerations: pod.tolerations.into_iter().map(toleration).collect::<Result<_, _>>()?,
+    })
+}
+
+pub(super) fn need_to_wire(need: &Need) -> wire::Need {
+    let need = match need {
+        Need::Kind { api_version, kind } => wire::need::Need::Kind(wire::NeededKind {
+            api_version: api_version.to_string(),
+            kind: kind.to_string(),
+        }),
+        Need::Object(key) => wire::need::Need::Object(object_key_to_wire(key)),
+    };
+    wire::Need { need: Some(need) }
+}
+
+pub(super) fn need(need: wire::Need) -> Result<Need, Invalid> {
+    Ok(match needed("spec.needs", need.need)? {
+        wire::need::Need::Kind(wire::NeededKind { api_version, kind }) => {
+            Need::Kind { api_version: api_version.into(), kind: kind.into() }
+        }
+        wire::need::Need::Object(key) => Need::Object(object_key("spec.needs.object", Some(key))?),
+    })
+}
+
+fn selector_to_wire(selector: &LabelSelector) -> wire::LabelSelector {
+    let LabelSelector { labels, expressions } = selector;
+    wire::LabelSelector {
+        labels: labels_to_wire(labels),
+        expressions: expressions.iter().map(requirement_to_wire).collect(),
+    }
+}
+
+fn selector(selector: wire::LabelSelector) -> Result<LabelSelector, Invalid> {
+    Ok(LabelSelector {
+        labels: labels(selector.labels),
+        expressions: selector.expressions.into_iter().map(requirement).collect::<Result<_, _>>()?,
+    })
+}
+
+fn requirement_to_wire(requirement: &Requirement) -> wire::Requirement {
+    let Requirement { key, test } = requirement;
+    wire::Requirement {
+        key: key.to_string(),
+        operator: test.operator().to_owned(),
+        values: texts_to_wire(&test.values()),
+    }
+}
+
+fn requirement(requirement: wire::Requirement) -> Result<Requirement, Invalid> {
+    let test = Test::new(&requirement.operator, &texts(requirement.values));
+    Ok(Requirement {
+        key: requirement.key.into(),
+        test: test.map_err(|error| Invalid::new("pod.node_affinity.operator", error))?,
     })
 }
 
@@ -153,11 +215,11 @@ fn toleration(toleration: wire::Toleration) -> Result<Toleration, Invalid> {
     Ok(Toleration {
         key: toleration.key.map(Into::into),
         value: toleration.value.map(Into::into),
-        effect: toleration.effect.map(effect).transpose()?,
+        effect: toleration.effect.map(|value| effect("pod.tolerations.effect", value)).transpose()?,
     })
 }
 
-fn effect_to_wire(effect: TaintEffect) -> wire::TaintEffect {
+pub(super) fn effect_to_wire(effect: TaintEffect) -> wire::TaintEffect {
     match effect {
         TaintEffect::NoSchedule => wire::TaintEffect::NoSchedule,
         TaintEffect::PreferNoSchedule => wire::TaintEffect::PreferNoSchedule,
@@ -165,11 +227,11 @@ fn effect_to_wire(effect: TaintEffect) -> wire::TaintEffect {
     }
 }
 
-fn effect(value: i32) -> Result<TaintEffect, Invalid> {
-    match known("pod.tolerations.effect", value)? {
+pub(super) fn effect(field: &str, value: i32) -> Result<TaintEffect, Invalid> {
+    match known(field, value)? {
         wire::TaintEffect::NoSchedule => Ok(TaintEffect::NoSchedule),
         wire::TaintEffect::PreferNoSchedule => Ok(TaintEffect::PreferNoSchedule),
         wire::TaintEffect::NoExecute => Ok(TaintEffect::NoExecute),
-        wire::TaintEffect::Unspecified => Err(unknown("pod.tolerations.effect", value)),
+        wire::TaintEffect::Unspecified => Err(unknown(field, value)),
     }
 }

@@ -4,13 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use godwit_common::link::Tombstoned;
-use godwit_common::{Epoch, Generation, ObjectKey, Resources, TaintEffect, Uid, WallTime, WorkloadId};
-use godwit_hub_core::{
-    Action, Answer, Cause, ClusterRecord, Deployed, DeployedWorkload, Ended, FederationRecord, Freeze,
-    FreezeCause, JournalEntry, Migration, MigrationCause, MigrationId, MigrationState, Move, ObjectRecord,
-    ObjectRow, Policy, Request, Seat, Severity, WorkloadRecord, WorkloadSpec,
+use godwit_common::policy::{
+    self, Affinity, ClusterSelector, ClusterToleration, GroupBy, Rebalance, Rule, SpreadConstraint, Strategy,
+    Tiers, WorkloadSelector,
 };
-use godwit_planner::{PodShape, Rebalance, Rule, Strategy, Tiers, Toleration};
+use godwit_common::quota::Quota;
+use godwit_common::selector::{LabelSelector, Requirement, Test};
+use godwit_common::{
+    Epoch, Generation, Need, ObjectKey, PodShape, Resources, Taint, TaintEffect, Toleration, Traits, Uid,
+    WallTime, WorkloadId,
+};
+use godwit_hub_core::{
+    Action, Answer, Cause, ClusterRecord, ClusterTaint, Deployed, DeployedWorkload, Ended, FederationRecord,
+    Freeze, FreezeCause, JournalEntry, Migration, MigrationCause, MigrationId, MigrationState, Move,
+    ObjectRecord, ObjectRow, PlanChange, PlanRowView, Policy, QuotaRecord, Request, Seat, Severity,
+    WorkloadRecord, WorkloadSpec, Yield,
+};
 
 use super::*;
 
@@ -24,18 +33,58 @@ fn every_kind_of_record_comes_back_as_it_was() {
 
 #[test]
 fn every_strategy_comes_back_as_it_was() {
-    let tiers = Tiers::new(vec![vec![name("west"), name("east")], vec![name("far")]]).expect("good tiers");
+    let tiers = vec![clusters(&["west", "east"]), ClusterSelector { labels: labels(), ..clusters(&["far"]) }];
+    let tiers = Tiers::new(tiers).expect("good tiers");
+    let constraint =
+        |by, soft| SpreadConstraint { by, min_groups: Some(2), max_groups: None, max_skew: Some(3), soft };
     for strategy in [
         Strategy::Weighted,
         Strategy::Capacity,
-        Strategy::Spread { max_skew: None },
-        Strategy::Spread { max_skew: Some(3) },
+        Strategy::Spread(Vec::new()),
+        Strategy::Spread(vec![constraint(GroupBy::Zone, true), constraint(GroupBy::Cluster, false)]),
         Strategy::Pack,
         Strategy::Ordered(tiers),
         Strategy::Duplicate,
     ] {
         let record = policy_of(strategy);
         assert_eq!(decode("policy/spread", &encode(&record)), Ok(record));
+    }
+}
+
+#[test]
+fn every_cause_of_a_migration_comes_back_as_it_was() {
+    for cause in [
+        MigrationCause::ClusterLost(name("east")),
+        MigrationCause::RoomAppeared(name("east")),
+        MigrationCause::PolicyChanged(name("spread")),
+        MigrationCause::Rebalance(name("spread")),
+        MigrationCause::ClusterDeleted(name("east")),
+        MigrationCause::ClusterChanged(name("east")),
+        MigrationCause::QuotaFreed("shop".into()),
+        MigrationCause::Preempted(id()),
+        MigrationCause::Affinity(id()),
+    ] {
+        let record = migration(cause);
+        assert_eq!(decode(&key(&record.key()), &encode(&record)), Ok(record));
+    }
+}
+
+#[test]
+fn a_loss_later_than_any_operator_may_ask_for_comes_back_as_it_was() {
+    // A policy that does not say takes the hub's own setting, which may be longer.
+    let Record::Policy(policy) = policy() else { panic!("a policy") };
+    let record = Record::Policy(Policy { lost_after: Duration::from_secs(365 * 24 * 3600), ..policy });
+    assert_eq!(decode("policy/spread", &encode(&record)), Ok(record));
+}
+
+#[test]
+fn a_quota_without_bounds_and_one_of_zero_are_told_apart() {
+    for bound in [None, Some(0)] {
+        let record = Record::Quota(QuotaRecord {
+            namespace: "shop".into(),
+            quota: Quota { replicas: bound, ..Quota::default() },
+        });
+        assert_eq!(decode("quota/shop", &encode(&record)), Ok(record));
     }
 }
 
@@ -53,6 +102,7 @@ fn keys_are_pinned_and_distinct() {
         "object-row/00000000-0000-0000-0000-000000000003/east",
         "object/00000000-0000-0000-0000-000000000003",
         "policy/spread",
+        "quota/shop",
         "request/done",
         "request/of mine",
         "request/one/more",
@@ -109,7 +159,9 @@ fn what_is_wrong_is_named() {
 
 /// At least one record of each kind, with nothing left at its default.
 fn samples() -> Vec<Record> {
-    let mut samples = vec![federation(), policy(), workload(), seat(), cluster("east"), migration()];
+    let lost = MigrationCause::ClusterLost(name("east"));
+    let mut samples = vec![federation(), policy(), workload(), seat(), cluster("east"), migration(lost)];
+    samples.push(quota());
     samples.extend(objects());
     samples.extend(ends());
     samples.extend(requests());
@@ -146,14 +198,29 @@ fn policy() -> Record {
 
 fn policy_of(strategy: Strategy) -> Record {
     let rule = |weight, min, max| Rule::new(weight, min, max).expect("within bounds");
+    // Weights, minimums and maximums do not go with every strategy.
+    let bounded = matches!(strategy, Strategy::Weighted);
     Record::Policy(Policy {
         name: name("spread"),
-        placement: godwit_planner::Policy {
+        placement: policy::Policy {
+            selector: ClusterSelector {
+                exclude: [name("off")].into(),
+                labels: labels(),
+                regions: ["eu".into()].into(),
+                zones: ["eu-a".into()].into(),
+                providers: ["aws".into()].into(),
+                ..clusters(&["east", "west", "far"])
+            },
+            fallback: vec![clusters(&["east"]), ClusterSelector::default()],
+            tolerations: vec![ClusterToleration { taints: toleration(), seconds: Some(300) }],
+            affinity: Affinity { with: vec![near("shop")], without: vec![near("*")], colocate: true },
+            default: Some(if bounded { rule(3, 0, None) } else { rule(0, 0, None) }),
+            clusters: BTreeMap::from([(name("east"), rule(1, 2 * u32::from(bounded), bounded.then_some(9)))]),
+            rules: vec![(clusters(&["far"]), rule(0, 0, None))],
             strategy,
-            default: Some(rule(3, 0, None)),
-            clusters: BTreeMap::from([(name("east"), rule(1, 2, Some(9)))]),
             rebalance: Rebalance::Gradual,
             priority: -4,
+            preemptible: true,
         },
         lost_after: Duration::from_millis(2_500),
         max_unavailable: 3,
@@ -161,14 +228,6 @@ fn policy_of(strategy: Strategy) -> Record {
 }
 
 fn workload() -> Record {
-    let tolerations = vec![
-        Toleration::default(),
-        Toleration {
-            key: Some("gpu".into()),
-            value: Some("yes".into()),
-            effect: Some(TaintEffect::NoExecute),
-        },
-    ];
     let requests = Resources {
         cpu_millis: 250,
         memory_bytes: 1 << 30,
@@ -186,10 +245,16 @@ fn workload() -> Record {
             api_version: "apps/v1".into(),
             replicas: 100,
             policy: Some(name("spread")),
+            labels: BTreeMap::from([("tier".into(), "web".into())]),
+            needs: vec![
+                Need::Kind { api_version: "example.com/v1".into(), kind: "Widget".into() },
+                Need::Object(config_map()),
+            ],
             pod: PodShape {
                 requests,
                 node_selector: BTreeMap::from([("disk".into(), "ssd".into())]),
-                tolerations,
+                node_affinity: vec![labels(), LabelSelector::default()],
+                tolerations: vec![Toleration::default(), toleration()],
             },
             stateful: true,
             manifest: "{}".into(),
@@ -199,6 +264,8 @@ fn workload() -> Record {
         objects: BTreeSet::from([Uid(3), Uid(4)]),
         pending: 2,
         pending_reasons: vec!["no room: cpu".into()],
+        leader: Some(id()),
+        yielded: BTreeMap::from([(name("east"), Yield { to: Uid(9), replicas: 4 })]),
     })
 }
 
@@ -223,12 +290,32 @@ fn cluster(text: &str) -> Record {
         generation: Generation(8),
         joined: WallTime(12),
         inventoried: true,
-        provider: "aws".into(),
-        region: "eu-1".into(),
+        traits: Traits {
+            labels: BTreeMap::from([("tier".into(), "prod".into())]),
+            provider: "aws".into(),
+            region: "eu-1".into(),
+            zones: ["eu-1a".into(), "eu-1b".into()].into(),
+        },
+        taints: vec![ClusterTaint {
+            taint: Taint { key: "gpu".into(), value: "yes".into(), effect: TaintEffect::NoSchedule },
+            added: WallTime(44),
+        }],
+        cordoned: true,
     })
 }
 
-fn migration() -> Record {
+fn quota() -> Record {
+    let quota = Quota {
+        replicas: Some(1),
+        cpu_millis: Some(2),
+        memory_bytes: Some(3),
+        ephemeral_bytes: Some(4),
+        extended: vec![("amd.com/gpu".into(), 0), ("nvidia.com/gpu".into(), 5)],
+    };
+    Record::Quota(QuotaRecord { namespace: "shop".into(), quota })
+}
+
+fn migration(cause: MigrationCause) -> Record {
     let moves =
         [(Some("east"), None), (None, Some("west"))].map(|(from, to): (Option<&str>, Option<&str>)| Move {
             workload: Uid(2),
@@ -239,7 +326,7 @@ fn migration() -> Record {
         });
     Record::Migration(Migration {
         id: MigrationId(7),
-        cause: MigrationCause::ClusterLost(name("east")),
+        cause,
         state: MigrationState::Completed,
         started: WallTime(5),
         completed: Some(WallTime(0)),
@@ -289,18 +376,62 @@ fn requests() -> Vec<Record> {
             placements: vec![(name("east"), 60), (name("west"), 38)],
             pending: 2,
             reasons: vec!["no room: memory".to_owned()],
+            report: vec![PlanRowView {
+                cluster: name("east"),
+                eligible: true,
+                weight: 3,
+                min: 1,
+                max: Some(9),
+                room: Some(0),
+                replicas: 8,
+                reason: "weight".to_owned(),
+                remedy: "add nodes".to_owned(),
+            }],
         }],
         objects: vec![config_map()],
+        changes: vec![change()],
         warnings: vec!["mind the gap".to_owned()],
         dry_run: true,
     };
     vec![
         request("of mine", Answer::Deployed(deployed)),
         request("one/more", Answer::WorkloadDeleted { pending_on: vec![name("east")] }),
-        request("p", Answer::PolicyApplied(Action::Unchanged)),
+        request("p", Answer::Applied { action: Action::Unchanged, changes: vec![change()] }),
         request("r", Answer::RemovalsReleased(3)),
         request("done", Answer::Done),
     ]
+}
+
+fn change() -> PlanChange {
+    PlanChange {
+        id: id(),
+        policy: name("spread"),
+        counts: vec![(name("east"), 3, 0), (name("west"), 0, 2)],
+        pending_before: 7,
+        pending_after: 8,
+        reasons: vec!["no room: cpu".into()],
+    }
+}
+
+fn toleration() -> Toleration {
+    Toleration { key: Some("gpu".into()), value: Some("yes".into()), effect: Some(TaintEffect::NoExecute) }
+}
+
+fn near(namespace: &str) -> WorkloadSelector {
+    let namespaces = [namespace.into()].into();
+    WorkloadSelector { namespaces, names: ["web".into()].into(), labels: labels() }
+}
+
+fn clusters(names: &[&str]) -> ClusterSelector {
+    ClusterSelector::of_names(names.iter().map(|text| name(text)))
+}
+
+fn labels() -> LabelSelector {
+    let tests = [Test::NotIn(["b".into(), "c".into()].into()), Test::Exists, Test::Gt(-3)];
+    LabelSelector {
+        labels: BTreeMap::from([("a".into(), "".into())]),
+        expressions: tests.map(|test| Requirement { key: "k".into(), test }).into(),
+    }
 }
 
 fn id() -> WorkloadId {

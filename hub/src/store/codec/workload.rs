@@ -2,13 +2,13 @@
 
 use godwit_common::link::Tombstoned;
 use godwit_common::{ClusterName, Generation, Uid};
-use godwit_hub_core::{Ended, ObjectRecord, ObjectRow, Record, Seat, WorkloadRecord, WorkloadSpec};
+use godwit_hub_core::{Ended, ObjectRecord, ObjectRow, Record, Seat, WorkloadRecord, WorkloadSpec, Yield};
 use godwit_proto::store::v1 as wire;
 
 use super::Invalid;
 use super::parts::{
-    cause, cause_to_wire, id, id_to_wire, name, needed, object_key, object_key_to_wire, pod, pod_to_wire,
-    texts, texts_to_wire, uid, uid_to_wire, wall,
+    cause, cause_to_wire, id, id_to_wire, labels, labels_to_wire, name, need, need_to_wire, needed,
+    object_key, object_key_to_wire, pod, pod_to_wire, texts, texts_to_wire, uid, uid_to_wire, wall,
 };
 
 pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
@@ -23,7 +23,10 @@ pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
         wanted,
         pending,
         pending_reasons,
+        leader,
+        yielded,
     } = workload;
+    let yielded = yielded.iter();
     wire::Workload {
         uid: uid_to_wire(*uid),
         number: *number,
@@ -35,12 +38,16 @@ pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
         wanted: Some(*wanted),
         pending: *pending,
         pending_reasons: texts_to_wire(pending_reasons),
+        leader: leader.as_ref().map(id_to_wire),
+        yielded: yielded.map(|(cluster, given)| (cluster.to_string(), yield_to_wire(given))).collect(),
     }
 }
 
 pub(super) fn from_wire(workload: wire::Workload) -> Result<WorkloadRecord, Invalid> {
     let objects = workload.objects.iter();
     let spec = spec_from_wire(needed("spec", workload.spec)?)?;
+    let leader = workload.leader.map(|leader| id("leader", Some(leader)));
+    let yielded = workload.yielded.into_iter();
     Ok(WorkloadRecord {
         uid: uid("uid", &workload.uid)?,
         number: workload.number,
@@ -52,16 +59,31 @@ pub(super) fn from_wire(workload: wire::Workload) -> Result<WorkloadRecord, Inva
         objects: objects.map(|object| uid("objects", object)).collect::<Result<_, _>>()?,
         pending: workload.pending,
         pending_reasons: texts(workload.pending_reasons),
+        leader: leader.transpose()?,
+        yielded: yielded
+            .map(|(cluster, given)| Ok((name("yielded", &cluster)?, yield_from_wire(&given)?)))
+            .collect::<Result<_, _>>()?,
     })
 }
 
+fn yield_to_wire(given: &Yield) -> wire::Yield {
+    let Yield { to, replicas } = given;
+    wire::Yield { to: uid_to_wire(*to), replicas: *replicas }
+}
+
+fn yield_from_wire(given: &wire::Yield) -> Result<Yield, Invalid> {
+    Ok(Yield { to: uid("yielded.to", &given.to)?, replicas: given.replicas })
+}
+
 fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
-    let WorkloadSpec { id, api_version, replicas, policy, pod, stateful, manifest } = spec;
+    let WorkloadSpec { id, api_version, replicas, policy, labels, needs, pod, stateful, manifest } = spec;
     wire::WorkloadSpec {
         id: Some(id_to_wire(id)),
         api_version: api_version.to_string(),
         replicas: *replicas,
         policy: policy.as_ref().map(ToString::to_string).unwrap_or_default(),
+        labels: labels_to_wire(labels),
+        needs: needs.iter().map(need_to_wire).collect(),
         pod: Some(pod_to_wire(pod)),
         stateful: *stateful,
         manifest: manifest.to_string(),
@@ -75,6 +97,8 @@ fn spec_from_wire(spec: wire::WorkloadSpec) -> Result<WorkloadSpec, Invalid> {
         api_version: spec.api_version.into(),
         replicas: spec.replicas,
         policy: policy.map(|policy| name("spec.policy", policy)).transpose()?,
+        labels: labels(spec.labels),
+        needs: spec.needs.into_iter().map(need).collect::<Result<_, _>>()?,
         pod: pod(spec.pod)?,
         stateful: spec.stateful,
         manifest: spec.manifest.into(),

@@ -1,6 +1,6 @@
 //! The file: kept, locked, fenced, and refused when it is damaged.
 
-use godwit_common::{Generation, Uid, WallTime};
+use godwit_common::{Generation, Traits, Uid, WallTime};
 use godwit_hub_core::{ClusterRecord, JournalEntry, Key, Severity};
 use redb::ReadableTableMetadata;
 
@@ -178,8 +178,9 @@ fn cluster(name: &str, generation: u64) -> Record {
         generation: Generation(generation),
         joined: WallTime(0),
         inventoried: true,
-        provider: "".into(),
-        region: "".into(),
+        traits: Traits::default(),
+        taints: Vec::new(),
+        cordoned: false,
     })
 }
 

@@ -1,0 +1,168 @@
+//! Labels and taints of clusters, as requests give them and as Kubernetes has them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use godwit_common::selector::Labels;
+use godwit_common::{Taint, TaintEffect, WorkloadId};
+use godwit_proto::taint::{EFFECTS, effect_from_word};
+use godwit_proto::v1;
+use tonic::Status;
+
+use super::fields::invalid;
+
+/// The longest name in a key, and the longest value.
+const NAME_MAX: usize = 63;
+
+/// A qualified name: with or without a DNS name and a slash before it.
+pub(super) fn key(field: &str, text: &str) -> Result<Arc<str>, Status> {
+    let (prefix, name) = match text.split_once('/') {
+        Some((prefix, name)) => (Some(prefix), name),
+        None => (None, text),
+    };
+    // An object's name has the form that a prefix needs.
+    let is_dns = |prefix| WorkloadId::new("default", "Deployment", prefix).is_ok();
+    if prefix.is_none_or(is_dns) && is_name(name) {
+        return Ok(text.into());
+    }
+    let problem = format!(
+        "{} is not a key: it must be a name of 1 to {NAME_MAX} letters, digits, '-', '_' and '.', beginning and ending \
+         with a letter or digit, such as tier; a DNS name and a slash may stand before it, as in example.com/tier",
+        shown(text)
+    );
+    Err(invalid(field, problem))
+}
+
+/// Labels that are to be set.
+pub(super) fn labels(field: &str, labels: &BTreeMap<String, String>) -> Result<Labels, Status> {
+    let label = |(name, text): (&String, &String)| {
+        let name = key(field, name)?;
+        let value = value(&format!("{field}[{name}]"), text)?;
+        Ok((name, value))
+    };
+    labels.iter().map(label).collect()
+}
+
+/// Labels that are to be removed.
+pub(super) fn keys(field: &str, keys: &[String]) -> Result<BTreeSet<Arc<str>>, Status> {
+    keys.iter().map(|text| key(field, text)).collect()
+}
+
+/// Taints that are to be added: no two with one key and effect, because only one of them could be.
+pub(super) fn taints(field: &str, taints: &[v1::ClusterTaint]) -> Result<Vec<Taint>, Status> {
+    let mut seen = BTreeSet::new();
+    let mut read = Vec::with_capacity(taints.len());
+    for (index, taint) in taints.iter().enumerate() {
+        let at = |part: &str| format!("{field}[{index}].{part}");
+        let v1::ClusterTaint {
+            key: name,
+            value: text,
+            effect: word,
+            added: _, // The hub's own clock says when.
+        } = taint;
+        let taint = Taint {
+            key: key(&at("key"), name)?,
+            value: value(&at("value"), text)?,
+            effect: effect(&at("effect"), word)?,
+        };
+        if !seen.insert((taint.key.clone(), taint.effect)) {
+            let problem = format!("{}:{word} is there twice: leave out one of the two", taint.key);
+            return Err(invalid(field, problem));
+        }
+        read.push(taint);
+    }
+    Ok(read)
+}
+
+/// Taints that are to be removed: `key`, for all effects, or `key:effect`.
+pub(super) fn taint_names(
+    field: &str,
+    names: &[String],
+) -> Result<Vec<(Arc<str>, Option<TaintEffect>)>, Status> {
+    let read = |text: &String| match text.split_once(':') {
+        None => Ok((key(field, text)?, None)),
+        Some((name, word)) => Ok((key(field, name)?, Some(effect(field, word)?))),
+    };
+    names.iter().map(read).collect()
+}
+
+fn value(field: &str, text: &str) -> Result<Arc<str>, Status> {
+    if text.is_empty() || is_name(text) {
+        return Ok(text.into());
+    }
+    let problem = format!(
+        "{} is not a value: it must be empty, or at most {NAME_MAX} letters, digits, '-', '_' and '.', beginning and \
+         ending with a letter or digit",
+        shown(text)
+    );
+    Err(invalid(field, problem))
+}
+
+fn effect(field: &str, word: &str) -> Result<TaintEffect, Status> {
+    let wrong =
+        || invalid(field, format!("{} is not an effect: write {}", shown(word), EFFECTS.join(" or ")));
+    effect_from_word(word).ok_or_else(wrong)
+}
+
+fn is_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    bytes.len() <= NAME_MAX && is_end(bytes.first()) && is_end(bytes.last()) && bytes.iter().all(is_inner)
+}
+
+fn shown(text: &str) -> String {
+    let shown: String = text.chars().take(80).collect();
+    format!("{shown:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_values_are_those_of_kubernetes() {
+        let long = "x".repeat(63);
+        for good in ["a", "tier", "A_b-c.9", "example.com/tier", &long, &format!("{}/a", "x".repeat(253))] {
+            assert!(key("f", good).is_ok(), "{good}");
+        }
+        let longer = "x".repeat(64);
+        let bad = ["", "/", "/a", "a/", "-a", "a.", "a b", "ü", "a/b/c", "A.com/a", "a_b/a", &longer];
+        for bad in bad.into_iter().chain([&*format!("{}/a", "x".repeat(254))]) {
+            let status = key("f", bad).unwrap_err();
+            assert!(status.message().starts_with("f: \"") && status.message().len() < 400, "{bad}: {status}");
+        }
+        for (text, good) in [("", true), ("A.b", true), (&long, true), (&longer, false), ("a/b", false)] {
+            assert_eq!(value("f", text).is_ok(), good, "{text}");
+        }
+    }
+
+    #[test]
+    fn taints_are_read_in_kubernetes_words() {
+        let taint = |key: &str, value: &str, effect: &str| v1::ClusterTaint {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            effect: effect.to_owned(),
+            added: None,
+        };
+        let both = [taint("a", "", "NoSchedule"), taint("a", "v", "NoExecute")];
+        let read = taints("add", &both).unwrap();
+        assert_eq!((&*read[1].value, read[1].effect), ("v", TaintEffect::NoExecute));
+        for (taints, says) in [
+            (vec![taint("a", "", "")], "add[0].effect: \"\" is not an effect: write NoSchedule or"),
+            (vec![taint("", "", "NoExecute")], "add[0].key: \"\" is not a key"),
+            (vec![taint("a", "b c", "NoExecute")], "add[0].value: \"b c\" is not a value"),
+            (
+                vec![taint("a", "b", "NoExecute"), taint("a", "", "NoExecute")],
+                "add: a:NoExecute is there twice",
+            ),
+        ] {
+            let status = super::taints("add", &taints).unwrap_err();
+            assert!(status.message().starts_with(says), "{says:?} does not begin {:?}", status.message());
+        }
+        let names = |text: &str| taint_names("remove", &[text.to_owned()]);
+        assert_eq!(names("a").unwrap(), [("a".into(), None)]);
+        assert_eq!(names("a:NoExecute").unwrap(), [("a".into(), Some(TaintEffect::NoExecute))]);
+        assert!(names("a:").unwrap_err().message().starts_with("remove: \"\" is not an effect"));
+    }
+}

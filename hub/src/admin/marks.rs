@@ -1,0 +1,83 @@
+//! What operators put on a cluster, read and carried out: cordon, labels, taints.
+
+use std::sync::Arc;
+
+use godwit_common::ClusterName;
+use godwit_hub_core::{Answer, Command};
+use godwit_proto::v1;
+use tonic::Status;
+
+use super::fields::{self, invalid};
+use super::{Admin, convert, labels, refusal};
+
+/// What became of it.
+pub(super) struct Marked {
+    pub(super) cluster: Option<v1::Cluster>,
+    pub(super) action: String,
+    pub(super) changes: Vec<v1::PlanChange>,
+}
+
+impl Admin {
+    pub(super) async fn cordon(
+        &self,
+        operator: Arc<str>,
+        name: &str,
+        cordoned: bool,
+    ) -> Result<Marked, Status> {
+        let cluster: ClusterName = fields::name("name", name)?;
+        tracing::info!(%operator, %cluster, cordoned, "an operator cordons or uncordons a cluster");
+        self.mark(operator, &cluster, Command::Cordon { cluster: cluster.clone(), cordoned }).await
+    }
+
+    pub(super) async fn label(
+        &self,
+        operator: Arc<str>,
+        request: v1::LabelClusterRequest,
+    ) -> Result<Marked, Status> {
+        let v1::LabelClusterRequest { name, set, remove, dry_run } = request;
+        let cluster: ClusterName = fields::name("name", &name)?;
+        let (set, remove) = (labels::labels("set", &set)?, labels::keys("remove", &remove)?);
+        if set.is_empty() && remove.is_empty() {
+            return Err(invalid("set", "it is empty, as is remove: name a label"));
+        }
+        if let Some(both) = remove.iter().find(|key| set.contains_key(*key)) {
+            return Err(invalid("remove", format!("{both} is set, too: leave it in one of the two")));
+        }
+        tracing::info!(%operator, %cluster, dry_run, "an operator labels a cluster");
+        let command = Command::Label { cluster: cluster.clone(), set, remove, dry_run };
+        self.mark(operator, &cluster, command).await
+    }
+
+    pub(super) async fn taint(
+        &self,
+        operator: Arc<str>,
+        request: v1::TaintClusterRequest,
+    ) -> Result<Marked, Status> {
+        let v1::TaintClusterRequest { name, add, remove, dry_run } = request;
+        let cluster: ClusterName = fields::name("name", &name)?;
+        let (add, remove) = (labels::taints("add", &add)?, labels::taint_names("remove", &remove)?);
+        if add.is_empty() && remove.is_empty() {
+            return Err(invalid("add", "it is empty, as is remove: name a taint"));
+        }
+        tracing::info!(%operator, %cluster, dry_run, "an operator taints a cluster");
+        let command = Command::Taint { cluster: cluster.clone(), add, remove, dry_run };
+        self.mark(operator, &cluster, command).await
+    }
+
+    /// The view is ahead of the answer: it shows the cluster as the command left it.
+    async fn mark(
+        &self,
+        operator: Arc<str>,
+        cluster: &ClusterName,
+        command: Command,
+    ) -> Result<Marked, Status> {
+        match self.carry_out(operator, command).await? {
+            Answer::Applied { action, changes } => Ok(Marked {
+                cluster: self.driver.view().clusters.get(cluster).map(|view| convert::cluster(view)),
+                action: convert::action(action).to_owned(),
+                changes: convert::changes(&changes),
+            }),
+            other => Err(refusal::mismatched(&other)),
+        }
+    }
+}
