@@ -11,6 +11,9 @@ use tonic::Status;
 
 use super::fields::invalid;
 
+/// A taint by its key; by its effect, too, if only that one is meant.
+pub(super) type TaintName = (Arc<str>, Option<TaintEffect>);
+
 /// The longest name in a key, and the longest value.
 const NAME_MAX: usize = 63;
 
@@ -75,10 +78,7 @@ pub(super) fn taints(field: &str, taints: &[v1::ClusterTaint]) -> Result<Vec<Tai
 }
 
 /// Taints that are to be removed: `key`, for all effects, or `key:effect`.
-pub(super) fn taint_names(
-    field: &str,
-    names: &[String],
-) -> Result<Vec<(Arc<str>, Option<TaintEffect>)>, Status> {
+pub(super) fn taint_names(field: &str, names: &[String]) -> Result<Vec<TaintName>, Status> {
     let read = |text: &String| match text.split_once(':') {
         None => Ok((key(field, text)?, None)),
         Some((name, word)) => Ok((key(field, name)?, Some(effect(field, word)?))),

@@ -7,6 +7,7 @@
 
 mod clock;
 mod handle;
+mod shortages;
 mod totals;
 mod turn;
 mod view;
@@ -29,7 +30,7 @@ use crate::store::{Store, StoreError};
 
 pub(crate) use handle::{Gone, Handle};
 #[cfg(test)]
-pub(crate) use totals::Shortages;
+pub(crate) use shortages::Shortages;
 pub(crate) use view::{View, WorkloadKey};
 
 use clock::Clock;

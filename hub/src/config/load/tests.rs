@@ -51,6 +51,7 @@ fn every_mistake_is_named_at_once() {
     let mut sources =
         with(&[("listen", "everywhere"), ("limits.sessions", "0"), ("federation.removal_percent", "101")]);
     sources.flags.push(flag("metrics.listen", "9464", "--set"));
+    sources.flags.push(flag("federation.degraded_percent", "101", "--set"));
     sources.flags.push(flag("tls.key", "", "--tls-key"));
     sources.environment = pairs(&[
         ("GODWIT_HUB_FEDERATION__HEARTBEAT", "10 parsecs"),
@@ -65,6 +66,7 @@ fn every_mistake_is_named_at_once() {
         "metrics.listen = \"9464\" (from --set): it must be an IP address and a port",
         "limits.sessions = \"0\" (from --set): it must be from 1 to",
         "federation.removal_percent = \"101\" (from --set): it is a share in percent",
+        "federation.degraded_percent = \"101\" (from --set): it is a share in percent: it must be from 0 to 100",
         "federation.heartbeat = \"10 parsecs\" (from GODWIT_HUB_FEDERATION__HEARTBEAT): it is not a duration",
         "federation.clusters = \"-5\" (from GODWIT_HUB_FEDERATION__CLUSTERS): it must be",
         "heartbeat = \"1s\" (from GODWIT_HUB_HEARTBEAT): there is no such key; did you mean federation.heartbeat?",
@@ -119,6 +121,13 @@ fn a_loss_faster_than_the_heartbeats_allow_is_warned_of() {
     let loaded = load(&with(&[("federation.lost_after", "3s")])).unwrap();
     assert!(matches!(&loaded.warnings[..], [warning] if warning.contains("below 2.5 heartbeats (5s)")));
     assert!(load(&with(&[])).unwrap().warnings.is_empty());
+}
+
+#[test]
+fn a_cluster_may_be_degraded_by_one_node() {
+    let loaded = load(&with(&[("federation.degraded_percent", "0"), ("federation.quotas", "7")])).unwrap();
+    let core = loaded.settings.federation.core();
+    assert_eq!((core.degraded_percent, core.quotas), (0, 7));
 }
 
 #[test]

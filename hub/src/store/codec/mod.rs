@@ -5,6 +5,7 @@ mod federation;
 mod migration;
 mod parts;
 mod plan;
+mod pod;
 mod policy;
 mod quota;
 mod request;

@@ -7,9 +7,10 @@ use godwit_proto::store::v1 as wire;
 
 use super::Invalid;
 use super::parts::{
-    cause, cause_to_wire, id, id_to_wire, labels, labels_to_wire, name, need, need_to_wire, needed,
-    object_key, object_key_to_wire, pod, pod_to_wire, texts, texts_to_wire, uid, uid_to_wire, wall,
+    cause, cause_to_wire, id, id_to_wire, labels, labels_to_wire, name, needed, object_key,
+    object_key_to_wire, texts, texts_to_wire, uid, uid_to_wire, wall,
 };
+use super::pod::{need, need_to_wire, pod, pod_to_wire};
 
 pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
     let WorkloadRecord {
