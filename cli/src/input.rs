@@ -8,7 +8,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use godwit_manifest::{
-    Application, MAX_TEXT_BYTES, ManifestErrors, parse_application_in, parse_policies, separate,
+    Application, MAX_TEXT_BYTES, ManifestErrors, QuotaSpec, parse_application_in, parse_policies,
+    parse_quotas, separate,
 };
 use godwit_proto::v1;
 
@@ -35,6 +36,8 @@ pub(crate) struct Source {
 pub(crate) struct Documents {
     /// The policies.
     pub(crate) policies: Vec<v1::Policy>,
+    /// The quotas.
+    pub(crate) quotas: Vec<QuotaSpec>,
     /// The applications: one for each file that holds one.
     pub(crate) applications: Vec<SourceApplication>,
 }
@@ -93,7 +96,7 @@ pub(crate) fn read_one(path: &Path) -> Result<Source, Error> {
 /// Tells policies and applications apart, and checks both. All mistakes in all files are reported together. `namespace`
 /// is that of objects which name none.
 pub(crate) fn sort(sources: Vec<Source>, namespace: &str) -> Result<Documents, Error> {
-    let mut documents = Documents { policies: Vec::new(), applications: Vec::new() };
+    let mut documents = Documents { policies: Vec::new(), quotas: Vec::new(), applications: Vec::new() };
     let mut mistakes = Vec::new();
     for source in sources {
         if let Err(errors) = sort_one(&source, namespace, &mut documents) {
@@ -112,12 +115,8 @@ fn sort_one(source: &Source, namespace: &str, documents: &mut Documents) -> Resu
     if let Some(text) = &separated.policies {
         documents.policies.extend(parse_policies(text)?.iter().map(policy::to_message));
     }
-    if separated.quotas.is_some() {
-        // Dropping them in silence would leave a namespace without its bounds.
-        mistakes.push(format!(
-            "{}: it holds quotas, which this command does not send; take them out",
-            source.label
-        ));
+    if let Some(text) = &separated.quotas {
+        documents.quotas.extend(parse_quotas(text)?);
     }
     // A text without any document is an application without a workload: its parser says so.
     let has_own = separated.policies.is_some() || separated.quotas.is_some();

@@ -3,7 +3,7 @@
 mod reference;
 
 use godwit_common::ClusterName;
-use godwit_common::policy::{ClusterSelector, GroupBy, Rule, SpreadConstraint, Strategy, Tiers, Unchosen};
+use godwit_common::policy::{ClusterSelector, Rule, Strategy, Tiers, Unchosen};
 use godwit_planner::{
     Barrier, Bound, Candidate, Cap, Demand, Division, Growth, Room, Scarce, Scratch, Share, divide,
 };
