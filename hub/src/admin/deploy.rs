@@ -75,9 +75,9 @@ fn workload(workload: manifest::Workload) -> WorkloadSpec {
         api_version: workload.object.api_version,
         replicas: workload.replicas,
         policy: workload.policy,
-        labels: Default::default(),
-        needs: Vec::new(),
-        pod: pod(workload.pod),
+        labels: workload.labels,
+        needs: workload.needs,
+        pod: workload.pod,
         stateful,
         manifest: workload.manifest,
     }
@@ -85,20 +85,6 @@ fn workload(workload: manifest::Workload) -> WorkloadSpec {
 
 fn object(object: manifest::Dependent) -> ObjectSpec {
     ObjectSpec { key: object.key, manifest: object.manifest }
-}
-
-fn pod(pod: manifest::PodShape) -> godwit_common::PodShape {
-    let toleration = |toleration: manifest::Toleration| godwit_common::Toleration {
-        key: toleration.key,
-        value: toleration.value,
-        effect: toleration.effect,
-    };
-    godwit_common::PodShape {
-        requests: pod.requests,
-        node_selector: pod.node_selector,
-        node_affinity: Vec::new(),
-        tolerations: pod.tolerations.into_iter().map(toleration).collect(),
-    }
 }
 
 fn set_total(application: &mut Application, replicas: u32) -> Result<(), Status> {
