@@ -140,7 +140,9 @@ mod tests {
             "name": "spread",
             "spec": {
                 "strategy": "", "default": null, "clusters": {}, "rebalance": "", "lostAfter": "2.500s", "mode": "",
-                "priority": -3, "maxUnavailable": 0, "tiers": [],
+                "priority": -3, "maxUnavailable": 0, "tiers": [], "clusterSelector": null, "rules": [], "spread": [],
+                "fallback": [], "tolerations": [], "affinity": [], "antiAffinity": [], "colocate": false,
+                "preemptible": false,
             },
             "workloads": 0,
         });

@@ -21,6 +21,21 @@ async fn the_requests_total_wins_and_its_namespace_is_for_those_without() {
 }
 
 #[tokio::test]
+async fn labels_needs_and_the_pods_shape_are_the_manifests() {
+    let manifests =
+        WEB.replace("metadata: {name: web}", "metadata: {name: web, labels: {tier: front}}").replace(
+            "spec: {containers:",
+            "spec: {priorityClassName: high, nodeSelector: {disk: ssd}, containers:",
+        );
+    let deploy = read(request(&manifests)).await.unwrap();
+    let workload = &deploy.application.workloads[0];
+    assert_eq!(workload.labels, [("tier".into(), "front".into())].into());
+    assert_eq!(workload.pod.node_selector, [("disk".into(), "ssd".into())].into());
+    let needs: Vec<String> = workload.needs.iter().map(ToString::to_string).collect();
+    assert!(needs.contains(&"PriorityClass high".to_owned()), "{needs:?}");
+}
+
+#[tokio::test]
 async fn large_texts_are_read_just_the_same() {
     let padding = format!("# {}\n", "x".repeat(INLINE_BYTES_MAX));
     let deploy = read(request(&format!("{padding}{WEB}"))).await.unwrap();
