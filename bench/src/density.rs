@@ -24,7 +24,9 @@ const EVERYWHERE: usize = 8_000;
 /// Prints the tables.
 pub(crate) fn run() -> anyhow::Result<()> {
     println!("T4: {CLUSTERS} clusters, {ELIGIBLE} of them eligible for each workload\n");
-    println!("| workloads | memory each | on a lost cluster | planned anew | growth | one at a time | ratio |");
+    println!(
+        "| workloads | memory each | on a lost cluster | planned anew | growth | one at a time | ratio |"
+    );
     println!("|---:|---:|---:|---:|---:|---:|---:|");
     let mut first: Option<Took> = None;
     for workloads in WORKLOADS {
@@ -62,5 +64,7 @@ fn resident_bytes() -> anyhow::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-    kilobytes.map(|kilobytes| kilobytes * 1024).ok_or_else(|| anyhow::anyhow!("no VmRSS in /proc/self/status"))
+    kilobytes
+        .map(|kilobytes| kilobytes * 1024)
+        .ok_or_else(|| anyhow::anyhow!("no VmRSS in /proc/self/status"))
 }

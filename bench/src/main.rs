@@ -5,6 +5,7 @@
 
 use std::process::ExitCode;
 
+mod density;
 mod loss;
 mod measure;
 mod planner;
@@ -12,8 +13,9 @@ mod planner;
 /// Name, what it measures, entry.
 type Bench = (&'static str, &'static str, fn() -> anyhow::Result<()>);
 
-const BENCHES: [Bench; 2] = [
+const BENCHES: [Bench; 3] = [
     ("planner", "T1: dividing one workload over many clusters", planner::run),
+    ("density", "T4: memory for each workload, and planning a lost cluster anew", density::run),
     ("loss", "T2: from a lost cluster to new targets at the surviving agents", loss::run),
 ];
 

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use godwit_common::link::{
-    Capacity, Hello, LeaderTerm, Leadership, Region, Report, Status, Up, VERSIONS,
-};
+use godwit_common::link::{Capacity, Hello, LeaderTerm, Leadership, Region, Report, Status, Up, VERSIONS};
 use godwit_common::policy::Rule;
 use godwit_common::{
     ClusterName, Epoch, Fence, Generation, NodeClass, Now, PodShape, PolicyName, Resources, Term, Time, Uid,
@@ -95,9 +93,8 @@ fn held_by(
     workloads: usize,
     eligible: usize,
 ) -> impl Iterator<Item = usize> {
-    (0..workloads).filter(move |workload| {
-        (cluster + clusters - first_of(*workload, clusters)) % clusters < eligible
-    })
+    (0..workloads)
+        .filter(move |workload| (cluster + clusters - first_of(*workload, clusters)) % clusters < eligible)
 }
 
 fn records(names: &[ClusterName], workloads: usize, eligible: usize) -> impl Iterator<Item = Record> {
@@ -127,7 +124,11 @@ fn records(names: &[ClusterName], workloads: usize, eligible: usize) -> impl Ite
             },
         })
     });
-    std::iter::once(Record::Federation(federation)).chain(members).chain(policies).chain(described).chain(seats)
+    std::iter::once(Record::Federation(federation))
+        .chain(members)
+        .chain(policies)
+        .chain(described)
+        .chain(seats)
 }
 
 fn member(index: usize, name: &ClusterName) -> ClusterRecord {
@@ -151,8 +152,7 @@ fn policy(names: &[ClusterName], first: usize, eligible: usize) -> Policy {
 }
 
 fn workload(number: usize, clusters: usize, eligible: usize) -> WorkloadRecord {
-    let requests =
-        Resources { cpu_millis: 100, memory_bytes: 64 << 20, pods: 1, ..Resources::default() };
+    let requests = Resources { cpu_millis: 100, memory_bytes: 64 << 20, pods: 1, ..Resources::default() };
     let spec = WorkloadSpec {
         id: id(number),
         api_version: "apps/v1".into(),

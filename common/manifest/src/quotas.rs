@@ -14,7 +14,7 @@ use crate::requests;
 use crate::source::{self, Document};
 
 /// The most extended resources that one quota bounds.
-const EXTENDED_MAX: usize = 100;
+const EXTENDED_MAX: usize = 64;
 /// What ResourceQuotas put before the names of resources. A quota of ours bounds requests in any case.
 const REQUESTS: &str = "requests.";
 /// The key of the number of replicas.

@@ -11,7 +11,7 @@ use godwit_planner::{
     room_that_matters,
 };
 
-use crate::batch::{Batch, Place};
+use crate::batch::{Batch, Stock, growth};
 use crate::bonds::Bonds;
 use crate::contract::{PlanRowView, Policy, WorkloadRecord, WorkloadSpec, Yield};
 use crate::state::{SeatState, Workload};
@@ -162,12 +162,31 @@ fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Ve
     let ties = Tie::of(Some(&ask.spec.id));
     let mut candidates = Vec::with_capacity(stands.len());
     let mut sites = Vec::with_capacity(stands.len());
+    // A cluster that the policy does not choose: what it holds goes elsewhere, unless it is where its data is (S32).
+    let unchosen = |name: &'a ClusterName, seat: &SeatState, stock: &mut Stock| {
+        let held = seat.seat.placed;
+        if held == 0 && !(ask.spec.stateful && seat.data().is_some()) {
+            return None;
+        }
+        let place = places.binary_search_by(|place| place.name.cmp(name)).ok()?;
+        let cluster = places[place].cluster;
+        let fit = stock.fits(place, hub, cluster, &ask.spec.pod, limit);
+        let candidate = Candidate {
+            room: Room::beside(seat.occupied(), fit.replicas, fit.scarce),
+            growth: growth(hub, &places[place], ask.policy).0,
+            ..outsider(name, ask.policy.placement.choose(name, &cluster.record.traits), held)
+        };
+        Some((candidate, Site { place, occupied: seat.occupied() }))
+    };
     // Both in order of name: one walk finds every seat.
     let mut seats = ask.seats.iter().peekable();
     for stand in stands {
         let (index, place) = (stand.place, &places[stand.place]);
         while let Some((name, seat)) = seats.next_if(|(seat, _)| *seat < place.name) {
-            unchosen(ask, places, name, seat, &mut candidates, &mut sites);
+            if let Some((candidate, site)) = unchosen(name, seat, stock) {
+                candidates.push(candidate);
+                sites.push(site);
+            }
         }
         let seat = seats.next_if(|(seat, _)| *seat == place.name).map(|(_, seat)| seat);
         let fit = stock.fits(index, hub, place.cluster, &ask.spec.pod, limit);
@@ -182,28 +201,11 @@ fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Ve
             ..Candidate::new(place.name, &stand.choice)
         });
     }
-    for (name, seat) in seats {
-        unchosen(ask, places, name, seat, &mut candidates, &mut sites);
+    for (candidate, site) in seats.filter_map(|(name, seat)| unchosen(name, seat, stock)) {
+        candidates.push(candidate);
+        sites.push(site);
     }
     (candidates, sites)
-}
-
-/// A cluster that the policy does not choose: what it holds goes elsewhere.
-fn unchosen<'a>(
-    ask: &Ask<'a>,
-    places: &[Place<'a>],
-    name: &'a ClusterName,
-    seat: &SeatState,
-    candidates: &mut Vec<Candidate<'a>>,
-    sites: &mut Vec<Site>,
-) {
-    if seat.seat.placed == 0 && !(ask.spec.stateful && seat.data().is_some()) {
-        return;
-    }
-    let Ok(index) = places.binary_search_by(|place| place.name.cmp(name)) else { return };
-    let rule = ask.policy.placement.choose(name, &places[index].cluster.record.traits);
-    sites.push(Site { place: index, occupied: seat.occupied() });
-    candidates.push(outsider(name, rule, seat.seat.placed));
 }
 
 fn outsider(cluster: &ClusterName, rule: Result<Rule, Unchosen>, held: u32) -> Candidate<'_> {

@@ -115,38 +115,12 @@ impl<'h> Batch<'h> {
         let traits = self.places.iter().map(|place| (place.name, &place.cluster.record.traits));
         let choices = Choices::new(&policy.placement, traits);
         let stand = |(place, choice): (usize, &Choice)| {
-            let (growth, avoided) = self.growth(&self.places[place], policy);
+            let (growth, avoided) = growth(self.hub, &self.places[place], policy);
             Stand { place, choice: choice.clone(), growth, avoided }
         };
         let chosen = choices.as_slice().iter().enumerate().filter(|(_, choice)| choice.rule.is_ok());
         let stands = chosen.map(stand).collect();
         self.stands.insert(policy.name.clone(), stands);
-    }
-
-    /// Whether a cluster may get more of what is under a policy, and whether it is avoided.
-    fn growth(&self, place: &Place<'_>, policy: &Policy) -> (Growth, bool) {
-        let cluster = place.cluster;
-        if let Some(barrier) = place.emptied {
-            return (Growth::Excluded(barrier.clone()), false);
-        }
-        if cluster.lost_for(policy.lost_after) {
-            return (Growth::Excluded(Barrier::Lost), false);
-        }
-        let stance = stance(&policy.placement.tolerations, self.hub.aged_taints(cluster));
-        if let Growth::Excluded(_) = &stance.growth {
-            return (stance.growth, stance.avoided);
-        }
-        let closed = match cluster.health.state {
-            ClusterState::Ready if cluster.reporting() => None,
-            ClusterState::Ready | ClusterState::Unknown | ClusterState::Joining | ClusterState::Returning => {
-                Some(Barrier::Inventory)
-            }
-            ClusterState::Suspect | ClusterState::Lost => Some(Barrier::Suspect),
-        };
-        let cordoned = cluster.record.cordoned.then_some(Barrier::Cordoned);
-        let degraded = self.hub.degraded(cluster).then_some(Barrier::Degraded);
-        let growth = closed.or(cordoned).or(degraded).map_or(stance.growth, Growth::Closed);
-        (growth, stance.avoided)
     }
 }
 
@@ -197,6 +171,32 @@ impl Found {
     fn serves(&self, version: u32, limit: u32) -> bool {
         self.version == version && (limit <= self.limit || self.fit.replicas < self.limit)
     }
+}
+
+/// Whether a cluster may get more of what is under a policy, and whether it is avoided.
+pub(crate) fn growth(hub: &Hub, place: &Place<'_>, policy: &Policy) -> (Growth, bool) {
+    let cluster = place.cluster;
+    if let Some(barrier) = place.emptied {
+        return (Growth::Excluded(barrier.clone()), false);
+    }
+    if cluster.lost_for(policy.lost_after) {
+        return (Growth::Excluded(Barrier::Lost), false);
+    }
+    let stance = stance(&policy.placement.tolerations, hub.aged_taints(cluster));
+    if let Growth::Excluded(_) = &stance.growth {
+        return (stance.growth, stance.avoided);
+    }
+    let closed = match cluster.health.state {
+        ClusterState::Ready if cluster.reporting() => None,
+        ClusterState::Ready | ClusterState::Unknown | ClusterState::Joining | ClusterState::Returning => {
+            Some(Barrier::Inventory)
+        }
+        ClusterState::Suspect | ClusterState::Lost => Some(Barrier::Suspect),
+    };
+    let cordoned = cluster.record.cordoned.then_some(Barrier::Cordoned);
+    let degraded = hub.degraded(cluster).then_some(Barrier::Degraded);
+    let growth = closed.or(cordoned).or(degraded).map_or(stance.growth, Growth::Closed);
+    (growth, stance.avoided)
 }
 
 /// What a cluster reported as free, less what is on its way there already.

@@ -28,7 +28,7 @@ impl Hub {
         self.touched.keys.insert(Key::Quota(namespace.clone()));
         let what = if action == Action::Created { "QuotaCreated" } else { "QuotaChanged" };
         let message = "what runs is not cut; what would exceed it waits";
-        self.note_command(Severity::Normal, "S16", what, namespace.to_string(), message);
+        self.note_command(Severity::Normal, "S16", what, &*namespace, message);
         self.count_quota(&namespace);
         self.quotas_possible();
         let changes = self.plan_dirty().changes;
@@ -45,7 +45,7 @@ impl Hub {
         self.touched.keys.insert(Key::Quota(namespace.clone()));
         self.touched.subjects.insert(Subject::Quota(namespace.clone()));
         let message = "nothing bounds the namespace any more";
-        self.note_command(Severity::Normal, "S16", "QuotaDeleted", namespace.to_string(), message);
+        self.note_command(Severity::Normal, "S16", "QuotaDeleted", &**namespace, message);
         self.unquotaed.insert(namespace.clone());
         Ok(Answer::Done)
     }

@@ -111,6 +111,7 @@ pub struct Deploy {
 
 /// Where the policy comes from.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "one lives in each request, and no longer than it")]
 pub enum PolicyChoice {
     /// From each workload's annotation, else `default`.
     Annotated,

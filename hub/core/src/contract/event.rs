@@ -9,6 +9,7 @@ use super::{Command, SessionId, Ticket};
 
 /// Something that happened. Bad input is an event too, and yields a refusal.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "an event is moved once into a queue, and once out of it")]
 pub enum Event {
     /// An agent's session has begun. Its certificate says which cluster it speaks for.
     Opened {

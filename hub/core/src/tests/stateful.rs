@@ -76,3 +76,13 @@ fn s23_when_the_cluster_with_the_data_is_deleted_it_begins_anew() {
     fixture.command(delete).expect("it is lost");
     assert_eq!(plan(&fixture), shares(&[("alpha", 3)]));
 }
+
+#[test]
+fn s5_a_cluster_that_is_not_seen_gets_none_of_a_workload_whose_data_it_has() {
+    let mut fixture = in_bravo();
+    let elsewhere = Command::ApplyPolicy { policy: policy("stateful", &[("alpha", 1)]), dry_run: false };
+    fixture.command(elsewhere).expect("a good policy");
+    fixture.restart();
+    scale(&mut fixture, 5);
+    assert_eq!((plan(&fixture), fixture.view("store").pending), (shares(&[("bravo", 3)]), 2));
+}
