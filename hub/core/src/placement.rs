@@ -49,6 +49,7 @@ pub(crate) enum Reason {
 /// What planning came to, for whoever commanded it.
 #[derive(Debug, Default)]
 pub(crate) struct Planned {
+    /// The most urgent first.
     pub(crate) changes: Vec<PlanChange>,
     /// What decided each cluster's number, for what was commanded.
     pub(crate) reports: BTreeMap<Uid, Vec<PlanRowView>>,
@@ -67,21 +68,33 @@ struct Change {
 
 impl Hub {
     /// Plans every dirty workload, all against one ledger of room (S15), the most urgent first (S16).
-    pub(crate) fn plan_dirty(&mut self) -> Planned {
+    pub(crate) fn plan_dirty(&mut self) {
+        let dirty = std::mem::take(&mut self.dirty);
+        for (reason, changes) in self.plan_all(dirty) {
+            self.apply(reason, changes);
+        }
+    }
+
+    /// The same, and tells what has changed to whoever commanded it.
+    pub(crate) fn plan_and_tell(&mut self) -> Planned {
         let dirty = std::mem::take(&mut self.dirty);
         let changes = self.plan_all(dirty);
         let mut planned = Planned::default();
+        let mut ranked: Vec<(Rank, PlanChange)> = Vec::new();
         for (reason, mut changes) in changes {
             for Change { uid, outcome, pending, .. } in &mut changes {
                 let Some(workload) = self.workloads.get(uid) else { continue };
                 let policy = self.policies.get(&workload.record.policy);
                 let policy = policy.map(|policy| &policy.policy);
                 let change = policy.and_then(|policy| plan_change(workload.id(), policy, *pending, outcome));
-                planned.changes.extend(change);
+                let rank = self.rank_of(&workload.record);
+                ranked.extend(change.map(|change| (rank, change)));
                 planned.reports.insert(*uid, std::mem::take(&mut outcome.report));
             }
             self.apply(reason, changes);
         }
+        ranked.sort_by_key(|(rank, _)| *rank);
+        planned.changes = ranked.into_iter().map(|(_, change)| change).collect();
         planned
     }
 

@@ -16,6 +16,8 @@ mod identity;
 mod leadership;
 mod mass_loss;
 mod partition;
+mod placement;
+mod shortage;
 mod store_damage;
 mod store_lost;
 mod weights;

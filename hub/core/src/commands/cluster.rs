@@ -110,7 +110,7 @@ impl Hub {
             self.traits_changed(&name, Some(entry));
         }
         self.barriers_changed(&name, Some(entry));
-        let changes = self.plan_dirty().changes;
+        let changes = self.plan_and_tell().changes;
         Ok(Answer::Applied { action: Action::Configured, changes })
     }
 

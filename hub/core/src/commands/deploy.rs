@@ -22,11 +22,8 @@ impl Hub {
         if deploy.dry_run {
             return Ok(Answer::Deployed(self.rehearse(&deploy, &policies)?));
         }
-        let mut changes = Vec::new();
-        if let PolicyChoice::Inline(policy) = &deploy.policy
-            && let Answer::Applied { changes: others, .. } = self.apply_policy(policy.clone(), false)?
-        {
-            changes = others;
+        if let PolicyChoice::Inline(policy) = &deploy.policy {
+            self.put_policy(policy.clone())?;
         }
         let Deploy { request_id, fingerprint, application, .. } = deploy;
         let entry = self.note_deploy(&application);
@@ -46,10 +43,9 @@ impl Hub {
             let (uid, action) = self.take_workload(spec, policy, leader, &objects, entry);
             uids.push((uid, action));
         }
-        let mut planned = self.plan_dirty();
-        changes.append(&mut planned.changes);
+        let Planned { changes, reports } = self.plan_and_tell();
         deployed.changes = changes;
-        deployed.workloads = self.deployed(&uids, planned.reports);
+        deployed.workloads = self.deployed(&uids, reports);
         deployed.objects = application.objects.into_iter().map(|object| object.key).collect();
         let answer = Answer::Deployed(deployed);
         if !request_id.is_empty() {
@@ -79,7 +75,7 @@ impl Hub {
             self.touched.subjects.insert(Subject::Workload(uid));
             self.dirty.insert(uid, Reason::Command(entry));
         }
-        let Planned { changes, reports } = self.plan_dirty();
+        let Planned { changes, reports } = self.plan_and_tell();
         let workloads = self.deployed(&[(uid, action)], reports);
         Ok(Answer::Deployed(Deployed { workloads, changes, warnings, ..Deployed::default() }))
     }

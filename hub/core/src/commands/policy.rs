@@ -12,16 +12,31 @@ use crate::state::Rank;
 impl Hub {
     /// Creates or replaces a policy; what uses it is planned anew.
     pub(crate) fn apply_policy(&mut self, policy: Policy, dry_run: bool) -> Result<Answer, Refused> {
-        let name = policy.name.clone();
-        let action = match self.policies.get(&name) {
+        if dry_run {
+            self.check_policy(&policy)?;
+            let changes = self.rehearse_policy(&policy);
+            return Ok(Answer::Applied { action: self.action_on_policy(&policy), changes });
+        }
+        let action = self.put_policy(policy)?;
+        let changes = self.plan_and_tell().changes;
+        Ok(Answer::Applied { action, changes })
+    }
+
+    fn action_on_policy(&self, policy: &Policy) -> Action {
+        match self.policies.get(&policy.name) {
             None => Action::Created,
-            Some(known) if known.policy == policy => Action::Unchanged,
+            Some(known) if known.policy == *policy => Action::Unchanged,
             Some(_) => Action::Configured,
-        };
+        }
+    }
+
+    /// Puts a policy in force; what uses it is to be planned anew.
+    pub(super) fn put_policy(&mut self, policy: Policy) -> Result<Action, Refused> {
+        let name = policy.name.clone();
+        let action = self.action_on_policy(&policy);
         self.check_policy(&policy)?;
-        if dry_run || action == Action::Unchanged {
-            let changes = if dry_run { self.rehearse_policy(&policy) } else { Vec::new() };
-            return Ok(Answer::Applied { action, changes });
+        if action == Action::Unchanged {
+            return Ok(action);
         }
         let users: Vec<Uid> = match self.policies.get(&name) {
             Some(known) => known.users.iter().copied().collect(),
@@ -61,8 +76,7 @@ impl Hub {
         for name in self.clusters.keys().cloned().collect::<Vec<_>>() {
             self.await_tolerations(&name);
         }
-        let changes = self.plan_dirty().changes;
-        Ok(Answer::Applied { action, changes })
+        Ok(action)
     }
 
     /// Whether a policy can be taken in at all.

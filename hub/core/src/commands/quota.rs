@@ -31,7 +31,7 @@ impl Hub {
         self.note_command(Severity::Normal, "S16", what, &*namespace, message);
         self.count_quota(&namespace);
         self.quotas_possible();
-        let changes = self.plan_dirty().changes;
+        let changes = self.plan_and_tell().changes;
         Ok(Answer::Applied { action, changes })
     }
 

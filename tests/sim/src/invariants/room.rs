@@ -44,7 +44,7 @@ fn check_cluster(records: &Records, witness: &Witness, cluster: &ClusterName, se
         demand.cpu_millis <= free.cpu_millis
             && demand.pods <= free.pods
             && demand.memory_bytes <= free.memory_bytes,
-        "I8: {cluster} has {free:?} free, and {demand:?} is on its way there"
+        "I8: {cluster} has {free:?} free, and {demand:?} is on its way there: {seats:?}"
     );
 }
 

@@ -8,7 +8,9 @@ use godwit_proto::v1::cluster_service_client::ClusterServiceClient;
 use godwit_proto::v1::event_service_client::EventServiceClient;
 use godwit_proto::v1::federation_service_client::FederationServiceClient;
 use godwit_proto::v1::migration_service_client::MigrationServiceClient;
+use godwit_proto::v1::plan_service_client::PlanServiceClient;
 use godwit_proto::v1::policy_service_client::PolicyServiceClient;
+use godwit_proto::v1::quota_service_client::QuotaServiceClient;
 use godwit_proto::v1::workload_service_client::WorkloadServiceClient;
 use godwit_rt::dial::{Connection, Endpoint, dial};
 use godwit_rt::limits::{ADMIN_MESSAGE_BYTES_MAX, DialTimeouts};
@@ -106,6 +108,56 @@ impl Admin {
     pub(crate) async fn apply_policy(&self, policy: v1::Policy) -> Result<v1::ApplyPolicyResponse, Status> {
         let request = v1::ApplyPolicyRequest { policy: Some(policy), dry_run: false };
         self.call(async |to| PolicyServiceClient::new(to).apply_policy(request).await).await
+    }
+
+    pub(crate) async fn label(
+        &self,
+        name: &str,
+        (key, value): (&str, &str),
+    ) -> Result<v1::LabelClusterResponse, Status> {
+        let set = [(key.to_owned(), value.to_owned())].into();
+        let request = v1::LabelClusterRequest { name: name.to_owned(), set, ..Default::default() };
+        self.call(async |to| ClusterServiceClient::new(to).label_cluster(request).await).await
+    }
+
+    /// Adds a taint, or removes those of a key.
+    pub(crate) async fn taint(
+        &self,
+        name: &str,
+        add: Option<(&str, &str)>,
+        remove: &[&str],
+    ) -> Result<v1::TaintClusterResponse, Status> {
+        let taint = |(key, effect): (&str, &str)| v1::ClusterTaint {
+            key: key.to_owned(),
+            effect: effect.to_owned(),
+            ..v1::ClusterTaint::default()
+        };
+        let request = v1::TaintClusterRequest {
+            name: name.to_owned(),
+            add: add.map(taint).into_iter().collect(),
+            remove: remove.iter().map(ToString::to_string).collect(),
+            dry_run: false,
+        };
+        self.call(async |to| ClusterServiceClient::new(to).taint_cluster(request).await).await
+    }
+
+    pub(crate) async fn what_if(&self, request: v1::WhatIfRequest) -> Result<v1::WhatIfResponse, Status> {
+        self.call(async |to| PlanServiceClient::new(to).what_if(request).await).await
+    }
+
+    /// The plan of the Deployment `name` in the namespace `default`.
+    pub(crate) async fn plan(&self, name: &str) -> Result<v1::Plan, Status> {
+        let request = v1::GetPlanRequest { name: name.to_owned(), ..v1::GetPlanRequest::default() };
+        let answer = self.call(async |to| PlanServiceClient::new(to).get_plan(request).await).await?;
+        Ok(answer.plan.unwrap())
+    }
+
+    /// Bounds the replicas of the namespace `default`.
+    pub(crate) async fn quota(&self, replicas: u64) -> Result<v1::ApplyQuotaResponse, Status> {
+        let spec = v1::QuotaSpec { replicas: Some(replicas), ..v1::QuotaSpec::default() };
+        let quota = v1::Quota { namespace: "default".to_owned(), spec: Some(spec), used: None };
+        let request = v1::ApplyQuotaRequest { quota: Some(quota) };
+        self.call(async |to| QuotaServiceClient::new(to).apply_quota(request).await).await
     }
 
     pub(crate) async fn cluster(&self, name: &str) -> Result<v1::Cluster, Status> {

@@ -12,6 +12,7 @@ mod wait;
 mod witness;
 
 pub(crate) use admin::Admin;
+pub(crate) use cluster::ClusterSpec;
 pub(crate) use federation::{Builder, Federation, targets};
 pub(crate) use manifest::{Deployment, policy};
 pub(crate) use netns::Network;
