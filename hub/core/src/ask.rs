@@ -160,6 +160,7 @@ fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Ve
     let stands = stands.get(&ask.policy.name).map_or(&[][..], Vec::as_slice);
     let limit = room_that_matters(&ask.policy.placement.strategy, ask.spec.replicas);
     let ties = Tie::of(Some(&ask.spec.id));
+    let pod = (&ask.spec.pod, stock.shape(&ask.spec.pod));
     let mut candidates = Vec::with_capacity(stands.len());
     let mut sites = Vec::with_capacity(stands.len());
     // A cluster that the policy does not choose: what it holds goes elsewhere, unless it is where its data is (S32).
@@ -170,7 +171,7 @@ fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Ve
         }
         let place = places.binary_search_by(|place| place.name.cmp(name)).ok()?;
         let cluster = places[place].cluster;
-        let fit = stock.fits(place, hub, cluster, &ask.spec.pod, limit);
+        let fit = stock.fits(place, hub, cluster, pod, limit);
         let candidate = Candidate {
             room: Room::beside(seat.occupied(), fit.replicas, fit.scarce),
             growth: growth(hub, &places[place], ask.policy).0,
@@ -189,7 +190,7 @@ fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Ve
             }
         }
         let seat = seats.next_if(|(seat, _)| *seat == place.name).map(|(_, seat)| seat);
-        let fit = stock.fits(index, hub, place.cluster, &ask.spec.pod, limit);
+        let fit = stock.fits(index, hub, place.cluster, pod, limit);
         let occupied = seat.map_or(0, SeatState::occupied);
         sites.push(Site { place: index, occupied });
         candidates.push(Candidate {

@@ -63,9 +63,14 @@ pub(crate) struct Stand {
 #[derive(Debug, Default)]
 pub(crate) struct Stock {
     rooms: Vec<Option<Shelf>>,
+    shapes: BTreeMap<PodShape, Shape>,
     /// By shape of pod, and by place: what was found there last.
-    fits: BTreeMap<PodShape, Vec<Option<Found>>>,
+    fits: Vec<Vec<Option<Found>>>,
 }
+
+/// A shape of pod that a batch has met.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape(usize);
 
 #[derive(Debug)]
 struct Shelf {
@@ -125,33 +130,37 @@ impl<'h> Batch<'h> {
 }
 
 impl Stock {
+    /// The number of a shape of pod: many workloads share one, and what was found for it.
+    pub(crate) fn shape(&mut self, pod: &PodShape) -> Shape {
+        if let Some(shape) = self.shapes.get(pod) {
+            return *shape;
+        }
+        let shape = Shape(self.fits.len());
+        self.shapes.insert(pod.clone(), shape);
+        self.fits.push(vec![None; self.rooms.len()]);
+        shape
+    }
+
     /// How many of a pod fit into a place, up to a limit.
     pub(crate) fn fits(
         &mut self,
         place: usize,
         hub: &Hub,
         cluster: &Cluster,
-        pod: &PodShape,
+        (pod, shape): (&PodShape, Shape),
         limit: u32,
     ) -> Fit {
-        let places = self.rooms.len();
-        if !self.fits.contains_key(pod) {
-            self.fits.insert(pod.clone(), vec![None; places]);
-        }
-        let Some(shelf) = self.rooms.get_mut(place) else {
+        let found = self.fits.get_mut(shape.0).and_then(|places| places.get_mut(place));
+        let (Some(shelf), Some(found)) = (self.rooms.get_mut(place), found) else {
             return Fit { replicas: 0, scarce: godwit_planner::Scarce::Nodes };
         };
         let shelf = shelf.get_or_insert_with(|| Shelf { room: room_left(hub, cluster), version: 0 });
-        let found = self.fits.get_mut(pod).and_then(|places| places.get_mut(place));
-        let known = found.as_ref().and_then(|found| found.as_ref());
-        if let Some(known) = known.filter(|known| known.serves(shelf.version, limit)) {
+        if let Some(known) = found.as_ref().filter(|known| known.serves(shelf.version, limit)) {
             let replicas = known.fit.replicas.min(limit);
             return Fit { replicas, scarce: known.fit.scarce.clone() };
         }
         let fit = shelf.room.fits(pod, limit);
-        if let Some(found) = found {
-            *found = Some(Found { version: shelf.version, limit, fit: fit.clone() });
-        }
+        *found = Some(Found { version: shelf.version, limit, fit: fit.clone() });
         fit
     }
 

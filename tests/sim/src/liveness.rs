@@ -164,7 +164,10 @@ impl World {
                 *more > 0 && rule.is_some()
             }
             None => {
-                let at_home = self.members.iter().any(|member| placed(&member.name) > 0);
+                // Its data may be where it cannot run at present: then it waits (S32).
+                let data = |seat: &Seat| seat.placed > 0 || seat.target > 0 || seat.cause.is_some();
+                let seats = self.members.iter().filter_map(|member| self.seat(workload.uid, &member.name));
+                let at_home = seats.into_iter().any(data);
                 let whole = u64::from(workload.spec.replicas);
                 !at_home && open.iter().any(|(name, more)| *more >= whole && weight(name) > 0)
             }
