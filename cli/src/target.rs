@@ -28,6 +28,8 @@ pub(crate) enum Resource {
     Workloads,
     /// The policies.
     Policies,
+    /// The quotas.
+    Quotas,
     /// The migrations.
     Migrations,
     /// The journal.
@@ -37,10 +39,11 @@ pub(crate) enum Resource {
 }
 
 /// What each is called. The first name is the one that help and completion show.
-const RESOURCES: [(Resource, &[&str]); 6] = [
+const RESOURCES: [(Resource, &[&str]); 7] = [
     (Resource::Clusters, &["clusters", "cluster", "cl"]),
     (Resource::Workloads, &["workloads", "workload", "wl"]),
     (Resource::Policies, &["policies", "policy", "pol"]),
+    (Resource::Quotas, &["quotas", "quota"]),
     (Resource::Migrations, &["migrations", "migration", "mig"]),
     (Resource::Events, &["events", "event", "ev"]),
     (Resource::Federation, &["federation", "fed"]),
@@ -70,6 +73,7 @@ impl Resource {
             Self::Clusters => "clusters",
             Self::Workloads => "workloads",
             Self::Policies => "policies",
+            Self::Quotas => "quotas",
             Self::Migrations => "migrations",
             Self::Events => "events",
             Self::Federation => "federation",
@@ -82,6 +86,7 @@ impl Resource {
             Self::Clusters => "cluster",
             Self::Workloads => "workload",
             Self::Policies => "policy",
+            Self::Quotas => "quota",
             Self::Migrations => "migration",
             Self::Events => "event",
             Self::Federation => "federation",

@@ -12,6 +12,11 @@ pub(crate) mod plan;
 pub(crate) mod scale;
 pub(crate) mod version;
 
+mod moves;
+mod outcome;
+mod sender;
+mod submission;
+
 use std::future::Future;
 
 use crate::args::{Cli, Command};
