@@ -276,7 +276,8 @@ spec:
         let said = mistakes(vec![source("a.yaml", WEB), source("b.yaml", WEB)]);
         assert!(said.contains("b.yaml: Deployment default/web is in a.yaml already"), "{said}");
         assert!(said.contains("policy even is in two files"), "{said}");
-        let quota = "apiVersion: godwit.dev/v1\nkind: Quota\nmetadata: {name: shop}\nspec: {replicas: 3}\n";
+        let quota =
+            "apiVersion: godwit.dev/v1\nkind: Quota\nmetadata: {name: shop}\nspec: {hard: {replicas: 3}}\n";
         let said = mistakes(vec![source("a.yaml", quota), source("b.yaml", quota)]);
         assert_eq!(said, "the quota of namespace shop is in two files; remove one of the two");
     }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::output::document::{self, Syntax};
 use crate::output::{Format, changes, text};
+use crate::resources::cluster;
 
 /// The answers, as the user wants to read them.
 pub(super) struct Outcome {
@@ -49,6 +50,24 @@ impl Outcome {
             }
         }
         Ok(())
+    }
+
+    /// The hub's answer about a cluster.
+    pub(super) fn taken_of_cluster<T>(&mut self, answer: Result<T, Error>, name: &str) -> Option<T> {
+        self.taken(answer.map_err(|error| cluster::with_list(error).about(format!("cluster/{name}"))))
+    }
+
+    /// A cluster, which became what the command makes of it unless the hub says that it was so already.
+    pub(super) fn cluster<M: Message + Name>(
+        &mut self,
+        answer: &M,
+        name: &str,
+        became: &str,
+        action: &str,
+        moved: &[v1::PlanChange],
+    ) -> Result<(), Error> {
+        let became = if action.starts_with("unchanged") { action } else { became };
+        self.thing(answer, &format!("cluster/{name}"), became, moved)
     }
 
     /// An answer for programs, which are printed together.
