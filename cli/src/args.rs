@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    apply, completion, confirm, delete, describe, explain, freeze, get, plan, scale, version,
+    apply, completion, confirm, cordon, delete, describe, diff, explain, freeze, get, label, plan, scale,
+    taint, version, whatif,
 };
 use crate::dev::Dev;
 
@@ -47,11 +48,18 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Apply(apply::Apply),
+    Diff(diff::Diff),
     Get(get::Get),
     Describe(describe::Describe),
     Explain(explain::Explain),
     Scale(scale::Scale),
     Delete(delete::Delete),
+    Cordon(cordon::Cordon),
+    Uncordon(cordon::Uncordon),
+    Label(label::Label),
+    Taint(taint::Taint),
+    #[command(name = "whatif")]
+    WhatIf(whatif::WhatIf),
     #[command(subcommand)]
     Freeze(freeze::Freeze),
     #[command(subcommand)]

@@ -11,6 +11,7 @@ use godwit_proto::v1::federation_service_client::FederationServiceClient;
 use godwit_proto::v1::migration_service_client::MigrationServiceClient;
 use godwit_proto::v1::plan_service_client::PlanServiceClient;
 use godwit_proto::v1::policy_service_client::PolicyServiceClient;
+use godwit_proto::v1::quota_service_client::QuotaServiceClient;
 use godwit_proto::v1::workload_service_client::WorkloadServiceClient;
 use godwit_rt::dial::{Connection, DialError, dial};
 use godwit_rt::limits::{ADMIN_MESSAGE_BYTES_MAX, DialTimeouts};
@@ -57,6 +58,8 @@ services! {
     plans: PlanServiceClient,
     /// The policies.
     policies: PolicyServiceClient,
+    /// The quotas.
+    quotas: QuotaServiceClient,
     /// The workloads.
     workloads: WorkloadServiceClient,
 }

@@ -13,6 +13,11 @@ const FAILED: u8 = 1;
 /// The status of a command that was not asked properly.
 const USAGE: u8 = 2;
 
+/// The status of a comparison that found differences, as with `diff` and `kubectl diff`.
+pub(crate) const DIFFERENT: u8 = 1;
+/// The status of a comparison that could not be made.
+const NOT_COMPARED: u8 = 2;
+
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Error {
@@ -103,6 +108,19 @@ impl Error {
             Self::Failed { .. } | Self::Refused { .. } | Self::Reported | Self::Output(_) => {
                 ExitCode::from(FAILED)
             }
+        }
+    }
+
+    /// The same of a comparison, for which [`DIFFERENT`] has another meaning.
+    pub(crate) fn exit_code_of_diff(&self) -> ExitCode {
+        match self {
+            // What was not read to the end was a difference.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(DIFFERENT),
+            Self::Usage(_)
+            | Self::Failed { .. }
+            | Self::Refused { .. }
+            | Self::Reported
+            | Self::Output(_) => ExitCode::from(NOT_COMPARED),
         }
     }
 

@@ -1,6 +1,7 @@
-//! Files that a user names: applications and policies, told apart and checked before anything is sent.
+//! Files that a user names: applications, policies and quotas, told apart and checked before anything is sent.
 
 mod policy;
+pub(crate) mod quota;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -93,7 +94,7 @@ pub(crate) fn read_one(path: &Path) -> Result<Source, Error> {
     Ok(Source { label, text })
 }
 
-/// Tells policies and applications apart, and checks both. All mistakes in all files are reported together. `namespace`
+/// Tells policies, quotas and applications apart, and checks all. All mistakes in all files are reported together. `namespace`
 /// is that of objects which name none.
 pub(crate) fn sort(sources: Vec<Source>, namespace: &str) -> Result<Documents, Error> {
     let mut documents = Documents { policies: Vec::new(), quotas: Vec::new(), applications: Vec::new() };
@@ -171,6 +172,14 @@ fn given_twice(documents: &Documents) -> Vec<String> {
     for policy in &documents.policies {
         if policies.insert(&policy.name, ()).is_some() {
             mistakes.push(format!("policy {} is in two files; remove one of the two", policy.name));
+        }
+    }
+    let mut quotas = BTreeMap::new();
+    for quota in &documents.quotas {
+        if quotas.insert(&quota.namespace, ()).is_some() {
+            let namespace = &quota.namespace;
+            mistakes
+                .push(format!("the quota of namespace {namespace} is in two files; remove one of the two"));
         }
     }
     mistakes
@@ -267,6 +276,10 @@ spec:
         let said = mistakes(vec![source("a.yaml", WEB), source("b.yaml", WEB)]);
         assert!(said.contains("b.yaml: Deployment default/web is in a.yaml already"), "{said}");
         assert!(said.contains("policy even is in two files"), "{said}");
+        let quota =
+            "apiVersion: godwit.dev/v1\nkind: Quota\nmetadata: {name: shop}\nspec: {hard: {replicas: 3}}\n";
+        let said = mistakes(vec![source("a.yaml", quota), source("b.yaml", quota)]);
+        assert_eq!(said, "the quota of namespace shop is in two files; remove one of the two");
     }
 
     #[test]

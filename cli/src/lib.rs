@@ -19,7 +19,8 @@ use clap::Parser;
 
 use crate::args::Cli;
 
-/// Runs one command: `args` begins with the program's name. The status is 0, 1 (failed) or 2 (usage).
+/// Runs one command: `args` begins with the program's name. The status is 0, 1 (failed) or 2 (usage); of `diff`
+/// 0, 1 (there are differences) or 2 (failed).
 pub fn main_with_args(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = match dev::run_child(args.into_iter().collect()) {
         Ok(ended) => return ended,
@@ -34,11 +35,5 @@ pub fn main_with_args(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
         }
     };
-    match commands::run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            error.report();
-            error.exit_code()
-        }
-    }
+    commands::run(cli)
 }

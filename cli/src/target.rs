@@ -28,6 +28,8 @@ pub(crate) enum Resource {
     Workloads,
     /// The policies.
     Policies,
+    /// The quotas.
+    Quotas,
     /// The migrations.
     Migrations,
     /// The journal.
@@ -37,10 +39,11 @@ pub(crate) enum Resource {
 }
 
 /// What each is called. The first name is the one that help and completion show.
-const RESOURCES: [(Resource, &[&str]); 6] = [
+const RESOURCES: [(Resource, &[&str]); 7] = [
     (Resource::Clusters, &["clusters", "cluster", "cl"]),
     (Resource::Workloads, &["workloads", "workload", "wl"]),
     (Resource::Policies, &["policies", "policy", "pol"]),
+    (Resource::Quotas, &["quotas", "quota"]),
     (Resource::Migrations, &["migrations", "migration", "mig"]),
     (Resource::Events, &["events", "event", "ev"]),
     (Resource::Federation, &["federation", "fed"]),
@@ -70,6 +73,7 @@ impl Resource {
             Self::Clusters => "clusters",
             Self::Workloads => "workloads",
             Self::Policies => "policies",
+            Self::Quotas => "quotas",
             Self::Migrations => "migrations",
             Self::Events => "events",
             Self::Federation => "federation",
@@ -82,6 +86,7 @@ impl Resource {
             Self::Clusters => "cluster",
             Self::Workloads => "workload",
             Self::Policies => "policy",
+            Self::Quotas => "quota",
             Self::Migrations => "migration",
             Self::Events => "event",
             Self::Federation => "federation",
@@ -110,6 +115,51 @@ impl Target {
         self.name.as_deref().ok_or_else(|| {
             Error::Usage(format!("which {singular}? give its name (`godwit get {plural}` lists them)"))
         })
+    }
+
+    /// All names, as in kubectl: one resource before several names, or each with its own, as in `cluster/alpha`.
+    pub(crate) fn all_named(self, rest: Vec<String>) -> Result<Vec<String>, Error> {
+        let Some(first) = &self.name else {
+            self.check_names(&rest)?;
+            return Ok(rest);
+        };
+        let mut names = vec![first.clone()];
+        for text in rest {
+            let Some(Self { name: Some(name), .. }) =
+                Self::parse(&text).filter(|other| other.resource == self.resource)
+            else {
+                let singular = self.resource.singular();
+                let message = format!(
+                    "{text:?} follows {singular}/{first}; write {singular}/NAME for each, or {singular} NAME..."
+                );
+                return Err(Error::Usage(message));
+            };
+            names.push(name);
+        }
+        self.check_names(&names)?;
+        Ok(names)
+    }
+
+    /// The name, which is that of the first argument unless it came with the resource; and the other arguments.
+    pub(crate) fn named_before(self, arguments: &[String]) -> Result<(String, &[String]), Error> {
+        let (name, rest) = match (self.name.clone(), arguments) {
+            (Some(name), arguments) => (name, arguments),
+            (None, [name, rest @ ..]) => (name.clone(), rest),
+            (None, []) => (String::new(), arguments),
+        };
+        self.check_names(std::slice::from_ref(&name))?;
+        Ok((name, rest))
+    }
+
+    /// What is left out most easily is the name before other arguments, which hold what no name does.
+    fn check_names(&self, names: &[String]) -> Result<(), Error> {
+        let (singular, plural) = (self.resource.singular(), self.resource.plural());
+        let which = format!("which {singular}? give its name (`godwit get {plural}` lists them)");
+        match names.iter().find(|name| name.is_empty() || name.contains(['=', ':', '/'])) {
+            None if names.is_empty() => Err(Error::Usage(which)),
+            None => Ok(()),
+            Some(bad) => Err(Error::Usage(format!("{bad:?} is not the name of a {singular}; {which}"))),
+        }
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -317,6 +367,36 @@ mod tests {
         }
         assert_eq!(parse("shop/web", Some("other")), None);
         assert!(WorkloadName::parse("sts/web", Some("Deployment"), None).is_err());
+    }
+
+    #[test]
+    fn several_are_named_after_one_word_or_each_with_its_own() {
+        let named = |first: &str, rest: &[&str]| {
+            let target = Target::parse(first).expect("it is a target");
+            target.all_named(rest.iter().map(|name| (*name).to_owned()).collect())
+        };
+        assert_eq!(named("cluster", &["alpha", "bravo"]).expect("two"), ["alpha", "bravo"]);
+        assert_eq!(named("cluster/alpha", &["cl/bravo"]).expect("two"), ["alpha", "bravo"]);
+        for (first, rest) in [
+            ("cluster", &[][..]),
+            ("cluster/alpha", &["bravo"]),
+            ("cluster", &["cluster/alpha"]),
+            ("cluster/", &[]),
+            ("cluster/alpha", &["policy/bravo"]),
+        ] {
+            assert!(matches!(named(first, rest), Err(Error::Usage(_))), "{first} {rest:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_may_stand_before_other_arguments() {
+        let arguments = ["alpha", "tier=prod"].map(str::to_owned);
+        let target = |text| Target::parse(text).expect("it is a target");
+        let (name, rest) = target("cluster").named_before(&arguments).expect("a name");
+        assert_eq!((&*name, rest), ("alpha", &arguments[1..]));
+        let (name, rest) = target("cluster/bravo").named_before(&arguments[1..]).expect("a name");
+        assert_eq!((&*name, rest), ("bravo", &arguments[1..]));
+        assert!(matches!(target("cluster").named_before(&arguments[1..]), Err(Error::Usage(_))));
     }
 
     #[test]

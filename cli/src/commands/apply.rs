@@ -1,55 +1,39 @@
 //! `godwit apply`.
 
-mod retry;
-
-use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use clap::Args;
-use godwit_proto::v1::deploy_request::Policy as PolicyChoice;
 use godwit_proto::{json, v1};
-use serde_json::Value;
 
+use super::moves::Told;
+use super::outcome::{Outcome, dry};
+use super::sender::Sender;
+use super::submission::Submission;
 use crate::client::Client;
 use crate::context::Places;
 use crate::error::Error;
-use crate::input::{self, Documents, SourceApplication};
-use crate::output::document::{self, Syntax};
-use crate::output::{Format, text};
-use crate::target::{self, DEFAULT_NAMESPACE, kind_and_name};
-use retry::Sender;
+use crate::input::quota;
+use crate::output::{Format, changes, text};
+use crate::target::kind_and_name;
 
-/// Hand applications and policies over, or change them.
+/// Hand applications, policies and quotas over, or change them.
 ///
-/// An application is plain Kubernetes manifests; `spec.replicas` is the total over all clusters. Policies go first.
-/// All files are checked before anything is sent; each application is taken as a whole or not at all.
+/// An application is plain Kubernetes manifests; `spec.replicas` is the total over all clusters. Quotas go first, then
+/// policies. All files are checked before anything is sent; each application is taken as a whole or not at all.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Below a policy or quota stands what moves because of it, which `godwit diff` shows beforehand.
+
 Examples:
   godwit apply -f examples/policies -f examples/web.yaml
   godwit apply -f web.yaml --replicas 100 --policy weighted --dry-run
   kustomize build . | godwit apply -f -")]
 pub(crate) struct Apply {
-    /// A file, a folder of .yaml, .yml and .json files, or - for standard input; may be repeated
-    #[arg(short, long = "filename", value_name = "FILE|DIR|-", required = true)]
-    files: Vec<PathBuf>,
-    /// Look into folders below too
-    #[arg(short = 'R', long)]
-    recursive: bool,
-    /// Divide by this policy, whatever the manifests say
-    #[arg(long, value_name = "NAME")]
-    policy: Option<String>,
-    /// The total, whatever the manifest says; only for a single workload
-    #[arg(long, value_name = "N", allow_negative_numbers = true,
-          value_parser = clap::value_parser!(u32).range(..=i64::from(godwit_manifest::MAX_REPLICAS)))]
-    replicas: Option<u32>,
+    #[command(flatten)]
+    submission: Submission,
     /// Say what would happen, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// The namespace of objects that name none
-    #[arg(short, long, value_parser = target::namespace)]
-    namespace: Option<String>,
     /// The form of the answer
     #[arg(short, long, value_enum, default_value_t, hide_default_value = true)]
     output: Format,
@@ -57,148 +41,61 @@ pub(crate) struct Apply {
 
 impl Apply {
     pub(crate) async fn run(self, places: &Places) -> Result<(), Error> {
-        let namespace = self.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
-        let documents = input::sort(input::read(&self.files, self.recursive)?, namespace)?;
-        self.check(&documents)?;
+        let documents = self.submission.read()?;
         let mut sender = Sender::new(Client::connect(places).await?)?;
-        let mut report = Report::new(self.output);
+        let mut outcome = Outcome::new(self.output);
+        let mut told = Told::new(&self.submission, &documents, self.dry_run);
+        for quota in &documents.quotas {
+            let answer = sender.apply_quota(&quota::to_message(quota), self.dry_run).await;
+            let name = format!("quota/{}", quota.namespace);
+            if let Some(answer) = outcome.taken(answer.map_err(|error| error.about(&*name))) {
+                let became = format!("{}{}", answer.action, dry(self.dry_run));
+                outcome.thing(&answer, &name, &became, &told.fresh(&answer.changes))?;
+            }
+        }
         for policy in &documents.policies {
-            let request = v1::ApplyPolicyRequest { policy: Some(policy.clone()), dry_run: self.dry_run };
-            let answer = sender.apply_policy(&request).await;
-            report.policy(
-                answer.map_err(|error| error.about(format!("policy/{}", policy.name))),
-                self.dry_run,
-            )?;
+            let answer = sender.apply_policy(policy, self.dry_run).await;
+            let name = format!("policy/{}", policy.name);
+            if let Some(answer) = outcome.taken(answer.map_err(|error| error.about(&*name))) {
+                let became = format!("{}{}", answer.action, dry(self.dry_run));
+                outcome.thing(&answer, &name, &became, &told.fresh(&answer.changes))?;
+            }
         }
         for source in &documents.applications {
-            let request = self.request(source, &documents.policies, sender.request_id()?);
+            let id = sender.request_id()?;
+            let request = self.submission.deployment(source, &documents.policies, id, self.dry_run);
             let answer = sender.deploy(&request).await;
-            report.application(answer.map_err(|error| error.about(source.label.clone())))?;
+            if let Some(answer) = outcome.taken(answer.map_err(|error| error.about(source.label.clone()))) {
+                application(&mut outcome, &answer, &mut told)?;
+            }
         }
-        report.finish()
-    }
-
-    fn check(&self, documents: &Documents) -> Result<(), Error> {
-        let workloads = documents.applications.iter();
-        let workloads: usize = workloads.map(|source| source.application.workloads.len()).sum();
-        if self.replicas.is_some() && workloads != 1 {
-            let message = format!("--replicas is for a single workload, and there are {workloads}");
-            return Err(Error::Usage(message));
-        }
-        if self.policy.is_some() && workloads == 0 {
-            return Err(Error::Usage("--policy is for workloads, and there are none".to_owned()));
-        }
-        Ok(())
-    }
-
-    fn request(
-        &self,
-        source: &SourceApplication,
-        policies: &[v1::Policy],
-        request_id: String,
-    ) -> v1::DeployRequest {
-        let named = self.policy.clone().map(PolicyChoice::PolicyName);
-        let inline = || Some(PolicyChoice::InlinePolicy(self.unapplied_policy(source, policies)?));
-        v1::DeployRequest {
-            request_id,
-            manifests: source.text.clone(),
-            replicas: self.replicas.map(i64::from),
-            policy: inline().or(named),
-            namespace: self.namespace.clone().unwrap_or_default(),
-            dry_run: self.dry_run,
-        }
-    }
-
-    /// A dry run stores no policy, so the one that comes with the application goes along with it.
-    fn unapplied_policy(&self, source: &SourceApplication, policies: &[v1::Policy]) -> Option<v1::Policy> {
-        if !self.dry_run {
-            return None;
-        }
-        let own =
-            |workload: &godwit_manifest::Workload| workload.policy.as_ref().map(|policy| policy.to_string());
-        let workloads = source.application.workloads.iter();
-        let used: BTreeSet<Option<String>> =
-            workloads.map(|workload| self.policy.clone().or_else(|| own(workload))).collect();
-        let only = used.first().filter(|_| used.len() == 1)?.as_ref()?;
-        policies.iter().find(|policy| policy.name == *only).cloned()
+        outcome.finish()
     }
 }
 
-/// What became of everything, as the user wants to read it.
-struct Report {
-    format: Format,
-    documents: Vec<Value>,
-    failed: bool,
-}
-
-impl Report {
-    fn new(format: Format) -> Self {
-        Self { format, documents: Vec::new(), failed: false }
+fn application(outcome: &mut Outcome, answer: &v1::DeployResponse, told: &mut Told) -> Result<(), Error> {
+    for warning in &answer.warnings {
+        eprintln!("warning: {}", text::plain(warning));
     }
-
-    fn policy(&mut self, answer: Result<v1::ApplyPolicyResponse, Error>, dry_run: bool) -> Result<(), Error> {
-        let Some(answer) = self.taken(answer) else { return Ok(()) };
-        let name = answer.policy.as_ref().map(|policy| &*policy.name).unwrap_or_default();
-        let name = format!("policy/{name}");
-        match self.format {
-            Format::Json | Format::Yaml => self.documents.push(json::to_json(&answer)?),
-            Format::Name => writeln!(io::stdout(), "{}", text::plain(&name))?,
-            Format::Table | Format::Wide => {
-                let line = format!("{name} {}{}", answer.action, dry(dry_run));
+    match outcome.format {
+        Format::Json | Format::Yaml => outcome.document(json::to_json(answer)?),
+        Format::Name => {
+            for workload in &answer.workloads {
+                writeln!(io::stdout(), "{}", text::plain(&reference(workload)))?;
+            }
+        }
+        Format::Table | Format::Wide => {
+            for workload in &answer.workloads {
+                writeln!(io::stdout(), "{}", text::plain(&deployed(workload, answer.dry_run)))?;
+            }
+            if !answer.objects.is_empty() {
+                let line = format!("goes ahead of them: {}", answer.objects.join(", "));
                 writeln!(io::stdout(), "{}", text::plain(&line))?;
             }
+            changes::print(&told.of_others(&answer.workloads, &answer.changes), &mut io::stdout())?;
         }
-        Ok(())
     }
-
-    fn application(&mut self, answer: Result<v1::DeployResponse, Error>) -> Result<(), Error> {
-        let Some(answer) = self.taken(answer) else { return Ok(()) };
-        for warning in &answer.warnings {
-            eprintln!("warning: {}", text::plain(warning));
-        }
-        match self.format {
-            Format::Json | Format::Yaml => self.documents.push(json::to_json(&answer)?),
-            Format::Name => {
-                for workload in &answer.workloads {
-                    writeln!(io::stdout(), "{}", text::plain(&reference(workload)))?;
-                }
-            }
-            Format::Table | Format::Wide => {
-                for workload in &answer.workloads {
-                    writeln!(io::stdout(), "{}", text::plain(&deployed(workload, answer.dry_run)))?;
-                }
-                if !answer.objects.is_empty() {
-                    let line = format!("goes ahead of them: {}", answer.objects.join(", "));
-                    writeln!(io::stdout(), "{}", text::plain(&line))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// An error ends its own document only: the others are independent of it.
-    fn taken<T>(&mut self, answer: Result<T, Error>) -> Option<T> {
-        answer
-            .inspect_err(|error| {
-                self.failed = true;
-                error.report();
-            })
-            .ok()
-    }
-
-    fn finish(self) -> Result<(), Error> {
-        let syntax = match self.format {
-            Format::Json => Some(Syntax::Json),
-            Format::Yaml => Some(Syntax::Yaml),
-            Format::Name | Format::Table | Format::Wide => None,
-        };
-        if let Some(syntax) = syntax
-            && !self.documents.is_empty()
-        {
-            document::print(&document::one_or_list(self.documents), syntax, &mut io::stdout())?;
-        }
-        if self.failed { Err(Error::Reported) } else { Ok(()) }
-    }
+    Ok(())
 }
 
 /// A workload for other commands.
@@ -221,20 +118,13 @@ pub(super) fn deployed(workload: &v1::DeployedWorkload, dry_run: bool) -> String
         (pending, true) => format!("; {pending} pending"),
         (pending, false) => format!("; {pending} pending: {}", workload.reasons.join("; ")),
     };
-    let namespace = match workload.namespace.as_str() {
-        "default" => String::new(),
-        namespace => format!(" in {namespace}"),
-    };
     format!(
-        "{} {}{namespace}{}: {place}{pending}",
+        "{} {}{}{}: {place}{pending}",
         kind_and_name(&workload.kind, &workload.name),
         workload.action,
+        changes::in_namespace(&workload.namespace),
         dry(dry_run)
     )
-}
-
-fn dry(dry_run: bool) -> &'static str {
-    if dry_run { " (dry run)" } else { "" }
 }
 
 #[cfg(test)]

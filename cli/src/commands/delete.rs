@@ -14,9 +14,10 @@ use crate::output::text;
 use crate::resources::cluster;
 use crate::target::{self, DEFAULT_NAMESPACE, Resource, Target, TargetParser, WorkloadName, kind_and_name};
 
-const RESOURCES: &[Resource] = &[Resource::Workloads, Resource::Policies, Resource::Clusters];
+const RESOURCES: &[Resource] =
+    &[Resource::Workloads, Resource::Policies, Resource::Quotas, Resource::Clusters];
 
-/// End workloads, delete policies, forget lost clusters.
+/// End workloads, delete policies and quotas, forget lost clusters.
 ///
 /// A deleted workload stops in every cluster, and its objects go with it; where a cluster is away, as soon as it is back.
 #[derive(Debug, Args)]
@@ -24,6 +25,7 @@ const RESOURCES: &[Resource] = &[Resource::Workloads, Resource::Policies, Resour
 Examples:
   godwit delete workload shop/web
   godwit delete -f examples/web.yaml
+  godwit delete quota shop
   godwit delete cluster delta --force")]
 pub(crate) struct Delete {
     /// What it is; with its name too, as in deployment/web
@@ -32,7 +34,7 @@ pub(crate) struct Delete {
     /// Its name
     #[arg(conflicts_with = "files")]
     name: Option<String>,
-    /// Everything that these files hold: workloads first, then policies
+    /// Everything that these files hold: workloads first, then policies and quotas
     #[arg(short, long = "filename", value_name = "FILE|DIR|-")]
     files: Vec<PathBuf>,
     /// Look into folders below too
@@ -64,6 +66,7 @@ impl Delete {
                 delete_workload(&client, &found.namespace, &found.kind, &found.name).await
             }
             Resource::Policies => delete_policy(&client, name).await,
+            Resource::Quotas => delete_quota(&client, name).await,
             Resource::Clusters => delete_cluster(&client, name, self.force).await,
             Resource::Migrations | Resource::Events | Resource::Federation => {
                 Err(Error::Usage(format!("{} cannot be deleted", target.resource.plural())))
@@ -92,6 +95,9 @@ impl Delete {
         for policy in &documents.policies {
             note(delete_policy(&client, &policy.name).await)?;
         }
+        for quota in &documents.quotas {
+            note(delete_quota(&client, &quota.namespace).await)?;
+        }
         if failed { Err(Error::Reported) } else { Ok(()) }
     }
 }
@@ -117,6 +123,13 @@ async fn delete_policy(client: &Client, name: &str) -> Result<(), Error> {
     let deleted = answer(client.policies().delete_policy(request)).await;
     deleted.map_err(|error| error.about(format!("policy/{name}")))?;
     Ok(writeln!(io::stdout(), "policy/{name} deleted")?)
+}
+
+async fn delete_quota(client: &Client, namespace: &str) -> Result<(), Error> {
+    let request = v1::DeleteQuotaRequest { namespace: namespace.to_owned() };
+    let deleted = answer(client.quotas().delete_quota(request)).await;
+    deleted.map_err(|error| error.about(format!("quota/{namespace}")))?;
+    Ok(writeln!(io::stdout(), "quota/{namespace} deleted")?)
 }
 
 async fn delete_cluster(client: &Client, name: &str, force: bool) -> Result<(), Error> {

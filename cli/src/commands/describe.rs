@@ -14,13 +14,14 @@ use crate::output::age;
 use crate::output::colour::{self, Paint};
 use crate::output::sheet::Sheet;
 use crate::output::table::Cell;
-use crate::resources::{cluster, event, federation, migration, policy, workload};
+use crate::resources::{cluster, event, federation, migration, policy, quota, workload};
 use crate::target::{self, Resource, Target, TargetParser, WorkloadName};
 
 const RESOURCES: &[Resource] = &[
     Resource::Clusters,
     Resource::Workloads,
     Resource::Policies,
+    Resource::Quotas,
     Resource::Migrations,
     Resource::Federation,
 ];
@@ -80,6 +81,7 @@ impl Describe {
             Resource::Policies => {
                 policy::describe(&policy::find(&client, target.require_name()?).await?, sheet)?
             }
+            Resource::Quotas => quota::describe(&quota::find(&client, target.require_name()?).await?, sheet)?,
             Resource::Migrations => {
                 migration::describe(&migration::find(&client, target.require_name()?).await?, now, sheet)?;
             }

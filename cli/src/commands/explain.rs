@@ -17,11 +17,12 @@ use crate::target::{self, Resource, Target, TargetParser, WorkloadName, kind_and
 
 /// Say why a workload's replicas are where they are.
 ///
-/// For each cluster: its share, the bounds, how much room there is, and what decided.
+/// For each cluster: its share, the bounds, how much room there is, what decided, and what would change it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   godwit explain workload shop/web
+  godwit explain workload shop/web -o wide
   godwit explain statefulset/store -o json")]
 pub(crate) struct Explain {
     /// `workload`; with its name too, as in deployment/web
@@ -60,7 +61,7 @@ impl Explain {
                 sheet.line("Policy", &plan.policy)?;
                 sheet.line("Replicas", format!("{}, {} of them pending", plan.replicas, plan.pending))?;
                 sheet.lines("Pending because", &plan.reasons)?;
-                Ok(workload::describe_plan(&plan, sheet)?)
+                Ok(workload::describe_plan(&plan, self.output == Format::Wide, sheet)?)
             }
         }
     }

@@ -22,12 +22,13 @@ const RESOURCES: &[Resource] = &[
     Resource::Clusters,
     Resource::Workloads,
     Resource::Policies,
+    Resource::Quotas,
     Resource::Migrations,
     Resource::Events,
     Resource::Federation,
 ];
 
-/// Show clusters, workloads, policies, migrations, events or the federation.
+/// Show clusters, workloads, policies, quotas, migrations, events or the federation.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A workload is named as NAME, NAMESPACE/NAME, KIND/NAME or NAMESPACE/KIND/NAME. Lists show all
@@ -37,6 +38,7 @@ Examples:
   godwit get clusters
   godwit get workloads -n shop --watch
   godwit get deployment/web -o yaml
+  godwit get quotas -o wide
   godwit get events alpha
   godwit get clusters -o json | jq -r '.items[] | select(.state != \"Ready\").name'")]
 pub(crate) struct Get {
@@ -51,7 +53,7 @@ pub(crate) struct Get {
     /// Go on and show every change
     #[arg(short, long)]
     watch: bool,
-    /// Only workloads of this namespace
+    /// Only workloads of this namespace, or its quota
     #[arg(short, long, value_parser = target::namespace)]
     namespace: Option<String>,
     /// Workloads of all namespaces, as without --namespace
@@ -69,6 +71,7 @@ impl Get {
             Resource::Clusters => self.show::<v1::Cluster>(client, filter, target.resource).await,
             Resource::Workloads => self.show::<v1::Workload>(client, filter, target.resource).await,
             Resource::Policies => self.show::<v1::Policy>(client, filter, target.resource).await,
+            Resource::Quotas => self.show::<v1::Quota>(client, filter, target.resource).await,
             Resource::Migrations => self.show::<v1::Migration>(client, filter, target.resource).await,
             Resource::Events => self.show::<v1::Event>(client, filter, target.resource).await,
             Resource::Federation => self.show::<v1::Federation>(client, filter, target.resource).await,

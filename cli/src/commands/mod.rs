@@ -3,42 +3,75 @@
 pub(crate) mod apply;
 pub(crate) mod completion;
 pub(crate) mod confirm;
+pub(crate) mod cordon;
 pub(crate) mod delete;
 pub(crate) mod describe;
+pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod freeze;
 pub(crate) mod get;
+pub(crate) mod label;
 pub(crate) mod plan;
 pub(crate) mod scale;
+pub(crate) mod taint;
 pub(crate) mod version;
+pub(crate) mod whatif;
+
+mod moves;
+mod outcome;
+mod sender;
+mod submission;
 
 use std::future::Future;
+use std::process::ExitCode;
 
 use crate::args::{Cli, Command};
 use crate::context::Places;
-use crate::error::Error;
+use crate::error::{DIFFERENT, Error};
 
-/// Runs the command.
-pub(crate) fn run(cli: Cli) -> Result<(), Error> {
+/// Runs the command, and says what the process ends with.
+pub(crate) fn run(cli: Cli) -> ExitCode {
+    let compares = matches!(cli.command, Command::Diff(_));
+    match carry_out(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            error.report();
+            // A status of its own says that there are differences, so that a failure needs another.
+            if compares { error.exit_code_of_diff() } else { error.exit_code() }
+        }
+    }
+}
+
+fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
     let places = Places::of_environment(cli.config)?;
     match cli.command {
+        Command::Diff(command) => {
+            let different = wait(command.run(&places))?;
+            return Ok(if different { ExitCode::from(DIFFERENT) } else { ExitCode::SUCCESS });
+        }
         Command::Apply(command) => wait(command.run(&places)),
         Command::Get(command) => wait(command.run(&places)),
         Command::Describe(command) => wait(command.run(&places)),
         Command::Explain(command) => wait(command.run(&places)),
         Command::Scale(command) => wait(command.run(&places)),
         Command::Delete(command) => wait(command.run(&places)),
+        Command::Cordon(command) => wait(command.run(&places)),
+        Command::Uncordon(command) => wait(command.run(&places)),
+        Command::Label(command) => wait(command.run(&places)),
+        Command::Taint(command) => wait(command.run(&places)),
+        Command::WhatIf(command) => wait(command.run(&places)),
         Command::Freeze(command) => wait(command.run(&places)),
         Command::Confirm(command) => wait(command.run(&places)),
         Command::Plan(command) => command.run(),
         Command::Dev(command) => wait(command.run(&places)),
         Command::Completion(command) => command.run(),
         Command::Version(command) => wait(command.run(&places)),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// One thread is enough for one command.
-fn wait(command: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+fn wait<T>(command: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::failed(format!("no runtime: {error}")))?;
     runtime.block_on(command)

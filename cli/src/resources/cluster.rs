@@ -3,14 +3,19 @@
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use godwit_proto::v1::{Cluster, GetClusterRequest, ListClustersRequest, Room, WatchClustersRequest};
+use godwit_proto::v1::{
+    Cluster, ClusterTaint, GetClusterRequest, ListClustersRequest, Room, Survival, WatchClustersRequest,
+    WorkloadShortage,
+};
 
 use super::{Change, Changes, Column, Fetched, Filter, Shown, changes, column};
 use crate::client::{Client, all_pages, answer, present};
 use crate::error::Error;
+use crate::output::colour::Colour;
 use crate::output::sheet::Sheet;
 use crate::output::table::Cell;
-use crate::output::{age, colour};
+use crate::output::{self, age, colour};
+use crate::target::kind_and_name;
 
 impl Shown for Cluster {
     const COLUMNS: &'static [Column] = &[
@@ -25,8 +30,12 @@ impl Shown for Cluster {
         column("FREE-MEMORY"),
         column("FREE-PODS"),
         column("LAST-SEEN").wide().ages(),
+        column("N-1").wide(),
         column("REGION").wide(),
+        column("ZONES").wide(),
         column("PROVIDER").wide(),
+        column("LABELS").wide(),
+        column("TAINTS").wide(),
         column("GENERATION").wide(),
         column("REASON").wide(),
     ];
@@ -36,7 +45,7 @@ impl Shown for Cluster {
         let free = |amount: fn(&Room) -> String| self.free.as_ref().map(amount).unwrap_or_default();
         vec![
             Cell::from(&*self.name),
-            Cell::from(&*self.state).coloured(colour::of_state(&self.state)),
+            Cell::from(state(self)).coloured(state_colour(self)),
             age::since(self.since.as_ref(), now).into(),
             self.agents.to_string().into(),
             format!("{}/{}", self.nodes_ready, self.nodes).into(),
@@ -46,8 +55,12 @@ impl Shown for Cluster {
             free(memory).into(),
             free(|room| room.pods.to_string()).into(),
             age::since(self.last_seen.as_ref(), now).into(),
+            survives(self.survival.as_ref()),
             Cell::from(&*self.region),
+            self.zones.join(",").into(),
             Cell::from(&*self.provider),
+            labels(self).join(",").into(),
+            self.taints.iter().map(taint).collect::<Vec<_>>().join(",").into(),
             format!("{}/{}", self.accepted_generation, self.generation).into(),
             Cell::from(&*self.reason),
         ]
@@ -84,11 +97,15 @@ impl Shown for Cluster {
 pub(crate) async fn find(client: &Client, name: &str) -> Result<Cluster, Error> {
     let request = GetClusterRequest { name: name.to_owned() };
     let found = answer(client.clusters().get_cluster(request)).await;
-    let found = found.map_err(|error| match error.is_not_found() {
+    present(found.map_err(with_list)?.cluster, "cluster")
+}
+
+/// The error, with where to look for the name of one that is not found.
+pub(crate) fn with_list(error: Error) -> Error {
+    match error.is_not_found() {
         true => error.with_hint("`godwit get clusters` lists all clusters that were ever seen"),
         false => error,
-    })?;
-    present(found.cluster, "cluster")
+    }
 }
 
 /// Everything about it.
@@ -96,9 +113,16 @@ pub(crate) fn describe(cluster: &Cluster, now: SystemTime, sheet: &mut Sheet<'_>
     sheet.line("Name", &cluster.name)?;
     sheet.line("UID", &cluster.uid)?;
     let since = age::since(cluster.since.as_ref(), now);
-    let state = format!("{} for {since}", cluster.state);
-    sheet.coloured("State", state, colour::of_state(&cluster.state))?;
+    sheet.coloured("State", format!("{} for {since}", state(cluster)), state_colour(cluster))?;
     sheet.line("Reason", &cluster.reason)?;
+    if cluster.cordoned {
+        let cordoned = format!("it gets nothing new; `godwit uncordon cluster {}` ends that", cluster.name);
+        sheet.coloured("Cordoned", cordoned, Some(Colour::Yellow))?;
+    }
+    if !cluster.degraded.is_empty() {
+        let degraded = format!("it gets nothing new: {}", cluster.degraded);
+        sheet.coloured("Degraded", degraded, Some(Colour::Yellow))?;
+    }
     sheet.line("Last seen", format!("{} ago", age::since(cluster.last_seen.as_ref(), now)))?;
     let lost_after = Duration::from_millis(cluster.lost_after_ms.into());
     sheet.line("Lost after", format!("{lost_after:?} of silence"))?;
@@ -106,19 +130,96 @@ pub(crate) fn describe(cluster: &Cluster, now: SystemTime, sheet: &mut Sheet<'_>
     sheet.line("Leader", &cluster.leader)?;
     sheet.line("Provider", &cluster.provider)?;
     sheet.line("Region", &cluster.region)?;
+    sheet.line("Zones", cluster.zones.join(", "))?;
+    lines_or_none("Labels", &labels(cluster), sheet)?;
+    let added = |one: &ClusterTaint| format!("{} for {}", taint(one), age::since(one.added.as_ref(), now));
+    lines_or_none("Taints", &cluster.taints.iter().map(added).collect::<Vec<_>>(), sheet)?;
     sheet.line("Nodes", format!("{} ready of {}", cluster.nodes_ready, cluster.nodes))?;
     sheet.line("Allocatable", room(cluster.allocatable.as_ref()))?;
     sheet.line("Free", room(cluster.free.as_ref()))?;
     sheet.line("Workloads", cluster.workloads.to_string())?;
     sheet.line("Replicas", format!("{} ready of {}", cluster.ready, cluster.replicas))?;
+    describe_survival(cluster.survival.as_ref(), now, sheet)?;
     let generation = format!("{}, accepted {}", cluster.generation, cluster.accepted_generation);
     sheet.line("Generation", generation)?;
     if cluster.removals_held > 0 {
         let held =
             format!("{}; `godwit confirm removal {}` lets them go on", cluster.removals_held, cluster.name);
-        sheet.coloured("Removals held", held, Some(colour::Colour::Yellow))?;
+        sheet.coloured("Removals held", held, Some(Colour::Yellow))?;
     }
     sheet.lines("Orphans", &cluster.orphans)
+}
+
+fn describe_survival(survival: Option<&Survival>, now: SystemTime, sheet: &mut Sheet<'_>) -> io::Result<()> {
+    let Some(survival) = survival else {
+        return sheet.line("If it is lost", "not known yet");
+    };
+    let checked = age::since(survival.checked.as_ref(), now);
+    if survival.unplaced == 0 {
+        return sheet.line("If it is lost", format!("the others can take over all (found {checked} ago)"));
+    }
+    let lost = format!(
+        "{} of {} would find no room elsewhere (found {checked} ago)",
+        counted(survival.unplaced, "replica"),
+        counted(survival.workloads.into(), "workload")
+    );
+    sheet.coloured("If it is lost", lost, Some(Colour::Yellow))?;
+    let one = |short: &WorkloadShortage| {
+        let name = kind_and_name(&short.kind, &short.name);
+        format!("{name}{}: {}", output::changes::in_namespace(&short.namespace), short.replicas)
+    };
+    let mut examples: Vec<String> = survival.examples.iter().map(one).collect();
+    match (survival.workloads as usize).saturating_sub(examples.len()) {
+        0 => {}
+        more => examples.push(format!("... and {more} more")),
+    }
+    sheet.lines("Without room", &examples)
+}
+
+fn lines_or_none(name: &str, lines: &[String], sheet: &mut Sheet<'_>) -> io::Result<()> {
+    match lines.is_empty() {
+        true => sheet.line(name, "none"),
+        false => sheet.lines(name, lines),
+    }
+}
+
+/// In kubectl's manner: `Ready,cordoned`.
+fn state(cluster: &Cluster) -> String {
+    let cordoned = if cluster.cordoned { ",cordoned" } else { "" };
+    format!("{}{cordoned}", cluster.state)
+}
+
+/// A cordon wants a look, but is less than what else is wrong.
+fn state_colour(cluster: &Cluster) -> Option<Colour> {
+    match colour::of_state(&cluster.state) {
+        Some(Colour::Green) if cluster.cordoned => Some(Colour::Yellow),
+        other => other,
+    }
+}
+
+/// Whether all that it holds would be taken over if it were lost.
+fn survives(survival: Option<&Survival>) -> Cell {
+    match survival {
+        None => Cell::from(age::NONE),
+        Some(Survival { unplaced: 0, .. }) => Cell::from("survives"),
+        Some(survival) => Cell::from(format!("short {}", survival.unplaced)).coloured(Some(Colour::Yellow)),
+    }
+}
+
+fn labels(cluster: &Cluster) -> Vec<String> {
+    cluster.labels.iter().map(|(key, value)| format!("{key}={value}")).collect()
+}
+
+/// As kubectl writes it: `team=data:NoSchedule`.
+fn taint(taint: &ClusterTaint) -> String {
+    match taint.value.as_str() {
+        "" => format!("{}:{}", taint.key, taint.effect),
+        value => format!("{}={value}:{}", taint.key, taint.effect),
+    }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn room(room: Option<&Room>) -> String {
@@ -139,5 +240,66 @@ fn memory(room: &Room) -> String {
     match room.memory_mib {
         mib @ 0..10_240 => format!("{mib}Mi"),
         mib => format!("{}Gi", mib / 1024),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::colour::Paint;
+
+    fn cluster() -> Cluster {
+        let web = WorkloadShortage {
+            namespace: "shop".into(),
+            kind: "Deployment".into(),
+            name: "web".into(),
+            replicas: 12,
+        };
+        Cluster {
+            name: "alpha".into(),
+            state: "Ready".into(),
+            cordoned: true,
+            labels: [("tier".to_owned(), "prod".to_owned()), ("team".to_owned(), String::new())].into(),
+            taints: vec![ClusterTaint {
+                key: "spot".into(),
+                effect: "NoSchedule".into(),
+                ..ClusterTaint::default()
+            }],
+            zones: vec!["a".into(), "b".into()],
+            survival: Some(Survival { unplaced: 12, workloads: 2, examples: vec![web], checked: None }),
+            ..Cluster::default()
+        }
+    }
+
+    #[test]
+    fn a_row_says_what_operators_put_on_a_cluster_and_whether_its_loss_is_survived() {
+        let cells = cluster().cells(SystemTime::UNIX_EPOCH);
+        assert_eq!(cells.len(), Cluster::COLUMNS.len());
+        let cell = |header: &str| {
+            let index = Cluster::COLUMNS.iter().position(|column| column.header == header).expect(header);
+            cells[index].clone()
+        };
+        let yellow = |text: &str| Cell::from(text).coloured(Some(Colour::Yellow));
+        assert_eq!((cell("STATE"), cell("N-1")), (yellow("Ready,cordoned"), yellow("short 12")));
+        assert_eq!((cell("ZONES"), cell("LABELS")), (Cell::from("a,b"), Cell::from("team=,tier=prod")));
+        assert_eq!(cell("TAINTS"), Cell::from("spot:NoSchedule"));
+        assert_eq!(survives(None), Cell::from("-"));
+        assert_eq!(survives(Some(&Survival::default())), Cell::from("survives"));
+    }
+
+    #[test]
+    fn the_sheet_names_what_would_find_no_room() {
+        let mut out = Vec::new();
+        let mut sheet = Sheet::new(&mut out, Paint::Never);
+        let now = SystemTime::UNIX_EPOCH;
+        describe_survival(cluster().survival.as_ref(), now, &mut sheet).expect("written");
+        describe_survival(None, now, &mut sheet).expect("written");
+        let expected = "\
+If it is lost:      12 replicas of 2 workloads would find no room elsewhere (found - ago)
+Without room:       deployment/web in shop: 12
+                    ... and 1 more
+If it is lost:      not known yet
+";
+        assert_eq!(String::from_utf8(out).expect("text"), expected);
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod event;
 pub(crate) mod federation;
 pub(crate) mod migration;
 pub(crate) mod policy;
+pub(crate) mod quota;
 pub(crate) mod workload;
 
 use std::pin::Pin;
@@ -128,7 +129,7 @@ where
 /// The refusal to watch what does not change by itself.
 pub(crate) fn unwatchable<T>(plural: &str) -> Result<T, Error> {
     Err(Error::Usage(format!(
-        "{plural} cannot be watched; watch clusters, workloads, policies, migrations or events"
+        "{plural} cannot be watched; watch clusters, workloads, policies, quotas, migrations or events"
     )))
 }
 

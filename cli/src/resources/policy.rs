@@ -1,10 +1,13 @@
 //! Policies.
 
+mod words;
+
 use std::io;
 use std::time::SystemTime;
 
 use godwit_proto::v1::{
-    ClusterRule, GetPolicyRequest, ListPoliciesRequest, Policy, PolicySpec, WatchPoliciesRequest,
+    ClusterRule, GetPolicyRequest, ListPoliciesRequest, Policy, PolicySpec, SelectedRule,
+    WatchPoliciesRequest,
 };
 
 use super::{Change, Changes, Column, Fetched, Filter, Shown, changes, column};
@@ -89,15 +92,44 @@ pub(crate) fn describe(policy: &Policy, sheet: &mut Sheet<'_>) -> io::Result<()>
     sheet.line("Mode", &spec.mode)?;
     sheet.line("Priority", spec.priority.to_string())?;
     sheet.line("Max unavailable", spec.max_unavailable.to_string())?;
+    sheet.line("Preemptible", yes_or_no(spec.preemptible))?;
+    sheet.line("Colocate", yes_or_no(spec.colocate))?;
     sheet.line("Workloads", policy.workloads.to_string())?;
-    let others = match (&spec.default, spec.clusters.is_empty()) {
-        (Some(rule), _) => rule_text(rule),
+    describe_choice(&spec, sheet)?;
+    let others = match (&spec.default, spec.clusters.is_empty() && spec.rules.is_empty()) {
+        (Some(rule), _) => words::rule(rule),
         (None, true) => "weight 1".to_owned(),
         (None, false) => "not eligible".to_owned(),
     };
     sheet.line("Other clusters", others)?;
+    if !spec.rules.is_empty() {
+        let rows: Vec<Vec<Cell>> = spec.rules.iter().map(selected_row).collect();
+        sheet.table("Rules", vec!["CLUSTERS", "WEIGHT", "MIN", "MAX"], &rows, "none")?;
+    }
     let rows: Vec<Vec<Cell>> = spec.clusters.iter().map(|(name, rule)| rule_row(name, rule)).collect();
     sheet.table("Clusters", vec!["NAME", "WEIGHT", "MIN", "MAX"], &rows, "none by name")
+}
+
+/// What decides about clusters before their weights do; what is not used is not there.
+fn describe_choice(spec: &PolicySpec, sheet: &mut Sheet<'_>) -> io::Result<()> {
+    if let Some(selector) = &spec.cluster_selector {
+        sheet.line("Chosen", words::clusters(selector))?;
+    }
+    sheet.lines("Tiers", &words::numbered(&spec.tiers, words::clusters))?;
+    sheet.lines("Spread", &words::numbered(&spec.spread, words::spread))?;
+    sheet.lines("Fallback", &words::numbered(&spec.fallback, words::clusters))?;
+    sheet.lines("Tolerates", &spec.tolerations.iter().map(words::toleration).collect::<Vec<_>>())?;
+    sheet.lines("Only with", &spec.affinity.iter().map(words::workloads).collect::<Vec<_>>())?;
+    sheet.lines("Never with", &spec.anti_affinity.iter().map(words::workloads).collect::<Vec<_>>())
+}
+
+fn selected_row(selected: &SelectedRule) -> Vec<Cell> {
+    let clusters = words::clusters(&selected.cluster_selector.clone().unwrap_or_default());
+    rule_row(&clusters, &selected.rule.unwrap_or_default())
+}
+
+fn yes_or_no(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
 }
 
 fn rule_row(name: &str, rule: &ClusterRule) -> Vec<Cell> {
@@ -108,11 +140,6 @@ fn rule_row(name: &str, rule: &ClusterRule) -> Vec<Cell> {
         rule.min.unwrap_or(0).to_string().into(),
         max.into(),
     ]
-}
-
-fn rule_text(rule: &ClusterRule) -> String {
-    let max = rule.max.map(|max| format!(", max {max}")).unwrap_or_default();
-    format!("weight {}, min {}{max}", rule.weight.unwrap_or(1), rule.min.unwrap_or(0))
 }
 
 fn lost_after(spec: &PolicySpec) -> String {

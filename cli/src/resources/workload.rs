@@ -16,6 +16,8 @@ use crate::target::{WorkloadName, list_workloads, short_name};
 
 /// Clusters that a narrow table names; the rest is counted.
 const CLUSTERS_SHOWN: usize = 4;
+/// Remedies that are listed; many clusters that are not eligible would hide the rest.
+const REMEDIES_SHOWN: usize = 20;
 
 impl Shown for Workload {
     const COLUMNS: &'static [Column] = &[
@@ -100,6 +102,9 @@ pub(crate) fn describe(
     sheet.line("UID", &workload.uid)?;
     sheet.line("Created", format!("{} ago", age::since(workload.created.as_ref(), now)))?;
     sheet.line("Policy", &workload.policy)?;
+    if !workload.colocated_with.is_empty() {
+        sheet.line("Shares clusters of", &workload.colocated_with)?;
+    }
     sheet.line("Revision", workload.revision.to_string())?;
     let replicas =
         format!("{} wanted, {} ready, {} pending", workload.wanted, workload.ready, workload.pending);
@@ -124,14 +129,46 @@ pub(crate) fn describe(
     let headers = vec!["CLUSTER", "TARGET", "SENT", "OBSERVED", "READY", "CONNECTED", "REASON"];
     let rows: Vec<Vec<Cell>> = workload.placements.iter().map(placement_row).collect();
     sheet.table("Placements", headers, &rows, "none")?;
-    describe_plan(plan, sheet)
+    describe_plan(plan, false, sheet)
 }
 
-/// Why each cluster has what it has.
-pub(crate) fn describe_plan(plan: &Plan, sheet: &mut Sheet<'_>) -> io::Result<()> {
-    let headers = vec!["CLUSTER", "ELIGIBLE", "REPLICAS", "WEIGHT", "MIN", "MAX", "ROOM", "REASON"];
-    let rows: Vec<Vec<Cell>> = plan.report.iter().map(plan_row).collect();
-    sheet.table("Plan", headers, &rows, "no clusters")
+/// Why each cluster has what it has, and what would change it: in a column of its own if it is `wide`, else below, where
+/// long lines leave the table readable.
+pub(crate) fn describe_plan(plan: &Plan, wide: bool, sheet: &mut Sheet<'_>) -> io::Result<()> {
+    let mut headers = vec!["CLUSTER", "ELIGIBLE", "REPLICAS", "WEIGHT", "MIN", "MAX", "ROOM", "REASON"];
+    let mut rows: Vec<Vec<Cell>> = plan.report.iter().map(plan_row).collect();
+    let wide = wide && plan.report.iter().any(|row| !row.remedy.is_empty());
+    if wide {
+        headers.push("CHANGED-BY");
+        for (cells, row) in rows.iter_mut().zip(&plan.report) {
+            cells.push(Cell::from(&*row.remedy));
+        }
+    }
+    sheet.table("Plan", headers, &rows, "no clusters")?;
+    if wide { Ok(()) } else { sheet.lines("Changed by", &remedies(&plan.report)) }
+}
+
+/// What would change a cluster's share, with all clusters to which it applies: `bravo, charlie: more room`.
+fn remedies(report: &[PlanRow]) -> Vec<String> {
+    let mut by_remedy: Vec<(&str, Vec<&str>)> = Vec::new();
+    for row in report.iter().filter(|row| !row.remedy.is_empty()) {
+        match by_remedy.iter_mut().find(|(remedy, _)| *remedy == row.remedy) {
+            Some((_, clusters)) => clusters.push(&row.cluster),
+            None => by_remedy.push((&row.remedy, vec![&row.cluster])),
+        }
+    }
+    let named = |clusters: &[&str]| match clusters.len().saturating_sub(CLUSTERS_SHOWN) {
+        0 => clusters.join(", "),
+        more => format!("{} and {more} more", clusters[..CLUSTERS_SHOWN].join(", ")),
+    };
+    let shown = by_remedy.iter().take(REMEDIES_SHOWN);
+    let mut lines: Vec<String> =
+        shown.map(|(remedy, clusters)| format!("{}: {remedy}", named(clusters))).collect();
+    if by_remedy.len() > REMEDIES_SHOWN {
+        let more = by_remedy.len() - REMEDIES_SHOWN;
+        lines.push(format!("... and {more} more; `godwit explain` with -o wide shows all"));
+    }
+    lines
 }
 
 fn placement_row(placement: &Placement) -> Vec<Cell> {
@@ -191,4 +228,62 @@ fn notes(workload: &Workload) -> String {
     notes.extend(workload.pending_reasons.iter().cloned());
     notes.extend(workload.problems.iter().cloned());
     joined(&notes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::colour::Paint;
+
+    fn row(cluster: &str, reason: &str, remedy: &str) -> PlanRow {
+        PlanRow {
+            cluster: cluster.into(),
+            eligible: true,
+            reason: reason.into(),
+            remedy: remedy.into(),
+            ..PlanRow::default()
+        }
+    }
+
+    fn sheet(plan: &Plan, wide: bool) -> String {
+        let mut out = Vec::new();
+        describe_plan(plan, wide, &mut Sheet::new(&mut out, Paint::Never))
+            .expect("a vector takes everything");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn what_would_change_a_share_stands_below_the_plan_or_in_a_column() {
+        let report = vec![
+            row("alpha", "maximum reached", "raise max in the rule of alpha"),
+            row("bravo", "no room", "more room"),
+            row("charlie", "by weight", ""),
+            row("delta", "no room", "more room"),
+        ];
+        let plan = Plan { report, ..Plan::default() };
+        insta::assert_snapshot!(sheet(&plan, false), @"
+        Plan:
+          CLUSTER   ELIGIBLE   REPLICAS   WEIGHT   MIN   MAX   ROOM   REASON
+          alpha     yes        0          0        0     -     -      maximum reached
+          bravo     yes        0          0        0     -     -      no room
+          charlie   yes        0          0        0     -     -      by weight
+          delta     yes        0          0        0     -     -      no room
+        Changed by:         alpha: raise max in the rule of alpha
+                            bravo, delta: more room
+        ");
+        let wide = sheet(&plan, true);
+        assert!(wide.contains("REASON            CHANGED-BY\n"), "{wide}");
+        assert!(wide.contains("no room           more room\n") && !wide.contains("Changed by"), "{wide}");
+    }
+
+    #[test]
+    fn many_remedies_and_clusters_are_counted() {
+        let same: Vec<PlanRow> = (0..9).map(|number| row(&format!("c{number}"), "", "more room")).collect();
+        assert_eq!(remedies(&same), ["c0, c1, c2, c3 and 5 more: more room"]);
+        let name = |number: usize| format!("c{number}");
+        let own: Vec<PlanRow> = (0..25).map(|number| row(&name(number), "", &name(number))).collect();
+        let lines = remedies(&own);
+        assert_eq!(lines.len(), REMEDIES_SHOWN + 1);
+        assert!(lines[REMEDIES_SHOWN].starts_with("... and 5 more; "), "{lines:?}");
+    }
 }

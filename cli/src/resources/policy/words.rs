@@ -1,0 +1,173 @@
+//! The parts of a policy, each in a readable line.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use godwit_proto::v1::{
+    ClusterRule, ClusterSelector, ClusterToleration, Requirement, SpreadConstraint, WorkloadSelector,
+};
+
+use crate::output::age;
+
+/// What a cluster may get: `weight 2, min 0, max 9`.
+pub(super) fn rule(rule: &ClusterRule) -> String {
+    let max = rule.max.map(|max| format!(", max {max}")).unwrap_or_default();
+    format!("weight {}, min {}{max}", rule.weight.unwrap_or(1), rule.min.unwrap_or(0))
+}
+
+/// Which clusters: `region eu or us, tier=prod, not delta`.
+pub(super) fn clusters(selector: &ClusterSelector) -> String {
+    let ClusterSelector { names, exclude, match_labels, match_expressions, regions, zones, providers } =
+        selector;
+    let mut parts = Vec::new();
+    for (what, values) in [("", names), ("region ", regions), ("zone ", zones), ("provider ", providers)] {
+        if !values.is_empty() {
+            parts.push(format!("{what}{}", values.join(" or ")));
+        }
+    }
+    parts.extend(labels(match_labels, match_expressions));
+    if !exclude.is_empty() {
+        parts.push(format!("not {}", exclude.join(" or ")));
+    }
+    if parts.is_empty() { "all clusters".to_owned() } else { parts.join(", ") }
+}
+
+/// Which workloads: `db or cache in its namespace, app=web`.
+pub(super) fn workloads(selector: &WorkloadSelector) -> String {
+    let WorkloadSelector { namespaces, names, match_labels, match_expressions } = selector;
+    let names = match names.is_empty() {
+        true => "any workload".to_owned(),
+        false => names.join(" or "),
+    };
+    let place = match namespaces.as_slice() {
+        [] => "its namespace".to_owned(),
+        all if all.iter().any(|namespace| namespace == "*") => "any namespace".to_owned(),
+        some => some.join(" or "),
+    };
+    let mut parts = vec![format!("{names} in {place}")];
+    parts.extend(labels(match_labels, match_expressions));
+    parts.join(", ")
+}
+
+/// Over which groups: `by zone, at least 2 groups, skew up to 1, DoNotSchedule`.
+pub(super) fn spread(constraint: &SpreadConstraint) -> String {
+    let SpreadConstraint { by, min_groups, max_groups, max_skew, when_unsatisfiable } = constraint;
+    let mut parts = vec![format!("by {by}")];
+    parts.extend(min_groups.map(|count| format!("at least {count} groups")));
+    parts.extend(max_groups.map(|count| format!("at most {count} groups")));
+    parts.extend(max_skew.map(|skew| format!("skew up to {skew}")));
+    if !when_unsatisfiable.is_empty() {
+        parts.push(when_unsatisfiable.clone());
+    }
+    parts.join(", ")
+}
+
+/// Which taints: `spot=high:NoSchedule`, `spot:NoExecute for 5m`, `every taint`.
+pub(super) fn toleration(toleration: &ClusterToleration) -> String {
+    let ClusterToleration { key, operator, value, effect, toleration_seconds } = toleration;
+    // What is not Exists is Equal, which may be left out.
+    let mut text = match (key.is_empty(), operator == "Exists") {
+        (true, _) => "every taint".to_owned(),
+        (false, true) => key.clone(),
+        (false, false) => format!("{key}={value}"),
+    };
+    if !effect.is_empty() {
+        text.push_str(&if key.is_empty() { format!(" with {effect}") } else { format!(":{effect}") });
+    }
+    if let Some(seconds) = toleration_seconds {
+        text.push_str(&format!(" for {}", age::short(Duration::from_secs((*seconds).into()))));
+    }
+    text
+}
+
+/// A list whose order matters: `1. alpha`, `2. region eu`.
+pub(super) fn numbered<T>(items: &[T], text: fn(&T) -> String) -> Vec<String> {
+    items.iter().enumerate().map(|(index, item)| format!("{}. {}", index + 1, text(item))).collect()
+}
+
+fn labels(equal: &BTreeMap<String, String>, others: &[Requirement]) -> Vec<String> {
+    let equal = equal.iter().map(|(key, value)| format!("{key}={value}"));
+    equal.chain(others.iter().map(requirement)).collect()
+}
+
+/// As kubectl writes it.
+fn requirement(requirement: &Requirement) -> String {
+    let Requirement { key, operator, values } = requirement;
+    let values = values.join(", ");
+    match operator.as_str() {
+        "In" => format!("{key} in ({values})"),
+        "NotIn" => format!("{key} notin ({values})"),
+        "Exists" => key.clone(),
+        "DoesNotExist" => format!("!{key}"),
+        "Gt" => format!("{key} > {values}"),
+        "Lt" => format!("{key} < {values}"),
+        // A newer hub may have more.
+        other => format!("{key} {other} {values}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    fn required(key: &str, operator: &str, values: &[&str]) -> Requirement {
+        Requirement { key: key.into(), operator: operator.into(), values: texts(values) }
+    }
+
+    #[test]
+    fn selectors_read_like_a_sentence() {
+        assert_eq!(clusters(&ClusterSelector::default()), "all clusters");
+        let selector = ClusterSelector {
+            names: texts(&["alpha", "bravo"]),
+            exclude: texts(&["delta"]),
+            match_labels: [("tier".to_owned(), "prod".to_owned())].into(),
+            match_expressions: vec![
+                required("disk", "In", &["nvme", "ssd"]),
+                required("old", "DoesNotExist", &[]),
+                required("gen", "Gt", &["3"]),
+            ],
+            regions: texts(&["eu", "us"]),
+            ..ClusterSelector::default()
+        };
+        assert_eq!(
+            clusters(&selector),
+            "alpha or bravo, region eu or us, tier=prod, disk in (nvme, ssd), !old, gen > 3, not delta"
+        );
+        let selector = WorkloadSelector { names: texts(&["db"]), ..WorkloadSelector::default() };
+        assert_eq!(workloads(&selector), "db in its namespace");
+        let selector = WorkloadSelector {
+            namespaces: texts(&["*"]),
+            match_expressions: vec![required("noisy", "Exists", &[])],
+            ..WorkloadSelector::default()
+        };
+        assert_eq!(workloads(&selector), "any workload in any namespace, noisy");
+    }
+
+    #[test]
+    fn tolerations_and_constraints_are_one_line_each() {
+        let tolerated = |key: &str, operator: &str, value: &str, effect: &str, seconds| {
+            let [key, operator, value, effect] = [key, operator, value, effect].map(str::to_owned);
+            toleration(&ClusterToleration { key, operator, value, effect, toleration_seconds: seconds })
+        };
+        assert_eq!(tolerated("spot", "Exists", "", "NoExecute", Some(300)), "spot:NoExecute for 5m");
+        assert_eq!(tolerated("spot", "", "high", "", None), "spot=high");
+        assert_eq!(tolerated("", "Exists", "", "", None), "every taint");
+        assert_eq!(tolerated("", "Exists", "", "NoSchedule", None), "every taint with NoSchedule");
+        let constraint = SpreadConstraint {
+            by: "zone".into(),
+            min_groups: Some(2),
+            max_groups: None,
+            max_skew: Some(1),
+            when_unsatisfiable: "DoNotSchedule".into(),
+        };
+        assert_eq!(spread(&constraint), "by zone, at least 2 groups, skew up to 1, DoNotSchedule");
+        assert_eq!(
+            numbered(&[constraint], spread)[0],
+            "1. by zone, at least 2 groups, skew up to 1, DoNotSchedule"
+        );
+    }
+}
