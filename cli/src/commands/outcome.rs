@@ -9,7 +9,6 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::output::document::{self, Syntax};
 use crate::output::{Format, changes, text};
-use crate::resources::cluster;
 
 /// The answers, as the user wants to read them.
 pub(super) struct Outcome {
@@ -54,7 +53,7 @@ impl Outcome {
 
     /// The hub's answer about a cluster.
     pub(super) fn taken_of_cluster<T>(&mut self, answer: Result<T, Error>, name: &str) -> Option<T> {
-        self.taken(answer.map_err(|error| cluster::with_list(error).about(format!("cluster/{name}"))))
+        self.taken(answer.map_err(|error| error.about(format!("cluster/{name}"))))
     }
 
     /// A cluster, which became what the command makes of it unless the hub says that it was so already.

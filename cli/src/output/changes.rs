@@ -47,7 +47,10 @@ pub(crate) fn moves(change: &PlanChange) -> String {
     match (change.pending_before, change.pending_after) {
         (0, 0) => {}
         (before, 0) => parts.push(format!("no longer {before} pending")),
-        (_, after) => parts.push(format!("{after} pending{reasons}")),
+        (before, after) => {
+            let still = if before == after { "still " } else { "" };
+            parts.push(format!("{still}{after} pending{reasons}"));
+        }
     }
     match parts.is_empty() {
         // The policy is another one, and gives the same numbers.
@@ -107,7 +110,7 @@ mod tests {
             "deployment/web in shop: alpha 4 -> 2, 2 pending: no room; maximum reached"
         );
         assert_eq!(moves(&change(&[("alpha", 0, 3)], (3, 0), &[])), "alpha 0 -> 3, no longer 3 pending");
-        assert_eq!(moves(&change(&[], (1, 1), &[])), "1 pending");
+        assert_eq!(moves(&change(&[], (1, 1), &[])), "still 1 pending");
         assert_eq!(moves(&change(&[], (0, 0), &[])), "no replica moves");
         let unspaced = PlanChange { namespace: "default".into(), ..change(&both, (0, 0), &[]) };
         assert!(line(&unspaced).starts_with("deployment/web: alpha"));

@@ -97,15 +97,11 @@ impl Shown for Cluster {
 pub(crate) async fn find(client: &Client, name: &str) -> Result<Cluster, Error> {
     let request = GetClusterRequest { name: name.to_owned() };
     let found = answer(client.clusters().get_cluster(request)).await;
-    present(found.map_err(with_list)?.cluster, "cluster")
-}
-
-/// The error, with where to look for the name of one that is not found.
-pub(crate) fn with_list(error: Error) -> Error {
-    match error.is_not_found() {
+    let found = found.map_err(|error| match error.is_not_found() {
         true => error.with_hint("`godwit get clusters` lists all clusters that were ever seen"),
         false => error,
-    }
+    })?;
+    present(found.cluster, "cluster")
 }
 
 /// Everything about it.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod federation;
+mod foresight;
 mod offline;
 mod retry;
 mod stage;

@@ -18,6 +18,20 @@ fn usage_mistakes_end_with_two_and_help_with_zero() {
         &["describe", "workload"],
         &["describe", "cluster/a", "b"],
         &["get", "workloads", "-n", "Not_A_Name"],
+        &["diff"],
+        &["cordon", "cluster"],
+        &["cordon", "workload", "web"],
+        &["cordon", "cluster/alpha", "bravo"],
+        &["uncordon"],
+        &["label", "cluster", "alpha"],
+        &["label", "cluster", "alpha", "tier"],
+        &["label", "cluster", "tier=prod"],
+        &["taint", "cluster", "alpha", "team=data"],
+        &["taint", "cluster", "alpha", "team=data:Never"],
+        &["whatif"],
+        &["whatif", "--lose", "Not_A_Name"],
+        &["whatif", "--add", "echo"],
+        &["whatif", "--add", "echo=alpha,echo=bravo"],
         &["completion", "tcsh"],
         &["dev", "--clusters", "0"],
         &["dev", "--clusters", "3", "--kubeconfig", "x"],
@@ -38,11 +52,17 @@ fn help_is_short_enough_for_a_terminal() {
     let folder = tempfile::tempdir().unwrap();
     for command in [
         "apply",
+        "diff",
         "get",
         "describe",
         "explain",
         "scale",
         "delete",
+        "cordon",
+        "uncordon",
+        "label",
+        "taint",
+        "whatif",
         "freeze",
         "confirm",
         "plan",
@@ -127,12 +147,42 @@ fn mistakes_in_manifests_point_into_the_file_and_need_no_hub() {
 }
 
 #[test]
+fn malformed_labels_and_taints_are_named_with_the_right_form() {
+    let folder = tempfile::tempdir().unwrap();
+    for (args, says) in [
+        (&["label", "cluster", "alpha", "tier"][..], "label argument \"tier\": it has neither an = nor a -"),
+        (&["label", "cluster/alpha"], "required"),
+        (&["taint", "cluster/alpha", "a=b:Never"], "taint argument \"a=b:Never\": \"Never\" is no effect"),
+        (&["taint", "cluster", "a=b:NoExecute"], "\"a=b:NoExecute\" is not the name of a cluster"),
+    ] {
+        let said = godwit(folder.path(), args);
+        assert!(said.status == 2 && said.err.contains(says), "{args:?}: {said:?}");
+    }
+}
+
+#[test]
+fn a_comparison_that_cannot_be_made_ends_with_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = godwit_with_input(folder.path(), &["diff", "-f", "-"], "kind: [");
+    assert!(bad.status == 2 && bad.err.starts_with("error: standard input"), "{bad:?}");
+    let absent = godwit(folder.path(), ["diff", "-f", "nowhere.yaml"]);
+    assert!(absent.status == 2 && absent.err.contains("nowhere.yaml: No such file"), "{absent:?}");
+    std::fs::write(
+        folder.path().join("even.yaml"),
+        "apiVersion: godwit.dev/v1\nkind: Policy\nmetadata: {name: even}\nspec: {}\n",
+    )
+    .unwrap();
+    let said = godwit(folder.path(), ["diff", "-f", "even.yaml"]);
+    assert!(said.status == 2 && said.err.contains("no context"), "{said:?}");
+}
+
+#[test]
 fn completion_scripts_know_the_commands() {
     let folder = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish"] {
         let said = godwit(folder.path(), ["completion", shell]);
         assert_eq!(said.status, 0);
-        for word in ["apply", "workloads", "kill-cluster"] {
+        for word in ["apply", "workloads", "quotas", "uncordon", "whatif", "kill-cluster"] {
             assert!(said.out.contains(word), "{shell}: {word}");
         }
         assert!(!said.out.contains("__hub"), "hidden names stay hidden");
