@@ -103,7 +103,7 @@ impl Hub {
                 .collect();
             for session in dead {
                 spoken.push(Effect::Close { session });
-                self.end_session(session, "its last stream fell silent");
+                self.end_session(session, "its last stream fell silent", spoken);
             }
         }
         let Some(cluster) = self.clusters.get(name) else {

@@ -50,7 +50,7 @@ impl Hub {
         }
         if let Some(cluster) = self.clusters.get_mut(&name) {
             let (instance, zone) = (hello.instance.clone(), hello.zone.clone());
-            cluster.sessions.insert(session, Session { instance, zone, heard: self.now.time });
+            cluster.sessions.insert(session, Session { instance, zone, heard: self.now.time, claims: false });
         }
         self.sessions.insert(session, name.clone());
         let welcome = Welcome {
@@ -64,13 +64,13 @@ impl Hub {
         self.cluster_connected(&name);
         if let Some(former) = former {
             spoken.push(Effect::Close { session: former });
-            self.end_session(former, "its agent began another session");
+            self.end_session(former, "its agent began another session", spoken);
         }
         if let Some(displaced) = displaced {
             let message = Down::Standby { retry_after: self.config.standby_retry };
             spoken.push(Effect::Send { session: displaced, message });
             spoken.push(Effect::Close { session: displaced });
-            self.end_session(displaced, "an agent in another zone took its place");
+            self.end_session(displaced, "an agent in another zone took its place", spoken);
         }
     }
 
@@ -136,9 +136,9 @@ impl Hub {
                 let refusal = Refusal { code: RefusalCode::Protocol, message, retry_after: REFUSED_RETRY };
                 spoken.push(Effect::Send { session, message: Down::Refusal(refusal) });
                 spoken.push(Effect::Close { session });
-                self.end_session(session, "its last agent broke the protocol");
+                self.end_session(session, "its last agent broke the protocol", spoken);
             }
-            Up::Leadership(leadership) => self.leadership(session, &name, leadership),
+            Up::Leadership(leadership) => self.leadership(session, &name, leadership, spoken),
             Up::Report(report) => self.report(session, &name, report),
             Up::Accepted { fence, .. } => self.accepted(session, &name, fence),
             Up::SyncWanted => {
@@ -148,19 +148,19 @@ impl Hub {
                 }
             }
             Up::Alarm(alarm) => self.alarm(&name, alarm),
-            Up::Goodbye => self.goodbye(session, &name),
+            Up::Goodbye => self.goodbye(session, &name, spoken),
         }
     }
 
     /// A session is over; the reason is told if it was the last of its cluster.
-    pub(crate) fn end_session(&mut self, session: SessionId, reason: &str) {
+    pub(crate) fn end_session(&mut self, session: SessionId, reason: &str, spoken: &mut Vec<Effect>) {
         let Some(name) = self.sessions.remove(&session) else {
             return;
         };
         if let Some(cluster) = self.clusters.get_mut(&name) {
             cluster.sessions.remove(&session);
             if cluster.leader.as_ref().is_some_and(|leader| leader.session == session) {
-                self.leader_gone(&name);
+                self.leader_gone(&name, spoken);
             }
         }
         self.cluster_disconnected(&name, reason);
@@ -239,15 +239,24 @@ impl Hub {
     }
 
     /// An agent begins or ceases to lead (S24).
-    fn leadership(&mut self, session: SessionId, name: &ClusterName, leadership: Leadership) {
+    fn leadership(
+        &mut self,
+        session: SessionId,
+        name: &ClusterName,
+        leadership: Leadership,
+        spoken: &mut Vec<Effect>,
+    ) {
         let ours = self.federation.epoch;
         let Some(cluster) = self.clusters.get_mut(name) else {
             return;
         };
+        if let Some(session) = cluster.sessions.get_mut(&session) {
+            session.claims = matches!(leadership, Leadership::Leading { .. });
+        }
         match leadership {
             Leadership::Following => {
                 if cluster.leader.as_ref().is_some_and(|leader| leader.session == session) {
-                    self.leader_gone(name);
+                    self.leader_gone(name, spoken);
                 }
             }
             Leadership::Leading { term, fence, base, digest } => {
@@ -283,11 +292,22 @@ impl Hub {
     }
 
     /// What the leader of a cluster has said holds no longer: its successor says it again.
-    pub(crate) fn leader_gone(&mut self, name: &ClusterName) {
-        if let Some(cluster) = self.clusters.get_mut(name) {
-            cluster.leader = None;
-        }
+    ///
+    /// A successor may have spoken already, and not been believed for long: terms of different Leases have no order, so
+    /// the last to speak is the leader, and that may be an agent that does not know yet that its Lease was deleted (S24).
+    /// It would have no reason to speak again; a new session makes it.
+    fn leader_gone(&mut self, name: &ClusterName, spoken: &mut Vec<Effect>) {
+        let Some(cluster) = self.clusters.get_mut(name) else {
+            return;
+        };
+        let former = cluster.leader.take().map(|leader| leader.session);
+        let claims = cluster.sessions.iter().filter(|(id, session)| session.claims && Some(**id) != former);
+        let claimants: Vec<SessionId> = claims.map(|(id, _)| *id).collect();
         self.show_seats(name);
+        for session in claimants {
+            spoken.push(Effect::Close { session });
+            self.end_session(session, "who leads it is asked again", spoken);
+        }
     }
 
     /// The leading agent's session, if this is it.
@@ -295,11 +315,11 @@ impl Hub {
         self.clusters.get_mut(name)?.leader.as_mut().filter(|leader| leader.session == session)
     }
 
-    fn goodbye(&mut self, session: SessionId, name: &ClusterName) {
+    fn goodbye(&mut self, session: SessionId, name: &ClusterName, spoken: &mut Vec<Effect>) {
         let last = self.clusters.get(name).is_some_and(|cluster| cluster.sessions.len() == 1);
         if last && let Some(cluster) = self.clusters.get_mut(name) {
             cluster.health.grace = self.config.goodbye_grace;
         }
-        self.end_session(session, "its last agent said goodbye");
+        self.end_session(session, "its last agent said goodbye", spoken);
     }
 }

@@ -153,6 +153,8 @@ pub(crate) struct Session {
     pub(crate) zone: Arc<str>,
     /// When it last said anything.
     pub(crate) heard: Time,
+    /// It said that it leads, and has not taken that back.
+    pub(crate) claims: bool,
 }
 
 /// The session of the agent that leads, and how far it is.

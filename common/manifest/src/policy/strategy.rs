@@ -9,7 +9,7 @@ use crate::field::{Field, Object};
 use crate::node::Data;
 
 /// The most tiers: each cluster is looked for in one after the other.
-const TIERS_MAX: usize = 1_000;
+const TIERS_MAX: usize = 64;
 
 /// The field that said the skew before constraints had a list of their own.
 pub(super) const RETIRED_SKEW: &str = "maxSkew";

@@ -37,6 +37,26 @@ fn s24_only_the_highest_term_speaks_for_its_cluster() {
 }
 
 #[test]
+fn s24_who_leads_under_a_new_lease_is_asked_again_when_the_old_one_gives_up() {
+    let mut fixture = two();
+    let old = fixture.members[&cluster("alpha")].session.expect("connected");
+    let new = fixture.open_as("alpha", "another");
+    let leading = |lease| {
+        let term = LeaderTerm { lease: Uid(lease), transitions: Term(1) };
+        let fence = fixture.members[&cluster("alpha")].fence;
+        Up::Leadership(Leadership::Leading { term, fence, base: Generation(0), digest: Digest::default() })
+    };
+    // The Lease was deleted: one leads under the next, the other does not know yet, and speaks last.
+    let (successor, deposed) = (leading(2), leading(1));
+    fixture.step(Event::Message { session: new, message: successor });
+    fixture.step(Event::Message { session: old, message: deposed });
+    assert_eq!(fixture.members[&cluster("alpha")].session, Some(new), "nothing is closed yet");
+    fixture.step(Event::Message { session: old, message: Up::Leadership(Leadership::Following) });
+    assert_eq!(fixture.members[&cluster("alpha")].session, None, "its session is closed: it says all again");
+    assert_eq!(fixture.hub.cluster(&cluster("alpha")).expect("a member").agents, 1);
+}
+
+#[test]
 fn s24_a_fourth_agent_stands_by() {
     let mut fixture = two();
     for instance in ["second", "third", "fourth"] {
