@@ -21,11 +21,11 @@ pub struct Candidate<'a> {
     pub growth: Growth,
     /// It is used when no other will do (a taint `PreferNoSchedule`).
     pub avoided: bool,
-    /// Its tier under [`Strategy::Ordered`](godwit_common::Strategy::Ordered), from 0.
+    /// Its tier under [`Strategy::Ordered`](godwit_common::policy::Strategy::Ordered), from 0.
     pub tier: u32,
     /// Its fallback group, from 0.
     pub fallback: u32,
-    /// Its group under each constraint of [`Strategy::Spread`](godwit_common::Strategy::Spread); see [`Choice::groups`].
+    /// Its group under each constraint of [`Strategy::Spread`](godwit_common::policy::Strategy::Spread); see [`Choice::groups`].
     pub groups: &'a [Option<u32>],
     /// Decides between clusters that are equal in all else; lower first. See [`Tie`].
     pub tie: u64,
