@@ -268,6 +268,8 @@ fn every_example_is_valid_and_every_policy_that_one_names_is_among_them() {
         .flat_map(|text| parse_policies(text).unwrap())
         .map(|policy| policy.name.to_string())
         .collect();
+    let quotas = files(folder.join("quotas"));
+    assert!(quotas.iter().map(|text| parse_quotas(text).unwrap().len()).sum::<usize>() >= 1);
     let applications: Vec<Application> =
         files(folder).iter().map(|text| parse_application(text).unwrap()).collect();
     assert!(policies.len() >= 2 && applications.len() >= 3);
