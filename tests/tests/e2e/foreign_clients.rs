@@ -126,6 +126,18 @@ async fn with_policy() -> Federation {
 
 /// The proto3 JSON that documents promise: counts are numbers, and defaults are there.
 fn check_answer(answer: &Value) {
+    let reason = |cluster: &str| {
+        json!({
+            "cluster": cluster,
+            "eligible": true,
+            "weight": 1,
+            "min": 0,
+            "room": 10,
+            "replicas": 5,
+            "reason": "share by weight",
+            "remedy": "",
+        })
+    };
     let expected = json!({
         "namespace": "default",
         "kind": "Deployment",
@@ -136,6 +148,7 @@ fn check_answer(answer: &Value) {
         "placements": [{"cluster": "alpha", "replicas": 5}, {"cluster": "bravo", "replicas": 5}],
         "pending": 0,
         "reasons": [],
+        "report": [reason("alpha"), reason("bravo")],
     });
     assert_eq!(answer["workloads"], json!([expected]), "{answer}");
     assert_eq!(answer["dryRun"], json!(false), "{answer}");
