@@ -1,6 +1,7 @@
 //! A witness of one Deployment in several member clusters: it sees every change through the Kubernetes API itself.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use futures_util::StreamExt;
@@ -10,6 +11,7 @@ use kube::api::{Api, ListParams, WatchEvent, WatchParams};
 use tokio::task::JoinHandle;
 
 use super::cluster::Cluster;
+use super::wait::wait_for;
 
 /// What was seen in one cluster.
 #[derive(Debug, Clone)]
@@ -37,23 +39,47 @@ struct Group {
 
 struct Notes {
     seen: BTreeMap<String, Seen>,
-    least_ready: i32,
+    least: Least,
+}
+
+/// The least that was ready, and where: a test that fails says whether it began so or came to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Least {
+    pub(crate) ready: i32,
+    /// The cluster whose change brought it; none: it was so at the start.
+    by: Option<String>,
+    in_each: BTreeMap<String, i32>,
+}
+
+impl fmt::Display for Least {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let when =
+            self.by.as_deref().map_or("at the start".to_owned(), |by| format!("after a change in {by}"));
+        write!(f, "only {} replicas were ready {when}: {:?}", self.ready, self.in_each)
+    }
 }
 
 impl Witness {
-    /// Watches the Deployment `name`, which is in each of `clusters`, from now on.
+    /// Watches the Deployment `name`, which is in each of `clusters`, once it is ready in all of them.
+    ///
+    /// A Deployment's status follows its pods, and the hub counts the pods: what it calls settled may be a moment ahead.
     pub(crate) async fn start(clusters: impl Iterator<Item = &Cluster>, name: &str) -> Self {
         let mut members = BTreeMap::new();
         let mut seen = BTreeMap::new();
         for cluster in clusters {
             let deployments: Api<Deployment> = cluster.api();
-            let last = deployments.get(name).await.unwrap();
+            let last = wait_for(&format!("{name} to be ready in {}", cluster.name()), async || {
+                let now = deployments.get(name).await.map_err(|error| error.to_string())?;
+                if ready(&now) == wanted(&now) { Ok(now) } else { Err(format!("{:?}", now.status)) }
+            })
+            .await;
             let first = Seen { deleted: false, replicas: vec![wanted(&last)], last };
             seen.insert(cluster.name().to_owned(), first);
             members.insert(cluster.name().to_owned(), (deployments, cluster.api()));
         }
-        let least_ready = seen.values().map(|seen| ready(&seen.last)).sum();
-        let notes = Mutex::new(Notes { seen, least_ready });
+        let in_each = counts(&seen);
+        let least = Least { ready: in_each.values().sum(), by: None, in_each };
+        let notes = Mutex::new(Notes { seen, least });
         let group = Arc::new(Group { name: name.to_owned(), members, notes });
         let watched = |cluster: &String| tokio::spawn(Arc::clone(&group).watch(cluster.clone()));
         let tasks = group.members.keys().map(watched).collect();
@@ -67,9 +93,9 @@ impl Witness {
     }
 
     /// The least number of ready replicas that all clusters together ever had.
-    pub(crate) fn least_ready(&self) -> i32 {
+    pub(crate) fn least(&self) -> Least {
         self.check();
-        self.group.notes.lock().unwrap().least_ready
+        self.group.notes.lock().unwrap().least.clone()
     }
 
     fn check(&self) {
@@ -113,19 +139,22 @@ impl Group {
     }
 
     async fn note(&self, cluster: &str, deployment: Deployment, deleted: bool) -> kube::Result<()> {
-        let mut total = ready(&deployment);
+        let mut in_each = BTreeMap::from([(cluster.to_owned(), ready(&deployment))]);
         if !self.notes.lock().unwrap().note(cluster, deployment, deleted) {
             return Ok(());
         }
         // Watches of several clusters come in no common order: what became ready elsewhere before this change may only
         // be seen after it. So the others are asked.
-        for (_, (_, pods)) in self.members.iter().filter(|(other, _)| *other != cluster) {
+        for (other, (_, pods)) in self.members.iter().filter(|(other, _)| *other != cluster) {
             let labelled = ListParams::default().labels(&format!("app={}", self.name));
             let found = pods.list(&labelled).await?.items.into_iter().filter(is_ready).count();
-            total += i32::try_from(found).unwrap();
+            in_each.insert(other.clone(), i32::try_from(found).unwrap());
         }
         let mut notes = self.notes.lock().unwrap();
-        notes.least_ready = notes.least_ready.min(total);
+        let ready = in_each.values().sum();
+        if ready < notes.least.ready {
+            notes.least = Least { ready, by: Some(cluster.to_owned()), in_each };
+        }
         Ok(())
     }
 }
@@ -139,9 +168,12 @@ impl Notes {
             seen.replicas.push(wanted(&deployment));
         }
         seen.last = deployment;
-        let total: i32 = self.seen.values().map(|seen| ready(&seen.last)).sum();
-        total < self.least_ready
+        counts(&self.seen).values().sum::<i32>() < self.least.ready
     }
+}
+
+fn counts(seen: &BTreeMap<String, Seen>) -> BTreeMap<String, i32> {
+    seen.iter().map(|(cluster, seen)| (cluster.clone(), ready(&seen.last))).collect()
 }
 
 fn is_ready(pod: &Pod) -> bool {
