@@ -203,10 +203,10 @@ fn a_watch_shows_changes_and_outlives_the_hub() {
     until(&|workload| workload["name"] == "web" && workload["ready"] == 50);
     let hub = dev.children()[0];
     assert!(std::process::Command::new("kill").args(["-KILL", &hub.to_string()]).status().unwrap().success());
-    until_gone(hub);
+    // Its end is known only when its parent has waited for it.
+    dev.until_said("==> hub died (signal: 9");
     let said = dev.works(&["dev", "heal", "hub"]);
     assert!(said.contains("started again"), "{said}");
-    assert!(dev.log().contains("==> hub died (signal: 9"), "{}", dev.log());
     dev.until(&["get", "workload", "web", "-o", "json"], |workload| workload["ready"] == 50);
     dev.works(&["scale", "workload", "web", "--replicas", "51"]);
     until(&|workload| workload["replicas"] == 51);
