@@ -255,7 +255,7 @@ fn divided(
     let (wanted, pending) = (division.wanted, division.pending);
     let mut reasons: Vec<Arc<str>> = match short {
         0 => Vec::new(),
-        _ => caps.into_iter().map(|(cap, names)| format!("{}: {cap}", listed(&names)).into()).collect(),
+        _ => said(caps),
     };
     reasons.extend(allowance.reason.clone().filter(|_| division.withheld > 0));
     let report = if ask.report { report(&demand, &division, candidates) } else { Vec::new() };
@@ -301,6 +301,11 @@ pub(crate) fn row(candidate: &Candidate<'_>, replicas: u32, reason: String, reme
         reason,
         remedy,
     }
+}
+
+/// The reasons why clusters do not take more, those of equal reason together.
+pub(crate) fn said(caps: BTreeMap<String, Vec<&ClusterName>>) -> Vec<Arc<str>> {
+    caps.into_iter().map(|(cap, names)| format!("{}: {cap}", listed(&names)).into()).collect()
 }
 
 fn listed(names: &[&ClusterName]) -> String {

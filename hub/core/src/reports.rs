@@ -166,8 +166,8 @@ impl Hub {
             cluster.needs.clear();
         }
         for NeedStatus { need, met } in needs {
-            if cluster.needs.insert(need, met) != Some(met) && met {
-                // Whoever waited for it may be placed now (S14).
+            if cluster.needs.insert(need, met) != Some(met) {
+                // Whoever waited for it may be placed now, or is told that it is not there (S14).
                 self.roomier.insert(name.clone());
             }
         }

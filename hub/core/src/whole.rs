@@ -1,12 +1,18 @@
 //! A stateful workload stays whole in one cluster, where its data is, and does not move by itself (S32).
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use godwit_common::ClusterName;
 use godwit_common::policy::Strategy;
-use godwit_planner::{Candidate, Growth};
+use godwit_planner::{Bound, Candidate, Cap, Growth};
 
-use crate::ask::{Ask, Outcome, Shares, row};
+use crate::ask::{Ask, Outcome, Shares, row, said};
 use crate::state::SeatState;
+
+const HOME: &str = "its data is here";
+const ELSEWHERE: &str = "a stateful workload stays whole in one cluster (S32)";
 
 /// Where a stateful workload is, and what decided that for each candidate.
 pub(crate) fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>], at_most: u32) -> Shares {
@@ -17,10 +23,12 @@ pub(crate) fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>], at_most: u32) -
     let mut outcome = Outcome { wanted, pending: wanted, ..Outcome::default() };
     let mut counts = Vec::new();
     for candidate in candidates {
-        let mut reason = "a stateful workload stays whole in one cluster (S32)".to_owned();
-        let mut count = 0;
+        let (count, reason, remedy) = match home {
+            Some(home) if home.cluster == candidate.cluster => at_home(wanted.min(at_most), candidate),
+            Some(_) => (0, ELSEWHERE.to_owned(), None),
+            None => unable(wanted, candidate),
+        };
         if home.is_some_and(|home| home.cluster == candidate.cluster) {
-            (count, reason) = at_home(wanted.min(at_most), candidate);
             outcome.pending = wanted - count;
             if outcome.pending > 0 && count == at_most {
                 outcome
@@ -32,14 +40,11 @@ pub(crate) fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>], at_most: u32) -
         }
         counts.push(count);
         if ask.report {
-            outcome.report.push(row(candidate, count, reason, String::new()));
+            outcome.report.push(row(candidate, count, reason, remedy.unwrap_or_default()));
         }
     }
-    if home.is_none() && wanted > 0 && !candidates.is_empty() {
-        let reason = format!(
-            "no single cluster has room for all {wanted} replicas: a stateful workload is not divided (S32)"
-        );
-        outcome.reasons.push(reason.into());
+    if home.is_none() && wanted > 0 {
+        outcome.reasons = homeless(wanted, candidates);
     }
     Shares { counts, outcome }
 }
@@ -48,19 +53,14 @@ pub(crate) fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>], at_most: u32) -
 /// where room counts rather than weight, the one with the most.
 fn choose<'c, 'a>(ask: &Ask<'_>, candidates: &'c [Candidate<'a>]) -> Option<&'c Candidate<'a>> {
     let (wanted, strategy) = (ask.spec.replicas, &ask.policy.placement.strategy);
-    let takes_all = |candidate: &&Candidate<'_>| {
-        let allowed = candidate.growth == Growth::Allowed;
-        let maximum =
-            candidate.rule.is_ok_and(|rule| rule.weight() > 0 && rule.max().is_none_or(|max| max >= wanted));
-        allowed && maximum && candidate.room.total() >= wanted
-    };
     let weight = |candidate: &Candidate<'_>| match strategy {
         Strategy::Capacity | Strategy::Pack => candidate.room.total(),
         Strategy::Weighted | Strategy::Spread(_) | Strategy::Ordered(_) | Strategy::Duplicate => {
             candidate.rule.map_or(0, |rule| rule.weight())
         }
     };
-    candidates.iter().filter(takes_all).min_by_key(|candidate| {
+    let able = candidates.iter().filter(|candidate| takes_all(wanted, candidate));
+    able.min_by_key(|candidate| {
         (
             (candidate.avoided, candidate.fallback, candidate.tier),
             Reverse(weight(candidate)),
@@ -70,13 +70,60 @@ fn choose<'c, 'a>(ask: &Ask<'_>, candidates: &'c [Candidate<'a>]) -> Option<&'c 
     })
 }
 
-/// How many of a stateful workload run in the cluster that holds its data, and why.
-fn at_home(wanted: u32, home: &Candidate<'_>) -> (u32, String) {
-    match &home.growth {
-        Growth::Allowed => (wanted.min(home.room.total()), "its data is here".into()),
+/// Whether all of a new stateful workload may start in a cluster.
+fn takes_all(wanted: u32, candidate: &Candidate<'_>) -> bool {
+    let allowed = candidate.growth == Growth::Allowed;
+    let maximum =
+        candidate.rule.is_ok_and(|rule| rule.weight() > 0 && rule.max().is_none_or(|max| max >= wanted));
+    allowed && maximum && candidate.room.total() >= wanted
+}
+
+/// What keeps it from starting there.
+fn obstacle(wanted: u32, candidate: &Candidate<'_>) -> Option<Cap> {
+    if takes_all(wanted, candidate) { None } else { candidate.cap() }
+}
+
+/// Why a new stateful workload starts nowhere.
+fn homeless(wanted: u32, candidates: &[Candidate<'_>]) -> Vec<Arc<str>> {
+    let mut caps: BTreeMap<String, Vec<&ClusterName>> = BTreeMap::new();
+    let mut too_small = false;
+    for candidate in candidates {
+        if let Some(cap) = obstacle(wanted, candidate) {
+            too_small |= matches!(cap, Cap::Room(_) | Cap::Maximum);
+            caps.entry(cap.to_string()).or_default().push(candidate.cluster);
+        }
+    }
+    let mut reasons = said(caps);
+    if too_small {
+        reasons.push(
+            format!(
+                "no single cluster takes all {wanted} replicas: a stateful workload is not divided (S32)"
+            )
+            .into(),
+        );
+    }
+    reasons
+}
+
+fn unable(wanted: u32, candidate: &Candidate<'_>) -> (u32, String, Option<String>) {
+    let Some(cap) = obstacle(wanted, candidate) else {
+        return (0, ELSEWHERE.to_owned(), None);
+    };
+    (0, cap.to_string(), Bound::Cap(cap).remedy(candidate.cluster))
+}
+
+/// How many of a stateful workload run in the cluster that holds its data, why no more, and what would change that.
+fn at_home(wanted: u32, home: &Candidate<'_>) -> (u32, String, Option<String>) {
+    let (count, reason) = match &home.growth {
+        Growth::Allowed => (wanted.min(home.room.total()), HOME.to_owned()),
         Growth::Closed(barrier) => (wanted.min(home.held), format!("gets nothing new: {barrier}")),
         Growth::Excluded(barrier) => {
-            (0, format!("its data is here and the cluster is {barrier}: it does not move by itself (S32)"))
+            (0, format!("{HOME} and the cluster is {barrier}: it does not move by itself (S32)"))
         }
+    };
+    match home.cap().filter(|_| count < wanted) {
+        Some(cap @ Cap::Room(_)) => (count, format!("{HOME}; {cap}"), Bound::Cap(cap).remedy(home.cluster)),
+        Some(cap) => (count, reason, Bound::Cap(cap).remedy(home.cluster)),
+        None => (count, reason, None),
     }
 }

@@ -133,7 +133,7 @@ impl<'a> Candidate<'a> {
     }
 
     /// What keeps the cluster from getting more than it may; none when nothing ever does.
-    pub(crate) fn cap(&self) -> Option<Cap> {
+    pub fn cap(&self) -> Option<Cap> {
         let rule = match (self.rule, &self.growth) {
             (_, Growth::Excluded(barrier)) => return Some(Cap::Excluded(barrier.clone())),
             (Err(unchosen), Growth::Allowed | Growth::Closed(_)) => {

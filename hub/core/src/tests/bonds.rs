@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use godwit_common::policy::WorkloadSelector;
-use godwit_common::{Need, ObjectKey};
+use godwit_common::{Need, ObjectKey, WorkloadId};
 
 use super::fixture::{Fixture, cluster, deployment, deployment_id, policy, shares, spec};
 use crate::{Application, Command, Policy, PolicyChoice, WorkloadSpec};
@@ -143,6 +143,8 @@ fn a_cluster_that_lacks_what_a_workload_needs_gets_none_of_it_until_it_is_there(
     pass(&mut fixture, 2);
     assert_eq!((fixture.placed("web"), fixture.view("web").pending), (shares(&[("alpha", 3)]), 5));
     assert_eq!(fixture.reason("web", "bravo"), "gets nothing new: it lacks Secret default/registry");
+    let said = fixture.view("web").pending_reasons;
+    assert!(said.iter().all(|reason| !reason.contains("checking")), "the answer is there: {said:?}");
     fixture.members.get_mut(&cluster("bravo")).expect("a member").lacks.clear();
     pass(&mut fixture, 2);
     assert_eq!(fixture.placed("web"), shares(&[("alpha", 3), ("bravo", 5)]));
@@ -158,6 +160,37 @@ fn a_cluster_that_lacks_what_a_workload_needs_gets_none_of_it_until_it_is_there(
     let content = WorkloadSpec { needs: Vec::new(), ..needy };
     fixture.deploy(content, PolicyChoice::Annotated).expect("a good deployment");
     assert_eq!(fixture.view("web").revision, before + 1);
+}
+
+#[test]
+fn a_stateful_workload_that_starts_nowhere_says_what_each_cluster_lacks() {
+    let need = Need::Object(ObjectKey::new("v1", "Secret", "default", "store").expect("a valid key"));
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20), ("charlie", 2)]);
+    for name in ["alpha", "bravo"] {
+        fixture.members.get_mut(&cluster(name)).expect("a member").lacks.insert(need.clone());
+    }
+    let id = WorkloadId::new("default", "StatefulSet", "store").expect("a valid identity");
+    let store = WorkloadSpec { needs: vec![need], ..spec(id.clone(), 3) };
+    fixture.deploy(store, PolicyChoice::Inline(policy("even", &[]))).expect("a good deployment");
+    pass(&mut fixture, 2);
+    let view = fixture.views().remove(0);
+    let reasons: Vec<String> = view.pending_reasons.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        reasons,
+        [
+            "alpha, bravo: gets nothing new: it lacks Secret default/store",
+            "charlie: no room: cpu",
+            "no single cluster takes all 3 replicas: a stateful workload is not divided (S32)"
+        ]
+    );
+    let report = fixture.hub.plan(&id).expect("it is deployed").report;
+    let remedies: Vec<&str> = report.iter().map(|row| row.remedy.as_str()).collect();
+    let create = |name: &str| format!("create Secret default/store in {name}");
+    assert_eq!(remedies[..2], [create("alpha"), create("bravo")]);
+    assert!(remedies[2].contains("more free cpu on the nodes of charlie"), "{remedies:?}");
+    fixture.members.get_mut(&cluster("bravo")).expect("a member").lacks.clear();
+    pass(&mut fixture, 2);
+    assert_eq!((fixture.running(), fixture.views().remove(0).pending), (shares(&[("bravo", 3)]), 0));
 }
 
 #[test]
