@@ -33,6 +33,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) leader: Option<&'a WorkloadId>,
     /// What it has given up for others.
     pub(crate) yielded: Option<&'a BTreeMap<ClusterName, Yield>>,
+    /// Whether the share of a cluster that has not said yet whether it has what is needed is kept for it.
+    pub(crate) patient: bool,
     /// Whether the answer says what decided each cluster's number.
     pub(crate) report: bool,
 }
@@ -72,6 +74,8 @@ pub(crate) struct Shares {
 struct Site {
     place: usize,
     occupied: u32,
+    /// Its share is kept for it, and given when this is no longer so.
+    awaited: Option<Barrier>,
 }
 
 /// How many may be placed in all, and why no more.
@@ -85,7 +89,33 @@ impl<'a> Ask<'a> {
     pub(crate) fn of(workload: &'a Workload, policy: &'a Policy) -> Self {
         let WorkloadRecord { uid, spec, leader, yielded, .. } = &workload.record;
         let (uid, leader, yielded) = (Some(*uid), leader.as_ref(), Some(yielded));
-        Self { spec, policy, seats: &workload.seats, uid, leader, yielded, report: false }
+        let patient = workload.asks_until.is_some();
+        Self { spec, policy, seats: &workload.seats, uid, leader, yielded, patient, report: false }
+    }
+}
+
+impl Shares {
+    /// Keeps shares for clusters that are to say first whether they have what is needed: were they left out until then,
+    /// whoever answers first would get everything.
+    fn withhold(&mut self, candidates: &[Candidate<'_>], sites: &[Site]) {
+        let Self { counts, outcome } = self;
+        let mut caps: BTreeMap<String, Vec<&ClusterName>> = BTreeMap::new();
+        for (index, (candidate, site)) in candidates.iter().zip(sites).enumerate() {
+            let Some(barrier) = &site.awaited else { continue };
+            let Some(count) = counts.get_mut(index).filter(|count| **count > candidate.held) else {
+                continue;
+            };
+            outcome.pending += *count - candidate.held;
+            *count = candidate.held;
+            let bound = Bound::Cap(Cap::Closed(barrier.clone()));
+            if let Some(row) = outcome.report.get_mut(index) {
+                row.replicas = candidate.held;
+                row.reason = bound.to_string();
+                row.remedy = bound.remedy(candidate.cluster).unwrap_or_default();
+            }
+            caps.entry(bound.to_string()).or_default().push(candidate.cluster);
+        }
+        outcome.reasons.extend(said(caps));
     }
 }
 
@@ -97,10 +127,12 @@ impl Batch<'_> {
         let bonds = Bonds::of(self, ask);
         let (empty, spec) = (self.places.is_empty(), ask.spec);
         let (candidates, sites) = candidates(self, ask, &bonds);
-        let Shares { counts, mut outcome } = match spec.stateful {
+        let mut shares = match spec.stateful {
             true => whole(ask, &candidates, allowance.at_most),
             false => divided(ask, moves, &candidates, &allowance, scratch),
         };
+        shares.withhold(&candidates, &sites);
+        let Shares { counts, mut outcome } = shares;
         if outcome.pending > 0 && candidates.is_empty() {
             let reason = match empty {
                 true => "no cluster has joined the federation yet",
@@ -177,7 +209,7 @@ fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Ve
             growth: growth(hub, &places[place], ask.policy).0,
             ..outsider(name, ask.policy.placement.choose(name, &cluster.record.traits), held)
         };
-        Some((candidate, Site { place, occupied: seat.occupied() }))
+        Some((candidate, Site { place, occupied: seat.occupied(), awaited: None }))
     };
     // Both in order of name: one walk finds every seat.
     let mut seats = ask.seats.iter().peekable();
@@ -192,11 +224,15 @@ fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Ve
         let seat = seats.next_if(|(seat, _)| *seat == place.name).map(|(_, seat)| seat);
         let fit = stock.fits(index, hub, place.cluster, pod, limit);
         let occupied = seat.map_or(0, SeatState::occupied);
-        sites.push(Site { place: index, occupied });
+        let (growth, awaited) = match bonds.growth(ask, place, &stand.growth) {
+            Growth::Closed(barrier @ Barrier::Checking(_)) if ask.patient => (Growth::Allowed, Some(barrier)),
+            growth => (growth, None),
+        };
+        sites.push(Site { place: index, occupied, awaited });
         candidates.push(Candidate {
             held: seat.map_or(0, |seat| seat.seat.placed),
             room: Room::beside(occupied, fit.replicas.saturating_add(place.more), fit.scarce),
-            growth: bonds.growth(ask, place, &stand.growth),
+            growth,
             avoided: stand.avoided,
             tie: ties.with(place.hash),
             ..Candidate::new(place.name, &stand.choice)

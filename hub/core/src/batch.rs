@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use godwit_common::{ClusterName, PodShape, PolicyName, Uid};
+use godwit_common::{ClusterName, PodShape, PolicyName, Uid, WorkloadId};
 use godwit_planner::{Barrier, Choice, Choices, ClusterRoom, Fit, Growth, Tie, stance};
 
 use crate::ask::Count;
+use crate::bonds::Newcomer;
 use crate::contract::{ClusterState, Policy};
 use crate::hub::Hub;
 use crate::quotas::Spent;
@@ -34,7 +35,9 @@ pub(crate) struct Batch<'h> {
     pub(crate) stock: Stock,
     pub(crate) spent: Spent,
     /// What the batch has planned of workloads that others have to be with, or away from.
-    pub(crate) planned: BTreeMap<Uid, Vec<Count>>,
+    pub(crate) planned: BTreeMap<WorkloadId, Vec<Count>>,
+    /// Those among them that are yet to be created.
+    pub(crate) newcomers: BTreeMap<WorkloadId, Newcomer>,
     /// Workloads under policies that keep others away, by the namespace that they look into; empty for all.
     pub(crate) repellers: BTreeMap<std::sync::Arc<str>, Vec<Uid>>,
 }
@@ -108,6 +111,7 @@ impl<'h> Batch<'h> {
             stock,
             spent: Spent::default(),
             planned: BTreeMap::new(),
+            newcomers: BTreeMap::new(),
             repellers: hub.repellers(),
         }
     }

@@ -3,16 +3,31 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use godwit_common::policy::{Affinity, WorkloadSelector};
+use godwit_common::selector::Labels;
 use godwit_common::{ClusterName, Uid, WorkloadId};
 use godwit_planner::{Barrier, Growth};
 
 use crate::ask::{Ask, Count};
 use crate::batch::{Batch, Place};
-use crate::hub::Hub;
+use crate::contract::WorkloadSpec;
+use crate::hub::{Hub, Timer};
 use crate::placement::Reason;
-use crate::state::{PolicyState, Workload};
+use crate::state::{PolicyState, SeatState};
+
+/// How long clusters are waited for that are to say whether they have what a workload needs. Agents look at once, and
+/// within ten seconds again.
+const NEEDS_WAIT: Duration = Duration::from_secs(15);
+
+/// A workload that a batch has planned and that is yet to be created.
+#[derive(Debug)]
+pub(crate) struct Newcomer {
+    labels: Labels,
+    /// Whom its policy keeps away.
+    without: Vec<WorkloadSelector>,
+}
 
 /// What holds for one workload, found out before its clusters are looked at.
 #[derive(Debug, Default)]
@@ -34,23 +49,27 @@ impl Bonds {
         let Affinity { with, without, colocate } = &ask.policy.placement.affinity;
         for selector in with {
             let mut places = BTreeSet::new();
-            batch.each_matching(ask, selector, |workload| places.extend(batch.placed_in(workload)));
+            batch.each_matching(ask, selector, |id| places.extend(batch.placed_in(id)));
             bonds.with.push((named(selector), places));
         }
         for selector in without {
-            batch.each_matching(ask, selector, |workload| bonds.keep_away(batch, workload));
+            batch.each_matching(ask, selector, |id| bonds.keep_away(batch, id));
         }
         let own = &ask.spec.id.namespace;
         let near = batch.repellers.get(own).into_iter().chain(batch.repellers.get("")).flatten();
         for uid in near.filter(|uid| Some(**uid) != ask.uid) {
             let Some(workload) = batch.hub.workloads.get(uid) else { continue };
-            if batch.hub.repels(workload, ask) {
-                bonds.keep_away(batch, workload);
+            let policy = batch.hub.policies.get(&workload.record.policy);
+            let without = policy.map_or(&[][..], |policy| &policy.policy.placement.affinity.without);
+            if repels(workload.id(), without, ask) {
+                bonds.keep_away(batch, workload.id());
             }
         }
-        let leader = ask.leader.filter(|leader| *colocate && **leader != ask.spec.id);
-        let leader = leader.and_then(|id| batch.hub.workloads.get(batch.hub.ids.get(id)?));
-        bonds.leader = leader.map(|leader| (leader.id().to_string().into(), batch.placed_in(leader)));
+        for (id, _) in batch.newcomers.iter().filter(|(id, one)| repels(id, &one.without, ask)) {
+            bonds.keep_away(batch, id);
+        }
+        let leader = ask.leader.filter(|leader| *colocate && **leader != ask.spec.id && batch.knows(leader));
+        bonds.leader = leader.map(|leader| (leader.to_string().into(), batch.placed_in(leader)));
         for (cluster, given) in ask.yielded.into_iter().flatten() {
             if let Some(waiting) = batch.hub.waiting_for_room(given.to) {
                 bonds.yielded.insert(cluster.clone(), waiting.to_string().into());
@@ -59,9 +78,9 @@ impl Bonds {
         bonds
     }
 
-    fn keep_away(&mut self, batch: &Batch<'_>, workload: &Workload) {
-        let name: Arc<str> = workload.id().to_string().into();
-        for cluster in batch.occupied_in(workload) {
+    fn keep_away(&mut self, batch: &Batch<'_>, id: &WorkloadId) {
+        let name: Arc<str> = id.to_string().into();
+        for cluster in batch.occupied_in(id) {
             self.without.entry(cluster).or_insert_with(|| name.clone());
         }
     }
@@ -82,7 +101,7 @@ impl Bonds {
             return growth.clone();
         }
         let yielded = self.yielded.get(place.name).map(|to| Barrier::Yielded(to.clone()));
-        let barrier = yielded.or_else(|| lacking(ask, place)).or_else(|| self.kept_out(place));
+        let barrier = yielded.or_else(|| self.kept_out(place)).or_else(|| lacking(ask, place));
         barrier.map_or(Growth::Allowed, Growth::Closed)
     }
 
@@ -93,6 +112,12 @@ impl Bonds {
         let missing = self.with.iter().find(|(_, places)| !places.contains(place.name));
         missing.map(|(name, _)| Barrier::Affinity(name.clone()))
     }
+}
+
+/// Whether a workload whose policy keeps these away keeps the one of a question away.
+fn repels(id: &WorkloadId, without: &[WorkloadSelector], ask: &Ask<'_>) -> bool {
+    let matches = |one: &WorkloadSelector| one.matches(&id.namespace, &ask.spec.id, &ask.spec.labels);
+    *id != ask.spec.id && without.iter().any(matches)
 }
 
 /// What the workload needs and a place lacks, or may lack.
@@ -125,31 +150,43 @@ fn named(selector: &WorkloadSelector) -> Arc<str> {
 impl Batch<'_> {
     /// Remembers what was planned for a workload that others may look at.
     pub(crate) fn note_planned(&mut self, ask: &Ask<'_>, counts: &[Count]) {
-        if let Some(uid) = ask.uid.filter(|_| self.hub.has_bonds()) {
-            self.planned.insert(uid, counts.to_vec());
+        let affinity = &ask.policy.placement.affinity;
+        if !self.hub.has_bonds() && affinity.is_empty() {
+            return;
+        }
+        let id = &ask.spec.id;
+        self.planned.insert(id.clone(), counts.to_vec());
+        if ask.uid.is_none() {
+            let newcomer = Newcomer { labels: ask.spec.labels.clone(), without: affinity.without.clone() };
+            self.newcomers.insert(id.clone(), newcomer);
         }
     }
 
+    fn knows(&self, id: &WorkloadId) -> bool {
+        self.hub.ids.contains_key(id) || self.newcomers.contains_key(id)
+    }
+
+    fn seats_of(&self, id: &WorkloadId) -> impl Iterator<Item = (&ClusterName, &SeatState)> {
+        let workload = self.hub.ids.get(id).and_then(|uid| self.hub.workloads.get(uid));
+        workload.into_iter().flat_map(|workload| &workload.seats)
+    }
+
     /// Where a workload is placed, by this batch or before.
-    fn placed_in(&self, workload: &Workload) -> BTreeSet<ClusterName> {
-        let placed = workload.seats.iter().filter(|(_, seat)| seat.seat.placed > 0);
-        self.after_planning(workload, placed.map(|(name, _)| name.clone()).collect())
+    fn placed_in(&self, id: &WorkloadId) -> BTreeSet<ClusterName> {
+        let placed = self.seats_of(id).filter(|(_, seat)| seat.seat.placed > 0);
+        self.after_planning(id, placed.map(|(name, _)| name.clone()).collect())
     }
 
     /// The same, copies that still run included.
-    fn occupied_in(&self, workload: &Workload) -> BTreeSet<ClusterName> {
-        let occupied = workload.seats.iter().filter(|(_, seat)| seat.occupied() > 0);
+    fn occupied_in(&self, id: &WorkloadId) -> BTreeSet<ClusterName> {
+        let occupied = self.seats_of(id).filter(|(_, seat)| seat.occupied() > 0);
         let mut places: BTreeSet<ClusterName> = occupied.map(|(name, _)| name.clone()).collect();
-        places.extend(self.after_planning(workload, BTreeSet::new()));
+        places.extend(self.after_planning(id, BTreeSet::new()));
         places
     }
 
-    fn after_planning(
-        &self,
-        workload: &Workload,
-        mut places: BTreeSet<ClusterName>,
-    ) -> BTreeSet<ClusterName> {
-        for count in self.planned.get(&workload.record.uid).into_iter().flatten() {
+    fn after_planning(&self, id: &WorkloadId, mut places: BTreeSet<ClusterName>) -> BTreeSet<ClusterName> {
+        for count in self.planned.get(id).into_iter().flatten() {
             match count.after {
                 0 => places.remove(&count.cluster),
                 _ => places.insert(count.cluster.clone()),
@@ -159,7 +196,7 @@ impl Batch<'_> {
     }
 
     /// Does something for every other workload that a selector chooses.
-    fn each_matching(&self, ask: &Ask<'_>, selector: &WorkloadSelector, mut each: impl FnMut(&Workload)) {
+    fn each_matching(&self, ask: &Ask<'_>, selector: &WorkloadSelector, mut each: impl FnMut(&WorkloadId)) {
         let home = &ask.spec.id.namespace;
         let everywhere = selector.namespaces.contains("*");
         let own = BTreeSet::from([home.clone()]);
@@ -168,7 +205,7 @@ impl Batch<'_> {
             let Some(workload) = self.hub.workloads.get(uid) else { return };
             let spec = &workload.record.spec;
             if spec.id != ask.spec.id && selector.matches(home, &spec.id, &spec.labels) {
-                each(workload);
+                each(&spec.id);
             }
         };
         match everywhere {
@@ -177,10 +214,43 @@ impl Batch<'_> {
                 self.hub.in_namespace(namespace).for_each(|(_, uid)| look(uid));
             }),
         }
+        for (id, newcomer) in self.newcomers.iter().filter(|(id, _)| **id != ask.spec.id) {
+            if selector.matches(home, id, &newcomer.labels) {
+                each(id);
+            }
+        }
     }
 }
 
 impl Hub {
+    /// Whether a request makes a workload ask for more than it is known to need.
+    pub(crate) fn asks_anew(&self, spec: &WorkloadSpec) -> bool {
+        let known = self.ids.get(&spec.id).and_then(|uid| self.workloads.get(uid));
+        let same = known.is_some_and(|workload| workload.record.spec.needs == spec.needs);
+        !same && !spec.needs.is_empty()
+    }
+
+    /// Clusters are about to say whether they have what a workload needs.
+    pub(crate) fn ask_for_needs(&mut self, uid: Uid) {
+        let until = self.now.time + NEEDS_WAIT;
+        if let Some(workload) = self.workloads.get_mut(&uid) {
+            workload.asks_until = Some(until);
+            self.wake_at(until, Timer::Needs(uid));
+        }
+    }
+
+    /// Shares are kept no longer for clusters that do not answer: those that have can take them.
+    pub(crate) fn asked_long_enough(&mut self, uid: Uid) {
+        let now = self.now.time;
+        let Some(workload) = self.workloads.get_mut(&uid) else { return };
+        if workload.asks_until.is_some_and(|until| until <= now) {
+            workload.asks_until = None;
+            if workload.record.pending > 0 {
+                self.roomier.extend(workload.seats.keys().cloned());
+            }
+        }
+    }
+
     /// The workloads of a namespace, in order of kind and name.
     pub(crate) fn in_namespace(&self, namespace: &Arc<str>) -> impl Iterator<Item = (&WorkloadId, &Uid)> {
         let from = WorkloadId { namespace: namespace.clone(), kind: "".into(), name: "".into() };
@@ -212,23 +282,21 @@ impl Hub {
         repellers
     }
 
-    /// Whether a workload keeps the one of a question away.
-    fn repels(&self, workload: &Workload, ask: &Ask<'_>) -> bool {
-        let home = &workload.id().namespace;
-        let policy = self.policies.get(&workload.record.policy);
-        let mut without = policy.iter().flat_map(|policy| &policy.policy.placement.affinity.without);
-        workload.id() != &ask.spec.id
-            && without.any(|selector| selector.matches(home, &ask.spec.id, &ask.spec.labels))
+    /// What changes for others when a workload comes to a cluster, or leaves it.
+    pub(crate) fn bonds_changed(&mut self, uid: Uid, counts: &[Count]) {
+        let Some(id) = self.workloads.get(&uid).map(|workload| workload.id().clone()) else { return };
+        for other in self.concerned_by(&id, counts) {
+            self.dirty.entry(other).or_insert_with(|| Reason::Affinity(id.clone()));
+        }
     }
 
-    /// What changes for others when a workload comes to a cluster, or leaves it: those that share its clusters follow, and
-    /// those that wait look again.
-    pub(crate) fn bonds_changed(&mut self, uid: Uid, counts: &[Count]) {
+    /// Whom it concerns that a workload comes to clusters, or leaves them: those that share its clusters follow, and those
+    /// that wait look again.
+    pub(crate) fn concerned_by(&self, id: &WorkloadId, counts: &[Count]) -> Vec<Uid> {
         let turned = counts.iter().any(|count| (count.before == 0) != (count.after == 0));
         if !turned || !self.has_bonds() {
-            return;
+            return Vec::new();
         }
-        let Some(id) = self.workloads.get(&uid).map(|workload| workload.id().clone()) else { return };
         let anybody =
             self.policies.values().any(|policy| !policy.policy.placement.affinity.without.is_empty());
         let looks = |uid: &Uid| {
@@ -236,11 +304,9 @@ impl Hub {
             let policy = workload.and_then(|workload| self.policies.get(&workload.record.policy));
             anybody || policy.is_some_and(|policy| !policy.policy.placement.affinity.is_empty())
         };
-        let followers = self.followers.get(&id).into_iter().flatten().copied();
+        let followers = self.followers.get(id).into_iter().flatten().copied();
         let waiting = self.pending.iter().map(|rank| rank.uid).filter(looks);
-        let concerned: Vec<Uid> = followers.chain(waiting).filter(|other| *other != uid).collect();
-        for other in concerned {
-            self.dirty.entry(other).or_insert_with(|| Reason::Affinity(id.clone()));
-        }
+        let uid = self.ids.get(id);
+        followers.chain(waiting).filter(|other| Some(other) != uid).collect()
     }
 }

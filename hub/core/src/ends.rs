@@ -52,7 +52,8 @@ impl Hub {
             workload: record.spec.id.clone(),
             api_version: record.spec.api_version.clone(),
         };
-        self.count_quota(&record.spec.id.namespace);
+        let request = &record.spec.pod.requests;
+        self.use_quota(&record.spec.id.namespace, (request, workload.placed()), (request, 0));
         self.forget_yields(uid, workload.preempting.iter().copied());
         self.settle_migrations(workload.migrations.clone(), uid);
         self.remember_end(uid, what, held_by, cause);

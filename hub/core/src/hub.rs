@@ -92,6 +92,8 @@ pub(crate) enum Timer {
     Taint(ClusterName),
     /// The end of a freeze (S6).
     MassLoss,
+    /// Clusters that have not said yet whether they have what a workload needs are waited for no longer.
+    Needs(Uid),
     /// Another attempt to get room from lower priorities (S16).
     Preemption(Uid),
     /// The next look at what the fleet would survive.
@@ -101,7 +103,7 @@ pub(crate) enum Timer {
 }
 
 /// Plans may call for further plans, where workloads follow each other: so often in one step.
-const ROUNDS: usize = 3;
+pub(crate) const ROUNDS: usize = 3;
 
 impl Hub {
     /// One step: what happened, and what is to be done about it.
@@ -203,6 +205,7 @@ impl Hub {
                 Timer::MassLoss => self.look_at_freeze(),
                 // Whatever is dirty is planned at the end of every step.
                 Timer::Rounds => {}
+                Timer::Needs(uid) => self.asked_long_enough(uid),
                 Timer::Preemption(uid) => self.preemption_due(uid),
                 Timer::Survival => self.check_survival(),
             }

@@ -1,6 +1,6 @@
 //! Placement: asks the planner where replicas go, and turns its answer into the plan of each seat (S14-S16, S18, S19).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::commands::plan_change;
 use crate::contract::{
     Cause, Key, MigrationCause, Move, PlanChange, PlanRowView, Policy, Subject, WorkloadRecord,
 };
-use crate::hub::{Hub, Timer};
+use crate::hub::{Hub, ROUNDS, Timer};
 use crate::state::Rank;
 
 /// How long a gradual rebalance rests between two steps (S18).
@@ -75,23 +75,25 @@ impl Hub {
         }
     }
 
-    /// The same, and tells what has changed to whoever commanded it.
+    /// The same, and tells what has changed to whoever commanded it: what follows a workload that moved, too.
     pub(crate) fn plan_and_tell(&mut self) -> Planned {
-        let dirty = std::mem::take(&mut self.dirty);
-        let changes = self.plan_all(dirty);
-        let mut planned = Planned::default();
+        let (mut planned, mut done) = (Planned::default(), BTreeSet::new());
         let mut ranked: Vec<(Rank, PlanChange)> = Vec::new();
-        for (reason, mut changes) in changes {
-            for Change { uid, outcome, pending, .. } in &mut changes {
-                let Some(workload) = self.workloads.get(uid) else { continue };
-                let policy = self.policies.get(&workload.record.policy);
-                let policy = policy.map(|policy| &policy.policy);
-                let change = policy.and_then(|policy| plan_change(workload.id(), policy, *pending, outcome));
-                let rank = self.rank_of(&workload.record);
-                ranked.extend(change.map(|change| (rank, change)));
-                planned.reports.insert(*uid, std::mem::take(&mut outcome.report));
+        for _ in 0..ROUNDS {
+            let dirty: BTreeMap<Uid, Reason> =
+                self.dirty.extract_if(.., |uid, _| !done.contains(uid)).collect();
+            done.extend(dirty.keys().copied());
+            for (reason, mut changes) in self.plan_all(dirty) {
+                for Change { uid, outcome, pending, .. } in &mut changes {
+                    let Some(workload) = self.workloads.get(uid) else { continue };
+                    let Some(policy) = self.policies.get(&workload.record.policy) else { continue };
+                    let change = plan_change(workload.id(), &policy.policy, *pending, outcome);
+                    let rank = self.rank_of(&workload.record);
+                    ranked.extend(change.map(|change| (rank, change)));
+                    planned.reports.insert(*uid, std::mem::take(&mut outcome.report));
+                }
+                self.apply(reason, changes);
             }
-            self.apply(reason, changes);
         }
         ranked.sort_by_key(|(rank, _)| *rank);
         planned.changes = ranked.into_iter().map(|(_, change)| change).collect();

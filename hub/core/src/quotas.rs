@@ -72,22 +72,32 @@ impl Hub {
 
     /// A workload's placement in some cluster has changed.
     pub(crate) fn quota_follows(&mut self, uid: Uid, before: u32, after: u32) {
-        if before == after || self.quotas.is_empty() {
-            return;
-        }
-        let Some(workload) = self.workloads.get(&uid) else { return };
+        let Some(workload) = self.workloads.get(&uid).filter(|_| before != after) else { return };
         let namespace = workload.id().namespace.clone();
-        let Some(quota) = self.quotas.get_mut(&namespace) else { return };
-        let request = &workload.shape().requests;
-        quota.used.subtract(request, before.into());
-        quota.used.add(request, after.into());
-        self.touched.subjects.insert(Subject::Quota(namespace.clone()));
-        if after < before {
-            self.unquotaed.insert(namespace);
+        if self.quotas.contains_key(&namespace) {
+            let request = workload.shape().requests.clone();
+            self.use_quota(&namespace, (&request, before), (&request, after));
         }
     }
 
-    /// What a namespace's workloads amount to, counted anew: a quota is new, or what its workloads ask for has changed.
+    /// Of what a namespace uses, so many replicas of one size are now so many of another.
+    pub(crate) fn use_quota(
+        &mut self,
+        namespace: &Arc<str>,
+        before: (&Resources, u32),
+        after: (&Resources, u32),
+    ) {
+        let Some(quota) = self.quotas.get_mut(namespace).filter(|_| before != after) else { return };
+        quota.used.subtract(before.0, before.1.into());
+        quota.used.add(after.0, after.1.into());
+        self.touched.subjects.insert(Subject::Quota(namespace.clone()));
+        let only_grows = before.0 == after.0 && before.1 < after.1;
+        if !only_grows {
+            self.unquotaed.insert(namespace.clone());
+        }
+    }
+
+    /// What a namespace's workloads amount to, counted anew: its quota is new, or was read at a restart.
     pub(crate) fn count_quota(&mut self, namespace: &Arc<str>) {
         let mut used = Usage::default();
         if !self.quotas.contains_key(namespace) {

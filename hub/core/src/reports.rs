@@ -165,11 +165,14 @@ impl Hub {
         if complete {
             cluster.needs.clear();
         }
+        let mut changed = false;
         for NeedStatus { need, met } in needs {
-            if cluster.needs.insert(need, met) != Some(met) {
-                // Whoever waited for it may be placed now, or is told that it is not there (S14).
-                self.roomier.insert(name.clone());
-            }
+            changed |= cluster.needs.insert(need, met) != Some(met);
+        }
+        if changed {
+            // Whoever waited for it may be placed now, or is told that it is not there (S14).
+            self.roomier.insert(name.clone());
+            self.fleet_changed();
         }
     }
 

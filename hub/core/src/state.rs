@@ -29,6 +29,8 @@ pub(crate) struct Workload {
     pub(crate) migrations: BTreeSet<MigrationId>,
     /// When a gradual rebalance may take its next step (S18).
     pub(crate) rebalance_at: Option<Time>,
+    /// Until when clusters that have not said yet whether they have what it needs are waited for.
+    pub(crate) asks_until: Option<Time>,
     /// Who gave way to it, as long as it waits (S16).
     pub(crate) preempting: BTreeSet<Uid>,
     /// How often somebody did since it waits, and when it may ask again.
@@ -317,6 +319,7 @@ impl Workload {
             above: BTreeSet::new(),
             migrations: BTreeSet::new(),
             rebalance_at: None,
+            asks_until: None,
             preempting: BTreeSet::new(),
             preemptions: 0,
             preempts_at: None,

@@ -8,7 +8,6 @@ use godwit_common::{ClusterName, Uid};
 use godwit_planner::Barrier;
 
 use crate::batch::Scene;
-use crate::commands::Part;
 use crate::contract::{ClusterState, Severity, Subject, Survival};
 use crate::hub::{Hub, Timer};
 
@@ -62,11 +61,7 @@ impl Hub {
         let held: Vec<Uid> =
             cluster.seats.iter().copied().filter(|uid| self.is_replaced(*uid, name)).collect();
         let scene = Scene { emptied: [(name.clone(), Barrier::Lost)].into(), ..Scene::default() };
-        let parts = held.iter().filter_map(|uid| {
-            let workload = self.workloads.get(uid)?;
-            Some(Part::of(workload, &self.policies.get(&workload.record.policy)?.policy))
-        });
-        let changes = self.rehearse_parts(parts.collect(), &scene).changes;
+        let changes = self.rehearse_parts(self.parts(held.iter().copied()), &scene).changes;
         let mut survival = Survival { unplaced: 0, workloads: 0, examples: Vec::new(), checked };
         for change in changes {
             let short = change.pending_after.saturating_sub(change.pending_before);

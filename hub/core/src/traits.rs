@@ -41,9 +41,7 @@ impl Hub {
         let Some(cluster) = self.clusters.get(name).filter(|cluster| cluster.record.inventoried) else {
             return;
         };
-        let heeds = |policy: &&PolicyState| heeds_traits(&policy.policy);
-        let heeding = self.policies.values().filter(heeds);
-        let users: Vec<Uid> = heeding.flat_map(|policy| policy.users.iter().copied()).collect();
+        let users: Vec<Uid> = self.heeding_traits().collect();
         let seated: BTreeSet<Uid> = cluster.seats.clone();
         for uid in users {
             let policy = self.workloads.get(&uid).and_then(|one| self.policies.get(&one.record.policy));
@@ -55,6 +53,12 @@ impl Hub {
                 self.dirty.entry(uid).or_insert_with(|| Reason::Cluster(name.clone(), entry));
             }
         }
+    }
+
+    /// The workloads under policies to which it matters what clusters are like.
+    pub(crate) fn heeding_traits(&self) -> impl Iterator<Item = Uid> {
+        let heeds = |policy: &&PolicyState| heeds_traits(&policy.policy);
+        self.policies.values().filter(heeds).flat_map(|policy| policy.users.iter().copied())
     }
 
     /// A cluster's taints or its cordon have changed: what it holds may have to leave, and what waits may come.

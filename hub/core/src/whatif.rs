@@ -7,7 +7,7 @@ use godwit_common::{ClusterName, Uid};
 use godwit_planner::Barrier;
 
 use crate::batch::Scene;
-use crate::commands::{Part, no_cluster, refused};
+use crate::commands::{no_cluster, refused};
 use crate::contract::{ClusterRecord, ClusterState, Refused, RefusedKind, WhatIf, WhatIfView};
 use crate::hub::Hub;
 use crate::state::Cluster;
@@ -19,11 +19,7 @@ impl Hub {
     /// What would come of this.
     pub fn what_if(&self, what: &WhatIf) -> Result<WhatIfView, Refused> {
         let scene = self.scene_of(what)?;
-        let parts = self.concerned(what).into_iter().filter_map(|uid| {
-            let workload = self.workloads.get(&uid)?;
-            Some(Part::of(workload, &self.policies.get(&workload.record.policy)?.policy))
-        });
-        let mut changes = self.rehearse_parts(parts.collect(), &scene).changes;
+        let mut changes = self.rehearse_parts(self.parts(self.concerned(what)), &scene).changes;
         let mut view = WhatIfView { workloads: changes.len() as u64, ..WhatIfView::default() };
         for change in &changes {
             let left =

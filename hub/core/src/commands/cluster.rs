@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use godwit_common::selector::Labels;
-use godwit_common::{ClusterName, Taint, TaintEffect};
+use godwit_common::{ClusterName, Taint, TaintEffect, Uid};
 
-use super::rehearsal::Part;
 use super::{no_cluster, refused};
 use crate::batch::Scene;
 use crate::contract::{
     Action, Answer, ClusterRecord, ClusterTaint, Key, PlanChange, Refused, RefusedKind, Severity, Subject,
 };
 use crate::hub::Hub;
+use crate::state::Cluster;
 
 /// The most labels of a cluster, and the most taints.
 const ENTRIES_MAX: usize = 64;
@@ -118,14 +118,16 @@ impl Hub {
     fn rehearse_cluster(&self, record: ClusterRecord) -> Vec<PlanChange> {
         let name = record.name.clone();
         let Some(cluster) = self.clusters.get(&name) else { return Vec::new() };
-        let mut supposed = cluster.clone();
-        supposed.record = record;
+        // What it holds may leave, what waits may come, and policies may choose it otherwise.
+        let mut concerned: BTreeSet<Uid> = cluster.seats.clone();
+        concerned.extend(self.pending.iter().map(|rank| rank.uid));
+        concerned.extend(&self.cramped);
+        if cluster.record.traits != record.traits {
+            concerned.extend(self.heeding_traits());
+        }
+        let supposed = Cluster { record, ..cluster.clone() };
         let scene = Scene { clusters: [(name, supposed)].into(), ..Scene::default() };
-        let parts = self.workloads.values().filter_map(|workload| {
-            let policy = &self.policies.get(&workload.record.policy)?.policy;
-            Some(Part::of(workload, policy))
-        });
-        self.rehearse_parts(parts.collect(), &scene).changes
+        self.rehearse_parts(self.parts(concerned), &scene).changes
     }
 }
 

@@ -9,7 +9,7 @@ mod removal;
 mod requests;
 mod take;
 
-pub(crate) use rehearsal::{Part, plan_change};
+pub(crate) use rehearsal::plan_change;
 
 use godwit_common::{ClusterName, WorkloadId};
 

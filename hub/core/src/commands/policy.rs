@@ -49,6 +49,7 @@ impl Hub {
         }
         let hasty = self.hasty(&policy);
         self.add_policy(policy);
+        self.fleet_changed();
         self.touched.keys.insert(Key::Policy(name.clone()));
         self.touched.subjects.insert(Subject::Policy(name.clone()));
         let what = if action == Action::Created { "PolicyCreated" } else { "PolicyChanged" };

@@ -30,6 +30,7 @@ impl Hub {
         let message = "what runs is not cut; what would exceed it waits";
         self.note_command(Severity::Normal, "S16", what, &*namespace, message);
         self.count_quota(&namespace);
+        self.fleet_changed();
         self.quotas_possible();
         let changes = self.plan_and_tell().changes;
         Ok(Answer::Applied { action, changes })
@@ -47,6 +48,7 @@ impl Hub {
         let message = "nothing bounds the namespace any more";
         self.note_command(Severity::Normal, "S16", "QuotaDeleted", &**namespace, message);
         self.unquotaed.insert(namespace.clone());
+        self.fleet_changed();
         Ok(Answer::Done)
     }
 }

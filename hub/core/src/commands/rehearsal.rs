@@ -2,7 +2,7 @@
 //! answer that a rehearsal and the real run share.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use godwit_common::{ClusterName, PolicyName, Uid, WorkloadId};
 use godwit_planner::Scratch;
@@ -13,7 +13,7 @@ use crate::contract::{
     Action, Deploy, Deployed, DeployedWorkload, PlanChange, PlanRowView, Policy, PolicyChoice, Refused,
     WorkloadSpec,
 };
-use crate::hub::Hub;
+use crate::hub::{Hub, ROUNDS};
 use crate::placement::moves_for_balance;
 use crate::state::{Rank, SeatState, Workload};
 
@@ -86,9 +86,11 @@ impl Hub {
             if action != Action::Unchanged || self.replaces(policy) {
                 let seats = known.map_or(&none, |workload| &workload.seats);
                 let yielded = known.map(|workload| &workload.record.yielded);
+                let waits = known.is_some_and(|workload| workload.asks_until.is_some());
+                let patient = waits || self.asks_anew(spec);
                 parts.push(Part {
                     rank: rank(policy, age, uid.unwrap_or_default()),
-                    ask: Ask { spec, policy, seats, uid, leader, yielded, report: true },
+                    ask: Ask { spec, policy, seats, uid, leader, yielded, patient, report: true },
                     pending: known.map_or(0, |workload| workload.record.pending),
                     index: Some(index),
                 });
@@ -174,21 +176,42 @@ impl Hub {
     }
 
     /// All of them against one ledger of room, the most urgent first, as in the real run (S15, S16).
-    pub(crate) fn rehearse_parts(&self, mut parts: Vec<Part<'_>>, scene: &Scene) -> Rehearsed {
-        parts.sort_by_key(|part| part.rank);
+    /// Workloads that follow others have their turn after them.
+    pub(crate) fn rehearse_parts<'a>(&'a self, mut parts: Vec<Part<'a>>, scene: &'a Scene) -> Rehearsed {
         let (mut batch, mut scratch) = (Batch::new(self, scene), Scratch::default());
         let mut rehearsed = Rehearsed::default();
-        for part in parts {
-            let Ask { policy, spec, .. } = part.ask;
-            let moves = moves_for_balance(policy, spec.replicas, false);
-            let ask = Ask { report: part.index.is_some(), ..part.ask };
-            let outcome = batch.ask(&ask, moves, &mut scratch);
-            rehearsed.changes.extend(plan_change(&spec.id, policy, part.pending, &outcome));
-            if let Some(index) = part.index {
-                rehearsed.outcomes.insert(index, outcome);
+        let mut changes: Vec<(Rank, PlanChange)> = Vec::new();
+        let mut planned: BTreeSet<Uid> = parts.iter().filter_map(|part| part.ask.uid).collect();
+        for _ in 0..ROUNDS {
+            parts.sort_by_key(|part| part.rank);
+            let mut followers = BTreeSet::new();
+            for part in std::mem::take(&mut parts) {
+                let Ask { policy, spec, .. } = part.ask;
+                let moves = moves_for_balance(policy, spec.replicas, false);
+                let ask = Ask { report: part.index.is_some(), ..part.ask };
+                let outcome = batch.ask(&ask, moves, &mut scratch);
+                followers.extend(self.concerned_by(&spec.id, &outcome.counts));
+                let change = plan_change(&spec.id, policy, part.pending, &outcome);
+                changes.extend(change.map(|change| (part.rank, change)));
+                if let Some(index) = part.index {
+                    rehearsed.outcomes.insert(index, outcome);
+                }
             }
+            followers.retain(|uid| planned.insert(*uid));
+            parts = self.parts(followers);
         }
+        changes.sort_by_key(|(rank, _)| *rank);
+        rehearsed.changes = changes.into_iter().map(|(_, change)| change).collect();
         rehearsed
+    }
+
+    /// Workloads as they are.
+    pub(crate) fn parts(&self, uids: impl IntoIterator<Item = Uid>) -> Vec<Part<'_>> {
+        let part = |uid: Uid| {
+            let workload = self.workloads.get(&uid)?;
+            Some(Part::of(workload, &self.policies.get(&workload.record.policy)?.policy))
+        };
+        uids.into_iter().filter_map(part).collect()
     }
 
     /// Whether a policy is another than the one in force under its name: then all of its users are planned anew.

@@ -44,12 +44,16 @@ impl Hub {
         entry: u64,
     ) -> (Uid, Action) {
         let action = self.action_on(&spec, &policy, leader.as_ref(), objects);
+        let asks = self.asks_anew(&spec);
         let uid = match self.ids.get(&spec.id) {
             Some(uid) => *uid,
             None => self.create_workload(spec.clone(), policy.clone()),
         };
         if action == Action::Unchanged {
             return (uid, action);
+        }
+        if asks {
+            self.ask_for_needs(uid);
         }
         let same_manifest = self.workloads.get(&uid).is_some_and(|workload| {
             let known = &workload.record.spec;
@@ -62,12 +66,12 @@ impl Hub {
         }
         self.change_policy(uid, policy);
         self.follow(uid, leader);
-        let namespace = spec.id.namespace.clone();
         if let Some(workload) = self.workloads.get_mut(&uid) {
-            workload.record.spec = spec;
+            let placed = workload.placed();
+            let before = std::mem::replace(&mut workload.record.spec, spec.clone());
+            let sizes = (&before.pod.requests, &spec.pod.requests);
+            self.use_quota(&spec.id.namespace, (sizes.0, placed), (sizes.1, placed));
         }
-        // What its replicas ask for may have changed.
-        self.count_quota(&namespace);
         self.touched.keys.insert(Key::Workload(uid));
         self.touched.subjects.insert(Subject::Workload(uid));
         self.ensure_seats(uid);

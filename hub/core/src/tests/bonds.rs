@@ -163,6 +163,40 @@ fn a_cluster_that_lacks_what_a_workload_needs_gets_none_of_it_until_it_is_there(
 }
 
 #[test]
+fn who_answers_first_gets_no_more_than_its_share() {
+    let need = Need::Object(ObjectKey::new("v1", "Secret", "default", "registry").expect("a valid key"));
+    let mut fixture = Fixture::new(&[("alpha", 40), ("bravo", 40), ("charlie", 40)]);
+    let needy = WorkloadSpec { needs: vec![need.clone()], ..spec(deployment_id("web"), 12) };
+    let deploy = |fixture: &mut Fixture, spec: WorkloadSpec| {
+        fixture.deploy(spec, PolicyChoice::Inline(policy("even", &[]))).expect("a good deployment");
+    };
+    deploy(&mut fixture, needy.clone());
+    fixture.report("alpha", false);
+    assert_eq!((fixture.placed("web"), fixture.view("web").pending), (shares(&[("alpha", 4)]), 8));
+    let reasons = fixture.view("web").pending_reasons;
+    assert_eq!(
+        &*reasons[0],
+        "bravo, charlie: gets nothing new: checking whether it has Secret default/registry"
+    );
+    assert_eq!(fixture.reason("web", "alpha"), "share by weight");
+    // One says no, and the last one yes.
+    fixture.members.get_mut(&cluster("bravo")).expect("a member").lacks.insert(need.clone());
+    fixture.report("bravo", false);
+    fixture.report("charlie", false);
+    assert_eq!(fixture.placed("web"), shares(&[("alpha", 6), ("charlie", 6)]));
+    // Who does not answer is not waited for without end.
+    let other = Need::Object(ObjectKey::new("v1", "Secret", "default", "other").expect("a valid key"));
+    for name in ["bravo", "charlie"] {
+        fixture.members.get_mut(&cluster(name)).expect("a member").mute.insert(other.clone());
+    }
+    deploy(&mut fixture, WorkloadSpec { needs: vec![other.clone()], ..spec(deployment_id("api"), 9) });
+    pass(&mut fixture, 2);
+    assert_eq!((fixture.placed("api"), fixture.view("api").pending), (shares(&[("alpha", 3)]), 6));
+    pass(&mut fixture, 20);
+    assert_eq!((fixture.placed("api"), fixture.view("api").pending), (shares(&[("alpha", 9)]), 0));
+}
+
+#[test]
 fn a_stateful_workload_that_starts_nowhere_says_what_each_cluster_lacks() {
     let need = Need::Object(ObjectKey::new("v1", "Secret", "default", "store").expect("a valid key"));
     let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20), ("charlie", 2)]);

@@ -35,6 +35,8 @@ pub(crate) struct Member {
     /// What its workloads have been said to need, and what of it is not there.
     pub(crate) needs: BTreeSet<Need>,
     pub(crate) lacks: BTreeSet<Need>,
+    /// What it says nothing about.
+    pub(crate) mute: BTreeSet<Need>,
     pub(crate) zones: BTreeSet<std::sync::Arc<str>>,
     removed: Vec<Uid>,
 }
@@ -235,7 +237,7 @@ impl Fixture {
             statuses,
             removed: member.removed.clone(),
             capacity: Some(capacity),
-            needs: member.needs.iter().map(|need| member.status_of(need)).collect(),
+            needs: member.needs.difference(&member.mute).map(|need| member.status_of(need)).collect(),
         };
         self.say(name, Up::Report(report));
     }

@@ -1,11 +1,14 @@
 //! A dry run answers what the real run answers: S30.
 
+use std::time::Duration;
+
 use godwit_common::WorkloadId;
-use godwit_common::policy::Rebalance;
+use godwit_common::policy::{Rebalance, WorkloadSelector};
 
 use super::fixture::{Fixture, cluster, deployment, object, policy, spec, web};
 use crate::{
-    Action, Answer, Application, Command, Deploy, Deployed, PolicyChoice, RefusedKind, WorkloadSpec,
+    Action, Answer, Application, Command, Deploy, Deployed, Policy, PolicyChoice, RefusedKind, WhatIf,
+    WorkloadSpec,
 };
 
 fn named(name: &str) -> WorkloadId {
@@ -112,4 +115,79 @@ fn s6_a_policy_that_acts_before_the_guard_is_warned_about() {
     let answer = agree(&mut fixture, vec![spec(web(), 1)], PolicyChoice::Inline(hasty));
     assert!(matches!(&answer.warnings[..], [warning] if warning.contains("lost_after 1s")), "{answer:?}");
     assert_eq!(fixture.noted("PolicyHasty"), 1);
+}
+
+/// A policy that keeps an application together, in one cluster.
+fn together(name: &str, home: &str) -> Policy {
+    let mut policy = policy(name, &[(home, 1)]);
+    policy.placement.affinity.colocate = true;
+    policy
+}
+
+#[test]
+fn s30_a_new_application_is_rehearsed_together() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
+    let mut anywhere = policy("together", &[]);
+    anywhere.placement.affinity.colocate = true;
+    for leader in ["web", "api", "shop", "blog"] {
+        let workloads = vec![spec(named(leader), 1), spec(named(&format!("{leader}-cache")), 3)];
+        let answer = agree(&mut fixture, workloads, PolicyChoice::Inline(anywhere.clone()));
+        let homes = |index: usize| -> Vec<_> {
+            let placed = answer.workloads[index].placements.iter().filter(|(_, count)| *count > 0);
+            placed.map(|(name, _)| name.clone()).collect()
+        };
+        assert_eq!(homes(0), homes(1), "{answer:?}");
+    }
+}
+
+#[test]
+fn s30_new_workloads_keep_away_from_each_other_in_both_answers() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
+    let mut apart = policy("apart", &[]);
+    let selector = WorkloadSelector { names: [named("blue").name].into(), ..WorkloadSelector::default() };
+    apart.placement.affinity.without = vec![selector];
+    fixture.command(Command::ApplyPolicy { policy: apart, dry_run: false }).expect("a good policy");
+    let under = |name: &str, replicas, policy: Option<&str>| WorkloadSpec {
+        policy: policy.map(|name| name.parse().expect("a valid name")),
+        ..spec(named(name), replicas)
+    };
+    let workloads = vec![under("red", 1, Some("apart")), under("blue", 2, None)];
+    let answer = agree(&mut fixture, workloads, PolicyChoice::Annotated);
+    let shared = answer.workloads[0].placements.iter().zip(&answer.workloads[1].placements);
+    assert!(shared.into_iter().all(|((_, red), (_, blue))| *red == 0 || *blue == 0), "{answer:?}");
+    assert!(answer.workloads.iter().all(|workload| workload.pending == 0), "{answer:?}");
+}
+
+#[test]
+fn s30_followers_that_were_not_asked_about_are_in_both_answers() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
+    for name in ["lead", "follow"] {
+        fixture
+            .command(Command::ApplyPolicy { policy: together(name, "alpha"), dry_run: false })
+            .expect("a good policy");
+    }
+    let under = |name: &str, policy: &str| WorkloadSpec {
+        policy: Some(policy.parse().expect("a valid name")),
+        ..spec(named(name), 2)
+    };
+    let workloads = vec![under("web", "lead"), under("cache", "follow")];
+    agree(&mut fixture, workloads, PolicyChoice::Annotated);
+    let mut wide = together("follow", "alpha");
+    wide.placement.clusters.insert(cluster("bravo"), Default::default());
+    fixture.command(Command::ApplyPolicy { policy: wide, dry_run: false }).expect("a good policy");
+    fixture.pass(Duration::from_secs(2));
+    // Only the leader's policy changes; the other workload follows it.
+    let moved = |fixture: &mut Fixture, dry_run| match fixture
+        .command(Command::ApplyPolicy { policy: together("lead", "bravo"), dry_run })
+    {
+        Ok(Answer::Applied { changes, .. }) => changes,
+        other => panic!("not an answer to a policy: {other:?}"),
+    };
+    let what = WhatIf { drain: [cluster("alpha")].into(), ..WhatIf::default() };
+    assert_eq!(fixture.hub.what_if(&what).expect("a member").workloads, 2);
+    let (dry, real) = (moved(&mut fixture, true), moved(&mut fixture, false));
+    assert_eq!(dry, real);
+    let counts: Vec<_> = dry.iter().map(|change| (&*change.id.name, change.counts.clone())).collect();
+    let both = vec![(cluster("alpha"), 2, 0), (cluster("bravo"), 0, 2)];
+    assert_eq!(counts, [("web", both.clone()), ("cache", both)]);
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use godwit_common::quota::Quota;
+use godwit_common::{Need, ObjectKey};
 
-use super::fixture::{Fixture, cluster, deployment_id, policy, shares, web};
-use crate::{Answer, Command, Policy, QuotaRecord, Refused, Subject, WhatIf};
+use super::fixture::{Fixture, cluster, deployment_id, policy, shares, spec, web};
+use crate::{Answer, Command, Policy, PolicyChoice, QuotaRecord, Refused, Subject, WhatIf, WorkloadSpec};
 
 fn quota(fixture: &mut Fixture, replicas: u64) -> Result<Answer, Refused> {
     let quota = Quota { replicas: Some(replicas), ..Quota::default() };
@@ -193,6 +194,67 @@ fn every_cluster_knows_whether_its_loss_would_be_survived() {
     pass(&mut fixture, 30);
     assert_eq!(survival(&fixture, "alpha"), None, "there is nothing left to survive");
     assert_eq!(survival(&fixture, "bravo"), Some(10));
+}
+
+#[test]
+fn survivability_is_found_out_anew_when_a_policy_a_quota_or_a_need_changes() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
+    let need = Need::Object(ObjectKey::new("v1", "Secret", "default", "registry").expect("a valid key"));
+    let needy = WorkloadSpec { needs: vec![need.clone()], ..spec(web(), 12) };
+    fixture.deploy(needy, PolicyChoice::Inline(policy("even", &[]))).expect("a good deployment");
+    pass(&mut fixture, 10);
+    let survival = |fixture: &mut Fixture| {
+        pass(fixture, 10);
+        fixture.hub.cluster(&cluster("alpha")).expect("a member").survival.map(|known| known.unplaced)
+    };
+    assert_eq!(survival(&mut fixture), Some(0));
+    // Each of these moves nothing, and decides what would become of alpha's six.
+    let mut capped = policy("even", &[]);
+    capped.placement.default = Some(godwit_common::policy::Rule::new(1, 0, Some(8)).expect("a valid rule"));
+    fixture.command(Command::ApplyPolicy { policy: capped, dry_run: false }).expect("a good policy");
+    assert_eq!(survival(&mut fixture), Some(4));
+    let wide = policy("even", &[]);
+    fixture.command(Command::ApplyPolicy { policy: wide, dry_run: false }).expect("a good policy");
+    assert_eq!(survival(&mut fixture), Some(0));
+    fixture.members.get_mut(&cluster("bravo")).expect("a member").lacks.insert(need);
+    assert_eq!(survival(&mut fixture), Some(6));
+    fixture.members.get_mut(&cluster("bravo")).expect("a member").lacks.clear();
+    assert_eq!(survival(&mut fixture), Some(0));
+    assert_eq!(fixture.plan(), shares(&[("alpha", 6), ("bravo", 6)]), "nothing has moved");
+    // A quota is not cut into; what it holds back of other namespaces' room is looked at again all the same.
+    let checked = |fixture: &Fixture| {
+        fixture.hub.cluster(&cluster("alpha")).expect("a member").survival.expect("known").checked
+    };
+    let before = checked(&fixture);
+    pass(&mut fixture, 10);
+    assert_eq!(checked(&fixture), before, "without any change nobody looks again");
+    quota(&mut fixture, 12).expect("a good quota");
+    pass(&mut fixture, 10);
+    let after = checked(&fixture);
+    assert!(after > before);
+    fixture.command(Command::DeleteQuota { namespace: "default".into() }).expect("it is there");
+    pass(&mut fixture, 10);
+    assert!(checked(&fixture) > after);
+}
+
+#[test]
+fn s16_a_quota_follows_what_replicas_ask_for() {
+    let mut fixture = Fixture::new(&[("alpha", 40)]);
+    quota(&mut fixture, 10).expect("a good quota");
+    fixture.run("web", 4, policy("even", &[]));
+    fixture.run("api", 2, policy("even", &[]));
+    let mut larger = spec(web(), 4);
+    larger.pod.requests.cpu_millis = 3_000;
+    fixture.deploy(larger, PolicyChoice::Annotated).expect("a good deployment");
+    let used = |fixture: &Fixture| fixture.hub.quota(&"default".into()).expect("it has a quota").used;
+    assert_eq!((used(&fixture).replicas, used(&fixture).requests.cpu_millis), (6, 14_000));
+    let kept = used(&fixture);
+    fixture.restart();
+    assert_eq!(used(&fixture), kept, "counted anew it is the same");
+    fixture.connect("alpha");
+    pass(&mut fixture, 2);
+    fixture.command(Command::DeleteWorkload { workload: web() }).expect("it is deployed");
+    assert_eq!((used(&fixture).replicas, used(&fixture).requests.cpu_millis), (2, 2_000));
 }
 
 #[test]
