@@ -254,6 +254,8 @@ impl Division<'_> {
         let reach = self.reach.map(|reach| self.within_group(index).unwrap_or(reach));
         let would_get_more = match weight {
             _ if count == wish && wish > 0 => false,
+            // It has everything: no room and no maximum keeps it from more.
+            _ if count == self.wanted && short == 0 && *self.strategy != Strategy::Duplicate => false,
             0 => short > 0 || (count == 0 && floor == 0),
             _ => short > 0 || reach.is_some_and(|reach| reaches(reach, count)),
         };
