@@ -158,16 +158,14 @@ impl World {
         let placed = |name: &ClusterName| self.seat(workload.uid, name).map_or(0, |seat| seat.placed);
         let weight = |name: &ClusterName| self.rule_of(workload, name).map_or(0, |rule| rule.weight());
         match open.iter().find(|(name, _)| placed(name) > 0) {
-            Some((name, more)) => {
-                let rule = self.rule_of(workload, name);
-                // Where its data is it grows as far as there is room, whatever the shares.
-                *more > 0 && rule.is_some()
-            }
+            // Where its data is it grows as far as there is room, whatever the shares.
+            Some((_, more)) => *more > 0,
             None => {
                 // Its data may be where it cannot run at present: then it waits (S32).
                 let data = |seat: &Seat| seat.placed > 0 || seat.target > 0 || seat.cause.is_some();
-                let seats = self.members.iter().filter_map(|member| self.seat(workload.uid, &member.name));
-                let at_home = seats.into_iter().any(data);
+                let mut seats =
+                    self.members.iter().filter_map(|member| self.seat(workload.uid, &member.name));
+                let at_home = seats.any(data);
                 let whole = u64::from(workload.spec.replicas);
                 !at_home && open.iter().any(|(name, more)| *more >= whole && weight(name) > 0)
             }
@@ -188,9 +186,12 @@ impl World {
         let Some(Record::Cluster(cluster)) = store.get(&Key::Cluster(name.clone())) else { return false };
         let Some(policy) = self.policy_of(workload) else { return false };
         let placement = &policy.placement;
-        let repels = |record: &Record| match record {
-            Record::Policy(policy) => !policy.placement.affinity.without.is_empty(),
-            _ => false,
+        let repels = |record: &Record| {
+            if let Record::Policy(policy) = record {
+                !policy.placement.affinity.without.is_empty()
+            } else {
+                false
+            }
         };
         !cluster.cordoned
             && cluster.taints.is_empty()
@@ -198,7 +199,6 @@ impl World {
             && placement.fallback.is_empty()
             && placement.strategy.constraints().is_empty()
             && !workload.yielded.contains_key(name)
-            && !store.contains_key(&Key::Quota(workload.spec.id.namespace.clone()))
             && !store.values().any(repels)
     }
 

@@ -9,7 +9,7 @@ use godwit_common::policy::{
 };
 use godwit_common::quota::Quota;
 use godwit_common::{Taint, TaintEffect, Toleration};
-use godwit_hub_core::{Command, Policy, PolicyChoice, QuotaRecord};
+use godwit_hub_core::{Command, Policy, PolicyChoice, QuotaRecord, Record};
 
 use crate::clock::Cx;
 use crate::happening::Happening;
@@ -28,8 +28,8 @@ const TIERS: [&str; 2] = ["own", "rented"];
 pub struct Operator {
     /// The most milliseconds between two wishes; zero for none.
     pub every: u64,
-    /// Only freezes are still ended.
-    pub only_freezes: bool,
+    /// Nothing new is wished: freezes end, and what was put on clusters and namespaces is taken away.
+    pub winds_up: bool,
     /// The most replicas of a workload.
     pub replicas_max: u64,
     /// All replicas ask for the same.
@@ -62,17 +62,39 @@ impl World {
                 false => Command::ConfirmFreeze,
             },
             Some(cluster) => Command::ConfirmRemoval { cluster },
-            None if self.operator.only_freezes => return,
+            None if self.operator.winds_up => match self.leftover() {
+                Some(command) => command,
+                None => return,
+            },
             None => self.wish(),
         };
         self.command(0, command);
+    }
+
+    /// What ends the next quota, cordon or taint that is left.
+    fn leftover(&self) -> Option<Command> {
+        let ended = |record: &Record| match record {
+            Record::Quota(quota) => Some(Command::DeleteQuota { namespace: quota.namespace.clone() }),
+            Record::Cluster(cluster) if cluster.cordoned => {
+                Some(Command::Cordon { cluster: cluster.name.clone(), cordoned: false })
+            }
+            Record::Cluster(cluster) if !cluster.taints.is_empty() => {
+                let remove = cluster.taints.iter().map(|one| (one.taint.key.clone(), None)).collect();
+                let cluster = cluster.name.clone();
+                Some(Command::Taint { cluster, add: Vec::new(), remove, dry_run: false })
+            }
+            Record::Federation(_) | Record::Cluster(_) | Record::Policy(_) | Record::Workload(_) => None,
+            Record::Seat { .. } | Record::Object(_) | Record::ObjectRow { .. } | Record::Ended(_) => None,
+            Record::Migration(_) | Record::Journal(_) | Record::Request(_) => None,
+        };
+        self.hubs[0].store.values().find_map(ended)
     }
 
     fn wish(&mut self) -> Command {
         let name = NAMES[self.pick(NAMES.len())];
         let kind = if name == "cart" { "StatefulSet" } else { "Deployment" };
         let replicas = u32::try_from(self.rng.below(self.operator.replicas_max + 1)).unwrap_or(0);
-        match self.rng.below(13) {
+        match self.rng.below(14) {
             0..=3 => {
                 let cpu = if self.operator.uniform { 100 } else { 50 << self.rng.below(4) };
                 let revision = u32::try_from(self.rng.below(3)).unwrap_or(0);
@@ -92,8 +114,8 @@ impl World {
             }
             4..=6 => Command::Scale { workload: id(kind, name), replicas, dry_run: self.rng.one_in(8) },
             7 => Command::DeleteWorkload { workload: id(kind, name) },
-            8 => self.wish_of_cluster(),
-            9 => self.wish_of_quota(),
+            8 | 9 => self.wish_of_cluster(),
+            10 => self.wish_of_quota(),
             _ => Command::ApplyPolicy { policy: self.policy(), dry_run: self.rng.one_in(8) },
         }
     }
@@ -192,6 +214,7 @@ impl World {
             clusters,
             rebalance,
             priority,
+            preemptible: self.rng.one_in(2),
             ..policy::Policy::default()
         };
         if self.rng.one_in(3) {
@@ -229,8 +252,7 @@ impl World {
             }
             4 => placement.affinity.with = other(),
             5 => placement.affinity.without = other(),
-            _ if self.rng.one_in(2) => placement.affinity.colocate = true,
-            _ => placement.preemptible = true,
+            _ => placement.affinity.colocate = true,
         }
     }
 }

@@ -37,8 +37,10 @@ fn every_seed_is_safe_and_settles() {
     }
     println!("{count} seeds: {seen:?}");
     if count >= SEEDS {
-        let shown = [seen.losses, seen.shrinks, seen.removals, seen.freezes, seen.starts, seen.restarts];
-        assert!(shown.iter().all(|times| *times > 0), "the seeds have not shown everything: {seen:?}");
+        let basics = [seen.losses, seen.shrinks, seen.removals, seen.freezes, seen.starts, seen.restarts];
+        let causes = [seen.relabels, seen.quotas, seen.preemptions, seen.followers];
+        let all = basics.iter().chain(&causes).all(|times| *times > 0);
+        assert!(all, "the seeds have not shown everything: {seen:?}");
     }
 }
 
@@ -48,14 +50,14 @@ fn run(seed: u64, trace: bool) -> Seen {
     world.run(5);
     let operator = Operator {
         every: 4_000 + rng.below(20_000),
-        only_freezes: false,
+        winds_up: false,
         replicas_max: 4 + rng.below(40),
         uniform: !rng.one_in(3),
     };
     world.begin_operator(operator);
     world.begin_faults(Faults::some(&mut rng));
     world.run(60 + rng.below(240));
-    world.operator.only_freezes = true;
+    world.operator.winds_up = true;
     world.heal();
     settle(&mut world);
     world.checker.seen

@@ -52,6 +52,14 @@ pub struct Seen {
     pub starts: u64,
     /// Starts of hubs.
     pub restarts: u64,
+    /// Migrations for a cluster's labels or taints.
+    pub relabels: u64,
+    /// Those of what a quota let be placed.
+    pub quotas: u64,
+    /// Those of what gave way to a higher priority.
+    pub preemptions: u64,
+    /// Those of what follows another workload, or keeps away from it.
+    pub followers: u64,
 }
 
 /// What is known of one hub.
@@ -87,6 +95,9 @@ impl Checker {
         self.seen.steps += 1;
         if let Some(event) = step.event {
             witness.hear(event);
+        }
+        for cause in begun(records, step.effects) {
+            self.seen.migrated(cause);
         }
         let seats = write(records, step.effects);
         // A command may be carried out right before the silence of a cluster is noticed.
@@ -140,14 +151,27 @@ impl Seen {
         self.freezes += other.freezes;
         self.starts += other.starts;
         self.restarts += other.restarts;
+        self.relabels += other.relabels;
+        self.quotas += other.quotas;
+        self.preemptions += other.preemptions;
+        self.followers += other.followers;
+    }
+
+    fn migrated(&mut self, cause: &MigrationCause) {
+        match cause {
+            MigrationCause::ClusterLost(_) => self.losses += 1,
+            MigrationCause::ClusterChanged(_) => self.relabels += 1,
+            MigrationCause::QuotaFreed(_) => self.quotas += 1,
+            MigrationCause::Preempted(_) => self.preemptions += 1,
+            MigrationCause::Affinity(_) => self.followers += 1,
+            MigrationCause::RoomAppeared(_) | MigrationCause::PolicyChanged(_) => {}
+            MigrationCause::Rebalance(_) | MigrationCause::ClusterDeleted(_) => {}
+        }
     }
 
     fn count(&mut self, effects: &[Effect], seats: &[SeatChange]) {
         for effect in effects {
             match effect {
-                Effect::Put(Record::Migration(migration)) if migration.completed.is_none() => {
-                    self.losses += u64::from(matches!(migration.cause, MigrationCause::ClusterLost(_)));
-                }
                 Effect::Put(Record::Federation(federation)) if federation.freeze.is_some() => {
                     self.freezes += 1
                 }
@@ -162,6 +186,15 @@ impl Seen {
         self.shrinks += lowered.len() as u64;
         self.starts += raised.len() as u64;
     }
+}
+
+/// Why migrations begin in a step. Where nothing has to start, they end in the same one.
+fn begun<'e>(records: &Records, effects: &'e [Effect]) -> Vec<&'e MigrationCause> {
+    let cause = |effect: &'e Effect| {
+        let Effect::Put(Record::Migration(migration)) = effect else { return None };
+        (!records.contains_key(&Key::Migration(migration.id))).then_some(&migration.cause)
+    };
+    effects.iter().filter_map(cause).collect()
 }
 
 /// Writes what a step puts and deletes; returns the seats of living workloads that it changed.

@@ -8,6 +8,7 @@ mod history;
 mod loss;
 mod mass_loss;
 mod removal;
+mod shortage;
 mod stateful;
 
 use sim::happening::AgentId;
