@@ -56,7 +56,7 @@ impl Cordon {
         let client = Client::connect(places).await?;
         let mut outcome = Outcome::new(self.clusters.output);
         for name in names {
-            let request = v1::CordonClusterRequest { name: name.clone() };
+            let request = v1::CordonClusterRequest { name: name.clone(), dry_run: false };
             let answer = answer(client.clusters().cordon_cluster(request)).await;
             if let Some(answer) = outcome.taken_of_cluster(answer, &name) {
                 outcome.cluster(&answer, &name, "cordoned", &answer.action, &answer.changes)?;
@@ -72,7 +72,7 @@ impl Uncordon {
         let client = Client::connect(places).await?;
         let mut outcome = Outcome::new(self.clusters.output);
         for name in names {
-            let request = v1::UncordonClusterRequest { name: name.clone() };
+            let request = v1::UncordonClusterRequest { name: name.clone(), dry_run: false };
             let answer = answer(client.clusters().uncordon_cluster(request)).await;
             if let Some(answer) = outcome.taken_of_cluster(answer, &name) {
                 outcome.cluster(&answer, &name, "uncordoned", &answer.action, &answer.changes)?;

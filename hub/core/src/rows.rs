@@ -12,11 +12,12 @@ use godwit_common::{ClusterName, Generation, Uid};
 use crate::contract::{Cause, Key, Seat, Subject};
 use crate::hub::Hub;
 use crate::placement::Reason;
+use crate::shared::Shared;
 use crate::state::{PolicyState, SeatState};
 use crate::tally::Share;
 
 /// What one step has touched; written, sent and shown at its end.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Touched {
     /// Records to be written, or deleted if they are no longer there.
     pub(crate) keys: BTreeSet<Key>,
@@ -49,10 +50,10 @@ impl Hub {
         let Some(workload) = self.workloads.get_mut(&uid) else {
             return;
         };
+        let revision = workload.record.revision;
         let Some(state) = workload.seats.get_mut(name) else {
             return;
         };
-        let revision = workload.record.revision;
         let before = WorkloadTarget::hash_of(uid, revision, state.seat.target);
         state.seat.target = target;
         state.floor = state.floor.min(target);
@@ -70,10 +71,11 @@ impl Hub {
 
     /// Sets the plan for a workload in a cluster, and who decided it.
     pub(crate) fn set_placed(&mut self, uid: Uid, name: &ClusterName, placed: u32, cause: Cause) {
-        let Some(state) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
-        else {
-            return;
-        };
+        let Some(workload) = self.workloads.get_mut(&uid) else { return };
+        if let Some(before) = &mut self.before {
+            before.note_placed(workload, name);
+        }
+        let Some(state) = workload.seats.get_mut(name) else { return };
         state.seat.placed = placed;
         state.seat.cause = Some(cause);
         state.held_back = false;
@@ -92,6 +94,7 @@ impl Hub {
         self.touched.subjects.insert(Subject::Workload(uid));
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
         let Some(workload) = self.workloads.get_mut(&uid) else { return };
+        let workload = &mut **workload;
         let window = self.policies.get(&workload.record.policy).map(|policy| policy.policy.lost_after);
         let Some(seat) = workload.seats.get_mut(name) else { return };
         let after = Share {
@@ -159,7 +162,7 @@ impl Hub {
     /// runs there already is kept, and stops by the shrink rule only (S11, S20, S27).
     pub(crate) fn seat_everything(&mut self, name: &ClusterName) {
         let mut users = Vec::new();
-        let choosing = |policy: &&PolicyState| self.chooses(&policy.policy, name);
+        let choosing = |policy: &&Shared<PolicyState>| self.chooses(&policy.policy, name);
         let mut cramped = Vec::new();
         for policy in self.policies.values().filter(choosing) {
             users.extend(policy.users.iter().copied());

@@ -105,8 +105,8 @@ pub(crate) struct PolicyState {
 pub(crate) struct Cluster {
     /// Durable.
     pub(crate) record: ClusterRecord,
-    /// It is not there: somebody asks what would be if it were.
-    pub(crate) supposed: bool,
+    /// What it is not: somebody asks what would be if it were.
+    pub(crate) supposed: Option<Supposed>,
     /// Streams that are alive.
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     /// The agent that stands by for the others, and when it last asked (S24).
@@ -145,6 +145,15 @@ pub(crate) struct Cluster {
     pub(crate) removals: VecDeque<Time>,
     /// Managed objects that no workload explains (S27).
     pub(crate) orphans: BTreeMap<(WorkloadId, Uid), Status>,
+}
+
+/// What is supposed of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Supposed {
+    /// It has joined.
+    Added,
+    /// It is drained.
+    Drained,
 }
 
 /// One agent's stream.
@@ -224,7 +233,7 @@ impl Cluster {
         };
         Self {
             record,
-            supposed: false,
+            supposed: None,
             sessions: BTreeMap::new(),
             reserve: None,
             health,
@@ -254,7 +263,8 @@ impl Cluster {
 
     /// Whether what it reports can be built on: connected, led, and its inventory has come.
     pub(crate) fn reporting(&self) -> bool {
-        self.supposed || self.leader.as_ref().is_some_and(|leader| leader.inventoried)
+        self.supposed == Some(Supposed::Added)
+            || self.leader.as_ref().is_some_and(|leader| leader.inventoried)
     }
 
     /// Whether a policy with this `lost_after` counts it as lost.

@@ -62,7 +62,7 @@ pub struct Division<'s> {
 }
 
 /// Buffers that a caller keeps between divisions, so that none of them allocates.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Scratch {
     limits: Vec<Limits>,
     order: Vec<u32>,

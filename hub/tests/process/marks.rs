@@ -143,7 +143,7 @@ async fn a_cordoned_cluster_gets_nothing_new() {
     wait_for_clusters(&federation, 2).await;
     let connection = federation.operator().await;
     let mut client = ClusterServiceClient::new(connection.clone());
-    let cordon = v1::CordonClusterRequest { name: "east".to_owned() };
+    let cordon = v1::CordonClusterRequest { name: "east".to_owned(), dry_run: false };
     let cordoned = client.cordon_cluster(cordon.clone()).await.unwrap().into_inner();
     assert_eq!((cordoned.action.as_str(), cordoned.changes.len()), ("configured", 0));
     assert!(cordoned.cluster.unwrap().cordoned);
@@ -155,7 +155,7 @@ async fn a_cordoned_cluster_gets_nothing_new() {
     let east = rows.iter().find(|row| row.cluster == "east").expect("its row");
     assert!(east.replicas == 0 && !east.reason.is_empty() && !east.remedy.is_empty(), "{east:?}");
 
-    let uncordon = v1::UncordonClusterRequest { name: "east".to_owned() };
+    let uncordon = v1::UncordonClusterRequest { name: "east".to_owned(), dry_run: false };
     let free = client.uncordon_cluster(uncordon).await.unwrap().into_inner();
     assert_eq!((free.action.as_str(), free.cluster.unwrap().cordoned), ("configured", false));
 }
@@ -215,7 +215,7 @@ async fn mistakes_are_named() {
     let many = (0..65).map(|number| (format!("n{number}"), String::new())).collect();
     let many = v1::LabelClusterRequest { set: many, ..label(&[], &[]) };
     assert_eq!(client.label_cluster(many).await.unwrap_err().code(), Code::ResourceExhausted);
-    let nowhere = v1::CordonClusterRequest { name: "west".to_owned() };
+    let nowhere = v1::CordonClusterRequest { name: "west".to_owned(), dry_run: false };
     assert_eq!(client.cordon_cluster(nowhere).await.unwrap_err().code(), Code::NotFound);
     let shown = cluster(&federation, "east").await;
     assert!(shown.labels.is_empty() && shown.taints.is_empty() && !shown.cordoned, "{shown:?}");
