@@ -5,7 +5,7 @@ mod fence;
 mod placement;
 mod removal;
 mod room;
-mod shrink;
+pub(crate) mod shrink;
 mod wire;
 mod witness;
 
