@@ -304,7 +304,7 @@ struct Filler<'a> {
     groups: &'a Groups,
     /// Where the seats end that each group gave by weight.
     reaches: &'a mut [Reach],
-    /// Whether the caps of the groups are heeded: between two divisions that keep to them, each in its way, they are not.
+    /// Whether caps are heeded: between two divisions that keep to them, each in its way, they are not.
     capped: bool,
 }
 
@@ -493,7 +493,8 @@ impl Filler<'_> {
     /// Whether a tier may hold any seats: most policies have no minimums, and no weights of zero.
     fn occurs(&self, tier: Tier) -> bool {
         let minimum = tier.part == Part::Rest || self.limits.iter().any(|limits| limits.floor > 0);
-        minimum && (tier.weighted || self.limits.iter().any(|limits| limits.weight == 0 && limits.cap > 0))
+        let may_hold = |limits: &Limits| limits.cap > 0 || !self.capped;
+        minimum && (tier.weighted || self.limits.iter().any(|limits| limits.weight == 0 && may_hold(limits)))
     }
 }
 
