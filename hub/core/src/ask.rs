@@ -281,7 +281,7 @@ fn divided(
     // Most plans are neither short of room nor in search of balance: for them nobody asks what decided each number.
     if rebalances || short > 0 {
         for (index, candidate) in candidates.iter().enumerate() {
-            if let Some(Bound::Cap(cap)) = division.bound(index) {
+            if let Some(cap) = division.cap(index) {
                 cramped |= rebalances && may_pass(&cap);
                 roomless |= short > 0 && matches!(cap, Cap::Room(_));
                 caps.entry(cap.to_string()).or_default().push(candidate.cluster);

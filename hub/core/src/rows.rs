@@ -114,13 +114,14 @@ impl Hub {
         }
         let Some(cluster) = self.clusters.get_mut(name) else { return };
         cluster.tally.change(before, after);
-        let on_the_way = seat.on_the_way();
+        let (on_the_way, surplus) = (seat.on_the_way(), seat.surplus());
+        let fewer_to_end = std::mem::replace(&mut seat.surplus, surplus) > surplus;
         let (placed_before, placed_after) = (before.placed, after.placed);
         let promised = match on_the_way {
             0 => cluster.on_the_way.remove(&uid),
             some => cluster.on_the_way.insert(uid, some),
         };
-        if promised.is_some_and(|promised| promised > on_the_way) {
+        if fewer_to_end || promised.is_some_and(|promised| promised > on_the_way) {
             self.roomier.insert(name.clone());
         }
         self.quota_follows(uid, placed_before, placed_after);

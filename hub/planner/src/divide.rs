@@ -239,12 +239,25 @@ impl Scratch {
 impl Division<'_> {
     /// What decided a candidate's number; none beyond the candidates.
     pub fn bound(&self, index: usize) -> Option<Bound> {
-        let (candidate, limits) = (self.candidates.get(index)?, self.limits.get(index)?);
-        let count = *self.counts.get(index)?;
-        let goal = self.goal.and_then(|goal| goal.get(index).copied()).unwrap_or(count);
-        if count != goal {
-            return Some(Bound::Step { goal });
+        let (count, goal) = (*self.counts.get(index)?, self.goal_of(index)?);
+        if count == goal { self.bound_of(index, goal) } else { Some(Bound::Step { goal }) }
+    }
+
+    /// What keeps a candidate from getting more, now or where it is on its way to; none if nothing does.
+    pub fn cap(&self, index: usize) -> Option<Cap> {
+        match self.bound_of(index, self.goal_of(index)?)? {
+            Bound::Cap(cap) => Some(cap),
+            Bound::Share(_) | Bound::Minimum | Bound::Held { .. } | Bound::Step { .. } => None,
         }
+    }
+
+    /// What the policy's own division gives a candidate, if replicas are on their way to it.
+    fn goal_of(&self, index: usize) -> Option<u32> {
+        self.goal.unwrap_or(self.counts).get(index).copied()
+    }
+
+    fn bound_of(&self, index: usize, count: u32) -> Option<Bound> {
+        let (candidate, limits) = (self.candidates.get(index)?, self.limits.get(index)?);
         let Limits { weight, rank, floor, cap, wish, .. } = *limits;
         let reaches = |reach: Reach, number| {
             let seat = Seat { candidate: index as u32, weight, number };

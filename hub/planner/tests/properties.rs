@@ -177,7 +177,7 @@ proptest! {
     }
 
     #[test]
-    fn totals_add_up_on_the_way_between_fallback_groups(
+    fn totals_add_up_and_have_reasons_on_the_way_between_fallback_groups(
         strategy in strategies(),
         drawn in clusters(8, 50, 50),
         groups in prop::collection::vec(0..3_u32, 8),
@@ -190,6 +190,8 @@ proptest! {
         let mut scratch = Scratch::default();
         let division = plan(wanted, moves, &strategy, &candidates, &mut scratch);
         prop_assert_eq!(sum(division.counts) + u64::from(division.pending), u64::from(division.wanted));
+        let capped = (0..candidates.len()).any(|index| division.cap(index).is_some());
+        prop_assert!(division.pending == 0 || capped || candidates.is_empty());
     }
 
     #[test]

@@ -111,7 +111,8 @@ impl World {
             true => self.could_be_whole(workload, &open),
         };
         if workload.pending > 0 && fits && !self.is_stuck() {
-            missing.push(format!("{} of {id} are pending; there is room: {open:?}", workload.pending));
+            let (pending, reasons) = (workload.pending, &workload.pending_reasons);
+            missing.push(format!("{pending} of {id} are pending: {reasons:?}; there is room: {open:?}"));
         }
     }
 
