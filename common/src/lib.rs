@@ -9,6 +9,7 @@ pub mod name;
 pub mod need;
 pub mod pod;
 pub mod policy;
+pub mod qualified;
 pub mod quota;
 pub mod resources;
 pub mod rng;
