@@ -3,6 +3,7 @@
 
 pub mod backoff;
 pub mod digest;
+pub mod extended;
 pub mod fence;
 pub mod link;
 pub mod name;
@@ -18,6 +19,7 @@ pub mod time;
 pub mod traits;
 
 pub use digest::{Digest, stable_hash};
+pub use extended::{ExtendedNameError, extended_name};
 pub use fence::{Epoch, Fence, Generation, Term};
 pub use name::{ClusterName, NameError, ObjectKey, PolicyName, Uid, WorkloadId};
 pub use need::{Need, NeedStatus};
