@@ -12,7 +12,6 @@ use super::submission::Submission;
 use crate::client::Client;
 use crate::context::Places;
 use crate::error::Error;
-use crate::input::quota;
 use crate::output::{Format, changes, text};
 use crate::target::kind_and_name;
 
@@ -46,7 +45,7 @@ impl Apply {
         let mut outcome = Outcome::new(self.output);
         let mut told = Told::new(&self.submission, &documents, self.dry_run);
         for quota in &documents.quotas {
-            let answer = sender.apply_quota(&quota::to_message(quota), self.dry_run).await;
+            let answer = sender.apply_quota(quota, self.dry_run).await;
             let name = format!("quota/{}", quota.namespace);
             if let Some(answer) = outcome.taken(answer.map_err(|error| error.about(&*name))) {
                 let became = format!("{}{}", answer.action, dry(self.dry_run));

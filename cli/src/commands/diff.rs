@@ -14,7 +14,6 @@ use super::submission::Submission;
 use crate::client::Client;
 use crate::context::Places;
 use crate::error::Error;
-use crate::input::quota;
 use crate::output::document::{self, Syntax};
 use crate::output::{Format, changes, text};
 use crate::target::kind_and_name;
@@ -51,7 +50,7 @@ impl Diff {
         let mut differences = Differences::default();
         for quota in &documents.quotas {
             let name = format!("quota/{}", quota.namespace);
-            let answer = sender.apply_quota(&quota::to_message(quota), true).await;
+            let answer = sender.apply_quota(quota, true).await;
             if let Some(answer) = outcome.taken(answer.map_err(|error| error.about(&*name))) {
                 differences.note(&name, &answer.action, Vec::new());
             }
