@@ -52,11 +52,11 @@ struct Clusters {
 
 impl Cordon {
     pub(crate) async fn run(self, places: &Places) -> Result<(), Error> {
-        let names = self.clusters.resource.all_named(self.clusters.names)?;
+        let names = self.clusters.resource.cluster_names(&self.clusters.names)?;
         let client = Client::connect(places).await?;
         let mut outcome = Outcome::new(self.clusters.output);
         for name in names {
-            let request = v1::CordonClusterRequest { name: name.clone(), dry_run: false };
+            let request = v1::CordonClusterRequest { name: name.to_string(), dry_run: false };
             let answer = answer(client.clusters().cordon_cluster(request)).await;
             if let Some(answer) = outcome.taken_of_cluster(answer, &name) {
                 outcome.cluster(&answer, &name, "cordoned", &answer.action, &answer.changes)?;
@@ -68,11 +68,11 @@ impl Cordon {
 
 impl Uncordon {
     pub(crate) async fn run(self, places: &Places) -> Result<(), Error> {
-        let names = self.clusters.resource.all_named(self.clusters.names)?;
+        let names = self.clusters.resource.cluster_names(&self.clusters.names)?;
         let client = Client::connect(places).await?;
         let mut outcome = Outcome::new(self.clusters.output);
         for name in names {
-            let request = v1::UncordonClusterRequest { name: name.clone(), dry_run: false };
+            let request = v1::UncordonClusterRequest { name: name.to_string(), dry_run: false };
             let answer = answer(client.clusters().uncordon_cluster(request)).await;
             if let Some(answer) = outcome.taken_of_cluster(answer, &name) {
                 outcome.cluster(&answer, &name, "uncordoned", &answer.action, &answer.changes)?;

@@ -40,11 +40,11 @@ pub(crate) struct Label {
 
 impl Label {
     pub(crate) async fn run(self, places: &Places) -> Result<(), Error> {
-        let (name, arguments) = self.resource.named_before(&self.arguments)?;
+        let (name, arguments) = self.resource.cluster_name_before(&self.arguments)?;
         let LabelChanges { set, remove } = parse(arguments)?;
         let client = Client::connect(places).await?;
         let mut outcome = Outcome::new(self.output);
-        let request = v1::LabelClusterRequest { name: name.clone(), set, remove, dry_run: self.dry_run };
+        let request = v1::LabelClusterRequest { name: name.to_string(), set, remove, dry_run: self.dry_run };
         let answer = answer(client.clusters().label_cluster(request)).await;
         if let Some(answer) = outcome.taken_of_cluster(answer, &name) {
             let became = format!("labeled{}", dry(self.dry_run));

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use godwit_common::ClusterName;
 use godwit_proto::{json, v1};
 use prost::{Message, Name};
 use serde_json::Value;
@@ -52,7 +53,7 @@ impl Outcome {
     }
 
     /// The hub's answer about a cluster.
-    pub(super) fn taken_of_cluster<T>(&mut self, answer: Result<T, Error>, name: &str) -> Option<T> {
+    pub(super) fn taken_of_cluster<T>(&mut self, answer: Result<T, Error>, name: &ClusterName) -> Option<T> {
         self.taken(answer.map_err(|error| error.about(format!("cluster/{name}"))))
     }
 
@@ -60,7 +61,7 @@ impl Outcome {
     pub(super) fn cluster<M: Message + Name>(
         &mut self,
         answer: &M,
-        name: &str,
+        name: &ClusterName,
         became: &str,
         action: &str,
         moved: &[v1::PlanChange],
