@@ -10,7 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use godwit_common::{NameError, WorkloadId};
 
 use crate::error::Error;
-pub(crate) use workload::{WorkloadName, kind_and_name, list_workloads, short_name};
+pub(crate) use workload::{WorkloadName, full_name, kind_and_name, list_workloads, reference, short_name};
 
 /// The namespace of workloads that are named without one, as in kubectl.
 pub(crate) const DEFAULT_NAMESPACE: &str = "default";

@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::context::Places;
 use crate::error::Error;
 use crate::output::{Format, changes, text};
-use crate::target::kind_and_name;
+use crate::target::{kind_and_name, reference};
 
 /// Hand applications, policies and quotas over, or change them.
 ///
@@ -80,7 +80,11 @@ fn application(outcome: &mut Outcome, answer: &v1::DeployResponse, told: &mut To
         Format::Json | Format::Yaml => outcome.document(json::to_json(answer)?),
         Format::Name => {
             for workload in &answer.workloads {
-                writeln!(io::stdout(), "{}", text::plain(&reference(workload)))?;
+                writeln!(
+                    io::stdout(),
+                    "{}",
+                    text::plain(&reference(&workload.namespace, &workload.kind, &workload.name))
+                )?;
             }
         }
         Format::Table | Format::Wide => {
@@ -95,11 +99,6 @@ fn application(outcome: &mut Outcome, answer: &v1::DeployResponse, told: &mut To
         }
     }
     Ok(())
-}
-
-/// A workload for other commands.
-pub(super) fn reference(workload: &v1::DeployedWorkload) -> String {
-    format!("workload/{}/{}", workload.namespace, kind_and_name(&workload.kind, &workload.name))
 }
 
 /// What became of a workload, in one line.

@@ -6,7 +6,6 @@ use clap::Args;
 use godwit_proto::{json, v1};
 use serde_json::{Value, json};
 
-use super::apply::reference;
 use super::moves::{Told, is_of};
 use super::outcome::Outcome;
 use super::sender::Sender;
@@ -16,7 +15,7 @@ use crate::context::Places;
 use crate::error::Error;
 use crate::output::document::{self, Syntax};
 use crate::output::{Format, changes, text};
-use crate::target::kind_and_name;
+use crate::target::{kind_and_name, reference};
 
 /// What the hub says of what stays as it is.
 const UNCHANGED: &str = "unchanged";
@@ -165,7 +164,7 @@ fn of_workload(workload: &v1::DeployedWorkload, own: Option<v1::PlanChange>) -> 
     let place = changes::in_namespace(&workload.namespace);
     let moves = own.as_ref().map(|change| format!(": {}", changes::moves(change)));
     Difference {
-        name: reference(workload),
+        name: reference(&workload.namespace, &workload.kind, &workload.name),
         line: format!("{what} {}{place}{}", workload.action, moves.unwrap_or_default()),
         action: workload.action.clone(),
         moved: Vec::new(),

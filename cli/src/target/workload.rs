@@ -117,6 +117,16 @@ pub(crate) fn kind_and_name(kind: &str, name: &str) -> String {
     format!("{}/{name}", kind.to_ascii_lowercase())
 }
 
+/// A workload as commands name it to other commands, in any namespace: `workload/shop/deployment/web`.
+pub(crate) fn reference(namespace: &str, kind: &str, name: &str) -> String {
+    format!("workload/{}", full_name(namespace, kind, name))
+}
+
+/// The same as people read it: `shop/deployment/web`.
+pub(crate) fn full_name(namespace: &str, kind: &str, name: &str) -> String {
+    format!("{namespace}/{}", kind_and_name(kind, name))
+}
+
 fn with_list(error: Error) -> Error {
     if error.is_not_found() {
         return error.with_hint("`godwit get workloads` lists all workloads of all namespaces");
@@ -132,6 +142,7 @@ fn unreadable(text: &str, reason: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Target;
     use super::*;
 
     #[test]
@@ -150,5 +161,19 @@ mod tests {
         }
         assert_eq!(parse("shop/web", Some("other")), None);
         assert!(WorkloadName::parse("sts/web", Some("Deployment"), None).is_err());
+    }
+
+    #[test]
+    fn what_commands_print_they_read() {
+        let reference = reference("shop", "StatefulSet", "store");
+        assert_eq!(reference, "workload/shop/statefulset/store");
+        let target = Target::parse(&reference).expect("it is a target");
+        let name = WorkloadName::parse(target.require_name().expect("a name"), target.kind, None);
+        let expected = WorkloadName {
+            namespace: "shop".to_owned(),
+            kind: Some("StatefulSet"),
+            name: "store".to_owned(),
+        };
+        assert_eq!(name.expect("a workload"), expected);
     }
 }
