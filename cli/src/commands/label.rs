@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use godwit_proto::v1;
 
-use super::outcome::{Outcome, dry};
+use super::outcome::Outcome;
 use crate::client::{Client, answer};
 use crate::context::Places;
 use crate::error::Error;
@@ -46,11 +46,7 @@ impl Label {
         let mut outcome = Outcome::new(self.output);
         let request = v1::LabelClusterRequest { name: name.to_string(), set, remove, dry_run: self.dry_run };
         let answer = answer(client.clusters().label_cluster(request)).await;
-        if let Some(answer) = outcome.taken_of_cluster(answer, &name) {
-            let became = format!("labeled{}", dry(self.dry_run));
-            let action = format!("{}{}", answer.action, dry(self.dry_run));
-            outcome.cluster(&answer, &name, &became, &action, &answer.changes)?;
-        }
+        outcome.cluster(answer, &name, "labeled", self.dry_run)?;
         outcome.finish()
     }
 }

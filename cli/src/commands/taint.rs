@@ -4,7 +4,7 @@ use clap::Args;
 use godwit_proto::taint::{EFFECTS, effect_from_word};
 use godwit_proto::v1;
 
-use super::outcome::{Outcome, dry};
+use super::outcome::Outcome;
 use crate::client::{Client, answer};
 use crate::context::Places;
 use crate::error::Error;
@@ -49,11 +49,7 @@ impl Taint {
         let mut outcome = Outcome::new(self.output);
         let request = v1::TaintClusterRequest { name: name.to_string(), add, remove, dry_run: self.dry_run };
         let answer = answer(client.clusters().taint_cluster(request)).await;
-        if let Some(answer) = outcome.taken_of_cluster(answer, &name) {
-            let became = format!("{verb}{}", dry(self.dry_run));
-            let action = format!("{}{}", answer.action, dry(self.dry_run));
-            outcome.cluster(&answer, &name, &became, &action, &answer.changes)?;
-        }
+        outcome.cluster(answer, &name, verb, self.dry_run)?;
         outcome.finish()
     }
 }
