@@ -14,13 +14,13 @@ use crate::error::Error;
 use crate::output::{Format, changes, text};
 use crate::target::{kind_and_name, reference};
 
-/// Hand applications, policies and quotas over, or change them.
+/// Apply manifests of applications, policies and quotas.
 ///
 /// An application is plain Kubernetes manifests; `spec.replicas` is the total over all clusters. Quotas go first, then
 /// policies. All files are checked before anything is sent; each application is taken as a whole or not at all.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Below a policy or quota stands what moves because of it, which `godwit diff` shows beforehand.
+Below each stands what moves because of it. `godwit diff` shows beforehand what would change.
 
 Examples:
   godwit apply -f examples/policies -f examples/web.yaml

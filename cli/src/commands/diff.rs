@@ -17,13 +17,13 @@ use crate::output::document::{self, Syntax};
 use crate::output::{Format, changes, text};
 use crate::target::{kind_and_name, reference};
 
-/// Show what applying files would change.
+/// Show what applying manifests of applications, policies and quotas would change.
 ///
-/// The hub makes a dry run of each policy and application, and tells what would move. Nothing is changed.
+/// The hub is asked about each of them, and nothing is changed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The exit status is 0 if nothing would change, 1 if something would, and 2 if that could not be found
-out. What a quota would let move is not foreseen, only that the quota would change.
+out.
 
 Examples:
   godwit diff -f examples/policies -f examples/web.yaml
