@@ -20,7 +20,7 @@ use crate::target::{kind_and_name, reference};
 /// policies. All files are checked before anything is sent; each application is taken as a whole or not at all.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Below each stands what moves because of it. `godwit diff` shows beforehand what would change.
+Below each stands what moves because of it, which `godwit diff` shows beforehand.
 
 Examples:
   godwit apply -f examples/policies -f examples/web.yaml

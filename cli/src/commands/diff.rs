@@ -19,7 +19,7 @@ use crate::target::{kind_and_name, reference};
 
 /// Show what applying manifests of applications, policies and quotas would change.
 ///
-/// The hub is asked about each of them, and nothing is changed.
+/// The hub says of each what would move because of it. Nothing is changed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The exit status is 0 if nothing would change, 1 if something would, and 2 if that could not be found
