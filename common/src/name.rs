@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// The longest RFC 1123 label, in bytes.
 const LABEL_MAX: usize = 63;
 /// The longest RFC 1123 subdomain, in bytes: what Kubernetes allows for most object names.
-const SUBDOMAIN_MAX: usize = 253;
+pub(crate) const SUBDOMAIN_MAX: usize = 253;
 
 /// Why a text is not a valid name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,21 +212,23 @@ fn check(what: &'static str, text: &str, max: usize, dots: bool) -> Result<(), N
             "it is longer than 63 characters"
         });
     }
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let label = |part: &str| {
-        let bytes = part.as_bytes();
-        let ends = bytes.first().copied().is_some_and(plain) && bytes.last().copied().is_some_and(plain);
-        ends && bytes.iter().all(|b| plain(*b) || *b == b'-')
-    };
-    let valid = if dots { text.split('.').all(label) } else { label(text) };
+    let valid = if dots { text.split('.').all(is_rfc_1123) } else { is_rfc_1123(text) };
     if valid {
         return Ok(());
     }
     wrong("it must be lower-case letters, digits and '-', beginning and ending with a letter or digit")
 }
 
+/// Whether a text is a label of RFC 1123, whatever its length.
+pub(crate) fn is_rfc_1123(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let bytes = text.as_bytes();
+    let ends = bytes.first().copied().is_some_and(plain) && bytes.last().copied().is_some_and(plain);
+    ends && bytes.iter().all(|b| plain(*b) || *b == b'-')
+}
+
 /// Errors quote what they refuse, but never a megabyte of it.
-fn clip(text: &str) -> String {
+pub(crate) fn clip(text: &str) -> String {
     const SHOWN: usize = 80;
     match text.char_indices().nth(SHOWN) {
         None => text.to_owned(),

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use godwit_common::qualified::{NAME_MAX, is_name, is_prefix, parts};
 use godwit_common::selector::Labels;
-use godwit_common::{Taint, TaintEffect, WorkloadId};
+use godwit_common::{Taint, TaintEffect};
 use godwit_proto::taint::{EFFECTS, effect_from_word};
 use godwit_proto::v1;
 use tonic::Status;
@@ -14,18 +15,10 @@ use super::fields::invalid;
 /// A taint by its key; by its effect, too, if only that one is meant.
 pub(super) type TaintName = (Arc<str>, Option<TaintEffect>);
 
-/// The longest name in a key, and the longest value.
-const NAME_MAX: usize = 63;
-
 /// A qualified name: with or without a DNS name and a slash before it.
 pub(super) fn key(field: &str, text: &str) -> Result<Arc<str>, Status> {
-    let (prefix, name) = match text.split_once('/') {
-        Some((prefix, name)) => (Some(prefix), name),
-        None => (None, text),
-    };
-    // An object's name has the form that a prefix needs.
-    let is_dns = |prefix| WorkloadId::new("default", "Deployment", prefix).is_ok();
-    if prefix.is_none_or(is_dns) && is_name(name) {
+    let (prefix, name) = parts(text);
+    if prefix.is_none_or(is_prefix) && is_name(name) {
         return Ok(text.into());
     }
     let problem = format!(
@@ -102,13 +95,6 @@ fn effect(field: &str, word: &str) -> Result<TaintEffect, Status> {
     let wrong =
         || invalid(field, format!("{} is not an effect: write {}", shown(word), EFFECTS.join(" or ")));
     effect_from_word(word).ok_or_else(wrong)
-}
-
-fn is_name(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let is_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-    bytes.len() <= NAME_MAX && is_end(bytes.first()) && is_end(bytes.last()) && bytes.iter().all(is_inner)
 }
 
 fn shown(text: &str) -> String {

@@ -4,18 +4,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{FieldError, TEXT_MAX, VALUES_MAX};
+use super::{TEXT_MAX, VALUES_MAX};
+use crate::field::{FieldError, bounded_len};
 
 /// Errors quote what they refuse, but never a megabyte of it.
 const SHOWN_MAX: usize = 80;
-
-/// The number of entries of a list or map.
-pub(super) fn bounded_len(field: &str, len: usize, max: usize) -> Result<(), FieldError> {
-    if len <= max {
-        return Ok(());
-    }
-    Err(FieldError::new(field, format!("{len} entries are too many: at most {max}")))
-}
 
 /// A list of bounded length; an error names the entry.
 pub(super) fn list<W, T>(

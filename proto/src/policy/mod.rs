@@ -5,7 +5,6 @@
 //! [`FieldError`] says which field is wrong, with the value and the remedy.
 
 mod check;
-mod error;
 mod rules;
 mod selector;
 mod strategy;
@@ -18,9 +17,9 @@ use std::time::Duration;
 
 use godwit_common::policy::{Affinity, ClusterSelector, Policy, Rebalance};
 
+use crate::field::FieldError;
 use crate::v1;
 use check::{bounded, list, one_of};
-pub use error::FieldError;
 
 /// The most entries by cluster, and the most names in one selector: as many as a federation has clusters.
 pub const CLUSTERS_MAX: usize = 10_000;

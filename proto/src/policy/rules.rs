@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use godwit_common::ClusterName;
 use godwit_common::policy::{ClusterSelector, Mismatch, Place, Policy, Rule, RuleError};
 
-use super::check::{bounded_len, list};
-use super::{CLUSTERS_MAX, FieldError, RULES_MAX, selector};
+use super::check::list;
+use super::{CLUSTERS_MAX, RULES_MAX, selector};
+use crate::field::{FieldError, bounded_len};
 use crate::v1;
 
 /// What is not said of a rule has the rule's own default.

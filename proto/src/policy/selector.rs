@@ -6,8 +6,9 @@ use godwit_common::policy::{ClusterSelector, WorkloadSelector};
 use godwit_common::selector::{LabelSelector, Labels, Requirement, Test};
 use godwit_common::{ClusterName, WorkloadId};
 
-use super::check::{bounded_len, line, list, texts_to_wire, word, words};
-use super::{CLUSTERS_MAX, FieldError, VALUES_MAX};
+use super::check::{line, list, texts_to_wire, word, words};
+use super::{CLUSTERS_MAX, VALUES_MAX};
+use crate::field::{FieldError, bounded_len};
 use crate::v1;
 
 pub(super) fn to_wire(selector: &ClusterSelector) -> v1::ClusterSelector {

@@ -3,7 +3,8 @@
 use godwit_common::policy::{GroupBy, REPLICAS_MAX, SpreadConstraint, SpreadError, Strategy, Tiers};
 
 use super::check::{bounded, list, one_of, word};
-use super::{FieldError, SPREAD_MAX, TIERS_MAX, selector};
+use super::{SPREAD_MAX, TIERS_MAX, selector};
+use crate::field::FieldError;
 use crate::v1;
 
 const NAMES: [&str; 6] = ["weighted", "capacity", "spread", "pack", "ordered", "duplicate"];

@@ -3,8 +3,8 @@
 use godwit_common::policy::ClusterToleration;
 use godwit_common::{TaintEffect, Toleration};
 
-use super::FieldError;
 use super::check::{line, one_of};
+use crate::field::FieldError;
 use crate::taint::{EFFECTS, effect_from_word, effect_to_word};
 use crate::v1;
 
