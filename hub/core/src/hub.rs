@@ -44,6 +44,8 @@ pub struct Hub {
     pub(crate) objects: Shared<BTreeMap<Uid, Shared<Object>>>,
     pub(crate) object_keys: Shared<BTreeMap<ObjectKey, Uid>>,
     pub(crate) ended: Shared<BTreeMap<Uid, crate::contract::Ended>>,
+    /// Of the ended lives, where each is said to be gone (S28).
+    pub(crate) buried: BTreeMap<Uid, BTreeSet<ClusterName>>,
     pub(crate) clusters: Shared<BTreeMap<ClusterName, Shared<Cluster>>>,
     /// Which cluster a session speaks for.
     pub(crate) sessions: Shared<BTreeMap<SessionId, ClusterName>>,
@@ -98,6 +100,8 @@ pub(crate) enum Timer {
     Rebalance(Uid),
     /// The end of a toleration of a cluster's taint.
     Taint(ClusterName),
+    /// An ended life that is gone from a cluster can come back there no longer (S28).
+    Tombstone(Uid, ClusterName),
     /// The end of a freeze (S6).
     MassLoss,
     /// Clusters that have not said yet whether they have what a workload needs are waited for no longer.
@@ -215,6 +219,7 @@ impl Hub {
                 Timer::Pace(uid, cluster) => self.starts_expire(uid, &cluster),
                 Timer::Rebalance(uid) => self.rebalance_due(uid),
                 Timer::Taint(cluster) => self.toleration_ends(&cluster),
+                Timer::Tombstone(uid, cluster) => self.forget_end(uid, &cluster),
                 Timer::MassLoss => self.look_at_freeze(),
                 // Whatever is dirty is planned at the end of every step.
                 Timer::Rounds => {}

@@ -104,6 +104,7 @@ impl Hub {
             objects: Default::default(),
             object_keys: Default::default(),
             ended: Default::default(),
+            buried: BTreeMap::new(),
             clusters: Default::default(),
             sessions: Default::default(),
             migrations: Default::default(),

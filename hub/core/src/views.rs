@@ -68,7 +68,9 @@ impl Hub {
         if let Some(workload) = self.workloads.get(&uid) {
             return Some(self.live_workload(workload));
         }
-        self.ended.get(&uid).and_then(ending_workload)
+        let ended = self.ended.get(&uid)?;
+        let pending_on = self.end_pending_on(ended);
+        if pending_on.is_empty() { None } else { ending_workload(ended, pending_on) }
     }
 
     fn live_workload(&self, workload: &Workload) -> WorkloadView {
@@ -191,7 +193,7 @@ impl Hub {
     }
 }
 
-fn ending_workload(ended: &Ended) -> Option<WorkloadView> {
+fn ending_workload(ended: &Ended, deletion_pending_on: Vec<ClusterName>) -> Option<WorkloadView> {
     let Tombstoned::Workload { workload, .. } = &ended.what else {
         return None;
     };
@@ -209,7 +211,7 @@ fn ending_workload(ended: &Ended) -> Option<WorkloadView> {
         placements: Vec::new(),
         possible_over_run: 0,
         deleting: true,
-        deletion_pending_on: ended.held_by.keys().cloned().collect(),
+        deletion_pending_on,
         objects: Vec::new(),
         problems: Vec::new(),
         created: ended.since,

@@ -21,7 +21,7 @@ impl Hub {
             "its replicas stop everywhere",
         );
         self.end_workload(uid, Cause::Command(entry));
-        let pending_on = self.ended.get(&uid).map(|ended| ended.held_by.keys().cloned().collect());
+        let pending_on = self.ended.get(&uid).map(|ended| self.end_pending_on(ended));
         Ok(Answer::WorkloadDeleted { pending_on: pending_on.unwrap_or_default() })
     }
 
@@ -74,7 +74,7 @@ impl Hub {
             self.touched.keys.insert(Key::ObjectRow(uid, name.clone()));
         }
         for uid in ended {
-            self.end_confirmed(uid, name);
+            self.forget_end(uid, name);
         }
         for uid in self.run_in_every(name) {
             self.dirty.insert(uid, Reason::Deleted(name.clone(), entry));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use godwit_common::WorkloadId;
 
 use super::fixture::{Fixture, cluster, deployment, object, policy, shares, spec, web};
-use crate::{Action, Answer, Application, Command, Deployed, PolicyChoice, RefusedKind};
+use crate::{Action, Answer, Application, Command, Deployed, Key, PolicyChoice, RefusedKind};
 
 fn deployed(answer: Answer) -> Deployed {
     match answer {
@@ -94,6 +94,20 @@ fn s28_a_deletion_waits_for_nobody_and_a_new_life_has_another_uid() {
     fixture.pass(Duration::from_secs(1));
     assert_eq!(fixture.hub.workload(first), None);
     assert_eq!(fixture.running(), shares(&[("alpha", 4)]), "bravo was away when the four were placed");
+}
+
+#[test]
+fn s28_a_tombstone_outlives_every_write_that_may_still_land() {
+    let mut fixture = Fixture::new(&[("alpha", 100)]);
+    fixture.deploy_web(4, &[("alpha", 1)]);
+    fixture.pass(Duration::from_secs(1));
+    let first = fixture.web().uid;
+    fixture.command(Command::DeleteWorkload { workload: web() }).expect("it exists");
+    fixture.pass(Duration::from_secs(1));
+    assert_eq!(fixture.hub.workload(first), None, "to people it is gone");
+    assert!(fixture.store.contains_key(&Key::Ended(first)));
+    fixture.pass(Duration::from_secs(120));
+    assert!(!fixture.store.contains_key(&Key::Ended(first)));
 }
 
 #[test]
