@@ -4,6 +4,7 @@
 pub mod backoff;
 pub mod digest;
 pub mod fence;
+pub mod label;
 pub mod link;
 pub mod name;
 pub mod need;
@@ -13,6 +14,7 @@ pub mod quota;
 pub mod resources;
 pub mod rng;
 pub mod selector;
+pub mod text;
 pub mod time;
 pub mod traits;
 

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use godwit_common::text::clip;
+
 use crate::error::{Collector, ManifestError, Position};
 use crate::hint;
 use crate::node::{Data, Node};
@@ -274,14 +276,5 @@ impl<'a> Object<'a> {
             (false, _) => format!("{parent}[{}]", clip(key)),
         };
         Field { node, path, report: self.at.report }
-    }
-}
-
-/// A key as paths show it: keys such as `godwit.dev/policy` in full, longer ones cut.
-fn clip(key: &str) -> String {
-    const SHOWN: usize = 80;
-    match key.char_indices().nth(SHOWN) {
-        None => key.to_owned(),
-        Some((end, _)) => format!("{}…", &key[..end]),
     }
 }

@@ -96,13 +96,13 @@ fn mistakes_in_a_cluster_selector_are_named() {
             "{clusterSelector: {zones: [a, a, \"\", \"b c\"]}}",
             "spec.clusterSelector.zones[1]: a is listed twice; remove one of the two\n\
              spec.clusterSelector.zones[2]: the text is empty; write a value, or remove it\n\
-             spec.clusterSelector.zones[3]: \"b c\" is not a label's value: it must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
+             spec.clusterSelector.zones[3]: \"b c\" is not a value: it must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
         ),
         (
             "{clusterSelector: {matchLabels: {UPPER.example/x: a, u: 1, z: \"-\"}}}",
-            "spec.clusterSelector.matchLabels[UPPER.example/x]: \"UPPER.example/x\" is not a label's key: what stands before / must be a DNS name, such as example.com; correct it\n\
+            "spec.clusterSelector.matchLabels[UPPER.example/x]: \"UPPER.example/x\" is not a key: what stands before / must be a DNS name, such as example.com; correct it\n\
              spec.clusterSelector.matchLabels.u: 1 is not a text; put it in quotes: \"1\"\n\
-             spec.clusterSelector.matchLabels.z: \"-\" is not a label's value: it must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
+             spec.clusterSelector.matchLabels.z: \"-\" is not a value: it must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
         ),
         (
             "{clusterSelector: {matchExpressions: [{key: a, operator: in, values: [b]}, {key: a, operator: In}, {key: a, operator: Exists, values: [b]}, {key: a, operator: Gt, values: [b]}, {operator: In, values: [a]}]}}",
@@ -218,7 +218,7 @@ fn tolerations_of_clusters_are_those_of_pods_with_a_time() {
         (
             "{tolerations: [{value: a}, {key: a b}]}",
             "spec.tolerations[0]: it names no key; name the taint's key, or write operator: Exists for every taint\n\
-             spec.tolerations[1].key: \"a b\" is not a label's key: its name must be 1 to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
+             spec.tolerations[1].key: \"a b\" is not a key: its name must be 1 to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
         ),
     ]);
     let many = format!("{{tolerations: [{}]}}", "{key: a}, ".repeat(65));

@@ -146,7 +146,7 @@ const MISTAKEN_STRATEGIES: &[(&str, &str)] = &[
     ),
     (
         "{strategy: spread, spread: [{by: a/b/c, minGroups: 2}]}",
-        "(6, 40): Policy p: spec.spread[0].by: \"a/b/c\" is not a label's key: its name must be 1 to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
+        "(6, 40): Policy p: spec.spread[0].by: \"a/b/c\" is not a key: its name must be 1 to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
     ),
     (
         "{strategy: spread, spread: [{by: zone, whenUnsatisfiable: Never}]}",

@@ -145,10 +145,7 @@ fn mistakes_name_the_field() {
         ("replicas: 1\npolicy: {priority: 1001}", "policy.priority: 1001"),
         ("replicas: 1\nclusters: [{name: a}, {name: ''}]", "clusters[1].name: cluster name \"\""),
         ("replicas: 1\nclusters: [{}]", "clusters[0].name: it is missing"),
-        (
-            "replicas: 1\nclusters: [{name: a, region: a b}]",
-            "clusters[0].region: \"a b\" is not a label's value",
-        ),
+        ("replicas: 1\nclusters: [{name: a, region: a b}]", "clusters[0].region: \"a b\" is not a value"),
         (
             "replicas: 1\nclusters: [{name: a, taints: [{key: a}]}]",
             "clusters[0].taints[0].effect: it is missing",
