@@ -4,7 +4,6 @@
 pub mod agent;
 pub mod json;
 pub mod policy;
-pub mod taint;
 
 /// The generated code, as it is.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::too_many_lines)]

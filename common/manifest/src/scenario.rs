@@ -12,8 +12,7 @@ use crate::field::{Field, Object};
 use crate::godwit;
 use crate::node::Data;
 use crate::source::{self, Document};
-use crate::toleration::EFFECTS;
-use crate::{labels, policy};
+use crate::{labels, policy, toleration};
 
 /// The most clusters of a scenario: as many as a federation has by default.
 pub const MAX_CLUSTERS: usize = 10_000;
@@ -134,6 +133,6 @@ fn taint(field: &Field<'_>) -> Option<Taint> {
     };
     let (key, effect) = (key?, effect?);
     let text = key.text().filter(|text| labels::check_key(&key, text));
-    let effect = effect.choice(&EFFECTS);
+    let effect = toleration::effect(&effect);
     Some(Taint { key: text?.into(), value: value?.into(), effect: effect? })
 }

@@ -13,13 +13,6 @@ const TOLERATIONS_MAX: usize = 64;
 /// The longest time, 68 years: a Kubernetes `int32`, as counts are.
 const SECONDS_MAX: u32 = i32::MAX as u32;
 
-/// The effects of a taint, as manifests write them.
-pub(crate) const EFFECTS: [(&str, TaintEffect); 3] = [
-    ("NoSchedule", TaintEffect::NoSchedule),
-    ("PreferNoSchedule", TaintEffect::PreferNoSchedule),
-    ("NoExecute", TaintEffect::NoExecute),
-];
-
 /// The tolerations of a pod, sorted. For how long is the scheduler's business.
 pub(crate) fn of_pod(spec: &Object<'_>) -> Vec<Toleration> {
     let Some(field) = spec.get("tolerations") else {
@@ -55,6 +48,11 @@ pub(crate) fn of_policy(spec: &Object<'_>) -> Vec<ClusterToleration> {
     field.items_up_to(TOLERATIONS_MAX).iter().filter_map(read).collect()
 }
 
+/// The effect of a taint.
+pub(crate) fn effect(field: &Field<'_>) -> Option<TaintEffect> {
+    field.choice(&TaintEffect::ALL.map(|effect| (effect.name(), effect)))
+}
+
 fn toleration(field: &Field<'_>, toleration: &Object<'_>) -> Option<Toleration> {
     toleration.only(&["key", "operator", "value", "effect", "tolerationSeconds"]);
     let checked = |name, check: fn(&Field<'_>, &str) -> bool| match toleration.get(name) {
@@ -77,8 +75,8 @@ fn toleration(field: &Field<'_>, toleration: &Object<'_>) -> Option<Toleration> 
     }
     let effect = match toleration.get("effect") {
         None => None,
-        Some(effect) if effect.node.as_text() == Some("") => None,
-        Some(effect) => Some(effect.choice(&EFFECTS)?),
+        Some(field) if field.node.as_text() == Some("") => None,
+        Some(field) => Some(effect(&field)?),
     };
     let key = Some(key).filter(|key| !key.is_empty());
     Some(Toleration { key: key.map(Arc::from), value: (!exists).then(|| value.into()), effect })

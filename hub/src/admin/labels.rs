@@ -6,7 +6,6 @@ use std::sync::Arc;
 use godwit_common::selector::Labels;
 use godwit_common::text::quote;
 use godwit_common::{Taint, TaintEffect, label};
-use godwit_proto::taint::{EFFECTS, effect_from_word};
 use godwit_proto::v1;
 use tonic::Status;
 
@@ -77,9 +76,10 @@ fn value(field: &str, text: &str) -> Result<Arc<str>, Status> {
 }
 
 fn effect(field: &str, word: &str) -> Result<TaintEffect, Status> {
-    let wrong =
-        || invalid(field, format!("{} is not an effect: write {}", quote(word), EFFECTS.join(" or ")));
-    effect_from_word(word).ok_or_else(wrong)
+    TaintEffect::of_name(word).ok_or_else(|| {
+        let known = TaintEffect::ALL.map(TaintEffect::name).join(" or ");
+        invalid(field, format!("{} is not an effect: write {known}", quote(word)))
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use godwit_common::{TaintEffect, Toleration};
 
 use super::FieldError;
 use super::check::{line, one_of};
-use crate::taint::{EFFECTS, effect_from_word, effect_to_word};
 use crate::v1;
 
 const EQUAL: &str = "Equal";
@@ -17,7 +16,7 @@ pub(super) fn to_wire(toleration: &ClusterToleration) -> v1::ClusterToleration {
         key: key.as_ref().map(ToString::to_string).unwrap_or_default(),
         operator: if value.is_some() { EQUAL } else { EXISTS }.to_owned(),
         value: value.as_ref().map(ToString::to_string).unwrap_or_default(),
-        effect: effect.map(effect_to_word).unwrap_or_default().to_owned(),
+        effect: effect.map(TaintEffect::name).unwrap_or_default().to_owned(),
         toleration_seconds: *seconds,
     }
 }
@@ -33,7 +32,8 @@ pub(super) fn from_wire(wire: &v1::ClusterToleration) -> Result<ClusterToleratio
     if exists && !value.is_empty() {
         return Err(FieldError::new("value", "Exists has no value: leave it out, or write Equal"));
     }
-    let effect = effect_from_word(one_of("effect", &wire.effect, &EFFECTS)?);
+    let effect =
+        TaintEffect::of_name(one_of("effect", &wire.effect, &TaintEffect::ALL.map(TaintEffect::name))?);
     if wire.toleration_seconds.is_some() && effect.is_some_and(|effect| effect != TaintEffect::NoExecute) {
         let problem = format!("{} moves nothing: leave it out, or write NoExecute", wire.effect);
         return Err(FieldError::new("toleration_seconds", problem));

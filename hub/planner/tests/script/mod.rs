@@ -239,12 +239,7 @@ fn toleration(text: &str) -> ClusterToleration {
 fn taint(text: &str) -> (Taint, u32) {
     let (text, age) = text.split_once('/').map_or((text, 0), |(text, age)| (text, number(age)));
     let (key, effect) = text.split_once(':').expect("a taint as key:effect");
-    let effect = match effect {
-        "NoSchedule" => TaintEffect::NoSchedule,
-        "PreferNoSchedule" => TaintEffect::PreferNoSchedule,
-        "NoExecute" => TaintEffect::NoExecute,
-        other => panic!("no such effect: {other}"),
-    };
+    let effect = TaintEffect::of_name(effect).unwrap_or_else(|| panic!("no such effect: {effect}"));
     (Taint { key: key.into(), value: "".into(), effect }, age)
 }
 
