@@ -43,7 +43,7 @@ fn read(
     let name = name_of(&object, names);
     let spec = object.require("spec", "say how to divide")?.object()?;
     let before = spec.at.mistakes();
-    let Spec { placement, lost_after, mode, max_unavailable } = policy::read(&spec, &[]);
+    let Spec { placement, lost_after, mode, max_unavailable } = policy::read(&spec);
     if spec.at.mistakes() == before {
         policy::check_reach(&spec, &placement);
     }

@@ -18,8 +18,6 @@ use crate::{labels, policy, toleration};
 pub const MAX_CLUSTERS: usize = 10_000;
 /// The most taints of one cluster.
 const TAINTS_MAX: usize = 64;
-/// Fields of policies that do not exist yet and that scenarios have always taken: they say nothing about a division.
-const UNREAD: [&str; 2] = ["maxSurge", "onReturn"];
 
 /// A question to the planner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +77,7 @@ fn read(document: &Document, errors: &RefCell<Collector>) -> Option<Scenario> {
     let replicas = object.require("replicas", "write the total to divide");
     let replicas = replicas.and_then(|field| field.count(REPLICAS_MAX));
     let spec = object.mapping("policy");
-    let policy = spec.map(|spec| policy::read(&spec, &UNREAD).placement).unwrap_or_default();
+    let policy = spec.map(|spec| policy::read(&spec).placement).unwrap_or_default();
     let items = object.get("clusters").map(|field| field.items_up_to(MAX_CLUSTERS)).unwrap_or_default();
     let clusters = items.iter().filter_map(cluster).collect();
     Some(Scenario { replicas: replicas?, policy, clusters })

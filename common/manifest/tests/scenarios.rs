@@ -58,7 +58,7 @@ fn a_whole_spec_can_be_pasted() {
     let text = "
 replicas: 1
 policy: {strategy: weighted, default: {weight: 0}, clusters: {a: {min: 1}}, rebalance: always, lostAfter: 10s,
-         mode: available, priority: 3, maxSurge: 25%, maxUnavailable: 0, onReturn: keepReplacement,
+         mode: available, priority: 3, maxUnavailable: 0,
          affinity: [{names: [db]}], antiAffinity: [{names: [web]}], colocate: true, preemptible: true,
          tolerations: [{operator: Exists}], fallback: [[a], {}], clusterSelector: {exclude: [c]},
          rules: [{clusterSelector: {regions: [eu]}, weight: 2}]}
@@ -143,6 +143,9 @@ fn mistakes_name_the_field() {
         ),
         ("replicas: 1\npolicy: {clusters: {A_: {}}}", "policy.clusters.A_: cluster name \"A_\""),
         ("replicas: 1\npolicy: {priority: 1001}", "policy.priority: 1001"),
+        // What is no field of a policy is none here either.
+        ("replicas: 1\npolicy: {maxSurge: 25%}", "policy.maxSurge: this field is unknown"),
+        ("replicas: 1\npolicy: {onReturn: keepReplacement}", "policy.onReturn: this field is unknown"),
         ("replicas: 1\nclusters: [{name: a}, {name: ''}]", "clusters[1].name: cluster name \"\""),
         ("replicas: 1\nclusters: [{}]", "clusters[0].name: it is missing"),
         ("replicas: 1\nclusters: [{name: a, region: a b}]", "clusters[0].region: \"a b\" is not a value"),

@@ -51,7 +51,7 @@ clusters: [{name: charlie}, {name: alpha, labels: {zone: a}}, {name: bravo}, {na
         let text = "
 replicas: 1
 policy: {strategy: weighted, default: {weight: 0}, clusters: {a: {min: 1}}, rebalance: always, lostAfter: 10s,
-         mode: available, priority: 3, maxSurge: 25%, maxUnavailable: 0, onReturn: keepReplacement}
+         mode: available, priority: 3, maxUnavailable: 0}
 clusters: [{name: a}, {name: b}]
 ";
         assert_eq!(placed(text), expected([("a", 1), ("b", 0)]));

@@ -45,10 +45,8 @@ pub(crate) struct Spec {
 }
 
 /// Reads a spec. After a mistake, which is reported, the result has defaults in place of what could not be read.
-/// `unread` are fields that may be there without meaning anything.
-pub(crate) fn read(spec: &Object<'_>, unread: &[&str]) -> Spec {
-    let spoken_for: Vec<&str> = [strategy::RETIRED_SKEW].iter().chain(unread).copied().collect();
-    spec.only_or(&FIELDS, &spoken_for);
+pub(crate) fn read(spec: &Object<'_>) -> Spec {
+    spec.only_or(&FIELDS, &[strategy::RETIRED_SKEW]);
     let strategy = strategy::read(spec);
     let is_known = strategy.is_some();
     let placement = Policy {
