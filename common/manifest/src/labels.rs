@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use godwit_common::label;
+use godwit_common::policy::limits::VALUES_MAX;
 use godwit_common::selector::{LabelSelector, Labels, Requirement, Test};
 
 use crate::field::{Field, Object};
@@ -18,16 +19,24 @@ pub(crate) const SELECTOR_FIELDS: [&str; 2] = ["matchLabels", "matchExpressions"
 pub(crate) fn selector(object: &Object<'_>) -> LabelSelector {
     let labels = object.mapping("matchLabels");
     let expressions = object.get("matchExpressions");
+    let expressions = expressions.map(|field| field.items_up_to(VALUES_MAX)).unwrap_or_default();
+    for values in expressions.iter().filter_map(|field| field.entry("values")) {
+        values.has_up_to(VALUES_MAX);
+    }
     LabelSelector {
-        labels: labels.map(|labels| read(&labels)).unwrap_or_default(),
-        expressions: expressions.map(|field| requirements(&field)).unwrap_or_default(),
+        labels: labels.map(|labels| valid(labels.fields_up_to(VALUES_MAX))).unwrap_or_default(),
+        expressions: expressions.iter().filter_map(requirement).collect(),
     }
 }
 
 /// Labels, each of them valid; others are reported.
 pub(crate) fn read(labels: &Object<'_>) -> Labels {
+    valid(labels.fields().collect())
+}
+
+fn valid(fields: Vec<(&str, Field<'_>)>) -> Labels {
     let mut read = Labels::new();
-    for (key, field) in labels.fields() {
+    for (key, field) in fields {
         let Some(text) = field.text() else { continue };
         if check_key(&field, key) && check_value(&field, text) {
             read.insert(key.into(), text.into());
@@ -44,7 +53,7 @@ pub(crate) fn requirements(field: &Field<'_>) -> Vec<Requirement> {
 /// Distinct values of labels, such as regions; an empty list would mean "any" where its author meant "none".
 pub(crate) fn values(field: &Field<'_>) -> BTreeSet<Arc<str>> {
     let mut values = BTreeSet::new();
-    for item in filled(field) {
+    for item in filled(field, VALUES_MAX) {
         let Some(text) = item.text() else { continue };
         if text.is_empty() {
             item.refuse("the text is empty", "write a value, or remove it");
@@ -55,9 +64,9 @@ pub(crate) fn values(field: &Field<'_>) -> BTreeSet<Arc<str>> {
     values
 }
 
-/// The items of a list, which must have some.
-pub(crate) fn filled<'a>(field: &Field<'a>) -> Vec<Field<'a>> {
-    let (before, items) = (field.mistakes(), field.items());
+/// The items of a list, which must have some, and at most so many.
+pub(crate) fn filled<'a>(field: &Field<'a>, max: usize) -> Vec<Field<'a>> {
+    let (before, items) = (field.mistakes(), field.items_up_to(max));
     if items.is_empty() && field.mistakes() == before {
         field.refuse("the list is empty", "list what is meant, or remove the field");
     }

@@ -77,7 +77,7 @@ fn read(document: &Document, errors: &RefCell<Collector>) -> Option<Scenario> {
     let replicas = object.require("replicas", "write the total to divide");
     let replicas = replicas.and_then(|field| field.count(REPLICAS_MAX));
     let spec = object.mapping("policy");
-    let policy = spec.map(|spec| policy::read(&spec).placement).unwrap_or_default();
+    let policy = spec.map(|spec| policy::read(&spec, Policy::check_parts).placement).unwrap_or_default();
     let items = object.get("clusters").map(|field| field.items_up_to(MAX_CLUSTERS)).unwrap_or_default();
     let clusters = items.iter().filter_map(cluster).collect();
     Some(Scenario { replicas: replicas?, policy, clusters })

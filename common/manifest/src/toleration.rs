@@ -3,15 +3,11 @@
 use std::sync::Arc;
 
 use godwit_common::policy::ClusterToleration;
+use godwit_common::policy::limits::{TOLERATION_SECONDS_MAX, TOLERATIONS_MAX};
 use godwit_common::{TaintEffect, Toleration};
 
 use crate::field::{Field, Object};
 use crate::labels;
-
-/// The most tolerations of one policy.
-const TOLERATIONS_MAX: usize = 64;
-/// The longest time, 68 years: a Kubernetes `int32`, as counts are.
-const SECONDS_MAX: u32 = i32::MAX as u32;
 
 /// The tolerations of a pod, sorted. For how long is the scheduler's business.
 pub(crate) fn of_pod(spec: &Object<'_>) -> Vec<Toleration> {
@@ -34,15 +30,7 @@ pub(crate) fn of_policy(spec: &Object<'_>) -> Vec<ClusterToleration> {
         let object = field.object()?;
         let taints = toleration(field, &object)?;
         let seconds = object.get("tolerationSeconds");
-        if let (Some(seconds), Some(TaintEffect::NoSchedule | TaintEffect::PreferNoSchedule)) =
-            (&seconds, taints.effect)
-        {
-            seconds.refuse(
-                "only a taint with the effect NoExecute is put up with for a time",
-                "remove it, or write effect: NoExecute",
-            );
-        }
-        let seconds = seconds.and_then(|seconds| seconds.count(SECONDS_MAX));
+        let seconds = seconds.and_then(|seconds| seconds.count(TOLERATION_SECONDS_MAX));
         Some(ClusterToleration { taints, seconds })
     };
     field.items_up_to(TOLERATIONS_MAX).iter().filter_map(read).collect()

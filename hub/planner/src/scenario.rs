@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use godwit_common::policy::{Mismatch, Policy, REPLICAS_MAX};
+use godwit_common::policy::{Mistake, Policy, REPLICAS_MAX};
 use godwit_common::{ClusterName, Taint, Traits};
 
 use crate::candidate::{Candidate, Room};
@@ -89,8 +89,8 @@ pub enum ScenarioError {
     },
     /// Two clusters have one name.
     DuplicateCluster(ClusterName),
-    /// A rule does not go with the strategy.
-    Mismatch(Mismatch),
+    /// Something is wrong with the policy, beyond that it may be one under which nobody gets a replica.
+    Policy(Mistake),
     /// There are more than [`CLUSTERS_MAX`].
     TooManyClusters(usize),
 }
@@ -104,7 +104,7 @@ impl fmt::Display for ScenarioError {
             Self::DuplicateCluster(name) => {
                 write!(f, "clusters: {name} is given twice; give each cluster once")
             }
-            Self::Mismatch(Mismatch { place, problem }) => write!(f, "policy.{place}: {problem}"),
+            Self::Policy(mistake) => write!(f, "policy.{mistake}"),
             Self::TooManyClusters(count) => {
                 write!(f, "clusters: {count} are too many; give at most {CLUSTERS_MAX}")
             }
@@ -169,7 +169,9 @@ fn check(scenario: &Scenario) -> Result<BTreeMap<&ClusterName, &Cluster>, Scenar
     if scenario.clusters.len() > CLUSTERS_MAX {
         return Err(ScenarioError::TooManyClusters(scenario.clusters.len()));
     }
-    scenario.policy.check().map_err(ScenarioError::Mismatch)?;
+    if let Some(mistake) = scenario.policy.check_parts().into_iter().next() {
+        return Err(ScenarioError::Policy(mistake));
+    }
     let mut clusters = BTreeMap::new();
     for cluster in &scenario.clusters {
         let field = |what: &str| format!("clusters[{}].{what}", cluster.name);
@@ -261,6 +263,9 @@ mod tests {
             refused(1, vec![cluster("east", 0, Some(over))]),
             "clusters[east].room: 2147483648 is too large; give at most 2147483647"
         );
+        let policy = Policy { priority: 2_000, ..Policy::default() };
+        let error = plan(&Scenario { policy, ..Scenario::default() }).unwrap_err().to_string();
+        assert_eq!(error, "policy.priority: 2000 is out of range; give a number from -1000 to 1000");
         let twice = vec![cluster("east", 0, None), cluster("east", 1, None)];
         assert_eq!(refused(1, twice), "clusters: east is given twice; give each cluster once");
         let many = (0..=CLUSTERS_MAX).map(|index| cluster(&format!("c{index}"), 0, None)).collect();

@@ -101,7 +101,7 @@ impl Script {
             })
             .collect();
         let mut scratch = Scratch::default();
-        self.policy.check().expect("rules that go with the strategy");
+        assert_eq!(self.policy.check_parts(), [], "a script plans by a policy that can be meant");
         let demand = Demand {
             replicas: wanted,
             at_most: self.quota.unwrap_or(u32::MAX),
