@@ -13,6 +13,7 @@ pub mod policy;
 pub mod quota;
 pub mod resources;
 pub mod rng;
+pub mod scenario;
 pub mod selector;
 pub mod text;
 pub mod time;

@@ -1,8 +1,9 @@
 //! Scenarios: what `godwit plan` is asked.
 
 use godwit_common::policy::{Policy, Rule, Strategy};
+use godwit_common::scenario::{CLUSTERS_MAX, Scenario};
 use godwit_common::{Taint, TaintEffect};
-use godwit_manifest::{MAX_CLUSTERS, Scenario, parse_scenario};
+use godwit_manifest::parse_scenario;
 
 fn read(text: &str) -> Scenario {
     parse_scenario(text).unwrap_or_else(|errors| panic!("{text}: {errors}"))
@@ -174,7 +175,7 @@ fn as_many_clusters_as_a_federation_has_are_read() {
         });
         format!("replicas: 5\nclusters:\n{}", clusters.collect::<String>())
     };
-    assert_eq!(read(&scenario(MAX_CLUSTERS)).clusters.len(), MAX_CLUSTERS);
-    let error = parse_scenario(&scenario(MAX_CLUSTERS + 1)).unwrap_err().to_string();
+    assert_eq!(read(&scenario(CLUSTERS_MAX)).clusters.len(), CLUSTERS_MAX);
+    let error = parse_scenario(&scenario(CLUSTERS_MAX + 1)).unwrap_err().to_string();
     assert!(error.ends_with("clusters: 10001 are too many; give at most 10000"), "{error}");
 }

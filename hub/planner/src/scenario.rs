@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use godwit_common::ClusterName;
 use godwit_common::policy::{Mistake, Policy, REPLICAS_MAX};
-use godwit_common::{ClusterName, Taint, Traits};
+use godwit_common::scenario::{CLUSTERS_MAX, Scenario, ScenarioCluster};
 
 use crate::candidate::{Candidate, Room};
 use crate::choices::{Choice, Choices};
@@ -12,35 +13,6 @@ use crate::divide::{Demand, Scratch, divide};
 use crate::explain::bounds;
 use crate::report::{Bound, Cap, Scarce};
 use crate::taints::stance;
-
-/// The most clusters of a scenario.
-pub const CLUSTERS_MAX: usize = 10_000;
-
-/// What is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Scenario {
-    /// The total to divide.
-    pub replicas: u32,
-    /// How.
-    pub policy: Policy,
-    /// Over which clusters; in any order.
-    pub clusters: Vec<Cluster>,
-}
-
-/// A described cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cluster {
-    /// Its name, unique in the scenario.
-    pub name: ClusterName,
-    /// What policies choose it by.
-    pub traits: Traits,
-    /// Its taints, as if they had just been added.
-    pub taints: Vec<Taint>,
-    /// How many replicas run there now.
-    pub running: u32,
-    /// How many fit in total, the running ones included; none: any number.
-    pub room: Option<u32>,
-}
 
 /// Where everything would go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,7 +120,7 @@ pub fn plan(scenario: &Scenario) -> Result<Answer, ScenarioError> {
     Ok(answer)
 }
 
-fn candidate<'a>(cluster: &'a Cluster, choice: &'a Choice, policy: &Policy) -> Candidate<'a> {
+fn candidate<'a>(cluster: &'a ScenarioCluster, choice: &'a Choice, policy: &Policy) -> Candidate<'a> {
     let stated = |replicas| Room::Limited { replicas, scarce: Scarce::Stated };
     let stance = stance(&policy.tolerations, cluster.taints.iter().map(|taint| (taint, 0)));
     Candidate {
@@ -160,7 +132,7 @@ fn candidate<'a>(cluster: &'a Cluster, choice: &'a Choice, policy: &Policy) -> C
     }
 }
 
-fn check(scenario: &Scenario) -> Result<BTreeMap<&ClusterName, &Cluster>, ScenarioError> {
+fn check(scenario: &Scenario) -> Result<BTreeMap<&ClusterName, &ScenarioCluster>, ScenarioError> {
     let bounded = |field: &dyn Fn() -> String, value: u32| match value {
         0..=REPLICAS_MAX => Ok(()),
         _ => Err(ScenarioError::TooManyReplicas { field: field(), value }),
@@ -186,12 +158,19 @@ fn check(scenario: &Scenario) -> Result<BTreeMap<&ClusterName, &Cluster>, Scenar
 
 #[cfg(test)]
 mod tests {
+    use godwit_common::Traits;
     use godwit_common::policy::Rule;
 
     use super::*;
 
-    fn cluster(name: &str, running: u32, room: Option<u32>) -> Cluster {
-        Cluster { name: name.parse().unwrap(), traits: Traits::default(), taints: Vec::new(), running, room }
+    fn cluster(name: &str, running: u32, room: Option<u32>) -> ScenarioCluster {
+        ScenarioCluster {
+            name: name.parse().unwrap(),
+            traits: Traits::default(),
+            taints: Vec::new(),
+            running,
+            room,
+        }
     }
 
     fn placements(answer: &Answer) -> Vec<(&str, u32)> {
@@ -240,7 +219,7 @@ mod tests {
     #[test]
     fn the_order_of_clusters_changes_nothing() {
         let mut clusters = vec![cluster("a", 1, None), cluster("b", 0, None), cluster("c", 0, Some(9))];
-        let ask = |clusters: &[Cluster]| {
+        let ask = |clusters: &[ScenarioCluster]| {
             plan(&Scenario { replicas: 8, clusters: clusters.to_vec(), ..Scenario::default() }).unwrap()
         };
         let answer = ask(&clusters);
