@@ -54,7 +54,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 /// How many workloads a cluster holds, and how long it takes to plan them anew without it.
 fn planned(fleet: &Fleet) -> (usize, Took) {
     let what = WhatIf { lose: [fleet.name(0)].into(), ..WhatIf::default() };
-    let lost = fleet.hub.what_if(&what).map_or(0, |answer| answer.workloads);
+    let lost = fleet.hub.what_if(&what).map_or(0, |answer| answer.changes.total);
     let took = median(|| fleet.hub.what_if(black_box(&what)).map_or(0, |answer| answer.moved));
     (usize::try_from(lost).unwrap_or(usize::MAX), took)
 }

@@ -2,11 +2,8 @@
 
 use std::fmt;
 
-use crate::name;
+use crate::qualified::{is_name, is_prefix, parts};
 use crate::text::quote;
-
-/// The longest name in a key, and the longest value, in bytes.
-const PART_MAX: usize = 63;
 
 /// Why a text is no key, or no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,13 +23,10 @@ impl std::error::Error for LabelError {}
 
 /// Whether a text may be a key: a name, with or without a DNS name and a slash before it.
 pub fn check_key(text: &str) -> Result<(), LabelError> {
-    let (prefix, name) = match text.split_once('/') {
-        Some((prefix, name)) => (Some(prefix), name),
-        None => (None, text),
-    };
-    let reason = if prefix.is_some_and(|prefix| !name::is_subdomain(prefix)) {
+    let (prefix, name) = parts(text);
+    let reason = if prefix.is_some_and(|prefix| !is_prefix(prefix)) {
         "what stands before / must be a DNS name, such as example.com"
-    } else if !is_part(name) {
+    } else if !is_name(name) {
         "its name must be 1 to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
     } else {
         return Ok(());
@@ -42,20 +36,11 @@ pub fn check_key(text: &str) -> Result<(), LabelError> {
 
 /// Whether a text may be a value. It may be empty.
 pub fn check_value(text: &str) -> Result<(), LabelError> {
-    if text.is_empty() || is_part(text) {
+    if text.is_empty() || is_name(text) {
         return Ok(());
     }
     let reason = "it must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit";
     Err(LabelError { what: "value", value: quote(text), reason })
-}
-
-fn is_part(text: &str) -> bool {
-    let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let bytes = text.as_bytes();
-    bytes.len() <= PART_MAX
-        && ends(bytes.first())
-        && ends(bytes.last())
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 pub mod backoff;
 pub mod digest;
+pub mod extended;
 pub mod fence;
 pub mod label;
 pub mod link;
@@ -10,6 +11,7 @@ pub mod name;
 pub mod need;
 pub mod pod;
 pub mod policy;
+pub mod qualified;
 pub mod quota;
 pub mod resources;
 pub mod rng;
@@ -20,6 +22,7 @@ pub mod time;
 pub mod traits;
 
 pub use digest::{Digest, stable_hash};
+pub use extended::{ExtendedNameError, extended_name};
 pub use fence::{Epoch, Fence, Generation, Term};
 pub use name::{ClusterName, NameError, ObjectKey, PolicyName, Uid, WorkloadId};
 pub use need::{Need, NeedStatus};

@@ -9,7 +9,7 @@ use crate::text::clip;
 /// The longest RFC 1123 label, in bytes.
 const LABEL_MAX: usize = 63;
 /// The longest RFC 1123 subdomain, in bytes: what Kubernetes allows for most object names.
-const SUBDOMAIN_MAX: usize = 253;
+pub(crate) const SUBDOMAIN_MAX: usize = 253;
 
 /// Why a text is not a valid name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,7 +152,7 @@ impl ObjectKey {
     /// A key of valid parts; an empty `namespace` means cluster-scoped.
     pub fn new(api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Self, NameError> {
         let parts: Vec<&str> = api_version.split('/').collect();
-        if parts.len() > 2 || parts.iter().any(|part| !is_subdomain(part)) {
+        if parts.len() > 2 || parts.iter().any(|part| check_object_name(part).is_err()) {
             return Err(NameError {
                 what: "apiVersion",
                 value: clip(api_version).into(),
@@ -201,11 +201,6 @@ pub fn check_object_name(text: &str) -> Result<(), NameError> {
     check("name", text, SUBDOMAIN_MAX, true)
 }
 
-/// Whether a text is an RFC 1123 subdomain, such as `example.com`.
-pub(crate) fn is_subdomain(text: &str) -> bool {
-    check_object_name(text).is_ok()
-}
-
 fn check_kind(kind: &str) -> Result<(), NameError> {
     let first_is_capital = kind.bytes().next().is_some_and(|b| b.is_ascii_uppercase());
     if first_is_capital && kind.len() <= LABEL_MAX && kind.bytes().all(|b| b.is_ascii_alphanumeric()) {
@@ -228,17 +223,19 @@ fn check(what: &'static str, text: &str, max: usize, dots: bool) -> Result<(), N
             "it is longer than 63 characters"
         });
     }
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let label = |part: &str| {
-        let bytes = part.as_bytes();
-        let ends = bytes.first().copied().is_some_and(plain) && bytes.last().copied().is_some_and(plain);
-        ends && bytes.iter().all(|b| plain(*b) || *b == b'-')
-    };
-    let valid = if dots { text.split('.').all(label) } else { label(text) };
+    let valid = if dots { text.split('.').all(is_rfc_1123) } else { is_rfc_1123(text) };
     if valid {
         return Ok(());
     }
     wrong("it must be lower-case letters, digits and '-', beginning and ending with a letter or digit")
+}
+
+/// Whether a text is a label of RFC 1123, whatever its length.
+pub(crate) fn is_rfc_1123(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let bytes = text.as_bytes();
+    let ends = bytes.first().copied().is_some_and(plain) && bytes.last().copied().is_some_and(plain);
+    ends && bytes.iter().all(|b| plain(*b) || *b == b'-')
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 
 use godwit_manifest::{ManifestError, PolicySpec, parse_policies};
 use godwit_proto::json::from_json;
-use godwit_proto::policy::{FieldError, Terms, from_wire};
-use godwit_proto::v1;
+use godwit_proto::policy::{Terms, from_wire};
+use godwit_proto::{FieldError, v1};
 use serde_json::{Value, json};
 
 /// What is meant.

@@ -3,6 +3,7 @@
 use clap::Args;
 use godwit_proto::v1;
 
+use super::action::Answer;
 use super::outcome::Outcome;
 use crate::client::{Client, answer};
 use crate::context::Places;
@@ -52,31 +53,35 @@ struct Clusters {
 
 impl Cordon {
     pub(crate) async fn run(self, places: &Places) -> Result<(), Error> {
-        let names = self.clusters.resource.all_named(self.clusters.names)?;
-        let client = Client::connect(places).await?;
-        let mut outcome = Outcome::new(self.clusters.output);
-        for name in names {
-            let request = v1::CordonClusterRequest { name: name.clone() };
-            let answer = answer(client.clusters().cordon_cluster(request)).await;
-            if let Some(answer) = outcome.taken_of_cluster(answer, &name) {
-                outcome.cluster(&answer, &name, "cordoned", &answer.action, &answer.changes)?;
-            }
-        }
-        outcome.finish()
+        let cordon = async |client: &Client, name| {
+            answer(client.clusters().cordon_cluster(v1::CordonClusterRequest { name, dry_run: false })).await
+        };
+        self.clusters.each(places, "cordoned", cordon).await
     }
 }
 
 impl Uncordon {
     pub(crate) async fn run(self, places: &Places) -> Result<(), Error> {
-        let names = self.clusters.resource.all_named(self.clusters.names)?;
+        let uncordon = async |client: &Client, name| {
+            answer(client.clusters().uncordon_cluster(v1::UncordonClusterRequest { name, dry_run: false }))
+                .await
+        };
+        self.clusters.each(places, "uncordoned", uncordon).await
+    }
+}
+
+impl Clusters {
+    async fn each<A: Answer>(
+        self,
+        places: &Places,
+        done: &str,
+        call: impl AsyncFn(&Client, String) -> Result<A, Error>,
+    ) -> Result<(), Error> {
+        let names = self.resource.cluster_names(&self.names)?;
         let client = Client::connect(places).await?;
-        let mut outcome = Outcome::new(self.clusters.output);
+        let mut outcome = Outcome::new(self.output);
         for name in names {
-            let request = v1::UncordonClusterRequest { name: name.clone() };
-            let answer = answer(client.clusters().uncordon_cluster(request)).await;
-            if let Some(answer) = outcome.taken_of_cluster(answer, &name) {
-                outcome.cluster(&answer, &name, "uncordoned", &answer.action, &answer.changes)?;
-            }
+            outcome.cluster(call(&client, name.to_string()).await, &name, done, false)?;
         }
         outcome.finish()
     }

@@ -17,10 +17,12 @@ pub(crate) mod taint;
 pub(crate) mod version;
 pub(crate) mod whatif;
 
+mod action;
 mod moves;
 mod outcome;
 mod sender;
 mod submission;
+mod walk;
 
 use std::future::Future;
 use std::process::ExitCode;

@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
+use godwit_common::ClusterName;
 use godwit_proto::{json, v1};
-use prost::{Message, Name};
 use serde_json::Value;
 
+use super::action::{Answer, dry};
 use crate::error::Error;
 use crate::output::document::{self, Syntax};
 use crate::output::{Format, changes, text};
@@ -33,9 +34,9 @@ impl Outcome {
     }
 
     /// One thing: what other commands call it, and what became of it; then what moves because of it.
-    pub(super) fn thing<M: Message + Name>(
+    pub(super) fn thing(
         &mut self,
-        answer: &M,
+        answer: &impl Answer,
         name: &str,
         became: &str,
         moved: &[v1::PlanChange],
@@ -51,22 +52,20 @@ impl Outcome {
         Ok(())
     }
 
-    /// The hub's answer about a cluster.
-    pub(super) fn taken_of_cluster<T>(&mut self, answer: Result<T, Error>, name: &str) -> Option<T> {
-        self.taken(answer.map_err(|error| error.about(format!("cluster/{name}"))))
-    }
-
-    /// A cluster, which became what the command makes of it unless the hub says that it was so already.
-    pub(super) fn cluster<M: Message + Name>(
+    /// The hub's answer about a cluster, which the command made what `done` says.
+    pub(super) fn cluster(
         &mut self,
-        answer: &M,
-        name: &str,
-        became: &str,
-        action: &str,
-        moved: &[v1::PlanChange],
+        answer: Result<impl Answer, Error>,
+        name: &ClusterName,
+        done: &str,
+        dry_run: bool,
     ) -> Result<(), Error> {
-        let became = if action.starts_with("unchanged") { action } else { became };
-        self.thing(answer, &format!("cluster/{name}"), became, moved)
+        let name = format!("cluster/{name}");
+        let Some(answer) = self.taken(answer.map_err(|error| error.about(&*name))) else {
+            return Ok(());
+        };
+        let became = format!("{}{}", answer.action().or(done), dry(dry_run));
+        self.thing(&answer, &name, &became, answer.changes())
     }
 
     /// An answer for programs, which are printed together.
@@ -88,9 +87,4 @@ impl Outcome {
         }
         if self.failed { Err(Error::Reported) } else { Ok(()) }
     }
-}
-
-/// What follows the words for a thing that was not really changed.
-pub(super) fn dry(dry_run: bool) -> &'static str {
-    if dry_run { " (dry run)" } else { "" }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::Args;
 use godwit_proto::{json, v1};
 
-use super::apply::{deployed, reference};
+use super::apply::deployed;
 use crate::client::{Client, answer, present};
 use crate::context::Places;
 use crate::error::Error;
@@ -62,7 +62,8 @@ impl Scale {
             Format::Yaml => document::print(&json::to_json(&scaled)?, Syntax::Yaml, out),
             Format::Name => {
                 let workload = present(scaled.workload, "workload")?;
-                Ok(writeln!(out, "{}", text::plain(&reference(&workload)))?)
+                let name = target::reference(&workload.namespace, &workload.kind, &workload.name);
+                Ok(writeln!(out, "{}", text::plain(&name))?)
             }
             Format::Table | Format::Wide => {
                 let workload = present(scaled.workload, "workload")?;

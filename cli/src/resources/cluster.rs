@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::output::colour::Colour;
 use crate::output::sheet::Sheet;
 use crate::output::table::Cell;
-use crate::output::{self, age, colour};
+use crate::output::{self, age, amount, colour};
 use crate::target::kind_and_name;
 
 impl Shown for Cluster {
@@ -223,20 +223,12 @@ fn room(room: Option<&Room>) -> String {
     room.map(text).unwrap_or_default()
 }
 
-/// Cores, such as `1.5`.
 fn cpu(room: &Room) -> String {
-    match room.cpu_millis % 1000 {
-        0 => (room.cpu_millis / 1000).to_string(),
-        _ => format!("{:.1}", f64::from(room.cpu_millis) / 1000.0),
-    }
+    amount::cores(room.cpu_millis.into())
 }
 
-/// Memory in the unit that suits it.
 fn memory(room: &Room) -> String {
-    match room.memory_mib {
-        mib @ 0..10_240 => format!("{mib}Mi"),
-        mib => format!("{}Gi", mib / 1024),
-    }
+    amount::mebibytes(room.memory_mib)
 }
 
 #[cfg(test)]
@@ -281,6 +273,13 @@ mod tests {
         assert_eq!(cell("TAINTS"), Cell::from("spot:NoSchedule"));
         assert_eq!(survives(None), Cell::from("-"));
         assert_eq!(survives(Some(&Survival::default())), Cell::from("survives"));
+    }
+
+    #[test]
+    fn room_is_shown_as_quotas_are() {
+        let free = Room { cpu_millis: 1250, memory_mib: 2048, pods: 3 };
+        assert_eq!(room(Some(&free)), "1.25 CPU, 2Gi memory, 3 pods");
+        assert_eq!(room(None), "");
     }
 
     #[test]

@@ -71,9 +71,10 @@ impl Hub {
         if !object.users.is_empty() {
             return;
         }
-        let Some(Object { record, rows, .. }) = self.objects.remove(&uid) else {
+        let Some(object) = self.objects.remove(&uid) else {
             return;
         };
+        let Object { record, rows, .. } = object.into_inner();
         self.object_keys.remove(&record.key);
         self.touched.keys.insert(Key::Object(uid));
         let mut held_by = BTreeMap::new();

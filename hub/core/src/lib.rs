@@ -9,6 +9,7 @@
 mod ask;
 mod batch;
 mod bonds;
+mod changes;
 mod commands;
 mod config;
 mod contract;
@@ -28,6 +29,7 @@ mod reports;
 mod restore;
 mod rows;
 mod sessions;
+mod shared;
 mod state;
 mod survival;
 mod tally;

@@ -9,6 +9,7 @@ use crate::contract::{
     Cause, Key, Migration, MigrationCause, MigrationId, MigrationState, Move, Severity, Subject,
 };
 use crate::hub::Hub;
+use crate::shared::Shared;
 
 /// A migration and who it still waits for.
 #[derive(Debug, Clone)]
@@ -46,7 +47,7 @@ impl Hub {
                 workload.migrations.insert(id);
             }
         }
-        self.migrations.insert(id, entry);
+        self.migrations.insert(id, Shared::new(entry));
         self.migration_changed(id);
         self.forget_old_migrations();
         id

@@ -167,7 +167,7 @@ impl Hub {
     }
 
     pub(crate) fn reporting(&self, name: &ClusterName) -> bool {
-        self.clusters.get(name).is_some_and(Cluster::reporting)
+        self.clusters.get(name).is_some_and(|cluster| cluster.reporting())
     }
 
     /// While frozen, only what an operator commanded moves (S6); in doubt about its own history, nothing does (S10).

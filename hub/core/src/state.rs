@@ -57,6 +57,8 @@ pub(crate) struct SeatState {
     pub(crate) held_back: bool,
     /// What it adds to its cluster's [`Tally`].
     pub(crate) share: Share,
+    /// Copies that hold room on nodes and are in no plan: they end, and may leave room that nobody has counted (S14).
+    pub(crate) surplus: u32,
 }
 
 /// Why the data of a stateful workload is taken to be in a cluster; the better reason is the greater.
@@ -105,8 +107,8 @@ pub(crate) struct PolicyState {
 pub(crate) struct Cluster {
     /// Durable.
     pub(crate) record: ClusterRecord,
-    /// It is not there: somebody asks what would be if it were.
-    pub(crate) supposed: bool,
+    /// What it is not: somebody asks what would be if it were.
+    pub(crate) supposed: Option<Supposed>,
     /// Streams that are alive.
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     /// The agent that stands by for the others, and when it last asked (S24).
@@ -145,6 +147,15 @@ pub(crate) struct Cluster {
     pub(crate) removals: VecDeque<Time>,
     /// Managed objects that no workload explains (S27).
     pub(crate) orphans: BTreeMap<(WorkloadId, Uid), Status>,
+}
+
+/// What is supposed of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Supposed {
+    /// It has joined.
+    Added,
+    /// It is drained.
+    Drained,
 }
 
 /// One agent's stream.
@@ -224,7 +235,7 @@ impl Cluster {
         };
         Self {
             record,
-            supposed: false,
+            supposed: None,
             sessions: BTreeMap::new(),
             reserve: None,
             health,
@@ -254,7 +265,8 @@ impl Cluster {
 
     /// Whether what it reports can be built on: connected, led, and its inventory has come.
     pub(crate) fn reporting(&self) -> bool {
-        self.supposed || self.leader.as_ref().is_some_and(|leader| leader.inventoried)
+        self.supposed == Some(Supposed::Added)
+            || self.leader.as_ref().is_some_and(|leader| leader.inventoried)
     }
 
     /// Whether a policy with this `lost_after` counts it as lost.
@@ -302,6 +314,11 @@ impl SeatState {
             seat if seat.target > 0 => Some(Data::Runs),
             seat => seat.cause.map(|_| Data::Was),
         }
+    }
+
+    /// How many hold room on a node beyond those.
+    pub(crate) fn surplus(&self) -> u32 {
+        self.bound().saturating_sub(self.occupied())
     }
 
     /// How many of them do not hold room on a node yet (S15).

@@ -4,13 +4,13 @@ use godwit_common::link::Tombstoned;
 use godwit_common::{ClusterName, PolicyName, Resources, Uid, WorkloadId};
 
 use crate::ask::Ask;
-use crate::batch::{Batch, Scene};
+use crate::batch::Batch;
 use crate::contract::{
     ClusterView, Ended, FederationView, MigrationId, MigrationState, MigrationView, PlacementView, PlanView,
     PolicyView, Seat, WorkloadView,
 };
 use crate::hub::Hub;
-use crate::state::{Cluster, SeatState, Workload};
+use crate::state::{SeatState, Workload};
 
 impl Hub {
     /// The federation as a whole.
@@ -86,7 +86,7 @@ impl Hub {
             }
         });
         let unseen = |(name, seat): (&ClusterName, &SeatState)| {
-            let live = self.clusters.get(name).is_some_and(Cluster::live);
+            let live = self.clusters.get(name).is_some_and(|cluster| cluster.live());
             if live { 0 } else { seat.seat.target.saturating_sub(seat.seat.placed) }
         };
         let problem = |(name, seat): (&ClusterName, &SeatState)| {
@@ -186,7 +186,7 @@ impl Hub {
             pending: record.pending,
             reasons: record.pending_reasons.clone(),
             policy: record.policy.clone(),
-            report: Batch::new(self, &Scene::default()).explain(&Ask::of(workload, policy)),
+            report: Batch::new(self).explain(&Ask::of(workload, policy)),
         })
     }
 }

@@ -15,6 +15,7 @@ pub(super) struct Marked {
     pub(super) cluster: Option<v1::Cluster>,
     pub(super) action: String,
     pub(super) changes: Vec<v1::PlanChange>,
+    pub(super) changes_total: u64,
 }
 
 impl Admin {
@@ -23,10 +24,12 @@ impl Admin {
         operator: Arc<str>,
         name: &str,
         cordoned: bool,
+        dry_run: bool,
     ) -> Result<Marked, Status> {
         let cluster: ClusterName = fields::name("name", name)?;
-        tracing::info!(%operator, %cluster, cordoned, "an operator cordons or uncordons a cluster");
-        self.mark(operator, &cluster, Command::Cordon { cluster: cluster.clone(), cordoned }).await
+        tracing::info!(%operator, %cluster, cordoned, dry_run, "an operator cordons or uncordons a cluster");
+        let command = Command::Cordon { cluster: cluster.clone(), cordoned };
+        self.mark(operator, &cluster, command, dry_run).await
     }
 
     pub(super) async fn label(
@@ -44,8 +47,8 @@ impl Admin {
             return Err(invalid("remove", format!("{both} is set, too: leave it in one of the two")));
         }
         tracing::info!(%operator, %cluster, dry_run, "an operator labels a cluster");
-        let command = Command::Label { cluster: cluster.clone(), set, remove, dry_run };
-        self.mark(operator, &cluster, command).await
+        let command = Command::Label { cluster: cluster.clone(), set, remove };
+        self.mark(operator, &cluster, command, dry_run).await
     }
 
     pub(super) async fn taint(
@@ -60,8 +63,8 @@ impl Admin {
             return Err(invalid("add", "it is empty, as is remove: name a taint"));
         }
         tracing::info!(%operator, %cluster, dry_run, "an operator taints a cluster");
-        let command = Command::Taint { cluster: cluster.clone(), add, remove, dry_run };
-        self.mark(operator, &cluster, command).await
+        let command = Command::Taint { cluster: cluster.clone(), add, remove };
+        self.mark(operator, &cluster, command, dry_run).await
     }
 
     /// The view is ahead of the answer: it shows the cluster as the command left it.
@@ -70,12 +73,14 @@ impl Admin {
         operator: Arc<str>,
         cluster: &ClusterName,
         command: Command,
+        dry_run: bool,
     ) -> Result<Marked, Status> {
-        match self.carry_out(operator, command).await? {
+        match self.carry_out_or_rehearse(operator, command, dry_run).await? {
             Answer::Applied { action, changes } => Ok(Marked {
                 cluster: self.driver.view().clusters.get(cluster).map(|view| convert::cluster(view)),
                 action: convert::action(action).to_owned(),
                 changes: convert::changes(&changes),
+                changes_total: changes.total,
             }),
             other => Err(refusal::mismatched(&other)),
         }

@@ -23,16 +23,17 @@ impl WorkloadService for Admin {
         request: Request<v1::DeployRequest>,
     ) -> Result<Response<v1::DeployResponse>, Status> {
         let operator = access::operator(&request);
+        let dry_run = request.get_ref().dry_run;
         let deploy = deploy::read(request.into_inner(), self.lost_after).await?;
         tracing::info!(
             %operator,
             request_id = %deploy.request_id,
             workloads = deploy.application.workloads.len(),
-            dry_run = deploy.dry_run,
+            dry_run,
             "an operator deploys"
         );
-        match self.carry_out(operator, Command::Deploy(deploy)).await? {
-            Answer::Deployed(deployed) => Ok(Response::new(convert::deployed(deployed))),
+        match self.carry_out_or_rehearse(operator, Command::Deploy(deploy), dry_run).await? {
+            Answer::Deployed(deployed) => Ok(Response::new(convert::deployed(deployed, dry_run))),
             other => Err(refusal::mismatched(&other)),
         }
     }
@@ -46,12 +47,13 @@ impl WorkloadService for Admin {
         let workload = fields::workload(&namespace, &kind, &name)?;
         let replicas = fields::replicas(replicas)?;
         tracing::info!(%operator, %workload, replicas, dry_run, "an operator scales a workload");
-        let command = Command::Scale { workload, replicas, dry_run };
-        match self.carry_out(operator, command).await? {
+        let command = Command::Scale { workload, replicas };
+        match self.carry_out_or_rehearse(operator, command, dry_run).await? {
             Answer::Deployed(deployed) => {
                 let changes = convert::changes(&deployed.changes);
                 let workload = deployed.workloads.into_iter().next().map(convert::deployed_workload);
-                Ok(Response::new(v1::ScaleWorkloadResponse { workload, changes }))
+                let changes_total = deployed.changes.total;
+                Ok(Response::new(v1::ScaleWorkloadResponse { workload, changes, changes_total }))
             }
             other => Err(refusal::mismatched(&other)),
         }

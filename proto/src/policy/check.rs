@@ -6,15 +6,7 @@ use std::sync::Arc;
 
 use godwit_common::text::{clip, quote};
 
-use super::FieldError;
-
-/// The number of entries of a list or map.
-pub(super) fn bounded_len(field: &str, len: usize, max: usize) -> Result<(), FieldError> {
-    if len <= max {
-        return Ok(());
-    }
-    Err(FieldError::new(field, format!("{len} are too many; give at most {max}")))
-}
+use crate::field::{FieldError, bounded_len};
 
 /// A list of bounded length; an error names the entry.
 pub(super) fn list<W, T>(

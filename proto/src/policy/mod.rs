@@ -6,7 +6,7 @@
 //! leaves open; what no policy may say is checked by [`Policy::check`], as it is for manifests.
 
 mod check;
-mod error;
+mod mistake;
 mod rules;
 mod selector;
 mod strategy;
@@ -19,9 +19,9 @@ use std::time::Duration;
 use godwit_common::policy::limits::{AFFINITY_MAX, FALLBACK_MAX, TOLERATIONS_MAX, UNAVAILABLE_MAX};
 use godwit_common::policy::{Affinity, Policy, Rebalance};
 
+use crate::field::FieldError;
 use crate::v1;
 use check::{bounded, list, one_of};
-pub use error::FieldError;
 
 /// All that a policy says, but for its name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -6,8 +6,9 @@ use godwit_common::ClusterName;
 use godwit_common::policy::limits::{CLUSTERS_MAX, RULES_MAX};
 use godwit_common::policy::{ClusterSelector, Rule};
 
-use super::check::{bounded_len, list};
-use super::{FieldError, selector};
+use super::check::list;
+use super::selector;
+use crate::field::{FieldError, bounded_len};
 use crate::v1;
 
 /// What is not said of a rule has the rule's own default.

@@ -7,8 +7,8 @@ use godwit_common::policy::limits::{CLUSTERS_MAX, VALUES_MAX};
 use godwit_common::policy::{ClusterSelector, WorkloadSelector};
 use godwit_common::selector::{LabelSelector, Labels, Requirement, Test, TestError};
 
-use super::FieldError;
-use super::check::{bounded_len, list, set, text, texts_to_wire};
+use super::check::{list, set, text, texts_to_wire};
+use crate::field::{FieldError, bounded_len};
 use crate::v1;
 
 pub(super) fn to_wire(selector: &ClusterSelector) -> v1::ClusterSelector {

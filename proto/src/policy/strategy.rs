@@ -4,7 +4,8 @@ use godwit_common::policy::limits::{SPREAD_MAX, TIERS_MAX};
 use godwit_common::policy::{GroupBy, SpreadConstraint, Strategy, StrategyKind, Tiers};
 
 use super::check::{list, one_of};
-use super::{FieldError, selector};
+use super::selector;
+use crate::field::FieldError;
 use crate::v1;
 
 const WAITS: &str = "DoNotSchedule";

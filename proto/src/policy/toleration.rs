@@ -3,8 +3,8 @@
 use godwit_common::policy::ClusterToleration;
 use godwit_common::{TaintEffect, Toleration};
 
-use super::FieldError;
 use super::check::one_of;
+use crate::field::FieldError;
 use crate::v1;
 
 const EQUAL: &str = "Equal";

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use godwit_common::selector::Labels;
 use godwit_common::{ClusterName, Need, ObjectKey, PodShape, PolicyName, Taint, TaintEffect, WorkloadId};
 
-use super::{PlanChange, PlanRowView, Policy, QuotaRecord};
+use super::{Changes, PlanRowView, Policy, QuotaRecord};
 
 /// An operator's wish. Names and bounds inside are checked where the types were built; what remains to be checked
 /// here is whether it fits the state of the federation.
@@ -20,8 +20,6 @@ pub enum Command {
         workload: WorkloadId,
         /// The new total.
         replicas: u32,
-        /// Only say what would happen.
-        dry_run: bool,
     },
     /// End a workload.
     DeleteWorkload {
@@ -29,12 +27,7 @@ pub enum Command {
         workload: WorkloadId,
     },
     /// Create or replace a policy.
-    ApplyPolicy {
-        /// The whole of it.
-        policy: Policy,
-        /// Only say what would happen.
-        dry_run: bool,
-    },
+    ApplyPolicy(Policy),
     /// End a policy that nothing uses.
     DeletePolicy {
         /// Which.
@@ -67,8 +60,6 @@ pub enum Command {
         set: Labels,
         /// Labels to remove; what is not there is passed over.
         remove: BTreeSet<Arc<str>>,
-        /// Only say what would happen.
-        dry_run: bool,
     },
     /// Change a cluster's taints (S18).
     Taint {
@@ -78,8 +69,6 @@ pub enum Command {
         add: Vec<Taint>,
         /// Taints to remove, by key and effect; every effect if it is absent.
         remove: Vec<(Arc<str>, Option<TaintEffect>)>,
-        /// Only say what would happen.
-        dry_run: bool,
     },
     /// Create or replace a namespace's quota (S16).
     ApplyQuota(QuotaRecord),
@@ -105,8 +94,6 @@ pub struct Deploy {
     pub application: Application,
     /// Which policy.
     pub policy: PolicyChoice,
-    /// Only say what would happen.
-    pub dry_run: bool,
 }
 
 /// Where the policy comes from.
@@ -178,7 +165,7 @@ pub enum Answer {
         /// What the request did.
         action: Action,
         /// The plans that change.
-        changes: Vec<PlanChange>,
+        changes: Changes,
     },
     /// To [`Command::ConfirmRemoval`]: how many removals go on.
     RemovalsReleased(u32),
@@ -194,11 +181,9 @@ pub struct Deployed {
     /// The objects that go ahead, in the order of the manifests.
     pub objects: Vec<ObjectKey>,
     /// All plans that change: of these workloads, and of others under a policy that the request changes.
-    pub changes: Vec<PlanChange>,
+    pub changes: Changes,
     /// What the caller may not expect.
     pub warnings: Vec<String>,
-    /// Nothing was changed.
-    pub dry_run: bool,
 }
 
 /// Where a deployed workload goes.
@@ -218,7 +203,7 @@ pub struct DeployedWorkload {
     pub pending: u32,
     /// Why not.
     pub reasons: Vec<String>,
-    /// What decided each cluster's number.
+    /// What decided each cluster's number; empty where the answer would become too long.
     pub report: Vec<PlanRowView>,
 }
 

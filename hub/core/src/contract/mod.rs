@@ -18,6 +18,6 @@ pub use record::{
     QuotaRecord, Record, Request, Seat, Severity, WorkloadRecord, Yield,
 };
 pub use view::{
-    ClusterState, ClusterView, FederationView, MigrationView, PlacementView, PlanChange, PlanRowView,
-    PlanView, PolicyView, QuotaView, Subject, Survival, WhatIf, WhatIfView, WorkloadView,
+    Changes, ClusterState, ClusterView, FederationView, MigrationView, PlacementView, PlanChange,
+    PlanRowView, PlanView, PolicyView, QuotaView, Subject, Survival, WhatIf, WhatIfView, WorkloadView,
 };

@@ -10,7 +10,7 @@ use godwit_common::{
     ClusterName, Epoch, Generation, ObjectKey, PolicyName, Taint, Traits, Uid, WallTime, WorkloadId, policy,
 };
 
-use super::{Answer, WorkloadSpec};
+use super::{Deployed, WorkloadSpec};
 
 /// One durable record.
 #[derive(Debug, Clone, PartialEq)]
@@ -393,8 +393,8 @@ pub struct Request {
     pub fingerprint: u64,
     /// When it was answered.
     pub at: WallTime,
-    /// The answer.
-    pub answer: Answer,
+    /// The answer, without what it said about plans.
+    pub answer: Deployed,
 }
 
 impl Record {

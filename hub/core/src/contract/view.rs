@@ -153,6 +153,15 @@ pub struct PlanChange {
     pub reasons: Vec<Arc<str>>,
 }
 
+/// The plans that change, or would change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// The most urgent first; at most a thousand, with twenty thousand counts.
+    pub plans: Vec<PlanChange>,
+    /// How many there are in all.
+    pub total: u64,
+}
+
 /// What is supposed about the clusters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WhatIf {
@@ -167,10 +176,8 @@ pub struct WhatIf {
 /// What would come of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WhatIfView {
-    /// The plans that would change, the most urgent first; at most a thousand.
-    pub changes: Vec<PlanChange>,
-    /// How many would change in all.
-    pub workloads: u64,
+    /// The plans that would change.
+    pub changes: Changes,
     /// How many replicas would go elsewhere.
     pub moved: u64,
     /// How many replicas of those workloads are pending now.

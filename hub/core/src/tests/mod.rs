@@ -5,6 +5,7 @@ mod bounds;
 mod choosing;
 mod deploys;
 mod fixture;
+mod foresight;
 mod history;
 mod losses;
 mod mass_loss;

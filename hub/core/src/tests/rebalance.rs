@@ -80,7 +80,7 @@ fn s18_an_always_policy_follows_after_a_restart() {
     fixture.connect("bravo");
     fixture.pass(Duration::from_secs(2));
     assert_eq!(fixture.plan(), shares(&[("alpha", 10), ("bravo", 10)]));
-    let scale = Command::Scale { workload: web(), replicas: 0, dry_run: false };
+    let scale = Command::Scale { workload: web(), replicas: 0 };
     fixture.command(scale).expect("it exists");
     fixture.pass(Duration::from_secs(2));
     assert_eq!(fixture.running(), shares(&[]));

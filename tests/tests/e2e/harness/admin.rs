@@ -156,7 +156,7 @@ impl Admin {
     pub(crate) async fn quota(&self, replicas: u64) -> Result<v1::ApplyQuotaResponse, Status> {
         let spec = v1::QuotaSpec { replicas: Some(replicas), ..v1::QuotaSpec::default() };
         let quota = v1::Quota { namespace: "default".to_owned(), spec: Some(spec), used: None };
-        let request = v1::ApplyQuotaRequest { quota: Some(quota) };
+        let request = v1::ApplyQuotaRequest { quota: Some(quota), dry_run: false };
         self.call(async |to| QuotaServiceClient::new(to).apply_quota(request).await).await
     }
 
