@@ -7,7 +7,8 @@ use std::ffi::OsStr;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use godwit_common::{NameError, WorkloadId};
+use godwit_common::NameError;
+use godwit_common::name::check_namespace;
 
 use crate::error::Error;
 pub(crate) use workload::{WorkloadName, full_name, kind_and_name, list_workloads, reference, short_name};
@@ -17,8 +18,7 @@ pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 
 /// Checks what `--namespace` says.
 pub(crate) fn namespace(text: &str) -> Result<String, NameError> {
-    // A workload's identity is what checks a namespace; its other parts are valid here.
-    WorkloadId::new(text, "Deployment", "any").map(|id| id.namespace.to_string())
+    check_namespace(text).map(|()| text.to_owned())
 }
 
 /// The kinds of things that the hub knows.

@@ -4,8 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::name::clip;
 use crate::qualified::{NAME_MAX, PREFIX_MAX, is_name, is_prefix, parts};
+use crate::text::clip;
 
 /// What ResourceQuotas put before the name, which therefore cannot begin a name, and must fit before it.
 const REQUESTS: &str = "requests.";
@@ -41,7 +41,7 @@ impl ExtendedNameError {
 pub fn extended_name(text: &str) -> Result<Arc<str>, ExtendedNameError> {
     match reason_against(text) {
         None => Ok(text.into()),
-        Some(reason) => Err(ExtendedNameError { value: clip(text), reason }),
+        Some(reason) => Err(ExtendedNameError { value: clip(text).into(), reason }),
     }
 }
 

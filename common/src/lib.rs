@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod digest;
 pub mod extended;
 pub mod fence;
+pub mod label;
 pub mod link;
 pub mod name;
 pub mod need;
@@ -14,7 +15,9 @@ pub mod qualified;
 pub mod quota;
 pub mod resources;
 pub mod rng;
+pub mod scenario;
 pub mod selector;
+pub mod text;
 pub mod time;
 pub mod traits;
 

@@ -33,5 +33,5 @@ pub(crate) fn bounded_len(field: &str, len: usize, max: usize) -> Result<(), Fie
     if len <= max {
         return Ok(());
     }
-    Err(FieldError::new(field, format!("{len} entries are too many: at most {max}")))
+    Err(FieldError::new(field, format!("{len} are too many; give at most {max}")))
 }

@@ -6,7 +6,6 @@ mod field;
 pub mod json;
 pub mod policy;
 pub mod quota;
-pub mod taint;
 
 pub use field::FieldError;
 

@@ -159,7 +159,7 @@ mod tests {
         let names: Vec<String> = (0..65).map(|number| format!("a.b/n{number}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         assert_eq!(from_wire("q", extended(&names[1..])).map(|quota| quota.extended.len()), Ok(64));
-        let says = "q.extended: 65 entries are too many: at most 64";
+        let says = "q.extended: 65 are too many; give at most 64";
         assert_eq!(from_wire("q", extended(&names)).unwrap_err().to_string(), says);
     }
 }

@@ -1,7 +1,7 @@
 //! `godwit taint`.
 
 use clap::Args;
-use godwit_proto::taint::{EFFECTS, effect_from_word};
+use godwit_common::TaintEffect;
 use godwit_proto::v1;
 
 use super::outcome::Outcome;
@@ -116,10 +116,11 @@ fn check(argument: &str, key: &str, effect: Option<&str>) -> Result<(), Error> {
     if key.is_empty() {
         return Err(wrong(argument, "its key is empty"));
     }
-    match effect.filter(|effect| effect_from_word(effect).is_none()) {
+    match effect.filter(|effect| TaintEffect::of_name(effect).is_none()) {
         None => Ok(()),
         Some(effect) => {
-            Err(wrong(argument, &format!("{effect:?} is no effect, which are {}", EFFECTS.join(", "))))
+            let known = TaintEffect::ALL.map(TaintEffect::name).join(", ");
+            Err(wrong(argument, &format!("{effect:?} is no effect, which are {known}")))
         }
     }
 }

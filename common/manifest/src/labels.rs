@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use godwit_common::qualified::{is_name, is_prefix, parts};
+use godwit_common::label;
+use godwit_common::policy::limits::VALUES_MAX;
 use godwit_common::selector::{LabelSelector, Labels, Requirement, Test};
 
 use crate::field::{Field, Object};
@@ -18,16 +19,24 @@ pub(crate) const SELECTOR_FIELDS: [&str; 2] = ["matchLabels", "matchExpressions"
 pub(crate) fn selector(object: &Object<'_>) -> LabelSelector {
     let labels = object.mapping("matchLabels");
     let expressions = object.get("matchExpressions");
+    let expressions = expressions.map(|field| field.items_up_to(VALUES_MAX)).unwrap_or_default();
+    for values in expressions.iter().filter_map(|field| field.entry("values")) {
+        values.has_up_to(VALUES_MAX);
+    }
     LabelSelector {
-        labels: labels.map(|labels| read(&labels)).unwrap_or_default(),
-        expressions: expressions.map(|field| requirements(&field)).unwrap_or_default(),
+        labels: labels.map(|labels| valid(labels.fields_up_to(VALUES_MAX))).unwrap_or_default(),
+        expressions: expressions.iter().filter_map(requirement).collect(),
     }
 }
 
 /// Labels, each of them valid; others are reported.
 pub(crate) fn read(labels: &Object<'_>) -> Labels {
+    valid(labels.fields().collect())
+}
+
+fn valid(fields: Vec<(&str, Field<'_>)>) -> Labels {
     let mut read = Labels::new();
-    for (key, field) in labels.fields() {
+    for (key, field) in fields {
         let Some(text) = field.text() else { continue };
         if check_key(&field, key) && check_value(&field, text) {
             read.insert(key.into(), text.into());
@@ -44,7 +53,7 @@ pub(crate) fn requirements(field: &Field<'_>) -> Vec<Requirement> {
 /// Distinct values of labels, such as regions; an empty list would mean "any" where its author meant "none".
 pub(crate) fn values(field: &Field<'_>) -> BTreeSet<Arc<str>> {
     let mut values = BTreeSet::new();
-    for item in filled(field) {
+    for item in filled(field, VALUES_MAX) {
         let Some(text) = item.text() else { continue };
         if text.is_empty() {
             item.refuse("the text is empty", "write a value, or remove it");
@@ -55,9 +64,9 @@ pub(crate) fn values(field: &Field<'_>) -> BTreeSet<Arc<str>> {
     values
 }
 
-/// The items of a list, which must have some.
-pub(crate) fn filled<'a>(field: &Field<'a>) -> Vec<Field<'a>> {
-    let (before, items) = (field.mistakes(), field.items());
+/// The items of a list, which must have some, and at most so many.
+pub(crate) fn filled<'a>(field: &Field<'a>, max: usize) -> Vec<Field<'a>> {
+    let (before, items) = (field.mistakes(), field.items_up_to(max));
     if items.is_empty() && field.mistakes() == before {
         field.refuse("the list is empty", "list what is meant, or remove the field");
     }
@@ -66,26 +75,12 @@ pub(crate) fn filled<'a>(field: &Field<'a>) -> Vec<Field<'a>> {
 
 /// Whether a text may be the key of a label; it is reported if not.
 pub(crate) fn check_key(field: &Field<'_>, key: &str) -> bool {
-    let (prefix, name) = parts(key);
-    let reason = if prefix.is_some_and(|prefix| !is_prefix(prefix)) {
-        "what stands before / must be a DNS name, such as example.com"
-    } else if !is_name(name) {
-        "its name must be 1 to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
-    } else {
-        return true;
-    };
-    field.refuse(format!("{} is not a label's key: {reason}", quote(key)), "correct it");
-    false
+    label::check_key(key).map_err(|error| field.refuse(error.to_string(), "correct it")).is_ok()
 }
 
 /// Whether a text may be the value of a label; it is reported if not.
 pub(crate) fn check_value(field: &Field<'_>, value: &str) -> bool {
-    let valid = value.is_empty() || is_name(value);
-    if !valid {
-        let reason = "it must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit";
-        field.refuse(format!("{} is not a label's value: {reason}", quote(value)), "correct it");
-    }
-    valid
+    label::check_value(value).map_err(|error| field.refuse(error.to_string(), "correct it")).is_ok()
 }
 
 fn requirement(field: &Field<'_>) -> Option<Requirement> {
@@ -111,13 +106,4 @@ pub(crate) fn test(at: &Field<'_>, operator: &str, values: Option<&Field<'_>>) -
         texts.push(item.text().filter(|text| is_bound || check_value(item, text))?.into());
     }
     Test::new(operator, &texts).map_err(|error| at.refuse_as_said(&error.to_string())).ok()
-}
-
-/// A text for an error message, and never a megabyte of it.
-fn quote(text: &str) -> String {
-    const SHOWN: usize = 80;
-    match text.char_indices().nth(SHOWN) {
-        None => format!("{text:?}"),
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-    }
 }

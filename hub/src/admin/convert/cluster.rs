@@ -2,7 +2,6 @@
 
 use godwit_common::{Resources, Taint, Traits, WorkloadId};
 use godwit_hub_core::{ClusterState, ClusterTaint, ClusterView, Survival};
-use godwit_proto::taint::effect_to_word;
 use godwit_proto::v1;
 
 use super::{count, texts, timestamp};
@@ -76,7 +75,7 @@ fn taint(taint: &ClusterTaint) -> v1::ClusterTaint {
     v1::ClusterTaint {
         key: key.to_string(),
         value: value.to_string(),
-        effect: effect_to_word(*effect).to_owned(),
+        effect: effect.name().to_owned(),
         added: Some(timestamp(*added)),
     }
 }
