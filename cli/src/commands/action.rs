@@ -22,6 +22,8 @@ pub(super) enum Action {
 pub(super) trait Answer: Message + Name {
     fn action(&self) -> Action;
     fn changes(&self) -> &[v1::PlanChange];
+    /// How many plans change beyond those that the answer has.
+    fn untold(&self) -> u64;
 }
 
 macro_rules! answer {
@@ -33,6 +35,10 @@ macro_rules! answer {
 
             fn changes(&self) -> &[v1::PlanChange] {
                 &self.changes
+            }
+
+            fn untold(&self) -> u64 {
+                self.changes_total.saturating_sub(self.changes.len() as u64)
             }
         }
     )*};

@@ -6,6 +6,7 @@ use clap::Args;
 use godwit_proto::{json, v1};
 
 use super::action::{Answer, dry};
+use super::moves::Moved;
 use super::outcome::Outcome;
 use super::submission::Submission;
 use super::walk::{Reader, walk};
@@ -57,7 +58,7 @@ impl Reader for Teller {
         outcome: &mut Outcome,
         name: &str,
         answer: &impl Answer,
-        moved: Vec<v1::PlanChange>,
+        moved: Moved,
     ) -> Result<(), Error> {
         let became = format!("{}{}", answer.action(), dry(self.dry_run));
         outcome.thing(answer, name, &became, &moved)
@@ -67,7 +68,7 @@ impl Reader for Teller {
         &mut self,
         outcome: &mut Outcome,
         answer: &v1::DeployResponse,
-        moved: Vec<v1::PlanChange>,
+        moved: Moved,
     ) -> Result<(), Error> {
         match outcome.format {
             Format::Json | Format::Yaml => outcome.document(json::to_json(answer)?),
@@ -85,7 +86,7 @@ impl Reader for Teller {
                     let line = format!("goes ahead of them: {}", answer.objects.join(", "));
                     writeln!(io::stdout(), "{}", text::plain(&line))?;
                 }
-                changes::print(&moved, &mut io::stdout())?;
+                moved.print(&mut io::stdout())?;
             }
         }
         Ok(())

@@ -18,7 +18,7 @@ use crate::target::{Resource, Target, TargetParser};
 #[command(after_help = "\
 Examples:
   godwit cordon cluster alpha
-  godwit cordon cluster/alpha cluster/bravo")]
+  godwit cordon cluster/alpha cluster/bravo --dry-run")]
 pub(crate) struct Cordon {
     #[command(flatten)]
     clusters: Clusters,
@@ -26,11 +26,11 @@ pub(crate) struct Cordon {
 
 /// Let clusters get their part of what is new again.
 ///
-/// What moves at once stands below the cluster; what waits for room follows a moment later.
+/// Below the cluster stands what was waiting and is placed there now.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  godwit uncordon cluster alpha
+  godwit uncordon cluster alpha --dry-run
   godwit uncordon cluster alpha bravo -o json")]
 pub(crate) struct Uncordon {
     #[command(flatten)]
@@ -46,6 +46,9 @@ struct Clusters {
     /// The clusters' names
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+    /// Say what would happen, and change nothing
+    #[arg(long)]
+    dry_run: bool,
     /// The form of the answer
     #[arg(short, long, value_enum, default_value_t, hide_default_value = true)]
     output: Format,
@@ -53,8 +56,9 @@ struct Clusters {
 
 impl Cordon {
     pub(crate) async fn run(self, places: &Places) -> Result<(), Error> {
+        let dry_run = self.clusters.dry_run;
         let cordon = async |client: &Client, name| {
-            answer(client.clusters().cordon_cluster(v1::CordonClusterRequest { name, dry_run: false })).await
+            answer(client.clusters().cordon_cluster(v1::CordonClusterRequest { name, dry_run })).await
         };
         self.clusters.each(places, "cordoned", cordon).await
     }
@@ -62,9 +66,9 @@ impl Cordon {
 
 impl Uncordon {
     pub(crate) async fn run(self, places: &Places) -> Result<(), Error> {
+        let dry_run = self.clusters.dry_run;
         let uncordon = async |client: &Client, name| {
-            answer(client.clusters().uncordon_cluster(v1::UncordonClusterRequest { name, dry_run: false }))
-                .await
+            answer(client.clusters().uncordon_cluster(v1::UncordonClusterRequest { name, dry_run })).await
         };
         self.clusters.each(places, "uncordoned", uncordon).await
     }
@@ -81,7 +85,7 @@ impl Clusters {
         let client = Client::connect(places).await?;
         let mut outcome = Outcome::new(self.output);
         for name in names {
-            outcome.cluster(call(&client, name.to_string()).await, &name, done, false)?;
+            outcome.cluster(call(&client, name.to_string()).await, &name, done, self.dry_run)?;
         }
         outcome.finish()
     }

@@ -7,7 +7,7 @@ use godwit_proto::{json, v1};
 use serde_json::{Value, json};
 
 use super::action::{Action, Answer};
-use super::moves::is_of;
+use super::moves::{Moved, is_of};
 use super::outcome::Outcome;
 use super::submission::Submission;
 use super::walk::{Reader, walk};
@@ -57,7 +57,7 @@ struct Difference {
     line: String,
     action: Action,
     /// The plans of others that change because of it.
-    moved: Vec<v1::PlanChange>,
+    moved: Moved,
     /// Its own plan, if it is a workload.
     own: Option<v1::PlanChange>,
 }
@@ -73,7 +73,7 @@ impl Reader for Differences {
         _: &mut Outcome,
         name: &str,
         answer: &impl Answer,
-        moved: Vec<v1::PlanChange>,
+        moved: Moved,
     ) -> Result<(), Error> {
         let action = answer.action();
         if action != Action::Unchanged || !moved.is_empty() {
@@ -88,7 +88,7 @@ impl Reader for Differences {
         &mut self,
         _: &mut Outcome,
         answer: &v1::DeployResponse,
-        moved: Vec<v1::PlanChange>,
+        moved: Moved,
     ) -> Result<(), Error> {
         let before = self.found.len();
         for workload in &answer.workloads {
@@ -102,7 +102,8 @@ impl Reader for Differences {
                 self.found.extend(answer.workloads.first().map(|first| of_workload(first, None)));
             }
             if let Some(last) = self.found.last_mut() {
-                last.moved.extend(moved);
+                last.moved.plans.extend(moved.plans);
+                last.moved.untold += moved.untold;
             }
         }
         Ok(())
@@ -120,7 +121,7 @@ impl Differences {
             Format::Table | Format::Wide => {
                 for one in &self.found {
                     writeln!(out, "{}", text::plain(&one.line))?;
-                    changes::print(&one.moved, out)?;
+                    one.moved.print(out)?;
                 }
                 Ok(())
             }
@@ -129,9 +130,12 @@ impl Differences {
 
     fn document(&self) -> Result<Value, Error> {
         let item = |one: &Difference| {
-            let changes = one.own.iter().chain(&one.moved).map(json::to_json);
+            let changes = one.own.iter().chain(&one.moved.plans).map(json::to_json);
             let changes = changes.collect::<Result<Vec<_>, _>>()?;
-            Ok(json!({ "name": one.name, "action": one.action.to_string(), "changes": changes }))
+            let total = changes.len() as u64 + one.moved.untold;
+            Ok(json!({
+                "name": one.name, "action": one.action.to_string(), "changes": changes, "changes_total": total
+            }))
         };
         let items = self.found.iter().map(item).collect::<Result<Vec<_>, Error>>()?;
         Ok(json!({ "items": items }))
@@ -146,7 +150,7 @@ fn of_workload(workload: &v1::DeployedWorkload, own: Option<v1::PlanChange>) -> 
         name: reference(&workload.namespace, &workload.kind, &workload.name),
         line: format!("{what} {}{place}{}", workload.action, moves.unwrap_or_default()),
         action: Action::of(&workload.action),
-        moved: Vec::new(),
+        moved: Moved::default(),
         own,
     }
 }
@@ -194,10 +198,11 @@ mod tests {
     ) -> Differences {
         let mut differences = Differences::default();
         let outcome = &mut Outcome::new(Format::Table);
-        let (answer, moved) = policy;
-        differences.thing(outcome, "policy/even", &answer, moved).expect("it only notes");
-        for (answer, moved) in applications {
-            differences.application(outcome, &answer, moved).expect("it only notes");
+        let moved = |plans| Moved { plans, untold: 0 };
+        let (answer, plans) = policy;
+        differences.thing(outcome, "policy/even", &answer, moved(plans)).expect("it only notes");
+        for (answer, plans) in applications {
+            differences.application(outcome, &answer, moved(plans)).expect("it only notes");
         }
         differences
     }
@@ -227,5 +232,6 @@ mod tests {
         let document = differences.document().expect("JSON");
         assert_eq!(document["items"][0]["action"], "configured");
         assert_eq!(document["items"][0]["changes"][0]["shares"][0]["after"], 0);
+        assert_eq!(document["items"][0]["changes_total"], 1);
     }
 }

@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 
 use godwit_common::ClusterName;
-use godwit_proto::{json, v1};
+use godwit_proto::json;
 use serde_json::Value;
 
 use super::action::{Answer, dry};
+use super::moves::Moved;
 use crate::error::Error;
 use crate::output::document::{self, Syntax};
-use crate::output::{Format, changes, text};
+use crate::output::{Format, text};
 
 /// The answers, as the user wants to read them.
 pub(super) struct Outcome {
@@ -39,14 +40,14 @@ impl Outcome {
         answer: &impl Answer,
         name: &str,
         became: &str,
-        moved: &[v1::PlanChange],
+        moved: &Moved,
     ) -> Result<(), Error> {
         match self.format {
             Format::Json | Format::Yaml => self.document(json::to_json(answer)?),
             Format::Name => writeln!(io::stdout(), "{}", text::plain(name))?,
             Format::Table | Format::Wide => {
                 writeln!(io::stdout(), "{}", text::plain(&format!("{name} {became}")))?;
-                changes::print(moved, &mut io::stdout())?;
+                moved.print(&mut io::stdout())?;
             }
         }
         Ok(())
@@ -65,7 +66,8 @@ impl Outcome {
             return Ok(());
         };
         let became = format!("{}{}", answer.action().or(done), dry(dry_run));
-        self.thing(&answer, &name, &became, answer.changes())
+        let moved = Moved { plans: answer.changes().to_vec(), untold: answer.untold() };
+        self.thing(&answer, &name, &became, &moved)
     }
 
     /// An answer for programs, which are printed together.

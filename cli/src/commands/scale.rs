@@ -6,11 +6,12 @@ use clap::Args;
 use godwit_proto::{json, v1};
 
 use super::apply::deployed;
+use super::moves::is_of;
 use crate::client::{Client, answer, present};
 use crate::context::Places;
 use crate::error::Error;
 use crate::output::document::{self, Syntax};
-use crate::output::{Format, text};
+use crate::output::{Format, changes, text};
 use crate::target::{self, Resource, Target, TargetParser, WorkloadName};
 
 /// Change the total of a workload.
@@ -67,7 +68,11 @@ impl Scale {
             }
             Format::Table | Format::Wide => {
                 let workload = present(scaled.workload, "workload")?;
-                Ok(writeln!(out, "{}", text::plain(&deployed(&workload, self.dry_run)))?)
+                writeln!(out, "{}", text::plain(&deployed(&workload, self.dry_run)))?;
+                // Whoever follows it, or gives way to it.
+                let others: Vec<_> = scaled.changes.iter().filter(|one| !is_of(one, &workload)).collect();
+                let untold = scaled.changes_total.saturating_sub(scaled.changes.len() as u64);
+                Ok(changes::print(others, untold, out)?)
             }
         }
     }

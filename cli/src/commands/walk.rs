@@ -3,7 +3,7 @@
 use godwit_proto::v1;
 
 use super::action::Answer;
-use super::moves::Told;
+use super::moves::{Moved, Told};
 use super::outcome::Outcome;
 use super::sender::Sender;
 use super::submission::Submission;
@@ -21,7 +21,7 @@ pub(super) trait Reader {
         outcome: &mut Outcome,
         name: &str,
         answer: &impl Answer,
-        moved: Vec<v1::PlanChange>,
+        moved: Moved,
     ) -> Result<(), Error>;
 
     /// An application.
@@ -29,7 +29,7 @@ pub(super) trait Reader {
         &mut self,
         outcome: &mut Outcome,
         answer: &v1::DeployResponse,
-        moved: Vec<v1::PlanChange>,
+        moved: Moved,
     ) -> Result<(), Error>;
 }
 
@@ -49,14 +49,14 @@ pub(super) async fn walk(
         let name = format!("quota/{}", quota.namespace);
         let answer = sender.apply_quota(quota, dry_run).await;
         if let Some(answer) = outcome.taken(answer.map_err(|error| error.about(&*name))) {
-            reader.thing(outcome, &name, &answer, told.fresh(&answer.changes))?;
+            reader.thing(outcome, &name, &answer, told.fresh(&answer.changes, answer.changes_total))?;
         }
     }
     for policy in &documents.policies {
         let name = format!("policy/{}", policy.name);
         let answer = sender.apply_policy(policy, dry_run).await;
         if let Some(answer) = outcome.taken(answer.map_err(|error| error.about(&*name))) {
-            reader.thing(outcome, &name, &answer, told.fresh(&answer.changes))?;
+            reader.thing(outcome, &name, &answer, told.fresh(&answer.changes, answer.changes_total))?;
         }
     }
     for source in &documents.applications {
@@ -67,7 +67,7 @@ pub(super) async fn walk(
             for warning in &answer.warnings {
                 eprintln!("warning: {}", text::plain(warning));
             }
-            let moved = told.of_others(&answer.workloads, &answer.changes);
+            let moved = told.of_others(&answer);
             reader.application(outcome, &answer, moved)?;
         }
     }
