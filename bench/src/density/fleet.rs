@@ -141,6 +141,7 @@ fn member(index: usize, name: &ClusterName) -> ClusterRecord {
         traits: Default::default(),
         taints: Vec::new(),
         cordoned: false,
+        drain: None,
     }
 }
 

@@ -134,7 +134,7 @@ impl Differences {
             let changes = changes.collect::<Result<Vec<_>, _>>()?;
             let total = changes.len() as u64 + one.moved.untold;
             Ok(json!({
-                "name": one.name, "action": one.action.to_string(), "changes": changes, "changes_total": total
+                "name": one.name, "action": one.action.to_string(), "changes": changes, "changesTotal": total
             }))
         };
         let items = self.found.iter().map(item).collect::<Result<Vec<_>, Error>>()?;
@@ -232,6 +232,6 @@ mod tests {
         let document = differences.document().expect("JSON");
         assert_eq!(document["items"][0]["action"], "configured");
         assert_eq!(document["items"][0]["changes"][0]["shares"][0]["after"], 0);
-        assert_eq!(document["items"][0]["changes_total"], 1);
+        assert_eq!(document["items"][0]["changesTotal"], 1);
     }
 }

@@ -11,7 +11,7 @@ use crate::contract::{ClusterState, Policy};
 use crate::hub::Hub;
 use crate::quotas::Spent;
 use crate::shared::Shared;
-use crate::state::{Cluster, SeatState, Supposed};
+use crate::state::{Cluster, SeatState};
 
 /// A batch.
 #[derive(Debug)]
@@ -181,11 +181,11 @@ impl Found {
 /// Whether a cluster may get more of what is under a policy, and whether it is avoided.
 pub(crate) fn growth(hub: &Hub, place: &Place<'_>, policy: &Policy) -> (Growth, bool) {
     let cluster = place.cluster;
-    if cluster.supposed == Some(Supposed::Drained) {
-        return (Growth::Excluded(Barrier::Drained), false);
-    }
     if cluster.lost_for(policy.lost_after) {
         return (Growth::Excluded(Barrier::Lost), false);
+    }
+    if cluster.record.drain.is_some() {
+        return (Growth::Excluded(Barrier::Drained), false);
     }
     let stance = stance(&policy.placement.tolerations, hub.aged_taints(cluster));
     if let Growth::Excluded(_) = &stance.growth {

@@ -108,6 +108,10 @@ pub(crate) enum Timer {
     Needs(Uid),
     /// Another attempt to get room from lower priorities (S16).
     Preemption(Uid),
+    /// The deadline of a drain (S21).
+    Drain(ClusterName),
+    /// A cluster that is drained may stop copies whose replacements have been ready for long enough (S20).
+    Shrink(Uid),
     /// The next look at what the fleet would survive.
     Survival,
     /// Plans that follow from plans, and were too many for one step (S17).
@@ -225,6 +229,10 @@ impl Hub {
                 Timer::Rounds => {}
                 Timer::Needs(uid) => self.asked_long_enough(uid),
                 Timer::Preemption(uid) => self.preemption_due(uid),
+                Timer::Drain(cluster) => self.drain_overdue(&cluster),
+                Timer::Shrink(uid) => {
+                    self.moving.insert(uid);
+                }
                 Timer::Survival => self.check_survival(),
             }
         }

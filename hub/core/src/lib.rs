@@ -13,6 +13,7 @@ mod changes;
 mod commands;
 mod config;
 mod contract;
+mod drains;
 mod ends;
 mod fences;
 mod hub;

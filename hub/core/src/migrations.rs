@@ -62,7 +62,8 @@ impl Hub {
         self.migrations.get(&id).is_some_and(|entry| match entry.migration.cause {
             MigrationCause::PolicyChanged(_)
             | MigrationCause::ClusterDeleted(_)
-            | MigrationCause::ClusterChanged(_) => true,
+            | MigrationCause::ClusterChanged(_)
+            | MigrationCause::Drained(_) => true,
             MigrationCause::ClusterLost(_)
             | MigrationCause::RoomAppeared(_)
             | MigrationCause::QuotaFreed(_)
@@ -127,6 +128,7 @@ impl Hub {
             MigrationCause::ClusterChanged(name) => {
                 ("S18", format!("cluster {name} is otherwise than before"))
             }
+            MigrationCause::Drained(name) => ("S20", format!("cluster {name} is drained")),
             MigrationCause::QuotaFreed(namespace) => {
                 ("S16", format!("the quota of namespace {namespace} lets more be placed"))
             }

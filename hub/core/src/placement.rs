@@ -35,6 +35,8 @@ pub(crate) enum Reason {
     /// A cluster's labels or taints changed by a command, whose entry in the journal this is, or a toleration of its taints
     /// ran out (S18).
     Cluster(ClusterName, Option<u64>),
+    /// A cluster is drained by a command, whose entry in the journal this is (S20).
+    Drain(ClusterName, u64),
     /// A namespace's quota may let more be placed (S16).
     Quota(Arc<str>),
     /// Another workload was planned elsewhere.
@@ -132,6 +134,8 @@ impl Hub {
             Reason::Deleted(name, _) => Some(MigrationCause::ClusterDeleted(name)),
             Reason::Cluster(_, Some(entry)) if !relocates => return Cause::Command(entry),
             Reason::Cluster(name, _) => Some(MigrationCause::ClusterChanged(name)),
+            Reason::Drain(_, entry) if moves.is_empty() => return Cause::Command(entry),
+            Reason::Drain(name, _) => Some(MigrationCause::Drained(name)),
             Reason::Quota(namespace) => Some(MigrationCause::QuotaFreed(namespace)),
             Reason::Affinity(other) => Some(MigrationCause::Affinity(other)),
             Reason::Preempted(by) => Some(MigrationCause::Preempted(by)),
@@ -313,6 +317,7 @@ fn moves_of(uid: Uid, workload: &crate::state::Workload, outcome: &Outcome, reas
         | Reason::Policy(..)
         | Reason::Rebalance(_)
         | Reason::Cluster(..)
+        | Reason::Drain(..)
         | Reason::Quota(_)
         | Reason::Affinity(_)
         | Reason::Preempted(_)

@@ -52,6 +52,7 @@ impl Hub {
         if report.complete {
             self.inventory_came(name);
         }
+        self.look_at_drain(name);
     }
 
     /// Raised targets that are known to have reached the cluster count from now on (S20).

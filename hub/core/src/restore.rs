@@ -289,6 +289,7 @@ impl Hub {
         for name in self.clusters.keys().cloned().collect::<Vec<_>>() {
             self.await_cluster(&name);
             self.await_tolerations(&name);
+            self.await_drain(&name);
         }
         for namespace in self.quotas.keys().cloned().collect::<Vec<_>>() {
             self.count_quota(&namespace);

@@ -231,6 +231,7 @@ impl Hub {
             traits: Traits { provider, region, ..Traits::default() },
             taints: Vec::new(),
             cordoned: false,
+            drain: None,
         };
         let cluster = Cluster::new(record, ClusterState::Joining, self.now);
         self.clusters.insert(name.clone(), Shared::new(cluster));

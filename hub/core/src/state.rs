@@ -59,6 +59,8 @@ pub(crate) struct SeatState {
     pub(crate) share: Share,
     /// Copies that hold room on nodes and are in no plan: they end, and may leave room that nobody has counted (S14).
     pub(crate) surplus: u32,
+    /// In a cluster that is drained: down to what its target could go all along since then (S20).
+    pub(crate) could_shrink: Option<(Time, u32)>,
 }
 
 /// Why the data of a stateful workload is taken to be in a cluster; the better reason is the greater.
@@ -107,8 +109,8 @@ pub(crate) struct PolicyState {
 pub(crate) struct Cluster {
     /// Durable.
     pub(crate) record: ClusterRecord,
-    /// What it is not: somebody asks what would be if it were.
-    pub(crate) supposed: Option<Supposed>,
+    /// It is not there: somebody asks what would be if it were.
+    pub(crate) supposed: bool,
     /// Streams that are alive.
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     /// The agent that stands by for the others, and when it last asked (S24).
@@ -147,15 +149,6 @@ pub(crate) struct Cluster {
     pub(crate) removals: VecDeque<Time>,
     /// Managed objects that no workload explains (S27).
     pub(crate) orphans: BTreeMap<(WorkloadId, Uid), Status>,
-}
-
-/// What is supposed of a cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Supposed {
-    /// It has joined.
-    Added,
-    /// It is drained.
-    Drained,
 }
 
 /// One agent's stream.
@@ -235,7 +228,7 @@ impl Cluster {
         };
         Self {
             record,
-            supposed: None,
+            supposed: false,
             sessions: BTreeMap::new(),
             reserve: None,
             health,
@@ -265,8 +258,7 @@ impl Cluster {
 
     /// Whether what it reports can be built on: connected, led, and its inventory has come.
     pub(crate) fn reporting(&self) -> bool {
-        self.supposed == Some(Supposed::Added)
-            || self.leader.as_ref().is_some_and(|leader| leader.inventoried)
+        self.supposed || self.leader.as_ref().is_some_and(|leader| leader.inventoried)
     }
 
     /// Whether a policy with this `lost_after` counts it as lost.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use godwit_common::{ClusterName, WallTime};
+use godwit_common::{ClusterName, WallTime, WorkloadId};
 
 use crate::contract::{ClusterState, Severity, Subject, Survival, WhatIf};
 use crate::hub::{Hub, Timer};
@@ -69,7 +69,7 @@ impl Hub {
         let mut survival = Survival { unplaced: 0, workloads: 0, examples: Vec::new(), checked };
         for change in copy.all_plan_changes() {
             let short = change.pending_after.saturating_sub(change.pending_before);
-            if short == 0 {
+            if short == 0 || self.runs_in_every(&change.id) {
                 continue;
             }
             survival.unplaced += u64::from(short);
@@ -79,6 +79,12 @@ impl Hub {
             }
         }
         survival
+    }
+
+    /// Whether each chosen cluster runs the full number of a workload: then none makes up for another.
+    fn runs_in_every(&self, id: &WorkloadId) -> bool {
+        let workload = self.ids.get(id).and_then(|uid| self.workloads.get(uid));
+        workload.is_some_and(|workload| self.is_duplicated(&workload.record))
     }
 
     fn note_survival(&mut self, name: &ClusterName, survival: Option<Survival>, as_of: u64) {

@@ -45,6 +45,7 @@ impl Hub {
             traits: record.traits.clone(),
             taints: record.taints.clone(),
             cordoned: record.cordoned,
+            drain: self.drain_view(cluster),
             degraded: self.degraded_because(cluster).unwrap_or_default(),
             survival: cluster.known.survival.clone(),
             nodes: capacity.nodes,
@@ -140,6 +141,9 @@ impl Hub {
             (false, _) => "cluster away: nothing moves yet",
             (true, false) => "inventory awaited",
             (true, true) if seat.held_back => "removal held back (S27)",
+            (true, true) if target < placed && self.drained_for(seat).is_some() => {
+                "starts as others stop, for a drain (S20)"
+            }
             (true, true) if target < placed => "starts wait for the pace (S7)",
             (true, true) if target > placed => "surplus: stops when the others are ready (S20)",
             (true, true) if seat.unschedulable() > 0 => "the cluster cannot schedule all of them",

@@ -11,7 +11,7 @@ use crate::contract::{ClusterRecord, ClusterState, Refused, RefusedKind, WhatIf,
 use crate::hub::Hub;
 use crate::placement::Reason;
 use crate::shared::Shared;
-use crate::state::{Cluster, Supposed};
+use crate::state::Cluster;
 
 impl Hub {
     /// What would come of this.
@@ -41,9 +41,8 @@ impl Hub {
             self.add_supposed(name, like);
         }
         for name in &what.drain {
-            self.clear(name, Reason::Cluster(name.clone(), None), |cluster| {
-                cluster.supposed = Some(Supposed::Drained);
-            });
+            let drain = self.drain_from(Duration::ZERO, 0, false);
+            self.clear(name, Reason::Drain(name.clone(), 0), |cluster| cluster.record.drain = Some(drain));
         }
         for name in &what.lose {
             self.clear(name, Reason::Lost(name.clone()), |cluster| {
@@ -74,11 +73,7 @@ impl Hub {
     fn clear(&mut self, name: &ClusterName, reason: Reason, make: impl FnOnce(&mut Cluster)) {
         let Some(cluster) = self.clusters.get_mut(name) else { return };
         make(cluster);
-        let placed = |uid: &Uid| {
-            let seat = self.workloads.get(uid).and_then(|workload| workload.seats.get(name));
-            seat.is_some_and(|seat| seat.seat.placed > 0)
-        };
-        let held: Vec<Uid> = cluster.seats.iter().copied().filter(placed).collect();
+        let held = self.placed_in(name);
         self.dirty.extend(held.into_iter().map(|uid| (uid, reason.clone())));
     }
 
@@ -90,10 +85,11 @@ impl Hub {
             uid: Uid::default(),
             taints: Vec::new(),
             cordoned: false,
+            drain: None,
             ..model.record.clone()
         };
         let mut cluster = Cluster::new(record, ClusterState::Ready, self.now);
-        cluster.supposed = Some(Supposed::Added);
+        cluster.supposed = true;
         cluster.needs.clone_from(&model.needs);
         cluster.capacity = model.capacity.clone().map(|mut capacity| {
             capacity.classes = emptied(&capacity);

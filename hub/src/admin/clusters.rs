@@ -109,6 +109,16 @@ impl ClusterService for Admin {
         Ok(Response::new(v1::CordonClusterResponse { cluster, action, changes, changes_total }))
     }
 
+    async fn drain_cluster(
+        &self,
+        request: Request<v1::DrainClusterRequest>,
+    ) -> Result<Response<v1::DrainClusterResponse>, Status> {
+        let operator = access::operator(&request);
+        let marked = self.drain(operator, request.into_inner()).await?;
+        let Marked { cluster, action, changes, changes_total } = marked;
+        Ok(Response::new(v1::DrainClusterResponse { cluster, action, changes, changes_total }))
+    }
+
     async fn uncordon_cluster(
         &self,
         request: Request<v1::UncordonClusterRequest>,

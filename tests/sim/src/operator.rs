@@ -9,7 +9,7 @@ use godwit_common::policy::{
 };
 use godwit_common::quota::Quota;
 use godwit_common::{Taint, TaintEffect, Toleration};
-use godwit_hub_core::{Command, Policy, PolicyChoice, QuotaRecord, Record};
+use godwit_hub_core::{Command, DrainOrder, Policy, PolicyChoice, QuotaRecord, Record};
 
 use crate::clock::Cx;
 use crate::happening::Happening;
@@ -123,7 +123,18 @@ impl World {
     fn wish_of_cluster(&mut self) -> Command {
         let member = self.pick(self.members.len());
         let cluster = self.members[member].name.clone();
-        match self.rng.below(3) {
+        match self.rng.below(4) {
+            3 => {
+                let within = Duration::from_secs(30 + self.rng.below(300));
+                let max_surge = u32::try_from(self.rng.below(100)).unwrap_or(0);
+                let order = match self.rng.below(8) {
+                    0 => DrainOrder::Pause,
+                    1 => DrainOrder::Resume,
+                    2 => DrainOrder::Cancel,
+                    _ => DrainOrder::Start { within, max_surge, force: false },
+                };
+                Command::Drain { cluster, order }
+            }
             0 => Command::Cordon { cluster, cordoned: self.rng.one_in(3) },
             1 => {
                 let tier = TIERS[self.pick(TIERS.len())];

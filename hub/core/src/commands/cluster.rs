@@ -19,6 +19,12 @@ impl Hub {
     /// Lets a cluster get nothing new, or get something again.
     pub(super) fn cordon(&mut self, name: &ClusterName, cordoned: bool) -> Result<Answer, Refused> {
         let known = &self.clusters.get(name).ok_or_else(|| no_cluster(name))?.record;
+        if known.drain.is_some() && !cordoned {
+            self.cancel_drain(name)?;
+        }
+        let Some(known) = self.clusters.get(name).map(|cluster| &cluster.record) else {
+            return Err(no_cluster(name));
+        };
         let record = ClusterRecord { cordoned, ..known.clone() };
         let (reason, message) = match cordoned {
             true => ("ClusterCordoned", "it gets nothing new; what runs there stays"),

@@ -3,6 +3,7 @@
 mod answers;
 mod cluster;
 mod deploy;
+mod drain;
 mod policy;
 mod quota;
 mod removal;
@@ -43,6 +44,7 @@ impl Hub {
             Command::ConfirmRemoval { cluster } => self.confirm_removal(&cluster),
             Command::DeleteCluster { cluster, force } => self.delete_cluster(&cluster, force),
             Command::Cordon { cluster, cordoned } => self.cordon(&cluster, cordoned),
+            Command::Drain { cluster, order } => self.drain(&cluster, order),
             Command::Label { cluster, set, remove } => self.label(&cluster, set, &remove),
             Command::Taint { cluster, add, remove } => self.taint(&cluster, add, &remove),
             Command::ApplyQuota(record) => self.apply_quota(record),

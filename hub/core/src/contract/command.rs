@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use godwit_common::selector::Labels;
 use godwit_common::{ClusterName, Need, ObjectKey, PodShape, PolicyName, Taint, TaintEffect, WorkloadId};
@@ -52,6 +53,13 @@ pub enum Command {
         /// Whether it is cordoned from now on.
         cordoned: bool,
     },
+    /// Empty a cluster, or see to it that it is emptied otherwise, or no longer (S20, S21).
+    Drain {
+        /// Which.
+        cluster: ClusterName,
+        /// What is to be done.
+        order: DrainOrder,
+    },
     /// Change a cluster's labels (S18).
     Label {
         /// Which.
@@ -81,6 +89,26 @@ pub enum Command {
     ConfirmFreeze,
     /// End the freeze; windows start afresh (S6, S10).
     ReleaseFreeze,
+}
+
+/// What is to be done about a drain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DrainOrder {
+    /// Begin, or begin anew with other terms.
+    Start {
+        /// How long it may take.
+        within: Duration,
+        /// See [`super::Drain::max_surge`].
+        max_surge: u32,
+        /// See [`super::Drain::force`].
+        force: bool,
+    },
+    /// Nothing more starts or stops for it, until it is resumed.
+    Pause,
+    /// It goes on, with as much time as it had in all.
+    Resume,
+    /// It ends; what has not moved yet stays, and the cluster is cordoned.
+    Cancel,
 }
 
 /// An application and how to take it over.
@@ -159,7 +187,7 @@ pub enum Answer {
         /// Clusters that have yet to confirm the end (S28).
         pending_on: Vec<ClusterName>,
     },
-    /// To [`Command::ApplyPolicy`], [`Command::Cordon`], [`Command::Label`], [`Command::Taint`] and
+    /// To [`Command::ApplyPolicy`], [`Command::Cordon`], [`Command::Drain`], [`Command::Label`], [`Command::Taint`] and
     /// [`Command::ApplyQuota`]: what it did, and which plans it changes.
     Applied {
         /// What the request did.

@@ -9,7 +9,7 @@ use godwit_common::{
     ClusterName, Epoch, Generation, PolicyName, Resources, Traits, Uid, WallTime, WorkloadId,
 };
 
-use super::{ClusterTaint, Freeze, Migration, MigrationId, Policy, QuotaRecord};
+use super::{ClusterTaint, Drain, Freeze, Migration, MigrationId, Policy, QuotaRecord};
 
 /// Something whose view has changed, or that is gone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +82,8 @@ pub struct ClusterView {
     pub taints: Vec<ClusterTaint>,
     /// It gets nothing new, by an operator's word.
     pub cordoned: bool,
+    /// What it holds goes elsewhere, by an operator's word.
+    pub drain: Option<DrainView>,
     /// What is wrong with the cluster itself, so that it gets nothing new (S3); empty if nothing is.
     pub degraded: Arc<str>,
     /// Whether the others could take over what it holds; none as long as it was not found out.
@@ -112,6 +114,19 @@ pub struct ClusterView {
     pub orphans: Vec<WorkloadId>,
     /// When its silence counts as a loss: the shortest of the policies in use there.
     pub lost_after: Duration,
+}
+
+/// A drain, and how far it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrainView {
+    /// The order.
+    pub drain: Drain,
+    /// How many pods are left, and of how many workloads.
+    pub pods: u32,
+    /// See `pods`.
+    pub workloads: u32,
+    /// What holds it up, of the first workloads of which something is left.
+    pub waiting: Vec<(WorkloadId, String)>,
 }
 
 /// Whether the fleet would survive the loss of one cluster (N-1).

@@ -132,6 +132,16 @@ fn every_cluster_knows_whether_its_loss_would_be_survived() {
 }
 
 #[test]
+fn s14_what_runs_in_every_cluster_is_not_missed_where_one_is_lost() {
+    let mut fixture = Fixture::new(&[("alpha", 10), ("bravo", 10)]);
+    let mut everywhere = policy("everywhere", &[]);
+    everywhere.placement.strategy = godwit_common::policy::Strategy::Duplicate;
+    fixture.run("web", 3, everywhere);
+    pass(&mut fixture, 10);
+    assert_eq!((survival(&fixture, "alpha"), survival(&fixture, "bravo")), (Some(0), Some(0)));
+}
+
+#[test]
 fn survivability_is_found_out_anew_when_a_policy_a_quota_or_a_need_changes() {
     let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
     let need = Need::Object(ObjectKey::new("v1", "Secret", "default", "registry").expect("a valid key"));

@@ -4,6 +4,7 @@ mod bonds;
 mod bounds;
 mod choosing;
 mod deploys;
+mod drains;
 mod fixture;
 mod foresight;
 mod history;

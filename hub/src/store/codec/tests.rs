@@ -15,10 +15,10 @@ use godwit_common::{
     WallTime, WorkloadId,
 };
 use godwit_hub_core::{
-    Action, Cause, Changes, ClusterRecord, ClusterTaint, Deployed, DeployedWorkload, Ended, FederationRecord,
-    Freeze, FreezeCause, JournalEntry, Migration, MigrationCause, MigrationId, MigrationState, Move,
-    ObjectRecord, ObjectRow, Policy, QuotaRecord, Request, Seat, Severity, WorkloadRecord, WorkloadSpec,
-    Yield,
+    Action, Cause, Changes, ClusterRecord, ClusterTaint, Deployed, DeployedWorkload, Drain, DrainState,
+    Ended, FederationRecord, Freeze, FreezeCause, JournalEntry, Migration, MigrationCause, MigrationId,
+    MigrationState, Move, ObjectRecord, ObjectRow, Policy, QuotaRecord, Request, Seat, Severity,
+    WorkloadRecord, WorkloadSpec, Yield,
 };
 
 use super::*;
@@ -60,6 +60,7 @@ fn every_cause_of_a_migration_comes_back_as_it_was() {
         MigrationCause::Rebalance(name("spread")),
         MigrationCause::ClusterDeleted(name("east")),
         MigrationCause::ClusterChanged(name("east")),
+        MigrationCause::Drained(name("east")),
         MigrationCause::QuotaFreed("shop".into()),
         MigrationCause::Preempted(id()),
         MigrationCause::Affinity(id()),
@@ -298,6 +299,13 @@ fn cluster(text: &str) -> Record {
             added: WallTime(44),
         }],
         cordoned: true,
+        drain: Some(Drain {
+            started: WallTime(45),
+            deadline: WallTime(46),
+            max_surge: 25,
+            force: true,
+            state: DrainState::Overdue,
+        }),
     })
 }
 

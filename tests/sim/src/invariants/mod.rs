@@ -60,6 +60,8 @@ pub struct Seen {
     pub preemptions: u64,
     /// Those of what follows another workload, or keeps away from it.
     pub followers: u64,
+    /// Those of what a drain moves.
+    pub drains: u64,
     /// Commands, each of which a rehearsal foresaw.
     pub commands: u64,
 }
@@ -161,6 +163,7 @@ impl Seen {
         self.quotas += other.quotas;
         self.preemptions += other.preemptions;
         self.followers += other.followers;
+        self.drains += other.drains;
         self.commands += other.commands;
     }
 
@@ -168,6 +171,7 @@ impl Seen {
         match cause {
             MigrationCause::ClusterLost(_) => self.losses += 1,
             MigrationCause::ClusterChanged(_) => self.relabels += 1,
+            MigrationCause::Drained(_) => self.drains += 1,
             MigrationCause::QuotaFreed(_) => self.quotas += 1,
             MigrationCause::Preempted(_) => self.preemptions += 1,
             MigrationCause::Affinity(_) => self.followers += 1,
