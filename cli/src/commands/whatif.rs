@@ -22,7 +22,8 @@ use crate::target::{full_name, reference};
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("supposed").required(true).multiple(true).args(["lose", "drain", "add"]))]
 #[command(after_help = "\
-A cluster that is added is empty and well, and otherwise like the member after the =.
+A cluster that is added is empty and well, without taints and not cordoned, and otherwise like the
+member after the =. What gives way to a higher priority counts as stopped already.
 
 Examples:
   godwit whatif --lose alpha

@@ -132,11 +132,11 @@ pub struct DrainView {
 /// Whether the fleet would survive the loss of one cluster (N-1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survival {
-    /// How many of its replicas would find no room elsewhere.
+    /// How many replicas would be left without a place: its own, or those that give way to them (S16).
     pub unplaced: u64,
     /// Of how many workloads.
     pub workloads: u32,
-    /// The first of those workloads, and how many replicas of each.
+    /// The most urgent of those workloads, and how many replicas of each.
     pub examples: Vec<(WorkloadId, u32)>,
     /// When this was found out.
     pub checked: WallTime,
