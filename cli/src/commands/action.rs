@@ -48,6 +48,7 @@ answer!(
     ApplyPolicyResponse,
     ApplyQuotaResponse,
     CordonClusterResponse,
+    DrainClusterResponse,
     LabelClusterResponse,
     TaintClusterResponse,
     UncordonClusterResponse

@@ -1,6 +1,7 @@
 //! `godwit cordon` and `godwit uncordon`.
 
 use clap::Args;
+use godwit_common::ClusterName;
 use godwit_proto::v1;
 
 use super::action::Answer;
@@ -39,7 +40,7 @@ pub(crate) struct Uncordon {
 
 // No comment here for help: clap would take it for the command's own.
 #[derive(Debug, Args)]
-struct Clusters {
+pub(super) struct Clusters {
     /// `cluster`; with a name too, as in cluster/alpha
     #[arg(value_parser = TargetParser(&[Resource::Clusters]))]
     resource: Target,
@@ -48,7 +49,7 @@ struct Clusters {
     names: Vec<String>,
     /// Say what would happen, and change nothing
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// The form of the answer
     #[arg(short, long, value_enum, default_value_t, hide_default_value = true)]
     output: Format,
@@ -75,13 +76,18 @@ impl Uncordon {
 }
 
 impl Clusters {
-    async fn each<A: Answer>(
+    pub(super) fn names(&self) -> Result<Vec<ClusterName>, Error> {
+        self.resource.clone().cluster_names(&self.names)
+    }
+
+    /// Does something with each of them, and tells what became of it.
+    pub(super) async fn each<A: Answer>(
         self,
         places: &Places,
         done: &str,
         call: impl AsyncFn(&Client, String) -> Result<A, Error>,
     ) -> Result<(), Error> {
-        let names = self.resource.cluster_names(&self.names)?;
+        let names = self.names()?;
         let client = Client::connect(places).await?;
         let mut outcome = Outcome::new(self.output);
         for name in names {

@@ -7,6 +7,7 @@ pub(crate) mod cordon;
 pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod diff;
+pub(crate) mod drain;
 pub(crate) mod explain;
 pub(crate) mod freeze;
 pub(crate) mod get;
@@ -59,6 +60,7 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::Delete(command) => wait(command.run(&places)),
         Command::Cordon(command) => wait(command.run(&places)),
         Command::Uncordon(command) => wait(command.run(&places)),
+        Command::Drain(command) => wait(command.run(&places)),
         Command::Label(command) => wait(command.run(&places)),
         Command::Taint(command) => wait(command.run(&places)),
         Command::WhatIf(command) => wait(command.run(&places)),

@@ -8,7 +8,7 @@ mod application;
 mod canonical;
 mod catalog;
 mod dependent;
-mod duration;
+pub mod duration;
 mod error;
 mod field;
 mod godwit;
