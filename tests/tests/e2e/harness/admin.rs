@@ -120,6 +120,20 @@ impl Admin {
         self.call(async |to| ClusterServiceClient::new(to).label_cluster(request).await).await
     }
 
+    pub(crate) async fn drain(
+        &self,
+        request: v1::DrainClusterRequest,
+    ) -> Result<v1::DrainClusterResponse, Status> {
+        self.call(async |to| ClusterServiceClient::new(to).drain_cluster(request).await).await
+    }
+
+    pub(crate) async fn delete_cluster(
+        &self,
+        request: v1::DeleteClusterRequest,
+    ) -> Result<v1::DeleteClusterResponse, Status> {
+        self.call(async |to| ClusterServiceClient::new(to).delete_cluster(request).await).await
+    }
+
     /// Adds a taint, or removes those of a key.
     pub(crate) async fn taint(
         &self,
