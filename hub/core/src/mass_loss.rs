@@ -3,7 +3,7 @@
 
 use godwit_common::{ClusterName, Time, Uid};
 
-use crate::contract::{ClusterState, Freeze, FreezeCause, Key, Severity, Subject};
+use crate::contract::{ClusterState, DrainState, Freeze, FreezeCause, Key, Severity, Subject};
 use crate::hub::{Hub, Timer};
 use crate::shared::Shared;
 use crate::state::Cluster;
@@ -236,7 +236,9 @@ impl Hub {
                 ClusterState::Lost => lately,
                 ClusterState::Joining => false,
             };
-            if !counts || health.confirmed {
+            // Who was drained is missed by nobody.
+            let drained = cluster.record.drain.as_ref().is_some_and(|drain| drain.state == DrainState::Done);
+            if !counts || health.confirmed || drained {
                 continue;
             }
             share.counted += 1;

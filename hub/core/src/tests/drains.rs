@@ -182,6 +182,26 @@ fn s23_a_drained_cluster_is_deleted_once_its_agents_are_gone() {
 }
 
 #[test]
+fn s6_drained_clusters_that_are_switched_off_freeze_nothing() {
+    let mut fixture = Fixture::new(&[("alpha", 40), ("bravo", 40), ("charlie", 40)]);
+    fixture.run("web", 6, policy("even", &[]));
+    pass(&mut fixture, 2);
+    for name in ["alpha", "bravo"] {
+        drain(&mut fixture, name);
+    }
+    pass(&mut fixture, 90);
+    for name in ["alpha", "bravo"] {
+        assert_eq!(state(&fixture, name), Some(DrainState::Done));
+        fixture.disconnect(name);
+    }
+    pass(&mut fixture, 30);
+    assert_eq!(fixture.hub.federation().freeze, None);
+    fixture.disconnect("charlie");
+    pass(&mut fixture, 30);
+    assert!(fixture.hub.federation().freeze.is_some(), "all that count are gone");
+}
+
+#[test]
 fn s22_a_drained_cluster_that_is_lost_is_replaced_at_once() {
     let mut fixture = Fixture::new(&[("alpha", 40), ("bravo", 40), ("charlie", 1)]);
     fixture.run("web", 16, policy("even", &[("alpha", 1), ("bravo", 1)]));
