@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     apply, completion, confirm, cordon, delete, describe, diff, drain, explain, freeze, get, label, plan,
-    scale, taint, version, whatif,
+    rebalance, scale, taint, version, whatif,
 };
 use crate::dev::Dev;
 
@@ -57,6 +57,7 @@ pub(crate) enum Command {
     Cordon(cordon::Cordon),
     Uncordon(cordon::Uncordon),
     Drain(drain::Drain),
+    Rebalance(rebalance::Rebalance),
     Label(label::Label),
     Taint(taint::Taint),
     #[command(name = "whatif")]

@@ -50,6 +50,7 @@ answer!(
     CordonClusterResponse,
     DrainClusterResponse,
     LabelClusterResponse,
+    RebalanceResponse,
     TaintClusterResponse,
     UncordonClusterResponse
 );

@@ -30,6 +30,8 @@ pub(crate) enum Reason {
     Policy(PolicyName, u64),
     /// A policy moves replicas towards its own division (S18).
     Rebalance(PolicyName),
+    /// The same, by a command, whose entry in the journal this is.
+    Balance(PolicyName, u64),
     /// A cluster was deleted (S23).
     Deleted(ClusterName, u64),
     /// A cluster's labels or taints changed by a command, whose entry in the journal this is, or a toleration of its taints
@@ -128,6 +130,8 @@ impl Hub {
             Reason::Policy(_, entry) if !relocates => return Cause::Command(entry),
             Reason::Policy(name, _) => Some(MigrationCause::PolicyChanged(name)),
             Reason::Rebalance(name) => Some(MigrationCause::Rebalance(name)),
+            Reason::Balance(_, entry) if moves.is_empty() => return Cause::Command(entry),
+            Reason::Balance(name, _) => Some(MigrationCause::Rebalance(name)),
             Reason::Lost(name) => Some(MigrationCause::ClusterLost(name)),
             Reason::Room(name) => Some(MigrationCause::RoomAppeared(name)),
             Reason::Deleted(_, entry) if moves.is_empty() => return Cause::Command(entry),
@@ -278,7 +282,7 @@ fn plan_one(batch: &mut Batch<'_>, uid: Uid, reason: &Reason, scratch: &mut Scra
     let workload = hub.workloads.get(&uid)?;
     let policy = &hub.policies.get(&workload.record.policy)?.policy;
     let step_due = matches!(reason, Reason::Rebalance(_));
-    let moves = moves_for_balance(policy, workload.record.spec.replicas, step_due);
+    let moves = moves_for_balance(policy, workload.record.spec.replicas, reason);
     // What was commanded is told of, whatever else has become of it since.
     let told = || hub.before.as_ref().is_some_and(|before| before.reports.contains_key(&uid));
     let report = matches!(reason, Reason::Command(_)) || told();
@@ -290,10 +294,12 @@ fn plan_one(batch: &mut Batch<'_>, uid: Uid, reason: &Reason, scratch: &mut Scra
 }
 
 /// How many replicas may move for balance alone. A step of a gradual rebalance has its own time; whatever else happens
-/// moves nothing for balance.
-fn moves_for_balance(policy: &Policy, wanted: u32, step_due: bool) -> u32 {
-    match (policy.placement.rebalance, step_due) {
-        (Rebalance::Gradual, false) => 0,
+/// moves nothing for balance. An operator's word moves all.
+fn moves_for_balance(policy: &Policy, wanted: u32, reason: &Reason) -> u32 {
+    match (policy.placement.rebalance, reason) {
+        (_, Reason::Balance(..)) => u32::MAX,
+        (rebalance, Reason::Rebalance(_)) => rebalance.moves(wanted),
+        (Rebalance::Gradual, _) => 0,
         (rebalance, _) => rebalance.moves(wanted),
     }
 }
@@ -316,6 +322,7 @@ fn moves_of(uid: Uid, workload: &crate::state::Workload, outcome: &Outcome, reas
         | Reason::Lost(_)
         | Reason::Policy(..)
         | Reason::Rebalance(_)
+        | Reason::Balance(..)
         | Reason::Cluster(..)
         | Reason::Drain(..)
         | Reason::Quota(_)

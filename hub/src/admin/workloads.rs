@@ -4,8 +4,9 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use godwit_common::{Uid, WorkloadId};
-use godwit_hub_core::{Answer, Command};
+use godwit_hub_core::{Answer, Balanced, Command};
 use godwit_proto::v1;
+use godwit_proto::v1::rebalance_request::What;
 use godwit_proto::v1::workload_service_server::WorkloadService;
 use tonic::{Request, Response, Status};
 
@@ -55,6 +56,33 @@ impl WorkloadService for Admin {
                 let changes_total = deployed.changes.total;
                 Ok(Response::new(v1::ScaleWorkloadResponse { workload, changes, changes_total }))
             }
+            other => Err(refusal::mismatched(&other)),
+        }
+    }
+
+    async fn rebalance(
+        &self,
+        request: Request<v1::RebalanceRequest>,
+    ) -> Result<Response<v1::RebalanceResponse>, Status> {
+        let operator = access::operator(&request);
+        let v1::RebalanceRequest { what, dry_run } = request.into_inner();
+        let what = match what {
+            Some(What::Workload(name)) => {
+                Balanced::Workload(fields::workload(&name.namespace, &name.kind, &name.name)?)
+            }
+            Some(What::Policy(name)) => Balanced::Policy(fields::name("policy", &name)?),
+            Some(What::All(true)) => Balanced::All,
+            Some(What::All(false)) | None => {
+                return Err(fields::invalid("what", "it is missing: give workload, policy, or all as true"));
+            }
+        };
+        tracing::info!(%operator, ?what, dry_run, "an operator rebalances");
+        match self.carry_out_or_rehearse(operator, Command::Rebalance(what), dry_run).await? {
+            Answer::Applied { action, changes } => Ok(Response::new(v1::RebalanceResponse {
+                action: convert::action(action).to_owned(),
+                changes: convert::changes(&changes),
+                changes_total: changes.total,
+            })),
             other => Err(refusal::mismatched(&other)),
         }
     }

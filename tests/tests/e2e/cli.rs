@@ -229,4 +229,11 @@ async fn a_drain_is_watched_until_nothing_is_left() {
     assert_eq!(both.code, Some(2), "{both:?}");
     dev.must(&["uncordon", "cluster", "alpha"]).await;
     dev.cluster_is("alpha", "Ready").await;
+    let foreseen = dev.must(&["rebalance", "workload", "shop/web", "--dry-run"]).await;
+    assert!(foreseen.contains("alpha 0 -> 7, bravo 20 -> 13"), "{foreseen}");
+    let said = dev.must(&["rebalance", "workload", "shop/web"]).await;
+    assert!(said.starts_with("workload/shop/deployment/web rebalanced\n"), "{said}");
+    dev.settles("web", &[("alpha", 7), ("bravo", 13)]).await;
+    assert_eq!(dev.must(&["rebalance", "--all"]).await, "all workloads unchanged\n");
+    assert_eq!(dev.godwit(&["rebalance"]).await.code, Some(2));
 }

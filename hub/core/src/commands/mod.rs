@@ -6,6 +6,7 @@ mod deploy;
 mod drain;
 mod policy;
 mod quota;
+mod rebalance;
 mod removal;
 mod requests;
 mod take;
@@ -44,6 +45,7 @@ impl Hub {
             Command::ConfirmRemoval { cluster } => self.confirm_removal(&cluster),
             Command::DeleteCluster { cluster, force } => self.delete_cluster(&cluster, force),
             Command::Cordon { cluster, cordoned } => self.cordon(&cluster, cordoned),
+            Command::Rebalance(what) => self.rebalance(&what),
             Command::Drain { cluster, order } => self.drain(&cluster, order),
             Command::Label { cluster, set, remove } => self.label(&cluster, set, &remove),
             Command::Taint { cluster, add, remove } => self.taint(&cluster, add, &remove),

@@ -60,6 +60,8 @@ pub enum Command {
         /// What is to be done.
         order: DrainOrder,
     },
+    /// Move workloads to their policy's own division, whatever the policy says of balance (S18).
+    Rebalance(Balanced),
     /// Change a cluster's labels (S18).
     Label {
         /// Which.
@@ -89,6 +91,17 @@ pub enum Command {
     ConfirmFreeze,
     /// End the freeze; windows start afresh (S6, S10).
     ReleaseFreeze,
+}
+
+/// What is to be balanced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Balanced {
+    /// One workload.
+    Workload(WorkloadId),
+    /// All workloads under a policy.
+    Policy(PolicyName),
+    /// All workloads.
+    All,
 }
 
 /// What is to be done about a drain.
@@ -187,7 +200,7 @@ pub enum Answer {
         /// Clusters that have yet to confirm the end (S28).
         pending_on: Vec<ClusterName>,
     },
-    /// To [`Command::ApplyPolicy`], [`Command::Cordon`], [`Command::Drain`], [`Command::Label`], [`Command::Taint`] and
+    /// To [`Command::ApplyPolicy`], [`Command::Cordon`], [`Command::Drain`], [`Command::Rebalance`], [`Command::Label`], [`Command::Taint`] and
     /// [`Command::ApplyQuota`]: what it did, and which plans it changes.
     Applied {
         /// What the request did.

@@ -7,8 +7,8 @@ mod record;
 mod view;
 
 pub use command::{
-    Action, Answer, Application, Command, Deploy, Deployed, DeployedWorkload, DrainOrder, ObjectSpec,
-    PolicyChoice, Refused, RefusedKind, WorkloadRef, WorkloadSpec,
+    Action, Answer, Application, Balanced, Command, Deploy, Deployed, DeployedWorkload, DrainOrder,
+    ObjectSpec, PolicyChoice, Refused, RefusedKind, WorkloadRef, WorkloadSpec,
 };
 pub use effect::{Effect, SessionId, Ticket};
 pub use event::Event;
