@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    apply, completion, confirm, cordon, delete, describe, diff, drain, explain, freeze, get, label, plan,
-    rebalance, scale, taint, version, whatif,
+    apply, completion, confirm, cordon, delete, describe, diff, drain, explain, freeze, get, label,
+    maintenance, plan, rebalance, scale, taint, version, whatif,
 };
 use crate::dev::Dev;
 
@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Cordon(cordon::Cordon),
     Uncordon(cordon::Uncordon),
     Drain(drain::Drain),
+    #[command(subcommand)]
+    Maintenance(maintenance::Maintenance),
     Rebalance(rebalance::Rebalance),
     Label(label::Label),
     Taint(taint::Taint),

@@ -81,6 +81,7 @@ fn write_until_killed(folder: &Path) -> ! {
                 taints: Vec::new(),
                 cordoned: false,
                 drain: None,
+                maintenance: None,
             }));
         }
         store.commit(Epoch(1), &batch).expect("the disk takes it");

@@ -142,6 +142,7 @@ fn member(index: usize, name: &ClusterName) -> ClusterRecord {
         taints: Vec::new(),
         cordoned: false,
         drain: None,
+        maintenance: None,
     }
 }
 

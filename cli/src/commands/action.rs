@@ -50,6 +50,7 @@ answer!(
     CordonClusterResponse,
     DrainClusterResponse,
     LabelClusterResponse,
+    MaintainClusterResponse,
     RebalanceResponse,
     TaintClusterResponse,
     UncordonClusterResponse

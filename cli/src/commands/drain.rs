@@ -35,7 +35,7 @@ pub(crate) struct Drain {
     #[command(flatten)]
     clusters: Clusters,
     /// How long it may take before it stops and says so
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1h")]
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "1h")]
     deadline: Duration,
     /// How many replicas of a workload may run meanwhile beyond those that are wanted, in percent of these
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=100), default_value_t = 25)]
@@ -140,7 +140,8 @@ async fn until_drained(client: &mut Client, name: &ClusterName) -> Result<(), Er
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// A time that is asked for.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let known = godwit_manifest::duration::parse(text).filter(|duration| !duration.is_zero());
     known.ok_or_else(|| "write a time such as 90s, 30m or 4h".to_owned())
 }

@@ -12,6 +12,7 @@ pub(crate) mod explain;
 pub(crate) mod freeze;
 pub(crate) mod get;
 pub(crate) mod label;
+pub(crate) mod maintenance;
 pub(crate) mod plan;
 pub(crate) mod rebalance;
 pub(crate) mod scale;
@@ -62,6 +63,7 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::Cordon(command) => wait(command.run(&places)),
         Command::Uncordon(command) => wait(command.run(&places)),
         Command::Drain(command) => wait(command.run(&places)),
+        Command::Maintenance(command) => wait(command.run(&places)),
         Command::Rebalance(command) => wait(command.run(&places)),
         Command::Label(command) => wait(command.run(&places)),
         Command::Taint(command) => wait(command.run(&places)),

@@ -111,6 +111,14 @@ pub(crate) fn describe(cluster: &Cluster, now: SystemTime, sheet: &mut Sheet<'_>
     let since = age::since(cluster.since.as_ref(), now);
     sheet.coloured("State", format!("{} for {since}", state(cluster)), state_colour(cluster))?;
     sheet.line("Reason", &cluster.reason)?;
+    if let Some(until) = &cluster.maintenance_until {
+        let until = age::moment(Some(until));
+        let said = format!(
+            "until {until} it gets nothing new, and its silence is no loss; `godwit maintenance end cluster {}` ends that",
+            cluster.name
+        );
+        sheet.coloured("Maintenance", said, Some(Colour::Yellow))?;
+    }
     if let Some(drain) = &cluster.drain {
         describe_drain(cluster, drain, now, sheet)?;
     } else if cluster.cordoned {

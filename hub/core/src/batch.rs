@@ -199,8 +199,9 @@ pub(crate) fn growth(hub: &Hub, place: &Place<'_>, policy: &Policy) -> (Growth, 
         ClusterState::Suspect | ClusterState::Lost => Some(Barrier::Suspect),
     };
     let cordoned = cluster.record.cordoned.then_some(Barrier::Cordoned);
+    let maintained = cluster.record.maintenance.map(|_| Barrier::Maintenance);
     let degraded = hub.degraded(cluster).then_some(Barrier::Degraded);
-    let growth = closed.or(cordoned).or(degraded).map_or(stance.growth, Growth::Closed);
+    let growth = closed.or(cordoned).or(maintained).or(degraded).map_or(stance.growth, Growth::Closed);
     (growth, stance.avoided)
 }
 

@@ -110,6 +110,8 @@ pub(crate) enum Timer {
     Preemption(Uid),
     /// The deadline of a drain (S21).
     Drain(ClusterName),
+    /// The end of a maintenance window (S22).
+    Maintenance(ClusterName),
     /// A cluster that is drained may stop copies whose replacements have been ready for long enough (S20).
     Shrink(Uid),
     /// The next look at what the fleet would survive.
@@ -230,6 +232,7 @@ impl Hub {
                 Timer::Needs(uid) => self.asked_long_enough(uid),
                 Timer::Preemption(uid) => self.preemption_due(uid),
                 Timer::Drain(cluster) => self.drain_overdue(&cluster),
+                Timer::Maintenance(cluster) => self.maintenance_ends(&cluster),
                 Timer::Shrink(uid) => {
                     self.moving.insert(uid);
                 }

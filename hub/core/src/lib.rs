@@ -19,6 +19,7 @@ mod fences;
 mod hub;
 mod journal;
 mod liveness;
+mod maintenance;
 mod mass_loss;
 mod migrations;
 mod mover;

@@ -161,7 +161,8 @@ impl Hub {
         };
         let health = &cluster.health;
         let died = health.away_since.unwrap_or(self.now.time);
-        match health.state {
+        let spared = health.spared_until + window;
+        let at = match health.state {
             // Not seen since the hub started: the full startup window first (S5).
             ClusterState::Unknown => (health.heard + self.config.startup_grace).max(health.heard + window),
             ClusterState::Joining
@@ -169,7 +170,8 @@ impl Hub {
             | ClusterState::Suspect
             | ClusterState::Lost
             | ClusterState::Returning => (health.heard + window).max(died) + health.grace,
-        }
+        };
+        if health.spared_until > Time::default() { at.max(spared) } else { at }
     }
 
     /// The loss decision: everything that policies with this window, or a shorter one, placed there goes elsewhere.

@@ -236,9 +236,10 @@ impl Hub {
                 ClusterState::Lost => lately,
                 ClusterState::Joining => false,
             };
-            // Who was drained is missed by nobody.
-            let drained = cluster.record.drain.as_ref().is_some_and(|drain| drain.state == DrainState::Done);
-            if !counts || health.confirmed || drained {
+            // Who was drained is missed by nobody, nor who announced that it would be away.
+            let record = &cluster.record;
+            let drained = record.drain.as_ref().is_some_and(|drain| drain.state == DrainState::Done);
+            if !counts || health.confirmed || drained || record.maintenance.is_some() {
                 continue;
             }
             share.counted += 1;

@@ -290,6 +290,7 @@ impl Hub {
             self.await_cluster(&name);
             self.await_tolerations(&name);
             self.await_drain(&name);
+            self.await_maintenance(&name);
         }
         for namespace in self.quotas.keys().cloned().collect::<Vec<_>>() {
             self.count_quota(&namespace);

@@ -232,6 +232,7 @@ impl Hub {
             taints: Vec::new(),
             cordoned: false,
             drain: None,
+            maintenance: None,
         };
         let cluster = Cluster::new(record, ClusterState::Joining, self.now);
         self.clusters.insert(name.clone(), Shared::new(cluster));

@@ -201,6 +201,8 @@ pub(crate) struct Health {
     pub(crate) ready_until: Option<Time>,
     /// An operator confirmed its loss: it counts no longer in a mass loss (S6).
     pub(crate) confirmed: bool,
+    /// Its silence until then is announced, and no loss (S22).
+    pub(crate) spared_until: Time,
 }
 
 /// The order in which workloads are served: the policy's priority, then age (S16).
@@ -225,6 +227,7 @@ impl Cluster {
             lost_through: None,
             ready_until: None,
             confirmed: false,
+            spared_until: Time::default(),
         };
         Self {
             record,

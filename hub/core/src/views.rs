@@ -46,6 +46,7 @@ impl Hub {
             taints: record.taints.clone(),
             cordoned: record.cordoned,
             drain: self.drain_view(cluster),
+            maintenance: record.maintenance,
             degraded: self.degraded_because(cluster).unwrap_or_default(),
             survival: cluster.known.survival.clone(),
             nodes: capacity.nodes,

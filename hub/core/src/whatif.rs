@@ -86,6 +86,7 @@ impl Hub {
             taints: Vec::new(),
             cordoned: false,
             drain: None,
+            maintenance: None,
             ..model.record.clone()
         };
         let mut cluster = Cluster::new(record, ClusterState::Ready, self.now);

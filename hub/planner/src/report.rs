@@ -197,7 +197,7 @@ impl Barrier {
             Self::Unready => "replicas that get ready there".to_owned(),
             Self::Cordoned => format!("godwit uncordon cluster {cluster}"),
             Self::Drained => format!("godwit uncordon cluster {cluster}"),
-            Self::Maintenance => "the end of the maintenance".to_owned(),
+            Self::Maintenance => format!("godwit maintenance end cluster {cluster}"),
             Self::Tainted(taint) => {
                 format!("a toleration in the policy, or godwit taint cluster {cluster} {taint}-")
             }

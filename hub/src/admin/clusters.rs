@@ -119,6 +119,16 @@ impl ClusterService for Admin {
         Ok(Response::new(v1::DrainClusterResponse { cluster, action, changes, changes_total }))
     }
 
+    async fn maintain_cluster(
+        &self,
+        request: Request<v1::MaintainClusterRequest>,
+    ) -> Result<Response<v1::MaintainClusterResponse>, Status> {
+        let operator = access::operator(&request);
+        let marked = self.maintain(operator, request.into_inner()).await?;
+        let Marked { cluster, action, changes, changes_total } = marked;
+        Ok(Response::new(v1::MaintainClusterResponse { cluster, action, changes, changes_total }))
+    }
+
     async fn uncordon_cluster(
         &self,
         request: Request<v1::UncordonClusterRequest>,

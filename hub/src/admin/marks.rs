@@ -1,4 +1,4 @@
-//! What operators put on a cluster, read and carried out: cordon, drain, labels, taints.
+//! What operators put on a cluster, read and carried out: cordon, drain, maintenance, labels, taints.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,11 @@ use tonic::Status;
 use super::fields::{self, invalid};
 use super::{Admin, convert, labels, refusal};
 
-/// How long a drain may take if nobody says otherwise (S21), and at least and at most.
+/// How long a drain may take if nobody says otherwise (S21), and at least.
 const DRAIN_TIME: Duration = Duration::from_secs(3600);
 const DRAIN_TIME_LEAST: Duration = Duration::from_secs(1);
-const DRAIN_TIME_MOST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The longest drain, and the longest window of maintenance.
+const TIME_MOST: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How much may run beyond what is wanted meanwhile, in percent.
 const SURGE_PERCENT: u32 = 25;
 
@@ -50,6 +51,22 @@ impl Admin {
         let dry_run = request.dry_run;
         tracing::info!(%operator, %cluster, ?order, dry_run, "an operator drains a cluster");
         let command = Command::Drain { cluster: cluster.clone(), order };
+        self.mark(operator, &cluster, command, dry_run).await
+    }
+
+    pub(super) async fn maintain(
+        &self,
+        operator: Arc<str>,
+        request: v1::MaintainClusterRequest,
+    ) -> Result<Marked, Status> {
+        let v1::MaintainClusterRequest { name, within, dry_run } = request;
+        let cluster: ClusterName = fields::name("name", &name)?;
+        let within = within.map_or(Ok(Duration::ZERO), Duration::try_from);
+        let within = within.ok().filter(|within| *within <= TIME_MOST);
+        let within = within.ok_or_else(|| invalid("within", "it is out of range: 0 s to 30 days"))?;
+        tracing::info!(%operator, %cluster, ?within, dry_run, "an operator announces maintenance, or its end");
+        let within = Some(within).filter(|within| !within.is_zero());
+        let command = Command::Maintain { cluster: cluster.clone(), within };
         self.mark(operator, &cluster, command, dry_run).await
     }
 
@@ -124,7 +141,7 @@ fn drain_order(request: &v1::DrainClusterRequest) -> Result<DrainOrder, Status> 
         v1::DrainOrder::Cancel => return Ok(DrainOrder::Cancel),
     }
     let within = within.map_or(Ok(DRAIN_TIME), Duration::try_from);
-    let within = within.ok().filter(|within| (DRAIN_TIME_LEAST..=DRAIN_TIME_MOST).contains(within));
+    let within = within.ok().filter(|within| (DRAIN_TIME_LEAST..=TIME_MOST).contains(within));
     let within = within.ok_or_else(|| invalid("within", "it is out of range: 1 s to 30 days"))?;
     let max_surge = max_surge_percent.unwrap_or(SURGE_PERCENT);
     if !(1..=100).contains(&max_surge) {

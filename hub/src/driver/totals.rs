@@ -281,6 +281,7 @@ mod tests {
             taints: Vec::new(),
             cordoned: false,
             drain: None,
+            maintenance: None,
             degraded: "".into(),
             survival: None,
             nodes: 0,

@@ -191,6 +191,7 @@ impl World {
             }
         };
         !cluster.cordoned
+            && cluster.maintenance.is_none()
             && cluster.taints.is_empty()
             && placement.affinity.is_empty()
             && placement.fallback.is_empty()

@@ -71,12 +71,15 @@ impl World {
         self.command(0, command);
     }
 
-    /// What ends the next quota, cordon or taint that is left.
+    /// What ends the next quota, cordon, window or taint that is left.
     fn leftover(&self) -> Option<Command> {
         let ended = |record: &Record| match record {
             Record::Quota(quota) => Some(Command::DeleteQuota { namespace: quota.namespace.clone() }),
             Record::Cluster(cluster) if cluster.cordoned => {
                 Some(Command::Cordon { cluster: cluster.name.clone(), cordoned: false })
+            }
+            Record::Cluster(cluster) if cluster.maintenance.is_some() => {
+                Some(Command::Maintain { cluster: cluster.name.clone(), within: None })
             }
             Record::Cluster(cluster) if !cluster.taints.is_empty() => {
                 let remove = cluster.taints.iter().map(|one| (one.taint.key.clone(), None)).collect();
@@ -123,7 +126,11 @@ impl World {
     fn wish_of_cluster(&mut self) -> Command {
         let member = self.pick(self.members.len());
         let cluster = self.members[member].name.clone();
-        match self.rng.below(4) {
+        match self.rng.below(5) {
+            4 => {
+                let seconds = self.rng.one_in(2).then(|| 1 + self.rng.below(120));
+                Command::Maintain { cluster, within: seconds.map(Duration::from_secs) }
+            }
             3 => {
                 let within = Duration::from_secs(30 + self.rng.below(300));
                 let max_surge = u32::try_from(self.rng.below(100)).unwrap_or(0);

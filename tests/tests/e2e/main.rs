@@ -15,6 +15,7 @@ mod hostile_peers;
 mod hub_restart;
 mod identity;
 mod leadership;
+mod maintenance;
 mod mass_loss;
 mod partition;
 mod placement;

@@ -45,6 +45,7 @@ impl Hub {
             Command::ConfirmRemoval { cluster } => self.confirm_removal(&cluster),
             Command::DeleteCluster { cluster, force } => self.delete_cluster(&cluster, force),
             Command::Cordon { cluster, cordoned } => self.cordon(&cluster, cordoned),
+            Command::Maintain { cluster, within } => self.maintain(&cluster, within),
             Command::Rebalance(what) => self.rebalance(&what),
             Command::Drain { cluster, order } => self.drain(&cluster, order),
             Command::Label { cluster, set, remove } => self.label(&cluster, set, &remove),

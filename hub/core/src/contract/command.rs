@@ -60,6 +60,13 @@ pub enum Command {
         /// What is to be done.
         order: DrainOrder,
     },
+    /// Announce that a cluster may be away for a while, or that this is over (S22).
+    Maintain {
+        /// Which.
+        cluster: ClusterName,
+        /// For how long from now; none to end it.
+        within: Option<Duration>,
+    },
     /// Move workloads to their policy's own division, whatever the policy says of balance (S18).
     Rebalance(Balanced),
     /// Change a cluster's labels (S18).
@@ -200,7 +207,8 @@ pub enum Answer {
         /// Clusters that have yet to confirm the end (S28).
         pending_on: Vec<ClusterName>,
     },
-    /// To [`Command::ApplyPolicy`], [`Command::Cordon`], [`Command::Drain`], [`Command::Rebalance`], [`Command::Label`], [`Command::Taint`] and
+    /// To [`Command::ApplyPolicy`], [`Command::Cordon`], [`Command::Drain`], [`Command::Maintain`],
+    /// [`Command::Rebalance`], [`Command::Label`], [`Command::Taint`] and
     /// [`Command::ApplyQuota`]: what it did, and which plans it changes.
     Applied {
         /// What the request did.

@@ -254,6 +254,8 @@ pub struct ClusterRecord {
     pub cordoned: bool,
     /// What it holds goes elsewhere, by an operator's word (S20).
     pub drain: Option<Drain>,
+    /// Until when an operator announced that it may be away: its silence is no loss (S22).
+    pub maintenance: Option<WallTime>,
 }
 
 /// An order to empty a cluster (S20, S21).

@@ -84,6 +84,8 @@ pub struct ClusterView {
     pub cordoned: bool,
     /// What it holds goes elsewhere, by an operator's word.
     pub drain: Option<DrainView>,
+    /// Until when an operator announced that it may be away.
+    pub maintenance: Option<WallTime>,
     /// What is wrong with the cluster itself, so that it gets nothing new (S3); empty if nothing is.
     pub degraded: Arc<str>,
     /// Whether the others could take over what it holds; none as long as it was not found out.

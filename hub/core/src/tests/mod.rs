@@ -9,6 +9,7 @@ mod fixture;
 mod foresight;
 mod history;
 mod losses;
+mod maintenance;
 mod mass_loss;
 mod pace;
 mod rebalance;

@@ -10,7 +10,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
     let ClusterView {
         name,
         uid,
-        state,
+        state: _,
         reason,
         since,
         agents,
@@ -19,6 +19,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         taints,
         cordoned,
         drain,
+        maintenance,
         degraded,
         survival,
         nodes,
@@ -38,7 +39,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
     v1::Cluster {
         name: name.to_string(),
         uid: uid.to_string(),
-        state: shown(*state, drain.as_ref(), degraded).to_owned(),
+        state: shown(view).to_owned(),
         reason: reason.to_string(),
         since: Some(timestamp(*since)),
         agents: *agents,
@@ -65,17 +66,21 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         degraded: degraded.to_string(),
         survival: survival.as_ref().map(self::survival),
         drain: drain.as_ref().map(self::drain),
+        maintenance_until: maintenance.map(timestamp),
     }
 }
 
 /// The state of a cluster in a word: what an operator, or a fault of its own, makes of one that is connected is more of
 /// note than that.
-fn shown(state: ClusterState, drain: Option<&DrainView>, degraded: &str) -> &'static str {
-    match (state, drain) {
-        (ClusterState::Ready, Some(view)) if view.drain.state == DrainState::Done => "Drained",
-        (ClusterState::Ready, Some(_)) => "Draining",
-        (ClusterState::Ready, None) if !degraded.is_empty() => "Degraded",
-        (_, _) => state.as_str(),
+fn shown(view: &ClusterView) -> &'static str {
+    let ClusterView { state, drain, maintenance, degraded, .. } = view;
+    let done = drain.as_ref().map(|view| view.drain.state == DrainState::Done);
+    match (state, maintenance, done) {
+        (ClusterState::Ready | ClusterState::Suspect | ClusterState::Unknown, Some(_), _) => "Maintenance",
+        (ClusterState::Ready, None, Some(true)) => "Drained",
+        (ClusterState::Ready, None, Some(false)) => "Draining",
+        (ClusterState::Ready, None, None) if !degraded.is_empty() => "Degraded",
+        (_, _, _) => state.as_str(),
     }
 }
 

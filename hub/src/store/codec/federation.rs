@@ -55,8 +55,18 @@ fn freeze_from_wire(freeze: wire::Freeze) -> Result<Freeze, Invalid> {
 }
 
 pub(super) fn cluster_to_wire(cluster: &ClusterRecord) -> wire::Cluster {
-    let ClusterRecord { name, uid, generation, joined, inventoried, traits, taints, cordoned, drain } =
-        cluster;
+    let ClusterRecord {
+        name,
+        uid,
+        generation,
+        joined,
+        inventoried,
+        traits,
+        taints,
+        cordoned,
+        drain,
+        maintenance,
+    } = cluster;
     let Traits { labels, provider, region, zones } = traits;
     wire::Cluster {
         name: name.to_string(),
@@ -71,6 +81,7 @@ pub(super) fn cluster_to_wire(cluster: &ClusterRecord) -> wire::Cluster {
         taints: taints.iter().map(taint_to_wire).collect(),
         cordoned: *cordoned,
         drain: drain.as_ref().map(drain_to_wire),
+        maintenance_ms: maintenance.map(|until| until.0),
     }
 }
 
@@ -90,6 +101,7 @@ pub(super) fn cluster_from_wire(cluster: wire::Cluster) -> Result<ClusterRecord,
         taints: cluster.taints.into_iter().map(taint_from_wire).collect::<Result<_, _>>()?,
         cordoned: cluster.cordoned,
         drain: cluster.drain.map(drain_from_wire).transpose()?,
+        maintenance: cluster.maintenance_ms.map(wall),
     })
 }
 

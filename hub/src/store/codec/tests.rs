@@ -306,6 +306,7 @@ fn cluster(text: &str) -> Record {
             force: true,
             state: DrainState::Overdue,
         }),
+        maintenance: Some(WallTime(47)),
     })
 }
 

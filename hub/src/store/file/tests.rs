@@ -182,6 +182,7 @@ fn cluster(name: &str, generation: u64) -> Record {
         taints: Vec::new(),
         cordoned: false,
         drain: None,
+        maintenance: None,
     })
 }
 

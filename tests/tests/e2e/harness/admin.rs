@@ -127,6 +127,13 @@ impl Admin {
         self.call(async |to| ClusterServiceClient::new(to).drain_cluster(request).await).await
     }
 
+    pub(crate) async fn maintain(
+        &self,
+        request: v1::MaintainClusterRequest,
+    ) -> Result<v1::MaintainClusterResponse, Status> {
+        self.call(async |to| ClusterServiceClient::new(to).maintain_cluster(request).await).await
+    }
+
     pub(crate) async fn delete_cluster(
         &self,
         request: v1::DeleteClusterRequest,
