@@ -33,6 +33,8 @@ pub(crate) struct Leadership {
     poll: Duration,
     /// The Lease of somebody else, and since when it has not changed.
     seen: Option<(LeaseSeen, Time)>,
+    /// When there was last no Lease at all.
+    absent: Option<Time>,
     reign: Option<Reign>,
     /// When the call under way was sent.
     busy: Option<(Time, Doing)>,
@@ -68,6 +70,7 @@ impl Leadership {
             renew: config.lease_renew,
             poll: config.lease_poll,
             seen: None,
+            absent: None,
             reign: None,
             busy: None,
             next: Time::default(),
@@ -193,6 +196,7 @@ impl Leadership {
         }
         let Some(lease) = lease else {
             self.seen = None;
+            self.absent = Some(cx.now);
             return self.take(cx, campaign, 1, None);
         };
         let free = lease.holder.is_empty() || lease.holder == self.me;
@@ -223,8 +227,10 @@ impl Leadership {
         self.seen = None;
         // A Lease that was not there may have been deleted under a leader, who learns of that when he renews it next,
         // and until then has calls under way. Any other was waited for.
-        let others = if lease.transitions == 1 { self.duration + self.renew } else { Duration::ZERO };
-        let (version, alone_from) = (lease.version, cx.now + others);
+        let others = self.duration + self.renew;
+        let anew = (lease.transitions == 1).then_some(cx.now).or(self.absent);
+        let alone_from = anew.map_or(cx.now, |absent| absent + others);
+        let version = lease.version;
         self.reign = Some(Reign { term, version, confirmed: sent, alone_from, reread: false });
         self.next = sent + cx.jittered(self.renew);
         cx.log(Log::Leading(term));

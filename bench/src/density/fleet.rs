@@ -175,6 +175,7 @@ fn workload(number: usize, clusters: usize, eligible: usize) -> WorkloadRecord {
         revision: 1,
         objects: Default::default(),
         wanted: spec.replicas,
+        withheld: 0,
         pending: 0,
         pending_reasons: Vec::new(),
         leader: None,

@@ -52,7 +52,7 @@ pub(super) struct Clusters {
     pub(super) dry_run: bool,
     /// The form of the answer
     #[arg(short, long, value_enum, default_value_t, hide_default_value = true)]
-    output: Format,
+    pub(super) output: Format,
 }
 
 impl Cordon {

@@ -11,7 +11,7 @@ use super::cordon::Clusters;
 use crate::client::{Client, answer};
 use crate::context::Places;
 use crate::error::Error;
-use crate::output::text;
+use crate::output::{Format, text};
 use crate::resources::cluster::{self, counted, drain_waits};
 
 /// How often a drain is looked at, and for how long a hub that is away is waited for.
@@ -60,7 +60,7 @@ pub(crate) struct Drain {
 impl Drain {
     pub(crate) async fn run(self, places: &Places) -> Result<(), Error> {
         let (done, template) = self.request();
-        let (wait, names) = (self.wait, self.clusters.names()?);
+        let (wait, names, format) = (self.wait, self.clusters.names()?, self.clusters.output);
         let drain = async |client: &Client, name| {
             answer(client.clusters().drain_cluster(v1::DrainClusterRequest { name, ..template.clone() }))
                 .await
@@ -68,7 +68,7 @@ impl Drain {
         self.clusters.each(places, done, drain).await?;
         if wait {
             for name in names {
-                until_drained(&mut Client::connect(places).await?, &name).await?;
+                until_drained(&mut Client::connect(places).await?, &name, format).await?;
             }
         }
         Ok(())
@@ -97,7 +97,7 @@ impl Drain {
 }
 
 /// Says how far a drain is whenever that changes, until it is done.
-async fn until_drained(client: &mut Client, name: &ClusterName) -> Result<(), Error> {
+async fn until_drained(client: &mut Client, name: &ClusterName, format: Format) -> Result<(), Error> {
     let mut said = String::new();
     loop {
         let found = match cluster::find(client, name.as_str()).await {
@@ -130,7 +130,11 @@ async fn until_drained(client: &mut Client, name: &ClusterName) -> Result<(), Er
             _ => (format!("cluster/{name}: {left}"), false),
         };
         if line != said {
-            writeln!(io::stdout(), "{}", text::plain(&line))?;
+            // What programs read is the answer alone.
+            match format {
+                Format::Table | Format::Wide => writeln!(io::stdout(), "{}", text::plain(&line))?,
+                Format::Json | Format::Yaml | Format::Name => eprintln!("{}", text::plain(&line)),
+            }
             said = line;
         }
         if ended {

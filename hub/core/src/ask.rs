@@ -47,6 +47,8 @@ pub(crate) struct Outcome {
     /// What was divided: the total, times the chosen clusters under `duplicate`.
     pub(crate) wanted: u32,
     pub(crate) pending: u32,
+    /// Of the pending ones, those that a quota does not let run.
+    pub(crate) withheld: u32,
     pub(crate) reasons: Vec<Arc<str>>,
     /// Under a policy that rebalances: for want of room, or of a cluster, this is not the policy's own division.
     pub(crate) cramped: bool,
@@ -288,16 +290,25 @@ fn divided(
             }
         }
     }
-    let (wanted, pending) = (division.wanted, division.pending);
+    let (wanted, pending, withheld) = (division.wanted, division.pending, division.withheld);
     let mut reasons: Vec<Arc<str>> = match short {
         0 => Vec::new(),
         _ => said(caps),
     };
-    reasons.extend(allowance.reason.clone().filter(|_| division.withheld > 0));
+    reasons.extend(allowance.reason.clone().filter(|_| withheld > 0));
     let report = if ask.report { report(&demand, &division, candidates) } else { Vec::new() };
     Shares {
         counts: division.counts.to_vec(),
-        outcome: Outcome { wanted, pending, reasons, cramped, roomless, report, ..Outcome::default() },
+        outcome: Outcome {
+            wanted,
+            pending,
+            withheld,
+            reasons,
+            cramped,
+            roomless,
+            report,
+            ..Outcome::default()
+        },
     }
 }
 

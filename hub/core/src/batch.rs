@@ -210,7 +210,7 @@ pub(crate) fn room_left(hub: &Hub, cluster: &Cluster) -> ClusterRoom {
     let name = &cluster.record.name;
     let Some(capacity) = &cluster.capacity else { return ClusterRoom::default() };
     let mut room = ClusterRoom::new(capacity.classes.iter().cloned(), capacity.mixed_labels.clone());
-    for (uid, replicas) in &cluster.on_the_way {
+    for (uid, replicas) in cluster.on_the_way.iter() {
         let Some(workload) = hub.workloads.get(uid) else {
             continue;
         };

@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use godwit_common::{ClusterName, Uid, WallTime};
+use godwit_common::link::Tombstoned;
+use godwit_common::{ClusterName, Uid, WallTime, WorkloadId};
 
-use crate::contract::{
-    Cause, Drain, DrainState, DrainView, Key, MigrationCause, Severity, Subject, WorkloadRecord,
-};
+use crate::contract::{Drain, DrainState, DrainView, Ended, Key, Severity, Subject, WorkloadRecord};
 use crate::hub::{Hub, Timer};
 use crate::state::{Cluster, SeatState, Workload};
 
@@ -41,7 +40,8 @@ impl Hub {
             return self.await_drain(name);
         }
         self.set_drain_state(name, DrainState::Overdue);
-        let (pods, workloads) = self.clusters.get(name).map_or((0, 0), |cluster| self.left_in(cluster));
+        let (pods, workloads) =
+            self.clusters.get(name).map_or((0, 0), |cluster| (cluster.tally.left, cluster.held.len()));
         let message = format!(
             "it is not empty in time: {pods} pods of {workloads} workloads are left, and nothing more moves; \
              `godwit describe cluster {name}` says what they wait for, `godwit drain cluster {name}` goes on"
@@ -55,7 +55,7 @@ impl Hub {
         let under_way = |drain: &Drain| drain.state != DrainState::Done;
         let started =
             cluster.record.drain.as_ref().filter(|drain| under_way(drain)).map(|drain| drain.started);
-        let Some(started) = started.filter(|_| self.left_in(cluster) == (0, 0)) else { return };
+        let Some(started) = started.filter(|_| self.is_empty(cluster)) else { return };
         self.set_drain_state(name, DrainState::Done);
         let seconds = self.now.wall.0.saturating_sub(started.0) / 1000;
         let message = format!("nothing managed is left there; it took {seconds} s");
@@ -76,26 +76,46 @@ impl Hub {
         self.clusters.get(name)?.record.drain.as_ref()
     }
 
-    /// The cluster whose drain moves a seat, unless it is lost: then it is a drain no longer (S22).
-    pub(crate) fn drained_for(&self, seat: &SeatState) -> Option<&Drain> {
-        let Some(Cause::Migration(id)) = seat.seat.cause else { return None };
-        let MigrationCause::Drained(name) = &self.migrations.get(&id)?.migration.cause else { return None };
-        let cluster = self.clusters.get(name)?;
-        cluster.record.drain.as_ref().filter(|_| cluster.health.lost_through.is_none())
+    /// How many more replicas of a workload may start while a drain holds copies of it that have to stop (S20); none if no
+    /// drain does, or only in clusters that are lost: then it is a drain no longer (S22). All causes share one budget.
+    pub(crate) fn surge_left(&self, workload: &Workload) -> Option<u32> {
+        let mut surge = None;
+        for name in &workload.above {
+            let Some(cluster) = self.clusters.get(name).filter(|cluster| !self.lost_to(workload, cluster))
+            else {
+                continue;
+            };
+            let Some(drain) = &cluster.record.drain else { continue };
+            // What waits leaves room for nothing beyond what is wanted (S21).
+            let percent = if drain.state == DrainState::Running { drain.max_surge.max(1) } else { 0 };
+            surge = Some(percent.max(surge.unwrap_or(0)));
+        }
+        let (wanted, percent) = (u64::from(workload.record.wanted), surge?);
+        let most = wanted + (wanted * u64::from(percent)).div_ceil(100);
+        let told = self.told(workload);
+        Some(u32::try_from(most).unwrap_or(u32::MAX).saturating_sub(told))
     }
 
-    /// How many more replicas of a workload may start for a drain (S20): all causes share one budget.
-    pub(crate) fn surge_left(&self, workload: &Workload, drain: &Drain) -> u32 {
-        let WorkloadRecord { wanted, policy, .. } = &workload.record;
-        let lost_after = self.policies.get(policy).map(|policy| policy.policy.lost_after);
+    /// What clusters that are not lost were told to run of a workload.
+    fn told(&self, workload: &Workload) -> u32 {
         let counts = |name: &ClusterName| {
-            let cluster = self.clusters.get(name);
-            cluster.is_some_and(|cluster| !lost_after.is_some_and(|after| cluster.lost_for(after)))
+            self.clusters.get(name).is_some_and(|cluster| !self.lost_to(workload, cluster))
         };
         let seats = workload.seats.iter().filter(|(name, _)| counts(name));
-        let told = seats.fold(0_u32, |sum, (_, seat)| sum.saturating_add(seat.seat.target));
-        let surge = (u64::from(*wanted) * u64::from(drain.max_surge)).div_ceil(100).max(1);
-        wanted.saturating_add(u32::try_from(surge).unwrap_or(u32::MAX)).saturating_sub(told)
+        seats.fold(0_u32, |sum, (_, seat)| sum.saturating_add(seat.seat.target))
+    }
+
+    /// Whether the policy of a workload counts a cluster as lost.
+    fn lost_to(&self, workload: &Workload, cluster: &Cluster) -> bool {
+        let policy = self.policies.get(&workload.record.policy);
+        policy.is_some_and(|policy| cluster.lost_for(policy.policy.lost_after))
+    }
+
+    /// What a target could go down to is found out anew.
+    pub(crate) fn forget_could_shrink(&mut self, uid: Uid, name: &ClusterName) {
+        if let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name)) {
+            seat.could_shrink = None;
+        }
     }
 
     /// To what the target of a copy in a drained cluster may go, where `least` is what the shrink rule allows now: it
@@ -125,39 +145,56 @@ impl Hub {
             let seat = self.workloads.get(uid).and_then(|workload| workload.seats.get(name));
             seat.is_some_and(|seat| seat.seat.placed > 0)
         };
-        let seats = self.clusters.get(name).into_iter().flat_map(|cluster| &cluster.seats);
+        let seats = self.clusters.get(name).into_iter().flat_map(|cluster| cluster.seats.iter());
         seats.copied().filter(placed).collect()
     }
 
-    /// How many pods are left in a cluster that is drained, or may yet come, and of how many workloads.
-    fn left_in(&self, cluster: &Cluster) -> (u32, u32) {
-        let left = self.left_seats(cluster).map(|(_, seat)| seat.pods().max(seat.occupied()));
-        left.fold((0, 0), |(pods, workloads), left| (pods + left, workloads + 1))
+    /// Whether nothing managed is left in a cluster: no target, no pod, no life that is to end, and nothing that nobody
+    /// here explains (S27, S28).
+    pub(crate) fn is_empty(&self, cluster: &Cluster) -> bool {
+        cluster.held.is_empty() && cluster.orphans.is_empty() && self.ending_in(cluster).next().is_none()
     }
 
-    fn left_seats<'a>(&'a self, cluster: &'a Cluster) -> impl Iterator<Item = (&'a Workload, &'a SeatState)> {
+    /// The ended lives that are still in a cluster.
+    fn ending_in<'a>(&'a self, cluster: &'a Cluster) -> impl Iterator<Item = &'a Ended> {
         let name = &cluster.record.name;
-        let seats = cluster.seats.iter().filter_map(|uid| {
-            let workload: &Workload = self.workloads.get(uid)?;
-            Some((workload, workload.seats.get(name)?))
-        });
-        seats.filter(|(_, seat)| seat.pods() > 0 || seat.occupied() > 0)
+        let buried = move |uid: &Uid| self.buried.get(uid).is_some_and(|buried| buried.contains_key(name));
+        cluster.ended.iter().filter(move |uid| !buried(uid)).filter_map(|uid| self.ended.get(uid))
     }
 
     /// A cluster's drain, and how far it is.
     pub(crate) fn drain_view(&self, cluster: &Cluster) -> Option<DrainView> {
         let drain = cluster.record.drain.clone()?;
-        let (pods, workloads) = self.left_in(cluster);
-        let waiting = self.left_seats(cluster).take(WAITING_MAX);
-        let waiting =
-            waiting.map(|(workload, seat)| (workload.id().clone(), self.waits_for(workload, seat, &drain)));
-        Some(DrainView { pods, workloads, waiting: waiting.collect(), drain })
+        let name = &cluster.record.name;
+        let waits = |uid: &Uid| {
+            let workload = self.workloads.get(uid)?;
+            Some((workload.id().clone(), self.waits_for(workload, workload.seats.get(name)?, &drain)))
+        };
+        let mut waiting: Vec<(WorkloadId, String)> =
+            cluster.held.iter().filter_map(waits).take(WAITING_MAX).collect();
+        let ending = self.ending_in(cluster).filter_map(|ended| match &ended.what {
+            Tombstoned::Workload { workload, .. } => {
+                Some((workload.clone(), "it is being deleted".to_owned()))
+            }
+            Tombstoned::Object(_) => None,
+        });
+        let orphans = cluster.orphans.iter().map(|((id, _), status)| {
+            (id.clone(), format!("{} left; no workload here explains them (S27)", status.pods))
+        });
+        waiting.extend(ending.chain(orphans).take(WAITING_MAX.saturating_sub(waiting.len())));
+        let orphaned = cluster.orphans.values().fold(0_u32, |sum, status| sum.saturating_add(status.pods));
+        let workloads = cluster.held.len() + cluster.orphans.len() + self.ending_in(cluster).count();
+        let workloads = u32::try_from(workloads).unwrap_or(u32::MAX);
+        Some(DrainView { pods: cluster.tally.left.saturating_add(orphaned), workloads, waiting, drain })
     }
 
     /// What keeps the copies of a workload in a cluster that is drained.
     fn waits_for(&self, workload: &Workload, seat: &SeatState, drain: &Drain) -> String {
         let WorkloadRecord { wanted, pending, pending_reasons, .. } = &workload.record;
-        let left = seat.pods().max(seat.occupied());
+        let left = seat.left();
+        if seat.held_back {
+            return format!("{left} left; held back until godwit confirm removal (S27)");
+        }
         if seat.seat.target == 0 {
             return format!("{left} are stopping");
         }

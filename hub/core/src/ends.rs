@@ -41,6 +41,7 @@ impl Hub {
             if let Some(cluster) = self.clusters.get_mut(name) {
                 cluster.digest -= WorkloadTarget::hash_of(uid, record.revision, state.seat.target);
                 cluster.seats.remove(&uid);
+                cluster.held.remove(&uid);
                 cluster.ended.insert(uid);
                 cluster.rising.remove(&uid);
                 if cluster.on_the_way.remove(&uid).is_some() {
@@ -111,14 +112,33 @@ impl Hub {
     }
 
     /// A cluster says that an ended life is gone there (S28). Its tombstone stands a while longer: a late write may bring
-    /// it back.
-    pub(crate) fn end_confirmed(&mut self, uid: Uid, name: &ClusterName) {
+    /// it back. An inventory says `again` what was said before.
+    pub(crate) fn end_confirmed(&mut self, uid: Uid, name: &ClusterName, again: bool) {
         if !self.ended.get(&uid).is_some_and(|ended| ended.held_by.contains_key(name)) {
             return;
         }
-        if self.buried.entry(uid).or_default().insert(name.clone()) {
+        let until = self.now.time + WRITES_LAND;
+        let buried = self.buried.entry(uid).or_default();
+        if !(again && buried.contains_key(name)) {
+            buried.insert(name.clone(), until);
             self.touched.subjects.insert(Subject::Workload(uid));
-            self.wake_at(self.now.time + WRITES_LAND, Timer::Tombstone(uid, name.clone()));
+            self.wake_at(until, Timer::Tombstone(uid, name.clone()));
+        }
+    }
+
+    /// An ended life is said to be there again, or still.
+    pub(crate) fn end_withdrawn(&mut self, uid: Uid, name: &ClusterName) {
+        let Some(buried) = self.buried.get_mut(&uid) else { return };
+        if buried.remove(name).is_some() {
+            self.touched.subjects.insert(Subject::Workload(uid));
+        }
+    }
+
+    /// Time has passed since an ended life was said to be gone; if that was not said again since, it cannot come back.
+    pub(crate) fn tombstone_due(&mut self, uid: Uid, name: &ClusterName) {
+        let until = self.buried.get(&uid).and_then(|buried| buried.get(name));
+        if until.is_some_and(|until| *until <= self.now.time) {
+            self.forget_end(uid, name);
         }
     }
 
@@ -149,7 +169,7 @@ impl Hub {
     /// The clusters that have yet to say that an ended life is gone.
     pub(crate) fn end_pending_on(&self, ended: &Ended) -> Vec<ClusterName> {
         let buried = self.buried.get(&ended.uid);
-        let pending = |name: &&ClusterName| !buried.is_some_and(|buried| buried.contains(*name));
+        let pending = |name: &&ClusterName| !buried.is_some_and(|buried| buried.contains_key(*name));
         ended.held_by.keys().filter(pending).cloned().collect()
     }
 }

@@ -44,8 +44,8 @@ pub struct Hub {
     pub(crate) objects: Shared<BTreeMap<Uid, Shared<Object>>>,
     pub(crate) object_keys: Shared<BTreeMap<ObjectKey, Uid>>,
     pub(crate) ended: Shared<BTreeMap<Uid, crate::contract::Ended>>,
-    /// Of the ended lives, where each is said to be gone (S28).
-    pub(crate) buried: BTreeMap<Uid, BTreeSet<ClusterName>>,
+    /// Of the ended lives, where each is said to be gone, and until when it may come back (S28).
+    pub(crate) buried: BTreeMap<Uid, BTreeMap<ClusterName, Time>>,
     pub(crate) clusters: Shared<BTreeMap<ClusterName, Shared<Cluster>>>,
     /// Which cluster a session speaks for.
     pub(crate) sessions: Shared<BTreeMap<SessionId, ClusterName>>,
@@ -225,7 +225,7 @@ impl Hub {
                 Timer::Pace(uid, cluster) => self.starts_expire(uid, &cluster),
                 Timer::Rebalance(uid) => self.rebalance_due(uid),
                 Timer::Taint(cluster) => self.toleration_ends(&cluster),
-                Timer::Tombstone(uid, cluster) => self.forget_end(uid, &cluster),
+                Timer::Tombstone(uid, cluster) => self.tombstone_due(uid, &cluster),
                 Timer::MassLoss => self.look_at_freeze(),
                 // Whatever is dirty is planned at the end of every step.
                 Timer::Rounds => {}

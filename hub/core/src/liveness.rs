@@ -8,6 +8,7 @@ use godwit_common::{ClusterName, Time, Uid, WallTime};
 use crate::contract::{ClusterState, Effect, Key, SessionId, Severity, Subject};
 use crate::hub::{Hub, Timer};
 use crate::placement::Reason;
+use crate::state::SeatState;
 
 impl Hub {
     /// A cluster has given a sign of life. This is all that a heartbeat costs.
@@ -84,6 +85,8 @@ impl Hub {
             ClusterState::Joining | ClusterState::Unknown | ClusterState::Suspect | ClusterState::Lost => {}
         }
         self.show_seats(name);
+        // What waits for replacements that were there waits anew.
+        self.moving_at(name);
         self.wake_at(now, Timer::Silence(name.clone()));
     }
 
@@ -187,7 +190,7 @@ impl Hub {
         }
         let seats: Vec<Uid> = cluster.seats.iter().copied().collect();
         let silent = self.now.time.since(cluster.health.heard);
-        let (mut workloads, mut replicas) = (0_u64, 0_u64);
+        let (mut workloads, mut replicas, mut running) = (0_u64, 0_u64, 0_u64);
         for uid in seats {
             let Some(workload) = self.workloads.get(&uid) else {
                 continue;
@@ -195,7 +198,11 @@ impl Hub {
             let Some(policy) = self.policies.get(&workload.record.policy) else {
                 continue;
             };
-            let placed = workload.seats.get(name).map_or(0, |seat| seat.seat.placed);
+            let seat = workload.seats.get(name);
+            let placed = seat.map_or(0, |seat| seat.seat.placed);
+            if policy.policy.lost_after <= window {
+                running += u64::from(seat.map_or(0, SeatState::occupied));
+            }
             if placed > 0 && policy.policy.lost_after <= window {
                 workloads += 1;
                 replicas += u64::from(placed);
@@ -209,7 +216,7 @@ impl Hub {
         self.moving_at(name);
         let message = format!(
             "no sign of life for {:.1} s: {replicas} replicas of {workloads} workloads go elsewhere; \
-             up to {replicas} copies may still be running there",
+             up to {running} copies may still be running there",
             silent.as_secs_f64()
         );
         self.note(Severity::Warning, "S1", "ClusterLost", name.as_str(), message);

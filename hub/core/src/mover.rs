@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use godwit_common::{ClusterName, Uid};
 
-use crate::contract::{Cause, Drain, DrainState, FreezeCause, Severity, WorkloadRecord};
+use crate::contract::{Cause, DrainState, FreezeCause, Severity, WorkloadRecord};
 use crate::hub::{Hub, Timer};
 use crate::state::{Cluster, SeatState, Workload};
 
@@ -69,7 +69,7 @@ impl Hub {
         let Some(workload) = self.workloads.get(&uid) else { return 0 };
         let Some(seat) = workload.seats.get(name).filter(|seat| self.may_move(seat)) else { return 0 };
         let missing = seat.seat.placed.saturating_sub(seat.seat.target);
-        self.drained_for(seat).map_or(missing, |drain| missing.min(self.surge_left(workload, drain)))
+        self.surge_left(workload).map_or(missing, |left| missing.min(left))
     }
 
     fn start(&mut self, uid: Uid, name: &ClusterName, more: u32) {
@@ -134,43 +134,72 @@ impl Hub {
             return;
         };
         for name in workload.above.clone() {
-            let Some(workload) = self.workloads.get(&uid) else {
-                return;
-            };
-            let shrinks = |seat: &&SeatState| self.reporting(&name) && self.may_move(seat);
-            let Some(seat) = workload.seats.get(&name).filter(shrinks) else {
+            let Some(least) = self.least(uid, &name) else {
+                // What could not be seen all along was not so all along.
+                self.forget_could_shrink(uid, &name);
                 continue;
             };
-            // Above what is ready only unready copies go, and those may always go: a member deletes them first. Copies
-            // here that were told to stop and then to stay may run on: they are spared as if they did. Those elsewhere
-            // may not: they are no reason to stop any here.
-            let ready = seat.ready().min(seat.seat.target);
-            let elsewhere = self.ready(workload).saturating_sub(seat.staying());
-            let drain = self.drain_of(&name);
-            // What a drain is forced to do without, nobody waits for.
-            let forgone = drain.filter(|drain| drain.force).map_or(0, |_| workload.record.pending);
-            let needed = self.needed(workload).saturating_sub(forgone);
-            let spare = elsewhere.saturating_add(ready).saturating_sub(needed);
-            let least = seat.seat.placed.max(ready.saturating_sub(spare));
-            let drained = drain.is_some();
-            let target = if drained { self.steadily(uid, &name, least) } else { least };
-            let Some(workload) = self.workloads.get(&uid) else { return };
-            let Some(seat) = workload.seats.get(&name) else { continue };
-            if target < seat.seat.target && self.removal_allowed(uid, &name, target) {
+            let target =
+                if self.drain_of(&name).is_some() { self.steadily(uid, &name, least) } else { least };
+            let told = self.workloads.get(&uid).and_then(|workload| workload.seats.get(&name));
+            if told.is_some_and(|seat| target < seat.seat.target) && self.removal_allowed(uid, &name, target)
+            {
                 self.set_target(uid, &name, target);
+                // Others may start now that waited for this.
+                self.moving.insert(uid);
             }
         }
     }
 
-    /// Below how many ready replicas no step may go (S20). What `duplicate` wants of one cluster, no other makes up for.
-    fn needed(&self, workload: &Workload) -> u32 {
+    /// Down to what the target of a workload in a cluster may go now; none while the cluster cannot be told.
+    fn least(&self, uid: Uid, name: &ClusterName) -> Option<u32> {
+        let workload = self.workloads.get(&uid)?;
+        let seat = workload.seats.get(name).filter(|seat| self.reporting(name) && self.may_move(seat))?;
+        let drain = self.drain_of(name);
+        let forced = drain.is_some_and(|drain| drain.force);
+        // Above what is ready only unready copies go, and those may always go: a member deletes them first. Copies
+        // here that were told to stop and then to stay may run on: they are spared as if they did. Those elsewhere
+        // may not: they are no reason to stop any here.
+        let ready = seat.ready().min(seat.seat.target);
+        let elsewhere = self.ready(workload).saturating_sub(seat.staying());
+        let spare = elsewhere.saturating_add(ready).saturating_sub(self.needed(workload, forced));
+        // What has no place elsewhere stays, ready or not: it may get well, and has nowhere else to.
+        let kept = if forced { 0 } else { self.without_place(workload, name) };
+        // A drain that waits stops nothing but what is not wanted at all any more (S21).
+        let waits =
+            drain.is_some_and(|drain| matches!(drain.state, DrainState::Paused | DrainState::Overdue));
+        let kept = if waits { workload.record.wanted } else { kept };
+        let least = ready.saturating_sub(spare).max(seat.seat.target.min(kept));
+        Some(seat.seat.placed.max(least))
+    }
+
+    /// How many pending replicas of a workload copies in a cluster stand in for, and none anywhere else.
+    fn without_place(&self, workload: &Workload, name: &ClusterName) -> u32 {
+        let pending = workload.record.pending.saturating_sub(self.missing(workload));
+        let others = workload.above.iter().filter(|other| *other != name && self.reporting(other));
+        let beyond = others.filter_map(|other| workload.seats.get(other));
+        let beyond = beyond.map(|seat| seat.seat.target.saturating_sub(seat.seat.placed));
+        pending.saturating_sub(beyond.fold(0, u32::saturating_add))
+    }
+
+    /// Below how many ready replicas no step may go (S20). What is `forced` does without all that has no place.
+    fn needed(&self, workload: &Workload, forced: bool) -> u32 {
         let policy = self.policies.get(&workload.record.policy);
         let unavailable = policy.map_or(0, |policy| policy.policy.max_unavailable);
-        let WorkloadRecord { wanted, pending, yielded, .. } = &workload.record;
+        let missing = if forced { workload.record.pending } else { self.missing(workload) };
+        workload.record.wanted.saturating_sub(missing).saturating_sub(unavailable)
+    }
+
+    /// How many of the pending replicas nobody stands in for: what `duplicate` wants of one cluster, no other makes up
+    /// for; what was given up for a higher priority is missing until it has found another place; what a quota withholds
+    /// is not to run (S16).
+    fn missing(&self, workload: &Workload) -> u32 {
+        let WorkloadRecord { pending, withheld, yielded, .. } = &workload.record;
+        if self.is_duplicated(&workload.record) {
+            return *pending;
+        }
         let given = yielded.values().fold(0, |sum: u32, given| sum.saturating_add(given.replicas));
-        // What it gave up for a higher priority is missing until it has found another place (S16).
-        let missing = if self.is_duplicated(&workload.record) { *pending } else { given.min(*pending) };
-        wanted.saturating_sub(missing).saturating_sub(unavailable)
+        given.saturating_add(*withheld).min(*pending)
     }
 
     /// Ready replicas in connected clusters that were not told to stop.
@@ -183,12 +212,8 @@ impl Hub {
         self.clusters.get(name).is_some_and(|cluster| cluster.reporting())
     }
 
-    /// What a drain moves waits while it is paused, or overdue (S21). While frozen, only what an operator commanded moves (S6); in doubt about its own history, nothing does (S10).
+    /// While frozen, only what an operator commanded moves (S6); in doubt about its own history, nothing does (S10).
     fn may_move(&self, seat: &SeatState) -> bool {
-        let waits = |drain: &Drain| matches!(drain.state, DrainState::Paused | DrainState::Overdue);
-        if self.drained_for(seat).is_some_and(waits) {
-            return false;
-        }
         match self.federation.freeze.as_ref().map(|freeze| freeze.cause) {
             None => true,
             Some(FreezeCause::MassLoss) => seat.seat.cause.is_some_and(|cause| self.is_commanded(cause)),

@@ -64,7 +64,7 @@ impl Hub {
             generation: cluster.record.generation,
         };
         let mut targets = Targets { fence, base, digest: cluster.digest, ..Targets::default() };
-        let every = || cluster.objects.iter().chain(&cluster.seats).chain(&cluster.ended);
+        let every = || cluster.objects.iter().chain(cluster.seats.iter()).chain(&cluster.ended);
         match known {
             Some(rows) => rows.iter().for_each(|uid| self.push_row(&mut targets, cluster, *uid)),
             None => every().for_each(|uid| self.push_row(&mut targets, cluster, *uid)),

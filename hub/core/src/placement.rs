@@ -106,6 +106,7 @@ impl Hub {
                 true => self.cramped.insert(uid),
                 false => self.cramped.remove(&uid),
             };
+            self.set_withheld(uid, outcome.withheld);
             self.set_pending(uid, outcome.wanted, outcome.pending, outcome.reasons);
             self.bonds_changed(uid, &outcome.counts);
             if outcome.roomless
@@ -148,6 +149,13 @@ impl Hub {
             Some(cause) if !moves.is_empty() => Cause::Migration(self.open_migration(cause, moves)),
             // Nothing moves: no seat changes, so nobody will ever look at this cause.
             Some(_) | None => Cause::Command(self.federation.next_entry),
+        }
+    }
+
+    fn set_withheld(&mut self, uid: Uid, withheld: u32) {
+        let Some(workload) = self.workloads.get_mut(&uid) else { return };
+        if std::mem::replace(&mut workload.record.withheld, withheld) != withheld {
+            self.touched.keys.insert(Key::Workload(uid));
         }
     }
 

@@ -43,7 +43,7 @@ impl Hub {
             self.absent(name, &listed);
         }
         for uid in report.removed {
-            self.end_confirmed(uid, name);
+            self.end_confirmed(uid, name, report.complete);
         }
         self.needs(name, report.complete, report.needs);
         if let Some(capacity) = report.capacity {
@@ -81,8 +81,10 @@ impl Hub {
         };
         let ours = self.workloads.get(&uid).is_some_and(|workload| workload.id() == &status.workload);
         if !ours {
-            if !self.ended.contains_key(&uid) {
-                self.orphan(name, status);
+            match self.ended.contains_key(&uid) {
+                true if status.exists => self.end_withdrawn(uid, name),
+                true => {}
+                false => self.orphan(name, status),
             }
             return;
         }
@@ -203,7 +205,7 @@ impl Hub {
         let Some(cluster) = self.clusters.get(name) else {
             return;
         };
-        for uid in &cluster.seats {
+        for uid in cluster.seats.iter() {
             let seat = self.workloads.get(uid).and_then(|workload| workload.seats.get(name));
             if seat.is_some_and(|seat| seat.seat.placed > 0 || seat.seat.target > 0 || seat.pods() > 0) {
                 self.touched.subjects.insert(Subject::Workload(*uid));

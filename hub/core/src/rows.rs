@@ -101,7 +101,8 @@ impl Hub {
             placed: seat.seat.placed,
             ready: seat.ready(),
             held_back: seat.held_back,
-            window: window.filter(|_| seat.seat.placed > 0),
+            left: seat.left(),
+            window: window.filter(|_| seat.left() > 0),
         };
         let before = std::mem::replace(&mut seat.share, after);
         let order = seat.seat.target.cmp(&seat.seat.placed);
@@ -114,6 +115,10 @@ impl Hub {
         }
         let Some(cluster) = self.clusters.get_mut(name) else { return };
         cluster.tally.change(before, after);
+        match after.left {
+            0 => cluster.held.remove(&uid),
+            _ => cluster.held.insert(uid),
+        };
         let (on_the_way, surplus) = (seat.on_the_way(), seat.surplus());
         let fewer_to_end = std::mem::replace(&mut seat.surplus, surplus) > surplus;
         let (placed_before, placed_after) = (before.placed, after.placed);

@@ -11,6 +11,7 @@ use crate::contract::{
     ClusterRecord, ClusterState, MigrationId, ObjectRecord, ObjectRow, Policy, Seat, SessionId,
     WorkloadRecord,
 };
+use crate::shared::Shared;
 use crate::survival::Known;
 use crate::tally::{Share, Tally};
 
@@ -126,11 +127,13 @@ pub(crate) struct Cluster {
     /// Whether its loss could be survived.
     pub(crate) known: Known,
     /// What workloads need, and whether it is there, as far as its agent has said.
-    pub(crate) needs: BTreeMap<Need, bool>,
+    pub(crate) needs: Shared<BTreeMap<Need, bool>>,
     /// The workloads that have a seat here.
-    pub(crate) seats: BTreeSet<Uid>,
+    pub(crate) seats: Shared<BTreeSet<Uid>>,
+    /// Those of them of which there is something here: planned, told or seen.
+    pub(crate) held: Shared<BTreeSet<Uid>>,
     /// The objects that have a row here.
-    pub(crate) objects: BTreeSet<Uid>,
+    pub(crate) objects: Shared<BTreeSet<Uid>>,
     /// The ended lives that it still holds.
     pub(crate) ended: BTreeSet<Uid>,
     /// Over the live rows of `seats` and `objects`.
@@ -144,7 +147,7 @@ pub(crate) struct Cluster {
     /// Seats whose target was raised by a row that no report reflects yet.
     pub(crate) rising: BTreeSet<Uid>,
     /// Placed replicas that do not hold room on a node yet: what is deducted from the reported room (S15).
-    pub(crate) on_the_way: BTreeMap<Uid, u32>,
+    pub(crate) on_the_way: Shared<BTreeMap<Uid, u32>>,
     /// Removals of late, without an operator's word (S27).
     pub(crate) removals: VecDeque<Time>,
     /// Managed objects that no workload explains (S27).
@@ -239,16 +242,17 @@ impl Cluster {
             term: None,
             capacity: None,
             known: Known::default(),
-            needs: BTreeMap::new(),
-            seats: BTreeSet::new(),
-            objects: BTreeSet::new(),
+            needs: Shared::default(),
+            seats: Shared::default(),
+            held: Shared::default(),
+            objects: Shared::default(),
             ended: BTreeSet::new(),
             digest: Digest::default(),
             tally: Tally::default(),
             starting: 0,
             waiting: BTreeSet::new(),
             rising: BTreeSet::new(),
-            on_the_way: BTreeMap::new(),
+            on_the_way: Shared::default(),
             removals: VecDeque::new(),
             orphans: BTreeMap::new(),
         }
@@ -309,6 +313,11 @@ impl SeatState {
             seat if seat.target > 0 => Some(Data::Runs),
             seat => seat.cause.map(|_| Data::Was),
         }
+    }
+
+    /// For how many copies there is something here: told, planned or seen.
+    pub(crate) fn left(&self) -> u32 {
+        self.pods().max(self.occupied())
     }
 
     /// How many hold room on a node beyond those.

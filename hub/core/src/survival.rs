@@ -66,19 +66,32 @@ impl Hub {
     fn after_loss(&self, name: &ClusterName, checked: WallTime) -> Survival {
         let mut copy = self.clone();
         copy.suppose(&WhatIf { lose: [name.clone()].into(), ..WhatIf::default() });
+        let changes = copy.all_plan_changes().into_iter();
+        let short =
+            changes.map(|change| (change.id, change.pending_after.saturating_sub(change.pending_before)));
         let mut survival = Survival { unplaced: 0, workloads: 0, examples: Vec::new(), checked };
-        for change in copy.all_plan_changes() {
-            let short = change.pending_after.saturating_sub(change.pending_before);
-            if short == 0 || self.runs_in_every(&change.id) {
+        for (id, short) in short.chain(self.standing_in(name)).filter(|(_, short)| *short > 0) {
+            if self.runs_in_every(&id) {
                 continue;
             }
             survival.unplaced += u64::from(short);
             survival.workloads += 1;
             if survival.examples.len() < EXAMPLES_MAX {
-                survival.examples.push((change.id, short));
+                survival.examples.push((id, short));
             }
         }
         survival
+    }
+
+    /// What runs in a cluster in the place of replicas that are pending.
+    fn standing_in(&self, name: &ClusterName) -> impl Iterator<Item = (WorkloadId, u32)> {
+        let held = self.clusters.get(name).into_iter().flat_map(|cluster| cluster.held.iter());
+        held.filter_map(|uid| {
+            let workload = self.workloads.get(uid)?;
+            let seat = &workload.seats.get(name)?.seat;
+            let beyond = seat.target.saturating_sub(seat.placed);
+            Some((workload.id().clone(), beyond.min(workload.record.pending)))
+        })
     }
 
     /// Whether each chosen cluster runs the full number of a workload: then none makes up for another.

@@ -9,7 +9,9 @@ pub(crate) struct Share {
     pub(crate) placed: u32,
     pub(crate) ready: u32,
     pub(crate) held_back: bool,
-    /// The window of its policy, while something is placed (S1).
+    /// Copies planned, told or seen.
+    pub(crate) left: u32,
+    /// The window of its policy, while there are any (S1).
     pub(crate) window: Option<Duration>,
 }
 
@@ -23,7 +25,9 @@ pub(crate) struct Tally {
     pub(crate) ready: u32,
     /// Seats of which the guard holds a step back (S27).
     pub(crate) held_back: u32,
-    /// The windows of the policies that place something here, and how many seats have each (S1).
+    /// Copies planned, told or seen.
+    pub(crate) left: u32,
+    /// The windows of the policies that have something here, and how many seats have each (S1).
     pub(crate) windows: BTreeMap<Duration, u32>,
 }
 
@@ -36,6 +40,7 @@ impl Tally {
         change(&mut self.workloads, u32::from(before.placed > 0), u32::from(after.placed > 0));
         change(&mut self.replicas, before.placed, after.placed);
         change(&mut self.ready, before.ready, after.ready);
+        change(&mut self.left, before.left, after.left);
         change(&mut self.held_back, u32::from(before.held_back), u32::from(after.held_back));
         if before.window == after.window {
             return;

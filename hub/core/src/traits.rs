@@ -1,6 +1,5 @@
 //! What clusters are like, as far as placement is concerned: traits, taints, cordon, faults of their own.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +42,7 @@ impl Hub {
             return;
         };
         let users: Vec<Uid> = self.heeding_traits().collect();
-        let seated: BTreeSet<Uid> = cluster.seats.clone();
+        let seated = cluster.seats.clone();
         for uid in users {
             let policy = self.workloads.get(&uid).and_then(|one| self.policies.get(&one.record.policy));
             let chosen = policy.is_some_and(|policy| self.chooses(&policy.policy, name));

@@ -142,8 +142,8 @@ impl Hub {
             (false, _) => "cluster away: nothing moves yet",
             (true, false) => "inventory awaited",
             (true, true) if seat.held_back => "removal held back (S27)",
-            (true, true) if target < placed && self.drained_for(seat).is_some() => {
-                "starts as others stop, for a drain (S20)"
+            (true, true) if target < placed && self.surge_left(workload) == Some(0) => {
+                "starts as others stop in a cluster that is drained (S20)"
             }
             (true, true) if target < placed => "starts wait for the pace (S7)",
             (true, true) if target > placed => "surplus: stops when the others are ready (S20)",

@@ -29,6 +29,7 @@ pub(crate) fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>], allowance: &All
         };
         if is_home {
             outcome.pending = wanted - count;
+            outcome.withheld = wanted.saturating_sub(allowance.at_most);
             let quota = allowance.reason.clone().filter(|_| count == allowance.at_most);
             let why = || quota.unwrap_or_else(|| format!("{}: {reason}", candidate.cluster).into());
             outcome.reasons.extend((outcome.pending > 0).then(why));

@@ -153,7 +153,10 @@ fn run(
     // The starter may have given up: the queue is then closed, and the loop below ends at once.
     let _ = loaded.send(Handle::new(inputs, views, stopping.clone()));
     let _guard = stopping.drop_guard();
-    runtime.block_on(driver.turn_until_stopped())
+    let ended = runtime.block_on(driver.turn_until_stopped());
+    // Whoever still asks what would be is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 #[cfg(test)]

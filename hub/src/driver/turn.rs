@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use godwit_common::Epoch;
 use godwit_common::link::Down;
-use godwit_hub_core::{Effect, Event, Hub, Record, SessionId, Severity};
-use tokio::sync::{mpsc, watch};
+use godwit_hub_core::{Effect, Event, Hub, Record, Refused, RefusedKind, SessionId, Severity};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::clock::Clock;
 use super::view::{Projector, View};
@@ -18,6 +18,9 @@ use crate::store::{Batch, Store};
 /// Inputs of one turn, and so of one commit. More would make the first of them wait for the steps of the last.
 const TURN_MAX: usize = 256;
 
+/// How many may wait to be told what would be. Each holds a copy of the state, of which it shares what has not changed.
+const QUESTIONS_MAX: usize = 16;
+
 pub(super) struct Driver {
     hub: Hub,
     store: Store,
@@ -27,6 +30,8 @@ pub(super) struct Driver {
     epoch: Epoch,
     outboxes: HashMap<SessionId, Outbox>,
     waiting: Waiting,
+    /// Room for those who ask what would be.
+    questions: Arc<Semaphore>,
     projector: Projector,
     view: watch::Sender<Arc<View>>,
 }
@@ -61,6 +66,7 @@ impl Driver {
             queue,
             outboxes: HashMap::new(),
             waiting: Waiting::default(),
+            questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
             projector,
             view,
         }
@@ -115,14 +121,31 @@ impl Driver {
         match question {
             Question::Plan { workload, reply } => drop(reply.send(self.hub.plan(&workload))),
             Question::Rehearse { command, reply } => {
-                let (copy, now) = (self.hub.clone(), self.clock.now());
-                tokio::task::spawn_blocking(move || drop(reply.send(copy.rehearse(now, *command))));
+                let now = self.clock.now();
+                self.find_out(reply, move |copy| copy.rehearse(now, *command));
             }
-            Question::WhatIf { what, reply } => {
-                let copy = self.hub.clone();
-                tokio::task::spawn_blocking(move || drop(reply.send(copy.what_if(&what))));
-            }
+            Question::WhatIf { what, reply } => self.find_out(reply, move |copy| copy.what_if(&what)),
         }
+    }
+
+    /// So many questions wait for their turn, each with its copy; the next one is told to come again.
+    fn find_out<T: Send + 'static>(
+        &self,
+        reply: oneshot::Sender<Result<T, Refused>>,
+        find: impl FnOnce(&Hub) -> Result<T, Refused> + Send + 'static,
+    ) {
+        let Ok(room) = Arc::clone(&self.questions).try_acquire_owned() else {
+            let message = "too many ask what would be: try again in a moment".to_owned();
+            return drop(reply.send(Err(Refused { kind: RefusedKind::ResourceExhausted, message })));
+        };
+        let copy = self.hub.clone();
+        tokio::task::spawn_blocking(move || {
+            if !reply.is_closed() {
+                // Whoever asked may have left meanwhile.
+                drop(reply.send(find(&copy)));
+            }
+            drop(room);
+        });
     }
 
     /// What the machine is told of an input; nothing of a question.

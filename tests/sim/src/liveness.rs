@@ -10,7 +10,7 @@ use godwit_hub_core::{
     ClusterRecord, ClusterState, Key, MigrationState, Policy, Record, Seat, WorkloadRecord,
 };
 
-use crate::invariants::shrink::needed;
+use crate::invariants::shrink::{lacking, needed};
 use crate::member::Member;
 use crate::world::World;
 
@@ -124,12 +124,16 @@ impl World {
     }
 
     /// Whether fewer replicas of a workload are ready than are wanted: then those stay that have no place in the plan,
-    /// for no step may take any away (S20).
+    /// for no step may take any away. So do those that stand in for pending ones (S20).
     fn is_short(&self, uid: Uid) -> bool {
         let Some(Record::Workload(workload)) = self.hubs[0].store.get(&Key::Workload(uid)) else {
             return false;
         };
-        self.ready(&workload.spec.id) <= needed(workload, self.policy_of(workload))
+        let policy = self.policy_of(workload);
+        let seats = self.members.iter().filter_map(|member| self.seat(uid, &member.name));
+        let beyond: u32 = seats.map(|seat| seat.target.saturating_sub(seat.placed)).sum();
+        let short = self.ready(&workload.spec.id) <= needed(workload, policy);
+        short || beyond <= workload.pending - lacking(workload, policy)
     }
 
     /// How many more replicas of a workload a cluster could take; none if its policy does not choose it.

@@ -133,12 +133,13 @@ impl World {
             }
             3 => {
                 let within = Duration::from_secs(30 + self.rng.below(300));
-                let max_surge = u32::try_from(self.rng.below(100)).unwrap_or(0);
+                let max_surge = u32::try_from(1 + self.rng.below(100)).unwrap_or(1);
+                let force = self.rng.one_in(6);
                 let order = match self.rng.below(8) {
                     0 => DrainOrder::Pause,
                     1 => DrainOrder::Resume,
                     2 => DrainOrder::Cancel,
-                    _ => DrainOrder::Start { within, max_surge, force: false },
+                    _ => DrainOrder::Start { within, max_surge, force },
                 };
                 Command::Drain { cluster, order }
             }

@@ -62,6 +62,7 @@ impl Hub {
         for uid in self.placed_in(name) {
             self.dirty.insert(uid, Reason::Drain(name.clone(), entry));
         }
+        self.answer_for(name, Cause::Command(entry));
         self.await_drain(name);
         self.goes_on(name)
     }
@@ -104,21 +105,22 @@ impl Hub {
     pub(super) fn cancel_drain(&mut self, name: &ClusterName) -> Result<Answer, Refused> {
         let Some(cluster) = self.clusters.get(name) else { return Err(no_cluster(name)) };
         let record = ClusterRecord { drain: None, ..cluster.record.clone() };
-        let message = "what has not moved yet stays; it gets nothing new until `godwit uncordon`";
-        let entry = self.put_drain(record, "DrainCancelled", message);
+        let message = "what has not moved yet stays";
+        let entry = self.put_drain(record, "DrainEnded", message);
         let seats: Vec<Uid> = self
             .clusters
             .get(name)
             .map(|cluster| cluster.seats.iter().copied().collect())
             .unwrap_or_default();
         for uid in seats {
-            self.give_back(uid, name, Cause::Command(entry));
+            self.give_back(uid, name, entry);
         }
         self.goes_on(name)
     }
 
     /// What still runs of a workload in a cluster is its plan again, as far as nothing was started in its place.
-    fn give_back(&mut self, uid: Uid, name: &ClusterName, cause: Cause) {
+    fn give_back(&mut self, uid: Uid, name: &ClusterName, entry: u64) {
+        let cause = Cause::Command(entry);
         let Some(workload) = self.workloads.get(&uid) else { return };
         let Some(seat) = workload.seats.get(name) else { return };
         let (placed, record) = (seat.seat.placed, &workload.record);
@@ -145,8 +147,22 @@ impl Hub {
             self.set_placed(uid, name, placed + returned, cause);
             let reasons = if pending > 0 { reasons } else { Vec::new() };
             self.set_pending(uid, wanted, pending, reasons);
+            // Whether the cluster may hold it at all, the planner says.
+            self.dirty.entry(uid).or_insert_with(|| Reason::Cluster(name.clone(), Some(entry)));
         }
         self.moving.insert(uid);
+    }
+
+    /// What runs in a cluster without anybody's word stops by this one (S27).
+    fn answer_for(&mut self, name: &ClusterName, cause: Cause) {
+        let Some(cluster) = self.clusters.get(name) else { return };
+        let seat = |uid: &Uid| self.workloads.get(uid)?.seats.get(name).map(|seat| seat.seat.clone());
+        let unexplained =
+            |uid: &Uid| seat(uid).filter(|seat| seat.cause.is_none()).map(|seat| (*uid, seat.placed));
+        let unexplained: Vec<(Uid, u32)> = cluster.held.iter().filter_map(unexplained).collect();
+        for (uid, placed) in unexplained {
+            self.set_placed(uid, name, placed, cause);
+        }
     }
 
     /// Puts the record of a cluster whose drain has changed in force; returns the entry in the journal.

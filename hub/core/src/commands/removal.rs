@@ -32,7 +32,7 @@ impl Hub {
         let cluster = self.clusters.get(name).ok_or_else(|| no_cluster(name))?;
         let state = cluster.health.state;
         let drain = cluster.record.drain.as_ref();
-        let drained = drain.is_some_and(|drain| drain.state == DrainState::Done);
+        let drained = drain.is_some_and(|drain| drain.state == DrainState::Done) && self.is_empty(cluster);
         let gone =
             drained || matches!(state, ClusterState::Lost | ClusterState::Unknown | ClusterState::Joining);
         if cluster.live() || !gone {
@@ -69,10 +69,10 @@ impl Hub {
             self.dirty.insert(uid, Reason::Deleted(name.clone(), entry));
         }
         self.plan_dirty();
-        for uid in seats {
+        for uid in seats.iter().copied() {
             self.drop_seat(uid, name, entry);
         }
-        for uid in objects {
+        for uid in objects.iter().copied() {
             if let Some(object) = self.objects.get_mut(&uid) {
                 object.rows.remove(name);
             }

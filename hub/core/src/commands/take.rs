@@ -162,6 +162,7 @@ impl Hub {
             objects: BTreeSet::new(),
             // It is planned before the step ends.
             wanted: 0,
+            withheld: 0,
             pending: 0,
             pending_reasons: Vec::new(),
             leader: None,

@@ -153,6 +153,8 @@ pub struct WorkloadRecord {
     pub objects: BTreeSet<Uid>,
     /// How many replicas the plan divides: the total, times the chosen clusters under `duplicate`.
     pub wanted: u32,
+    /// What of it a quota does not let run (S16).
+    pub withheld: u32,
     /// What is wanted but not placed (S14).
     pub pending: u32,
     /// Why not.

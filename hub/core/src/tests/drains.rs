@@ -8,26 +8,26 @@ use crate::{Answer, Changes, Command, DrainOrder, DrainState, MigrationCause, Re
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn start() -> DrainOrder {
+pub(super) fn start() -> DrainOrder {
     DrainOrder::Start { within: HOUR, max_surge: 25, force: false }
 }
 
-fn try_to(fixture: &mut Fixture, name: &str, order: DrainOrder) -> Result<Answer, Refused> {
+pub(super) fn try_to(fixture: &mut Fixture, name: &str, order: DrainOrder) -> Result<Answer, Refused> {
     fixture.command(Command::Drain { cluster: cluster(name), order })
 }
 
-fn order(fixture: &mut Fixture, name: &str, order: DrainOrder) -> Changes {
+pub(super) fn order(fixture: &mut Fixture, name: &str, order: DrainOrder) -> Changes {
     match try_to(fixture, name, order) {
         Ok(Answer::Applied { changes, .. }) => changes,
         other => panic!("it should have been done: {other:?}"),
     }
 }
 
-fn drain(fixture: &mut Fixture, name: &str) -> Changes {
+pub(super) fn drain(fixture: &mut Fixture, name: &str) -> Changes {
     order(fixture, name, start())
 }
 
-fn state(fixture: &Fixture, name: &str) -> Option<DrainState> {
+pub(super) fn state(fixture: &Fixture, name: &str) -> Option<DrainState> {
     let view = fixture.hub.cluster(&cluster(name)).expect("a member");
     view.drain.map(|view| view.drain.state)
 }
@@ -38,7 +38,7 @@ fn left(fixture: &Fixture, name: &str) -> (u32, String) {
 }
 
 /// What all clusters run together.
-fn all(fixture: &Fixture) -> u32 {
+pub(super) fn all(fixture: &Fixture) -> u32 {
     fixture.running().iter().map(|(_, pods)| pods).sum()
 }
 

@@ -38,7 +38,12 @@ pub(crate) struct Member {
     /// What it says nothing about.
     pub(crate) mute: BTreeSet<Need>,
     pub(crate) zones: BTreeSet<std::sync::Arc<str>>,
-    removed: Vec<Uid>,
+    /// What is gone there since the last report.
+    pub(crate) removed: Vec<Uid>,
+    /// How many copies of each workload are not ready.
+    pub(crate) unready: u32,
+    /// No pods can be made there.
+    pub(crate) podless: bool,
 }
 
 /// The machine and everything around it.
@@ -210,7 +215,12 @@ impl Fixture {
     /// The member does what it was told, and says so.
     pub(crate) fn report(&mut self, name: &str, complete: bool) {
         let member = self.members.get_mut(&cluster(name)).expect("a member");
-        let statuses: Vec<Status> = member.rows.values().map(|row| status(row, member.ready)).collect();
+        let statuses = member.rows.values().map(|row| {
+            let seen = status(row, member.ready && !member.podless);
+            let pods = if member.podless { 0 } else { seen.pods };
+            Status { pods, bound: pods, ready: seen.ready.saturating_sub(member.unready), ..seen }
+        });
+        let statuses: Vec<Status> = statuses.collect();
         let used: u32 = member.rows.values().map(|row| row.replicas).sum();
         let free = member.cores.saturating_sub(used);
         let class = NodeClass {
@@ -235,7 +245,7 @@ impl Fixture {
             complete,
             reflects: member.fence.generation,
             statuses,
-            removed: member.removed.clone(),
+            removed: std::mem::take(&mut member.removed),
             capacity: Some(capacity),
             needs: member.needs.difference(&member.mute).map(|need| member.status_of(need)).collect(),
         };

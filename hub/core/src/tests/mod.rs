@@ -4,6 +4,7 @@ mod bonds;
 mod bounds;
 mod choosing;
 mod deploys;
+mod drain_accidents;
 mod drains;
 mod fixture;
 mod foresight;

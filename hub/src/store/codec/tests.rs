@@ -238,6 +238,7 @@ fn workload() -> Record {
         number: 4,
         created: WallTime(99),
         wanted: 12,
+        withheld: 1,
         spec: WorkloadSpec {
             id: id(),
             api_version: "apps/v1".into(),

@@ -13,12 +13,18 @@ use super::{Records, SeatChange, seats_of};
 /// Below how many ready replicas no step may go.
 pub(crate) fn needed(workload: &WorkloadRecord, policy: Option<&Policy>) -> u32 {
     let unavailable = policy.map_or(0, |policy| policy.max_unavailable);
-    // What one cluster lacks of the full number, no other makes up for; what was given up for a higher priority is
-    // missing until it has found another place (S16).
-    let duplicated = policy.is_some_and(|policy| policy.placement.strategy == Strategy::Duplicate);
+    workload.wanted.saturating_sub(lacking(workload, policy)).saturating_sub(unavailable)
+}
+
+/// Of the pending replicas, those that nobody stands in for: what one cluster lacks of the full number, no other makes up
+/// for; what was given up for a higher priority is missing until it has found another place; what a quota withholds is
+/// not to run (S16).
+pub(crate) fn lacking(workload: &WorkloadRecord, policy: Option<&Policy>) -> u32 {
+    if policy.is_some_and(|policy| policy.placement.strategy == Strategy::Duplicate) {
+        return workload.pending;
+    }
     let given: u32 = workload.yielded.values().map(|given| given.replicas).sum();
-    let lacking = if duplicated { workload.pending } else { given.min(workload.pending) };
-    workload.wanted.saturating_sub(lacking).saturating_sub(unavailable)
+    (given + workload.withheld).min(workload.pending)
 }
 
 /// After a step of a hub.
@@ -47,7 +53,15 @@ fn check_workload(records: &Records, witness: &Witness, uid: Uid, changes: &[Sea
     };
     let policy = records.get(&Key::Policy(workload.policy.clone()));
     let policy = if let Some(Record::Policy(policy)) = policy { Some(policy) } else { None };
-    let needed = needed(workload, policy);
+    // Where a drain is forced, what has no place elsewhere is done without.
+    let forced = |seat: &&SeatChange| {
+        let cluster = records.get(&Key::Cluster(seat.cluster.clone()));
+        let drain = if let Some(Record::Cluster(cluster)) = cluster { cluster.drain.as_ref() } else { None };
+        seat.after.target < seat.before.target && drain.is_some_and(|drain| drain.force)
+    };
+    let forced = changes.iter().filter(|change| change.workload == uid).any(|seat| forced(&seat));
+    let forgone = if forced { workload.pending - lacking(workload, policy) } else { 0 };
+    let needed = needed(workload, policy).saturating_sub(forgone);
     let (mut before, mut after) = (0, 0);
     for (cluster, seat) in seats_of(records, uid) {
         let Some(told) = witness.reports(cluster) else { continue };
