@@ -71,7 +71,7 @@ fn planned(fleet: &Fleet) -> Result<Planned> {
     let refused = answer.iter().filter(|place| place.is_none()).count() as u64;
     ensure!(unplaced == refused, "{unplaced} replicas find no room, or {refused}");
     Ok(Planned {
-        workloads: view.workloads,
+        workloads: view.changes.total,
         unplaced,
         took: median(|| ask().is_ok()),
         heap: median_of(|| baseline.rooms(), |rooms| baseline.place(rooms)),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    apply, completion, confirm, cordon, delete, describe, diff, explain, freeze, get, label, plan, scale,
-    taint, version, whatif,
+    apply, completion, confirm, cordon, delete, describe, diff, drain, explain, freeze, get, label, plan,
+    rebalance, scale, taint, version, whatif,
 };
 use crate::dev::Dev;
 
@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Delete(delete::Delete),
     Cordon(cordon::Cordon),
     Uncordon(cordon::Uncordon),
+    Drain(drain::Drain),
+    Rebalance(rebalance::Rebalance),
     Label(label::Label),
     Taint(taint::Taint),
     #[command(name = "whatif")]

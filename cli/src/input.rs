@@ -1,7 +1,7 @@
 //! Files that a user names: applications, policies and quotas, told apart and checked before anything is sent.
 
 mod policy;
-pub(crate) mod quota;
+mod quota;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -9,8 +9,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use godwit_manifest::{
-    Application, MAX_TEXT_BYTES, ManifestErrors, QuotaSpec, parse_application_in, parse_policies,
-    parse_quotas, separate,
+    Application, MAX_TEXT_BYTES, ManifestErrors, parse_application_in, parse_policies, parse_quotas, separate,
 };
 use godwit_proto::v1;
 
@@ -38,7 +37,7 @@ pub(crate) struct Documents {
     /// The policies.
     pub(crate) policies: Vec<v1::Policy>,
     /// The quotas.
-    pub(crate) quotas: Vec<QuotaSpec>,
+    pub(crate) quotas: Vec<v1::Quota>,
     /// The applications: one for each file that holds one.
     pub(crate) applications: Vec<SourceApplication>,
 }
@@ -117,7 +116,7 @@ fn sort_one(source: &Source, namespace: &str, documents: &mut Documents) -> Resu
         documents.policies.extend(parse_policies(text)?.iter().map(policy::to_message));
     }
     if let Some(text) = &separated.quotas {
-        documents.quotas.extend(parse_quotas(text)?);
+        documents.quotas.extend(parse_quotas(text)?.iter().map(quota::to_message));
     }
     // A text without any document is an application without a workload: its parser says so.
     let has_own = separated.policies.is_some() || separated.quotas.is_some();

@@ -1,22 +1,24 @@
 //! What a command is about: `clusters`, `workload web`, `deployment/web`, `shop/web`.
 
+mod clusters;
+mod workload;
+
 use std::ffi::OsStr;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use godwit_common::{NameError, WorkloadId};
-use godwit_proto::v1;
+use godwit_common::NameError;
+use godwit_common::name::check_namespace;
 
-use crate::client::{Client, all_pages, answer, present};
 use crate::error::Error;
+pub(crate) use workload::{WorkloadName, full_name, kind_and_name, list_workloads, reference, short_name};
 
 /// The namespace of workloads that are named without one, as in kubectl.
 pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 
 /// Checks what `--namespace` says.
 pub(crate) fn namespace(text: &str) -> Result<String, NameError> {
-    // A workload's identity is what checks a namespace; its other parts are valid here.
-    WorkloadId::new(text, "Deployment", "any").map(|id| id.namespace.to_string())
+    check_namespace(text).map(|()| text.to_owned())
 }
 
 /// The kinds of things that the hub knows.
@@ -110,56 +112,13 @@ impl Target {
 
     /// The name; for commands that need one.
     pub(crate) fn require_name(&self) -> Result<&str, Error> {
-        let singular = self.resource.singular();
-        let plural = self.resource.plural();
-        self.name.as_deref().ok_or_else(|| {
-            Error::Usage(format!("which {singular}? give its name (`godwit get {plural}` lists them)"))
-        })
+        self.name.as_deref().ok_or_else(|| Error::Usage(self.which()))
     }
 
-    /// All names, as in kubectl: one resource before several names, or each with its own, as in `cluster/alpha`.
-    pub(crate) fn all_named(self, rest: Vec<String>) -> Result<Vec<String>, Error> {
-        let Some(first) = &self.name else {
-            self.check_names(&rest)?;
-            return Ok(rest);
-        };
-        let mut names = vec![first.clone()];
-        for text in rest {
-            let Some(Self { name: Some(name), .. }) =
-                Self::parse(&text).filter(|other| other.resource == self.resource)
-            else {
-                let singular = self.resource.singular();
-                let message = format!(
-                    "{text:?} follows {singular}/{first}; write {singular}/NAME for each, or {singular} NAME..."
-                );
-                return Err(Error::Usage(message));
-            };
-            names.push(name);
-        }
-        self.check_names(&names)?;
-        Ok(names)
-    }
-
-    /// The name, which is that of the first argument unless it came with the resource; and the other arguments.
-    pub(crate) fn named_before(self, arguments: &[String]) -> Result<(String, &[String]), Error> {
-        let (name, rest) = match (self.name.clone(), arguments) {
-            (Some(name), arguments) => (name, arguments),
-            (None, [name, rest @ ..]) => (name.clone(), rest),
-            (None, []) => (String::new(), arguments),
-        };
-        self.check_names(std::slice::from_ref(&name))?;
-        Ok((name, rest))
-    }
-
-    /// What is left out most easily is the name before other arguments, which hold what no name does.
-    fn check_names(&self, names: &[String]) -> Result<(), Error> {
+    /// The question for a name that is missing.
+    fn which(&self) -> String {
         let (singular, plural) = (self.resource.singular(), self.resource.plural());
-        let which = format!("which {singular}? give its name (`godwit get {plural}` lists them)");
-        match names.iter().find(|name| name.is_empty() || name.contains(['=', ':', '/'])) {
-            None if names.is_empty() => Err(Error::Usage(which)),
-            None => Ok(()),
-            Some(bad) => Err(Error::Usage(format!("{bad:?} is not the name of a {singular}; {which}"))),
-        }
+        format!("which {singular}? give its name (`godwit get {plural}` lists them)")
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -213,130 +172,6 @@ impl TypedValueParser for TargetParser {
     }
 }
 
-/// One workload, as a user names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct WorkloadName {
-    /// Its namespace.
-    pub(crate) namespace: String,
-    /// Its kind; none: whichever has this name.
-    pub(crate) kind: Option<&'static str>,
-    /// Its name.
-    pub(crate) name: String,
-}
-
-impl WorkloadName {
-    /// Reads `NAME`, `NAMESPACE/NAME`, `KIND/NAME` or `NAMESPACE/KIND/NAME`. `namespace` is what `--namespace` says.
-    pub(crate) fn parse(
-        text: &str,
-        kind: Option<&'static str>,
-        namespace: Option<&str>,
-    ) -> Result<Self, Error> {
-        let parts: Vec<&str> = text.split('/').collect();
-        let kind_of = |word: &str| {
-            let word = word.to_ascii_lowercase();
-            let row = KINDS.iter().find(|(_, names)| names.contains(&word.as_str()));
-            row.map(|(kind, _)| *kind)
-        };
-        let (in_namespace, of_kind, name) = match parts.as_slice() {
-            [name] => (None, None, *name),
-            [first, name] => match kind_of(first) {
-                Some(kind) => (None, Some(kind), *name),
-                None => (Some(*first), None, *name),
-            },
-            [in_namespace, word, name] => match kind_of(word) {
-                Some(kind) => (Some(*in_namespace), Some(kind), *name),
-                None => return Err(unreadable(text, "its kind is neither deployment nor statefulset")),
-            },
-            _ => return Err(unreadable(text, "it has too many parts")),
-        };
-        if name.is_empty() || in_namespace.is_some_and(str::is_empty) {
-            return Err(unreadable(text, "a part of it is empty"));
-        }
-        if let (Some(one), Some(other)) = (in_namespace, namespace)
-            && one != other
-        {
-            return Err(unreadable(text, &format!("--namespace says {other}")));
-        }
-        if let (Some(one), Some(other)) = (of_kind, kind)
-            && one != other
-        {
-            return Err(unreadable(text, &format!("the word before it says {other}")));
-        }
-        Ok(Self {
-            namespace: in_namespace.or(namespace).unwrap_or(DEFAULT_NAMESPACE).to_owned(),
-            kind: of_kind.or(kind),
-            name: name.to_owned(),
-        })
-    }
-
-    /// The workload itself. Without a kind it is the Deployment of this name, or else the only workload with it.
-    pub(crate) async fn find(&self, client: &Client) -> Result<v1::Workload, Error> {
-        let request = v1::GetWorkloadRequest {
-            namespace: self.namespace.clone(),
-            kind: self.kind.unwrap_or_default().to_owned(),
-            name: self.name.clone(),
-        };
-        match answer(client.workloads().get_workload(request)).await {
-            Ok(found) => present(found.workload, "workload"),
-            Err(error) if error.is_not_found() && self.kind.is_none() => {
-                self.find_by_name(client, error).await
-            }
-            Err(error) => Err(with_list(error)),
-        }
-    }
-
-    async fn find_by_name(&self, client: &Client, not_found: Error) -> Result<v1::Workload, Error> {
-        let mut found = list_workloads(client, &self.namespace).await?;
-        found.retain(|workload| workload.name == self.name);
-        match found.pop() {
-            None => Err(with_list(not_found)),
-            Some(only) if found.is_empty() => Ok(only),
-            Some(last) => {
-                found.push(last);
-                let names: Vec<String> = found.iter().map(short_name).collect();
-                Err(Error::Usage(format!("which {}? say {}", self.name, names.join(" or "))))
-            }
-        }
-    }
-}
-
-/// All workloads of a namespace, or of all of them.
-pub(crate) async fn list_workloads(client: &Client, namespace: &str) -> Result<Vec<v1::Workload>, Error> {
-    all_pages(async |page_token| {
-        let request = v1::ListWorkloadsRequest {
-            namespace: namespace.to_owned(),
-            page_token,
-            ..v1::ListWorkloadsRequest::default()
-        };
-        let page = answer(client.workloads().list_workloads(request)).await?;
-        Ok((page.items, page.next_page_token))
-    })
-    .await
-}
-
-/// A workload as one names it on the command line, such as `deployment/web`.
-pub(crate) fn short_name(workload: &v1::Workload) -> String {
-    kind_and_name(&workload.kind, &workload.name)
-}
-
-/// The same of its parts.
-pub(crate) fn kind_and_name(kind: &str, name: &str) -> String {
-    format!("{}/{name}", kind.to_ascii_lowercase())
-}
-
-fn with_list(error: Error) -> Error {
-    if error.is_not_found() {
-        return error.with_hint("`godwit get workloads` lists all workloads of all namespaces");
-    }
-    error
-}
-
-fn unreadable(text: &str, reason: &str) -> Error {
-    Error::Usage(format!(
-        "workload {text:?}: {reason}; write NAME, NAMESPACE/NAME, KIND/NAME or NAMESPACE/KIND/NAME"
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,54 +184,6 @@ mod tests {
         let named = Some((Resource::Workloads, Some("StatefulSet"), Some("store".to_owned())));
         assert_eq!(parse("sts/store"), named);
         assert_eq!(parse("pods"), None);
-    }
-
-    #[test]
-    fn a_workload_is_named_in_four_ways() {
-        let parse = |text: &str, namespace: Option<&str>| {
-            let name = WorkloadName::parse(text, None, namespace).ok()?;
-            Some(format!("{} {} {}", name.namespace, name.kind.unwrap_or("?"), name.name))
-        };
-        assert_eq!(parse("web", None).as_deref(), Some("default ? web"));
-        assert_eq!(parse("web", Some("shop")).as_deref(), Some("shop ? web"));
-        assert_eq!(parse("shop/web", None).as_deref(), Some("shop ? web"));
-        assert_eq!(parse("deploy/web", None).as_deref(), Some("default Deployment web"));
-        assert_eq!(parse("shop/sts/web", Some("shop")).as_deref(), Some("shop StatefulSet web"));
-        for bad in ["", "/web", "web/", "a/b/c", "a/b/c/d", "shop//web"] {
-            assert_eq!(parse(bad, None), None, "{bad:?}");
-        }
-        assert_eq!(parse("shop/web", Some("other")), None);
-        assert!(WorkloadName::parse("sts/web", Some("Deployment"), None).is_err());
-    }
-
-    #[test]
-    fn several_are_named_after_one_word_or_each_with_its_own() {
-        let named = |first: &str, rest: &[&str]| {
-            let target = Target::parse(first).expect("it is a target");
-            target.all_named(rest.iter().map(|name| (*name).to_owned()).collect())
-        };
-        assert_eq!(named("cluster", &["alpha", "bravo"]).expect("two"), ["alpha", "bravo"]);
-        assert_eq!(named("cluster/alpha", &["cl/bravo"]).expect("two"), ["alpha", "bravo"]);
-        for (first, rest) in [
-            ("cluster", &[][..]),
-            ("cluster/alpha", &["bravo"]),
-            ("cluster", &["cluster/alpha"]),
-            ("cluster/", &[]),
-            ("cluster/alpha", &["policy/bravo"]),
-        ] {
-            assert!(matches!(named(first, rest), Err(Error::Usage(_))), "{first} {rest:?}");
-        }
-    }
-
-    #[test]
-    fn a_name_may_stand_before_other_arguments() {
-        let arguments = ["alpha", "tier=prod"].map(str::to_owned);
-        let target = |text| Target::parse(text).expect("it is a target");
-        let (name, rest) = target("cluster").named_before(&arguments).expect("a name");
-        assert_eq!((&*name, rest), ("alpha", &arguments[1..]));
-        let (name, rest) = target("cluster/bravo").named_before(&arguments[1..]).expect("a name");
-        assert_eq!((&*name, rest), ("bravo", &arguments[1..]));
-        assert!(matches!(target("cluster").named_before(&arguments[1..]), Err(Error::Usage(_))));
     }
 
     #[test]

@@ -3,20 +3,26 @@
 
 pub mod backoff;
 pub mod digest;
+pub mod extended;
 pub mod fence;
+pub mod label;
 pub mod link;
 pub mod name;
 pub mod need;
 pub mod pod;
 pub mod policy;
+pub mod qualified;
 pub mod quota;
 pub mod resources;
 pub mod rng;
+pub mod scenario;
 pub mod selector;
+pub mod text;
 pub mod time;
 pub mod traits;
 
 pub use digest::{Digest, stable_hash};
+pub use extended::{ExtendedNameError, extended_name};
 pub use fence::{Epoch, Fence, Generation, Term};
 pub use name::{ClusterName, NameError, ObjectKey, PolicyName, Uid, WorkloadId};
 pub use need::{Need, NeedStatus};

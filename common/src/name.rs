@@ -4,10 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::text::clip;
+
 /// The longest RFC 1123 label, in bytes.
 const LABEL_MAX: usize = 63;
 /// The longest RFC 1123 subdomain, in bytes: what Kubernetes allows for most object names.
-const SUBDOMAIN_MAX: usize = 253;
+pub(crate) const SUBDOMAIN_MAX: usize = 253;
 
 /// Why a text is not a valid name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +96,7 @@ impl FromStr for Uid {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let wrong = |reason| NameError { what: "uid", value: clip(text), reason };
+        let wrong = |reason| NameError { what: "uid", value: clip(text).into(), reason };
         if text.len() != 36 || !text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') {
             return Err(wrong("it must be a UUID, such as 6ba7b810-9dad-11d1-80b4-00c04fd430c8"));
         }
@@ -120,8 +122,8 @@ pub struct WorkloadId {
 impl WorkloadId {
     /// An identity of valid parts.
     pub fn new(namespace: &str, kind: &str, name: &str) -> Result<Self, NameError> {
-        check("namespace", namespace, LABEL_MAX, false)?;
-        check("name", name, SUBDOMAIN_MAX, true)?;
+        check_namespace(namespace)?;
+        check_object_name(name)?;
         check_kind(kind)?;
         Ok(Self { namespace: namespace.into(), kind: kind.into(), name: name.into() })
     }
@@ -150,17 +152,16 @@ impl ObjectKey {
     /// A key of valid parts; an empty `namespace` means cluster-scoped.
     pub fn new(api_version: &str, kind: &str, namespace: &str, name: &str) -> Result<Self, NameError> {
         let parts: Vec<&str> = api_version.split('/').collect();
-        if parts.len() > 2 || parts.iter().any(|part| check("apiVersion", part, SUBDOMAIN_MAX, true).is_err())
-        {
+        if parts.len() > 2 || parts.iter().any(|part| check_object_name(part).is_err()) {
             return Err(NameError {
                 what: "apiVersion",
-                value: clip(api_version),
+                value: clip(api_version).into(),
                 reason: "it must be VERSION or GROUP/VERSION, such as v1 or apps/v1",
             });
         }
         check_kind(kind)?;
         if !namespace.is_empty() {
-            check("namespace", namespace, LABEL_MAX, false)?;
+            check_namespace(namespace)?;
         }
         // RBAC objects may hold colons and capitals, so only what a path cannot carry is refused.
         let bad = |c: char| c == '/' || c == '%' || c.is_control() || c.is_whitespace();
@@ -168,7 +169,7 @@ impl ObjectKey {
         {
             return Err(NameError {
                 what: "name",
-                value: clip(name),
+                value: clip(name).into(),
                 reason: "it must be 1 to 253 characters without '/', '%' or white space",
             });
         }
@@ -190,18 +191,28 @@ impl fmt::Display for ObjectKey {
     }
 }
 
+/// Whether a text may name a namespace: an RFC 1123 label.
+pub fn check_namespace(text: &str) -> Result<(), NameError> {
+    check("namespace", text, LABEL_MAX, false)
+}
+
+/// Whether a text may name a workload, and most other objects: an RFC 1123 subdomain.
+pub fn check_object_name(text: &str) -> Result<(), NameError> {
+    check("name", text, SUBDOMAIN_MAX, true)
+}
+
 fn check_kind(kind: &str) -> Result<(), NameError> {
     let first_is_capital = kind.bytes().next().is_some_and(|b| b.is_ascii_uppercase());
     if first_is_capital && kind.len() <= LABEL_MAX && kind.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return Ok(());
     }
     let reason = "it must be a capital letter followed by letters and digits, such as Deployment";
-    Err(NameError { what: "kind", value: clip(kind), reason })
+    Err(NameError { what: "kind", value: clip(kind).into(), reason })
 }
 
 /// RFC 1123: lower-case letters, digits and hyphens, first and last a letter or digit; dots where allowed.
 fn check(what: &'static str, text: &str, max: usize, dots: bool) -> Result<(), NameError> {
-    let wrong = |reason| Err(NameError { what, value: clip(text), reason });
+    let wrong = |reason| Err(NameError { what, value: clip(text).into(), reason });
     if text.is_empty() {
         return wrong("it must not be empty");
     }
@@ -212,26 +223,19 @@ fn check(what: &'static str, text: &str, max: usize, dots: bool) -> Result<(), N
             "it is longer than 63 characters"
         });
     }
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let label = |part: &str| {
-        let bytes = part.as_bytes();
-        let ends = bytes.first().copied().is_some_and(plain) && bytes.last().copied().is_some_and(plain);
-        ends && bytes.iter().all(|b| plain(*b) || *b == b'-')
-    };
-    let valid = if dots { text.split('.').all(label) } else { label(text) };
+    let valid = if dots { text.split('.').all(is_rfc_1123) } else { is_rfc_1123(text) };
     if valid {
         return Ok(());
     }
     wrong("it must be lower-case letters, digits and '-', beginning and ending with a letter or digit")
 }
 
-/// Errors quote what they refuse, but never a megabyte of it.
-fn clip(text: &str) -> String {
-    const SHOWN: usize = 80;
-    match text.char_indices().nth(SHOWN) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
+/// Whether a text is a label of RFC 1123, whatever its length.
+pub(crate) fn is_rfc_1123(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let bytes = text.as_bytes();
+    let ends = bytes.first().copied().is_some_and(plain) && bytes.last().copied().is_some_and(plain);
+    ends && bytes.iter().all(|b| plain(*b) || *b == b'-')
 }
 
 #[cfg(test)]
@@ -246,6 +250,18 @@ mod tests {
         for bad in ["", "-a", "a-", "A", "a.b", "a_b", "ü", &"x".repeat(64)] {
             assert!(bad.parse::<ClusterName>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn parts_of_an_identity_are_checked_each_on_its_own() {
+        assert_eq!((check_namespace("shop"), check_object_name("web.v2")), (Ok(()), Ok(())));
+        let said = |error: Result<(), NameError>| error.unwrap_err().to_string();
+        assert!(
+            said(check_namespace("shop.eu")).starts_with("namespace \"shop.eu\" is not valid: it must be")
+        );
+        assert!(said(check_object_name("Web")).starts_with("name \"Web\" is not valid: it must be"));
+        assert!(said(check_object_name("")).ends_with("it must not be empty"));
+        assert!(said(check_object_name(&"a".repeat(254))).ends_with("it is longer than 253 characters"));
     }
 
     #[test]

@@ -80,6 +80,25 @@ pub enum TaintEffect {
     NoExecute,
 }
 
+impl TaintEffect {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::NoSchedule, Self::PreferNoSchedule, Self::NoExecute];
+
+    /// What Kubernetes calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoSchedule => "NoSchedule",
+            Self::PreferNoSchedule => "PreferNoSchedule",
+            Self::NoExecute => "NoExecute",
+        }
+    }
+
+    /// The effect that Kubernetes calls so.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|effect| effect.name() == name)
+    }
+}
+
 /// A Kubernetes taint, of a node or of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Taint {
@@ -112,6 +131,14 @@ mod tests {
     fn resources(cpu_millis: u64, pods: u64, gpus: u64) -> Resources {
         let extended = if gpus == 0 { Vec::new() } else { vec![("gpu".into(), gpus)] };
         Resources { cpu_millis, pods, extended, ..Resources::default() }
+    }
+
+    #[test]
+    fn effects_are_found_by_their_names() {
+        for effect in TaintEffect::ALL {
+            assert_eq!(TaintEffect::of_name(effect.name()), Some(effect));
+        }
+        assert_eq!(TaintEffect::of_name("noExecute"), None);
     }
 
     #[test]

@@ -80,6 +80,7 @@ fn write_until_killed(folder: &Path) -> ! {
                 traits: Traits { provider: "x".repeat(5_000).into(), ..Traits::default() },
                 taints: Vec::new(),
                 cordoned: false,
+                drain: None,
             }));
         }
         store.commit(Epoch(1), &batch).expect("the disk takes it");

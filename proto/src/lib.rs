@@ -2,9 +2,12 @@
 //! between the messages and the machines' own values check everything that comes in from the wire.
 
 pub mod agent;
+mod field;
 pub mod json;
 pub mod policy;
-pub mod taint;
+pub mod quota;
+
+pub use field::FieldError;
 
 /// The generated code, as it is.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, clippy::too_many_lines)]

@@ -488,6 +488,7 @@ impl Agent {
             view: &self.view,
             writer: &self.writer,
             dirty: &mut self.reporter.dirty,
+            alone_from: self.leadership.alone_from(),
         };
         (&mut self.remover, desk)
     }

@@ -46,6 +46,8 @@ struct Reign {
     version: Arc<str>,
     /// When the newest renewal that succeeded was sent.
     confirmed: Time,
+    /// From when on nobody else can still take himself for the leader.
+    alone_from: Time,
     /// The next renewal reads first: the Lease has changed under us, or the answer was lost.
     reread: bool,
 }
@@ -75,6 +77,11 @@ impl Leadership {
 
     pub(crate) fn term(&self) -> Option<LeaderTerm> {
         self.reign.as_ref().map(|reign| reign.term)
+    }
+
+    /// From when on no earlier leader can bring back what this one removes (S28).
+    pub(crate) fn alone_from(&self) -> Time {
+        self.reign.as_ref().map(|reign| reign.alone_from).unwrap_or_default()
     }
 
     /// Another agent was seen to hold the Lease, and this one does not.
@@ -214,7 +221,11 @@ impl Leadership {
     fn taken(&mut self, cx: &mut Cx, sent: Time, lease: LeaseSeen) -> News {
         let term = LeaderTerm { lease: lease.uid, transitions: Term(lease.transitions) };
         self.seen = None;
-        self.reign = Some(Reign { term, version: lease.version, confirmed: sent, reread: false });
+        // A Lease that was not there may have been deleted under a leader, who learns of that when he renews it next,
+        // and until then has calls under way. Any other was waited for.
+        let others = if lease.transitions == 1 { self.duration + self.renew } else { Duration::ZERO };
+        let (version, alone_from) = (lease.version, cx.now + others);
+        self.reign = Some(Reign { term, version, confirmed: sent, alone_from, reread: false });
         self.next = sent + cx.jittered(self.renew);
         cx.log(Log::Leading(term));
         News::Won(term)

@@ -28,6 +28,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) view: &'a View,
     pub(crate) writer: &'a Writer,
     pub(crate) dirty: &'a mut Dirty,
+    /// Before this nothing is taken to be gone for good: an earlier leader may bring it back (S28).
+    pub(crate) alone_from: Time,
 }
 
 impl Remover {
@@ -98,10 +100,9 @@ impl Remover {
                     self.delete(cx, &object, uid);
                     false
                 }
-                // Its name belongs to somebody else now: this life is over.
-                Some(_) => desk.finish(uid),
                 None if pods > 0 => self.wait(cx, desk, uid),
-                None => desk.finish(uid),
+                // It is gone, or its name belongs to somebody else now: this life is over.
+                Some(_) | None => self.finish(cx, desk, uid),
             },
             Ok(Reply::Deleted) => {
                 grave.attempts = Default::default();
@@ -150,6 +151,14 @@ impl Remover {
             Some(_) | None => self.read(cx, grave, uid),
         }
         false
+    }
+
+    fn finish(&mut self, cx: &mut Cx, desk: &mut Desk, uid: Uid) -> bool {
+        if cx.now < desk.alone_from {
+            self.waits.set(uid, desk.alone_from);
+            return false;
+        }
+        desk.finish(uid)
     }
 
     fn delete(&mut self, cx: &mut Cx, object: &ObjectSeen, uid: Uid) {

@@ -47,12 +47,8 @@ pub(crate) fn node(node: Node) -> NodeSeen {
     let conditions = status.conditions.unwrap_or_default();
     let ready = conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
     let taint = |taint: k8s_openapi::api::core::v1::Taint| {
-        let effect = match taint.effect.as_str() {
-            "NoExecute" => TaintEffect::NoExecute,
-            "PreferNoSchedule" => TaintEffect::PreferNoSchedule,
-            // An effect of the future is taken for the usual one: nothing is placed there.
-            _ => TaintEffect::NoSchedule,
-        };
+        // An effect of the future is taken for the usual one: nothing is placed there.
+        let effect = TaintEffect::of_name(&taint.effect).unwrap_or(TaintEffect::NoSchedule);
         Taint { key: taint.key.into(), value: taint.value.unwrap_or_default().into(), effect }
     };
     let labels = node.metadata.labels.unwrap_or_default();

@@ -61,9 +61,9 @@ impl Baseline<'_> {
 
     /// Whether the hub says the same, as far as its answer names the changes.
     pub(crate) fn compare(&self, answer: &Answer, view: &WhatIfView) -> Result<()> {
-        ensure!(view.workloads == self.lost.len() as u64, "not all that is lost is planned");
-        ensure!(!view.changes.is_empty(), "the answer names no change");
-        for ((change, lost), index) in view.changes.iter().zip(&self.lost).zip(answer) {
+        ensure!(view.changes.total == self.lost.len() as u64, "not all that is lost is planned");
+        ensure!(!view.changes.plans.is_empty(), "the answer names no change");
+        for ((change, lost), index) in view.changes.plans.iter().zip(&self.lost).zip(answer) {
             ensure!(change.id == lost.id, "{} comes before {}", change.id, lost.id);
             let gains = change.counts.iter().find(|(_, before, after)| before < after);
             let (hub, here) = (gains.map(|(name, ..)| name), index.map(|index| self.places[index].name));

@@ -169,6 +169,7 @@ fn member(index: usize, name: &ClusterName) -> ClusterRecord {
         traits: Default::default(),
         taints: Vec::new(),
         cordoned: false,
+        drain: None,
     }
 }
 

@@ -5,24 +5,23 @@ use std::io::{self, Write};
 use clap::Args;
 use godwit_proto::{json, v1};
 
-use super::moves::Told;
-use super::outcome::{Outcome, dry};
-use super::sender::Sender;
+use super::action::{Answer, dry};
+use super::moves::Moved;
+use super::outcome::Outcome;
 use super::submission::Submission;
-use crate::client::Client;
+use super::walk::{Reader, walk};
 use crate::context::Places;
 use crate::error::Error;
-use crate::input::quota;
 use crate::output::{Format, changes, text};
-use crate::target::kind_and_name;
+use crate::target::{kind_and_name, reference};
 
-/// Hand applications, policies and quotas over, or change them.
+/// Apply manifests of applications, policies and quotas.
 ///
 /// An application is plain Kubernetes manifests; `spec.replicas` is the total over all clusters. Quotas go first, then
 /// policies. All files are checked before anything is sent; each application is taken as a whole or not at all.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Below a policy or quota stands what moves because of it, which `godwit diff` shows beforehand.
+Below each stands what moves because of it, which `godwit diff` shows beforehand.
 
 Examples:
   godwit apply -f examples/policies -f examples/web.yaml
@@ -41,66 +40,57 @@ pub(crate) struct Apply {
 
 impl Apply {
     pub(crate) async fn run(self, places: &Places) -> Result<(), Error> {
-        let documents = self.submission.read()?;
-        let mut sender = Sender::new(Client::connect(places).await?)?;
         let mut outcome = Outcome::new(self.output);
-        let mut told = Told::new(&self.submission, &documents, self.dry_run);
-        for quota in &documents.quotas {
-            let answer = sender.apply_quota(&quota::to_message(quota), self.dry_run).await;
-            let name = format!("quota/{}", quota.namespace);
-            if let Some(answer) = outcome.taken(answer.map_err(|error| error.about(&*name))) {
-                let became = format!("{}{}", answer.action, dry(self.dry_run));
-                outcome.thing(&answer, &name, &became, &told.fresh(&answer.changes))?;
-            }
-        }
-        for policy in &documents.policies {
-            let answer = sender.apply_policy(policy, self.dry_run).await;
-            let name = format!("policy/{}", policy.name);
-            if let Some(answer) = outcome.taken(answer.map_err(|error| error.about(&*name))) {
-                let became = format!("{}{}", answer.action, dry(self.dry_run));
-                outcome.thing(&answer, &name, &became, &told.fresh(&answer.changes))?;
-            }
-        }
-        for source in &documents.applications {
-            let id = sender.request_id()?;
-            let request = self.submission.deployment(source, &documents.policies, id, self.dry_run);
-            let answer = sender.deploy(&request).await;
-            if let Some(answer) = outcome.taken(answer.map_err(|error| error.about(source.label.clone()))) {
-                application(&mut outcome, &answer, &mut told)?;
-            }
-        }
+        let mut teller = Teller { dry_run: self.dry_run };
+        walk(&self.submission, places, self.dry_run, &mut outcome, &mut teller).await?;
         outcome.finish()
     }
 }
 
-fn application(outcome: &mut Outcome, answer: &v1::DeployResponse, told: &mut Told) -> Result<(), Error> {
-    for warning in &answer.warnings {
-        eprintln!("warning: {}", text::plain(warning));
-    }
-    match outcome.format {
-        Format::Json | Format::Yaml => outcome.document(json::to_json(answer)?),
-        Format::Name => {
-            for workload in &answer.workloads {
-                writeln!(io::stdout(), "{}", text::plain(&reference(workload)))?;
-            }
-        }
-        Format::Table | Format::Wide => {
-            for workload in &answer.workloads {
-                writeln!(io::stdout(), "{}", text::plain(&deployed(workload, answer.dry_run)))?;
-            }
-            if !answer.objects.is_empty() {
-                let line = format!("goes ahead of them: {}", answer.objects.join(", "));
-                writeln!(io::stdout(), "{}", text::plain(&line))?;
-            }
-            changes::print(&told.of_others(&answer.workloads, &answer.changes), &mut io::stdout())?;
-        }
-    }
-    Ok(())
+/// Tells each answer as it comes.
+struct Teller {
+    dry_run: bool,
 }
 
-/// A workload for other commands.
-pub(super) fn reference(workload: &v1::DeployedWorkload) -> String {
-    format!("workload/{}/{}", workload.namespace, kind_and_name(&workload.kind, &workload.name))
+impl Reader for Teller {
+    fn thing(
+        &mut self,
+        outcome: &mut Outcome,
+        name: &str,
+        answer: &impl Answer,
+        moved: Moved,
+    ) -> Result<(), Error> {
+        let became = format!("{}{}", answer.action(), dry(self.dry_run));
+        outcome.thing(answer, name, &became, &moved)
+    }
+
+    fn application(
+        &mut self,
+        outcome: &mut Outcome,
+        answer: &v1::DeployResponse,
+        moved: Moved,
+    ) -> Result<(), Error> {
+        match outcome.format {
+            Format::Json | Format::Yaml => outcome.document(json::to_json(answer)?),
+            Format::Name => {
+                for workload in &answer.workloads {
+                    let name = reference(&workload.namespace, &workload.kind, &workload.name);
+                    writeln!(io::stdout(), "{}", text::plain(&name))?;
+                }
+            }
+            Format::Table | Format::Wide => {
+                for workload in &answer.workloads {
+                    writeln!(io::stdout(), "{}", text::plain(&deployed(workload, answer.dry_run)))?;
+                }
+                if !answer.objects.is_empty() {
+                    let line = format!("goes ahead of them: {}", answer.objects.join(", "));
+                    writeln!(io::stdout(), "{}", text::plain(&line))?;
+                }
+                moved.print(&mut io::stdout())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What became of a workload, in one line.

@@ -1,8 +1,10 @@
 //! `godwit cordon` and `godwit uncordon`.
 
 use clap::Args;
+use godwit_common::ClusterName;
 use godwit_proto::v1;
 
+use super::action::Answer;
 use super::outcome::Outcome;
 use crate::client::{Client, answer};
 use crate::context::Places;
@@ -17,7 +19,7 @@ use crate::target::{Resource, Target, TargetParser};
 #[command(after_help = "\
 Examples:
   godwit cordon cluster alpha
-  godwit cordon cluster/alpha cluster/bravo")]
+  godwit cordon cluster/alpha cluster/bravo --dry-run")]
 pub(crate) struct Cordon {
     #[command(flatten)]
     clusters: Clusters,
@@ -25,11 +27,11 @@ pub(crate) struct Cordon {
 
 /// Let clusters get their part of what is new again.
 ///
-/// What moves at once stands below the cluster; what waits for room follows a moment later.
+/// Below the cluster stands what was waiting and is placed there now.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  godwit uncordon cluster alpha
+  godwit uncordon cluster alpha --dry-run
   godwit uncordon cluster alpha bravo -o json")]
 pub(crate) struct Uncordon {
     #[command(flatten)]
@@ -38,13 +40,16 @@ pub(crate) struct Uncordon {
 
 // No comment here for help: clap would take it for the command's own.
 #[derive(Debug, Args)]
-struct Clusters {
+pub(super) struct Clusters {
     /// `cluster`; with a name too, as in cluster/alpha
     #[arg(value_parser = TargetParser(&[Resource::Clusters]))]
     resource: Target,
     /// The clusters' names
     #[arg(value_name = "NAME")]
     names: Vec<String>,
+    /// Say what would happen, and change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
     /// The form of the answer
     #[arg(short, long, value_enum, default_value_t, hide_default_value = true)]
     output: Format,
@@ -52,31 +57,41 @@ struct Clusters {
 
 impl Cordon {
     pub(crate) async fn run(self, places: &Places) -> Result<(), Error> {
-        let names = self.clusters.resource.all_named(self.clusters.names)?;
-        let client = Client::connect(places).await?;
-        let mut outcome = Outcome::new(self.clusters.output);
-        for name in names {
-            let request = v1::CordonClusterRequest { name: name.clone() };
-            let answer = answer(client.clusters().cordon_cluster(request)).await;
-            if let Some(answer) = outcome.taken_of_cluster(answer, &name) {
-                outcome.cluster(&answer, &name, "cordoned", &answer.action, &answer.changes)?;
-            }
-        }
-        outcome.finish()
+        let dry_run = self.clusters.dry_run;
+        let cordon = async |client: &Client, name| {
+            answer(client.clusters().cordon_cluster(v1::CordonClusterRequest { name, dry_run })).await
+        };
+        self.clusters.each(places, "cordoned", cordon).await
     }
 }
 
 impl Uncordon {
     pub(crate) async fn run(self, places: &Places) -> Result<(), Error> {
-        let names = self.clusters.resource.all_named(self.clusters.names)?;
+        let dry_run = self.clusters.dry_run;
+        let uncordon = async |client: &Client, name| {
+            answer(client.clusters().uncordon_cluster(v1::UncordonClusterRequest { name, dry_run })).await
+        };
+        self.clusters.each(places, "uncordoned", uncordon).await
+    }
+}
+
+impl Clusters {
+    pub(super) fn names(&self) -> Result<Vec<ClusterName>, Error> {
+        self.resource.clone().cluster_names(&self.names)
+    }
+
+    /// Does something with each of them, and tells what became of it.
+    pub(super) async fn each<A: Answer>(
+        self,
+        places: &Places,
+        done: &str,
+        call: impl AsyncFn(&Client, String) -> Result<A, Error>,
+    ) -> Result<(), Error> {
+        let names = self.names()?;
         let client = Client::connect(places).await?;
-        let mut outcome = Outcome::new(self.clusters.output);
+        let mut outcome = Outcome::new(self.output);
         for name in names {
-            let request = v1::UncordonClusterRequest { name: name.clone() };
-            let answer = answer(client.clusters().uncordon_cluster(request)).await;
-            if let Some(answer) = outcome.taken_of_cluster(answer, &name) {
-                outcome.cluster(&answer, &name, "uncordoned", &answer.action, &answer.changes)?;
-            }
+            outcome.cluster(call(&client, name.to_string()).await, &name, done, self.dry_run)?;
         }
         outcome.finish()
     }

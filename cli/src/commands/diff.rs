@@ -6,29 +6,24 @@ use clap::Args;
 use godwit_proto::{json, v1};
 use serde_json::{Value, json};
 
-use super::apply::reference;
-use super::moves::{Told, is_of};
+use super::action::{Action, Answer};
+use super::moves::{Moved, is_of};
 use super::outcome::Outcome;
-use super::sender::Sender;
 use super::submission::Submission;
-use crate::client::Client;
+use super::walk::{Reader, walk};
 use crate::context::Places;
 use crate::error::Error;
-use crate::input::quota;
 use crate::output::document::{self, Syntax};
 use crate::output::{Format, changes, text};
-use crate::target::kind_and_name;
+use crate::target::{kind_and_name, reference};
 
-/// What the hub says of what stays as it is.
-const UNCHANGED: &str = "unchanged";
-
-/// Show what applying files would change.
+/// Show what applying manifests of applications, policies and quotas would change.
 ///
-/// The hub makes a dry run of each policy and application, and tells what would move. Nothing is changed.
+/// The hub says of each what would move because of it. Nothing is changed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The exit status is 0 if nothing would change, 1 if something would, and 2 if that could not be found
-out. What a quota would let move is not foreseen, only that the quota would change.
+out.
 
 Examples:
   godwit diff -f examples/policies -f examples/web.yaml
@@ -44,33 +39,9 @@ pub(crate) struct Diff {
 impl Diff {
     /// Whether anything would change.
     pub(crate) async fn run(self, places: &Places) -> Result<bool, Error> {
-        let documents = self.submission.read()?;
-        let mut sender = Sender::new(Client::connect(places).await?)?;
-        let mut told = Told::new(&self.submission, &documents, true);
         let mut outcome = Outcome::new(self.output);
         let mut differences = Differences::default();
-        for quota in &documents.quotas {
-            let name = format!("quota/{}", quota.namespace);
-            let answer = sender.apply_quota(&quota::to_message(quota), true).await;
-            if let Some(answer) = outcome.taken(answer.map_err(|error| error.about(&*name))) {
-                differences.note(&name, &answer.action, Vec::new());
-            }
-        }
-        for policy in &documents.policies {
-            let name = format!("policy/{}", policy.name);
-            let answer = sender.apply_policy(policy, true).await;
-            if let Some(answer) = outcome.taken(answer.map_err(|error| error.about(&*name))) {
-                differences.note(&name, &answer.action, told.fresh(&answer.changes));
-            }
-        }
-        for source in &documents.applications {
-            let id = sender.request_id()?;
-            let request = self.submission.deployment(source, &documents.policies, id, true);
-            let answer = sender.deploy(&request).await;
-            if let Some(answer) = outcome.taken(answer.map_err(|error| error.about(&*source.label))) {
-                differences.application(&answer, &mut told);
-            }
-        }
+        walk(&self.submission, places, true, &mut outcome, &mut differences).await?;
         differences.print(self.output, &mut io::stdout().lock())?;
         outcome.finish()?;
         Ok(!differences.found.is_empty())
@@ -84,10 +55,9 @@ struct Difference {
     name: String,
     /// What people read.
     line: String,
-    /// created, configured or unchanged.
-    action: String,
+    action: Action,
     /// The plans of others that change because of it.
-    moved: Vec<v1::PlanChange>,
+    moved: Moved,
     /// Its own plan, if it is a workload.
     own: Option<v1::PlanChange>,
 }
@@ -97,42 +67,50 @@ struct Differences {
     found: Vec<Difference>,
 }
 
-impl Differences {
-    fn note(&mut self, name: &str, action: &str, moved: Vec<v1::PlanChange>) {
-        if action == UNCHANGED && moved.is_empty() {
-            return;
+impl Reader for Differences {
+    fn thing(
+        &mut self,
+        _: &mut Outcome,
+        name: &str,
+        answer: &impl Answer,
+        moved: Moved,
+    ) -> Result<(), Error> {
+        let action = answer.action();
+        if action != Action::Unchanged || !moved.is_empty() {
+            let line = format!("{name} {action}");
+            self.found.push(Difference { name: name.to_owned(), line, action, moved, own: None });
         }
-        self.found.push(Difference {
-            name: name.to_owned(),
-            line: format!("{name} {action}"),
-            action: action.to_owned(),
-            moved,
-            own: None,
-        });
+        Ok(())
     }
 
-    fn application(&mut self, answer: &v1::DeployResponse, told: &mut Told) {
-        for warning in &answer.warnings {
-            eprintln!("warning: {}", text::plain(warning));
-        }
+    /// What moves of others stands below the last of the workloads that differ, or else below the first one.
+    fn application(
+        &mut self,
+        _: &mut Outcome,
+        answer: &v1::DeployResponse,
+        moved: Moved,
+    ) -> Result<(), Error> {
         let before = self.found.len();
-        let others = told.of_others(&answer.workloads, &answer.changes);
         for workload in &answer.workloads {
             let own = answer.changes.iter().find(|change| is_of(change, workload)).cloned();
-            if workload.action != UNCHANGED || own.is_some() {
+            if Action::of(&workload.action) != Action::Unchanged || own.is_some() {
                 self.found.push(of_workload(workload, own));
             }
         }
-        if !others.is_empty() {
+        if !moved.is_empty() {
             if self.found.len() == before {
                 self.found.extend(answer.workloads.first().map(|first| of_workload(first, None)));
             }
             if let Some(last) = self.found.last_mut() {
-                last.moved.extend(others);
+                last.moved.plans.extend(moved.plans);
+                last.moved.untold += moved.untold;
             }
         }
+        Ok(())
     }
+}
 
+impl Differences {
     fn print(&self, format: Format, out: &mut dyn Write) -> Result<(), Error> {
         match format {
             Format::Json => document::print(&self.document()?, Syntax::Json, out),
@@ -143,7 +121,7 @@ impl Differences {
             Format::Table | Format::Wide => {
                 for one in &self.found {
                     writeln!(out, "{}", text::plain(&one.line))?;
-                    changes::print(&one.moved, out)?;
+                    one.moved.print(out)?;
                 }
                 Ok(())
             }
@@ -152,9 +130,12 @@ impl Differences {
 
     fn document(&self) -> Result<Value, Error> {
         let item = |one: &Difference| {
-            let changes = one.own.iter().chain(&one.moved).map(json::to_json);
+            let changes = one.own.iter().chain(&one.moved.plans).map(json::to_json);
             let changes = changes.collect::<Result<Vec<_>, _>>()?;
-            Ok(json!({ "name": one.name, "action": one.action, "changes": changes }))
+            let total = changes.len() as u64 + one.moved.untold;
+            Ok(json!({
+                "name": one.name, "action": one.action.to_string(), "changes": changes, "changesTotal": total
+            }))
         };
         let items = self.found.iter().map(item).collect::<Result<Vec<_>, Error>>()?;
         Ok(json!({ "items": items }))
@@ -166,10 +147,10 @@ fn of_workload(workload: &v1::DeployedWorkload, own: Option<v1::PlanChange>) -> 
     let place = changes::in_namespace(&workload.namespace);
     let moves = own.as_ref().map(|change| format!(": {}", changes::moves(change)));
     Difference {
-        name: reference(workload),
+        name: reference(&workload.namespace, &workload.kind, &workload.name),
         line: format!("{what} {}{place}{}", workload.action, moves.unwrap_or_default()),
-        action: workload.action.clone(),
-        moved: Vec::new(),
+        action: Action::of(&workload.action),
+        moved: Moved::default(),
         own,
     }
 }
@@ -206,11 +187,30 @@ mod tests {
         String::from_utf8(out).expect("text")
     }
 
+    fn policy(action: &str) -> v1::ApplyPolicyResponse {
+        v1::ApplyPolicyResponse { action: action.to_owned(), ..v1::ApplyPolicyResponse::default() }
+    }
+
+    /// The differences of a policy, then of two applications, each with what moves because of it.
+    fn differences(
+        policy: (v1::ApplyPolicyResponse, Vec<v1::PlanChange>),
+        applications: Vec<(v1::DeployResponse, Vec<v1::PlanChange>)>,
+    ) -> Differences {
+        let mut differences = Differences::default();
+        let outcome = &mut Outcome::new(Format::Table);
+        let moved = |plans| Moved { plans, untold: 0 };
+        let (answer, plans) = policy;
+        differences.thing(outcome, "policy/even", &answer, moved(plans)).expect("it only notes");
+        for (answer, plans) in applications {
+            differences.application(outcome, &answer, moved(plans)).expect("it only notes");
+        }
+        differences
+    }
+
     #[test]
     fn what_is_unchanged_is_not_there() {
-        let mut differences = Differences::default();
-        differences.note("policy/even", "unchanged", Vec::new());
-        differences.application(&answer("unchanged", Vec::new()), &mut Told::default());
+        let same = (answer("unchanged", Vec::new()), Vec::new());
+        let differences = differences((policy("unchanged"), Vec::new()), vec![same]);
         assert!(differences.found.is_empty());
         assert_eq!(printed(&differences, Format::Table), "");
         assert_eq!(differences.document().expect("JSON"), json!({"items": []}));
@@ -218,10 +218,9 @@ mod tests {
 
     #[test]
     fn each_thing_stands_with_what_moves() {
-        let mut differences = Differences::default();
-        differences.note("policy/even", "configured", vec![change("api")]);
-        differences.application(&answer("configured", vec![change("web")]), &mut Told::default());
-        differences.application(&answer("unchanged", vec![change("other")]), &mut Told::default());
+        let own = (answer("configured", vec![change("web")]), Vec::new());
+        let others = (answer("unchanged", Vec::new()), vec![change("other")]);
+        let differences = differences((policy("configured"), vec![change("api")]), vec![own, others]);
         assert_eq!(
             printed(&differences, Format::Table),
             "policy/even configured\n  deployment/api in shop: alpha 4 -> 0\n\
@@ -233,5 +232,6 @@ mod tests {
         let document = differences.document().expect("JSON");
         assert_eq!(document["items"][0]["action"], "configured");
         assert_eq!(document["items"][0]["changes"][0]["shares"][0]["after"], 0);
+        assert_eq!(document["items"][0]["changesTotal"], 1);
     }
 }

@@ -13,7 +13,7 @@ use crate::output::colour::Paint;
 use crate::output::document::{self, Syntax};
 use crate::output::sheet::Sheet;
 use crate::resources::workload;
-use crate::target::{self, Resource, Target, TargetParser, WorkloadName, kind_and_name};
+use crate::target::{self, Resource, Target, TargetParser, WorkloadName};
 
 /// Say why a workload's replicas are where they are.
 ///
@@ -50,14 +50,11 @@ impl Explain {
             Format::Json => document::print(&json::to_json(&plan)?, Syntax::Json, out),
             Format::Yaml => document::print(&json::to_json(&plan)?, Syntax::Yaml, out),
             Format::Name => {
-                Ok(writeln!(out, "workload/{}/{}", plan.namespace, kind_and_name(&plan.kind, &plan.name))?)
+                Ok(writeln!(out, "{}", target::reference(&plan.namespace, &plan.kind, &plan.name))?)
             }
             Format::Table | Format::Wide => {
                 let sheet = &mut Sheet::new(out, Paint::of_stdout());
-                sheet.line(
-                    "Workload",
-                    format!("{}/{}", plan.namespace, kind_and_name(&plan.kind, &plan.name)),
-                )?;
+                sheet.line("Workload", target::full_name(&plan.namespace, &plan.kind, &plan.name))?;
                 sheet.line("Policy", &plan.policy)?;
                 sheet.line("Replicas", format!("{}, {} of them pending", plan.replicas, plan.pending))?;
                 sheet.lines("Pending because", &plan.reasons)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use godwit_proto::v1;
 
-use super::outcome::{Outcome, dry};
+use super::outcome::Outcome;
 use crate::client::{Client, answer};
 use crate::context::Places;
 use crate::error::Error;
@@ -40,17 +40,13 @@ pub(crate) struct Label {
 
 impl Label {
     pub(crate) async fn run(self, places: &Places) -> Result<(), Error> {
-        let (name, arguments) = self.resource.named_before(&self.arguments)?;
+        let (name, arguments) = self.resource.cluster_name_before(&self.arguments)?;
         let LabelChanges { set, remove } = parse(arguments)?;
         let client = Client::connect(places).await?;
         let mut outcome = Outcome::new(self.output);
-        let request = v1::LabelClusterRequest { name: name.clone(), set, remove, dry_run: self.dry_run };
+        let request = v1::LabelClusterRequest { name: name.to_string(), set, remove, dry_run: self.dry_run };
         let answer = answer(client.clusters().label_cluster(request)).await;
-        if let Some(answer) = outcome.taken_of_cluster(answer, &name) {
-            let became = format!("labeled{}", dry(self.dry_run));
-            let action = format!("{}{}", answer.action, dry(self.dry_run));
-            outcome.cluster(&answer, &name, &became, &action, &answer.changes)?;
-        }
+        outcome.cluster(answer, &name, "labeled", self.dry_run)?;
         outcome.finish()
     }
 }

@@ -7,20 +7,24 @@ pub(crate) mod cordon;
 pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod diff;
+pub(crate) mod drain;
 pub(crate) mod explain;
 pub(crate) mod freeze;
 pub(crate) mod get;
 pub(crate) mod label;
 pub(crate) mod plan;
+pub(crate) mod rebalance;
 pub(crate) mod scale;
 pub(crate) mod taint;
 pub(crate) mod version;
 pub(crate) mod whatif;
 
+mod action;
 mod moves;
 mod outcome;
 mod sender;
 mod submission;
+mod walk;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -57,6 +61,8 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::Delete(command) => wait(command.run(&places)),
         Command::Cordon(command) => wait(command.run(&places)),
         Command::Uncordon(command) => wait(command.run(&places)),
+        Command::Drain(command) => wait(command.run(&places)),
+        Command::Rebalance(command) => wait(command.run(&places)),
         Command::Label(command) => wait(command.run(&places)),
         Command::Taint(command) => wait(command.run(&places)),
         Command::WhatIf(command) => wait(command.run(&places)),

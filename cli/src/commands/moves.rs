@@ -1,14 +1,24 @@
 //! Whose moves are told where, when one dry run after the other tells of the same workload.
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 
 use godwit_proto::v1;
 
 use super::submission::Submission;
 use crate::input::Documents;
+use crate::output::changes;
 
 /// A workload: its namespace, kind and name.
 type Id = (String, String, String);
+
+/// The plans that change because of something.
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    pub(super) plans: Vec<v1::PlanChange>,
+    /// How many more change, which the hub's answer leaves out.
+    pub(super) untold: u64,
+}
 
 /// Workloads of whose moves enough was said, or will be. Only dry runs repeat themselves: what was really done is
 /// done once.
@@ -36,19 +46,28 @@ impl Told {
     }
 
     /// The moves that were not told yet; from now on they were.
-    pub(super) fn fresh(&mut self, changes: &[v1::PlanChange]) -> Vec<v1::PlanChange> {
+    pub(super) fn fresh(&mut self, changes: &[v1::PlanChange], total: u64) -> Moved {
         let is_new = |change: &&v1::PlanChange| !self.dry_run || self.ids.insert(id(change));
-        changes.iter().filter(is_new).cloned().collect()
+        let untold = total.saturating_sub(changes.len() as u64);
+        Moved { plans: changes.iter().filter(is_new).cloned().collect(), untold }
     }
 
     /// The moves of workloads that are not those deployed, and were not told yet.
-    pub(super) fn of_others(
-        &mut self,
-        deployed: &[v1::DeployedWorkload],
-        changes: &[v1::PlanChange],
-    ) -> Vec<v1::PlanChange> {
-        let others = changes.iter().filter(|change| deployed.iter().all(|own| !is_of(change, own)));
-        self.fresh(&others.cloned().collect::<Vec<_>>())
+    pub(super) fn of_others(&mut self, answer: &v1::DeployResponse) -> Moved {
+        let own = |change: &v1::PlanChange| answer.workloads.iter().any(|own| is_of(change, own));
+        let (own, others): (Vec<_>, Vec<_>) = answer.changes.iter().cloned().partition(own);
+        self.fresh(&others, answer.changes_total.saturating_sub(own.len() as u64))
+    }
+}
+
+impl Moved {
+    pub(super) fn is_empty(&self) -> bool {
+        self.plans.is_empty() && self.untold == 0
+    }
+
+    /// Prints a line for each, indented.
+    pub(super) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        changes::print(&self.plans, self.untold, out)
     }
 }
 
@@ -71,13 +90,20 @@ mod tests {
         let own = v1::DeployedWorkload { name: "web".to_owned(), ..v1::DeployedWorkload::default() };
         let (web, api) = (change("web"), change("api"));
         let both = [web.clone(), api.clone()];
+        let answer = v1::DeployResponse {
+            workloads: vec![own.clone()],
+            changes: both.to_vec(),
+            changes_total: 7,
+            ..v1::DeployResponse::default()
+        };
         let mut told = Told { dry_run: true, ids: BTreeSet::new() };
-        assert_eq!(told.of_others(std::slice::from_ref(&own), &both), std::slice::from_ref(&api));
-        assert_eq!(told.fresh(&both), [web]);
-        assert!(told.fresh(&both).is_empty());
+        let moved = told.of_others(&answer);
+        assert_eq!((&moved.plans[..], moved.untold), (std::slice::from_ref(&api), 5));
+        assert_eq!(told.fresh(&both, 2).plans, [web]);
+        assert!(told.fresh(&both, 2).is_empty());
         let mut done = Told::default();
-        assert_eq!(done.fresh(&both).len(), 2);
-        assert_eq!(done.fresh(&both).len(), 2);
+        assert_eq!(done.fresh(&both, 2).plans.len(), 2);
+        assert_eq!(done.fresh(&both, 2).plans.len(), 2);
         assert!(is_of(&change("web"), &own) && !is_of(&api, &own));
     }
 }

@@ -2,13 +2,15 @@
 
 use std::io::{self, Write};
 
-use godwit_proto::{json, v1};
-use prost::{Message, Name};
+use godwit_common::ClusterName;
+use godwit_proto::json;
 use serde_json::Value;
 
+use super::action::{Answer, dry};
+use super::moves::Moved;
 use crate::error::Error;
 use crate::output::document::{self, Syntax};
-use crate::output::{Format, changes, text};
+use crate::output::{Format, text};
 
 /// The answers, as the user wants to read them.
 pub(super) struct Outcome {
@@ -33,40 +35,39 @@ impl Outcome {
     }
 
     /// One thing: what other commands call it, and what became of it; then what moves because of it.
-    pub(super) fn thing<M: Message + Name>(
+    pub(super) fn thing(
         &mut self,
-        answer: &M,
+        answer: &impl Answer,
         name: &str,
         became: &str,
-        moved: &[v1::PlanChange],
+        moved: &Moved,
     ) -> Result<(), Error> {
         match self.format {
             Format::Json | Format::Yaml => self.document(json::to_json(answer)?),
             Format::Name => writeln!(io::stdout(), "{}", text::plain(name))?,
             Format::Table | Format::Wide => {
                 writeln!(io::stdout(), "{}", text::plain(&format!("{name} {became}")))?;
-                changes::print(moved, &mut io::stdout())?;
+                moved.print(&mut io::stdout())?;
             }
         }
         Ok(())
     }
 
-    /// The hub's answer about a cluster.
-    pub(super) fn taken_of_cluster<T>(&mut self, answer: Result<T, Error>, name: &str) -> Option<T> {
-        self.taken(answer.map_err(|error| error.about(format!("cluster/{name}"))))
-    }
-
-    /// A cluster, which became what the command makes of it unless the hub says that it was so already.
-    pub(super) fn cluster<M: Message + Name>(
+    /// The hub's answer about a cluster, which the command made what `done` says.
+    pub(super) fn cluster(
         &mut self,
-        answer: &M,
-        name: &str,
-        became: &str,
-        action: &str,
-        moved: &[v1::PlanChange],
+        answer: Result<impl Answer, Error>,
+        name: &ClusterName,
+        done: &str,
+        dry_run: bool,
     ) -> Result<(), Error> {
-        let became = if action.starts_with("unchanged") { action } else { became };
-        self.thing(answer, &format!("cluster/{name}"), became, moved)
+        let name = format!("cluster/{name}");
+        let Some(answer) = self.taken(answer.map_err(|error| error.about(&*name))) else {
+            return Ok(());
+        };
+        let became = format!("{}{}", answer.action().or(done), dry(dry_run));
+        let moved = Moved { plans: answer.changes().to_vec(), untold: answer.untold() };
+        self.thing(&answer, &name, &became, &moved)
     }
 
     /// An answer for programs, which are printed together.
@@ -88,9 +89,4 @@ impl Outcome {
         }
         if self.failed { Err(Error::Reported) } else { Ok(()) }
     }
-}
-
-/// What follows the words for a thing that was not really changed.
-pub(super) fn dry(dry_run: bool) -> &'static str {
-    if dry_run { " (dry run)" } else { "" }
 }

@@ -1,5 +1,6 @@
 //! `godwit plan`.
 
+#[cfg(test)]
 mod scenario;
 
 use std::collections::BTreeSet;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use godwit_common::ClusterName;
+use godwit_manifest::parse_scenario;
 use godwit_planner::scenario::{Answer, Line, Placement, plan};
 use serde_json::{Value, json};
 
@@ -57,7 +59,7 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn run(self) -> Result<(), Error> {
         let source = input::read_one(&self.file)?;
-        let scenario = scenario::parse(&source.text);
+        let scenario = parse_scenario(&source.text);
         let scenario =
             scenario.map_err(|errors| Error::failed(input::in_file(&source.label, &errors).join("\n")))?;
         let answer = plan(&scenario).map_err(|error| Error::failed(format!("{}: {error}", source.label)))?;

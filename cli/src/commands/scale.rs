@@ -5,12 +5,13 @@ use std::io::{self, Write};
 use clap::Args;
 use godwit_proto::{json, v1};
 
-use super::apply::{deployed, reference};
+use super::apply::deployed;
+use super::moves::is_of;
 use crate::client::{Client, answer, present};
 use crate::context::Places;
 use crate::error::Error;
 use crate::output::document::{self, Syntax};
-use crate::output::{Format, text};
+use crate::output::{Format, changes, text};
 use crate::target::{self, Resource, Target, TargetParser, WorkloadName};
 
 /// Change the total of a workload.
@@ -62,11 +63,16 @@ impl Scale {
             Format::Yaml => document::print(&json::to_json(&scaled)?, Syntax::Yaml, out),
             Format::Name => {
                 let workload = present(scaled.workload, "workload")?;
-                Ok(writeln!(out, "{}", text::plain(&reference(&workload)))?)
+                let name = target::reference(&workload.namespace, &workload.kind, &workload.name);
+                Ok(writeln!(out, "{}", text::plain(&name))?)
             }
             Format::Table | Format::Wide => {
                 let workload = present(scaled.workload, "workload")?;
-                Ok(writeln!(out, "{}", text::plain(&deployed(&workload, self.dry_run)))?)
+                writeln!(out, "{}", text::plain(&deployed(&workload, self.dry_run)))?;
+                // Whoever follows it, or gives way to it.
+                let others: Vec<_> = scaled.changes.iter().filter(|one| !is_of(one, &workload)).collect();
+                let untold = scaled.changes_total.saturating_sub(scaled.changes.len() as u64);
+                Ok(changes::print(others, untold, out)?)
             }
         }
     }

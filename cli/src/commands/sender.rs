@@ -40,31 +40,13 @@ impl Sender {
         self.send(async |client| answer(client.policies().apply_policy(request.clone())).await).await
     }
 
-    /// The hub has no dry run of a quota, so one only says how it differs from what is stored.
     pub(super) async fn apply_quota(
         &mut self,
         quota: &v1::Quota,
         dry_run: bool,
     ) -> Result<v1::ApplyQuotaResponse, Error> {
-        if !dry_run {
-            let request = v1::ApplyQuotaRequest { quota: Some(quota.clone()) };
-            return self
-                .send(async |client| answer(client.quotas().apply_quota(request.clone())).await)
-                .await;
-        }
-        let request = v1::GetQuotaRequest { namespace: quota.namespace.clone() };
-        let found = self.send(async |client| answer(client.quotas().get_quota(request.clone())).await).await;
-        let action = match found {
-            Ok(found) if found.quota.as_ref().is_some_and(|stored| stored.spec == quota.spec) => "unchanged",
-            Ok(_) => "configured",
-            Err(error) if error.is_not_found() => "created",
-            Err(error) => return Err(error),
-        };
-        Ok(v1::ApplyQuotaResponse {
-            quota: Some(quota.clone()),
-            action: action.to_owned(),
-            changes: Vec::new(),
-        })
+        let request = v1::ApplyQuotaRequest { quota: Some(quota.clone()), dry_run };
+        self.send(async |client| answer(client.quotas().apply_quota(request.clone())).await).await
     }
 
     pub(super) async fn deploy(&mut self, request: &v1::DeployRequest) -> Result<v1::DeployResponse, Error> {

@@ -1,10 +1,10 @@
 //! `godwit taint`.
 
 use clap::Args;
-use godwit_proto::taint::{EFFECTS, effect_from_word};
+use godwit_common::TaintEffect;
 use godwit_proto::v1;
 
-use super::outcome::{Outcome, dry};
+use super::outcome::Outcome;
 use crate::client::{Client, answer};
 use crate::context::Places;
 use crate::error::Error;
@@ -41,19 +41,15 @@ pub(crate) struct Taint {
 
 impl Taint {
     pub(crate) async fn run(self, places: &Places) -> Result<(), Error> {
-        let (name, arguments) = self.resource.named_before(&self.arguments)?;
+        let (name, arguments) = self.resource.cluster_name_before(&self.arguments)?;
         let TaintChanges { add, remove } = parse(arguments)?;
         // As in kubectl, what is only taken away is called so.
         let verb = if add.is_empty() { "untainted" } else { "tainted" };
         let client = Client::connect(places).await?;
         let mut outcome = Outcome::new(self.output);
-        let request = v1::TaintClusterRequest { name: name.clone(), add, remove, dry_run: self.dry_run };
+        let request = v1::TaintClusterRequest { name: name.to_string(), add, remove, dry_run: self.dry_run };
         let answer = answer(client.clusters().taint_cluster(request)).await;
-        if let Some(answer) = outcome.taken_of_cluster(answer, &name) {
-            let became = format!("{verb}{}", dry(self.dry_run));
-            let action = format!("{}{}", answer.action, dry(self.dry_run));
-            outcome.cluster(&answer, &name, &became, &action, &answer.changes)?;
-        }
+        outcome.cluster(answer, &name, verb, self.dry_run)?;
         outcome.finish()
     }
 }
@@ -120,10 +116,11 @@ fn check(argument: &str, key: &str, effect: Option<&str>) -> Result<(), Error> {
     if key.is_empty() {
         return Err(wrong(argument, "its key is empty"));
     }
-    match effect.filter(|effect| effect_from_word(effect).is_none()) {
+    match effect.filter(|effect| TaintEffect::of_name(effect).is_none()) {
         None => Ok(()),
         Some(effect) => {
-            Err(wrong(argument, &format!("{effect:?} is no effect, which are {}", EFFECTS.join(", "))))
+            let known = TaintEffect::ALL.map(TaintEffect::name).join(", ");
+            Err(wrong(argument, &format!("{effect:?} is no effect, which are {known}")))
         }
     }
 }

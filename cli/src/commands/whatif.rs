@@ -14,7 +14,7 @@ use crate::output::colour::{Colour, Paint};
 use crate::output::document::{self, Syntax};
 use crate::output::table::{Cell, Table};
 use crate::output::{Format, changes};
-use crate::target::kind_and_name;
+use crate::target::{full_name, reference};
 
 /// Show where everything would go if clusters were lost, drained or added.
 ///
@@ -22,7 +22,8 @@ use crate::target::kind_and_name;
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("supposed").required(true).multiple(true).args(["lose", "drain", "add"]))]
 #[command(after_help = "\
-A cluster that is added is empty and well, and otherwise like the member after the =.
+A cluster that is added is empty and well, without taints and not cordoned, and otherwise like the
+member after the =. What gives way to a higher priority counts as stopped already.
 
 Examples:
   godwit whatif --lose alpha
@@ -76,7 +77,7 @@ fn print(found: &v1::WhatIfResponse, format: Format, paint: Paint, out: &mut dyn
         Format::Json => document::print(&json::to_json(found)?, Syntax::Json, out),
         Format::Yaml => document::print(&json::to_json(found)?, Syntax::Yaml, out),
         Format::Name => Ok(found.changes.iter().try_for_each(|change| {
-            writeln!(out, "workload/{}/{}", change.namespace, kind_and_name(&change.kind, &change.name))
+            writeln!(out, "{}", reference(&change.namespace, &change.kind, &change.name))
         })?),
         Format::Table | Format::Wide if found.workloads == 0 => {
             Ok(writeln!(out, "nothing would change: every replica would stay where it is")?)
@@ -98,7 +99,7 @@ fn row(change: &v1::PlanChange, wide: bool) -> Vec<Cell> {
     let (before, after) = (change.pending_before, change.pending_after);
     let colour = (after > before).then_some(Colour::Red);
     let mut row = vec![
-        format!("{}/{}", change.namespace, kind_and_name(&change.kind, &change.name)).into(),
+        full_name(&change.namespace, &change.kind, &change.name).into(),
         Cell::from(&*change.policy),
         changes::shares(change).join(", ").into(),
         Cell::from(from_to(before.into(), after.into())).coloured(colour),

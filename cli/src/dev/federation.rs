@@ -51,7 +51,7 @@ impl Federation {
     ) -> Result<(Self, mpsc::Receiver<Death>), Error> {
         let names = options.clusters.names()?;
         let listen = free_address(options.listen)?;
-        let metrics = metrics_address(options.listen)?;
+        let metrics = usual(metrics_port(options.listen))?;
         let dialled = dialled(listen);
         let mut hub_names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         if !hub_names.contains(&dialled.ip().to_string()) {
@@ -205,16 +205,15 @@ fn free_address(asked: Option<SocketAddr>) -> Result<SocketAddr, Error> {
     }
 }
 
-/// On this machine only, since metrics ask nobody who he is. Whoever chooses the hub's port may run several federations:
-/// theirs get any free one.
-fn metrics_address(asked: Option<SocketAddr>) -> Result<SocketAddr, Error> {
+/// The port for metrics. Whoever chooses the hub's port may run several federations: theirs get any free one.
+fn metrics_port(asked: Option<SocketAddr>) -> u16 {
     match asked {
-        Some(_) => usual(0),
-        None => usual(METRICS_PORT),
+        Some(_) => 0,
+        None => METRICS_PORT,
     }
 }
 
-/// That port of loopback; or, where it is taken, a free one.
+/// That port of loopback, which other machines do not reach: metrics ask nobody who he is. Where it is taken, a free one.
 fn usual(port: u16) -> Result<SocketAddr, Error> {
     let local = |port| free(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
     local(port).or_else(|_| local(0)).map_err(Error::failed)
@@ -244,9 +243,25 @@ mod tests {
         let address = taken.local_addr().unwrap();
         assert!(matches!(free_address(Some(address)), Err(Error::Failed { .. })));
         assert_ne!(free_address(Some("127.0.0.1:0".parse().unwrap())).unwrap().port(), 0);
-        assert_ne!(free_address(None).unwrap().port(), 0);
-        assert_ne!(usual(address.port()).unwrap().port(), address.port());
-        assert_ne!(metrics_address(Some(address)).unwrap().port(), 0);
+        let other = usual(address.port()).unwrap();
+        assert!(other.ip().is_loopback() && other.port() != address.port(), "{other}");
+    }
+
+    #[test]
+    fn the_usual_port_is_used_where_it_is_free() {
+        // Another process may take it in between, but hardly each time.
+        let is_used = |_| {
+            let port = free("127.0.0.1:0".parse().unwrap()).unwrap().port();
+            usual(port).unwrap().port() == port
+        };
+        assert!((0..10).any(is_used));
+        assert!(free_address(None).unwrap().ip().is_loopback());
+    }
+
+    #[test]
+    fn whoever_chooses_the_hubs_port_gets_any_for_metrics() {
+        assert_eq!(metrics_port(Some("127.0.0.1:7".parse().unwrap())), 0);
+        assert_eq!(metrics_port(None), METRICS_PORT);
     }
 
     #[test]

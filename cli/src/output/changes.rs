@@ -12,12 +12,13 @@ const CHANGES_SHOWN: usize = 20;
 /// Clusters that one change names; the rest is counted.
 const CLUSTERS_SHOWN: usize = 8;
 
-/// Prints a line for each change, indented below what causes them.
+/// Prints a line for each change, indented below what causes them; `untold` more are not at hand.
 pub(crate) fn print<'a>(
     changes: impl IntoIterator<Item = &'a PlanChange>,
+    untold: u64,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut left_out = 0_usize;
+    let mut left_out = untold;
     for (index, change) in changes.into_iter().enumerate() {
         if index < CHANGES_SHOWN {
             writeln!(out, "  {}", text::plain(&line(change)))?;
@@ -121,7 +122,7 @@ mod tests {
         let one = change(&[("alpha", 1, 0)], (0, 0), &[]);
         let printed = |count: usize| {
             let mut out = Vec::new();
-            print(&vec![one.clone(); count], &mut out).expect("a vector takes everything");
+            print(&vec![one.clone(); count], 0, &mut out).expect("a vector takes everything");
             String::from_utf8(out).expect("text")
         };
         assert_eq!(printed(0), "");
@@ -137,7 +138,7 @@ mod tests {
     fn text_of_others_is_made_safe() {
         let odd = change(&[("alpha", 1, 0)], (0, 1), &["\u{1b}[31m"]);
         let mut out = Vec::new();
-        print([&odd], &mut out).expect("a vector takes everything");
+        print([&odd], 0, &mut out).expect("a vector takes everything");
         assert!(!out.contains(&0x1b));
     }
 }

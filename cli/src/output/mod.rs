@@ -1,6 +1,7 @@
 //! What commands print, and how.
 
 pub(crate) mod age;
+pub(crate) mod amount;
 pub(crate) mod changes;
 pub(crate) mod colour;
 pub(crate) mod document;

@@ -4,8 +4,8 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use godwit_proto::v1::{
-    Cluster, ClusterTaint, GetClusterRequest, ListClustersRequest, Room, Survival, WatchClustersRequest,
-    WorkloadShortage,
+    Cluster, ClusterTaint, Drain, DrainWait, GetClusterRequest, ListClustersRequest, Room, Survival,
+    WatchClustersRequest, WorkloadShortage,
 };
 
 use super::{Change, Changes, Column, Fetched, Filter, Shown, changes, column};
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::output::colour::Colour;
 use crate::output::sheet::Sheet;
 use crate::output::table::Cell;
-use crate::output::{self, age, colour};
+use crate::output::{self, age, amount, colour};
 use crate::target::kind_and_name;
 
 impl Shown for Cluster {
@@ -111,7 +111,9 @@ pub(crate) fn describe(cluster: &Cluster, now: SystemTime, sheet: &mut Sheet<'_>
     let since = age::since(cluster.since.as_ref(), now);
     sheet.coloured("State", format!("{} for {since}", state(cluster)), state_colour(cluster))?;
     sheet.line("Reason", &cluster.reason)?;
-    if cluster.cordoned {
+    if let Some(drain) = &cluster.drain {
+        describe_drain(cluster, drain, now, sheet)?;
+    } else if cluster.cordoned {
         let cordoned = format!("it gets nothing new; `godwit uncordon cluster {}` ends that", cluster.name);
         sheet.coloured("Cordoned", cordoned, Some(Colour::Yellow))?;
     }
@@ -144,6 +146,40 @@ pub(crate) fn describe(cluster: &Cluster, now: SystemTime, sheet: &mut Sheet<'_>
         sheet.coloured("Removals held", held, Some(Colour::Yellow))?;
     }
     sheet.lines("Orphans", &cluster.orphans)
+}
+
+fn describe_drain(
+    cluster: &Cluster,
+    drain: &Drain,
+    now: SystemTime,
+    sheet: &mut Sheet<'_>,
+) -> io::Result<()> {
+    let since = age::since(drain.started.as_ref(), now);
+    let left = counted(drain.pods.into(), "pod");
+    let workloads = counted(drain.workloads.into(), "workload");
+    let said = match drain.state.as_str() {
+        "Done" => "nothing is left; it gets nothing new".to_owned(),
+        "Overdue" => format!("overdue after {since}: {left} of {workloads} left, and nothing more moves"),
+        "Paused" => format!("paused: {left} of {workloads} left"),
+        _ => format!("for {since}: {left} of {workloads} left"),
+    };
+    let said = format!("{said}; `godwit uncordon cluster {}` ends that", cluster.name);
+    sheet.coloured("Drain", said, Some(Colour::Yellow))?;
+    let mut waits = drain_waits(drain);
+    match (drain.workloads as usize).saturating_sub(waits.len()) {
+        0 => {}
+        more => waits.push(format!("... and {more} more")),
+    }
+    sheet.lines("Left there", &waits)
+}
+
+/// What the first workloads wait for in a cluster that is drained.
+pub(crate) fn drain_waits(drain: &Drain) -> Vec<String> {
+    let wait = |wait: &DrainWait| {
+        let name = kind_and_name(&wait.kind, &wait.name);
+        format!("{name}{}: {}", output::changes::in_namespace(&wait.namespace), wait.reason)
+    };
+    drain.waiting.iter().map(wait).collect()
 }
 
 fn describe_survival(survival: Option<&Survival>, now: SystemTime, sheet: &mut Sheet<'_>) -> io::Result<()> {
@@ -181,7 +217,8 @@ fn lines_or_none(name: &str, lines: &[String], sheet: &mut Sheet<'_>) -> io::Res
 
 /// In kubectl's manner: `Ready,cordoned`.
 fn state(cluster: &Cluster) -> String {
-    let cordoned = if cluster.cordoned { ",cordoned" } else { "" };
+    // Who is drained is cordoned, too: that goes without saying.
+    let cordoned = if cluster.cordoned && cluster.drain.is_none() { ",cordoned" } else { "" };
     format!("{}{cordoned}", cluster.state)
 }
 
@@ -214,7 +251,7 @@ fn taint(taint: &ClusterTaint) -> String {
     }
 }
 
-fn counted(count: u64, what: &str) -> String {
+pub(crate) fn counted(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
@@ -223,20 +260,12 @@ fn room(room: Option<&Room>) -> String {
     room.map(text).unwrap_or_default()
 }
 
-/// Cores, such as `1.5`.
 fn cpu(room: &Room) -> String {
-    match room.cpu_millis % 1000 {
-        0 => (room.cpu_millis / 1000).to_string(),
-        _ => format!("{:.1}", f64::from(room.cpu_millis) / 1000.0),
-    }
+    amount::cores(room.cpu_millis.into())
 }
 
-/// Memory in the unit that suits it.
 fn memory(room: &Room) -> String {
-    match room.memory_mib {
-        mib @ 0..10_240 => format!("{mib}Mi"),
-        mib => format!("{}Gi", mib / 1024),
-    }
+    amount::mebibytes(room.memory_mib)
 }
 
 #[cfg(test)]
@@ -281,6 +310,13 @@ mod tests {
         assert_eq!(cell("TAINTS"), Cell::from("spot:NoSchedule"));
         assert_eq!(survives(None), Cell::from("-"));
         assert_eq!(survives(Some(&Survival::default())), Cell::from("survives"));
+    }
+
+    #[test]
+    fn room_is_shown_as_quotas_are() {
+        let free = Room { cpu_millis: 1250, memory_mib: 2048, pods: 3 };
+        assert_eq!(room(Some(&free)), "1.25 CPU, 2Gi memory, 3 pods");
+        assert_eq!(room(None), "");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{Change, Changes, Column, Fetched, Filter, Shown, changes, column};
 use crate::client::{Client, all_pages, answer, present};
 use crate::error::Error;
 use crate::output::age::NONE;
+use crate::output::amount;
 use crate::output::colour::Colour;
 use crate::output::sheet::Sheet;
 use crate::output::table::Cell;
@@ -26,7 +27,7 @@ impl Shown for Quota {
 
     fn cells(&self, _: SystemTime) -> Vec<Cell> {
         let mut cells = vec![Cell::from(&*self.namespace)];
-        cells.extend(self.amounts().iter().map(Amount::cell));
+        cells.extend(self.amounts().iter().map(|(_, amount)| amount.cell()));
         let extended = self.extended();
         let full = extended.iter().any(|(_, amount)| amount.is_full());
         let named = extended.iter().map(|(name, amount)| format!("{name} {}", amount.text()));
@@ -76,8 +77,8 @@ pub(crate) async fn find(client: &Client, namespace: &str) -> Result<Quota, Erro
 /// Everything about it.
 pub(crate) fn describe(quota: &Quota, sheet: &mut Sheet<'_>) -> io::Result<()> {
     sheet.line("Namespace", &quota.namespace)?;
-    let names = ["replicas", "cpu", "memory", "ephemeral-storage"].map(str::to_owned);
-    let amounts = names.into_iter().zip(quota.amounts()).chain(quota.extended());
+    let amounts = quota.amounts().into_iter().map(|(name, amount)| (name.to_owned(), amount));
+    let amounts = amounts.chain(quota.extended());
     let row = |(name, amount): (String, Amount)| {
         let full = amount.is_full().then_some(Colour::Yellow);
         vec![
@@ -124,34 +125,33 @@ impl Amount {
 
 trait Amounts {
     /// Those that have a name of their own: replicas, CPU, memory, ephemeral storage.
-    fn amounts(&self) -> [Amount; 4];
+    fn amounts(&self) -> [(&'static str, Amount); 4];
     /// Extended resources that are bounded.
     fn extended(&self) -> Vec<(String, Amount)>;
 }
 
 impl Amounts for Quota {
-    fn amounts(&self) -> [Amount; 4] {
+    fn amounts(&self) -> [(&'static str, Amount); 4] {
         let (spec, used) = both(self);
-        let amount = |of: fn(&QuotaSpec) -> Option<u64>, show| Amount {
-            used: of(&used).unwrap_or_default(),
-            bound: of(&spec),
-            show,
+        let one = |name, of: fn(&QuotaSpec) -> Option<u64>| {
+            let used = of(&used).unwrap_or_default();
+            (name, Amount { used, bound: of(&spec), show: amount::of(name) })
         };
         [
-            amount(|spec| spec.replicas, |count| count.to_string()),
-            amount(|spec| spec.cpu_millis, cores),
-            amount(|spec| spec.memory_bytes, bytes),
-            amount(|spec| spec.ephemeral_bytes, bytes),
+            one("replicas", |spec| spec.replicas),
+            one("cpu", |spec| spec.cpu_millis),
+            one("memory", |spec| spec.memory_bytes),
+            one("ephemeral-storage", |spec| spec.ephemeral_bytes),
         ]
     }
 
     fn extended(&self) -> Vec<(String, Amount)> {
         let (spec, used) = both(self);
-        let amount = |(name, bound): (&String, &u64)| {
+        let one = |(name, bound): (&String, &u64)| {
             let used = used.extended.get(name).copied().unwrap_or_default();
-            (name.clone(), Amount { used, bound: Some(*bound), show: |count| count.to_string() })
+            (name.clone(), Amount { used, bound: Some(*bound), show: amount::of(name) })
         };
-        spec.extended.iter().map(amount).collect()
+        spec.extended.iter().map(one).collect()
     }
 }
 
@@ -159,41 +159,9 @@ fn both(quota: &Quota) -> (QuotaSpec, QuotaSpec) {
     (quota.spec.clone().unwrap_or_default(), quota.used.clone().unwrap_or_default())
 }
 
-/// Cores, such as `1.5`, to the thousandth that a quota can say.
-fn cores(millis: u64) -> String {
-    let text = format!("{}.{:03}", millis / 1000, millis % 1000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// Bytes in the largest unit that still gives four digits, so that a bound is recognised as it was written.
-fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
-    let mut shown = bytes.to_string();
-    let mut amount = bytes;
-    for unit in UNITS {
-        let divides = amount.is_multiple_of(1024);
-        if amount == 0 || (!divides && amount < 10_240) {
-            break;
-        }
-        amount /= 1024;
-        shown = format!("{amount}{unit}");
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn amounts_are_shown_in_units_that_suit_them() {
-        assert_eq!([0, 500, 1500, 2000, 12_001].map(cores), ["0", "0.5", "1.5", "2", "12.001"]);
-        let mib = 1 << 20;
-        assert_eq!(
-            [0, 1000, 64 * mib, 1536 * mib, 20 * 1024 * mib, 20_001 * mib, u64::MAX].map(bytes),
-            ["0", "1000", "64Mi", "1536Mi", "20Gi", "19Gi", "15Ei"]
-        );
-    }
 
     #[test]
     fn a_row_says_what_is_used_of_what() {

@@ -12,7 +12,7 @@ use crate::output::age;
 use crate::output::colour::Colour;
 use crate::output::sheet::Sheet;
 use crate::output::table::Cell;
-use crate::target::{WorkloadName, list_workloads, short_name};
+use crate::target::{WorkloadName, list_workloads, reference, short_name};
 
 /// Clusters that a narrow table names; the rest is counted.
 const CLUSTERS_SHOWN: usize = 4;
@@ -55,7 +55,7 @@ impl Shown for Workload {
     }
 
     fn reference(&self) -> String {
-        format!("workload/{}/{}", self.namespace, short_name(self))
+        reference(&self.namespace, &self.kind, &self.name)
     }
 
     async fn fetch(client: &Client, filter: &Filter) -> Result<Fetched<Self>, Error> {

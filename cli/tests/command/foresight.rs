@@ -76,6 +76,16 @@ fn a_quota_is_shown_with_its_use_and_deleted() {
     assert_eq!(words, ["shop", "60/60", "6/-", "0/-"]);
     assert_eq!(dev.works(&["get", "quota", "shop", "-o", "name"]), "quota/shop\n");
     assert!(dev.works(&["describe", "quota", "shop"]).contains("replicas            60     60"));
+    // What waits for a wider quota is told before and after.
+    dev.works(&["scale", "workload", "shop/web", "--replicas", "63"]);
+    let wider = SHOP.replace("replicas: 60", "replicas: 63");
+    std::fs::write(dev.folder.path().join("wider.yaml"), &wider[..wider.find("---").unwrap()]).unwrap();
+    let moves = "quota/shop configured\n  deployment/web in shop: alpha 20 -> 21, bravo 20 -> 21, charlie 20 -> 21, \
+                 no longer 3 pending\n";
+    let said = dev.godwit(&["diff", "-f", "wider.yaml"]);
+    assert_eq!((said.status, said.out.as_str()), (1, moves), "{said:?}");
+    assert_eq!(dev.works(&["apply", "-f", "wider.yaml"]), moves);
+
     let missing = dev.godwit(&["describe", "quota", "other"]);
     assert!(missing.status == 1 && missing.err.contains("godwit get quotas"), "{missing:?}");
     assert_eq!(dev.works(&["delete", "quota", "shop"]), "quota/shop deleted\n");

@@ -153,7 +153,11 @@ fn malformed_labels_and_taints_are_named_with_the_right_form() {
         (&["label", "cluster", "alpha", "tier"][..], "label argument \"tier\": it has neither an = nor a -"),
         (&["label", "cluster/alpha"], "required"),
         (&["taint", "cluster/alpha", "a=b:Never"], "taint argument \"a=b:Never\": \"Never\" is no effect"),
-        (&["taint", "cluster", "a=b:NoExecute"], "\"a=b:NoExecute\" is not the name of a cluster"),
+        (&["taint", "cluster", "a=b:NoExecute"], "cluster name \"a=b:NoExecute\" is not valid"),
+        (
+            &["cordon", "cluster", "Alpha"],
+            "cluster name \"Alpha\" is not valid: it must be lower-case letters",
+        ),
     ] {
         let said = godwit(folder.path(), args);
         assert!(said.status == 2 && said.err.contains(says), "{args:?}: {said:?}");

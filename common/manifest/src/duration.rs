@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The duration that a text says; `None` if it says none. Whole numbers only, and `0` needs no unit.
-pub(crate) fn parse(text: &str) -> Option<Duration> {
+pub fn parse(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }

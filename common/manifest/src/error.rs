@@ -110,6 +110,14 @@ impl Collector {
         self.errors.len() + self.more
     }
 
+    /// Whether anything is wrong with a field of a document, or with something in it.
+    pub(crate) fn is_any_in(&self, document: usize, field: &str) -> bool {
+        let is_within = |path: &str| {
+            path.strip_prefix(field).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.errors.iter().any(|error| error.document == Some(document) && is_within(&error.field))
+    }
+
     /// `value` if nothing was wrong.
     pub(crate) fn finish<T>(self, value: T) -> Result<T, ManifestErrors> {
         if self.errors.is_empty() {

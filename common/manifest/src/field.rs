@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use godwit_common::text::clip;
+
 use crate::error::{Collector, ManifestError, Position};
 use crate::hint;
 use crate::node::{Data, Node};
@@ -76,6 +78,11 @@ impl<'a> Field<'a> {
         self.report.errors.borrow().count()
     }
 
+    /// Whether a mistake in this field, or in something in it, was reported.
+    pub(crate) fn has_mistakes(&self) -> bool {
+        self.report.errors.borrow().is_any_in(self.report.document, &self.path)
+    }
+
     /// Reports that this field is not what it must be.
     pub(crate) fn refuse_value(&self, must_be: &str) {
         let problem = format!("{} is not valid here", self.node.describe());
@@ -97,12 +104,7 @@ impl<'a> Field<'a> {
     pub(crate) fn items(&self) -> Vec<Field<'a>> {
         match &self.node.data {
             Data::List(items) => {
-                let item = |(index, node)| Field {
-                    node,
-                    path: format!("{}[{index}]", self.path),
-                    report: self.report,
-                };
-                items.iter().enumerate().map(item).collect()
+                items.iter().enumerate().map(|(index, node)| self.child_at(index, node)).collect()
             }
             Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) | Data::Map(_) => {
                 self.refuse_value("a list");
@@ -113,13 +115,39 @@ impl<'a> Field<'a> {
 
     /// The same of a list that has at most so many.
     pub(crate) fn items_up_to(&self, max: usize) -> Vec<Field<'a>> {
-        if let Data::List(items) = &self.node.data
-            && items.len() > max
-        {
-            self.refuse(format!("{} are too many", items.len()), format!("give at most {max}"));
-            return Vec::new();
+        if self.has_up_to(max) { self.items() } else { Vec::new() }
+    }
+
+    /// Whether it has at most so many items, if it is a list; it is reported if not.
+    pub(crate) fn has_up_to(&self, max: usize) -> bool {
+        match &self.node.data {
+            Data::List(items) if items.len() > max => {
+                self.refuse(format!("{} are too many", items.len()), format!("give at most {max}"));
+                false
+            }
+            Data::List(_) | Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) | Data::Map(_) => {
+                true
+            }
         }
-        self.items()
+    }
+
+    /// The entry of a mapping, if this is one and has it.
+    pub(crate) fn entry(&self, key: &str) -> Option<Field<'a>> {
+        match &self.node.data {
+            Data::Map(map) => Object { map, at: self.clone() }.get(key),
+            Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) | Data::List(_) => None,
+        }
+    }
+
+    /// The first item of a list, if this is one, that is meant.
+    pub(crate) fn item(&self, is_meant: impl Fn(usize, &Node) -> bool) -> Option<Field<'a>> {
+        match &self.node.data {
+            Data::List(items) => {
+                let index = items.iter().enumerate().position(|(index, node)| is_meant(index, node))?;
+                Some(self.child_at(index, &items[index]))
+            }
+            Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) | Data::Map(_) => None,
+        }
     }
 
     /// The truth value that this must be.
@@ -180,6 +208,10 @@ impl<'a> Field<'a> {
         }
         found.map(|(_, value)| *value)
     }
+
+    fn child_at(&self, index: usize, node: &'a Node) -> Self {
+        Self { node, path: format!("{}[{index}]", self.path), report: self.report }
+    }
 }
 
 /// A mapping whose fields are read by name.
@@ -215,6 +247,15 @@ impl<'a> Object<'a> {
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&'a str, Field<'a>)> + '_ {
         let present = self.map.iter().filter(|(_, node)| !node.is_null());
         present.map(|(key, node)| (key.as_str(), self.child(key, node)))
+    }
+
+    /// The same of a mapping that has at most so many.
+    pub(crate) fn fields_up_to(&self, max: usize) -> Vec<(&'a str, Field<'a>)> {
+        if self.map.len() > max {
+            self.at.refuse(format!("{} are too many", self.map.len()), format!("give at most {max}"));
+            return Vec::new();
+        }
+        self.fields().collect()
     }
 
     /// The fields as texts, as labels are; what is no text is reported.
@@ -274,14 +315,5 @@ impl<'a> Object<'a> {
             (false, _) => format!("{parent}[{}]", clip(key)),
         };
         Field { node, path, report: self.at.report }
-    }
-}
-
-/// A key as paths show it: keys such as `godwit.dev/policy` in full, longer ones cut.
-fn clip(key: &str) -> String {
-    const SHOWN: usize = 80;
-    match key.char_indices().nth(SHOWN) {
-        None => key.to_owned(),
-        Some((end, _)) => format!("{}…", &key[..end]),
     }
 }

@@ -3,14 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use godwit_common::label;
+use godwit_common::policy::limits::VALUES_MAX;
 use godwit_common::selector::{LabelSelector, Labels, Requirement, Test};
 
 use crate::field::{Field, Object};
 
-/// The longest name of a label, and the longest value.
-const PART_MAX: usize = 63;
-/// The longest prefix of a label's key: a DNS name.
-const PREFIX_MAX: usize = 253;
 /// The operators of a requirement.
 const OPERATORS: [&str; 6] = ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"];
 
@@ -21,16 +19,24 @@ pub(crate) const SELECTOR_FIELDS: [&str; 2] = ["matchLabels", "matchExpressions"
 pub(crate) fn selector(object: &Object<'_>) -> LabelSelector {
     let labels = object.mapping("matchLabels");
     let expressions = object.get("matchExpressions");
+    let expressions = expressions.map(|field| field.items_up_to(VALUES_MAX)).unwrap_or_default();
+    for values in expressions.iter().filter_map(|field| field.entry("values")) {
+        values.has_up_to(VALUES_MAX);
+    }
     LabelSelector {
-        labels: labels.map(|labels| read(&labels)).unwrap_or_default(),
-        expressions: expressions.map(|field| requirements(&field)).unwrap_or_default(),
+        labels: labels.map(|labels| valid(labels.fields_up_to(VALUES_MAX))).unwrap_or_default(),
+        expressions: expressions.iter().filter_map(requirement).collect(),
     }
 }
 
 /// Labels, each of them valid; others are reported.
 pub(crate) fn read(labels: &Object<'_>) -> Labels {
+    valid(labels.fields().collect())
+}
+
+fn valid(fields: Vec<(&str, Field<'_>)>) -> Labels {
     let mut read = Labels::new();
-    for (key, field) in labels.fields() {
+    for (key, field) in fields {
         let Some(text) = field.text() else { continue };
         if check_key(&field, key) && check_value(&field, text) {
             read.insert(key.into(), text.into());
@@ -47,7 +53,7 @@ pub(crate) fn requirements(field: &Field<'_>) -> Vec<Requirement> {
 /// Distinct values of labels, such as regions; an empty list would mean "any" where its author meant "none".
 pub(crate) fn values(field: &Field<'_>) -> BTreeSet<Arc<str>> {
     let mut values = BTreeSet::new();
-    for item in filled(field) {
+    for item in filled(field, VALUES_MAX) {
         let Some(text) = item.text() else { continue };
         if text.is_empty() {
             item.refuse("the text is empty", "write a value, or remove it");
@@ -58,9 +64,9 @@ pub(crate) fn values(field: &Field<'_>) -> BTreeSet<Arc<str>> {
     values
 }
 
-/// The items of a list, which must have some.
-pub(crate) fn filled<'a>(field: &Field<'a>) -> Vec<Field<'a>> {
-    let (before, items) = (field.mistakes(), field.items());
+/// The items of a list, which must have some, and at most so many.
+pub(crate) fn filled<'a>(field: &Field<'a>, max: usize) -> Vec<Field<'a>> {
+    let (before, items) = (field.mistakes(), field.items_up_to(max));
     if items.is_empty() && field.mistakes() == before {
         field.refuse("the list is empty", "list what is meant, or remove the field");
     }
@@ -69,29 +75,12 @@ pub(crate) fn filled<'a>(field: &Field<'a>) -> Vec<Field<'a>> {
 
 /// Whether a text may be the key of a label; it is reported if not.
 pub(crate) fn check_key(field: &Field<'_>, key: &str) -> bool {
-    let (prefix, name) = match key.split_once('/') {
-        Some((prefix, name)) => (Some(prefix), name),
-        None => (None, key),
-    };
-    let reason = if prefix.is_some_and(|prefix| !is_subdomain(prefix)) {
-        "what stands before / must be a DNS name, such as example.com"
-    } else if name.is_empty() || !is_part(name) {
-        "its name must be 1 to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit"
-    } else {
-        return true;
-    };
-    field.refuse(format!("{} is not a label's key: {reason}", quote(key)), "correct it");
-    false
+    label::check_key(key).map_err(|error| field.refuse(error.to_string(), "correct it")).is_ok()
 }
 
 /// Whether a text may be the value of a label; it is reported if not.
 pub(crate) fn check_value(field: &Field<'_>, value: &str) -> bool {
-    let valid = value.is_empty() || is_part(value);
-    if !valid {
-        let reason = "it must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit";
-        field.refuse(format!("{} is not a label's value: {reason}", quote(value)), "correct it");
-    }
-    valid
+    label::check_value(value).map_err(|error| field.refuse(error.to_string(), "correct it")).is_ok()
 }
 
 fn requirement(field: &Field<'_>) -> Option<Requirement> {
@@ -117,66 +106,4 @@ pub(crate) fn test(at: &Field<'_>, operator: &str, values: Option<&Field<'_>>) -
         texts.push(item.text().filter(|text| is_bound || check_value(item, text))?.into());
     }
     Test::new(operator, &texts).map_err(|error| at.refuse_as_said(&error.to_string())).ok()
-}
-
-fn is_part(text: &str) -> bool {
-    let ends = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let bytes = text.as_bytes();
-    bytes.len() <= PART_MAX
-        && ends(bytes.first())
-        && ends(bytes.last())
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
-}
-
-fn is_subdomain(text: &str) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let label = |part: &str| {
-        let bytes = part.as_bytes();
-        bytes.first().is_some_and(plain)
-            && bytes.last().is_some_and(plain)
-            && bytes.iter().all(|byte| plain(byte) || *byte == b'-')
-    };
-    text.len() <= PREFIX_MAX && text.split('.').all(label)
-}
-
-/// A text for an error message, and never a megabyte of it.
-fn quote(text: &str) -> String {
-    const SHOWN: usize = 80;
-    match text.char_indices().nth(SHOWN) {
-        None => format!("{text:?}"),
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_and_prefixes_are_those_of_kubernetes() {
-        for (text, valid) in [
-            ("a", true),
-            ("A.b_c-9", true),
-            (&"x".repeat(63), true),
-            (&"x".repeat(64), false),
-            ("", false),
-            ("-a", false),
-            ("a.", false),
-            ("a b", false),
-            ("ü", false),
-        ] {
-            assert_eq!(is_part(text), valid, "{text}");
-        }
-        for (text, valid) in [
-            ("example.com", true),
-            ("a", true),
-            ("", false),
-            ("A.com", false),
-            ("a..b", false),
-            ("a_b", false),
-        ] {
-            assert_eq!(is_subdomain(text), valid, "{text}");
-        }
-        assert!(!is_subdomain(&"a".repeat(254)));
-    }
 }

@@ -8,7 +8,7 @@ mod application;
 mod canonical;
 mod catalog;
 mod dependent;
-mod duration;
+pub mod duration;
 mod error;
 mod field;
 mod godwit;
@@ -44,7 +44,7 @@ pub use policies::parse_policies;
 pub use policy::{Mode, PolicySpec};
 pub use quantity::{Quantity, QuantityError};
 pub use quotas::{QuotaSpec, parse_quotas};
-pub use scenario::{MAX_CLUSTERS, Scenario, ScenarioCluster, parse_scenario};
+pub use scenario::parse_scenario;
 pub use separate::{Separated, separate};
 pub use source::{MAX_DEPTH, MAX_DOCUMENTS, MAX_TEXT_BYTES};
 

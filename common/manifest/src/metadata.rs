@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 
+use godwit_common::name::{check_namespace, check_object_name};
 use godwit_common::selector::Labels;
-use godwit_common::{ObjectKey, PolicyName, WorkloadId};
+use godwit_common::text::clip;
+use godwit_common::{ObjectKey, PolicyName};
 
 use crate::POLICY_ANNOTATION;
-use crate::application::DEFAULT_NAMESPACE;
 use crate::catalog::{GODWIT_GROUP, Scope};
 use crate::error::Collector;
 use crate::field::{Object, Report};
@@ -15,15 +16,13 @@ use crate::{hint, labels};
 
 /// The object as messages name it, as far as it can be told.
 pub(crate) fn title(node: &Node) -> String {
-    const SHOWN: usize = 80;
     let kind = node.get("kind").and_then(Node::as_text).unwrap_or_default();
     let name = node
         .get("metadata")
         .and_then(|metadata| metadata.get("name"))
         .and_then(Node::as_text)
         .unwrap_or_default();
-    let title = format!("{kind} {name}");
-    title.trim().chars().take(SHOWN).collect()
+    clip(format!("{kind} {name}").trim()).into()
 }
 
 /// The report of one object in a document; `namespace` is that of objects which name none.
@@ -108,7 +107,7 @@ fn name_of<'a>(metadata: &Object<'a>, kind: &str, role: Role) -> Option<&'a str>
     let field = metadata.require("name", "give the object a name")?;
     let name = field.text()?;
     let error = match role {
-        Role::Workload => WorkloadId::new(DEFAULT_NAMESPACE, kind, name).err(),
+        Role::Workload => check_object_name(name).err(),
         Role::Dependent => ObjectKey::new("v1", kind, "", name).err(),
     };
     match error {
@@ -131,8 +130,8 @@ fn namespace_of<'a>(metadata: &Object<'a>, kind: &str, scope: Scope) -> Option<&
         }
         (Scope::Namespaced, Some(field)) => {
             let namespace = field.text()?;
-            match WorkloadId::new(namespace, "Kind", "name") {
-                Ok(_) => Some(namespace),
+            match check_namespace(namespace) {
+                Ok(()) => Some(namespace),
                 Err(error) => {
                     field.refuse(error.to_string(), "choose another namespace");
                     None

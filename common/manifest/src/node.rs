@@ -6,6 +6,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
+use godwit_common::text::quote;
+
 use crate::error::Position;
 
 /// A value and its place. Lines count from the start of its document.
@@ -56,15 +58,11 @@ impl Node {
 
     /// The value for an error message: short values in full, long ones cut, collections by their kind.
     pub(crate) fn describe(&self) -> String {
-        const SHOWN: usize = 60;
         match &self.data {
             Data::Null => "null".to_owned(),
             Data::Bool(value) => value.to_string(),
             Data::Number(number) => number.to_string(),
-            Data::Text(text) => match text.char_indices().nth(SHOWN) {
-                None => format!("{text:?}"),
-                Some((end, _)) => format!("{:?}…", &text[..end]),
-            },
+            Data::Text(text) => quote(text),
             Data::List(_) => "a list".to_owned(),
             Data::Map(_) => "a mapping".to_owned(),
         }

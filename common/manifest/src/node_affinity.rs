@@ -20,7 +20,7 @@ pub(crate) fn read(spec: &Object<'_>) -> Vec<LabelSelector> {
     let Some(terms) = required.require("nodeSelectorTerms", "list what a node must be like") else {
         return Vec::new();
     };
-    labels::filled(&terms).iter().filter_map(term).collect()
+    labels::filled(&terms, usize::MAX).iter().filter_map(term).collect()
 }
 
 /// A term; an empty one admits no node, as in Kubernetes.

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use godwit_common::PolicyName;
+use godwit_common::policy::Policy;
 
 use crate::error::{Collector, ManifestErrors};
 use crate::field::{Field, Object};
@@ -42,11 +43,7 @@ fn read(
     object.only(&["apiVersion", "kind", "metadata", "spec"]);
     let name = name_of(&object, names);
     let spec = object.require("spec", "say how to divide")?.object()?;
-    let before = spec.at.mistakes();
-    let Spec { placement, lost_after, mode, max_unavailable } = policy::read(&spec, &[]);
-    if spec.at.mistakes() == before {
-        policy::check_reach(&spec, &placement);
-    }
+    let Spec { placement, lost_after, mode, max_unavailable } = policy::read(&spec, Policy::check);
     Some(PolicySpec { name: name?, placement, lost_after, mode, max_unavailable })
 }
 

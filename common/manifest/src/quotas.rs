@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use godwit_common::WorkloadId;
+use godwit_common::link::EXTENDED_RESOURCES_MAX;
 use godwit_common::quota::Quota;
 
 use crate::error::{Collector, ManifestErrors};
@@ -13,8 +14,6 @@ use crate::godwit::{self, Kind};
 use crate::requests;
 use crate::source::{self, Document};
 
-/// The most extended resources that one quota bounds.
-const EXTENDED_MAX: usize = 64;
 /// What ResourceQuotas put before the names of resources. A quota of ours bounds requests in any case.
 const REQUESTS: &str = "requests.";
 /// The key of the number of replicas.
@@ -106,9 +105,9 @@ fn bounds(hard: &Object<'_>) -> Quota {
             }
         }
     }
-    if extended.len() > EXTENDED_MAX {
+    if extended.len() > EXTENDED_RESOURCES_MAX {
         let problem = format!("{} extended resources are too many", extended.len());
-        hard.at.refuse(problem, format!("bound at most {EXTENDED_MAX}"));
+        hard.at.refuse(problem, format!("bound at most {EXTENDED_RESOURCES_MAX}"));
     }
     quota.extended = extended.into_iter().collect();
     if quota == Quota::default() && hard.at.mistakes() == before {
@@ -171,6 +170,8 @@ mod tests {
             extended: vec![("a.b/c".into(), 2_000), ("nvidia.com/gpu".into(), 8)],
         };
         assert_eq!(plain, expected);
+        let pages = vec![("hugepages-2Mi".into(), 4 << 20)];
+        assert_eq!(quota("{hugepages-2Mi: 4Mi}").unwrap().extended, pages);
         let prefixed = quota("{requests.cpu: 500m, requests.nvidia.com/gpu: 0}").unwrap();
         let gpu = vec![("nvidia.com/gpu".into(), 0)];
         assert_eq!(prefixed, Quota { cpu_millis: Some(500), extended: gpu, ..Quota::default() });
@@ -217,10 +218,33 @@ mod tests {
                 "{cpu: 1, requests.cpu: 2}",
                 "(4, 37): Quota shop: spec.hard[requests.cpu]: cpu is bounded twice, with and without requests.; remove one of the two",
             ),
+            (
+                "{\"a b/c\": 3}",
+                "(4, 24): Quota shop: spec.hard[a b/c]: \"a b/c\" is not the name of an extended resource: what stands before / is not a DNS name of at most 244 characters; write one such as nvidia.com",
+            ),
+            (
+                "{requests.kubernetes.io/x: 3}",
+                "(4, 41): Quota shop: spec.hard[requests.kubernetes.io/x]: \"kubernetes.io/x\" is not the name of an extended resource: kubernetes.io is kept for Kubernetes' own; write the name that a device plugin gives",
+            ),
+            (
+                "{hugepages-: 3}",
+                "(4, 27): Quota shop: spec.hard.hugepages-: there is no such resource; known are cpu, memory, ephemeral-storage (other resources have a domain, such as example.com/gpu)",
+            ),
             ("3", "(4, 14): Quota shop: spec.hard: 3 is not valid here; write a mapping"),
         ] {
             assert_eq!(quota(hard), Err(message.to_owned()), "{hard}");
         }
+    }
+
+    #[test]
+    fn only_so_many_extended_resources_are_bounded() {
+        let hard = |count: usize| {
+            let bounds: Vec<String> = (0..count).map(|number| format!("a.b/n{number}: 1")).collect();
+            format!("{{{}}}", bounds.join(", "))
+        };
+        assert_eq!(quota(&hard(64)).unwrap().extended.len(), 64);
+        let many = "(4, 14): Quota shop: spec.hard: 65 extended resources are too many; bound at most 64";
+        assert_eq!(quota(&hard(65)), Err(many.to_owned()));
     }
 
     #[test]

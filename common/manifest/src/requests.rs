@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use godwit_common::Resources;
+use godwit_common::{Resources, extended, extended_name};
 
 use crate::field::{Field, Object};
 use crate::hint;
@@ -137,7 +137,7 @@ fn lists(resources: &Object<'_>) -> (Amounts, Amounts) {
 fn amounts(list: &Object<'_>) -> Amounts {
     let mut amounts = Amounts::default();
     for (name, field) in list.fields() {
-        if check_name(name, &field)
+        if check_asked(name, &field)
             && let Some(amount) = amount(name, &field)
         {
             amounts.0.insert(name.into(), amount);
@@ -146,15 +146,26 @@ fn amounts(list: &Object<'_>) -> Amounts {
     amounts
 }
 
-/// Whether there may be a resource of this name; it is reported if not.
+/// Whether a pod may ask for a resource of this name; it is reported if not. Unlike a quota's, it may be one that
+/// Kubernetes keeps for itself, as an API server takes it.
+fn check_asked(name: &str, field: &Field<'_>) -> bool {
+    extended::is_native(name) || check_name(name, field)
+}
+
+/// Whether there is a resource of this name, standard or extended; it is reported if not.
 pub(crate) fn check_name(name: &str, field: &Field<'_>) -> bool {
-    let known = STANDARD.contains(&name) || name.starts_with("hugepages-") || name.contains('/');
-    if !known {
+    if STANDARD.contains(&name) {
+        return true;
+    }
+    let Err(error) = extended_name(name) else { return true };
+    if error.is_without_domain() {
         let remedy = hint::remedy(name, STANDARD);
         let remedy = format!("{remedy} (other resources have a domain, such as example.com/gpu)");
         field.refuse("there is no such resource", remedy);
+    } else {
+        field.refuse_as_said(&error.to_string());
     }
-    known
+    false
 }
 
 /// The quantity that a field must be.

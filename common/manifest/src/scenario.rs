@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use godwit_common::policy::{Policy, REPLICAS_MAX};
+use godwit_common::scenario::{CLUSTERS_MAX, Scenario, ScenarioCluster};
 use godwit_common::{ClusterName, NameError, Taint, Traits};
 
 use crate::error::{Collector, ManifestErrors};
@@ -12,44 +13,13 @@ use crate::field::{Field, Object};
 use crate::godwit;
 use crate::node::Data;
 use crate::source::{self, Document};
-use crate::toleration::EFFECTS;
-use crate::{labels, policy};
+use crate::{labels, policy, toleration};
 
-/// The most clusters of a scenario: as many as a federation has by default.
-pub const MAX_CLUSTERS: usize = 10_000;
 /// The most taints of one cluster.
 const TAINTS_MAX: usize = 64;
-/// Fields of policies that do not exist yet and that scenarios have always taken: they say nothing about a division.
-const UNREAD: [&str; 2] = ["maxSurge", "onReturn"];
-
-/// A question to the planner.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scenario {
-    /// The total to divide.
-    pub replicas: u32,
-    /// How. Where the text has none, all clusters are alike.
-    pub policy: Policy,
-    /// Over which clusters, in the order of the text. Whether two have one name is for the planner to see.
-    pub clusters: Vec<ScenarioCluster>,
-}
-
-/// A described cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScenarioCluster {
-    /// Its name.
-    pub name: ClusterName,
-    /// What policies choose it by.
-    pub traits: Traits,
-    /// Its taints.
-    pub taints: Vec<Taint>,
-    /// How many replicas run there now.
-    pub running: u32,
-    /// How many fit in total, the running ones included; `None` means any number.
-    pub room: Option<u32>,
-}
 
 /// Reads a scenario: one document of YAML or JSON. Its policy has the fields of a policy's spec, all of them checked. All
-/// mistakes are reported together, up to a limit.
+/// mistakes are reported together, up to a limit. Whether two clusters have one name is for the planner to see.
 pub fn parse_scenario(text: &str) -> Result<Scenario, ManifestErrors> {
     let errors = RefCell::new(Collector::default());
     let documents = source::read(text, &errors);
@@ -67,8 +37,7 @@ pub fn parse_scenario(text: &str) -> Result<Scenario, ManifestErrors> {
             "write replicas, and the clusters to divide them over",
         ));
     }
-    let nothing = Scenario { replicas: 0, policy: Policy::default(), clusters: Vec::new() };
-    errors.finish(first.unwrap_or(nothing))
+    errors.finish(first.unwrap_or_default())
 }
 
 /// The scenario of a document; none after a mistake, which is reported.
@@ -80,8 +49,8 @@ fn read(document: &Document, errors: &RefCell<Collector>) -> Option<Scenario> {
     let replicas = object.require("replicas", "write the total to divide");
     let replicas = replicas.and_then(|field| field.count(REPLICAS_MAX));
     let spec = object.mapping("policy");
-    let policy = spec.map(|spec| policy::read(&spec, &UNREAD).placement).unwrap_or_default();
-    let items = object.get("clusters").map(|field| field.items_up_to(MAX_CLUSTERS)).unwrap_or_default();
+    let policy = spec.map(|spec| policy::read(&spec, Policy::check_parts).placement).unwrap_or_default();
+    let items = object.get("clusters").map(|field| field.items_up_to(CLUSTERS_MAX)).unwrap_or_default();
     let clusters = items.iter().filter_map(cluster).collect();
     Some(Scenario { replicas: replicas?, policy, clusters })
 }
@@ -134,6 +103,6 @@ fn taint(field: &Field<'_>) -> Option<Taint> {
     };
     let (key, effect) = (key?, effect?);
     let text = key.text().filter(|text| labels::check_key(&key, text));
-    let effect = effect.choice(&EFFECTS);
+    let effect = toleration::effect(&effect);
     Some(Taint { key: text?.into(), value: value?.into(), effect: effect? })
 }

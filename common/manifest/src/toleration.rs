@@ -3,22 +3,11 @@
 use std::sync::Arc;
 
 use godwit_common::policy::ClusterToleration;
+use godwit_common::policy::limits::{TOLERATION_SECONDS_MAX, TOLERATIONS_MAX};
 use godwit_common::{TaintEffect, Toleration};
 
 use crate::field::{Field, Object};
 use crate::labels;
-
-/// The most tolerations of one policy.
-const TOLERATIONS_MAX: usize = 64;
-/// The longest time, 68 years: a Kubernetes `int32`, as counts are.
-const SECONDS_MAX: u32 = i32::MAX as u32;
-
-/// The effects of a taint, as manifests write them.
-pub(crate) const EFFECTS: [(&str, TaintEffect); 3] = [
-    ("NoSchedule", TaintEffect::NoSchedule),
-    ("PreferNoSchedule", TaintEffect::PreferNoSchedule),
-    ("NoExecute", TaintEffect::NoExecute),
-];
 
 /// The tolerations of a pod, sorted. For how long is the scheduler's business.
 pub(crate) fn of_pod(spec: &Object<'_>) -> Vec<Toleration> {
@@ -41,18 +30,15 @@ pub(crate) fn of_policy(spec: &Object<'_>) -> Vec<ClusterToleration> {
         let object = field.object()?;
         let taints = toleration(field, &object)?;
         let seconds = object.get("tolerationSeconds");
-        if let (Some(seconds), Some(TaintEffect::NoSchedule | TaintEffect::PreferNoSchedule)) =
-            (&seconds, taints.effect)
-        {
-            seconds.refuse(
-                "only a taint with the effect NoExecute is put up with for a time",
-                "remove it, or write effect: NoExecute",
-            );
-        }
-        let seconds = seconds.and_then(|seconds| seconds.count(SECONDS_MAX));
+        let seconds = seconds.and_then(|seconds| seconds.count(TOLERATION_SECONDS_MAX));
         Some(ClusterToleration { taints, seconds })
     };
     field.items_up_to(TOLERATIONS_MAX).iter().filter_map(read).collect()
+}
+
+/// The effect of a taint.
+pub(crate) fn effect(field: &Field<'_>) -> Option<TaintEffect> {
+    field.choice(&TaintEffect::ALL.map(|effect| (effect.name(), effect)))
 }
 
 fn toleration(field: &Field<'_>, toleration: &Object<'_>) -> Option<Toleration> {
@@ -77,8 +63,8 @@ fn toleration(field: &Field<'_>, toleration: &Object<'_>) -> Option<Toleration> 
     }
     let effect = match toleration.get("effect") {
         None => None,
-        Some(effect) if effect.node.as_text() == Some("") => None,
-        Some(effect) => Some(effect.choice(&EFFECTS)?),
+        Some(field) if field.node.as_text() == Some("") => None,
+        Some(field) => Some(effect(&field)?),
     };
     let key = Some(key).filter(|key| !key.is_empty());
     Some(Toleration { key: key.map(Arc::from), value: (!exists).then(|| value.into()), effect })

@@ -89,6 +89,10 @@ fn devices_and_huge_pages_are_extended_resources() {
     let extended: Vec<(&str, u64)> =
         requests.extended.iter().map(|(name, amount)| (&**name, *amount)).collect();
     assert_eq!(extended, [("example.com/gpu", 2), ("hugepages-2Mi", 4 << 20)]);
+    // Kubernetes' own names are not extended resources, but an API server takes them in a pod, and nodes offer some.
+    let own =
+        "      containers: [{name: c, image: a, resources: {requests: {kubernetes.io/batch-cpu: 500}}}]\n";
+    assert_eq!(pod(own).pod.requests.extended, [("kubernetes.io/batch-cpu".into(), 500)]);
 }
 
 #[test]

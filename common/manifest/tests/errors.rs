@@ -130,6 +130,16 @@ fn resources() {
         ),
         (
             "cpu: 100m",
+            "requests.example.com/gpu: 1",
+            "(20, 41): Deployment web: spec.template.spec.containers[0].resources.requests[requests.example.com/gpu]: \"requests.example.com/gpu\" is not the name of an extended resource: requests. is no part of it; leave that out",
+        ),
+        (
+            "cpu: 100m",
+            "kubernetes.io/a b: 1",
+            "(20, 34): Deployment web: spec.template.spec.containers[0].resources.requests[kubernetes.io/a b]: \"kubernetes.io/a b\" is not the name of an extended resource: kubernetes.io is kept for Kubernetes' own; write the name that a device plugin gives",
+        ),
+        (
+            "cpu: 100m",
             "cpu: [1]",
             "(20, 20): Deployment web: spec.template.spec.containers[0].resources.requests.cpu: a list is not a quantity; a quantity is a number and a unit, such as 500m or 1.5Gi",
         ),

@@ -89,20 +89,25 @@ fn mistakes_in_a_cluster_selector_are_named() {
         ),
         (
             "{clusterSelector: {names: [a, a, A]}}",
-            "spec.clusterSelector.names[1]: a is named twice; remove one of the two\n\
+            "spec.clusterSelector.names[1]: a is listed twice; remove one of the two\n\
              spec.clusterSelector.names[2]: cluster name \"A\" is not valid: it must be lower-case letters, digits and '-', beginning and ending with a letter or digit; write the name of a cluster",
         ),
         (
             "{clusterSelector: {zones: [a, a, \"\", \"b c\"]}}",
             "spec.clusterSelector.zones[1]: a is listed twice; remove one of the two\n\
              spec.clusterSelector.zones[2]: the text is empty; write a value, or remove it\n\
-             spec.clusterSelector.zones[3]: \"b c\" is not a label's value: it must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
+             spec.clusterSelector.zones[3]: \"b c\" is not a value: it must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
         ),
         (
             "{clusterSelector: {matchLabels: {UPPER.example/x: a, u: 1, z: \"-\"}}}",
-            "spec.clusterSelector.matchLabels[UPPER.example/x]: \"UPPER.example/x\" is not a label's key: what stands before / must be a DNS name, such as example.com; correct it\n\
+            "spec.clusterSelector.matchLabels[UPPER.example/x]: \"UPPER.example/x\" is not a key: what stands before / must be a DNS name, such as example.com; correct it\n\
              spec.clusterSelector.matchLabels.u: 1 is not a text; put it in quotes: \"1\"\n\
-             spec.clusterSelector.matchLabels.z: \"-\" is not a label's value: it must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
+             spec.clusterSelector.matchLabels.z: \"-\" is not a value: it must be at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
+        ),
+        (
+            "{clusterSelector: {matchExpressions: [{key: a, operator: In, values: b}]}}",
+            "spec.clusterSelector.matchExpressions[0].values: \"b\" is not valid here; write a list\n\
+             spec.clusterSelector.matchExpressions[0].values: In and NotIn need at least one value; list them",
         ),
         (
             "{clusterSelector: {matchExpressions: [{key: a, operator: in, values: [b]}, {key: a, operator: In}, {key: a, operator: Exists, values: [b]}, {key: a, operator: Gt, values: [b]}, {operator: In, values: [a]}]}}",
@@ -122,15 +127,15 @@ fn rules_by_selector_keep_their_order() {
     );
     let rule = |weight, min, max| Rule::new(weight, min, max).unwrap();
     assert_eq!(policy.rules, [(region("eu"), rule(3, 0, Some(9))), (region("us"), rule(1, 1, None))]);
-    let empty =
-        "it chooses all clusters; say which clusters it is for (a rule for all others is spec.default)";
-    let missing = "it is missing; say which clusters it is for (a rule for all others is spec.default)";
+    let empty = "it chooses all clusters; say which clusters it is for (a rule for all others is the policy's default)";
+    let missing =
+        "it is missing; say which clusters it is for (a rule for all others is the policy's default)";
     check(&[
         ("{rules: [{clusterSelector: {}, weight: 2}]}", &format!("spec.rules[0].clusterSelector: {empty}")),
         ("{rules: [{weight: 2}]}", &format!("spec.rules[0].clusterSelector: {missing}")),
         (
             "{rules: [{clusterSelector: {regions: [eu]}, min: 5, max: 4}]}",
-            "spec.rules[0]: min 5 is larger than max 4; lower min or raise max",
+            "spec.rules[0].max: 4 is below min 5; raise max or lower min",
         ),
         (
             "{strategy: pack, rules: [{clusterSelector: {regions: [eu]}, weight: 2}, {clusterSelector: {regions: [us]}, weight: 3}], default: {weight: 4}}",
@@ -218,7 +223,7 @@ fn tolerations_of_clusters_are_those_of_pods_with_a_time() {
         (
             "{tolerations: [{value: a}, {key: a b}]}",
             "spec.tolerations[0]: it names no key; name the taint's key, or write operator: Exists for every taint\n\
-             spec.tolerations[1].key: \"a b\" is not a label's key: its name must be 1 to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
+             spec.tolerations[1].key: \"a b\" is not a key: its name must be 1 to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
         ),
     ]);
     let many = format!("{{tolerations: [{}]}}", "{key: a}, ".repeat(65));
@@ -252,9 +257,9 @@ fn affinity_chooses_workloads() {
             "spec.affinity[0].name: this field is unknown; did you mean \"names\"?",
         ),
         (
-            "{affinity: [{namespaces: [Shop], names: [a, a]}]}",
-            "spec.affinity[0].namespaces[0]: namespace \"Shop\" is not valid: it must be lower-case letters, digits and '-', beginning and ending with a letter or digit; correct it\n\
-             spec.affinity[0].names[1]: a is listed twice; remove one of the two",
+            "{affinity: [{namespaces: [Shop]}], antiAffinity: [{names: [a, a]}]}",
+            "spec.antiAffinity[0].names[1]: a is listed twice; remove one of the two\n\
+             spec.affinity[0].namespaces[0]: namespace \"Shop\" is not valid: it must be lower-case letters, digits and '-', beginning and ending with a letter or digit; correct it",
         ),
         ("{colocate: maybe}", "spec.colocate: \"maybe\" is not valid here; write true or false"),
         ("{preemptible: 1}", "spec.preemptible: 1 is not valid here; write true or false"),
@@ -269,4 +274,25 @@ fn all_mistakes_of_a_policy_are_reported_together() {
         "{strategy: spread, spread: [{by: cluster}], clusterSelector: {regions: []}, priority: 2000, colocate: 3, lostAfter: x}",
     );
     assert_eq!(said.lines().count(), 5, "{said}");
+}
+
+#[test]
+fn what_could_not_be_read_is_no_cause_of_other_mistakes() {
+    check(&[
+        // Which groups there are is not known, so neither is which of them are alike, or never used.
+        (
+            "{fallback: [{}, eu, {}]}",
+            "spec.fallback[1]: \"eu\" is not valid here; write a list of clusters, or a mapping such as {regions: [eu]}",
+        ),
+        (
+            "{clusters: {a: {weight: -1}}, default: {weight: 0}}",
+            "spec.clusters.a.weight: -1 is not valid here; write a whole number from 0 to 2147483647",
+        ),
+        // Entries have names: the others can be judged.
+        (
+            "{strategy: pack, clusters: {a: {weight: -1}, b: {weight: 2}}}",
+            "spec.clusters.a.weight: -1 is not valid here; write a whole number from 0 to 2147483647\n\
+             spec.clusters.b.weight: 2 is not valid here: only weighted and ordered heed weights above 1; leave it out, or give 0 for none",
+        ),
+    ]);
 }

@@ -38,7 +38,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "  clusters: {alpha: {min: 5, max: 3}}",
-        "(7, 21): Policy even: spec.clusters.alpha: min 5 is larger than max 3; lower min or raise max",
+        "(7, 35): Policy even: spec.clusters.alpha.max: 3 is below min 5; raise max or lower min",
     ),
     (
         "  lostAfter: 10",
@@ -134,7 +134,7 @@ const MISTAKEN_STRATEGIES: &[(&str, &str)] = &[
     ),
     (
         "{strategy: spread, spread: [{by: zone, minGroups: 3, maxGroups: 2}]}",
-        "(6, 35): Policy p: spec.spread[0]: maxGroups is below minGroups; raise it or lower minGroups",
+        "(6, 35): Policy p: spec.spread[0]: maxGroups 2 is below minGroups 3; raise it or lower minGroups",
     ),
     (
         "{strategy: spread, spread: [{by: zone}, {by: zone}]}",
@@ -146,7 +146,7 @@ const MISTAKEN_STRATEGIES: &[(&str, &str)] = &[
     ),
     (
         "{strategy: spread, spread: [{by: a/b/c, minGroups: 2}]}",
-        "(6, 40): Policy p: spec.spread[0].by: \"a/b/c\" is not a label's key: its name must be 1 to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
+        "(6, 40): Policy p: spec.spread[0].by: \"a/b/c\" is not a key: its name must be 1 to 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit; correct it",
     ),
     (
         "{strategy: spread, spread: [{by: zone, whenUnsatisfiable: Never}]}",

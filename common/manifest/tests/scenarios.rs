@@ -1,8 +1,9 @@
 //! Scenarios: what `godwit plan` is asked.
 
 use godwit_common::policy::{Policy, Rule, Strategy};
+use godwit_common::scenario::{CLUSTERS_MAX, Scenario};
 use godwit_common::{Taint, TaintEffect};
-use godwit_manifest::{MAX_CLUSTERS, Scenario, parse_scenario};
+use godwit_manifest::parse_scenario;
 
 fn read(text: &str) -> Scenario {
     parse_scenario(text).unwrap_or_else(|errors| panic!("{text}: {errors}"))
@@ -58,7 +59,7 @@ fn a_whole_spec_can_be_pasted() {
     let text = "
 replicas: 1
 policy: {strategy: weighted, default: {weight: 0}, clusters: {a: {min: 1}}, rebalance: always, lostAfter: 10s,
-         mode: available, priority: 3, maxSurge: 25%, maxUnavailable: 0, onReturn: keepReplacement,
+         mode: available, priority: 3, maxUnavailable: 0,
          affinity: [{names: [db]}], antiAffinity: [{names: [web]}], colocate: true, preemptible: true,
          tolerations: [{operator: Exists}], fallback: [[a], {}], clusterSelector: {exclude: [c]},
          rules: [{clusterSelector: {regions: [eu]}, weight: 2}]}
@@ -94,7 +95,7 @@ fn strategies_are_those_of_policies() {
         ("{strategy: spread, spread: [{by: cluster, maxSkew: 0}]}", "policy.spread[0].maxSkew: 0"),
         ("{strategy: ordered}", "policy.tiers: it is missing; list the clusters"),
         ("{strategy: ordered, tiers: []}", "policy.tiers: there are no tiers"),
-        ("{strategy: ordered, tiers: [[a, a]]}", "policy.tiers[0][1]: a is named twice"),
+        ("{strategy: ordered, tiers: [[a, a]]}", "policy.tiers[0][1]: a is listed twice"),
         ("{strategy: ordered, tiers: [[A]]}", "policy.tiers[0][0]: cluster name \"A\""),
         (
             "{strategy: pack, clusters: {a: {weight: 2}}}",
@@ -137,18 +138,15 @@ fn mistakes_name_the_field() {
             "clusters[0].rom: this field is unknown; did you mean \"room\"?",
         ),
         ("replicas: 1\npolicy: {strategy: magic}", "policy.strategy: \"magic\" is not known"),
-        (
-            "replicas: 1\npolicy: {clusters: {a: {min: 3, max: 2}}}",
-            "policy.clusters.a: min 3 is larger than max 2",
-        ),
+        ("replicas: 1\npolicy: {clusters: {a: {min: 3, max: 2}}}", "policy.clusters.a.max: 2 is below min 3"),
         ("replicas: 1\npolicy: {clusters: {A_: {}}}", "policy.clusters.A_: cluster name \"A_\""),
         ("replicas: 1\npolicy: {priority: 1001}", "policy.priority: 1001"),
+        // What is no field of a policy is none here either.
+        ("replicas: 1\npolicy: {maxSurge: 25%}", "policy.maxSurge: this field is unknown"),
+        ("replicas: 1\npolicy: {onReturn: keepReplacement}", "policy.onReturn: this field is unknown"),
         ("replicas: 1\nclusters: [{name: a}, {name: ''}]", "clusters[1].name: cluster name \"\""),
         ("replicas: 1\nclusters: [{}]", "clusters[0].name: it is missing"),
-        (
-            "replicas: 1\nclusters: [{name: a, region: a b}]",
-            "clusters[0].region: \"a b\" is not a label's value",
-        ),
+        ("replicas: 1\nclusters: [{name: a, region: a b}]", "clusters[0].region: \"a b\" is not a value"),
         (
             "replicas: 1\nclusters: [{name: a, taints: [{key: a}]}]",
             "clusters[0].taints[0].effect: it is missing",
@@ -177,7 +175,7 @@ fn as_many_clusters_as_a_federation_has_are_read() {
         });
         format!("replicas: 5\nclusters:\n{}", clusters.collect::<String>())
     };
-    assert_eq!(read(&scenario(MAX_CLUSTERS)).clusters.len(), MAX_CLUSTERS);
-    let error = parse_scenario(&scenario(MAX_CLUSTERS + 1)).unwrap_err().to_string();
+    assert_eq!(read(&scenario(CLUSTERS_MAX)).clusters.len(), CLUSTERS_MAX);
+    let error = parse_scenario(&scenario(CLUSTERS_MAX + 1)).unwrap_err().to_string();
     assert!(error.ends_with("clusters: 10001 are too many; give at most 10000"), "{error}");
 }

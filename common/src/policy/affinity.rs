@@ -19,10 +19,13 @@ pub struct Affinity {
     pub colocate: bool,
 }
 
+/// In place of a namespace: all of them.
+pub const ALL_NAMESPACES: &str = "*";
+
 /// Chooses workloads. All parts that are given must match.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct WorkloadSelector {
-    /// One of these namespaces, or `*` for all; that of the workload itself if empty.
+    /// One of these namespaces, or [`ALL_NAMESPACES`]; that of the workload itself if empty.
     pub namespaces: BTreeSet<Arc<str>>,
     /// One of these names; any if empty.
     pub names: BTreeSet<Arc<str>>,
@@ -49,8 +52,13 @@ impl WorkloadSelector {
     pub fn looks_into(&self, home: &str, namespace: &str) -> bool {
         match self.namespaces.is_empty() {
             true => home == namespace,
-            false => self.namespaces.contains("*") || self.namespaces.contains(namespace),
+            false => self.looks_everywhere() || self.namespaces.contains(namespace),
         }
+    }
+
+    /// Whether it looks into all namespaces.
+    pub fn looks_everywhere(&self) -> bool {
+        self.namespaces.contains(ALL_NAMESPACES)
     }
 }
 

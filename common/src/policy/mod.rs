@@ -2,6 +2,9 @@
 //! balance. One value for all who speak of policies: manifests, the wire, the store and the planner.
 
 mod affinity;
+mod check;
+pub mod limits;
+mod mistake;
 mod rule;
 mod selector;
 mod spread;
@@ -12,11 +15,12 @@ use std::collections::BTreeMap;
 
 use crate::{ClusterName, traits::Traits};
 
-pub use affinity::{Affinity, WorkloadSelector};
-pub use rule::{REPLICAS_MAX, Rule, RuleError, WEIGHT_MAX};
+pub use affinity::{ALL_NAMESPACES, Affinity, WorkloadSelector};
+pub use mistake::{Mistake, Place, Step};
+pub use rule::{REPLICAS_MAX, Rule, WEIGHT_MAX};
 pub use selector::ClusterSelector;
-pub use spread::{GroupBy, SpreadConstraint, SpreadError};
-pub use strategy::{Strategy, Tiers, TiersError};
+pub use spread::{GroupBy, SpreadConstraint};
+pub use strategy::{Strategy, StrategyKind, Tiers};
 pub use toleration::{ClusterToleration, Tolerated};
 
 /// How far `gradual` goes in one step, in percent of the wanted replicas.
@@ -90,56 +94,6 @@ impl Policy {
         let found = self.fallback.iter().zip(0..).find(|(group, _)| group.matches(cluster, traits));
         found.map(|(_, number)| number)
     }
-
-    /// Whether every rule goes with the strategy.
-    pub fn check(&self) -> Result<(), Mismatch> {
-        let entries = self.clusters.iter().map(|(name, rule)| (Place::Cluster(name.clone()), *rule));
-        let rules = self.rules.iter().zip(0..).map(|((_, rule), index)| (Place::Rule(index), *rule));
-        let default = self.default.map(|rule| (Place::Default, rule));
-        for (place, rule) in entries.chain(rules).chain(default) {
-            if let Some(problem) = self.strategy.refuses(rule) {
-                return Err(Mismatch { place, problem });
-            }
-            if let Place::Cluster(name) = &place
-                && self.strategy.tiers().is_some_and(|tiers| !tiers.may_hold(name))
-            {
-                return Err(Mismatch { place, problem: UNTIERED });
-            }
-        }
-        Ok(())
-    }
-}
-
-const UNTIERED: &str = "it is in no tier, so it never gets anything; add it to one, or leave it out";
-
-/// A rule that does not go with its policy's strategy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mismatch {
-    /// Whose rule.
-    pub place: Place,
-    /// Which part of it, why, and the remedy.
-    pub problem: &'static str,
-}
-
-/// Where a rule stands in its policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// In `default`.
-    Default,
-    /// In `clusters`, under this name.
-    Cluster(ClusterName),
-    /// In `rules`, at this place from 0.
-    Rule(usize),
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Default => f.write_str("default"),
-            Self::Cluster(name) => write!(f, "clusters.{name}"),
-            Self::Rule(index) => write!(f, "rules[{index}]"),
-        }
-    }
 }
 
 /// Whether replicas that run well move only because the shares are out of balance (S18).
@@ -155,6 +109,18 @@ pub enum Rebalance {
 }
 
 impl Rebalance {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Never, Self::Gradual, Self::Always];
+
+    /// Its name, as policies write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Gradual => "gradual",
+            Self::Always => "always",
+        }
+    }
+
     /// How many replicas may move for balance in one step. Whoever paces `gradual` passes 0 until the next step is due.
     pub fn moves(self, wanted: u32) -> u32 {
         match self {

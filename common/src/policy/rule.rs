@@ -1,6 +1,6 @@
 //! What one cluster may get.
 
-use std::fmt;
+use super::mistake::{Mistake, Step};
 
 /// The largest weight; weights are ratios, so nobody needs more, and it fits the `int32` of Kubernetes APIs.
 pub const WEIGHT_MAX: u32 = i32::MAX as u32;
@@ -19,17 +19,22 @@ pub struct Rule {
 
 impl Rule {
     /// A rule within bounds: a weight of 0 means the minimum and no more; the minimum is a floor of the share.
-    pub fn new(weight: u32, min: u32, max: Option<u32>) -> Result<Self, RuleError> {
-        let too_large = |field, value, limit| Err(RuleError::TooLarge { field, value, limit });
-        if weight > WEIGHT_MAX {
-            return too_large("weight", weight, WEIGHT_MAX);
-        }
-        if min > REPLICAS_MAX {
-            return too_large("min", min, REPLICAS_MAX);
-        }
+    pub fn new(weight: u32, min: u32, max: Option<u32>) -> Result<Self, Mistake> {
+        let within = |field, value, limit| match value {
+            value if value <= limit => Ok(()),
+            value => {
+                let remedy = format!("give at most {limit}");
+                Err(Mistake::new(&[Step::Field(field)], format!("{value} is too large"), remedy))
+            }
+        };
+        within("weight", weight, WEIGHT_MAX)?;
+        within("min", min, REPLICAS_MAX)?;
+        within("max", max.unwrap_or(0), REPLICAS_MAX)?;
         match max {
-            Some(max) if max > REPLICAS_MAX => too_large("max", max, REPLICAS_MAX),
-            Some(max) if max < min => Err(RuleError::MaxBelowMin { min, max }),
+            Some(max) if max < min => {
+                let problem = format!("{max} is below min {min}");
+                Err(Mistake::new(&[Step::Field("max")], problem, "raise max or lower min"))
+            }
             Some(_) | None => Ok(Self { weight, min, max }),
         }
     }
@@ -56,42 +61,6 @@ impl Default for Rule {
         Self { weight: 1, min: 0, max: None }
     }
 }
-
-/// Why a rule is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RuleError {
-    /// A number is beyond its limit.
-    TooLarge {
-        /// The field that is too large.
-        field: &'static str,
-        /// Its value.
-        value: u32,
-        /// The largest allowed value.
-        limit: u32,
-    },
-    /// No number satisfies both bounds.
-    MaxBelowMin {
-        /// The minimum.
-        min: u32,
-        /// The maximum.
-        max: u32,
-    },
-}
-
-impl fmt::Display for RuleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLarge { field, value, limit } => {
-                write!(f, "{field}: {value} is too large; give at most {limit}")
-            }
-            Self::MaxBelowMin { min, max } => {
-                write!(f, "max: {max} is below min {min}; raise max or lower min")
-            }
-        }
-    }
-}
-
-impl std::error::Error for RuleError {}
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,5 @@
 //! Constraints of the strategy `spread`.
 
-use std::fmt;
 use std::sync::Arc;
 
 use crate::ClusterName;
@@ -35,34 +34,6 @@ pub enum GroupBy {
     Provider,
     /// The value of a label.
     Label(Arc<str>),
-}
-
-/// Why a constraint is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SpreadError {
-    /// It constrains nothing.
-    Nothing,
-    /// No number of groups satisfies both bounds.
-    MaxBelowMin,
-    /// A bound of zero.
-    Zero,
-}
-
-impl SpreadConstraint {
-    /// Whether it can be kept at all.
-    pub fn check(&self) -> Result<(), SpreadError> {
-        let bounds = [self.min_groups, self.max_groups, self.max_skew];
-        if self.by == GroupBy::Cluster && bounds == [None; 3] {
-            return Err(SpreadError::Nothing);
-        }
-        if bounds.contains(&Some(0)) {
-            return Err(SpreadError::Zero);
-        }
-        match (self.min_groups, self.max_groups) {
-            (Some(min), Some(max)) if max < min => Err(SpreadError::MaxBelowMin),
-            _ => Ok(()),
-        }
-    }
 }
 
 impl GroupBy {
@@ -100,15 +71,3 @@ impl From<&str> for GroupBy {
         }
     }
 }
-
-impl fmt::Display for SpreadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Nothing => "it constrains nothing; give minGroups, maxGroups or maxSkew, or leave it out",
-            Self::MaxBelowMin => "maxGroups is below minGroups; raise it or lower minGroups",
-            Self::Zero => "0 is too small; give at least 1, or leave it out",
-        })
-    }
-}
-
-impl std::error::Error for SpreadError {}

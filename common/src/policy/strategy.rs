@@ -1,8 +1,9 @@
 //! By what a policy's shares are decided.
 
-use std::fmt;
+use std::collections::BTreeSet;
 
-use super::rule::Rule;
+use super::limits::TIERS_MAX;
+use super::mistake::{Mistake, Step};
 use super::selector::ClusterSelector;
 use super::spread::SpreadConstraint;
 use crate::ClusterName;
@@ -26,25 +27,54 @@ pub enum Strategy {
     Duplicate,
 }
 
+/// A strategy without what belongs to it: what the word alone says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum StrategyKind {
+    /// Of [`Strategy::Weighted`].
+    #[default]
+    Weighted,
+    /// Of [`Strategy::Capacity`].
+    Capacity,
+    /// Of [`Strategy::Spread`].
+    Spread,
+    /// Of [`Strategy::Pack`].
+    Pack,
+    /// Of [`Strategy::Ordered`].
+    Ordered,
+    /// Of [`Strategy::Duplicate`].
+    Duplicate,
+}
+
 /// Which clusters come first, which next: the first tier that chooses a cluster is its own. Valid by construction: at
 /// least one tier, none without any condition, no cluster named twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tiers(Vec<ClusterSelector>);
 
 impl Tiers {
+    /// How tiers are written.
+    pub const REMEDY: &str = "list the clusters to fill first, then the next, such as [[a, b], [c]]";
+
     /// Tiers in their order.
-    pub fn new(tiers: Vec<ClusterSelector>) -> Result<Self, TiersError> {
+    pub fn new(tiers: Vec<ClusterSelector>) -> Result<Self, Mistake> {
+        const FIELD: Step = Step::Field("tiers");
         if tiers.is_empty() {
-            return Err(TiersError::None);
+            return Err(Mistake::new(&[FIELD], "there are no tiers", Self::REMEDY));
         }
-        for (tier, selector) in tiers.iter().enumerate() {
+        if tiers.len() > TIERS_MAX {
+            let remedy = format!("give at most {TIERS_MAX}");
+            return Err(Mistake::new(&[FIELD], format!("{} are too many", tiers.len()), remedy));
+        }
+        let mut named = BTreeSet::new();
+        for (index, selector) in tiers.iter().enumerate() {
             if selector.is_empty() {
-                return Err(TiersError::Empty { tier });
+                let remedy = "remove it, or name a cluster";
+                return Err(Mistake::new(&[FIELD, Step::Item(index)], "the tier is empty", remedy));
             }
-            let before = tiers.iter().take(tier);
-            let named = |name: &&ClusterName| before.clone().any(|earlier| earlier.names.contains(*name));
-            if let Some(name) = selector.names.iter().find(named) {
-                return Err(TiersError::Twice(name.clone()));
+            if let Some(name) = selector.names.iter().find(|name| !named.insert(*name)) {
+                let named = Step::Value(name.as_str().into());
+                let at = [FIELD, Step::Item(index), Step::Field("names"), named];
+                let problem = format!("{name} is named twice");
+                return Err(Mistake::new(&at, problem, "leave it in one tier"));
             }
         }
         Ok(Self(tiers))
@@ -67,43 +97,40 @@ impl Tiers {
     }
 }
 
-/// Why tiers are refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TiersError {
-    /// There are none.
-    None,
-    /// One is empty.
-    Empty {
-        /// Which, from 0.
-        tier: usize,
-    },
-    /// A cluster is named twice.
-    Twice(ClusterName),
-}
+impl StrategyKind {
+    /// All there are.
+    pub const ALL: [Self; 6] =
+        [Self::Weighted, Self::Capacity, Self::Spread, Self::Pack, Self::Ordered, Self::Duplicate];
 
-impl fmt::Display for TiersError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Its name, as policies write it.
+    pub fn name(self) -> &'static str {
         match self {
-            Self::None => f.write_str("there are none; list the clusters to fill first, then the next"),
-            Self::Empty { tier } => write!(f, "tier {} is empty; remove it or name a cluster", tier + 1),
-            Self::Twice(cluster) => write!(f, "{cluster} is named twice; leave it in one tier"),
+            Self::Weighted => "weighted",
+            Self::Capacity => "capacity",
+            Self::Spread => "spread",
+            Self::Pack => "pack",
+            Self::Ordered => "ordered",
+            Self::Duplicate => "duplicate",
         }
     }
 }
 
-impl std::error::Error for TiersError {}
-
 impl Strategy {
-    /// The strategy's name, as policies write it.
-    pub fn name(&self) -> &'static str {
+    /// Its kind.
+    pub fn kind(&self) -> StrategyKind {
         match self {
-            Self::Weighted => "weighted",
-            Self::Capacity => "capacity",
-            Self::Spread(_) => "spread",
-            Self::Pack => "pack",
-            Self::Ordered(_) => "ordered",
-            Self::Duplicate => "duplicate",
+            Self::Weighted => StrategyKind::Weighted,
+            Self::Capacity => StrategyKind::Capacity,
+            Self::Spread(_) => StrategyKind::Spread,
+            Self::Pack => StrategyKind::Pack,
+            Self::Ordered(_) => StrategyKind::Ordered,
+            Self::Duplicate => StrategyKind::Duplicate,
         }
+    }
+
+    /// Its name, as policies write it.
+    pub fn name(&self) -> &'static str {
+        self.kind().name()
     }
 
     /// The tiers, if it has any.
@@ -121,33 +148,13 @@ impl Strategy {
             Self::Weighted | Self::Capacity | Self::Pack | Self::Ordered(_) | Self::Duplicate => &[],
         }
     }
-
-    /// Why a rule does not go with the strategy, if it does not: what a strategy does not heed, it refuses.
-    pub fn refuses(&self, rule: Rule) -> Option<&'static str> {
-        let weighs = rule.weight() > 1;
-        let bounded = rule.min() > 0 || rule.max().is_some();
-        match self {
-            Self::Weighted | Self::Ordered(_) => None,
-            Self::Capacity | Self::Spread(_) | Self::Pack | Self::Duplicate if weighs => Some(
-                "weight: only weighted and ordered heed weights above 1; leave it out, or give 0 for none",
-            ),
-            Self::Duplicate if bounded => {
-                Some("min, max: with duplicate every cluster runs the full number; leave them out")
-            }
-            Self::Spread(constraints) if !constraints.is_empty() && rule.min() > 0 => {
-                Some("min: a minimum breaks the constraints of spread; leave one of them out")
-            }
-            Self::Capacity | Self::Spread(_) | Self::Pack | Self::Duplicate => None,
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::GroupBy;
     use super::*;
 
-    fn tiers(lists: &[&[&str]]) -> Result<Tiers, TiersError> {
+    fn tiers(lists: &[&[&str]]) -> Result<Tiers, Mistake> {
         let tier =
             |names: &&[&str]| ClusterSelector::of_names(names.iter().map(|name| name.parse().unwrap()));
         Tiers::new(lists.iter().map(tier).collect())
@@ -159,37 +166,12 @@ mod tests {
         let of = |name: &str| good.of(&name.parse().unwrap(), &Traits::default());
         assert_eq!((of("a"), of("b"), of("c"), of("d")), (Some(0), Some(0), Some(1), None));
         let refused = |lists: &[&[&str]]| tiers(lists).unwrap_err().to_string();
-        assert_eq!(refused(&[]), "there are none; list the clusters to fill first, then the next");
-        assert_eq!(refused(&[&["a"], &[]]), "tier 2 is empty; remove it or name a cluster");
-        assert_eq!(refused(&[&["a"], &["a"]]), "a is named twice; leave it in one tier");
-    }
-
-    #[test]
-    fn what_a_strategy_does_not_heed_it_refuses() {
-        let [heavy, none, least] = [(2, 0), (0, 0), (1, 1)].map(|(weight, min)| Rule::new(weight, min, None));
-        let (heavy, none, least) = (heavy.unwrap(), none.unwrap(), least.unwrap());
-        let skew = SpreadConstraint {
-            by: GroupBy::Cluster,
-            min_groups: None,
-            max_groups: None,
-            max_skew: Some(1),
-            soft: false,
-        };
-        let skewed = Strategy::Spread(vec![skew]);
-        for (strategy, rule, refused) in [
-            (Strategy::Weighted, heavy, false),
-            (Strategy::Ordered(tiers(&[&["a"]]).unwrap()), heavy, false),
-            (Strategy::Capacity, heavy, true),
-            (Strategy::Pack, heavy, true),
-            (skewed.clone(), heavy, true),
-            (Strategy::Pack, none, false),
-            (Strategy::Pack, least, false),
-            (Strategy::Duplicate, none, false),
-            (Strategy::Duplicate, least, true),
-            (skewed, least, true),
-            (Strategy::Spread(Vec::new()), least, false),
-        ] {
-            assert_eq!(strategy.refuses(rule).is_some(), refused, "{strategy:?} {rule:?}");
-        }
+        assert_eq!(
+            refused(&[]),
+            "tiers: there are no tiers; list the clusters to fill first, then the next, such as [[a, b], [c]]"
+        );
+        assert_eq!(refused(&[&["a"][..]; 65]), "tiers: 65 are too many; give at most 64");
+        assert_eq!(refused(&[&["a"], &[]]), "tiers[1]: the tier is empty; remove it, or name a cluster");
+        assert_eq!(refused(&[&["a"], &["a"]]), "tiers[1].names: a is named twice; leave it in one tier");
     }
 }

@@ -79,9 +79,9 @@ struct Site {
 }
 
 /// How many may be placed in all, and why no more.
-struct Allowance {
-    at_most: u32,
-    reason: Option<Arc<str>>,
+pub(crate) struct Allowance {
+    pub(crate) at_most: u32,
+    pub(crate) reason: Option<Arc<str>>,
 }
 
 impl<'a> Ask<'a> {
@@ -128,7 +128,7 @@ impl Batch<'_> {
         let (empty, spec) = (self.places.is_empty(), ask.spec);
         let (candidates, sites) = candidates(self, ask, &bonds);
         let mut shares = match spec.stateful {
-            true => whole(ask, &candidates, allowance.at_most),
+            true => whole(ask, &candidates, &allowance),
             false => divided(ask, moves, &candidates, &allowance, scratch),
         };
         shares.withhold(&candidates, &sites);
@@ -281,7 +281,7 @@ fn divided(
     // Most plans are neither short of room nor in search of balance: for them nobody asks what decided each number.
     if rebalances || short > 0 {
         for (index, candidate) in candidates.iter().enumerate() {
-            if let Some(Bound::Cap(cap)) = division.bound(index) {
+            if let Some(cap) = division.cap(index) {
                 cramped |= rebalances && may_pass(&cap);
                 roomless |= short > 0 && matches!(cap, Cap::Room(_));
                 caps.entry(cap.to_string()).or_default().push(candidate.cluster);

@@ -7,22 +7,11 @@ use godwit_common::{ClusterName, PodShape, PolicyName, Uid, WorkloadId};
 use godwit_planner::{Barrier, Choice, Choices, ClusterRoom, Fit, Growth, Tie, stance};
 
 use crate::ask::Count;
-use crate::bonds::Newcomer;
 use crate::contract::{ClusterState, Policy};
 use crate::hub::Hub;
 use crate::quotas::Spent;
+use crate::shared::Shared;
 use crate::state::{Cluster, SeatState};
-
-/// What is supposed about the clusters; nothing, for what is planned in earnest.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Scene {
-    /// What they hold goes elsewhere, for this reason.
-    pub(crate) emptied: BTreeMap<ClusterName, Barrier>,
-    /// Clusters that are there as well, or that are otherwise.
-    pub(crate) clusters: BTreeMap<ClusterName, Cluster>,
-    /// Room in clusters beyond what is free, in replicas of the workload that is asked about.
-    pub(crate) more: BTreeMap<ClusterName, u32>,
-}
 
 /// A batch.
 #[derive(Debug)]
@@ -36,8 +25,6 @@ pub(crate) struct Batch<'h> {
     pub(crate) spent: Spent,
     /// What the batch has planned of workloads that others have to be with, or away from.
     pub(crate) planned: BTreeMap<WorkloadId, Vec<Count>>,
-    /// Those among them that are yet to be created.
-    pub(crate) newcomers: BTreeMap<WorkloadId, Newcomer>,
     /// Workloads under policies that keep others away, by the namespace that they look into; empty for all.
     pub(crate) repellers: BTreeMap<std::sync::Arc<str>, Vec<Uid>>,
 }
@@ -49,7 +36,7 @@ pub(crate) struct Place<'h> {
     pub(crate) cluster: &'h Cluster,
     /// For ties.
     pub(crate) hash: u64,
-    emptied: Option<&'h Barrier>,
+    /// Room beyond what is free, in replicas of the workload that is asked about.
     pub(crate) more: u32,
 }
 
@@ -90,18 +77,15 @@ struct Found {
 }
 
 impl<'h> Batch<'h> {
-    /// A batch over the clusters as they are supposed to be.
-    pub(crate) fn new(hub: &'h Hub, scene: &'h Scene) -> Self {
-        let supposed = scene.clusters.iter();
-        let clusters: BTreeMap<&'h ClusterName, &'h Cluster> = hub.clusters.iter().chain(supposed).collect();
-        let place = |(name, cluster): (&'h ClusterName, &'h Cluster)| Place {
+    /// A batch over the clusters as they are.
+    pub(crate) fn new(hub: &'h Hub) -> Self {
+        let place = |(name, cluster): (&'h ClusterName, &'h Shared<Cluster>)| Place {
             name,
             cluster,
             hash: Tie::hash(name),
-            emptied: scene.emptied.get(name),
-            more: scene.more.get(name).copied().unwrap_or(0),
+            more: 0,
         };
-        let places: Vec<Place<'h>> = clusters.into_iter().map(place).collect();
+        let places: Vec<Place<'h>> = hub.clusters.iter().map(place).collect();
         let mut stock = Stock::default();
         stock.rooms.resize_with(places.len(), || None);
         Self {
@@ -111,9 +95,17 @@ impl<'h> Batch<'h> {
             stock,
             spent: Spent::default(),
             planned: BTreeMap::new(),
-            newcomers: BTreeMap::new(),
             repellers: hub.repellers(),
         }
+    }
+
+    /// The same, as if a workload found more room than is free: so many replicas of it in each of these clusters.
+    pub(crate) fn with_room(hub: &'h Hub, more: &BTreeMap<ClusterName, u32>) -> Self {
+        let mut batch = Self::new(hub);
+        for place in &mut batch.places {
+            place.more = more.get(place.name).copied().unwrap_or(0);
+        }
+        batch
     }
 
     /// Finds out how a policy stands towards the places, unless that is known.
@@ -189,11 +181,11 @@ impl Found {
 /// Whether a cluster may get more of what is under a policy, and whether it is avoided.
 pub(crate) fn growth(hub: &Hub, place: &Place<'_>, policy: &Policy) -> (Growth, bool) {
     let cluster = place.cluster;
-    if let Some(barrier) = place.emptied {
-        return (Growth::Excluded(barrier.clone()), false);
-    }
     if cluster.lost_for(policy.lost_after) {
         return (Growth::Excluded(Barrier::Lost), false);
+    }
+    if cluster.record.drain.is_some() {
+        return (Growth::Excluded(Barrier::Drained), false);
     }
     let stance = stance(&policy.placement.tolerations, hub.aged_taints(cluster));
     if let Growth::Excluded(_) = &stance.growth {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::policy::{Affinity, WorkloadSelector};
-use godwit_common::selector::Labels;
 use godwit_common::{ClusterName, Uid, WorkloadId};
 use godwit_planner::{Barrier, Growth};
 
@@ -15,19 +14,12 @@ use crate::batch::{Batch, Place};
 use crate::contract::WorkloadSpec;
 use crate::hub::{Hub, Timer};
 use crate::placement::Reason;
+use crate::shared::Shared;
 use crate::state::{PolicyState, SeatState};
 
 /// How long clusters are waited for that are to say whether they have what a workload needs. Agents look at once, and
 /// within ten seconds again.
 const NEEDS_WAIT: Duration = Duration::from_secs(15);
-
-/// A workload that a batch has planned and that is yet to be created.
-#[derive(Debug)]
-pub(crate) struct Newcomer {
-    labels: Labels,
-    /// Whom its policy keeps away.
-    without: Vec<WorkloadSelector>,
-}
 
 /// What holds for one workload, found out before its clusters are looked at.
 #[derive(Debug, Default)]
@@ -65,10 +57,9 @@ impl Bonds {
                 bonds.keep_away(batch, workload.id());
             }
         }
-        for (id, _) in batch.newcomers.iter().filter(|(id, one)| repels(id, &one.without, ask)) {
-            bonds.keep_away(batch, id);
-        }
-        let leader = ask.leader.filter(|leader| *colocate && **leader != ask.spec.id && batch.knows(leader));
+        let leader = ask
+            .leader
+            .filter(|leader| *colocate && **leader != ask.spec.id && batch.hub.ids.contains_key(*leader));
         bonds.leader = leader.map(|leader| (leader.to_string().into(), batch.placed_in(leader)));
         for (cluster, given) in ask.yielded.into_iter().flatten() {
             if let Some(waiting) = batch.hub.waiting_for_room(given.to) {
@@ -154,16 +145,7 @@ impl Batch<'_> {
         if !self.hub.has_bonds() && affinity.is_empty() {
             return;
         }
-        let id = &ask.spec.id;
-        self.planned.insert(id.clone(), counts.to_vec());
-        if ask.uid.is_none() {
-            let newcomer = Newcomer { labels: ask.spec.labels.clone(), without: affinity.without.clone() };
-            self.newcomers.insert(id.clone(), newcomer);
-        }
-    }
-
-    fn knows(&self, id: &WorkloadId) -> bool {
-        self.hub.ids.contains_key(id) || self.newcomers.contains_key(id)
+        self.planned.insert(ask.spec.id.clone(), counts.to_vec());
     }
 
     fn seats_of(&self, id: &WorkloadId) -> impl Iterator<Item = (&ClusterName, &SeatState)> {
@@ -213,11 +195,6 @@ impl Batch<'_> {
             false => namespaces.iter().for_each(|namespace| {
                 self.hub.in_namespace(namespace).for_each(|(_, uid)| look(uid));
             }),
-        }
-        for (id, newcomer) in self.newcomers.iter().filter(|(id, _)| **id != ask.spec.id) {
-            if selector.matches(home, id, &newcomer.labels) {
-                each(id);
-            }
         }
     }
 }
@@ -269,7 +246,7 @@ impl Hub {
         if !self.has_bonds() {
             return repellers;
         }
-        let repelling = |policy: &&PolicyState| !policy.policy.placement.affinity.without.is_empty();
+        let repelling = |policy: &&Shared<PolicyState>| !policy.policy.placement.affinity.without.is_empty();
         for policy in self.policies.values().filter(repelling) {
             let without = &policy.policy.placement.affinity.without;
             let only_own = without.iter().all(|selector| selector.namespaces.is_empty());
@@ -292,7 +269,7 @@ impl Hub {
 
     /// Whom it concerns that a workload comes to clusters, or leaves them: those that share its clusters follow, and those
     /// that wait look again.
-    pub(crate) fn concerned_by(&self, id: &WorkloadId, counts: &[Count]) -> Vec<Uid> {
+    fn concerned_by(&self, id: &WorkloadId, counts: &[Count]) -> Vec<Uid> {
         let turned = counts.iter().any(|count| (count.before == 0) != (count.after == 0));
         if !turned || !self.has_bonds() {
             return Vec::new();

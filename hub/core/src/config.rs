@@ -24,6 +24,8 @@ pub struct Config {
     /// Over which time clusters that vanished are counted together, and how long the share must stay down for a
     /// freeze to end (S6).
     pub mass_loss_window: Duration,
+    /// How long replacements must have been ready before a cluster that is drained stops its copies (S20).
+    pub min_ready: Duration,
     /// Above this share of nodes that are not ready, in percent, a cluster is degraded: it gets nothing new (S3).
     pub degraded_percent: u32,
     /// How many starts may be on their way to one cluster, in percent of its running pods (S7).
@@ -71,6 +73,7 @@ impl Default for Config {
             mass_loss_freeze_percent: 55,
             mass_loss_small_fleet: 5,
             mass_loss_window: Duration::from_secs(60),
+            min_ready: Duration::from_secs(10),
             degraded_percent: 20,
             pace_percent: 25,
             pace_least: 50,

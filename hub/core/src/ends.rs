@@ -2,14 +2,18 @@
 //! S28).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use godwit_common::link::{ObjectTarget, Tombstoned, WorkloadTarget};
 use godwit_common::{ClusterName, Generation, Uid};
 
 use crate::contract::{Cause, Ended, Key, Subject};
-use crate::hub::Hub;
+use crate::hub::{Hub, Timer};
 use crate::state::Object;
 use crate::tally::Share;
+
+/// Within this a write lands that was sent and not answered: twice what an API server gives a request by default.
+const WRITES_LAND: Duration = Duration::from_secs(120);
 
 impl Hub {
     /// Ends the life of a workload: its rows become tombstones (S27, S28).
@@ -71,9 +75,10 @@ impl Hub {
         if !object.users.is_empty() {
             return;
         }
-        let Some(Object { record, rows, .. }) = self.objects.remove(&uid) else {
+        let Some(object) = self.objects.remove(&uid) else {
             return;
         };
+        let Object { record, rows, .. } = object.into_inner();
         self.object_keys.remove(&record.key);
         self.touched.keys.insert(Key::Object(uid));
         let mut held_by = BTreeMap::new();
@@ -105,8 +110,26 @@ impl Hub {
         self.ended.insert(uid, Ended { uid, what, since, held_by, cause: Some(cause) });
     }
 
-    /// A cluster says that an ended life is gone there, or the cluster has left (S28).
+    /// A cluster says that an ended life is gone there (S28). Its tombstone stands a while longer: a late write may bring
+    /// it back.
     pub(crate) fn end_confirmed(&mut self, uid: Uid, name: &ClusterName) {
+        if !self.ended.get(&uid).is_some_and(|ended| ended.held_by.contains_key(name)) {
+            return;
+        }
+        if self.buried.entry(uid).or_default().insert(name.clone()) {
+            self.touched.subjects.insert(Subject::Workload(uid));
+            self.wake_at(self.now.time + WRITES_LAND, Timer::Tombstone(uid, name.clone()));
+        }
+    }
+
+    /// An ended life cannot come back in a cluster, or the cluster has left.
+    pub(crate) fn forget_end(&mut self, uid: Uid, name: &ClusterName) {
+        if let Some(buried) = self.buried.get_mut(&uid) {
+            buried.remove(name);
+            if buried.is_empty() {
+                self.buried.remove(&uid);
+            }
+        }
         let Some(ended) = self.ended.get_mut(&uid) else {
             return;
         };
@@ -121,5 +144,12 @@ impl Hub {
         }
         self.touched.keys.insert(Key::Ended(uid));
         self.touched.subjects.insert(Subject::Workload(uid));
+    }
+
+    /// The clusters that have yet to say that an ended life is gone.
+    pub(crate) fn end_pending_on(&self, ended: &Ended) -> Vec<ClusterName> {
+        let buried = self.buried.get(&ended.uid);
+        let pending = |name: &&ClusterName| !buried.is_some_and(|buried| buried.contains(*name));
+        ended.held_by.keys().filter(pending).cloned().collect()
     }
 }

@@ -8,6 +8,7 @@ use godwit_common::rng::Rng;
 use godwit_common::{ClusterName, Now, ObjectKey, PolicyName, Time, Uid, WorkloadId};
 use godwit_planner::Scratch;
 
+use crate::changes::Before;
 use crate::config::Config;
 use crate::contract::{
     Effect, Event, FederationRecord, JournalEntry, MigrationId, Request, SessionId, Subject, WorkloadRecord,
@@ -17,6 +18,7 @@ use crate::migrations::MigrationEntry;
 use crate::placement::Reason;
 use crate::quotas::QuotaState;
 use crate::rows::Touched;
+use crate::shared::Shared;
 use crate::state::{Cluster, Object, PolicyState, Rank, Workload};
 
 /// The federation's state machine: everything that the hub decides.
@@ -24,7 +26,9 @@ use crate::state::{Cluster, Object, PolicyState, Rank, Workload};
 /// The contract: [`Hub::step`] never blocks and never fails; bad input is an event too, and yields a refusal. The same
 /// records, seed and events give the same effects, byte for byte. Effects are to be carried out in their order, and
 /// nothing is spoken before what was put before it is durable.
-#[derive(Debug)]
+///
+/// A copy costs little: the two share what neither of them has changed since.
+#[derive(Debug, Clone)]
 pub struct Hub {
     pub(crate) config: Config,
     pub(crate) rng: Rng,
@@ -34,32 +38,34 @@ pub struct Hub {
     pub(crate) operator: Arc<str>,
     /// The durable record of the federation; its `freeze` gates moves (S6, S10).
     pub(crate) federation: FederationRecord,
-    pub(crate) policies: BTreeMap<PolicyName, PolicyState>,
-    pub(crate) workloads: BTreeMap<Uid, Workload>,
-    pub(crate) ids: BTreeMap<WorkloadId, Uid>,
-    pub(crate) objects: BTreeMap<Uid, Object>,
-    pub(crate) object_keys: BTreeMap<ObjectKey, Uid>,
-    pub(crate) ended: BTreeMap<Uid, crate::contract::Ended>,
-    pub(crate) clusters: BTreeMap<ClusterName, Cluster>,
+    pub(crate) policies: BTreeMap<PolicyName, Shared<PolicyState>>,
+    pub(crate) workloads: Shared<BTreeMap<Uid, Shared<Workload>>>,
+    pub(crate) ids: Shared<BTreeMap<WorkloadId, Uid>>,
+    pub(crate) objects: Shared<BTreeMap<Uid, Shared<Object>>>,
+    pub(crate) object_keys: Shared<BTreeMap<ObjectKey, Uid>>,
+    pub(crate) ended: Shared<BTreeMap<Uid, crate::contract::Ended>>,
+    /// Of the ended lives, where each is said to be gone (S28).
+    pub(crate) buried: BTreeMap<Uid, BTreeSet<ClusterName>>,
+    pub(crate) clusters: Shared<BTreeMap<ClusterName, Shared<Cluster>>>,
     /// Which cluster a session speaks for.
-    pub(crate) sessions: BTreeMap<SessionId, ClusterName>,
-    pub(crate) migrations: BTreeMap<MigrationId, MigrationEntry>,
+    pub(crate) sessions: Shared<BTreeMap<SessionId, ClusterName>>,
+    pub(crate) migrations: Shared<BTreeMap<MigrationId, Shared<MigrationEntry>>>,
     /// The entries of this step only: the store keeps the journal, the machine has no use for it.
     pub(crate) journal: BTreeMap<u64, JournalEntry>,
-    pub(crate) requests: BTreeMap<Arc<str>, Request>,
+    pub(crate) requests: Shared<BTreeMap<Arc<str>, Request>>,
     /// By namespace (S16).
     pub(crate) quotas: BTreeMap<Arc<str>, QuotaState>,
     /// Namespaces whose quota may let more be placed than before.
     pub(crate) unquotaed: BTreeSet<Arc<str>>,
     /// Who shares the clusters of a workload.
-    pub(crate) followers: BTreeMap<WorkloadId, BTreeSet<Uid>>,
+    pub(crate) followers: Shared<BTreeMap<WorkloadId, BTreeSet<Uid>>>,
     /// How many policies look at other workloads: most federations have none, and pay nothing for it.
     pub(crate) bonded_policies: usize,
     /// Workloads with pending replicas, in the order in which room is given to them (S14, S16).
-    pub(crate) pending: BTreeSet<Rank>,
+    pub(crate) pending: Shared<BTreeSet<Rank>>,
     /// Workloads under policies that rebalance which may lack the policy's own division for want of room, or of a
     /// cluster: they are planned when a cluster can take more (S18).
-    pub(crate) cramped: BTreeSet<Uid>,
+    pub(crate) cramped: Shared<BTreeSet<Uid>>,
     /// Workloads that were planned in this step, and found too little room (S16).
     pub(crate) roomless: BTreeSet<Rank>,
     /// How often something changed that may decide whether the loss of a cluster could be survived.
@@ -73,9 +79,13 @@ pub struct Hub {
     /// Workloads whose targets may have to follow their plan or their reports.
     pub(crate) moving: BTreeSet<Uid>,
     /// Clusters whose windows are to be looked at again, in order of time; entries may be stale.
-    pub(crate) timers: BTreeSet<(Time, Timer)>,
+    pub(crate) timers: Shared<BTreeSet<(Time, Timer)>>,
     pub(crate) mass_loss: MassLoss,
     pub(crate) touched: Touched,
+    /// While a command is carried out: what was in force before.
+    pub(crate) before: Option<Before>,
+    /// It is a copy, on which something is supposed.
+    pub(crate) supposing: bool,
     pub(crate) scratch: Scratch,
 }
 
@@ -90,12 +100,18 @@ pub(crate) enum Timer {
     Rebalance(Uid),
     /// The end of a toleration of a cluster's taint.
     Taint(ClusterName),
+    /// An ended life that is gone from a cluster can come back there no longer (S28).
+    Tombstone(Uid, ClusterName),
     /// The end of a freeze (S6).
     MassLoss,
     /// Clusters that have not said yet whether they have what a workload needs are waited for no longer.
     Needs(Uid),
     /// Another attempt to get room from lower priorities (S16).
     Preemption(Uid),
+    /// The deadline of a drain (S21).
+    Drain(ClusterName),
+    /// A cluster that is drained may stop copies whose replacements have been ready for long enough (S20).
+    Shrink(Uid),
     /// The next look at what the fleet would survive.
     Survival,
     /// Plans that follow from plans, and were too many for one step (S17).
@@ -103,7 +119,7 @@ pub(crate) enum Timer {
 }
 
 /// Plans may call for further plans, where workloads follow each other: so often in one step.
-pub(crate) const ROUNDS: usize = 3;
+const ROUNDS: usize = 3;
 
 impl Hub {
     /// One step: what happened, and what is to be done about it.
@@ -148,13 +164,19 @@ impl Hub {
 
     /// Plans what this step has made dirty, then moves what may move.
     pub(crate) fn decide(&mut self) {
+        self.make_plans();
+        self.move_replicas();
+    }
+
+    /// Plans what is dirty, and what follows from that.
+    pub(crate) fn make_plans(&mut self) {
         for _ in 0..ROUNDS {
             for name in std::mem::take(&mut self.roomier) {
                 self.growth_possible(&name);
             }
             self.quotas_possible();
             if self.dirty.is_empty() && self.roomless.is_empty() {
-                break;
+                return;
             }
             self.plan_dirty();
             self.preempt();
@@ -163,10 +185,9 @@ impl Hub {
             // What is still to be planned has its turn in the next step, soon.
             self.wake_at(self.now.time + self.config.heartbeat / 2, Timer::Rounds);
         }
-        self.move_replicas();
     }
 
-    fn begin(&mut self, now: Now) {
+    pub(crate) fn begin(&mut self, now: Now) {
         // A clock that stands still is harmless; one that goes back is the shell's fault and is ignored.
         let time = now.time.max(self.now.time);
         let gap = time.since(self.now.time);
@@ -202,11 +223,16 @@ impl Hub {
                 Timer::Pace(uid, cluster) => self.starts_expire(uid, &cluster),
                 Timer::Rebalance(uid) => self.rebalance_due(uid),
                 Timer::Taint(cluster) => self.toleration_ends(&cluster),
+                Timer::Tombstone(uid, cluster) => self.forget_end(uid, &cluster),
                 Timer::MassLoss => self.look_at_freeze(),
                 // Whatever is dirty is planned at the end of every step.
                 Timer::Rounds => {}
                 Timer::Needs(uid) => self.asked_long_enough(uid),
                 Timer::Preemption(uid) => self.preemption_due(uid),
+                Timer::Drain(cluster) => self.drain_overdue(&cluster),
+                Timer::Shrink(uid) => {
+                    self.moving.insert(uid);
+                }
                 Timer::Survival => self.check_survival(),
             }
         }

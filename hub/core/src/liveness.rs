@@ -203,6 +203,8 @@ impl Hub {
         if first {
             self.enter(name, ClusterState::Lost, "no sign of life");
         }
+        // What a drain held back waits for it no longer (S22).
+        self.moving_at(name);
         let message = format!(
             "no sign of life for {:.1} s: {replicas} replicas of {workloads} workloads go elsewhere; \
              up to {replicas} copies may still be running there",

@@ -3,13 +3,14 @@
 
 use godwit_common::{ClusterName, Time, Uid};
 
-use crate::contract::{ClusterState, Freeze, FreezeCause, Key, Severity, Subject};
+use crate::contract::{ClusterState, DrainState, Freeze, FreezeCause, Key, Severity, Subject};
 use crate::hub::{Hub, Timer};
+use crate::shared::Shared;
 use crate::state::Cluster;
 
 /// What is known of a mass loss in progress. Not durable: after a restart every cluster has its startup window (S5),
 /// and whoever is missing at its end counts as vanished again.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct MassLoss {
     /// Losses taken slowly: the cluster whose replacements are on their way, and until when it blocks the next.
     slow: Option<(ClusterName, Time)>,
@@ -203,7 +204,7 @@ impl Hub {
     }
 
     fn away(&self) -> Vec<ClusterName> {
-        let away = |cluster: &&Cluster| !cluster.live();
+        let away = |cluster: &&Shared<Cluster>| !cluster.live();
         self.clusters.values().filter(away).map(|cluster| cluster.record.name.clone()).collect()
     }
 
@@ -235,7 +236,9 @@ impl Hub {
                 ClusterState::Lost => lately,
                 ClusterState::Joining => false,
             };
-            if !counts || health.confirmed {
+            // Who was drained is missed by nobody.
+            let drained = cluster.record.drain.as_ref().is_some_and(|drain| drain.state == DrainState::Done);
+            if !counts || health.confirmed || drained {
                 continue;
             }
             share.counted += 1;

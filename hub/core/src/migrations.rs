@@ -9,6 +9,7 @@ use crate::contract::{
     Cause, Key, Migration, MigrationCause, MigrationId, MigrationState, Move, Severity, Subject,
 };
 use crate::hub::Hub;
+use crate::shared::Shared;
 
 /// A migration and who it still waits for.
 #[derive(Debug, Clone)]
@@ -46,7 +47,7 @@ impl Hub {
                 workload.migrations.insert(id);
             }
         }
-        self.migrations.insert(id, entry);
+        self.migrations.insert(id, Shared::new(entry));
         self.migration_changed(id);
         self.forget_old_migrations();
         id
@@ -61,7 +62,8 @@ impl Hub {
         self.migrations.get(&id).is_some_and(|entry| match entry.migration.cause {
             MigrationCause::PolicyChanged(_)
             | MigrationCause::ClusterDeleted(_)
-            | MigrationCause::ClusterChanged(_) => true,
+            | MigrationCause::ClusterChanged(_)
+            | MigrationCause::Drained(_) => true,
             MigrationCause::ClusterLost(_)
             | MigrationCause::RoomAppeared(_)
             | MigrationCause::QuotaFreed(_)
@@ -126,6 +128,7 @@ impl Hub {
             MigrationCause::ClusterChanged(name) => {
                 ("S18", format!("cluster {name} is otherwise than before"))
             }
+            MigrationCause::Drained(name) => ("S20", format!("cluster {name} is drained")),
             MigrationCause::QuotaFreed(namespace) => {
                 ("S16", format!("the quota of namespace {namespace} lets more be placed"))
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use godwit_common::{ClusterName, Uid};
 
-use crate::contract::{Cause, FreezeCause, Severity, WorkloadRecord};
+use crate::contract::{Cause, Drain, DrainState, FreezeCause, Severity, WorkloadRecord};
 use crate::hub::{Hub, Timer};
 use crate::state::{Cluster, SeatState, Workload};
 
@@ -51,19 +51,25 @@ impl Hub {
             if budget == 0 || !cluster.reporting() {
                 return;
             }
-            let seat = self.workloads.get(&rank.uid).and_then(|workload| workload.seats.get(name));
-            let want = seat.map_or(0, |seat| seat.seat.placed.saturating_sub(seat.seat.target));
-            let allowed = seat.is_some_and(|seat| self.may_move(seat));
+            let want = self.wants_to_start(rank.uid, name);
             let start = want.min(budget);
-            if (start == want || !allowed)
+            if start == want
                 && let Some(cluster) = self.clusters.get_mut(name)
             {
                 cluster.waiting.remove(&rank);
             }
-            if start > 0 && allowed {
+            if start > 0 {
                 self.start(rank.uid, name, start);
             }
         }
+    }
+
+    /// How many more of a workload may start in a cluster now, but for the pace.
+    fn wants_to_start(&self, uid: Uid, name: &ClusterName) -> u32 {
+        let Some(workload) = self.workloads.get(&uid) else { return 0 };
+        let Some(seat) = workload.seats.get(name).filter(|seat| self.may_move(seat)) else { return 0 };
+        let missing = seat.seat.placed.saturating_sub(seat.seat.target);
+        self.drained_for(seat).map_or(missing, |drain| missing.min(self.surge_left(workload, drain)))
     }
 
     fn start(&mut self, uid: Uid, name: &ClusterName, more: u32) {
@@ -140,9 +146,16 @@ impl Hub {
             // may not: they are no reason to stop any here.
             let ready = seat.ready().min(seat.seat.target);
             let elsewhere = self.ready(workload).saturating_sub(seat.staying());
-            let spare = elsewhere.saturating_add(ready).saturating_sub(self.needed(workload));
-            let least = ready.saturating_sub(spare);
-            let target = seat.seat.placed.max(least);
+            let drain = self.drain_of(&name);
+            // What a drain is forced to do without, nobody waits for.
+            let forgone = drain.filter(|drain| drain.force).map_or(0, |_| workload.record.pending);
+            let needed = self.needed(workload).saturating_sub(forgone);
+            let spare = elsewhere.saturating_add(ready).saturating_sub(needed);
+            let least = seat.seat.placed.max(ready.saturating_sub(spare));
+            let drained = drain.is_some();
+            let target = if drained { self.steadily(uid, &name, least) } else { least };
+            let Some(workload) = self.workloads.get(&uid) else { return };
+            let Some(seat) = workload.seats.get(&name) else { continue };
             if target < seat.seat.target && self.removal_allowed(uid, &name, target) {
                 self.set_target(uid, &name, target);
             }
@@ -167,11 +180,15 @@ impl Hub {
     }
 
     pub(crate) fn reporting(&self, name: &ClusterName) -> bool {
-        self.clusters.get(name).is_some_and(Cluster::reporting)
+        self.clusters.get(name).is_some_and(|cluster| cluster.reporting())
     }
 
-    /// While frozen, only what an operator commanded moves (S6); in doubt about its own history, nothing does (S10).
+    /// What a drain moves waits while it is paused, or overdue (S21). While frozen, only what an operator commanded moves (S6); in doubt about its own history, nothing does (S10).
     fn may_move(&self, seat: &SeatState) -> bool {
+        let waits = |drain: &Drain| matches!(drain.state, DrainState::Paused | DrainState::Overdue);
+        if self.drained_for(seat).is_some_and(waits) {
+            return false;
+        }
         match self.federation.freeze.as_ref().map(|freeze| freeze.cause) {
             None => true,
             Some(FreezeCause::MassLoss) => seat.seat.cause.is_some_and(|cause| self.is_commanded(cause)),

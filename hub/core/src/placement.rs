@@ -1,6 +1,6 @@
 //! Placement: asks the planner where replicas go, and turns its answer into the plan of each seat (S14-S16, S18, S19).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +9,9 @@ use godwit_common::{ClusterName, PodShape, PolicyName, Uid, WorkloadId};
 use godwit_planner::{ClusterRoom, Scratch};
 
 use crate::ask::{Ask, Count, Outcome};
-use crate::batch::{Batch, Scene, room_left};
-use crate::commands::plan_change;
-use crate::contract::{
-    Cause, Key, MigrationCause, Move, PlanChange, PlanRowView, Policy, Subject, WorkloadRecord,
-};
-use crate::hub::{Hub, ROUNDS, Timer};
+use crate::batch::{Batch, room_left};
+use crate::contract::{Cause, Key, MigrationCause, Move, Policy, Subject, WorkloadRecord};
+use crate::hub::{Hub, Timer};
 use crate::state::Rank;
 
 /// How long a gradual rebalance rests between two steps (S18).
@@ -33,11 +30,15 @@ pub(crate) enum Reason {
     Policy(PolicyName, u64),
     /// A policy moves replicas towards its own division (S18).
     Rebalance(PolicyName),
+    /// The same, by a command, whose entry in the journal this is.
+    Balance(PolicyName, u64),
     /// A cluster was deleted (S23).
     Deleted(ClusterName, u64),
     /// A cluster's labels or taints changed by a command, whose entry in the journal this is, or a toleration of its taints
     /// ran out (S18).
     Cluster(ClusterName, Option<u64>),
+    /// A cluster is drained by a command, whose entry in the journal this is (S20).
+    Drain(ClusterName, u64),
     /// A namespace's quota may let more be placed (S16).
     Quota(Arc<str>),
     /// Another workload was planned elsewhere.
@@ -46,21 +47,10 @@ pub(crate) enum Reason {
     Preempted(WorkloadId),
 }
 
-/// What planning came to, for whoever commanded it.
-#[derive(Debug, Default)]
-pub(crate) struct Planned {
-    /// The most urgent first.
-    pub(crate) changes: Vec<PlanChange>,
-    /// What decided each cluster's number, for what was commanded.
-    pub(crate) reports: BTreeMap<Uid, Vec<PlanRowView>>,
-}
-
 /// What planning changes for one workload.
 struct Change {
     uid: Uid,
     outcome: Outcome,
-    /// What was pending before.
-    pending: u32,
     moves: Vec<Move>,
     /// A gradual rebalance is under way: when this is done, the next step has its time.
     next_step: bool,
@@ -75,31 +65,6 @@ impl Hub {
         }
     }
 
-    /// The same, and tells what has changed to whoever commanded it: what follows a workload that moved, too.
-    pub(crate) fn plan_and_tell(&mut self) -> Planned {
-        let (mut planned, mut done) = (Planned::default(), BTreeSet::new());
-        let mut ranked: Vec<(Rank, PlanChange)> = Vec::new();
-        for _ in 0..ROUNDS {
-            let dirty: BTreeMap<Uid, Reason> =
-                self.dirty.extract_if(.., |uid, _| !done.contains(uid)).collect();
-            done.extend(dirty.keys().copied());
-            for (reason, mut changes) in self.plan_all(dirty) {
-                for Change { uid, outcome, pending, .. } in &mut changes {
-                    let Some(workload) = self.workloads.get(uid) else { continue };
-                    let Some(policy) = self.policies.get(&workload.record.policy) else { continue };
-                    let change = plan_change(workload.id(), &policy.policy, *pending, outcome);
-                    let rank = self.rank_of(&workload.record);
-                    ranked.extend(change.map(|change| (rank, change)));
-                    planned.reports.insert(*uid, std::mem::take(&mut outcome.report));
-                }
-                self.apply(reason, changes);
-            }
-        }
-        ranked.sort_by_key(|(rank, _)| *rank);
-        planned.changes = ranked.into_iter().map(|(_, change)| change).collect();
-        planned
-    }
-
     fn plan_all(&mut self, dirty: BTreeMap<Uid, Reason>) -> BTreeMap<Reason, Vec<Change>> {
         let mut changes: BTreeMap<Reason, Vec<Change>> = BTreeMap::new();
         if dirty.is_empty() {
@@ -111,8 +76,7 @@ impl Hub {
             .collect();
         order.sort();
         let mut scratch = std::mem::take(&mut self.scratch);
-        let scene = Scene::default();
-        let mut batch = Batch::new(self, &scene);
+        let mut batch = Batch::new(self);
         for (rank, reason) in order {
             if let Some(change) = plan_one(&mut batch, rank.uid, &reason, &mut scratch) {
                 changes.entry(reason).or_default().push(change);
@@ -127,6 +91,11 @@ impl Hub {
         let moves: Vec<Move> = changes.iter().flat_map(|change| change.moves.iter().cloned()).collect();
         let cause = self.cause_of(reason, moves);
         for Change { uid, outcome, next_step, .. } in changes {
+            if let Some(before) = &mut self.before
+                && !outcome.report.is_empty()
+            {
+                before.reports.insert(uid, outcome.report);
+            }
             if next_step {
                 self.next_step_of_balance(uid);
             }
@@ -161,12 +130,16 @@ impl Hub {
             Reason::Policy(_, entry) if !relocates => return Cause::Command(entry),
             Reason::Policy(name, _) => Some(MigrationCause::PolicyChanged(name)),
             Reason::Rebalance(name) => Some(MigrationCause::Rebalance(name)),
+            Reason::Balance(_, entry) if moves.is_empty() => return Cause::Command(entry),
+            Reason::Balance(name, _) => Some(MigrationCause::Rebalance(name)),
             Reason::Lost(name) => Some(MigrationCause::ClusterLost(name)),
             Reason::Room(name) => Some(MigrationCause::RoomAppeared(name)),
             Reason::Deleted(_, entry) if moves.is_empty() => return Cause::Command(entry),
             Reason::Deleted(name, _) => Some(MigrationCause::ClusterDeleted(name)),
             Reason::Cluster(_, Some(entry)) if !relocates => return Cause::Command(entry),
             Reason::Cluster(name, _) => Some(MigrationCause::ClusterChanged(name)),
+            Reason::Drain(_, entry) if moves.is_empty() => return Cause::Command(entry),
+            Reason::Drain(name, _) => Some(MigrationCause::Drained(name)),
             Reason::Quota(namespace) => Some(MigrationCause::QuotaFreed(namespace)),
             Reason::Affinity(other) => Some(MigrationCause::Affinity(other)),
             Reason::Preempted(by) => Some(MigrationCause::Preempted(by)),
@@ -182,6 +155,9 @@ impl Hub {
         let Some(workload) = self.workloads.get(&uid) else {
             return;
         };
+        if let Some(before) = &mut self.before {
+            before.note(workload);
+        }
         let rank = self.rank_of(&workload.record);
         match pending {
             0 => {
@@ -273,13 +249,6 @@ impl Hub {
         chosen.flat_map(|policy| policy.users.iter().copied()).collect()
     }
 
-    /// All workloads of which every chosen cluster runs the full number.
-    pub(crate) fn duplicated(&self) -> impl Iterator<Item = Uid> {
-        let duplicating =
-            self.policies.values().filter(|policy| policy.policy.placement.strategy == Strategy::Duplicate);
-        duplicating.flat_map(|policy| policy.users.iter().copied())
-    }
-
     fn next_step_of_balance(&mut self, uid: Uid) {
         let at = self.now.time + GRADUAL_PAUSE;
         if let Some(workload) = self.workloads.get_mut(&uid) {
@@ -313,20 +282,24 @@ fn plan_one(batch: &mut Batch<'_>, uid: Uid, reason: &Reason, scratch: &mut Scra
     let workload = hub.workloads.get(&uid)?;
     let policy = &hub.policies.get(&workload.record.policy)?.policy;
     let step_due = matches!(reason, Reason::Rebalance(_));
-    let moves = moves_for_balance(policy, workload.record.spec.replicas, step_due);
-    let report = matches!(reason, Reason::Command(_));
+    let moves = moves_for_balance(policy, workload.record.spec.replicas, reason);
+    // What was commanded is told of, whatever else has become of it since.
+    let told = || hub.before.as_ref().is_some_and(|before| before.reports.contains_key(&uid));
+    let report = matches!(reason, Reason::Command(_)) || told();
     let outcome = batch.ask(&Ask { report, ..Ask::of(workload, policy) }, moves, scratch);
     let moves = moves_of(uid, workload, &outcome, reason);
     let gradual = policy.placement.rebalance == Rebalance::Gradual;
-    let (pending, next_step) = (workload.record.pending, gradual && (!moves.is_empty() || !step_due));
-    Some(Change { uid, outcome, pending, moves, next_step })
+    let next_step = gradual && (!moves.is_empty() || !step_due);
+    Some(Change { uid, outcome, moves, next_step })
 }
 
 /// How many replicas may move for balance alone. A step of a gradual rebalance has its own time; whatever else happens
-/// moves nothing for balance.
-pub(crate) fn moves_for_balance(policy: &Policy, wanted: u32, step_due: bool) -> u32 {
-    match (policy.placement.rebalance, step_due) {
-        (Rebalance::Gradual, false) => 0,
+/// moves nothing for balance. An operator's word moves all.
+fn moves_for_balance(policy: &Policy, wanted: u32, reason: &Reason) -> u32 {
+    match (policy.placement.rebalance, reason) {
+        (_, Reason::Balance(..)) => u32::MAX,
+        (rebalance, Reason::Rebalance(_)) => rebalance.moves(wanted),
+        (Rebalance::Gradual, _) => 0,
         (rebalance, _) => rebalance.moves(wanted),
     }
 }
@@ -349,7 +322,9 @@ fn moves_of(uid: Uid, workload: &crate::state::Workload, outcome: &Outcome, reas
         | Reason::Lost(_)
         | Reason::Policy(..)
         | Reason::Rebalance(_)
+        | Reason::Balance(..)
         | Reason::Cluster(..)
+        | Reason::Drain(..)
         | Reason::Quota(_)
         | Reason::Affinity(_)
         | Reason::Preempted(_)

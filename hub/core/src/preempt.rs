@@ -12,8 +12,8 @@ use std::time::Duration;
 use godwit_common::{ClusterName, Resources, Uid, WorkloadId};
 use godwit_planner::Scratch;
 
-use crate::ask::Ask;
-use crate::batch::{Batch, Scene};
+use crate::ask::{Ask, Outcome};
+use crate::batch::Batch;
 use crate::contract::{Cause, Key, MigrationCause, Move, Yield};
 use crate::hub::{Hub, Timer};
 use crate::placement::Reason;
@@ -67,19 +67,23 @@ impl Hub {
             let fits = freed.fits(request).min(workload.record.pending.into());
             u32::try_from(fits).ok().filter(|fits| *fits > 0).map(|fits| (name, fits))
         });
-        let scene = Scene { more: more.collect(), ..Scene::default() };
-        if scene.more.is_empty() {
+        let more: BTreeMap<ClusterName, u32> = more.collect();
+        if more.is_empty() {
             return;
         }
         // The planner itself says how many of them it would use, and where.
         let ask = Ask::of(workload, &policy.policy);
-        let outcome = Batch::new(self, &scene).ask(&ask, 0, &mut Scratch::default());
+        let outcome = Batch::with_room(self, &more).ask(&ask, 0, &mut Scratch::default());
         let mut gifts = Vec::new();
         for count in outcome.counts.iter().filter(|count| count.after > count.before) {
             gifts.extend(self.gifts(&victims, &count.cluster, request, count.after - count.before));
         }
-        if !gifts.is_empty() {
-            self.give_way(rank.uid, gifts);
+        if gifts.is_empty() {
+            return;
+        }
+        self.give_way(rank.uid, &gifts);
+        if self.supposing {
+            self.take_over_room(rank.uid, &gifts, outcome);
         }
     }
 
@@ -144,7 +148,7 @@ impl Hub {
     }
 
     /// Replicas are given up; those that gave them look for other places.
-    fn give_way(&mut self, to: Uid, gifts: Vec<Gift>) {
+    fn give_way(&mut self, to: Uid, gifts: &[Gift]) {
         let Some(by) = self.workloads.get(&to).map(|workload| workload.id().clone()) else { return };
         let moved = |gift: &Gift| {
             let id = self.workloads.get(&gift.from)?.id().clone();
@@ -154,8 +158,9 @@ impl Hub {
         let moves: Vec<Move> = gifts.iter().filter_map(moved).collect();
         let migration = self.open_migration(MigrationCause::Preempted(by.clone()), moves);
         for Gift { from, cluster, replicas } in gifts {
+            let (from, replicas) = (*from, *replicas);
             let Some(workload) = self.workloads.get_mut(&from) else { continue };
-            let placed = workload.seats.get(&cluster).map_or(0, |seat| seat.seat.placed);
+            let placed = workload.seats.get(cluster).map_or(0, |seat| seat.seat.placed);
             let given = workload.record.yielded.entry(cluster.clone()).or_insert(Yield { to, replicas: 0 });
             *given = Yield { to, replicas: given.replicas.saturating_add(replicas) };
             let record = &workload.record;
@@ -163,7 +168,7 @@ impl Hub {
             let reasons = vec![format!("{cluster}: it gave way to {by}").into()];
             self.touched.keys.insert(Key::Workload(from));
             let cause = Cause::Migration(migration);
-            self.set_placed(from, &cluster, placed.saturating_sub(replicas), cause);
+            self.set_placed(from, cluster, placed.saturating_sub(replicas), cause);
             self.set_pending(from, wanted, pending, reasons);
             self.moving.insert(from);
             self.dirty.insert(from, Reason::Preempted(by.clone()));
@@ -171,7 +176,37 @@ impl Hub {
                 waiting.preempting.insert(from);
             }
         }
+        self.say_who_gives_way(to, gifts);
         self.next_attempt(to);
+    }
+
+    /// Who waits says for what.
+    fn say_who_gives_way(&mut self, to: Uid, gifts: &[Gift]) {
+        let mut given: BTreeMap<&ClusterName, u64> = BTreeMap::new();
+        for gift in gifts {
+            *given.entry(&gift.cluster).or_default() += u64::from(gift.replicas);
+        }
+        let Some(workload) = self.workloads.get(&to) else { return };
+        let (wanted, pending) = (workload.record.wanted, workload.record.pending);
+        let mut reasons = workload.record.pending_reasons.clone();
+        let said =
+            |(name, replicas)| format!("{name}: {replicas} of lower priority give way to it (S16)").into();
+        reasons.extend(given.into_iter().map(said));
+        self.set_pending(to, wanted, pending, reasons);
+    }
+
+    /// On a copy on which something is supposed: what gave way has stopped, and who asked for it has started.
+    fn take_over_room(&mut self, uid: Uid, gifts: &[Gift], outcome: Outcome) {
+        for gift in gifts {
+            let seat = self.workloads.get(&gift.from).and_then(|workload| workload.seats.get(&gift.cluster));
+            let placed = seat.map_or(0, |seat| seat.seat.placed);
+            self.set_target(gift.from, &gift.cluster, placed);
+        }
+        let cause = Cause::Command(self.federation.next_entry);
+        for count in &outcome.counts {
+            self.set_placed(uid, &count.cluster, count.after, cause);
+        }
+        self.set_pending(uid, outcome.wanted, outcome.pending, outcome.reasons);
     }
 
     fn next_attempt(&mut self, uid: Uid) {

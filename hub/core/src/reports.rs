@@ -7,7 +7,7 @@ use godwit_common::{ClusterName, Generation, NeedStatus, Uid};
 
 use crate::contract::{SessionId, Severity, Subject};
 use crate::hub::Hub;
-use crate::state::{Seen, Workload};
+use crate::state::Seen;
 use crate::traits::is_degraded;
 
 /// How many orphans of a cluster are listed: enough to see what happened there. All are kept, listed or not.
@@ -52,6 +52,7 @@ impl Hub {
         if report.complete {
             self.inventory_came(name);
         }
+        self.look_at_drain(name);
     }
 
     /// Raised targets that are known to have reached the cluster count from now on (S20).
@@ -215,7 +216,7 @@ impl Hub {
         let Some(cluster) = self.clusters.get(name) else {
             return;
         };
-        let unfinished = |uid: &&Uid| self.workloads.get(uid).is_some_and(Workload::unfinished);
+        let unfinished = |uid: &&Uid| self.workloads.get(uid).is_some_and(|workload| workload.unfinished());
         self.moving.extend(cluster.seats.iter().filter(unfinished));
     }
 }

@@ -16,6 +16,7 @@ use crate::mass_loss::MassLoss;
 use crate::migrations::MigrationEntry;
 use crate::quotas::QuotaState;
 use crate::rows::Touched;
+use crate::shared::Shared;
 use crate::state::{Cluster, Object, PolicyState, SeatState, Workload};
 
 /// The policy of workloads that name none: every cluster alike.
@@ -98,19 +99,20 @@ impl Hub {
             operator: "".into(),
             federation,
             policies: BTreeMap::new(),
-            workloads: BTreeMap::new(),
-            ids: BTreeMap::new(),
-            objects: BTreeMap::new(),
-            object_keys: BTreeMap::new(),
-            ended: BTreeMap::new(),
-            clusters: BTreeMap::new(),
-            sessions: BTreeMap::new(),
-            migrations: BTreeMap::new(),
+            workloads: Default::default(),
+            ids: Default::default(),
+            objects: Default::default(),
+            object_keys: Default::default(),
+            ended: Default::default(),
+            buried: BTreeMap::new(),
+            clusters: Default::default(),
+            sessions: Default::default(),
+            migrations: Default::default(),
             journal: BTreeMap::new(),
-            requests: BTreeMap::new(),
+            requests: Default::default(),
             quotas: BTreeMap::new(),
             unquotaed: Default::default(),
-            followers: BTreeMap::new(),
+            followers: Default::default(),
             bonded_policies: 0,
             roomless: Default::default(),
             fleet_changes: 0,
@@ -123,6 +125,8 @@ impl Hub {
             timers: Default::default(),
             mass_loss: MassLoss::default(),
             touched: Touched::default(),
+            before: None,
+            supposing: false,
             scratch: Scratch::default(),
         }
     }
@@ -133,22 +137,22 @@ impl Hub {
             Record::Policy(policy) => self.add_policy(policy),
             Record::Workload(record) => {
                 self.ids.insert(record.spec.id.clone(), record.uid);
-                self.workloads.insert(record.uid, Workload::new(record));
+                self.workloads.insert(record.uid, Shared::new(Workload::new(record)));
             }
             Record::Object(record) => {
                 self.object_keys.insert(record.key.clone(), record.uid);
                 let object = Object { rows: BTreeMap::new(), users: Default::default(), record };
-                self.objects.insert(object.record.uid, object);
+                self.objects.insert(object.record.uid, Shared::new(object));
             }
             Record::Ended(ended) => {
                 self.ended.insert(ended.uid, ended);
             }
             Record::Cluster(record) => {
                 let cluster = Cluster::new(record, ClusterState::Unknown, self.now);
-                self.clusters.insert(cluster.record.name.clone(), cluster);
+                self.clusters.insert(cluster.record.name.clone(), Shared::new(cluster));
             }
             Record::Migration(migration) => {
-                self.migrations.insert(migration.id, MigrationEntry::new(migration));
+                self.migrations.insert(migration.id, Shared::new(MigrationEntry::new(migration)));
             }
             Record::Request(request) => {
                 self.requests.insert(request.id.clone(), request);
@@ -238,7 +242,8 @@ impl Hub {
                     .insert(uid);
             }
             if record.pending > 0 {
-                self.pending.insert(self.rank_of(&record));
+                let rank = self.rank_of(&record);
+                self.pending.insert(rank);
             }
             for given in record.yielded.values() {
                 if let Some(waiting) = self.workloads.get_mut(&given.to) {
@@ -253,7 +258,7 @@ impl Hub {
                 }
             }
         }
-        for (id, entry) in &mut self.migrations {
+        for (id, entry) in self.migrations.iter_mut() {
             // Whoever was deleted while it moved is waited for no longer.
             entry.unsettled.retain(|uid, _| self.workloads.contains_key(uid));
             for uid in entry.unsettled.keys() {
@@ -284,6 +289,7 @@ impl Hub {
         for name in self.clusters.keys().cloned().collect::<Vec<_>>() {
             self.await_cluster(&name);
             self.await_tolerations(&name);
+            self.await_drain(&name);
         }
         for namespace in self.quotas.keys().cloned().collect::<Vec<_>>() {
             self.count_quota(&namespace);
@@ -322,13 +328,13 @@ impl Hub {
         let name = policy.name.clone();
         let users = self.drop_policy(&name);
         self.bonded_policies += usize::from(!policy.placement.affinity.is_empty());
-        self.policies.insert(name, PolicyState { policy, users });
+        self.policies.insert(name, Shared::new(PolicyState { policy, users }));
     }
 
     /// Forgets a policy; returns who used it.
     pub(crate) fn drop_policy(&mut self, name: &PolicyName) -> BTreeSet<Uid> {
         let Some(old) = self.policies.remove(name) else { return BTreeSet::new() };
         self.bonded_policies -= usize::from(!old.policy.placement.affinity.is_empty());
-        old.users
+        old.into_inner().users
     }
 }

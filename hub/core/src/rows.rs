@@ -12,11 +12,12 @@ use godwit_common::{ClusterName, Generation, Uid};
 use crate::contract::{Cause, Key, Seat, Subject};
 use crate::hub::Hub;
 use crate::placement::Reason;
+use crate::shared::Shared;
 use crate::state::{PolicyState, SeatState};
 use crate::tally::Share;
 
 /// What one step has touched; written, sent and shown at its end.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Touched {
     /// Records to be written, or deleted if they are no longer there.
     pub(crate) keys: BTreeSet<Key>,
@@ -49,10 +50,10 @@ impl Hub {
         let Some(workload) = self.workloads.get_mut(&uid) else {
             return;
         };
+        let revision = workload.record.revision;
         let Some(state) = workload.seats.get_mut(name) else {
             return;
         };
-        let revision = workload.record.revision;
         let before = WorkloadTarget::hash_of(uid, revision, state.seat.target);
         state.seat.target = target;
         state.floor = state.floor.min(target);
@@ -70,10 +71,11 @@ impl Hub {
 
     /// Sets the plan for a workload in a cluster, and who decided it.
     pub(crate) fn set_placed(&mut self, uid: Uid, name: &ClusterName, placed: u32, cause: Cause) {
-        let Some(state) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
-        else {
-            return;
-        };
+        let Some(workload) = self.workloads.get_mut(&uid) else { return };
+        if let Some(before) = &mut self.before {
+            before.note_placed(workload, name);
+        }
+        let Some(state) = workload.seats.get_mut(name) else { return };
         state.seat.placed = placed;
         state.seat.cause = Some(cause);
         state.held_back = false;
@@ -92,6 +94,7 @@ impl Hub {
         self.touched.subjects.insert(Subject::Workload(uid));
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
         let Some(workload) = self.workloads.get_mut(&uid) else { return };
+        let workload = &mut **workload;
         let window = self.policies.get(&workload.record.policy).map(|policy| policy.policy.lost_after);
         let Some(seat) = workload.seats.get_mut(name) else { return };
         let after = Share {
@@ -111,13 +114,14 @@ impl Hub {
         }
         let Some(cluster) = self.clusters.get_mut(name) else { return };
         cluster.tally.change(before, after);
-        let on_the_way = seat.on_the_way();
+        let (on_the_way, surplus) = (seat.on_the_way(), seat.surplus());
+        let fewer_to_end = std::mem::replace(&mut seat.surplus, surplus) > surplus;
         let (placed_before, placed_after) = (before.placed, after.placed);
         let promised = match on_the_way {
             0 => cluster.on_the_way.remove(&uid),
             some => cluster.on_the_way.insert(uid, some),
         };
-        if promised.is_some_and(|promised| promised > on_the_way) {
+        if fewer_to_end || promised.is_some_and(|promised| promised > on_the_way) {
             self.roomier.insert(name.clone());
         }
         self.quota_follows(uid, placed_before, placed_after);
@@ -159,7 +163,7 @@ impl Hub {
     /// runs there already is kept, and stops by the shrink rule only (S11, S20, S27).
     pub(crate) fn seat_everything(&mut self, name: &ClusterName) {
         let mut users = Vec::new();
-        let choosing = |policy: &&PolicyState| self.chooses(&policy.policy, name);
+        let choosing = |policy: &&Shared<PolicyState>| self.chooses(&policy.policy, name);
         let mut cramped = Vec::new();
         for policy in self.policies.values().filter(choosing) {
             users.extend(policy.users.iter().copied());

@@ -8,6 +8,7 @@ use godwit_common::{ClusterName, Generation, Time, Traits};
 
 use crate::contract::{ClusterRecord, ClusterState, Effect, Key, SessionId, Severity};
 use crate::hub::Hub;
+use crate::shared::Shared;
 use crate::state::{Cluster, Leader, Session};
 
 /// After a refusal that an operator must mend, an agent asks again this much later.
@@ -194,7 +195,7 @@ impl Hub {
             return Some((RefusalCode::ClusterUid, message));
         }
         // A known one was checked when it joined: who comes back costs nothing, however large the fleet.
-        let twin = |other: &&Cluster| known.is_none() && other.record.uid == uid;
+        let twin = |other: &&Shared<Cluster>| known.is_none() && other.record.uid == uid;
         if let Some(twin) = self.clusters.values().find(twin) {
             let message = format!(
                 "this cluster (UID {uid}) is a member already, as {}: \
@@ -230,8 +231,10 @@ impl Hub {
             traits: Traits { provider, region, ..Traits::default() },
             taints: Vec::new(),
             cordoned: false,
+            drain: None,
         };
-        self.clusters.insert(name.clone(), Cluster::new(record, ClusterState::Joining, self.now));
+        let cluster = Cluster::new(record, ClusterState::Joining, self.now);
+        self.clusters.insert(name.clone(), Shared::new(cluster));
         self.touched.keys.insert(Key::Cluster(name.clone()));
         let message =
             format!("cluster {name} (UID {uid}) has joined; it gets work from growth and pending replicas");

@@ -57,6 +57,10 @@ pub(crate) struct SeatState {
     pub(crate) held_back: bool,
     /// What it adds to its cluster's [`Tally`].
     pub(crate) share: Share,
+    /// Copies that hold room on nodes and are in no plan: they end, and may leave room that nobody has counted (S14).
+    pub(crate) surplus: u32,
+    /// In a cluster that is drained: down to what its target could go all along since then (S20).
+    pub(crate) could_shrink: Option<(Time, u32)>,
 }
 
 /// Why the data of a stateful workload is taken to be in a cluster; the better reason is the greater.
@@ -302,6 +306,11 @@ impl SeatState {
             seat if seat.target > 0 => Some(Data::Runs),
             seat => seat.cause.map(|_| Data::Was),
         }
+    }
+
+    /// How many hold room on a node beyond those.
+    pub(crate) fn surplus(&self) -> u32 {
+        self.bound().saturating_sub(self.occupied())
     }
 
     /// How many of them do not hold room on a node yet (S15).

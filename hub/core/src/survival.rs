@@ -4,11 +4,9 @@
 
 use std::time::Duration;
 
-use godwit_common::{ClusterName, Uid};
-use godwit_planner::Barrier;
+use godwit_common::{ClusterName, WallTime, WorkloadId};
 
-use crate::batch::Scene;
-use crate::contract::{ClusterState, Severity, Subject, Survival};
+use crate::contract::{ClusterState, Severity, Subject, Survival, WhatIf};
 use crate::hub::{Hub, Timer};
 
 /// Between two checks there is at least this.
@@ -51,6 +49,7 @@ impl Hub {
     fn check_one(&mut self, name: &ClusterName) -> u32 {
         let (as_of, checked) = (self.fleet_changes, self.now.wall);
         let Some(cluster) = self.clusters.get(name) else { return 0 };
+        let looked_at = cluster.tally.workloads;
         // What is lost already has moved, or waits: there is nothing left to survive.
         let member = match cluster.health.state {
             ClusterState::Ready | ClusterState::Suspect | ClusterState::Returning | ClusterState::Unknown => {
@@ -58,14 +57,19 @@ impl Hub {
             }
             ClusterState::Lost | ClusterState::Joining => false,
         };
-        let held: Vec<Uid> =
-            cluster.seats.iter().copied().filter(|uid| self.is_replaced(*uid, name)).collect();
-        let scene = Scene { emptied: [(name.clone(), Barrier::Lost)].into(), ..Scene::default() };
-        let changes = self.rehearse_parts(self.parts(held.iter().copied()), &scene).changes;
+        let survival = member.then(|| self.after_loss(name, checked));
+        self.note_survival(name, survival, as_of);
+        looked_at
+    }
+
+    /// What would become of what a cluster holds.
+    fn after_loss(&self, name: &ClusterName, checked: WallTime) -> Survival {
+        let mut copy = self.clone();
+        copy.suppose(&WhatIf { lose: [name.clone()].into(), ..WhatIf::default() });
         let mut survival = Survival { unplaced: 0, workloads: 0, examples: Vec::new(), checked };
-        for change in changes {
+        for change in copy.all_plan_changes() {
             let short = change.pending_after.saturating_sub(change.pending_before);
-            if short == 0 {
+            if short == 0 || self.runs_in_every(&change.id) {
                 continue;
             }
             survival.unplaced += u64::from(short);
@@ -74,15 +78,13 @@ impl Hub {
                 survival.examples.push((change.id, short));
             }
         }
-        self.note_survival(name, member.then_some(survival), as_of);
-        u32::try_from(held.len()).unwrap_or(u32::MAX)
+        survival
     }
 
-    /// Whether others make up for what a cluster holds of a workload.
-    fn is_replaced(&self, uid: Uid, name: &ClusterName) -> bool {
-        let Some(workload) = self.workloads.get(&uid) else { return false };
-        let placed = workload.seats.get(name).is_some_and(|seat| seat.seat.placed > 0);
-        placed && !self.is_duplicated(&workload.record)
+    /// Whether each chosen cluster runs the full number of a workload: then none makes up for another.
+    fn runs_in_every(&self, id: &WorkloadId) -> bool {
+        let workload = self.ids.get(id).and_then(|uid| self.workloads.get(uid));
+        workload.is_some_and(|workload| self.is_duplicated(&workload.record))
     }
 
     fn note_survival(&mut self, name: &ClusterName, survival: Option<Survival>, as_of: u64) {

@@ -11,6 +11,7 @@ use godwit_common::{ClusterName, Taint, TaintEffect, Traits, Uid};
 use crate::contract::{ClusterTaint, Key, Policy, Severity, Subject};
 use crate::hub::{Hub, Timer};
 use crate::placement::Reason;
+use crate::shared::Shared;
 use crate::state::{Cluster, PolicyState};
 
 impl Hub {
@@ -57,7 +58,7 @@ impl Hub {
 
     /// The workloads under policies to which it matters what clusters are like.
     pub(crate) fn heeding_traits(&self) -> impl Iterator<Item = Uid> {
-        let heeds = |policy: &&PolicyState| heeds_traits(&policy.policy);
+        let heeds = |policy: &&Shared<PolicyState>| heeds_traits(&policy.policy);
         self.policies.values().filter(heeds).flat_map(|policy| policy.users.iter().copied())
     }
 

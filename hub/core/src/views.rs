@@ -4,13 +4,13 @@ use godwit_common::link::Tombstoned;
 use godwit_common::{ClusterName, PolicyName, Resources, Uid, WorkloadId};
 
 use crate::ask::Ask;
-use crate::batch::{Batch, Scene};
+use crate::batch::Batch;
 use crate::contract::{
     ClusterView, Ended, FederationView, MigrationId, MigrationState, MigrationView, PlacementView, PlanView,
     PolicyView, Seat, WorkloadView,
 };
 use crate::hub::Hub;
-use crate::state::{Cluster, SeatState, Workload};
+use crate::state::{SeatState, Workload};
 
 impl Hub {
     /// The federation as a whole.
@@ -45,6 +45,7 @@ impl Hub {
             traits: record.traits.clone(),
             taints: record.taints.clone(),
             cordoned: record.cordoned,
+            drain: self.drain_view(cluster),
             degraded: self.degraded_because(cluster).unwrap_or_default(),
             survival: cluster.known.survival.clone(),
             nodes: capacity.nodes,
@@ -68,7 +69,9 @@ impl Hub {
         if let Some(workload) = self.workloads.get(&uid) {
             return Some(self.live_workload(workload));
         }
-        self.ended.get(&uid).and_then(ending_workload)
+        let ended = self.ended.get(&uid)?;
+        let pending_on = self.end_pending_on(ended);
+        if pending_on.is_empty() { None } else { ending_workload(ended, pending_on) }
     }
 
     fn live_workload(&self, workload: &Workload) -> WorkloadView {
@@ -86,7 +89,7 @@ impl Hub {
             }
         });
         let unseen = |(name, seat): (&ClusterName, &SeatState)| {
-            let live = self.clusters.get(name).is_some_and(Cluster::live);
+            let live = self.clusters.get(name).is_some_and(|cluster| cluster.live());
             if live { 0 } else { seat.seat.target.saturating_sub(seat.seat.placed) }
         };
         let problem = |(name, seat): (&ClusterName, &SeatState)| {
@@ -138,6 +141,9 @@ impl Hub {
             (false, _) => "cluster away: nothing moves yet",
             (true, false) => "inventory awaited",
             (true, true) if seat.held_back => "removal held back (S27)",
+            (true, true) if target < placed && self.drained_for(seat).is_some() => {
+                "starts as others stop, for a drain (S20)"
+            }
             (true, true) if target < placed => "starts wait for the pace (S7)",
             (true, true) if target > placed => "surplus: stops when the others are ready (S20)",
             (true, true) if seat.unschedulable() > 0 => "the cluster cannot schedule all of them",
@@ -186,12 +192,12 @@ impl Hub {
             pending: record.pending,
             reasons: record.pending_reasons.clone(),
             policy: record.policy.clone(),
-            report: Batch::new(self, &Scene::default()).explain(&Ask::of(workload, policy)),
+            report: Batch::new(self).explain(&Ask::of(workload, policy)),
         })
     }
 }
 
-fn ending_workload(ended: &Ended) -> Option<WorkloadView> {
+fn ending_workload(ended: &Ended, deletion_pending_on: Vec<ClusterName>) -> Option<WorkloadView> {
     let Tombstoned::Workload { workload, .. } = &ended.what else {
         return None;
     };
@@ -209,7 +215,7 @@ fn ending_workload(ended: &Ended) -> Option<WorkloadView> {
         placements: Vec::new(),
         possible_over_run: 0,
         deleting: true,
-        deletion_pending_on: ended.held_by.keys().cloned().collect(),
+        deletion_pending_on,
         objects: Vec::new(),
         problems: Vec::new(),
         created: ended.since,

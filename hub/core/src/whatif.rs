@@ -1,106 +1,111 @@
-//! What if: where everything would go if clusters were lost, drained or added, by the very planner that would decide it
-//! (S30). Nothing is changed.
+//! What if: where everything would go if clusters were lost, drained or added. It is made so on a copy of the federation,
+//! and decided there as it would be (S30).
 
-use std::collections::BTreeSet;
+use std::time::Duration;
 
-use godwit_common::{ClusterName, Uid};
-use godwit_planner::Barrier;
+use godwit_common::link::Capacity;
+use godwit_common::{ClusterName, NodeClass, Resources, Uid};
 
-use crate::batch::Scene;
 use crate::commands::{no_cluster, refused};
 use crate::contract::{ClusterRecord, ClusterState, Refused, RefusedKind, WhatIf, WhatIfView};
 use crate::hub::Hub;
+use crate::placement::Reason;
+use crate::shared::Shared;
 use crate::state::Cluster;
-
-/// The most changes of one answer.
-const CHANGES_MAX: usize = 1_000;
 
 impl Hub {
     /// What would come of this.
     pub fn what_if(&self, what: &WhatIf) -> Result<WhatIfView, Refused> {
-        let scene = self.scene_of(what)?;
-        let mut changes = self.rehearse_parts(self.parts(self.concerned(what)), &scene).changes;
-        let mut view = WhatIfView { workloads: changes.len() as u64, ..WhatIfView::default() };
-        for change in &changes {
+        self.check_supposition(what)?;
+        let mut copy = self.clone();
+        copy.suppose(what);
+        let all = copy.all_plan_changes();
+        let mut view = WhatIfView { changes: copy.plan_changes(), ..WhatIfView::default() };
+        for change in &all {
             let left =
                 change.counts.iter().map(|(_, before, after)| u64::from(before.saturating_sub(*after)));
             view.moved += left.sum::<u64>();
             view.pending_before += u64::from(change.pending_before);
             view.pending_after += u64::from(change.pending_after);
         }
-        changes.truncate(CHANGES_MAX);
-        view.changes = changes;
         Ok(view)
     }
 
-    fn scene_of(&self, what: &WhatIf) -> Result<Scene, Refused> {
+    /// On a copy: makes it so, and plans what follows. Nothing is waited for: neither the end of a freeze, nor the room of
+    /// what gives way.
+    pub(crate) fn suppose(&mut self, what: &WhatIf) {
+        self.supposing = true;
+        self.federation.freeze = None;
+        self.note_changes();
+        for (name, like) in &what.add {
+            self.add_supposed(name, like);
+        }
+        for name in &what.drain {
+            let drain = self.drain_from(Duration::ZERO, 0, false);
+            self.clear(name, Reason::Drain(name.clone(), 0), |cluster| cluster.record.drain = Some(drain));
+        }
+        for name in &what.lose {
+            self.clear(name, Reason::Lost(name.clone()), |cluster| {
+                cluster.health.lost_through = Some(Duration::MAX);
+            });
+        }
+        self.make_plans();
+    }
+
+    fn check_supposition(&self, what: &WhatIf) -> Result<(), Refused> {
         let WhatIf { lose, drain, add } = what;
         if lose.is_empty() && drain.is_empty() && add.is_empty() {
             let message = "nothing is supposed: name clusters to lose, to drain or to add";
             return Err(refused(RefusedKind::InvalidArgument, message));
         }
-        let mut scene = Scene::default();
-        for (names, barrier) in [(drain, Barrier::Drained), (lose, Barrier::Lost)] {
-            for name in names {
-                self.clusters.get(name).ok_or_else(|| no_cluster(name))?;
-                scene.emptied.insert(name.clone(), barrier.clone());
-            }
+        let members = lose.iter().chain(drain).chain(add.values());
+        if let Some(unknown) = members.into_iter().find(|name| !self.clusters.contains_key(*name)) {
+            return Err(no_cluster(unknown));
         }
-        for (name, like) in add {
-            if self.clusters.contains_key(name) {
-                let message = format!("cluster {name} is a member already: give the new one another name");
-                return Err(refused(RefusedKind::AlreadyExists, message));
-            }
-            let model = self.clusters.get(like).ok_or_else(|| no_cluster(like))?;
-            scene.clusters.insert(name.clone(), self.empty_like(name, model));
+        if let Some(name) = add.keys().find(|name| self.clusters.contains_key(*name)) {
+            let message = format!("cluster {name} is a member already: give the new one another name");
+            return Err(refused(RefusedKind::AlreadyExists, message));
         }
-        Ok(scene)
+        Ok(())
     }
 
-    /// A cluster of another name that is like this one, well, and empty: all that its nodes offer is free.
-    fn empty_like(&self, name: &ClusterName, model: &Cluster) -> Cluster {
+    /// Whatever a cluster holds is to go elsewhere.
+    fn clear(&mut self, name: &ClusterName, reason: Reason, make: impl FnOnce(&mut Cluster)) {
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
+        make(cluster);
+        let held = self.placed_in(name);
+        self.dirty.extend(held.into_iter().map(|uid| (uid, reason.clone())));
+    }
+
+    /// A cluster joins that is like this one, well, and empty: all that its nodes offer is free.
+    fn add_supposed(&mut self, name: &ClusterName, like: &ClusterName) {
+        let Some(model) = self.clusters.get(like) else { return };
         let record = ClusterRecord {
             name: name.clone(),
             uid: Uid::default(),
             taints: Vec::new(),
             cordoned: false,
+            drain: None,
             ..model.record.clone()
         };
         let mut cluster = Cluster::new(record, ClusterState::Ready, self.now);
         cluster.supposed = true;
         cluster.needs.clone_from(&model.needs);
         cluster.capacity = model.capacity.clone().map(|mut capacity| {
-            // What the model's pods hold is free here; which node holds how much of it is not known, so that it is
-            // divided evenly.
             capacity.classes = emptied(&capacity);
             capacity.nodes_ready = capacity.nodes;
             capacity
         });
-        cluster
-    }
-
-    /// Whose plans may change: those of clusters that go, and those that a new one could help.
-    fn concerned(&self, what: &WhatIf) -> BTreeSet<Uid> {
-        let gone = what.lose.iter().chain(&what.drain).filter_map(|name| self.clusters.get(name));
-        let mut concerned: BTreeSet<Uid> = gone.flat_map(|cluster| cluster.seats.iter().copied()).collect();
-        concerned.retain(|uid| {
-            let seats = self.workloads.get(uid).map(|workload| &workload.seats);
-            let placed = |name: &ClusterName| {
-                seats.and_then(|seats| seats.get(name)).is_some_and(|seat| seat.occupied() > 0)
-            };
-            what.lose.iter().chain(&what.drain).any(placed)
-        });
-        if !what.add.is_empty() {
-            concerned.extend(self.pending.iter().map(|rank| rank.uid));
-            concerned.extend(&self.cramped);
-            concerned.extend(self.duplicated());
-        }
-        concerned
+        self.clusters.insert(name.clone(), Shared::new(cluster));
+        self.seat_everything(name);
+        self.roomier.insert(name.clone());
     }
 }
 
-/// The classes of a cluster's nodes, as if nothing ran on them.
-fn emptied(capacity: &godwit_common::link::Capacity) -> Vec<godwit_common::NodeClass> {
+/// The classes of a cluster's nodes, as if nothing ran on them. What the model's pods hold is free here; which node holds
+/// how much of it is not known, so that it is divided evenly: extended resources over those that have some left, if any
+/// have.
+fn emptied(capacity: &Capacity) -> Vec<NodeClass> {
     let nodes: u64 = capacity.classes.iter().map(|class| u64::from(class.nodes)).sum();
     let Some(nodes) = std::num::NonZeroU64::new(nodes) else { return Vec::new() };
     let mut each = capacity.allocatable.clone();
@@ -115,5 +120,16 @@ fn emptied(capacity: &godwit_common::link::Capacity) -> Vec<godwit_common::NodeC
         free.pods = free.pods.max(each.pods);
         class
     });
-    classes.collect()
+    let mut classes: Vec<NodeClass> = classes.collect();
+    for (name, all) in &capacity.allocatable.extended {
+        let some_have = classes.iter().any(|class| class.free.extended(name) > 0);
+        let has = |class: &&mut NodeClass| !some_have || class.free.extended(name) > 0;
+        let nodes: u64 = classes.iter_mut().filter(has).map(|class| u64::from(class.nodes)).sum();
+        for class in classes.iter_mut().filter(has) {
+            let share = all.checked_div(nodes).unwrap_or(0);
+            let more = share.saturating_sub(class.free.extended(name));
+            class.free.add(&Resources { extended: vec![(name.clone(), more)], ..Resources::default() }, 1);
+        }
+    }
+    classes
 }

@@ -8,35 +8,30 @@ use godwit_common::ClusterName;
 use godwit_common::policy::Strategy;
 use godwit_planner::{Bound, Candidate, Cap, Growth};
 
-use crate::ask::{Ask, Outcome, Shares, row, said};
+use crate::ask::{Allowance, Ask, Outcome, Shares, row, said};
 use crate::state::SeatState;
 
 const HOME: &str = "its data is here";
 const ELSEWHERE: &str = "a stateful workload stays whole in one cluster (S32)";
 
 /// Where a stateful workload is, and what decided that for each candidate.
-pub(crate) fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>], at_most: u32) -> Shares {
+pub(crate) fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>], allowance: &Allowance) -> Shares {
     let wanted = ask.spec.replicas;
-    let data = |candidate: &Candidate<'_>| ask.seats.get(candidate.cluster).and_then(SeatState::data);
-    let home = candidates.iter().filter(|candidate| data(candidate).is_some());
-    let home = home.max_by_key(|candidate| data(candidate)).or_else(|| choose(ask, candidates));
+    let home = home(ask, candidates);
     let mut outcome = Outcome { wanted, pending: wanted, ..Outcome::default() };
-    let mut counts = Vec::new();
+    let mut counts = Vec::with_capacity(candidates.len());
     for candidate in candidates {
+        let is_home = home.is_some_and(|home| home.cluster == candidate.cluster);
         let (count, reason, remedy) = match home {
-            Some(home) if home.cluster == candidate.cluster => at_home(wanted.min(at_most), candidate),
+            Some(_) if is_home => at_home(wanted.min(allowance.at_most), candidate),
             Some(_) => (0, ELSEWHERE.to_owned(), None),
             None => unable(wanted, candidate),
         };
-        if home.is_some_and(|home| home.cluster == candidate.cluster) {
+        if is_home {
             outcome.pending = wanted - count;
-            if outcome.pending > 0 && count == at_most {
-                outcome
-                    .reasons
-                    .push(format!("the quota of namespace {} is used up", ask.spec.id.namespace).into());
-            } else if outcome.pending > 0 {
-                outcome.reasons.push(format!("{}: {reason}", candidate.cluster).into());
-            }
+            let quota = allowance.reason.clone().filter(|_| count == allowance.at_most);
+            let why = || quota.unwrap_or_else(|| format!("{}: {reason}", candidate.cluster).into());
+            outcome.reasons.extend((outcome.pending > 0).then(why));
         }
         counts.push(count);
         if ask.report {
@@ -47,6 +42,13 @@ pub(crate) fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>], at_most: u32) -
         outcome.reasons = homeless(wanted, candidates);
     }
     Shares { counts, outcome }
+}
+
+/// Where its data is; for a new one, where it begins.
+fn home<'c, 'a>(ask: &Ask<'_>, candidates: &'c [Candidate<'a>]) -> Option<&'c Candidate<'a>> {
+    let data = |candidate: &&Candidate<'_>| ask.seats.get(candidate.cluster).and_then(SeatState::data);
+    let home = candidates.iter().filter(|candidate| data(candidate).is_some()).max_by_key(data);
+    home.or_else(|| choose(ask, candidates))
 }
 
 /// The home of a new stateful workload: the heaviest cluster that can take all of it, in the first tier that has one;
@@ -117,9 +119,7 @@ fn at_home(wanted: u32, home: &Candidate<'_>) -> (u32, String, Option<String>) {
     let (count, reason) = match &home.growth {
         Growth::Allowed => (wanted.min(home.room.total()), HOME.to_owned()),
         Growth::Closed(barrier) => (wanted.min(home.held), format!("gets nothing new: {barrier}")),
-        Growth::Excluded(barrier) => {
-            (0, format!("{HOME} and the cluster is {barrier}: it does not move by itself (S32)"))
-        }
+        Growth::Excluded(barrier) => (0, format!("{HOME}, and it does not move by itself (S32): {barrier}")),
     };
     match home.cap().filter(|_| count < wanted) {
         Some(cap @ Cap::Room(_)) => (count, format!("{HOME}; {cap}"), Bound::Cap(cap).remedy(home.cluster)),

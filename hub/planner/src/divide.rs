@@ -62,7 +62,7 @@ pub struct Division<'s> {
 }
 
 /// Buffers that a caller keeps between divisions, so that none of them allocates.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Scratch {
     limits: Vec<Limits>,
     order: Vec<u32>,
@@ -239,12 +239,25 @@ impl Scratch {
 impl Division<'_> {
     /// What decided a candidate's number; none beyond the candidates.
     pub fn bound(&self, index: usize) -> Option<Bound> {
-        let (candidate, limits) = (self.candidates.get(index)?, self.limits.get(index)?);
-        let count = *self.counts.get(index)?;
-        let goal = self.goal.and_then(|goal| goal.get(index).copied()).unwrap_or(count);
-        if count != goal {
-            return Some(Bound::Step { goal });
+        let (count, goal) = (*self.counts.get(index)?, self.goal_of(index)?);
+        if count == goal { self.bound_of(index, goal) } else { Some(Bound::Step { goal }) }
+    }
+
+    /// What keeps a candidate from getting more, now or where it is on its way to; none if nothing does.
+    pub fn cap(&self, index: usize) -> Option<Cap> {
+        match self.bound_of(index, self.goal_of(index)?)? {
+            Bound::Cap(cap) => Some(cap),
+            Bound::Share(_) | Bound::Minimum | Bound::Held { .. } | Bound::Step { .. } => None,
         }
+    }
+
+    /// What the policy's own division gives a candidate, if replicas are on their way to it.
+    fn goal_of(&self, index: usize) -> Option<u32> {
+        self.goal.unwrap_or(self.counts).get(index).copied()
+    }
+
+    fn bound_of(&self, index: usize, count: u32) -> Option<Bound> {
+        let (candidate, limits) = (self.candidates.get(index)?, self.limits.get(index)?);
         let Limits { weight, rank, floor, cap, wish, .. } = *limits;
         let reaches = |reach: Reach, number| {
             let seat = Seat { candidate: index as u32, weight, number };
@@ -304,7 +317,7 @@ struct Filler<'a> {
     groups: &'a Groups,
     /// Where the seats end that each group gave by weight.
     reaches: &'a mut [Reach],
-    /// Whether the caps of the groups are heeded: between two divisions that keep to them, each in its way, they are not.
+    /// Whether caps are heeded: between two divisions that keep to them, each in its way, they are not.
     capped: bool,
 }
 
@@ -496,7 +509,8 @@ impl Filler<'_> {
 
     /// Whether a tier may hold any seats: most policies have no minimums, and no weights of zero.
     fn occurs(&self, tier: Tier) -> bool {
-        tier.weighted || self.limits.iter().any(|limits| limits.weight == 0 && limits.cap > 0)
+        let may_hold = |limits: &Limits| limits.cap > 0 || !self.capped;
+        tier.weighted || self.limits.iter().any(|limits| limits.weight == 0 && may_hold(limits))
     }
 }
 

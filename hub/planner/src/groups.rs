@@ -15,7 +15,7 @@ use crate::strategy::{Limit, Limits};
 const RANK_BEYOND: u32 = 2;
 
 /// The groups of one division.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Groups {
     depth: usize,
     nodes: Vec<Node>,

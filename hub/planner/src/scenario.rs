@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use godwit_common::policy::{Mismatch, Policy, REPLICAS_MAX};
-use godwit_common::{ClusterName, Taint, Traits};
+use godwit_common::ClusterName;
+use godwit_common::policy::{Mistake, Policy, REPLICAS_MAX};
+use godwit_common::scenario::{CLUSTERS_MAX, Scenario, ScenarioCluster};
 
 use crate::candidate::{Candidate, Room};
 use crate::choices::{Choice, Choices};
@@ -12,35 +13,6 @@ use crate::divide::{Demand, Scratch, divide};
 use crate::explain::bounds;
 use crate::report::{Bound, Cap, Scarce};
 use crate::taints::stance;
-
-/// The most clusters of a scenario.
-pub const CLUSTERS_MAX: usize = 10_000;
-
-/// What is asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Scenario {
-    /// The total to divide.
-    pub replicas: u32,
-    /// How.
-    pub policy: Policy,
-    /// Over which clusters; in any order.
-    pub clusters: Vec<Cluster>,
-}
-
-/// A described cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cluster {
-    /// Its name, unique in the scenario.
-    pub name: ClusterName,
-    /// What policies choose it by.
-    pub traits: Traits,
-    /// Its taints, as if they had just been added.
-    pub taints: Vec<Taint>,
-    /// How many replicas run there now.
-    pub running: u32,
-    /// How many fit in total, the running ones included; none: any number.
-    pub room: Option<u32>,
-}
 
 /// Where everything would go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,8 +61,8 @@ pub enum ScenarioError {
     },
     /// Two clusters have one name.
     DuplicateCluster(ClusterName),
-    /// A rule does not go with the strategy.
-    Mismatch(Mismatch),
+    /// Something is wrong with the policy, beyond that it may be one under which nobody gets a replica.
+    Policy(Mistake),
     /// There are more than [`CLUSTERS_MAX`].
     TooManyClusters(usize),
 }
@@ -104,7 +76,7 @@ impl fmt::Display for ScenarioError {
             Self::DuplicateCluster(name) => {
                 write!(f, "clusters: {name} is given twice; give each cluster once")
             }
-            Self::Mismatch(Mismatch { place, problem }) => write!(f, "policy.{place}: {problem}"),
+            Self::Policy(mistake) => write!(f, "policy.{mistake}"),
             Self::TooManyClusters(count) => {
                 write!(f, "clusters: {count} are too many; give at most {CLUSTERS_MAX}")
             }
@@ -148,7 +120,7 @@ pub fn plan(scenario: &Scenario) -> Result<Answer, ScenarioError> {
     Ok(answer)
 }
 
-fn candidate<'a>(cluster: &'a Cluster, choice: &'a Choice, policy: &Policy) -> Candidate<'a> {
+fn candidate<'a>(cluster: &'a ScenarioCluster, choice: &'a Choice, policy: &Policy) -> Candidate<'a> {
     let stated = |replicas| Room::Limited { replicas, scarce: Scarce::Stated };
     let stance = stance(&policy.tolerations, cluster.taints.iter().map(|taint| (taint, 0)));
     Candidate {
@@ -160,7 +132,7 @@ fn candidate<'a>(cluster: &'a Cluster, choice: &'a Choice, policy: &Policy) -> C
     }
 }
 
-fn check(scenario: &Scenario) -> Result<BTreeMap<&ClusterName, &Cluster>, ScenarioError> {
+fn check(scenario: &Scenario) -> Result<BTreeMap<&ClusterName, &ScenarioCluster>, ScenarioError> {
     let bounded = |field: &dyn Fn() -> String, value: u32| match value {
         0..=REPLICAS_MAX => Ok(()),
         _ => Err(ScenarioError::TooManyReplicas { field: field(), value }),
@@ -169,7 +141,9 @@ fn check(scenario: &Scenario) -> Result<BTreeMap<&ClusterName, &Cluster>, Scenar
     if scenario.clusters.len() > CLUSTERS_MAX {
         return Err(ScenarioError::TooManyClusters(scenario.clusters.len()));
     }
-    scenario.policy.check().map_err(ScenarioError::Mismatch)?;
+    if let Some(mistake) = scenario.policy.check_parts().into_iter().next() {
+        return Err(ScenarioError::Policy(mistake));
+    }
     let mut clusters = BTreeMap::new();
     for cluster in &scenario.clusters {
         let field = |what: &str| format!("clusters[{}].{what}", cluster.name);
@@ -184,12 +158,19 @@ fn check(scenario: &Scenario) -> Result<BTreeMap<&ClusterName, &Cluster>, Scenar
 
 #[cfg(test)]
 mod tests {
+    use godwit_common::Traits;
     use godwit_common::policy::Rule;
 
     use super::*;
 
-    fn cluster(name: &str, running: u32, room: Option<u32>) -> Cluster {
-        Cluster { name: name.parse().unwrap(), traits: Traits::default(), taints: Vec::new(), running, room }
+    fn cluster(name: &str, running: u32, room: Option<u32>) -> ScenarioCluster {
+        ScenarioCluster {
+            name: name.parse().unwrap(),
+            traits: Traits::default(),
+            taints: Vec::new(),
+            running,
+            room,
+        }
     }
 
     fn placements(answer: &Answer) -> Vec<(&str, u32)> {
@@ -238,7 +219,7 @@ mod tests {
     #[test]
     fn the_order_of_clusters_changes_nothing() {
         let mut clusters = vec![cluster("a", 1, None), cluster("b", 0, None), cluster("c", 0, Some(9))];
-        let ask = |clusters: &[Cluster]| {
+        let ask = |clusters: &[ScenarioCluster]| {
             plan(&Scenario { replicas: 8, clusters: clusters.to_vec(), ..Scenario::default() }).unwrap()
         };
         let answer = ask(&clusters);
@@ -261,6 +242,9 @@ mod tests {
             refused(1, vec![cluster("east", 0, Some(over))]),
             "clusters[east].room: 2147483648 is too large; give at most 2147483647"
         );
+        let policy = Policy { priority: 2_000, ..Policy::default() };
+        let error = plan(&Scenario { policy, ..Scenario::default() }).unwrap_err().to_string();
+        assert_eq!(error, "policy.priority: 2000 is out of range; give a number from -1000 to 1000");
         let twice = vec![cluster("east", 0, None), cluster("east", 1, None)];
         assert_eq!(refused(1, twice), "clusters: east is given twice; give each cluster once");
         let many = (0..=CLUSTERS_MAX).map(|index| cluster(&format!("c{index}"), 0, None)).collect();

@@ -58,11 +58,7 @@ impl Stance {
 
 /// A taint as `kubectl` writes it.
 pub fn taint_text(taint: &Taint) -> String {
-    let effect = match taint.effect {
-        TaintEffect::NoSchedule => "NoSchedule",
-        TaintEffect::PreferNoSchedule => "PreferNoSchedule",
-        TaintEffect::NoExecute => "NoExecute",
-    };
+    let effect = taint.effect.name();
     match &*taint.value {
         "" => format!("{}:{effect}", taint.key),
         value => format!("{}={value}:{effect}", taint.key),

@@ -75,7 +75,7 @@ impl Claim {
 }
 
 /// Claims of several clusters, and buffers to serve them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Claims {
     list: Vec<Claim>,
     /// All claimed seats.

@@ -177,6 +177,24 @@ proptest! {
     }
 
     #[test]
+    fn totals_add_up_and_have_reasons_on_the_way_between_fallback_groups(
+        strategy in strategies(),
+        drawn in clusters(8, 50, 50),
+        groups in prop::collection::vec(0..3_u32, 8),
+        wanted in 0..200_u32,
+        moves in 1..20_u32,
+    ) {
+        let names = names(drawn.len());
+        let grouped = candidates(&drawn, &names).into_iter().zip(groups);
+        let candidates: Vec<_> = grouped.map(|(one, fallback)| Candidate { fallback, ..one }).collect();
+        let mut scratch = Scratch::default();
+        let division = plan(wanted, moves, &strategy, &candidates, &mut scratch);
+        prop_assert_eq!(sum(division.counts) + u64::from(division.pending), u64::from(division.wanted));
+        let capped = (0..candidates.len()).any(|index| division.cap(index).is_some());
+        prop_assert!(division.pending == 0 || capped || candidates.is_empty());
+    }
+
+    #[test]
     fn never_moves_only_what_must(strategy in strategies(), drawn in clusters(20, 50, 50), wanted in 0..600_u32) {
         let names = names(drawn.len());
         let candidates = candidates(&drawn, &names);

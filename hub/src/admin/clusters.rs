@@ -103,9 +103,20 @@ impl ClusterService for Admin {
         request: Request<v1::CordonClusterRequest>,
     ) -> Result<Response<v1::CordonClusterResponse>, Status> {
         let operator = access::operator(&request);
-        let Marked { cluster, action, changes } =
-            self.cordon(operator, &request.get_ref().name, true).await?;
-        Ok(Response::new(v1::CordonClusterResponse { cluster, action, changes }))
+        let v1::CordonClusterRequest { name, dry_run } = request.into_inner();
+        let marked = self.cordon(operator, &name, true, dry_run).await?;
+        let Marked { cluster, action, changes, changes_total } = marked;
+        Ok(Response::new(v1::CordonClusterResponse { cluster, action, changes, changes_total }))
+    }
+
+    async fn drain_cluster(
+        &self,
+        request: Request<v1::DrainClusterRequest>,
+    ) -> Result<Response<v1::DrainClusterResponse>, Status> {
+        let operator = access::operator(&request);
+        let marked = self.drain(operator, request.into_inner()).await?;
+        let Marked { cluster, action, changes, changes_total } = marked;
+        Ok(Response::new(v1::DrainClusterResponse { cluster, action, changes, changes_total }))
     }
 
     async fn uncordon_cluster(
@@ -113,9 +124,10 @@ impl ClusterService for Admin {
         request: Request<v1::UncordonClusterRequest>,
     ) -> Result<Response<v1::UncordonClusterResponse>, Status> {
         let operator = access::operator(&request);
-        let Marked { cluster, action, changes } =
-            self.cordon(operator, &request.get_ref().name, false).await?;
-        Ok(Response::new(v1::UncordonClusterResponse { cluster, action, changes }))
+        let v1::UncordonClusterRequest { name, dry_run } = request.into_inner();
+        let marked = self.cordon(operator, &name, false, dry_run).await?;
+        let Marked { cluster, action, changes, changes_total } = marked;
+        Ok(Response::new(v1::UncordonClusterResponse { cluster, action, changes, changes_total }))
     }
 
     async fn label_cluster(
@@ -123,8 +135,9 @@ impl ClusterService for Admin {
         request: Request<v1::LabelClusterRequest>,
     ) -> Result<Response<v1::LabelClusterResponse>, Status> {
         let operator = access::operator(&request);
-        let Marked { cluster, action, changes } = self.label(operator, request.into_inner()).await?;
-        Ok(Response::new(v1::LabelClusterResponse { cluster, action, changes }))
+        let marked = self.label(operator, request.into_inner()).await?;
+        let Marked { cluster, action, changes, changes_total } = marked;
+        Ok(Response::new(v1::LabelClusterResponse { cluster, action, changes, changes_total }))
     }
 
     async fn taint_cluster(
@@ -132,7 +145,8 @@ impl ClusterService for Admin {
         request: Request<v1::TaintClusterRequest>,
     ) -> Result<Response<v1::TaintClusterResponse>, Status> {
         let operator = access::operator(&request);
-        let Marked { cluster, action, changes } = self.taint(operator, request.into_inner()).await?;
-        Ok(Response::new(v1::TaintClusterResponse { cluster, action, changes }))
+        let marked = self.taint(operator, request.into_inner()).await?;
+        let Marked { cluster, action, changes, changes_total } = marked;
+        Ok(Response::new(v1::TaintClusterResponse { cluster, action, changes, changes_total }))
     }
 }

@@ -20,7 +20,7 @@ const INLINE_BYTES_MAX: usize = 64 * 1024;
 /// Checks a request. Nothing has happened yet when it fails.
 pub(super) async fn read(request: v1::DeployRequest, lost_after: Duration) -> Result<Deploy, Status> {
     let fingerprint = fingerprint(&request);
-    let v1::DeployRequest { request_id, manifests, replicas, policy, namespace, dry_run } = request;
+    let v1::DeployRequest { request_id, manifests, replicas, policy, namespace, dry_run: _ } = request;
     check_request_id(&request_id)?;
     let namespace = fields::namespace(&namespace)?.to_owned();
     let mut application = parse(manifests, namespace).await?;
@@ -28,7 +28,7 @@ pub(super) async fn read(request: v1::DeployRequest, lost_after: Duration) -> Re
         set_total(&mut application, fields::replicas(replicas)?)?;
     }
     let policy = choose(policy, &application, lost_after)?;
-    Ok(Deploy { request_id: request_id.into(), fingerprint, application, policy, dry_run })
+    Ok(Deploy { request_id: request_id.into(), fingerprint, application, policy })
 }
 
 /// Over all that makes the request what it is, but for its mark and whether it is a rehearsal.

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use godwit_common::name::check_namespace;
+use godwit_common::text::quote;
 use godwit_common::{NameError, WorkloadId};
 use godwit_hub_core::MigrationId;
 use godwit_manifest::MAX_REPLICAS;
@@ -28,7 +30,7 @@ pub(super) fn name<T: FromStr<Err = NameError>>(field: &str, text: &str) -> Resu
 /// The namespace that a request means.
 pub(super) fn namespace(text: &str) -> Result<&str, Status> {
     let namespace = or(text, DEFAULT_NAMESPACE);
-    WorkloadId::new(namespace, DEFAULT_KIND, "name").map_err(|error| invalid("namespace", error))?;
+    check_namespace(namespace).map_err(|error| invalid("namespace", error))?;
     Ok(namespace)
 }
 
@@ -53,10 +55,7 @@ pub(super) fn replicas(value: i64) -> Result<u32, Status> {
 /// A migration, as it is shown: `m-12`.
 pub(super) fn migration(text: &str) -> Result<MigrationId, Status> {
     let number = text.strip_prefix("m-").and_then(|number| number.parse().ok());
-    let wrong = || {
-        let shown: String = text.chars().take(80).collect();
-        invalid("id", format!("{shown:?} is not a migration's id: write one such as m-12"))
-    };
+    let wrong = || invalid("id", format!("{} is not a migration's id: write one such as m-12", quote(text)));
     number.map(MigrationId).ok_or_else(wrong)
 }
 

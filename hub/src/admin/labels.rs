@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use godwit_common::selector::Labels;
-use godwit_common::{Taint, TaintEffect, WorkloadId};
-use godwit_proto::taint::{EFFECTS, effect_from_word};
+use godwit_common::text::quote;
+use godwit_common::{Taint, TaintEffect, label};
 use godwit_proto::v1;
 use tonic::Status;
 
@@ -14,26 +14,10 @@ use super::fields::invalid;
 /// A taint by its key; by its effect, too, if only that one is meant.
 pub(super) type TaintName = (Arc<str>, Option<TaintEffect>);
 
-/// The longest name in a key, and the longest value.
-const NAME_MAX: usize = 63;
-
 /// A qualified name: with or without a DNS name and a slash before it.
 pub(super) fn key(field: &str, text: &str) -> Result<Arc<str>, Status> {
-    let (prefix, name) = match text.split_once('/') {
-        Some((prefix, name)) => (Some(prefix), name),
-        None => (None, text),
-    };
-    // An object's name has the form that a prefix needs.
-    let is_dns = |prefix| WorkloadId::new("default", "Deployment", prefix).is_ok();
-    if prefix.is_none_or(is_dns) && is_name(name) {
-        return Ok(text.into());
-    }
-    let problem = format!(
-        "{} is not a key: it must be a name of 1 to {NAME_MAX} letters, digits, '-', '_' and '.', beginning and ending \
-         with a letter or digit, such as tier; a DNS name and a slash may stand before it, as in example.com/tier",
-        shown(text)
-    );
-    Err(invalid(field, problem))
+    label::check_key(text).map_err(|error| invalid(field, error))?;
+    Ok(text.into())
 }
 
 /// Labels that are to be set.
@@ -87,55 +71,20 @@ pub(super) fn taint_names(field: &str, names: &[String]) -> Result<Vec<TaintName
 }
 
 fn value(field: &str, text: &str) -> Result<Arc<str>, Status> {
-    if text.is_empty() || is_name(text) {
-        return Ok(text.into());
-    }
-    let problem = format!(
-        "{} is not a value: it must be empty, or at most {NAME_MAX} letters, digits, '-', '_' and '.', beginning and \
-         ending with a letter or digit",
-        shown(text)
-    );
-    Err(invalid(field, problem))
+    label::check_value(text).map_err(|error| invalid(field, error))?;
+    Ok(text.into())
 }
 
 fn effect(field: &str, word: &str) -> Result<TaintEffect, Status> {
-    let wrong =
-        || invalid(field, format!("{} is not an effect: write {}", shown(word), EFFECTS.join(" or ")));
-    effect_from_word(word).ok_or_else(wrong)
-}
-
-fn is_name(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let is_end = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
-    bytes.len() <= NAME_MAX && is_end(bytes.first()) && is_end(bytes.last()) && bytes.iter().all(is_inner)
-}
-
-fn shown(text: &str) -> String {
-    let shown: String = text.chars().take(80).collect();
-    format!("{shown:?}")
+    TaintEffect::of_name(word).ok_or_else(|| {
+        let known = TaintEffect::ALL.map(TaintEffect::name).join(" or ");
+        invalid(field, format!("{} is not an effect: write {known}", quote(word)))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keys_and_values_are_those_of_kubernetes() {
-        let long = "x".repeat(63);
-        for good in ["a", "tier", "A_b-c.9", "example.com/tier", &long, &format!("{}/a", "x".repeat(253))] {
-            assert!(key("f", good).is_ok(), "{good}");
-        }
-        let longer = "x".repeat(64);
-        let bad = ["", "/", "/a", "a/", "-a", "a.", "a b", "ü", "a/b/c", "A.com/a", "a_b/a", &longer];
-        for bad in bad.into_iter().chain([&*format!("{}/a", "x".repeat(254))]) {
-            let status = key("f", bad).unwrap_err();
-            assert!(status.message().starts_with("f: \"") && status.message().len() < 400, "{bad}: {status}");
-        }
-        for (text, good) in [("", true), ("A.b", true), (&long, true), (&longer, false), ("a/b", false)] {
-            assert_eq!(value("f", text).is_ok(), good, "{text}");
-        }
-    }
 
     #[test]
     fn taints_are_read_in_kubernetes_words() {

@@ -1,20 +1,29 @@
-//! What operators put on a cluster, read and carried out: cordon, labels, taints.
+//! What operators put on a cluster, read and carried out: cordon, drain, labels, taints.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use godwit_common::ClusterName;
-use godwit_hub_core::{Answer, Command};
+use godwit_hub_core::{Answer, Command, DrainOrder};
 use godwit_proto::v1;
 use tonic::Status;
 
 use super::fields::{self, invalid};
 use super::{Admin, convert, labels, refusal};
 
+/// How long a drain may take if nobody says otherwise (S21), and at least and at most.
+const DRAIN_TIME: Duration = Duration::from_secs(3600);
+const DRAIN_TIME_LEAST: Duration = Duration::from_secs(1);
+const DRAIN_TIME_MOST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How much may run beyond what is wanted meanwhile, in percent.
+const SURGE_PERCENT: u32 = 25;
+
 /// What became of it.
 pub(super) struct Marked {
     pub(super) cluster: Option<v1::Cluster>,
     pub(super) action: String,
     pub(super) changes: Vec<v1::PlanChange>,
+    pub(super) changes_total: u64,
 }
 
 impl Admin {
@@ -23,10 +32,25 @@ impl Admin {
         operator: Arc<str>,
         name: &str,
         cordoned: bool,
+        dry_run: bool,
     ) -> Result<Marked, Status> {
         let cluster: ClusterName = fields::name("name", name)?;
-        tracing::info!(%operator, %cluster, cordoned, "an operator cordons or uncordons a cluster");
-        self.mark(operator, &cluster, Command::Cordon { cluster: cluster.clone(), cordoned }).await
+        tracing::info!(%operator, %cluster, cordoned, dry_run, "an operator cordons or uncordons a cluster");
+        let command = Command::Cordon { cluster: cluster.clone(), cordoned };
+        self.mark(operator, &cluster, command, dry_run).await
+    }
+
+    pub(super) async fn drain(
+        &self,
+        operator: Arc<str>,
+        request: v1::DrainClusterRequest,
+    ) -> Result<Marked, Status> {
+        let cluster: ClusterName = fields::name("name", &request.name)?;
+        let order = drain_order(&request)?;
+        let dry_run = request.dry_run;
+        tracing::info!(%operator, %cluster, ?order, dry_run, "an operator drains a cluster");
+        let command = Command::Drain { cluster: cluster.clone(), order };
+        self.mark(operator, &cluster, command, dry_run).await
     }
 
     pub(super) async fn label(
@@ -44,8 +68,8 @@ impl Admin {
             return Err(invalid("remove", format!("{both} is set, too: leave it in one of the two")));
         }
         tracing::info!(%operator, %cluster, dry_run, "an operator labels a cluster");
-        let command = Command::Label { cluster: cluster.clone(), set, remove, dry_run };
-        self.mark(operator, &cluster, command).await
+        let command = Command::Label { cluster: cluster.clone(), set, remove };
+        self.mark(operator, &cluster, command, dry_run).await
     }
 
     pub(super) async fn taint(
@@ -60,8 +84,8 @@ impl Admin {
             return Err(invalid("add", "it is empty, as is remove: name a taint"));
         }
         tracing::info!(%operator, %cluster, dry_run, "an operator taints a cluster");
-        let command = Command::Taint { cluster: cluster.clone(), add, remove, dry_run };
-        self.mark(operator, &cluster, command).await
+        let command = Command::Taint { cluster: cluster.clone(), add, remove };
+        self.mark(operator, &cluster, command, dry_run).await
     }
 
     /// The view is ahead of the answer: it shows the cluster as the command left it.
@@ -70,14 +94,41 @@ impl Admin {
         operator: Arc<str>,
         cluster: &ClusterName,
         command: Command,
+        dry_run: bool,
     ) -> Result<Marked, Status> {
-        match self.carry_out(operator, command).await? {
+        match self.carry_out_or_rehearse(operator, command, dry_run).await? {
             Answer::Applied { action, changes } => Ok(Marked {
                 cluster: self.driver.view().clusters.get(cluster).map(|view| convert::cluster(view)),
                 action: convert::action(action).to_owned(),
                 changes: convert::changes(&changes),
+                changes_total: changes.total,
             }),
             other => Err(refusal::mismatched(&other)),
         }
     }
+}
+
+fn drain_order(request: &v1::DrainClusterRequest) -> Result<DrainOrder, Status> {
+    let v1::DrainClusterRequest { order, within, max_surge_percent, force, .. } = request;
+    let order = v1::DrainOrder::try_from(*order)
+        .map_err(|_| invalid("order", format!("{order} is not known: use START, PAUSE, RESUME or CANCEL")))?;
+    let terms = within.is_some() || max_surge_percent.is_some() || *force;
+    match order {
+        v1::DrainOrder::Unspecified | v1::DrainOrder::Start => {}
+        v1::DrainOrder::Pause | v1::DrainOrder::Resume | v1::DrainOrder::Cancel if terms => {
+            let problem = "within, max_surge_percent and force are for starting only: leave them out";
+            return Err(invalid("order", problem));
+        }
+        v1::DrainOrder::Pause => return Ok(DrainOrder::Pause),
+        v1::DrainOrder::Resume => return Ok(DrainOrder::Resume),
+        v1::DrainOrder::Cancel => return Ok(DrainOrder::Cancel),
+    }
+    let within = within.map_or(Ok(DRAIN_TIME), Duration::try_from);
+    let within = within.ok().filter(|within| (DRAIN_TIME_LEAST..=DRAIN_TIME_MOST).contains(within));
+    let within = within.ok_or_else(|| invalid("within", "it is out of range: 1 s to 30 days"))?;
+    let max_surge = max_surge_percent.unwrap_or(SURGE_PERCENT);
+    if !(1..=100).contains(&max_surge) {
+        return Err(invalid("max_surge_percent", format!("{max_surge} is out of range: 1 to 100")));
+    }
+    Ok(DrainOrder::Start { within, max_surge, force: *force })
 }

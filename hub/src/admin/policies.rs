@@ -27,8 +27,8 @@ impl PolicyService for Admin {
         let name: PolicyName = fields::name("policy.name", &policy.name)?;
         let policy = convert::policy_from_wire("policy", name.clone(), policy.spec, self.lost_after)?;
         tracing::info!(%operator, policy = %name, dry_run, "an operator applies a policy");
-        let command = Command::ApplyPolicy { policy: policy.clone(), dry_run };
-        let (action, changes) = match self.carry_out(operator, command).await? {
+        let command = Command::ApplyPolicy(policy.clone());
+        let (action, changes) = match self.carry_out_or_rehearse(operator, command, dry_run).await? {
             Answer::Applied { action, changes } => (action, changes),
             other => return Err(refusal::mismatched(&other)),
         };
@@ -37,6 +37,7 @@ impl PolicyService for Admin {
             policy: Some(convert::policy(&policy, users)),
             action: convert::action(action).to_owned(),
             changes: convert::changes(&changes),
+            changes_total: changes.total,
         }))
     }
 

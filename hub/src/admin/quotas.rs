@@ -21,13 +21,14 @@ impl QuotaService for Admin {
         request: Request<v1::ApplyQuotaRequest>,
     ) -> Result<Response<v1::ApplyQuotaResponse>, Status> {
         let operator = access::operator(&request);
-        let quota = request.into_inner().quota;
+        let v1::ApplyQuotaRequest { quota, dry_run } = request.into_inner();
         let quota =
             quota.ok_or_else(|| fields::invalid("quota", "it is missing: give a namespace and a spec"))?;
         let namespace = named("quota.namespace", &quota.namespace)?;
         let record = convert::quota_from_wire("quota.spec", namespace.clone(), quota.spec)?;
-        tracing::info!(%operator, %namespace, "an operator applies a quota");
-        let (action, changes) = match self.carry_out(operator, Command::ApplyQuota(record)).await? {
+        tracing::info!(%operator, %namespace, dry_run, "an operator applies a quota");
+        let command = Command::ApplyQuota(record);
+        let (action, changes) = match self.carry_out_or_rehearse(operator, command, dry_run).await? {
             Answer::Applied { action, changes } => (action, changes),
             other => return Err(refusal::mismatched(&other)),
         };
@@ -35,6 +36,7 @@ impl QuotaService for Admin {
             quota: self.driver.view().quotas.get(&namespace).map(|quota| convert::quota(quota)),
             action: convert::action(action).to_owned(),
             changes: convert::changes(&changes),
+            changes_total: changes.total,
         }))
     }
 

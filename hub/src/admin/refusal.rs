@@ -14,6 +14,19 @@ impl Admin {
         let answer = self.driver.command(operator, command).await.map_err(stopping)?;
         answer.map_err(refused)
     }
+
+    /// The same, or says what it would come to.
+    pub(super) async fn carry_out_or_rehearse(
+        &self,
+        operator: Arc<str>,
+        command: Command,
+        dry_run: bool,
+    ) -> Result<Answer, Status> {
+        if !dry_run {
+            return self.carry_out(operator, command).await;
+        }
+        self.driver.rehearse(command).await.map_err(stopping)?.map_err(refused)
+    }
 }
 
 /// The driver has ended.

@@ -4,8 +4,9 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use godwit_common::{Uid, WorkloadId};
-use godwit_hub_core::{Answer, Command};
+use godwit_hub_core::{Answer, Balanced, Command};
 use godwit_proto::v1;
+use godwit_proto::v1::rebalance_request::What;
 use godwit_proto::v1::workload_service_server::WorkloadService;
 use tonic::{Request, Response, Status};
 
@@ -23,16 +24,17 @@ impl WorkloadService for Admin {
         request: Request<v1::DeployRequest>,
     ) -> Result<Response<v1::DeployResponse>, Status> {
         let operator = access::operator(&request);
+        let dry_run = request.get_ref().dry_run;
         let deploy = deploy::read(request.into_inner(), self.lost_after).await?;
         tracing::info!(
             %operator,
             request_id = %deploy.request_id,
             workloads = deploy.application.workloads.len(),
-            dry_run = deploy.dry_run,
+            dry_run,
             "an operator deploys"
         );
-        match self.carry_out(operator, Command::Deploy(deploy)).await? {
-            Answer::Deployed(deployed) => Ok(Response::new(convert::deployed(deployed))),
+        match self.carry_out_or_rehearse(operator, Command::Deploy(deploy), dry_run).await? {
+            Answer::Deployed(deployed) => Ok(Response::new(convert::deployed(deployed, dry_run))),
             other => Err(refusal::mismatched(&other)),
         }
     }
@@ -46,13 +48,41 @@ impl WorkloadService for Admin {
         let workload = fields::workload(&namespace, &kind, &name)?;
         let replicas = fields::replicas(replicas)?;
         tracing::info!(%operator, %workload, replicas, dry_run, "an operator scales a workload");
-        let command = Command::Scale { workload, replicas, dry_run };
-        match self.carry_out(operator, command).await? {
+        let command = Command::Scale { workload, replicas };
+        match self.carry_out_or_rehearse(operator, command, dry_run).await? {
             Answer::Deployed(deployed) => {
                 let changes = convert::changes(&deployed.changes);
                 let workload = deployed.workloads.into_iter().next().map(convert::deployed_workload);
-                Ok(Response::new(v1::ScaleWorkloadResponse { workload, changes }))
+                let changes_total = deployed.changes.total;
+                Ok(Response::new(v1::ScaleWorkloadResponse { workload, changes, changes_total }))
             }
+            other => Err(refusal::mismatched(&other)),
+        }
+    }
+
+    async fn rebalance(
+        &self,
+        request: Request<v1::RebalanceRequest>,
+    ) -> Result<Response<v1::RebalanceResponse>, Status> {
+        let operator = access::operator(&request);
+        let v1::RebalanceRequest { what, dry_run } = request.into_inner();
+        let what = match what {
+            Some(What::Workload(name)) => {
+                Balanced::Workload(fields::workload(&name.namespace, &name.kind, &name.name)?)
+            }
+            Some(What::Policy(name)) => Balanced::Policy(fields::name("policy", &name)?),
+            Some(What::All(true)) => Balanced::All,
+            Some(What::All(false)) | None => {
+                return Err(fields::invalid("what", "it is missing: give workload, policy, or all as true"));
+            }
+        };
+        tracing::info!(%operator, ?what, dry_run, "an operator rebalances");
+        match self.carry_out_or_rehearse(operator, Command::Rebalance(what), dry_run).await? {
+            Answer::Applied { action, changes } => Ok(Response::new(v1::RebalanceResponse {
+                action: convert::action(action).to_owned(),
+                changes: convert::changes(&changes),
+                changes_total: changes.total,
+            })),
             other => Err(refusal::mismatched(&other)),
         }
     }

@@ -97,6 +97,7 @@ impl Findings {
             mass_loss_freeze_percent,
             mass_loss_small_fleet,
             mass_loss_window,
+            min_ready,
             degraded_percent,
             pace_percent,
             pace_least,
@@ -127,6 +128,7 @@ impl Findings {
         self.percent("federation.mass_loss_freeze_percent", *mass_loss_freeze_percent);
         self.count("federation.mass_loss_small_fleet", *mass_loss_small_fleet);
         self.span("federation.mass_loss_window", *mass_loss_window, HEARTBEAT_MIN);
+        self.span("federation.min_ready", *min_ready, Duration::ZERO);
         self.refuse_if(
             "federation.degraded_percent",
             *degraded_percent > 100,

@@ -110,6 +110,8 @@ pub struct Federation {
     /// Over which time clusters that vanished are counted together, and how long the share must stay down for a freeze
     /// to end (S6).
     pub mass_loss_window: Span,
+    /// How long replacements must have been ready before a cluster that is drained stops its copies (S20).
+    pub min_ready: Span,
     /// Above this share of nodes that are not ready, in percent, a cluster is degraded: it gets nothing new (S3).
     pub degraded_percent: u32,
     /// How many starts may be on their way to one cluster, in percent of its running pods (S7).
@@ -194,6 +196,7 @@ impl Default for Federation {
             mass_loss_freeze_percent: core.mass_loss_freeze_percent,
             mass_loss_small_fleet: narrow(core.mass_loss_small_fleet),
             mass_loss_window: Span(core.mass_loss_window),
+            min_ready: Span(core.min_ready),
             degraded_percent: core.degraded_percent,
             pace_percent: core.pace_percent,
             pace_least: core.pace_least,
@@ -227,6 +230,7 @@ impl Federation {
             mass_loss_freeze_percent: self.mass_loss_freeze_percent,
             mass_loss_small_fleet: self.mass_loss_small_fleet as usize,
             mass_loss_window: self.mass_loss_window.0,
+            min_ready: self.min_ready.0,
             degraded_percent: self.degraded_percent,
             pace_percent: self.pace_percent,
             pace_least: self.pace_least,

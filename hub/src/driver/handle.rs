@@ -75,6 +75,14 @@ impl Handle {
         plan.await.map_err(|_| Gone)
     }
 
+    /// What a command would come to.
+    pub(crate) async fn rehearse(&self, command: Command) -> Result<Result<Answer, Refused>, Gone> {
+        let (reply, answer) = oneshot::channel();
+        let command = Box::new(command);
+        self.send(Input::Question(Question::Rehearse { command, reply })).await?;
+        answer.await.map_err(|_| Gone)
+    }
+
     /// Where everything would go if this were so.
     pub(crate) async fn what_if(&self, what: WhatIf) -> Result<Result<WhatIfView, Refused>, Gone> {
         let (reply, answer) = oneshot::channel();

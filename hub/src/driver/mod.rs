@@ -41,6 +41,9 @@ use view::Projector;
 /// beyond it, sessions stop reading from their streams, and the agents' own buffers take over.
 const QUEUE_MAX: usize = 1_024;
 
+/// Threads that find out what would be: it may take long in a large federation, and nobody else waits for it.
+const ASKERS: usize = 1;
+
 /// Something for the machine.
 pub(crate) enum Input {
     /// An agent has said hello; what the machine says to it goes into the outbox.
@@ -61,6 +64,8 @@ pub(crate) enum Input {
 pub(crate) enum Question {
     /// Why a workload is where it is.
     Plan { workload: WorkloadId, reply: oneshot::Sender<Option<PlanView>> },
+    /// What a command would come to.
+    Rehearse { command: Box<Command>, reply: oneshot::Sender<Result<Answer, Refused>> },
     /// Where everything would go.
     WhatIf { what: Box<WhatIf>, reply: oneshot::Sender<Result<WhatIfView, Refused>> },
 }
@@ -123,7 +128,11 @@ fn run(
     seed: u64,
     loaded: oneshot::Sender<Handle>,
 ) -> Result<(), DriverError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .max_blocking_threads(ASKERS)
+        .thread_name("questions")
+        .build()?;
     let store = Store::open(folder)?;
     let records = store.load()?;
     let clock = Clock::new();

@@ -132,7 +132,6 @@ fn deploy_as(name: &str, replicas: u32) -> Command {
         fingerprint: 0,
         application: Application { workloads: vec![workload], objects: Vec::new() },
         policy: PolicyChoice::Annotated,
-        dry_run: false,
     })
 }
 

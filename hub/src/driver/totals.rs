@@ -280,6 +280,7 @@ mod tests {
             traits: Traits::default(),
             taints: Vec::new(),
             cordoned: false,
+            drain: None,
             degraded: "".into(),
             survival: None,
             nodes: 0,

@@ -109,11 +109,19 @@ impl Driver {
         Ok(next)
     }
 
-    /// Answers from the state that is durable by now. Whoever asked may have left.
+    /// Answers from the state that is durable by now. Whoever asked may have left. What would be is found out beside the
+    /// turns, on a copy, which costs little.
     fn answer(&self, question: Question) {
         match question {
             Question::Plan { workload, reply } => drop(reply.send(self.hub.plan(&workload))),
-            Question::WhatIf { what, reply } => drop(reply.send(self.hub.what_if(&what))),
+            Question::Rehearse { command, reply } => {
+                let (copy, now) = (self.hub.clone(), self.clock.now());
+                tokio::task::spawn_blocking(move || drop(reply.send(copy.rehearse(now, *command))));
+            }
+            Question::WhatIf { what, reply } => {
+                let copy = self.hub.clone();
+                tokio::task::spawn_blocking(move || drop(reply.send(copy.what_if(&what))));
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use godwit_proto::v1::federation_service_client::FederationServiceClient;
 use godwit_proto::v1::workload_service_client::WorkloadServiceClient;
 
 use crate::agent::Agent;
-use crate::deploying::{events, wait_for_clusters};
+use crate::deploying::{events, wait_for_clusters, without_plans};
 use crate::federation::{Federation, PATIENCE, WEB, deploy};
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn a_kill_loses_nothing() {
     assert_eq!((&workload.uid, workload.replicas, workload.revision), (&known.uid, 10, known.revision));
     assert_eq!(workload.placements[0].target, 10);
     let mut client = WorkloadServiceClient::new(federation.operator().await);
-    assert_eq!(client.deploy(request).await.unwrap().into_inner(), answer);
+    assert_eq!(client.deploy(request).await.unwrap().into_inner(), without_plans(answer));
     assert!(events(&federation).await.contains(&"Deployed".to_owned()));
 
     let mut agent = Agent::attach(&federation, "east").await;

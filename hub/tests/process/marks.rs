@@ -125,14 +125,18 @@ async fn a_policy_with_a_toleration_stays() {
     let spec = v1::PolicySpec { tolerations, ..Default::default() };
     let policy = v1::Policy { name: "hardy".to_owned(), spec: Some(spec), workloads: 0 };
     let request = v1::DeployRequest { policy: Some(PolicyWire::InlinePolicy(policy)), ..deploy(WEB) };
-    WorkloadServiceClient::new(connection.clone()).deploy(request).await.unwrap();
-    let request = v1::TaintClusterRequest {
+    let deployed = WorkloadServiceClient::new(connection.clone()).deploy(request).await.unwrap().into_inner();
+    assert_eq!(shares(&deployed.changes), [("web", "east", 0, 5), ("web", "west", 0, 5)]);
+    let request = |key: &str| v1::TaintClusterRequest {
         name: "east".to_owned(),
-        add: vec![taint("repair", "now", "NoExecute")],
+        add: vec![taint(key, "now", "NoExecute")],
         ..Default::default()
     };
-    let tainted = ClusterServiceClient::new(connection).taint_cluster(request).await.unwrap().into_inner();
+    let mut client = ClusterServiceClient::new(connection);
+    let tainted = client.taint_cluster(request("repair")).await.unwrap().into_inner();
     assert_eq!((tainted.action.as_str(), tainted.changes.len()), ("configured", 0), "{tainted:?}");
+    let other = client.taint_cluster(request("other")).await.unwrap().into_inner();
+    assert_eq!(shares(&other.changes), [("web", "east", 5, 0), ("web", "west", 5, 10)], "{other:?}");
 }
 
 #[tokio::test]
@@ -142,20 +146,28 @@ async fn a_cordoned_cluster_gets_nothing_new() {
     let _west = Agent::attach(&federation, "west").await.keep_running();
     wait_for_clusters(&federation, 2).await;
     let connection = federation.operator().await;
-    let mut client = ClusterServiceClient::new(connection.clone());
-    let cordon = v1::CordonClusterRequest { name: "east".to_owned() };
+    let mut workloads = WorkloadServiceClient::new(connection.clone());
+    let web = workloads.deploy(deploy(WEB)).await.unwrap().into_inner();
+    assert_eq!(shares(&web.changes), [("web", "east", 0, 5), ("web", "west", 0, 5)]);
+
+    let mut client = ClusterServiceClient::new(connection);
+    let cordon = v1::CordonClusterRequest { name: "east".to_owned(), dry_run: false };
     let cordoned = client.cordon_cluster(cordon.clone()).await.unwrap().into_inner();
-    assert_eq!((cordoned.action.as_str(), cordoned.changes.len()), ("configured", 0));
+    assert_eq!((cordoned.action.as_str(), shares(&cordoned.changes)), ("configured", Vec::new()));
     assert!(cordoned.cluster.unwrap().cordoned);
     assert_eq!(client.cordon_cluster(cordon).await.unwrap().into_inner().action, "unchanged");
+    let more = v1::DeployRequest { replicas: Some(12), ..deploy(WEB) };
+    let more = workloads.deploy(more).await.unwrap().into_inner();
+    assert_eq!(shares(&more.changes), [("web", "west", 5, 7)], "what is planned anew stays, too");
+    federation.workload_when("web", |workload| holds(workload, &[("east", 5), ("west", 7)])).await;
 
-    let deployed = WorkloadServiceClient::new(connection).deploy(deploy(WEB)).await.unwrap().into_inner();
-    assert_eq!(shares(&deployed.changes), [("web", "west", 0, 10)]);
+    let deployed = workloads.deploy(deploy(&WEB.replace("web", "api"))).await.unwrap().into_inner();
+    assert_eq!(shares(&deployed.changes), [("api", "west", 0, 10)]);
     let rows = &deployed.workloads[0].report;
     let east = rows.iter().find(|row| row.cluster == "east").expect("its row");
     assert!(east.replicas == 0 && !east.reason.is_empty() && !east.remedy.is_empty(), "{east:?}");
 
-    let uncordon = v1::UncordonClusterRequest { name: "east".to_owned() };
+    let uncordon = v1::UncordonClusterRequest { name: "east".to_owned(), dry_run: false };
     let free = client.uncordon_cluster(uncordon).await.unwrap().into_inner();
     assert_eq!((free.action.as_str(), free.cluster.unwrap().cordoned), ("configured", false));
 }
@@ -215,7 +227,7 @@ async fn mistakes_are_named() {
     let many = (0..65).map(|number| (format!("n{number}"), String::new())).collect();
     let many = v1::LabelClusterRequest { set: many, ..label(&[], &[]) };
     assert_eq!(client.label_cluster(many).await.unwrap_err().code(), Code::ResourceExhausted);
-    let nowhere = v1::CordonClusterRequest { name: "west".to_owned() };
+    let nowhere = v1::CordonClusterRequest { name: "west".to_owned(), dry_run: false };
     assert_eq!(client.cordon_cluster(nowhere).await.unwrap_err().code(), Code::NotFound);
     let shown = cluster(&federation, "east").await;
     assert!(shown.labels.is_empty() && shown.taints.is_empty() && !shown.cordoned, "{shown:?}");
@@ -269,6 +281,13 @@ fn settled(workload: &v1::Workload, cluster: &str, replicas: u32) -> bool {
         let wanted = if placement.cluster == cluster { replicas } else { 0 };
         (placement.target, placement.sent, placement.ready) == (wanted, wanted, wanted)
     })
+}
+
+/// Whether so many are to run, and are ready, in exactly these clusters.
+fn holds(workload: &v1::Workload, shares: &[(&str, u32)]) -> bool {
+    let held = workload.placements.iter().filter(|one| (one.target, one.ready) != (0, 0));
+    let held: Vec<_> = held.map(|one| (one.cluster.as_str(), one.target, one.ready)).collect();
+    held == shares.iter().map(|(cluster, count)| (*cluster, *count, *count)).collect::<Vec<_>>()
 }
 
 fn taint(key: &str, value: &str, effect: &str) -> v1::ClusterTaint {

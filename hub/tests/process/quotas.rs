@@ -42,9 +42,14 @@ async fn what_would_exceed_a_quota_waits_until_it_may() {
     let _east = Agent::attach(&federation, "east").await.keep_running();
     wait_for_clusters(&federation, 1).await;
     let mut watch = client.watch_quotas(v1::WatchQuotasRequest::default()).await.unwrap().into_inner();
+    let rehearsal = v1::ApplyQuotaRequest { dry_run: true, ..replicas("default", 7) };
+    let foreseen = client.apply_quota(rehearsal).await.unwrap().into_inner();
+    assert_eq!(get(&mut client).await.unwrap().spec.unwrap().replicas, Some(4), "nothing has changed");
     let wider = client.apply_quota(replicas("default", 7)).await.unwrap().into_inner();
     assert_eq!(wider.action, "configured");
     assert_eq!(shares(&wider.changes), [("web", "east", 4, 7)]);
+    assert_eq!((foreseen.action, foreseen.changes), (wider.action, wider.changes));
+    assert_eq!((foreseen.changes_total, wider.changes_total), (1, 1));
     let delete = v1::DeleteQuotaRequest { namespace: "default".to_owned() };
     client.delete_quota(delete.clone()).await.unwrap();
     federation.workload_when("web", |workload| workload.pending == 0).await;
@@ -83,10 +88,10 @@ async fn quotas_are_listed_in_pages_and_mistakes_are_named() {
     let full = client.apply_quota(replicas("d", 1)).await.unwrap_err();
     assert_eq!(full.code(), Code::ResourceExhausted, "{full}");
 
-    let quota = |quota| v1::ApplyQuotaRequest { quota: Some(quota) };
+    let quota = |quota| v1::ApplyQuotaRequest { quota: Some(quota), dry_run: false };
     let named = |namespace: &str| v1::Quota { namespace: namespace.to_owned(), ..v1::Quota::default() };
     for (request, says) in [
-        (v1::ApplyQuotaRequest { quota: None }, "quota: it is missing"),
+        (v1::ApplyQuotaRequest { quota: None, dry_run: false }, "quota: it is missing"),
         (quota(named("")), "quota.namespace: it is empty"),
         (quota(named("A")), "quota.namespace: namespace \"A\" is not valid"),
         (quota(named("a")), "quota.spec: it bounds nothing"),
@@ -99,7 +104,8 @@ async fn quotas_are_listed_in_pages_and_mistakes_are_named() {
 
 fn replicas(namespace: &str, replicas: u64) -> v1::ApplyQuotaRequest {
     let spec = Some(v1::QuotaSpec { replicas: Some(replicas), ..v1::QuotaSpec::default() });
-    v1::ApplyQuotaRequest { quota: Some(v1::Quota { namespace: namespace.to_owned(), spec, used: None }) }
+    let quota = v1::Quota { namespace: namespace.to_owned(), spec, used: None };
+    v1::ApplyQuotaRequest { quota: Some(quota), dry_run: false }
 }
 
 async fn get(

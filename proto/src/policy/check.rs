@@ -1,21 +1,12 @@
-//! The checks that all parts of a policy share. Names of fields are relative to the message at hand; who holds the
-//! message puts its own field in front.
+//! What all parts of a policy share when they are read. Names of fields are relative to the message at hand; who holds
+//! the message puts its own field in front.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{FieldError, TEXT_MAX, VALUES_MAX};
+use godwit_common::text::{clip, quote};
 
-/// Errors quote what they refuse, but never a megabyte of it.
-const SHOWN_MAX: usize = 80;
-
-/// The number of entries of a list or map.
-pub(super) fn bounded_len(field: &str, len: usize, max: usize) -> Result<(), FieldError> {
-    if len <= max {
-        return Ok(());
-    }
-    Err(FieldError::new(field, format!("{len} entries are too many: at most {max}")))
-}
+use crate::field::{FieldError, bounded_len};
 
 /// A list of bounded length; an error names the entry.
 pub(super) fn list<W, T>(
@@ -25,8 +16,26 @@ pub(super) fn list<W, T>(
     convert: impl Fn(&W) -> Result<T, FieldError>,
 ) -> Result<Vec<T>, FieldError> {
     bounded_len(field, wire.len(), max)?;
-    let entry = |(index, entry)| convert(entry).map_err(|error| error.within(&format!("{field}[{index}]")));
+    let entry = |(index, entry)| convert(entry).map_err(|error| error.within(&at(field, index)));
     wire.iter().enumerate().map(entry).collect()
+}
+
+/// The same in any order. One that is there twice is a slip of the pen: another was meant.
+pub(super) fn set<T: Ord>(
+    field: &str,
+    wire: &[String],
+    max: usize,
+    convert: impl Fn(&str) -> Result<T, FieldError>,
+) -> Result<BTreeSet<T>, FieldError> {
+    let values = list(field, wire, max, |text| convert(text))?;
+    let mut set = BTreeSet::new();
+    for (index, value) in values.into_iter().enumerate() {
+        if !set.insert(value) {
+            let problem = format!("{} is listed twice; remove one of the two", clip(&wire[index]));
+            return Err(FieldError::new(at(field, index), problem));
+        }
+    }
+    Ok(set)
 }
 
 /// A number with an upper bound.
@@ -34,48 +43,34 @@ pub(super) fn bounded(field: &str, value: u32, max: u32) -> Result<u32, FieldErr
     if value <= max {
         return Ok(value);
     }
-    Err(FieldError::new(field, format!("{value} is too large: at most {max}")))
+    Err(FieldError::new(field, format!("{value} is too large; give at most {max}")))
 }
 
-/// The word, or nothing if it is empty, which stands for the default.
-pub(super) fn one_of<'a>(field: &str, word: &'a str, allowed: &[&str]) -> Result<&'a str, FieldError> {
-    if word.is_empty() || allowed.contains(&word) {
-        return Ok(word);
+/// What a word stands for; an empty one stands for the default.
+pub(super) fn one_of<T: Copy + Default>(
+    field: &str,
+    word: &str,
+    choices: &[(&str, T)],
+) -> Result<T, FieldError> {
+    if word.is_empty() {
+        return Ok(T::default());
     }
-    Err(FieldError::new(field, format!("{} is not known: write {}", shown(word), allowed.join(" or "))))
+    let found = choices.iter().find(|(name, _)| *name == word);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        FieldError::new(field, format!("{} is not known: write {}", quote(word), names.join(" or ")))
+    })
 }
 
-/// A text that may be empty, but is short, and never moves the cursor of who reads it.
-pub(super) fn line(field: &str, text: &str) -> Result<Arc<str>, FieldError> {
-    if text.len() > TEXT_MAX {
-        return Err(FieldError::new(field, format!("it has {} bytes: at most {TEXT_MAX}", text.len())));
-    }
-    if text.contains(char::is_control) {
-        let problem = format!("{} holds control characters: leave them out", shown(text));
-        return Err(FieldError::new(field, problem));
-    }
+/// A text whose form is looked at when all of the policy is there.
+pub(super) fn text(text: &str) -> Result<Arc<str>, FieldError> {
     Ok(text.into())
-}
-
-/// The same, where an empty text means nothing.
-pub(super) fn word(field: &str, text: &str) -> Result<Arc<str>, FieldError> {
-    if text.is_empty() {
-        return Err(FieldError::new(field, "it is empty: write it, or leave the entry out"));
-    }
-    line(field, text)
-}
-
-/// Words in any order; one that is there twice counts once.
-pub(super) fn words(field: &str, texts: &[String]) -> Result<BTreeSet<Arc<str>>, FieldError> {
-    Ok(list(field, texts, VALUES_MAX, |text| word("", text))?.into_iter().collect())
 }
 
 pub(super) fn texts_to_wire<'a>(texts: impl IntoIterator<Item = &'a Arc<str>>) -> Vec<String> {
     texts.into_iter().map(ToString::to_string).collect()
 }
 
-/// A value in quotes, cut to what a line holds.
-pub(super) fn shown(text: &str) -> String {
-    let shown: String = text.chars().take(SHOWN_MAX).collect();
-    format!("{shown:?}")
+fn at(field: &str, index: usize) -> String {
+    format!("{field}[{index}]")
 }

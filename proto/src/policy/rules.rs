@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use godwit_common::ClusterName;
-use godwit_common::policy::{ClusterSelector, Mismatch, Place, Policy, Rule, RuleError};
+use godwit_common::policy::limits::{CLUSTERS_MAX, RULES_MAX};
+use godwit_common::policy::{ClusterSelector, Rule};
 
-use super::check::{bounded_len, list};
-use super::{CLUSTERS_MAX, FieldError, RULES_MAX, selector};
+use super::check::list;
+use super::selector;
+use crate::field::{FieldError, bounded_len};
 use crate::v1;
 
 /// What is not said of a rule has the rule's own default.
@@ -18,14 +20,7 @@ pub(super) fn rule_to_wire(rule: Rule) -> v1::ClusterRule {
 
 pub(super) fn rule_from_wire(wire: &v1::ClusterRule) -> Result<Rule, FieldError> {
     let rule = Rule::new(wire.weight.unwrap_or(DEFAULT_WEIGHT), wire.min.unwrap_or(0), wire.max);
-    rule.map_err(|error| match error {
-        RuleError::TooLarge { field, value, limit } => {
-            FieldError::new(field, format!("{value} is too large: at most {limit}"))
-        }
-        RuleError::MaxBelowMin { min, max } => {
-            FieldError::new("max", format!("{max} is below min {min}: raise max or lower min"))
-        }
-    })
+    rule.map_err(FieldError::from)
 }
 
 pub(super) fn entries_to_wire(entries: &BTreeMap<ClusterName, Rule>) -> BTreeMap<String, v1::ClusterRule> {
@@ -38,7 +33,7 @@ pub(super) fn entries_from_wire(
     bounded_len("clusters", wire.len(), CLUSTERS_MAX)?;
     let entry = |(cluster, rule): (&String, &v1::ClusterRule)| {
         let name: ClusterName = cluster.parse().map_err(|error| FieldError::new("clusters", error))?;
-        let rule = rule_from_wire(rule).map_err(|error| error.within(&at(&name)))?;
+        let rule = rule_from_wire(rule).map_err(|error| error.within(&format!("clusters[{name}]")))?;
         Ok((name, rule))
     };
     wire.iter().map(entry).collect()
@@ -59,19 +54,4 @@ pub(super) fn selected_from_wire(
             rule.map_err(|error| error.within("rule"))?.unwrap_or_default(),
         ))
     })
-}
-
-/// Whether the rules go with the strategy.
-pub(super) fn check(policy: &Policy) -> Result<(), FieldError> {
-    policy.check().map_err(|Mismatch { place, problem }| {
-        let field = match place {
-            Place::Default | Place::Rule(_) => place.to_string(),
-            Place::Cluster(name) => at(&name),
-        };
-        FieldError::new(field, problem)
-    })
-}
-
-fn at(cluster: &ClusterName) -> String {
-    format!("clusters[{cluster}]")
 }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use godwit_common::ClusterName;
+use godwit_common::policy::limits::{CLUSTERS_MAX, VALUES_MAX};
 use godwit_common::policy::{ClusterSelector, WorkloadSelector};
-use godwit_common::selector::{LabelSelector, Labels, Requirement, Test};
-use godwit_common::{ClusterName, WorkloadId};
+use godwit_common::selector::{LabelSelector, Labels, Requirement, Test, TestError};
 
-use super::check::{bounded_len, line, list, texts_to_wire, word, words};
-use super::{CLUSTERS_MAX, FieldError, VALUES_MAX};
+use super::check::{list, set, text, texts_to_wire};
+use crate::field::{FieldError, bounded_len};
 use crate::v1;
 
 pub(super) fn to_wire(selector: &ClusterSelector) -> v1::ClusterSelector {
@@ -26,12 +27,12 @@ pub(super) fn to_wire(selector: &ClusterSelector) -> v1::ClusterSelector {
 
 pub(super) fn from_wire(wire: &v1::ClusterSelector) -> Result<ClusterSelector, FieldError> {
     Ok(ClusterSelector {
-        names: names("names", &wire.names)?,
-        exclude: names("exclude", &wire.exclude)?,
+        names: set("names", &wire.names, CLUSTERS_MAX, cluster_name)?,
+        exclude: set("exclude", &wire.exclude, CLUSTERS_MAX, cluster_name)?,
         labels: label_selector(&wire.match_labels, &wire.match_expressions)?,
-        regions: words("regions", &wire.regions)?,
-        zones: words("zones", &wire.zones)?,
-        providers: words("providers", &wire.providers)?,
+        regions: set("regions", &wire.regions, VALUES_MAX, text)?,
+        zones: set("zones", &wire.zones, VALUES_MAX, text)?,
+        providers: set("providers", &wire.providers, VALUES_MAX, text)?,
     })
 }
 
@@ -46,28 +47,15 @@ pub(super) fn workloads_to_wire(selector: &WorkloadSelector) -> v1::WorkloadSele
 }
 
 pub(super) fn workloads_from_wire(wire: &v1::WorkloadSelector) -> Result<WorkloadSelector, FieldError> {
-    // The parts of an identity, each checked on its own.
-    let namespace = |text: &String| match text.as_str() {
-        "*" => Ok("*".into()),
-        text => match WorkloadId::new(text, "Deployment", "name") {
-            Ok(id) => Ok(id.namespace),
-            Err(error) => Err(FieldError::new("", error)),
-        },
-    };
-    let name = |text: &String| match WorkloadId::new("default", "Deployment", text) {
-        Ok(id) => Ok(id.name),
-        Err(error) => Err(FieldError::new("", error)),
-    };
     Ok(WorkloadSelector {
-        namespaces: list("namespaces", &wire.namespaces, VALUES_MAX, namespace)?.into_iter().collect(),
-        names: list("names", &wire.names, VALUES_MAX, name)?.into_iter().collect(),
+        namespaces: set("namespaces", &wire.namespaces, VALUES_MAX, text)?,
+        names: set("names", &wire.names, VALUES_MAX, text)?,
         labels: label_selector(&wire.match_labels, &wire.match_expressions)?,
     })
 }
 
-fn names(field: &str, wire: &[String]) -> Result<BTreeSet<ClusterName>, FieldError> {
-    let name = |text: &String| text.parse().map_err(|error| FieldError::new("", error));
-    Ok(list(field, wire, CLUSTERS_MAX, name)?.into_iter().collect())
+fn cluster_name(text: &str) -> Result<ClusterName, FieldError> {
+    text.parse().map_err(|error| FieldError::new("", error))
 }
 
 fn label_selector(
@@ -75,13 +63,9 @@ fn label_selector(
     expressions: &[v1::Requirement],
 ) -> Result<LabelSelector, FieldError> {
     bounded_len("match_labels", labels.len(), VALUES_MAX)?;
-    let label = |(key, value): (&String, &String)| {
-        let key = word("match_labels", key)?;
-        let value = line(&format!("match_labels[{key}]"), value)?;
-        Ok((key, value))
-    };
+    let label = |(key, value): (&String, &String)| (key.as_str().into(), value.as_str().into());
     Ok(LabelSelector {
-        labels: labels.iter().map(label).collect::<Result<_, FieldError>>()?,
+        labels: labels.iter().map(label).collect(),
         expressions: list("match_expressions", expressions, VALUES_MAX, requirement_from_wire)?,
     })
 }
@@ -100,8 +84,13 @@ fn requirement_to_wire(requirement: &Requirement) -> v1::Requirement {
 }
 
 fn requirement_from_wire(wire: &v1::Requirement) -> Result<Requirement, FieldError> {
-    let key = word("key", &wire.key)?;
-    let values = list("values", &wire.values, VALUES_MAX, |value| line("", value))?;
-    let test = Test::new(&wire.operator, &values);
-    Ok(Requirement { key, test: test.map_err(|error| FieldError::new("operator", error))? })
+    let values = list("values", &wire.values, VALUES_MAX, |value| text(value))?;
+    let test = Test::new(&wire.operator, &values).map_err(|error| {
+        let field = match error {
+            TestError::Operator => "operator",
+            TestError::NoValues | TestError::Values | TestError::NoNumber => "values",
+        };
+        FieldError::new(field, error)
+    });
+    Ok(Requirement { key: wire.key.as_str().into(), test: test? })
 }

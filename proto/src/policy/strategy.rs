@@ -1,12 +1,13 @@
 //! A policy's strategy, with what belongs to it: tiers and constraints.
 
-use godwit_common::policy::{GroupBy, REPLICAS_MAX, SpreadConstraint, SpreadError, Strategy, Tiers};
+use godwit_common::policy::limits::{SPREAD_MAX, TIERS_MAX};
+use godwit_common::policy::{GroupBy, SpreadConstraint, Strategy, StrategyKind, Tiers};
 
-use super::check::{bounded, list, one_of, word};
-use super::{FieldError, SPREAD_MAX, TIERS_MAX, selector};
+use super::check::{list, one_of};
+use super::selector;
+use crate::field::FieldError;
 use crate::v1;
 
-const NAMES: [&str; 6] = ["weighted", "capacity", "spread", "pack", "ordered", "duplicate"];
 const WAITS: &str = "DoNotSchedule";
 const ANYWAY: &str = "ScheduleAnyway";
 
@@ -20,13 +21,16 @@ pub(super) fn to_wire(strategy: &Strategy, spec: &mut v1::PolicySpec) {
 
 /// The strategy of a spec. What does not belong to it is refused.
 pub(super) fn from_wire(spec: &v1::PolicySpec) -> Result<Strategy, FieldError> {
-    let strategy = match one_of("strategy", &spec.strategy, &NAMES)? {
-        "capacity" => Strategy::Capacity,
-        "spread" => Strategy::Spread(list("spread", &spec.spread, SPREAD_MAX, constraint_from_wire)?),
-        "pack" => Strategy::Pack,
-        "ordered" => Strategy::Ordered(tiers(&spec.tiers)?),
-        "duplicate" => Strategy::Duplicate,
-        _ => Strategy::Weighted,
+    let kinds = StrategyKind::ALL.map(|kind| (kind.name(), kind));
+    let strategy = match one_of("strategy", &spec.strategy, &kinds)? {
+        StrategyKind::Weighted => Strategy::Weighted,
+        StrategyKind::Capacity => Strategy::Capacity,
+        StrategyKind::Spread => {
+            Strategy::Spread(list("spread", &spec.spread, SPREAD_MAX, constraint_from_wire)?)
+        }
+        StrategyKind::Pack => Strategy::Pack,
+        StrategyKind::Ordered => Strategy::Ordered(tiers(&spec.tiers)?),
+        StrategyKind::Duplicate => Strategy::Duplicate,
     };
     let refuse = |field: &str, what, by| {
         let problem = format!("{} has no {what}: leave them out, or write {by}", strategy.name());
@@ -43,7 +47,7 @@ pub(super) fn from_wire(spec: &v1::PolicySpec) -> Result<Strategy, FieldError> {
 
 fn tiers(wire: &[v1::ClusterSelector]) -> Result<Tiers, FieldError> {
     let selectors = list("tiers", wire, TIERS_MAX, selector::from_wire)?;
-    Tiers::new(selectors).map_err(|error| FieldError::new("tiers", error))
+    Tiers::new(selectors).map_err(FieldError::from)
 }
 
 fn constraint_to_wire(constraint: &SpreadConstraint) -> v1::SpreadConstraint {
@@ -58,19 +62,11 @@ fn constraint_to_wire(constraint: &SpreadConstraint) -> v1::SpreadConstraint {
 }
 
 fn constraint_from_wire(wire: &v1::SpreadConstraint) -> Result<SpreadConstraint, FieldError> {
-    let number = |field: &str, value: Option<u32>| match value {
-        Some(0) => Err(FieldError::new(field, SpreadError::Zero)),
-        Some(value) => bounded(field, value, REPLICAS_MAX).map(Some),
-        None => Ok(None),
-    };
-    let when = one_of("when_unsatisfiable", &wire.when_unsatisfiable, &[WAITS, ANYWAY])?;
-    let constraint = SpreadConstraint {
-        by: GroupBy::from(&*word("by", &wire.by)?),
-        min_groups: number("min_groups", wire.min_groups)?,
-        max_groups: number("max_groups", wire.max_groups)?,
-        max_skew: number("max_skew", wire.max_skew)?,
-        soft: when == ANYWAY,
-    };
-    constraint.check().map_err(|error| FieldError::new("", error))?;
-    Ok(constraint)
+    Ok(SpreadConstraint {
+        by: GroupBy::from(wire.by.as_str()),
+        min_groups: wire.min_groups,
+        max_groups: wire.max_groups,
+        max_skew: wire.max_skew,
+        soft: one_of("when_unsatisfiable", &wire.when_unsatisfiable, &[(WAITS, false), (ANYWAY, true)])?,
+    })
 }

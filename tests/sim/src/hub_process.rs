@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use godwit_hub_core::{Config, Effect, Event, Hub, Key, Record, SessionId, Ticket};
+use godwit_hub_core::{Answer, Config, Effect, Event, Hub, Key, Record, Refused, SessionId, Ticket};
 
 use crate::clock::{Clock, Cx};
 use crate::happening::Happening;
@@ -49,6 +49,8 @@ pub struct HubProcess {
 pub struct Step<'a> {
     /// What the machine was told; none for its start.
     pub event: Option<&'a Event>,
+    /// What a rehearsal said right before, if that was a command (S30).
+    pub foreseen: Option<&'a Result<Answer, Refused>>,
     /// What it wants done.
     pub effects: &'a [Effect],
 }
@@ -145,8 +147,17 @@ impl HubProcess {
             }
             self.said_goodbye = matches!(event, Event::Stopping);
             let mut effects = Vec::new();
-            core.step(self.clock.now(cx.now), event.clone(), &mut effects);
-            let step = Step { event: Some(&event), effects: &effects };
+            let now = self.clock.now(cx.now);
+            let foreseen = match &event {
+                Event::Command { command, .. } => Some(core.rehearse(now, command.clone())),
+                Event::Opened { .. }
+                | Event::Message { .. }
+                | Event::Closed { .. }
+                | Event::Stopping
+                | Event::Tick => None,
+            };
+            core.step(now, event.clone(), &mut effects);
+            let step = Step { event: Some(&event), foreseen: foreseen.as_ref(), effects: &effects };
             show(core, step);
             batch.append(&mut effects);
         }

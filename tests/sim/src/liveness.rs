@@ -10,6 +10,7 @@ use godwit_hub_core::{
     ClusterRecord, ClusterState, Key, MigrationState, Policy, Record, Seat, WorkloadRecord,
 };
 
+use crate::invariants::shrink::needed;
 use crate::member::Member;
 use crate::world::World;
 
@@ -110,7 +111,8 @@ impl World {
             true => self.could_be_whole(workload, &open),
         };
         if workload.pending > 0 && fits && !self.is_stuck() {
-            missing.push(format!("{} of {id} are pending; there is room: {open:?}", workload.pending));
+            let (pending, reasons) = (workload.pending, &workload.pending_reasons);
+            missing.push(format!("{pending} of {id} are pending: {reasons:?}; there is room: {open:?}"));
         }
     }
 
@@ -127,12 +129,7 @@ impl World {
         let Some(Record::Workload(workload)) = self.hubs[0].store.get(&Key::Workload(uid)) else {
             return false;
         };
-        let policy = self.policy_of(workload);
-        let unavailable = policy.map_or(0, |policy| policy.max_unavailable);
-        let duplicate = policy.is_some_and(|policy| policy.placement.strategy == Strategy::Duplicate);
-        let given: u32 = workload.yielded.values().map(|given| given.replicas).sum();
-        let lacking = if duplicate { workload.pending } else { given.min(workload.pending) };
-        self.ready(&workload.spec.id) <= workload.wanted.saturating_sub(lacking).saturating_sub(unavailable)
+        self.ready(&workload.spec.id) <= needed(workload, self.policy_of(workload))
     }
 
     /// How many more replicas of a workload a cluster could take; none if its policy does not choose it.

@@ -9,7 +9,7 @@ use godwit_common::policy::{
 };
 use godwit_common::quota::Quota;
 use godwit_common::{Taint, TaintEffect, Toleration};
-use godwit_hub_core::{Command, Policy, PolicyChoice, QuotaRecord, Record};
+use godwit_hub_core::{Command, DrainOrder, Policy, PolicyChoice, QuotaRecord, Record};
 
 use crate::clock::Cx;
 use crate::happening::Happening;
@@ -81,7 +81,7 @@ impl World {
             Record::Cluster(cluster) if !cluster.taints.is_empty() => {
                 let remove = cluster.taints.iter().map(|one| (one.taint.key.clone(), None)).collect();
                 let cluster = cluster.name.clone();
-                Some(Command::Taint { cluster, add: Vec::new(), remove, dry_run: false })
+                Some(Command::Taint { cluster, add: Vec::new(), remove })
             }
             Record::Federation(_) | Record::Cluster(_) | Record::Policy(_) | Record::Workload(_) => None,
             Record::Seat { .. } | Record::Object(_) | Record::ObjectRow { .. } | Record::Ended(_) => None,
@@ -112,24 +112,34 @@ impl World {
                 }
                 deploy(application, policy)
             }
-            4..=6 => Command::Scale { workload: id(kind, name), replicas, dry_run: self.rng.one_in(8) },
+            4..=6 => Command::Scale { workload: id(kind, name), replicas },
             7 => Command::DeleteWorkload { workload: id(kind, name) },
             8 | 9 => self.wish_of_cluster(),
             10 => self.wish_of_quota(),
-            _ => Command::ApplyPolicy { policy: self.policy(), dry_run: self.rng.one_in(8) },
+            _ => Command::ApplyPolicy(self.policy()),
         }
     }
 
     fn wish_of_cluster(&mut self) -> Command {
         let member = self.pick(self.members.len());
         let cluster = self.members[member].name.clone();
-        let dry_run = self.rng.one_in(8);
-        match self.rng.below(3) {
+        match self.rng.below(4) {
+            3 => {
+                let within = Duration::from_secs(30 + self.rng.below(300));
+                let max_surge = u32::try_from(self.rng.below(100)).unwrap_or(0);
+                let order = match self.rng.below(8) {
+                    0 => DrainOrder::Pause,
+                    1 => DrainOrder::Resume,
+                    2 => DrainOrder::Cancel,
+                    _ => DrainOrder::Start { within, max_surge, force: false },
+                };
+                Command::Drain { cluster, order }
+            }
             0 => Command::Cordon { cluster, cordoned: self.rng.one_in(3) },
             1 => {
                 let tier = TIERS[self.pick(TIERS.len())];
                 let set = [("tier".into(), tier.into())].into();
-                Command::Label { cluster, set, remove: Default::default(), dry_run }
+                Command::Label { cluster, set, remove: Default::default() }
             }
             _ => {
                 let effects =
@@ -140,7 +150,7 @@ impl World {
                     true => (vec![taint], Vec::new()),
                     false => (Vec::new(), vec![("old".into(), None)]),
                 };
-                Command::Taint { cluster, add, remove, dry_run }
+                Command::Taint { cluster, add, remove }
             }
         }
     }

@@ -121,7 +121,7 @@ pub fn cluster_name(name: &str) -> ClusterName {
 /// A request to deploy; the mark is derived from the content, as a careful client does.
 pub fn deploy(application: Application, policy: PolicyChoice) -> Command {
     let fingerprint = stable_hash([format!("{application:?}{policy:?}").as_bytes()]);
-    Command::Deploy(Deploy { request_id: "".into(), fingerprint, application, policy, dry_run: false })
+    Command::Deploy(Deploy { request_id: "".into(), fingerprint, application, policy })
 }
 
 impl World {

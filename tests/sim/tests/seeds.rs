@@ -38,7 +38,7 @@ fn every_seed_is_safe_and_settles() {
     println!("{count} seeds: {seen:?}");
     if count >= SEEDS {
         let basics = [seen.losses, seen.shrinks, seen.removals, seen.freezes, seen.starts, seen.restarts];
-        let causes = [seen.relabels, seen.quotas, seen.preemptions, seen.followers];
+        let causes = [seen.relabels, seen.quotas, seen.preemptions, seen.followers, seen.drains];
         let all = basics.iter().chain(&causes).all(|times| *times > 0);
         assert!(all, "the seeds have not shown everything: {seen:?}");
     }

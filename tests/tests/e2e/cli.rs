@@ -208,3 +208,32 @@ fn processes_of(folder: &Path) -> Vec<String> {
     let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| line(entry.unwrap().path()));
     processes.filter(|line| line.contains(folder.to_str().unwrap())).collect()
 }
+
+#[tokio::test]
+async fn a_drain_is_watched_until_nothing_is_left() {
+    let dev = Dev::start(2).await;
+    dev.must(&["apply", "-f", &example("policies"), "-f", &example("web.yaml")]).await;
+    dev.settles("web", &[("alpha", 7), ("bravo", 13)]).await;
+    let rehearsed = dev.must(&["drain", "cluster", "alpha", "--dry-run"]).await;
+    assert!(rehearsed.starts_with("cluster/alpha draining (dry run)\n"), "{rehearsed}");
+    assert!(rehearsed.contains("alpha 7 -> 0, bravo 13 -> 20"), "{rehearsed}");
+    dev.cluster_is("alpha", "Ready").await;
+    let drained = dev.must(&["drain", "cluster", "alpha", "--wait", "--max-surge", "100"]).await;
+    assert!(drained.contains("pods of 1 workload left\n"), "{drained}");
+    assert!(drained.ends_with("cluster/alpha drained\n"), "{drained}");
+    dev.settles("web", &[("bravo", 20)]).await;
+    let nothing = dev.godwit(&["drain", "cluster", "alpha", "--pause"]).await;
+    assert_eq!(nothing.code, Some(1), "{nothing:?}");
+    assert!(nothing.err.contains("the drain of cluster alpha is done"), "{nothing:?}");
+    let both = dev.godwit(&["drain", "cluster", "alpha", "--pause", "--force"]).await;
+    assert_eq!(both.code, Some(2), "{both:?}");
+    dev.must(&["uncordon", "cluster", "alpha"]).await;
+    dev.cluster_is("alpha", "Ready").await;
+    let foreseen = dev.must(&["rebalance", "workload", "shop/web", "--dry-run"]).await;
+    assert!(foreseen.contains("alpha 0 -> 7, bravo 20 -> 13"), "{foreseen}");
+    let said = dev.must(&["rebalance", "workload", "shop/web"]).await;
+    assert!(said.starts_with("workload/shop/deployment/web rebalanced\n"), "{said}");
+    dev.settles("web", &[("alpha", 7), ("bravo", 13)]).await;
+    assert_eq!(dev.must(&["rebalance", "--all"]).await, "all workloads unchanged\n");
+    assert_eq!(dev.godwit(&["rebalance"]).await.code, Some(2));
+}

@@ -7,6 +7,7 @@ mod bad_input;
 mod cli;
 mod cluster_loss;
 mod deletion;
+mod drain;
 mod foreign_clients;
 mod frozen;
 mod harness;

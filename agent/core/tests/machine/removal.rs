@@ -20,9 +20,19 @@ fn state(generation: u64, objects: Vec<ObjectTarget>, workloads: Vec<WorkloadTar
     whole(fence(1, generation), objects, workloads)
 }
 
+/// After that, whoever made the Lease is alone: nobody can still lead by one that was deleted.
+const ALONE: Duration = Duration::from_secs(20);
+
+/// Leads, and has for long.
+fn alone() -> World {
+    let mut world = World::leading();
+    world.advance(ALONE);
+    world
+}
+
 /// Holds `web` with a pod.
 fn running() -> World {
-    let mut world = World::leading();
+    let mut world = alone();
     world.send_targets(state(1, vec![], vec![workload(1, "web", 1, 1)]));
     world.advance(Duration::from_secs(1));
     world.member.pod(&web(), "web-1", |_| {});
@@ -89,6 +99,25 @@ fn only_the_very_life_is_deleted() {
 }
 
 #[test]
+fn s28_who_made_the_lease_calls_nothing_gone_while_another_may_still_lead() {
+    let mut world = World::leading();
+    world.send_targets(state(1, vec![], vec![workload(1, "web", 1, 0)]));
+    world.advance(Duration::from_secs(1));
+    world.send_targets(buried(state(2, vec![], vec![]), vec![tombstone(1, "web")]));
+    world.advance(Duration::from_secs(5));
+    let web = key("Deployment", "shop", "web");
+    assert!(!world.member.objects.contains_key(&web) && !is_removed(&world, 1));
+    let stamp = world.member.applies()[0].stamp;
+    // An agent that led by the Lease before, which somebody deleted, has not noticed, and brings it back.
+    world.member.create(&web);
+    world.member.edit(&web, |object| object.stamp = Some(stamp));
+    world.advance(Duration::from_secs(5));
+    assert!(!world.member.objects.contains_key(&web) && !is_removed(&world, 1));
+    world.advance(ALONE);
+    assert!(is_removed(&world, 1));
+}
+
+#[test]
 fn a_deletion_is_preconditioned_on_what_was_seen() {
     let mut world = running();
     let web = key("Deployment", "shop", "web");
@@ -143,7 +172,7 @@ fn a_removal_is_repeated_in_every_inventory_until_the_hub_forgets_it() {
 
 #[test]
 fn an_object_is_removed_by_its_own_tombstone() {
-    let mut world = World::leading();
+    let mut world = alone();
     world.send_targets(state(1, vec![object(5, "ConfigMap", "web", 1)], vec![]));
     world.advance(Duration::from_secs(1));
     let what = Tombstoned::Object(key("ConfigMap", "shop", "web"));

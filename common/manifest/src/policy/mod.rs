@@ -1,12 +1,12 @@
 //! What a policy says: how the hub divides and moves a workload's replicas.
 
 mod affinity;
+mod mistakes;
 mod rule;
 mod selector;
 mod spec;
 mod spread;
 mod strategy;
-mod whole;
 
 use std::time::Duration;
 
@@ -14,10 +14,6 @@ use godwit_common::PolicyName;
 use godwit_common::policy::Policy;
 
 pub(crate) use spec::{Spec, read};
-pub(crate) use whole::check_reach;
-
-/// The most clusters that one policy names in one place.
-const CLUSTERS_MAX: usize = 10_000;
 
 /// A policy as its author wrote it, with every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use godwit_common::ClusterName;
 use godwit_common::policy::ClusterSelector;
+use godwit_common::policy::limits::CLUSTERS_MAX;
 
-use super::CLUSTERS_MAX;
 use crate::field::Field;
 use crate::labels;
 use crate::node::Data;
@@ -15,51 +15,13 @@ const FIELDS: [&str; 7] =
 
 /// A mapping of conditions; after a mistake, which is reported, those that could be read.
 pub(super) fn read(field: &Field<'_>) -> Option<ClusterSelector> {
-    conditions(field, &mut BTreeSet::new(), "remove one of the two")
-}
-
-/// A tier: a list of names, or a mapping of conditions. `named` are the clusters of the tiers before it.
-pub(super) fn tier(field: &Field<'_>, named: &mut BTreeSet<ClusterName>) -> Option<ClusterSelector> {
-    let empty = ("the tier is empty", "remove it, or name a cluster");
-    list_or_conditions(field, named, "leave it in one tier", empty)
-}
-
-/// A group of a fallback: a list of names, or a mapping of conditions.
-pub(super) fn group(field: &Field<'_>) -> Option<ClusterSelector> {
-    let empty = ("the group is empty", "name a cluster, or write {} for all clusters that are left");
-    list_or_conditions(field, &mut BTreeSet::new(), "remove one of the two", empty)
-}
-
-fn list_or_conditions(
-    field: &Field<'_>,
-    named: &mut BTreeSet<ClusterName>,
-    twice: &str,
-    (empty, remedy): (&str, &str),
-) -> Option<ClusterSelector> {
-    match &field.node.data {
-        Data::List(items) if items.is_empty() => {
-            field.refuse(empty, remedy);
-            None
-        }
-        Data::List(_) => Some(ClusterSelector::of_names(names(field, named, twice))),
-        Data::Map(_) => conditions(field, named, twice),
-        Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) => {
-            field.refuse_value("a list of clusters, or a mapping such as {regions: [eu]}");
-            None
-        }
-    }
-}
-
-fn conditions(field: &Field<'_>, named: &mut BTreeSet<ClusterName>, twice: &str) -> Option<ClusterSelector> {
     let object = field.object()?;
     object.only(&FIELDS);
     let values = |key| object.get(key).map(|field| labels::values(&field)).unwrap_or_default();
+    let names = |key| object.get(key).map(|field| names(&field)).unwrap_or_default();
     Some(ClusterSelector {
-        names: object.get("names").map(|field| names(&field, named, twice)).unwrap_or_default(),
-        exclude: object
-            .get("exclude")
-            .map(|field| names(&field, &mut BTreeSet::new(), "remove one of the two"))
-            .unwrap_or_default(),
+        names: names("names"),
+        exclude: names("exclude"),
         labels: labels::selector(&object),
         regions: values("regions"),
         zones: values("zones"),
@@ -67,21 +29,35 @@ fn conditions(field: &Field<'_>, named: &mut BTreeSet<ClusterName>, twice: &str)
     })
 }
 
-/// The names of clusters in a list, none of which is among `named` before.
-fn names(field: &Field<'_>, named: &mut BTreeSet<ClusterName>, twice: &str) -> BTreeSet<ClusterName> {
+/// A tier, or a group of a fallback: a list of names, or a mapping of conditions. `empty` is what is wrong with a list of
+/// none, and what to do about it.
+pub(super) fn names_or_conditions(field: &Field<'_>, empty: (&str, &str)) -> Option<ClusterSelector> {
+    match &field.node.data {
+        Data::List(items) if items.is_empty() => {
+            field.refuse(empty.0, empty.1);
+            None
+        }
+        Data::List(_) => Some(ClusterSelector::of_names(names(field))),
+        Data::Map(_) => read(field),
+        Data::Null | Data::Bool(_) | Data::Number(_) | Data::Text(_) => {
+            field.refuse_value("a list of clusters, or a mapping such as {regions: [eu]}");
+            None
+        }
+    }
+}
+
+/// The names of clusters in a list.
+fn names(field: &Field<'_>) -> BTreeSet<ClusterName> {
     let mut names = BTreeSet::new();
-    for item in labels::filled(field) {
+    for item in labels::filled(field, CLUSTERS_MAX) {
         let Some(text) = item.text() else { continue };
         match text.parse::<ClusterName>() {
-            Ok(name) if named.insert(name.clone()) => {
-                names.insert(name);
+            Ok(name) => {
+                if !names.insert(name) {
+                    item.refuse(format!("{text} is listed twice"), "remove one of the two");
+                }
             }
-            Ok(name) => item.refuse(format!("{name} is named twice"), twice),
             Err(error) => item.refuse(error.to_string(), "write the name of a cluster"),
-        }
-        if names.len() > CLUSTERS_MAX {
-            field.refuse(format!("there are more than {CLUSTERS_MAX} clusters"), "name fewer");
-            break;
         }
     }
     names

@@ -2,18 +2,12 @@
 
 use std::time::Duration;
 
-use godwit_common::policy::{ClusterSelector, Policy, Rebalance};
+use godwit_common::policy::limits::{FALLBACK_MAX, LOST_AFTER_MAX, PRIORITY_MAX, UNAVAILABLE_MAX};
+use godwit_common::policy::{ClusterSelector, Mistake, Policy, Rebalance};
 
-use super::{Mode, affinity, rule, selector, strategy, whole};
+use super::{Mode, affinity, mistakes, rule, selector, strategy};
 use crate::field::{Field, Object};
-use crate::{MAX_REPLICAS, duration, toleration};
-
-/// Priorities lie between this and its negative.
-const PRIORITY_MAX: i32 = 1_000;
-/// The most groups of a fallback: nobody has more providers and regions to fall back on, and each is tried in turn.
-const GROUPS_MAX: usize = 64;
-/// Past an hour a lost cluster is an operator's decision, and no longer a time-out's.
-const LOST_AFTER_MAX: Duration = Duration::from_secs(3600);
+use crate::{duration, toleration};
 
 const FIELDS: [&str; 18] = [
     "affinity",
@@ -44,15 +38,12 @@ pub(crate) struct Spec {
     pub(crate) max_unavailable: u32,
 }
 
-/// Reads a spec. After a mistake, which is reported, the result has defaults in place of what could not be read.
-/// `unread` are fields that may be there without meaning anything.
-pub(crate) fn read(spec: &Object<'_>, unread: &[&str]) -> Spec {
-    let spoken_for: Vec<&str> = [strategy::RETIRED_SKEW].iter().chain(unread).copied().collect();
-    spec.only_or(&FIELDS, &spoken_for);
-    let strategy = strategy::read(spec);
-    let is_known = strategy.is_some();
+/// Reads a spec. After a mistake, which is reported, the result has defaults in place of what could not be read. `check`
+/// says what is wrong with a policy that could be read.
+pub(crate) fn read(spec: &Object<'_>, check: fn(&Policy) -> Vec<Mistake>) -> Spec {
+    spec.only_or(&FIELDS, &[strategy::RETIRED_SKEW]);
     let placement = Policy {
-        strategy: strategy.unwrap_or_default(),
+        strategy: strategy::read(spec).unwrap_or_default(),
         selector: spec.get("clusterSelector").and_then(|field| selector::read(&field)).unwrap_or_default(),
         fallback: fallback(spec),
         tolerations: toleration::of_policy(spec),
@@ -64,43 +55,21 @@ pub(crate) fn read(spec: &Object<'_>, unread: &[&str]) -> Spec {
         priority: priority(spec),
         preemptible: spec.flag("preemptible"),
     };
-    if is_known {
-        whole::check(spec, &placement);
-    }
-    Spec {
-        placement,
-        lost_after: lost_after(spec),
-        mode: mode(spec),
-        max_unavailable: spec.get("maxUnavailable").and_then(|field| field.count(MAX_REPLICAS)).unwrap_or(0),
-    }
+    let (lost_after, mode) = (lost_after(spec), mode(spec));
+    let max_unavailable = spec.get("maxUnavailable").and_then(|field| field.count(UNAVAILABLE_MAX));
+    mistakes::refuse(spec, check(&placement));
+    Spec { placement, lost_after, mode, max_unavailable: max_unavailable.unwrap_or(0) }
 }
 
-/// The groups of a fallback. The last may be the empty selector: all that are left.
 fn fallback(spec: &Object<'_>) -> Vec<ClusterSelector> {
-    let Some(field) = spec.get("fallback") else {
-        return Vec::new();
-    };
-    let items = field.items_up_to(GROUPS_MAX);
-    let mut groups = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        let before = item.mistakes();
-        let Some(group) = selector::group(item) else { continue };
-        if group.is_empty() && item.mistakes() == before && index + 1 < items.len() {
-            item.refuse(
-                "it chooses all clusters, so the groups after it are never used",
-                "make it the last one, or say which clusters it has",
-            );
-        }
-        groups.push(group);
-    }
-    groups
+    let empty = ("the group is empty", "name a cluster, or write {} for all clusters that are left");
+    let items = spec.get("fallback").map(|field| field.items_up_to(FALLBACK_MAX)).unwrap_or_default();
+    items.iter().filter_map(|group| selector::names_or_conditions(group, empty)).collect()
 }
 
 fn rebalance(spec: &Object<'_>) -> Rebalance {
-    let choices =
-        [("never", Rebalance::Never), ("gradual", Rebalance::Gradual), ("always", Rebalance::Always)];
-    let chosen = spec.get("rebalance").and_then(|field| field.choice(&choices));
-    chosen.unwrap_or_default()
+    let choices = Rebalance::ALL.map(|choice| (choice.name(), choice));
+    spec.get("rebalance").and_then(|field| field.choice(&choices)).unwrap_or_default()
 }
 
 fn mode(spec: &Object<'_>) -> Mode {

@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use godwit_common::selector::Labels;
-use godwit_common::{ClusterName, Taint, TaintEffect, Uid};
+use godwit_common::{ClusterName, Taint, TaintEffect};
 
 use super::{no_cluster, refused};
-use crate::batch::Scene;
 use crate::contract::{
-    Action, Answer, ClusterRecord, ClusterTaint, Key, PlanChange, Refused, RefusedKind, Severity, Subject,
+    Action, Answer, Changes, ClusterRecord, ClusterTaint, Key, Refused, RefusedKind, Severity, Subject,
 };
 use crate::hub::Hub;
-use crate::state::Cluster;
 
 /// The most labels of a cluster, and the most taints.
 const ENTRIES_MAX: usize = 64;
@@ -20,19 +18,19 @@ const ENTRIES_MAX: usize = 64;
 impl Hub {
     /// Lets a cluster get nothing new, or get something again.
     pub(super) fn cordon(&mut self, name: &ClusterName, cordoned: bool) -> Result<Answer, Refused> {
-        let cluster = self.clusters.get_mut(name).ok_or_else(|| no_cluster(name))?;
-        if cluster.record.cordoned == cordoned {
-            return Ok(Answer::Applied { action: Action::Unchanged, changes: Vec::new() });
+        let known = &self.clusters.get(name).ok_or_else(|| no_cluster(name))?.record;
+        if known.drain.is_some() && !cordoned {
+            self.cancel_drain(name)?;
         }
-        cluster.record.cordoned = cordoned;
-        self.touched.keys.insert(Key::Cluster(name.clone()));
+        let Some(known) = self.clusters.get(name).map(|cluster| &cluster.record) else {
+            return Err(no_cluster(name));
+        };
+        let record = ClusterRecord { cordoned, ..known.clone() };
         let (reason, message) = match cordoned {
             true => ("ClusterCordoned", "it gets nothing new; what runs there stays"),
             false => ("ClusterUncordoned", "it gets its part of what is new again"),
         };
-        let entry = self.note_command(Severity::Normal, "S20", reason, name.as_str(), message);
-        self.barriers_changed(name, Some(entry));
-        Ok(Answer::Applied { action: Action::Configured, changes: Vec::new() })
+        self.change_cluster(record, reason, message)
     }
 
     /// Changes a cluster's labels.
@@ -41,7 +39,6 @@ impl Hub {
         name: &ClusterName,
         set: Labels,
         remove: &BTreeSet<Arc<str>>,
-        dry_run: bool,
     ) -> Result<Answer, Refused> {
         let mut record = self.clusters.get(name).ok_or_else(|| no_cluster(name))?.record.clone();
         record.traits.labels.retain(|key, _| !remove.contains(key));
@@ -50,7 +47,7 @@ impl Hub {
         bounded(name, "labels", count)?;
         let labels = record.traits.labels.iter().map(|(key, value)| format!("{key}={value}"));
         let message = format!("labels are now: {}", listed(labels));
-        self.change_cluster(record, dry_run, "ClusterLabelled", message)
+        self.change_cluster(record, "ClusterLabelled", &message)
     }
 
     /// Changes a cluster's taints.
@@ -59,7 +56,6 @@ impl Hub {
         name: &ClusterName,
         add: Vec<Taint>,
         remove: &[(Arc<str>, Option<TaintEffect>)],
-        dry_run: bool,
     ) -> Result<Answer, Refused> {
         let mut record = self.clusters.get(name).ok_or_else(|| no_cluster(name))?.record.clone();
         let removed = |one: &ClusterTaint| {
@@ -81,25 +77,20 @@ impl Hub {
         record.taints.sort_by(|a, b| a.taint.cmp(&b.taint));
         let taints = record.taints.iter().map(|one| godwit_planner::taint_text(&one.taint));
         let message = format!("taints are now: {}", listed(taints));
-        self.change_cluster(record, dry_run, "ClusterTainted", message)
+        self.change_cluster(record, "ClusterTainted", &message)
     }
 
-    /// Puts a changed record in force, or says what that would move.
+    /// Puts a changed record in force.
     fn change_cluster(
         &mut self,
         record: ClusterRecord,
-        dry_run: bool,
         reason: &str,
-        message: String,
+        message: &str,
     ) -> Result<Answer, Refused> {
         let name = record.name.clone();
         let Some(cluster) = self.clusters.get_mut(&name) else { return Err(no_cluster(&name)) };
         if cluster.record == record {
-            return Ok(Answer::Applied { action: Action::Unchanged, changes: Vec::new() });
-        }
-        if dry_run {
-            let changes = self.rehearse_cluster(record);
-            return Ok(Answer::Applied { action: Action::Configured, changes });
+            return Ok(Answer::Applied { action: Action::Unchanged, changes: Changes::default() });
         }
         let relabelled = cluster.record.traits != record.traits;
         cluster.record = record;
@@ -110,24 +101,8 @@ impl Hub {
             self.traits_changed(&name, Some(entry));
         }
         self.barriers_changed(&name, Some(entry));
-        let changes = self.plan_and_tell().changes;
-        Ok(Answer::Applied { action: Action::Configured, changes })
-    }
-
-    /// What would change if a cluster were like this.
-    fn rehearse_cluster(&self, record: ClusterRecord) -> Vec<PlanChange> {
-        let name = record.name.clone();
-        let Some(cluster) = self.clusters.get(&name) else { return Vec::new() };
-        // What it holds may leave, what waits may come, and policies may choose it otherwise.
-        let mut concerned: BTreeSet<Uid> = cluster.seats.clone();
-        concerned.extend(self.pending.iter().map(|rank| rank.uid));
-        concerned.extend(&self.cramped);
-        if cluster.record.traits != record.traits {
-            concerned.extend(self.heeding_traits());
-        }
-        let supposed = Cluster { record, ..cluster.clone() };
-        let scene = Scene { clusters: [(name, supposed)].into(), ..Scene::default() };
-        self.rehearse_parts(self.parts(concerned), &scene).changes
+        self.make_plans();
+        Ok(Answer::Applied { action: Action::Configured, changes: self.plan_changes() })
     }
 }
 

@@ -4,24 +4,21 @@ use godwit_common::{PolicyName, WorkloadId};
 
 use super::{no_workload, refused};
 use crate::contract::{
-    Action, Answer, Application, Deploy, Deployed, Key, PolicyChoice, Refused, RefusedKind, Request,
-    Severity, Subject, WorkloadSpec,
+    Action, Answer, Application, Changes, Deploy, Deployed, DeployedWorkload, Key, PolicyChoice, Refused,
+    RefusedKind, Request, Severity, Subject, WorkloadSpec,
 };
 use crate::hub::Hub;
-use crate::placement::{Planned, Reason};
+use crate::placement::Reason;
 use crate::restore::DEFAULT_POLICY;
 
 impl Hub {
     /// Takes an application over.
     pub(crate) fn deploy(&mut self, deploy: Deploy) -> Result<Answer, Refused> {
         if let Some(answer) = self.answered(&deploy)? {
-            return Ok(answer);
+            return Ok(Answer::Deployed(answer));
         }
         let policies = self.policies_of(&deploy)?;
         self.check_bounds(&deploy.application)?;
-        if deploy.dry_run {
-            return Ok(Answer::Deployed(self.rehearse(&deploy, &policies)?));
-        }
         if let PolicyChoice::Inline(policy) = &deploy.policy {
             self.put_policy(policy.clone())?;
         }
@@ -43,26 +40,22 @@ impl Hub {
             let (uid, action) = self.take_workload(spec, policy, leader, &objects, entry);
             uids.push((uid, action));
         }
-        let Planned { changes, reports } = self.plan_and_tell();
-        deployed.changes = changes;
-        deployed.workloads = self.deployed(&uids, reports);
+        self.make_plans();
+        deployed.workloads = self.deployed(&uids);
         deployed.objects = application.objects.into_iter().map(|object| object.key).collect();
-        let answer = Answer::Deployed(deployed);
+        deployed.changes = self.plan_changes();
         if !request_id.is_empty() {
-            let (id, at) = (request_id, self.now.wall);
-            self.remember(Request { id, fingerprint, at, answer: answer.clone() });
+            let (id, at, answer) = (request_id, self.now.wall, without_plans(&deployed));
+            self.remember(Request { id, fingerprint, at, answer });
         }
-        Ok(answer)
+        Ok(Answer::Deployed(deployed))
     }
 
     /// Changes the total of one workload.
-    pub(crate) fn scale(&mut self, id: &WorkloadId, replicas: u32, dry_run: bool) -> Result<Answer, Refused> {
+    pub(crate) fn scale(&mut self, id: &WorkloadId, replicas: u32) -> Result<Answer, Refused> {
         let uid = self.ids.get(id).copied().ok_or_else(|| no_workload(id))?;
         let workload = self.workloads.get(&uid).ok_or_else(|| no_workload(id))?;
         let before = workload.record.spec.replicas;
-        if dry_run {
-            return Ok(Answer::Deployed(self.rehearse_scale(workload, replicas)));
-        }
         let action = if before == replicas { Action::Unchanged } else { Action::Configured };
         let warnings = self.warnings(std::slice::from_ref(&workload.record.policy));
         if before != replicas {
@@ -75,8 +68,9 @@ impl Hub {
             self.touched.subjects.insert(Subject::Workload(uid));
             self.dirty.insert(uid, Reason::Command(entry));
         }
-        let Planned { changes, reports } = self.plan_and_tell();
-        let workloads = self.deployed(&[(uid, action)], reports);
+        self.make_plans();
+        let workloads = self.deployed(&[(uid, action)]);
+        let changes = self.plan_changes();
         Ok(Answer::Deployed(Deployed { workloads, changes, warnings, ..Deployed::default() }))
     }
 
@@ -128,5 +122,15 @@ impl Hub {
         let message = format!("{}; {objects} objects go ahead", named.join(", "));
         let subject = application.workloads.first().map_or_else(String::new, |spec| spec.id.to_string());
         self.note_command(Severity::Normal, "S33", "Deployed", subject, message)
+    }
+}
+
+/// An answer as it is remembered: what it said about plans may be long, and is soon out of date.
+fn without_plans(deployed: &Deployed) -> Deployed {
+    let workloads = deployed.workloads.iter().cloned();
+    Deployed {
+        workloads: workloads.map(|workload| DeployedWorkload { report: Vec::new(), ..workload }).collect(),
+        changes: Changes::default(),
+        ..deployed.clone()
     }
 }

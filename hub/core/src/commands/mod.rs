@@ -1,35 +1,54 @@
 //! What operators ask for. A command is checked whole before anything of it is done.
 
+mod answers;
 mod cluster;
 mod deploy;
+mod drain;
 mod policy;
 mod quota;
-mod rehearsal;
+mod rebalance;
 mod removal;
 mod requests;
 mod take;
 
-pub(crate) use rehearsal::plan_change;
-
-use godwit_common::{ClusterName, WorkloadId};
+use godwit_common::{ClusterName, Now, WorkloadId};
 
 use crate::contract::{Answer, Command, Refused, RefusedKind, Severity};
 use crate::hub::Hub;
+use crate::shared::Shared;
 
 impl Hub {
     /// Carries a command out, or says why not; never by halves.
     pub(crate) fn command(&mut self, command: Command) -> Result<Answer, Refused> {
+        self.note_changes();
+        let answer = self.carry_out(command);
+        self.before = None;
+        answer
+    }
+
+    /// What a command would come to: it is carried out on a copy (S30).
+    pub fn rehearse(&self, now: Now, command: Command) -> Result<Answer, Refused> {
+        let mut copy = self.clone();
+        copy.begin(now);
+        // A mark that was used before asks again what would be.
+        copy.requests = Shared::default();
+        copy.command(command)
+    }
+
+    fn carry_out(&mut self, command: Command) -> Result<Answer, Refused> {
         match command {
             Command::Deploy(deploy) => self.deploy(deploy),
-            Command::Scale { workload, replicas, dry_run } => self.scale(&workload, replicas, dry_run),
+            Command::Scale { workload, replicas } => self.scale(&workload, replicas),
             Command::DeleteWorkload { workload } => self.delete_workload(&workload),
-            Command::ApplyPolicy { policy, dry_run } => self.apply_policy(policy, dry_run),
+            Command::ApplyPolicy(policy) => self.apply_policy(policy),
             Command::DeletePolicy { name } => self.delete_policy(&name),
             Command::ConfirmRemoval { cluster } => self.confirm_removal(&cluster),
             Command::DeleteCluster { cluster, force } => self.delete_cluster(&cluster, force),
             Command::Cordon { cluster, cordoned } => self.cordon(&cluster, cordoned),
-            Command::Label { cluster, set, remove, dry_run } => self.label(&cluster, set, &remove, dry_run),
-            Command::Taint { cluster, add, remove, dry_run } => self.taint(&cluster, add, &remove, dry_run),
+            Command::Rebalance(what) => self.rebalance(&what),
+            Command::Drain { cluster, order } => self.drain(&cluster, order),
+            Command::Label { cluster, set, remove } => self.label(&cluster, set, &remove),
+            Command::Taint { cluster, add, remove } => self.taint(&cluster, add, &remove),
             Command::ApplyQuota(record) => self.apply_quota(record),
             Command::DeleteQuota { namespace } => self.delete_quota(&namespace),
             Command::ConfirmFreeze => self.end_freeze(true),

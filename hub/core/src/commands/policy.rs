@@ -11,15 +11,10 @@ use crate::state::Rank;
 
 impl Hub {
     /// Creates or replaces a policy; what uses it is planned anew.
-    pub(crate) fn apply_policy(&mut self, policy: Policy, dry_run: bool) -> Result<Answer, Refused> {
-        if dry_run {
-            self.check_policy(&policy)?;
-            let changes = self.rehearse_policy(&policy);
-            return Ok(Answer::Applied { action: self.action_on_policy(&policy), changes });
-        }
+    pub(crate) fn apply_policy(&mut self, policy: Policy) -> Result<Answer, Refused> {
         let action = self.put_policy(policy)?;
-        let changes = self.plan_and_tell().changes;
-        Ok(Answer::Applied { action, changes })
+        self.make_plans();
+        Ok(Answer::Applied { action, changes: self.plan_changes() })
     }
 
     fn action_on_policy(&self, policy: &Policy) -> Action {
@@ -81,7 +76,7 @@ impl Hub {
     }
 
     /// Whether a policy can be taken in at all.
-    pub(super) fn check_policy(&self, policy: &Policy) -> Result<(), Refused> {
+    fn check_policy(&self, policy: &Policy) -> Result<(), Refused> {
         let new = !self.policies.contains_key(&policy.name);
         if new && self.policies.len() >= self.config.policies {
             let message = format!("the federation holds at most {} policies", self.config.policies);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::refused;
-use crate::contract::{Action, Answer, Key, QuotaRecord, Refused, RefusedKind, Severity, Subject};
+use crate::contract::{Action, Answer, Changes, Key, QuotaRecord, Refused, RefusedKind, Severity, Subject};
 use crate::hub::Hub;
 use crate::quotas::QuotaState;
 
@@ -21,7 +21,7 @@ impl Hub {
             return Err(refused(RefusedKind::ResourceExhausted, message));
         }
         if action == Action::Unchanged {
-            return Ok(Answer::Applied { action, changes: Vec::new() });
+            return Ok(Answer::Applied { action, changes: Changes::default() });
         }
         let state = QuotaState { record, used: Default::default() };
         self.quotas.insert(namespace.clone(), state);
@@ -31,9 +31,8 @@ impl Hub {
         self.note_command(Severity::Normal, "S16", what, &*namespace, message);
         self.count_quota(&namespace);
         self.fleet_changed();
-        self.quotas_possible();
-        let changes = self.plan_and_tell().changes;
-        Ok(Answer::Applied { action, changes })
+        self.make_plans();
+        Ok(Answer::Applied { action, changes: self.plan_changes() })
     }
 
     /// Ends the quota of a namespace: nothing bounds it any more.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use godwit_common::{ClusterName, Uid, WorkloadId};
 
 use super::{no_cluster, no_workload, refused};
-use crate::contract::{Answer, Cause, ClusterState, Key, Refused, RefusedKind, Severity, Subject};
+use crate::contract::{
+    Answer, Cause, ClusterState, DrainState, Key, Refused, RefusedKind, Severity, Subject,
+};
 use crate::hub::Hub;
 use crate::placement::Reason;
 
@@ -21,31 +23,37 @@ impl Hub {
             "its replicas stop everywhere",
         );
         self.end_workload(uid, Cause::Command(entry));
-        let pending_on = self.ended.get(&uid).map(|ended| ended.held_by.keys().cloned().collect());
+        let pending_on = self.ended.get(&uid).map(|ended| self.end_pending_on(ended));
         Ok(Answer::WorkloadDeleted { pending_on: pending_on.unwrap_or_default() })
     }
 
-    /// Forgets a lost cluster. What may still run there runs on; nobody looks after it any more.
+    /// Forgets a cluster that was drained, or is lost: then what may still run there runs on, and nobody looks after it.
     pub(crate) fn delete_cluster(&mut self, name: &ClusterName, force: bool) -> Result<Answer, Refused> {
         let cluster = self.clusters.get(name).ok_or_else(|| no_cluster(name))?;
         let state = cluster.health.state;
-        let gone = !cluster.live()
-            && matches!(state, ClusterState::Lost | ClusterState::Unknown | ClusterState::Joining);
-        if !gone {
+        let drain = cluster.record.drain.as_ref();
+        let drained = drain.is_some_and(|drain| drain.state == DrainState::Done);
+        let gone =
+            drained || matches!(state, ClusterState::Lost | ClusterState::Unknown | ClusterState::Joining);
+        if cluster.live() || !gone {
             let message = format!(
-                "cluster {name} is {}: only a cluster that is Lost can be deleted; stop its agents first",
+                "cluster {name} is {}: only a cluster that is drained or lost, and not connected, can be deleted; \
+                 stop its agents first",
                 state.as_str()
             );
             return Err(refused(RefusedKind::FailedPrecondition, message));
         }
-        if !force {
+        if !force && !drained {
             let message = format!(
                 "what may still run in cluster {name} would not be stopped by anybody: say --force if that is meant"
             );
             return Err(refused(RefusedKind::FailedPrecondition, message));
         }
-        let message = "it is forgotten; what may still run there is not stopped";
-        let entry = self.note_command(Severity::Warning, "S23", "ClusterDeleted", name.as_str(), message);
+        let (severity, message) = match drained {
+            true => (Severity::Normal, "it was drained, and is forgotten"),
+            false => (Severity::Warning, "it is forgotten; what may still run there is not stopped"),
+        };
+        let entry = self.note_command(severity, "S23", "ClusterDeleted", name.as_str(), message);
         self.drop_cluster(name, entry);
         Ok(Answer::Done)
     }
@@ -57,11 +65,8 @@ impl Hub {
         // Lost for every policy: what was placed there is placed elsewhere while it is still known where it was.
         cluster.health.lost_through = Some(Duration::MAX);
         let (seats, objects, ended) = (cluster.seats.clone(), cluster.objects.clone(), cluster.ended.clone());
-        for uid in &seats {
-            let seat = self.workloads.get(uid).and_then(|workload| workload.seats.get(name));
-            if seat.is_some_and(|seat| seat.seat.placed > 0) {
-                self.dirty.insert(*uid, Reason::Deleted(name.clone(), entry));
-            }
+        for uid in self.placed_in(name) {
+            self.dirty.insert(uid, Reason::Deleted(name.clone(), entry));
         }
         self.plan_dirty();
         for uid in seats {
@@ -74,7 +79,7 @@ impl Hub {
             self.touched.keys.insert(Key::ObjectRow(uid, name.clone()));
         }
         for uid in ended {
-            self.end_confirmed(uid, name);
+            self.forget_end(uid, name);
         }
         for uid in self.run_in_every(name) {
             self.dirty.insert(uid, Reason::Deleted(name.clone(), entry));

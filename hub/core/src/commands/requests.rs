@@ -1,13 +1,13 @@
 //! Requests that carry a mark: the same again gets the same answer.
 
 use super::refused;
-use crate::contract::{Answer, Deploy, Key, Refused, RefusedKind, Request};
+use crate::contract::{Deploy, Deployed, Key, Refused, RefusedKind, Request};
 use crate::hub::Hub;
 
 impl Hub {
     /// The answer to a request that was answered before.
-    pub(super) fn answered(&mut self, deploy: &Deploy) -> Result<Option<Answer>, Refused> {
-        let Some(request) = self.requests.get(&deploy.request_id).filter(|_| !deploy.dry_run) else {
+    pub(super) fn answered(&mut self, deploy: &Deploy) -> Result<Option<Deployed>, Refused> {
+        let Some(request) = self.requests.get(&deploy.request_id) else {
             return Ok(None);
         };
         let age = self.now.wall.0.saturating_sub(request.at.0);

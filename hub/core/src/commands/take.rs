@@ -9,6 +9,7 @@ use crate::contract::{
 };
 use crate::hub::Hub;
 use crate::placement::Reason;
+use crate::shared::Shared;
 use crate::state::{Object, Workload};
 
 impl Hub {
@@ -22,7 +23,8 @@ impl Hub {
                 let (key, manifest) = (spec.key.clone(), spec.manifest.clone());
                 let record = ObjectRecord { uid, key, revision: 1, manifest };
                 self.object_keys.insert(spec.key.clone(), uid);
-                self.objects.insert(uid, Object { record, rows: BTreeMap::new(), users: BTreeSet::new() });
+                let object = Object { record, rows: BTreeMap::new(), users: BTreeSet::new() };
+                self.objects.insert(uid, Shared::new(object));
                 self.touched.keys.insert(Key::Object(uid));
                 uid
             });
@@ -141,23 +143,6 @@ impl Hub {
         }
     }
 
-    /// What a request would do to a workload: an object that is not there yet has no life to lean on.
-    pub(super) fn action_foreseen(
-        &self,
-        spec: &WorkloadSpec,
-        policy: &PolicyName,
-        leader: Option<&WorkloadId>,
-        objects: &[ObjectSpec],
-    ) -> Action {
-        let known: Option<BTreeSet<Uid>> =
-            objects.iter().map(|object| self.object_keys.get(&object.key).copied()).collect();
-        match (known, self.ids.contains_key(&spec.id)) {
-            (Some(objects), _) => self.action_on(spec, policy, leader, &objects),
-            (None, true) => Action::Configured,
-            (None, false) => Action::Created,
-        }
-    }
-
     fn create_workload(&mut self, spec: WorkloadSpec, policy: PolicyName) -> Uid {
         let uid = self.rng.uid();
         let number = self.federation.next_workload;
@@ -183,7 +168,7 @@ impl Hub {
             yielded: BTreeMap::new(),
             spec,
         };
-        self.workloads.insert(uid, Workload::new(record));
+        self.workloads.insert(uid, Shared::new(Workload::new(record)));
         uid
     }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use godwit_common::selector::Labels;
 use godwit_common::{ClusterName, Need, ObjectKey, PodShape, PolicyName, Taint, TaintEffect, WorkloadId};
 
-use super::{PlanChange, PlanRowView, Policy, QuotaRecord};
+use super::{Changes, PlanRowView, Policy, QuotaRecord};
 
 /// An operator's wish. Names and bounds inside are checked where the types were built; what remains to be checked
 /// here is whether it fits the state of the federation.
@@ -20,8 +21,6 @@ pub enum Command {
         workload: WorkloadId,
         /// The new total.
         replicas: u32,
-        /// Only say what would happen.
-        dry_run: bool,
     },
     /// End a workload.
     DeleteWorkload {
@@ -29,12 +28,7 @@ pub enum Command {
         workload: WorkloadId,
     },
     /// Create or replace a policy.
-    ApplyPolicy {
-        /// The whole of it.
-        policy: Policy,
-        /// Only say what would happen.
-        dry_run: bool,
-    },
+    ApplyPolicy(Policy),
     /// End a policy that nothing uses.
     DeletePolicy {
         /// Which.
@@ -59,6 +53,15 @@ pub enum Command {
         /// Whether it is cordoned from now on.
         cordoned: bool,
     },
+    /// Empty a cluster, or see to it that it is emptied otherwise, or no longer (S20, S21).
+    Drain {
+        /// Which.
+        cluster: ClusterName,
+        /// What is to be done.
+        order: DrainOrder,
+    },
+    /// Move workloads to their policy's own division, whatever the policy says of balance (S18).
+    Rebalance(Balanced),
     /// Change a cluster's labels (S18).
     Label {
         /// Which.
@@ -67,8 +70,6 @@ pub enum Command {
         set: Labels,
         /// Labels to remove; what is not there is passed over.
         remove: BTreeSet<Arc<str>>,
-        /// Only say what would happen.
-        dry_run: bool,
     },
     /// Change a cluster's taints (S18).
     Taint {
@@ -78,8 +79,6 @@ pub enum Command {
         add: Vec<Taint>,
         /// Taints to remove, by key and effect; every effect if it is absent.
         remove: Vec<(Arc<str>, Option<TaintEffect>)>,
-        /// Only say what would happen.
-        dry_run: bool,
     },
     /// Create or replace a namespace's quota (S16).
     ApplyQuota(QuotaRecord),
@@ -94,6 +93,37 @@ pub enum Command {
     ReleaseFreeze,
 }
 
+/// What is to be balanced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Balanced {
+    /// One workload.
+    Workload(WorkloadId),
+    /// All workloads under a policy.
+    Policy(PolicyName),
+    /// All workloads.
+    All,
+}
+
+/// What is to be done about a drain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DrainOrder {
+    /// Begin, or begin anew with other terms.
+    Start {
+        /// How long it may take.
+        within: Duration,
+        /// See [`super::Drain::max_surge`].
+        max_surge: u32,
+        /// See [`super::Drain::force`].
+        force: bool,
+    },
+    /// Nothing more starts or stops for it, until it is resumed.
+    Pause,
+    /// It goes on, with as much time as it had in all.
+    Resume,
+    /// It ends; what has not moved yet stays, and the cluster is cordoned.
+    Cancel,
+}
+
 /// An application and how to take it over.
 #[derive(Debug, Clone)]
 pub struct Deploy {
@@ -105,8 +135,6 @@ pub struct Deploy {
     pub application: Application,
     /// Which policy.
     pub policy: PolicyChoice,
-    /// Only say what would happen.
-    pub dry_run: bool,
 }
 
 /// Where the policy comes from.
@@ -172,13 +200,13 @@ pub enum Answer {
         /// Clusters that have yet to confirm the end (S28).
         pending_on: Vec<ClusterName>,
     },
-    /// To [`Command::ApplyPolicy`], [`Command::Cordon`], [`Command::Label`], [`Command::Taint`] and
+    /// To [`Command::ApplyPolicy`], [`Command::Cordon`], [`Command::Drain`], [`Command::Rebalance`], [`Command::Label`], [`Command::Taint`] and
     /// [`Command::ApplyQuota`]: what it did, and which plans it changes.
     Applied {
         /// What the request did.
         action: Action,
         /// The plans that change.
-        changes: Vec<PlanChange>,
+        changes: Changes,
     },
     /// To [`Command::ConfirmRemoval`]: how many removals go on.
     RemovalsReleased(u32),
@@ -194,11 +222,9 @@ pub struct Deployed {
     /// The objects that go ahead, in the order of the manifests.
     pub objects: Vec<ObjectKey>,
     /// All plans that change: of these workloads, and of others under a policy that the request changes.
-    pub changes: Vec<PlanChange>,
+    pub changes: Changes,
     /// What the caller may not expect.
     pub warnings: Vec<String>,
-    /// Nothing was changed.
-    pub dry_run: bool,
 }
 
 /// Where a deployed workload goes.
@@ -218,7 +244,7 @@ pub struct DeployedWorkload {
     pub pending: u32,
     /// Why not.
     pub reasons: Vec<String>,
-    /// What decided each cluster's number.
+    /// What decided each cluster's number; empty where the answer would become too long.
     pub report: Vec<PlanRowView>,
 }
 

@@ -7,17 +7,17 @@ mod record;
 mod view;
 
 pub use command::{
-    Action, Answer, Application, Command, Deploy, Deployed, DeployedWorkload, ObjectSpec, PolicyChoice,
-    Refused, RefusedKind, WorkloadRef, WorkloadSpec,
+    Action, Answer, Application, Balanced, Command, Deploy, Deployed, DeployedWorkload, DrainOrder,
+    ObjectSpec, PolicyChoice, Refused, RefusedKind, WorkloadRef, WorkloadSpec,
 };
 pub use effect::{Effect, SessionId, Ticket};
 pub use event::Event;
 pub use record::{
-    Cause, ClusterRecord, ClusterTaint, Ended, FederationRecord, Freeze, FreezeCause, JournalEntry, Key,
-    Migration, MigrationCause, MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Policy,
-    QuotaRecord, Record, Request, Seat, Severity, WorkloadRecord, Yield,
+    Cause, ClusterRecord, ClusterTaint, Drain, DrainState, Ended, FederationRecord, Freeze, FreezeCause,
+    JournalEntry, Key, Migration, MigrationCause, MigrationId, MigrationState, Move, ObjectRecord, ObjectRow,
+    Policy, QuotaRecord, Record, Request, Seat, Severity, WorkloadRecord, Yield,
 };
 pub use view::{
-    ClusterState, ClusterView, FederationView, MigrationView, PlacementView, PlanChange, PlanRowView,
-    PlanView, PolicyView, QuotaView, Subject, Survival, WhatIf, WhatIfView, WorkloadView,
+    Changes, ClusterState, ClusterView, DrainView, FederationView, MigrationView, PlacementView, PlanChange,
+    PlanRowView, PlanView, PolicyView, QuotaView, Subject, Survival, WhatIf, WhatIfView, WorkloadView,
 };

@@ -10,7 +10,7 @@ use godwit_common::{
     ClusterName, Epoch, Generation, ObjectKey, PolicyName, Taint, Traits, Uid, WallTime, WorkloadId, policy,
 };
 
-use super::{Answer, WorkloadSpec};
+use super::{Deployed, WorkloadSpec};
 
 /// One durable record.
 #[derive(Debug, Clone, PartialEq)]
@@ -252,6 +252,48 @@ pub struct ClusterRecord {
     pub taints: Vec<ClusterTaint>,
     /// It gets nothing new, by an operator's word.
     pub cordoned: bool,
+    /// What it holds goes elsewhere, by an operator's word (S20).
+    pub drain: Option<Drain>,
+}
+
+/// An order to empty a cluster (S20, S21).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drain {
+    /// When it was given.
+    pub started: WallTime,
+    /// Until when it is to be done.
+    pub deadline: WallTime,
+    /// How many replicas of a workload may run meanwhile beyond those that are wanted, in percent of these; one always.
+    pub max_surge: u32,
+    /// What finds no place elsewhere is stopped all the same.
+    pub force: bool,
+    /// How far it is.
+    pub state: DrainState,
+}
+
+/// How far a drain is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrainState {
+    /// Replicas start elsewhere, and stop here after that.
+    Running,
+    /// Nothing starts or stops for it, by an operator's word.
+    Paused,
+    /// It took too long: nothing more starts or stops for it.
+    Overdue,
+    /// Nothing managed is left.
+    Done,
+}
+
+impl DrainState {
+    /// The state's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DrainState::Running => "Running",
+            DrainState::Paused => "Paused",
+            DrainState::Overdue => "Overdue",
+            DrainState::Done => "Done",
+        }
+    }
 }
 
 /// A taint of a cluster.
@@ -314,6 +356,8 @@ pub enum MigrationCause {
     ClusterDeleted(ClusterName),
     /// A cluster's labels or taints changed, or a toleration of its taints ran out (S18).
     ClusterChanged(ClusterName),
+    /// A cluster is drained (S20).
+    Drained(ClusterName),
     /// A namespace's quota lets more be placed (S16).
     QuotaFreed(Arc<str>),
     /// A workload of a higher priority found no room (S16).
@@ -393,8 +437,8 @@ pub struct Request {
     pub fingerprint: u64,
     /// When it was answered.
     pub at: WallTime,
-    /// The answer.
-    pub answer: Answer,
+    /// The answer, without what it said about plans.
+    pub answer: Deployed,
 }
 
 impl Record {

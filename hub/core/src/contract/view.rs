@@ -9,7 +9,7 @@ use godwit_common::{
     ClusterName, Epoch, Generation, PolicyName, Resources, Traits, Uid, WallTime, WorkloadId,
 };
 
-use super::{ClusterTaint, Freeze, Migration, MigrationId, Policy, QuotaRecord};
+use super::{ClusterTaint, Drain, Freeze, Migration, MigrationId, Policy, QuotaRecord};
 
 /// Something whose view has changed, or that is gone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +82,8 @@ pub struct ClusterView {
     pub taints: Vec<ClusterTaint>,
     /// It gets nothing new, by an operator's word.
     pub cordoned: bool,
+    /// What it holds goes elsewhere, by an operator's word.
+    pub drain: Option<DrainView>,
     /// What is wrong with the cluster itself, so that it gets nothing new (S3); empty if nothing is.
     pub degraded: Arc<str>,
     /// Whether the others could take over what it holds; none as long as it was not found out.
@@ -114,14 +116,27 @@ pub struct ClusterView {
     pub lost_after: Duration,
 }
 
+/// A drain, and how far it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrainView {
+    /// The order.
+    pub drain: Drain,
+    /// How many pods are left, and of how many workloads.
+    pub pods: u32,
+    /// See `pods`.
+    pub workloads: u32,
+    /// What holds it up, of the first workloads of which something is left.
+    pub waiting: Vec<(WorkloadId, String)>,
+}
+
 /// Whether the fleet would survive the loss of one cluster (N-1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survival {
-    /// How many of its replicas would find no room elsewhere.
+    /// How many replicas would be left without a place: its own, or those that give way to them (S16).
     pub unplaced: u64,
     /// Of how many workloads.
     pub workloads: u32,
-    /// The first of those workloads, and how many replicas of each.
+    /// The most urgent of those workloads, and how many replicas of each.
     pub examples: Vec<(WorkloadId, u32)>,
     /// When this was found out.
     pub checked: WallTime,
@@ -153,6 +168,15 @@ pub struct PlanChange {
     pub reasons: Vec<Arc<str>>,
 }
 
+/// The plans that change, or would change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// The most urgent first; at most a thousand, with twenty thousand counts.
+    pub plans: Vec<PlanChange>,
+    /// How many there are in all.
+    pub total: u64,
+}
+
 /// What is supposed about the clusters.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WhatIf {
@@ -167,10 +191,8 @@ pub struct WhatIf {
 /// What would come of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WhatIfView {
-    /// The plans that would change, the most urgent first; at most a thousand.
-    pub changes: Vec<PlanChange>,
-    /// How many would change in all.
-    pub workloads: u64,
+    /// The plans that would change.
+    pub changes: Changes,
     /// How many replicas would go elsewhere.
     pub moved: u64,
     /// How many replicas of those workloads are pending now.

@@ -54,20 +54,14 @@ fn anti_affinity_holds_both_ways_and_moves_nothing() {
     assert_eq!(fixture.placed("blue"), shares(&[("bravo", 4)]));
     assert_eq!(fixture.reason("blue", "alpha"), "gets nothing new: Deployment default/red is placed there");
     // Red says nothing of blue, and keeps away from it all the same.
-    let command = Command::ApplyPolicy { policy: policy("red", &[]), dry_run: false };
+    let command = Command::ApplyPolicy(policy("red", &[]));
     fixture.command(command).expect("a good policy");
-    fixture
-        .command(Command::Scale { workload: deployment_id("red"), replicas: 6, dry_run: false })
-        .expect("ok");
+    fixture.command(Command::Scale { workload: deployment_id("red"), replicas: 6 }).expect("ok");
     assert_eq!(fixture.placed("red"), shares(&[("alpha", 6)]));
     // When blue is gone, with its last copy, red may grow there.
-    fixture
-        .command(Command::Scale { workload: deployment_id("red"), replicas: 30, dry_run: false })
-        .expect("ok");
+    fixture.command(Command::Scale { workload: deployment_id("red"), replicas: 30 }).expect("ok");
     assert_eq!(fixture.view("red").pending, 10);
-    fixture
-        .command(Command::Scale { workload: deployment_id("blue"), replicas: 0, dry_run: false })
-        .expect("ok");
+    fixture.command(Command::Scale { workload: deployment_id("blue"), replicas: 0 }).expect("ok");
     pass(&mut fixture, 5);
     assert_eq!(fixture.view("red").pending, 0);
 }
@@ -119,7 +113,7 @@ fn who_is_colocated_follows_a_leader_that_moves() {
     fixture.command(Command::Deploy(deploy)).expect("a good deployment");
     assert_eq!(fixture.placed("cache"), shares(&[("alpha", 3)]));
     together.placement.clusters = [(cluster("bravo"), Default::default())].into();
-    fixture.command(Command::ApplyPolicy { policy: together, dry_run: false }).expect("a good policy");
+    fixture.command(Command::ApplyPolicy(together)).expect("a good policy");
     pass(&mut fixture, 5);
     assert_eq!(
         (fixture.placed("web"), fixture.placed("cache")),

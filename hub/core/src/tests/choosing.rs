@@ -9,28 +9,22 @@ use godwit_common::{Taint, TaintEffect, Toleration};
 use super::fixture::{Fixture, cluster, policy, shares};
 use crate::{Action, Answer, Command, MigrationCause, Policy, Record};
 
-fn label(
-    fixture: &mut Fixture,
-    name: &str,
-    pairs: &[(&str, &str)],
-    remove: &[&str],
-    dry_run: bool,
-) -> Answer {
+fn label(fixture: &mut Fixture, name: &str, pairs: &[(&str, &str)], remove: &[&str]) -> Answer {
     let set = pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
     let remove = remove.iter().map(|key| (*key).into()).collect();
-    let command = Command::Label { cluster: cluster(name), set, remove, dry_run };
+    let command = Command::Label { cluster: cluster(name), set, remove };
     fixture.command(command).expect("a member")
 }
 
 fn taint(fixture: &mut Fixture, name: &str, effect: TaintEffect) {
     let taint = Taint { key: "old".into(), value: "".into(), effect };
-    let command = Command::Taint { cluster: cluster(name), add: vec![taint], remove: vec![], dry_run: false };
+    let command = Command::Taint { cluster: cluster(name), add: vec![taint], remove: vec![] };
     fixture.command(command).expect("a member");
 }
 
 fn untaint(fixture: &mut Fixture, name: &str) {
     let remove = vec![("old".into(), None)];
-    let command = Command::Taint { cluster: cluster(name), add: vec![], remove, dry_run: false };
+    let command = Command::Taint { cluster: cluster(name), add: vec![], remove };
     fixture.command(command).expect("a member");
 }
 
@@ -58,25 +52,20 @@ fn labels_decide_who_is_chosen_and_what_runs_leaves_surge_first() {
     let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
     fixture.run("web", 8, prod());
     assert_eq!(fixture.view("web").pending, 8);
-    let changes = label(&mut fixture, "alpha", &[("tier", "prod")], &[], false);
+    let changes = label(&mut fixture, "alpha", &[("tier", "prod")], &[]);
     let Answer::Applied { action: Action::Configured, changes } = changes else { panic!("{changes:?}") };
-    assert_eq!(changes[0].counts, [(cluster("alpha"), 0, 8)]);
+    assert_eq!(changes.plans[0].counts, [(cluster("alpha"), 0, 8)]);
     pass(&mut fixture, 2);
     assert_eq!(fixture.running(), shares(&[("alpha", 8)]));
-    label(&mut fixture, "bravo", &[("tier", "prod")], &[], false);
+    label(&mut fixture, "bravo", &[("tier", "prod")], &[]);
     pass(&mut fixture, 2);
     // Who is chosen has changed, and nothing moves for balance.
     assert_eq!(fixture.running(), shares(&[("alpha", 8)]));
-    let again = label(&mut fixture, "bravo", &[("tier", "prod")], &["none"], false);
+    let again = label(&mut fixture, "bravo", &[("tier", "prod")], &["none"]);
     assert!(matches!(again, Answer::Applied { action: Action::Unchanged, .. }));
-    // A rehearsal says the same, and changes nothing.
-    let rehearsed = label(&mut fixture, "alpha", &[], &["tier"], true);
-    let Answer::Applied { changes: foreseen, .. } = rehearsed else { panic!("{rehearsed:?}") };
-    assert_eq!(fixture.plan(), shares(&[("alpha", 8)]));
-    let real = label(&mut fixture, "alpha", &[], &["tier"], false);
+    let real = label(&mut fixture, "alpha", &[], &["tier"]);
     let Answer::Applied { changes, .. } = real else { panic!("{real:?}") };
-    assert_eq!(changes, foreseen);
-    assert_eq!(changes[0].counts, [(cluster("alpha"), 8, 0), (cluster("bravo"), 0, 8)]);
+    assert_eq!(changes.plans[0].counts, [(cluster("alpha"), 8, 0), (cluster("bravo"), 0, 8)]);
     assert_eq!(fixture.running(), shares(&[("alpha", 8), ("bravo", 8)]), "start first");
     pass(&mut fixture, 5);
     assert_eq!(fixture.running(), shares(&[("bravo", 8)]));
@@ -91,17 +80,17 @@ fn labels_decide_who_is_chosen_and_what_runs_leaves_surge_first() {
 #[test]
 fn s33_a_cluster_that_becomes_eligible_has_its_seats_ahead_of_need() {
     let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
-    label(&mut fixture, "alpha", &[("tier", "prod")], &[], false);
+    label(&mut fixture, "alpha", &[("tier", "prod")], &[]);
     fixture.run("web", 8, prod());
     assert_eq!(fixture.members[&cluster("bravo")].rows.len(), 0);
-    label(&mut fixture, "bravo", &[("tier", "prod")], &[], false);
+    label(&mut fixture, "bravo", &[("tier", "prod")], &[]);
     assert_eq!(fixture.members[&cluster("bravo")].rows.len(), 1);
 }
 
 #[test]
 fn rules_by_selector_weigh_and_survive_a_restart() {
     let mut fixture = Fixture::new(&[("alpha", 90), ("bravo", 90), ("charlie", 90)]);
-    label(&mut fixture, "bravo", &[("tier", "prod")], &[], false);
+    label(&mut fixture, "bravo", &[("tier", "prod")], &[]);
     let mut heavy = prod();
     let selector = std::mem::take(&mut heavy.placement.selector);
     let rule = |weight| godwit_common::policy::Rule::new(weight, 0, None).expect("a valid rule");
@@ -116,7 +105,7 @@ fn rules_by_selector_weigh_and_survive_a_restart() {
     }
     pass(&mut fixture, 2);
     assert_eq!(fixture.plan(), shares(&[("alpha", 2), ("bravo", 6)]));
-    label(&mut fixture, "charlie", &[("tier", "prod")], &[], false);
+    label(&mut fixture, "charlie", &[("tier", "prod")], &[]);
     pass(&mut fixture, 5);
     assert_eq!(fixture.plan(), shares(&[("alpha", 1), ("bravo", 3), ("charlie", 4)]));
 }
@@ -127,17 +116,13 @@ fn a_cordoned_cluster_keeps_what_it_has_and_gets_nothing_new() {
     fixture.run("web", 4, policy("even", &[]));
     pass(&mut fixture, 2);
     fixture.command(Command::Cordon { cluster: cluster("alpha"), cordoned: true }).expect("a member");
-    fixture
-        .command(Command::Scale { workload: super::fixture::web(), replicas: 10, dry_run: false })
-        .expect("ok");
+    fixture.command(Command::Scale { workload: super::fixture::web(), replicas: 10 }).expect("ok");
     assert_eq!(fixture.plan(), shares(&[("alpha", 2), ("bravo", 8)]));
     assert_eq!(fixture.reason("web", "alpha"), "gets nothing new: cordoned");
     fixture.restart();
     fixture.connect("alpha");
     fixture.connect("bravo");
-    fixture
-        .command(Command::Scale { workload: super::fixture::web(), replicas: 30, dry_run: false })
-        .expect("ok");
+    fixture.command(Command::Scale { workload: super::fixture::web(), replicas: 30 }).expect("ok");
     assert_eq!((fixture.plan(), fixture.view("web").pending), (shares(&[("alpha", 2), ("bravo", 20)]), 8));
     // Whoever waits for room is placed as soon as there is some (S14).
     fixture.command(Command::Cordon { cluster: cluster("alpha"), cordoned: false }).expect("a member");
@@ -150,20 +135,14 @@ fn taints_close_avoid_and_evict() {
     fixture.run("web", 8, policy("even", &[]));
     pass(&mut fixture, 2);
     taint(&mut fixture, "alpha", TaintEffect::NoSchedule);
-    fixture
-        .command(Command::Scale { workload: super::fixture::web(), replicas: 10, dry_run: false })
-        .expect("ok");
+    fixture.command(Command::Scale { workload: super::fixture::web(), replicas: 10 }).expect("ok");
     assert_eq!(fixture.plan(), shares(&[("alpha", 4), ("bravo", 6)]));
     untaint(&mut fixture, "alpha");
     taint(&mut fixture, "bravo", TaintEffect::PreferNoSchedule);
-    fixture
-        .command(Command::Scale { workload: super::fixture::web(), replicas: 46, dry_run: false })
-        .expect("ok");
+    fixture.command(Command::Scale { workload: super::fixture::web(), replicas: 46 }).expect("ok");
     assert_eq!(fixture.plan(), shares(&[("alpha", 40), ("bravo", 6)]));
     untaint(&mut fixture, "bravo");
-    fixture
-        .command(Command::Scale { workload: super::fixture::web(), replicas: 10, dry_run: false })
-        .expect("ok");
+    fixture.command(Command::Scale { workload: super::fixture::web(), replicas: 10 }).expect("ok");
     pass(&mut fixture, 5);
     taint(&mut fixture, "alpha", TaintEffect::NoExecute);
     assert_eq!(fixture.plan(), shares(&[("bravo", 10)]));
@@ -177,7 +156,7 @@ fn s20_what_must_leave_stays_until_others_are_ready() {
     let mut fixture = Fixture::new(&[("alpha", 10), ("bravo", 6)]);
     fixture.run("web", 10, policy("even", &[("alpha", 1), ("bravo", 0)]));
     pass(&mut fixture, 2);
-    fixture.command(Command::ApplyPolicy { policy: policy("even", &[]), dry_run: false }).expect("ok");
+    fixture.command(Command::ApplyPolicy(policy("even", &[]))).expect("ok");
     taint(&mut fixture, "alpha", TaintEffect::NoExecute);
     pass(&mut fixture, 10);
     assert_eq!((fixture.plan(), fixture.view("web").pending), (shares(&[("bravo", 6)]), 4));
@@ -215,9 +194,7 @@ fn s3_a_degraded_cluster_gets_nothing_new_and_says_so_once() {
     pass(&mut fixture, 2);
     let view = fixture.hub.cluster(&cluster("alpha")).expect("a member");
     assert_eq!(&*view.degraded, "3 of 10 nodes are not ready");
-    fixture
-        .command(Command::Scale { workload: super::fixture::web(), replicas: 20, dry_run: false })
-        .expect("ok");
+    fixture.command(Command::Scale { workload: super::fixture::web(), replicas: 20 }).expect("ok");
     assert_eq!(fixture.plan(), shares(&[("alpha", 4), ("bravo", 16)]));
     assert_eq!(fixture.reason("web", "alpha"), "gets nothing new: degraded");
     assert_eq!(fixture.noted("ClusterDegraded"), 1);
@@ -225,9 +202,7 @@ fn s3_a_degraded_cluster_gets_nothing_new_and_says_so_once() {
     fixture.members.get_mut(&cluster("alpha")).expect("a member").broken = 2;
     pass(&mut fixture, 2);
     assert_eq!(fixture.noted("ClusterRecovered"), 1);
-    fixture
-        .command(Command::Scale { workload: super::fixture::web(), replicas: 24, dry_run: false })
-        .expect("ok");
+    fixture.command(Command::Scale { workload: super::fixture::web(), replicas: 24 }).expect("ok");
     assert_eq!(fixture.plan(), shares(&[("alpha", 8), ("bravo", 16)]));
 }
 
@@ -237,7 +212,7 @@ fn what_is_no_member_or_too_much_is_refused() {
     let unknown = Command::Cordon { cluster: cluster("zulu"), cordoned: true };
     assert_eq!(fixture.command(unknown).unwrap_err().kind, crate::RefusedKind::NotFound);
     let set = (0..65).map(|n| (format!("k{n}").into(), "v".into())).collect();
-    let many = Command::Label { cluster: cluster("alpha"), set, remove: Default::default(), dry_run: false };
+    let many = Command::Label { cluster: cluster("alpha"), set, remove: Default::default() };
     assert_eq!(fixture.command(many).unwrap_err().kind, crate::RefusedKind::ResourceExhausted);
     assert!(fixture.hub.cluster(&cluster("alpha")).expect("a member").traits.labels.is_empty());
 }

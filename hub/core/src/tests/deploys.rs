@@ -5,7 +5,7 @@ use std::time::Duration;
 use godwit_common::WorkloadId;
 
 use super::fixture::{Fixture, cluster, deployment, object, policy, shares, spec, web};
-use crate::{Action, Answer, Application, Command, Deployed, PolicyChoice, RefusedKind};
+use crate::{Action, Answer, Application, Command, Deployed, Key, PolicyChoice, RefusedKind};
 
 fn deployed(answer: Answer) -> Deployed {
     match answer {
@@ -19,13 +19,12 @@ fn a_dry_run_answers_as_the_real_run_and_changes_nothing() {
     let mut fixture = Fixture::new(&[("alpha", 30), ("bravo", 100)]);
     let application = Application { workloads: vec![spec(web(), 100)], objects: vec![] };
     let choice = PolicyChoice::Inline(policy("even", &[("alpha", 1), ("bravo", 1)]));
-    let mut deploy = deployment(application, choice);
-    deploy.dry_run = true;
-    let rehearsed = deployed(fixture.command(Command::Deploy(deploy.clone())).expect("a good request"));
+    let deploy = deployment(application, choice);
+    let rehearsed = deployed(fixture.rehearse(Command::Deploy(deploy.clone())).expect("a good request"));
     assert!(fixture.views().is_empty());
-    deploy.dry_run = false;
+    assert_eq!(fixture.noted("Deployed"), 0);
     let real = deployed(fixture.command(Command::Deploy(deploy)).expect("a good request"));
-    assert_eq!(rehearsed.workloads, real.workloads);
+    assert_eq!(rehearsed, real);
     assert_eq!(real.workloads[0].placements, vec![(cluster("alpha"), 30), (cluster("bravo"), 70)]);
 }
 
@@ -33,7 +32,7 @@ fn a_dry_run_answers_as_the_real_run_and_changes_nothing() {
 fn s30_the_journal_says_whose_command_it_was() {
     let mut fixture = Fixture::new(&[("alpha", 100)]);
     fixture.deploy_web(1, &[("alpha", 1)]);
-    fixture.command(Command::Scale { workload: web(), replicas: 2, dry_run: false }).expect("a good request");
+    fixture.command(Command::Scale { workload: web(), replicas: 2 }).expect("a good request");
     fixture.command(Command::DeleteWorkload { workload: web() }).expect("a good request");
     for reason in ["PolicyCreated", "Deployed", "WorkloadScaled", "WorkloadDeleted"] {
         let entry = fixture.journal.iter().find(|entry| &*entry.reason == reason).expect(reason);
@@ -48,10 +47,12 @@ fn the_same_request_twice_is_one_request() {
     let mut deploy = deployment(application, PolicyChoice::Annotated);
     deploy.request_id = "r-1".into();
     deploy.fingerprint = 1;
-    let first = fixture.command(Command::Deploy(deploy.clone()));
+    let first = deployed(fixture.command(Command::Deploy(deploy.clone())).expect("a good request"));
     fixture.restart();
     fixture.connect("alpha");
-    assert_eq!(fixture.command(Command::Deploy(deploy.clone())), first, "across a restart too");
+    let again = deployed(fixture.command(Command::Deploy(deploy.clone())).expect("the same request"));
+    assert_eq!(again.workloads[0].placements, first.workloads[0].placements, "across a restart too");
+    assert_eq!((again.workloads[0].action, again.changes.total), (Action::Created, 0));
     deploy.fingerprint = 2;
     let refused = fixture.command(Command::Deploy(deploy)).expect_err("another request under the same mark");
     assert_eq!(refused.kind, RefusedKind::AlreadyExists);
@@ -62,7 +63,7 @@ fn s19_growing_takes_nothing_away_and_s18_shrinking_keeps_the_balance() {
     let mut fixture = Fixture::new(&[("alpha", 100), ("bravo", 100)]);
     fixture.deploy_web(10, &[("alpha", 1), ("bravo", 1)]);
     assert_eq!(fixture.plan(), shares(&[("alpha", 5), ("bravo", 5)]));
-    let scale = |replicas| Command::Scale { workload: web(), replicas, dry_run: false };
+    let scale = |replicas| Command::Scale { workload: web(), replicas };
     fixture.command(scale(12)).expect("a good request");
     assert_eq!(fixture.plan(), shares(&[("alpha", 6), ("bravo", 6)]));
     fixture.pass(Duration::from_secs(1));
@@ -93,6 +94,20 @@ fn s28_a_deletion_waits_for_nobody_and_a_new_life_has_another_uid() {
     fixture.pass(Duration::from_secs(1));
     assert_eq!(fixture.hub.workload(first), None);
     assert_eq!(fixture.running(), shares(&[("alpha", 4)]), "bravo was away when the four were placed");
+}
+
+#[test]
+fn s28_a_tombstone_outlives_every_write_that_may_still_land() {
+    let mut fixture = Fixture::new(&[("alpha", 100)]);
+    fixture.deploy_web(4, &[("alpha", 1)]);
+    fixture.pass(Duration::from_secs(1));
+    let first = fixture.web().uid;
+    fixture.command(Command::DeleteWorkload { workload: web() }).expect("it exists");
+    fixture.pass(Duration::from_secs(1));
+    assert_eq!(fixture.hub.workload(first), None, "to people it is gone");
+    assert!(fixture.store.contains_key(&Key::Ended(first)));
+    fixture.pass(Duration::from_secs(120));
+    assert!(!fixture.store.contains_key(&Key::Ended(first)));
 }
 
 #[test]
@@ -138,7 +153,7 @@ fn bad_requests_are_refused_whole() {
     let unknown = PolicyChoice::Named("nowhere".parse().expect("a valid name"));
     let refused = fixture.deploy(spec(web(), 1), unknown).expect_err("no such policy");
     assert_eq!(refused.kind, RefusedKind::NotFound);
-    let scale = Command::Scale { workload: web(), replicas: 1, dry_run: false };
+    let scale = Command::Scale { workload: web(), replicas: 1 };
     assert_eq!(fixture.command(scale).expect_err("no such workload").kind, RefusedKind::NotFound);
     let delete = Command::DeleteCluster { cluster: cluster("alpha"), force: true };
     assert_eq!(fixture.command(delete).expect_err("connected").kind, RefusedKind::FailedPrecondition);

@@ -275,11 +275,21 @@ impl Fixture {
             .collect()
     }
 
+    /// Every command is rehearsed first: both answer the same (S30).
     pub(crate) fn command(&mut self, command: Command) -> Result<Answer, Refused> {
+        let marked = matches!(&command, Command::Deploy(deploy) if !deploy.request_id.is_empty());
+        let rehearsed = self.rehearse(command.clone());
         self.next += 1;
         let ticket = Ticket(self.next);
         self.step(Event::Command { ticket, by: "ann".into(), command });
-        self.answers.remove(&ticket).expect("every command is answered in its step")
+        let real = self.answers.remove(&ticket).expect("every command is answered in its step");
+        assert!(marked || rehearsed == real, "foreseen {rehearsed:#?}, but it came to {real:#?}");
+        real
+    }
+
+    /// What a command would come to.
+    pub(crate) fn rehearse(&self, command: Command) -> Result<Answer, Refused> {
+        self.hub.rehearse(at(self.now), command)
     }
 
     pub(crate) fn deploy(&mut self, spec: WorkloadSpec, policy: PolicyChoice) -> Result<Answer, Refused> {
@@ -351,7 +361,7 @@ impl Fixture {
 
     /// I1, after every step; and what is kept in step is what a recount finds.
     fn check(&self) {
-        for (name, cluster) in &self.hub.clusters {
+        for (name, cluster) in self.hub.clusters.iter() {
             let mut recount = crate::tally::Tally::default();
             let seats = self.hub.workloads.values().filter_map(|workload| workload.seats.get(name));
             seats.for_each(|seat| recount.change(Default::default(), seat.share));
@@ -482,7 +492,7 @@ pub(crate) fn status(row: &WorkloadTarget, ready: bool) -> Status {
 }
 
 pub(crate) fn deployment(application: Application, policy: PolicyChoice) -> Deploy {
-    Deploy { request_id: "".into(), fingerprint: 0, application, policy, dry_run: false }
+    Deploy { request_id: "".into(), fingerprint: 0, application, policy }
 }
 
 pub(crate) fn object(name: &str) -> ObjectSpec {

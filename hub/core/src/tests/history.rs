@@ -19,9 +19,7 @@ fn two() -> Fixture {
 fn s10_a_restored_store_stands_still_until_an_operator_releases_it() {
     let mut fixture = two();
     let backup = fixture.store.clone();
-    fixture
-        .command(Command::Scale { workload: web(), replicas: 40, dry_run: false })
-        .expect("a good request");
+    fixture.command(Command::Scale { workload: web(), replicas: 40 }).expect("a good request");
     fixture.pass(Duration::from_secs(1));
     fixture.restart();
     fixture.connect("alpha");
@@ -47,9 +45,7 @@ fn s10_a_restored_store_stands_still_until_an_operator_releases_it() {
 fn s10_a_restored_store_is_noticed_by_its_generations_even_after_several_restarts() {
     let mut fixture = two();
     let backup = fixture.store.clone();
-    fixture
-        .command(Command::Scale { workload: web(), replicas: 40, dry_run: false })
-        .expect("a good request");
+    fixture.command(Command::Scale { workload: web(), replicas: 40 }).expect("a good request");
     fixture.pass(Duration::from_secs(1));
     fixture.store = backup;
     fixture.restart();

@@ -31,7 +31,7 @@ fn s7_when_a_cluster_is_lost_the_most_urgent_are_started_first() {
         for (name, priority) in [("urgent", 9), ("usual", 0)] {
             let mut policy = policy(name, &[("alpha", 1), ("bravo", 1)]);
             policy.placement.priority = priority;
-            fixture.command(Command::ApplyPolicy { policy, dry_run: false }).expect("a good policy");
+            fixture.command(Command::ApplyPolicy(policy)).expect("a good policy");
         }
         fixture.members.get_mut(&cluster("bravo")).expect("a member").ready = false;
         fixture.disconnect("alpha");

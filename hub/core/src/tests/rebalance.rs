@@ -5,7 +5,7 @@ use std::time::Duration;
 use godwit_common::policy::Rebalance;
 
 use super::fixture::{Fixture, cluster, policy, shares, spec, web};
-use crate::{Command, Policy, PolicyChoice};
+use crate::{Balanced, Command, Policy, PolicyChoice};
 
 fn rebalancing(rebalance: Rebalance) -> Policy {
     let mut policy = policy("balanced", &[("alpha", 1), ("bravo", 1)]);
@@ -80,8 +80,27 @@ fn s18_an_always_policy_follows_after_a_restart() {
     fixture.connect("bravo");
     fixture.pass(Duration::from_secs(2));
     assert_eq!(fixture.plan(), shares(&[("alpha", 10), ("bravo", 10)]));
-    let scale = Command::Scale { workload: web(), replicas: 0, dry_run: false };
+    let scale = Command::Scale { workload: web(), replicas: 0 };
     fixture.command(scale).expect("it exists");
     fixture.pass(Duration::from_secs(2));
     assert_eq!(fixture.running(), shares(&[]));
+}
+
+#[test]
+fn s18_an_operator_moves_a_workload_back_where_its_policy_moves_nothing() {
+    let mut fixture = lopsided(Rebalance::Never);
+    fixture.connect("bravo");
+    fixture.pass(Duration::from_secs(60));
+    assert_eq!(fixture.plan(), shares(&[("alpha", 20)]));
+    let unknown = Balanced::Policy("none".parse().expect("a valid name"));
+    assert!(fixture.command(Command::Rebalance(unknown)).is_err());
+    for what in
+        [Balanced::Workload(web()), Balanced::Policy("balanced".parse().expect("a name")), Balanced::All]
+    {
+        fixture.command(Command::Rebalance(what)).expect("it is there");
+        assert_eq!(fixture.plan(), shares(&[("alpha", 10), ("bravo", 10)]));
+    }
+    fixture.pass(Duration::from_secs(5));
+    assert_eq!(fixture.running(), shares(&[("alpha", 10), ("bravo", 10)]));
+    assert_eq!(fixture.noted("Rebalanced"), 3);
 }

@@ -12,7 +12,7 @@ fn i4_copies_that_were_told_to_stop_and_then_to_stay_count_when_a_report_shows_t
     let mut fixture = Fixture::new(&[("alpha", 100), ("bravo", 100)]);
     fixture.deploy_web(20, &[("alpha", 1), ("bravo", 1)]);
     fixture.pass(Duration::from_secs(1));
-    let scale = |replicas| Command::Scale { workload: web(), replicas, dry_run: false };
+    let scale = |replicas| Command::Scale { workload: web(), replicas };
     fixture.command(scale(4)).expect("a good request");
     fixture.command(scale(20)).expect("a good request");
     assert_eq!(fixture.running(), shares(&[("alpha", 10), ("bravo", 10)]));

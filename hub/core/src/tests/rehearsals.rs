@@ -7,29 +7,28 @@ use godwit_common::policy::{Rebalance, WorkloadSelector};
 
 use super::fixture::{Fixture, cluster, deployment, object, policy, spec, web};
 use crate::{
-    Action, Answer, Application, Command, Deploy, Deployed, Policy, PolicyChoice, RefusedKind, WhatIf,
-    WorkloadSpec,
+    Action, Answer, Application, Changes, Command, Deployed, Policy, PolicyChoice, Refused, RefusedKind,
+    WhatIf, WorkloadSpec,
 };
 
 fn named(name: &str) -> WorkloadId {
     WorkloadId::new("default", "Deployment", name).expect("a valid identity")
 }
 
-fn run(fixture: &mut Fixture, deploy: &Deploy, dry_run: bool) -> Deployed {
-    let deploy = Deploy { dry_run, ..deploy.clone() };
+/// The fixture asks for a rehearsal first, which answers the same.
+fn deploy(fixture: &mut Fixture, workloads: Vec<WorkloadSpec>, policy: PolicyChoice) -> Deployed {
+    let deploy = deployment(Application { workloads, objects: vec![] }, policy);
     match fixture.command(Command::Deploy(deploy)).expect("a good request") {
-        Answer::Deployed(deployed) => Deployed { dry_run: false, ..deployed },
+        Answer::Deployed(deployed) => deployed,
         other => panic!("not an answer to a deployment: {other:?}"),
     }
 }
 
-/// Both runs answer the same; returns the answer.
-fn agree(fixture: &mut Fixture, workloads: Vec<WorkloadSpec>, policy: PolicyChoice) -> Deployed {
-    let deploy = deployment(Application { workloads, objects: vec![] }, policy);
-    let rehearsed = run(fixture, &deploy, true);
-    let real = run(fixture, &deploy, false);
-    assert_eq!(rehearsed, real);
-    real
+fn changes(answer: Result<Answer, Refused>) -> Changes {
+    match answer {
+        Ok(Answer::Applied { changes, .. }) => changes,
+        other => panic!("it should have been applied: {other:?}"),
+    }
 }
 
 #[test]
@@ -38,7 +37,7 @@ fn s30_a_gradual_policy_is_rehearsed_at_its_own_pace() {
     fixture.deploy_web(20, &[("alpha", 1)]);
     let mut gradual = policy("gradual", &[("alpha", 1), ("bravo", 1)]);
     gradual.placement.rebalance = Rebalance::Gradual;
-    let answer = agree(&mut fixture, vec![spec(web(), 20)], PolicyChoice::Inline(gradual));
+    let answer = deploy(&mut fixture, vec![spec(web(), 20)], PolicyChoice::Inline(gradual));
     assert_eq!(answer.workloads[0].placements, [(cluster("alpha"), 20), (cluster("bravo"), 0)]);
 }
 
@@ -48,14 +47,14 @@ fn s30_a_rehearsal_serves_the_most_urgent_first_too() {
     for (name, priority) in [("usual", 0), ("urgent", 9)] {
         let mut policy = policy(name, &[("alpha", 1)]);
         policy.placement.priority = priority;
-        fixture.command(Command::ApplyPolicy { policy, dry_run: false }).expect("a good policy");
+        fixture.command(Command::ApplyPolicy(policy)).expect("a good policy");
     }
     let under = |name: &str, policy: &str| WorkloadSpec {
         policy: Some(policy.parse().expect("a valid name")),
         ..spec(named(name), 8)
     };
     let workloads = vec![under("first", "usual"), under("second", "urgent")];
-    let answer = agree(&mut fixture, workloads, PolicyChoice::Annotated);
+    let answer = deploy(&mut fixture, workloads, PolicyChoice::Annotated);
     let pending: Vec<u32> = answer.workloads.iter().map(|workload| workload.pending).collect();
     assert_eq!(pending, [6, 0]);
 }
@@ -67,7 +66,7 @@ fn s30_a_rehearsal_counts_with_those_that_a_changed_policy_moves() {
         .deploy(spec(named("older"), 8), PolicyChoice::Inline(policy("shared", &[("bravo", 1)])))
         .expect("good");
     let changed = PolicyChoice::Inline(policy("shared", &[("alpha", 1)]));
-    let answer = agree(&mut fixture, vec![spec(named("newer"), 8)], changed);
+    let answer = deploy(&mut fixture, vec![spec(named("newer"), 8)], changed);
     assert_eq!(answer.workloads[0].pending, 6, "the older one moves to alpha first");
 }
 
@@ -76,7 +75,7 @@ fn s30_a_cluster_without_an_inventory_is_in_both_answers() {
     let mut fixture = Fixture::new(&[("alpha", 10)]);
     fixture.add_member("bravo", 100);
     fixture.open("bravo");
-    let answer = agree(&mut fixture, vec![spec(web(), 8)], PolicyChoice::Annotated);
+    let answer = deploy(&mut fixture, vec![spec(web(), 8)], PolicyChoice::Annotated);
     assert_eq!(answer.workloads[0].placements, [(cluster("alpha"), 8), (cluster("bravo"), 0)]);
 }
 
@@ -84,13 +83,13 @@ fn s30_a_cluster_without_an_inventory_is_in_both_answers() {
 fn s30_a_rehearsal_sees_what_changes() {
     let mut fixture = Fixture::new(&[("alpha", 10)]);
     let application = |objects| Application { workloads: vec![spec(web(), 1)], objects };
-    let mut deploy = deployment(application(vec![]), PolicyChoice::Annotated);
     let mut actions = Vec::new();
     for objects in [vec![], vec![], vec![object("a")], vec![object("a")]] {
-        deploy.application = application(objects);
-        let (dry, real) = (run(&mut fixture, &deploy, true), run(&mut fixture, &deploy, false));
-        assert_eq!(dry, real);
-        actions.push(real.workloads[0].action);
+        let deploy = deployment(application(objects), PolicyChoice::Annotated);
+        match fixture.command(Command::Deploy(deploy)).expect("a good request") {
+            Answer::Deployed(deployed) => actions.push(deployed.workloads[0].action),
+            other => panic!("not an answer to a deployment: {other:?}"),
+        }
     }
     assert_eq!(actions, [Action::Created, Action::Unchanged, Action::Configured, Action::Unchanged]);
 }
@@ -102,8 +101,8 @@ fn s30_what_the_real_run_refuses_the_dry_run_refuses() {
     fixture.restart();
     let application = Application { workloads: vec![spec(web(), 1)], objects: vec![] };
     let inline = PolicyChoice::Inline(policy("more", &[("alpha", 1)]));
-    let deploy = Deploy { dry_run: true, ..deployment(application, inline) };
-    let refused = fixture.command(Command::Deploy(deploy)).expect_err("one policy is there already");
+    let deploy = deployment(application, inline);
+    let refused = fixture.rehearse(Command::Deploy(deploy)).expect_err("one policy is there already");
     assert_eq!(refused.kind, RefusedKind::ResourceExhausted);
 }
 
@@ -112,7 +111,7 @@ fn s6_a_policy_that_acts_before_the_guard_is_warned_about() {
     let mut fixture = Fixture::new(&[("alpha", 10)]);
     let mut hasty = policy("hasty", &[("alpha", 1)]);
     hasty.lost_after = std::time::Duration::from_secs(1);
-    let answer = agree(&mut fixture, vec![spec(web(), 1)], PolicyChoice::Inline(hasty));
+    let answer = deploy(&mut fixture, vec![spec(web(), 1)], PolicyChoice::Inline(hasty));
     assert!(matches!(&answer.warnings[..], [warning] if warning.contains("lost_after 1s")), "{answer:?}");
     assert_eq!(fixture.noted("PolicyHasty"), 1);
 }
@@ -131,7 +130,7 @@ fn s30_a_new_application_is_rehearsed_together() {
     anywhere.placement.affinity.colocate = true;
     for leader in ["web", "api", "shop", "blog"] {
         let workloads = vec![spec(named(leader), 1), spec(named(&format!("{leader}-cache")), 3)];
-        let answer = agree(&mut fixture, workloads, PolicyChoice::Inline(anywhere.clone()));
+        let answer = deploy(&mut fixture, workloads, PolicyChoice::Inline(anywhere.clone()));
         let homes = |index: usize| -> Vec<_> {
             let placed = answer.workloads[index].placements.iter().filter(|(_, count)| *count > 0);
             placed.map(|(name, _)| name.clone()).collect()
@@ -146,13 +145,13 @@ fn s30_new_workloads_keep_away_from_each_other_in_both_answers() {
     let mut apart = policy("apart", &[]);
     let selector = WorkloadSelector { names: [named("blue").name].into(), ..WorkloadSelector::default() };
     apart.placement.affinity.without = vec![selector];
-    fixture.command(Command::ApplyPolicy { policy: apart, dry_run: false }).expect("a good policy");
+    fixture.command(Command::ApplyPolicy(apart)).expect("a good policy");
     let under = |name: &str, replicas, policy: Option<&str>| WorkloadSpec {
         policy: policy.map(|name| name.parse().expect("a valid name")),
         ..spec(named(name), replicas)
     };
     let workloads = vec![under("red", 1, Some("apart")), under("blue", 2, None)];
-    let answer = agree(&mut fixture, workloads, PolicyChoice::Annotated);
+    let answer = deploy(&mut fixture, workloads, PolicyChoice::Annotated);
     let shared = answer.workloads[0].placements.iter().zip(&answer.workloads[1].placements);
     assert!(shared.into_iter().all(|((_, red), (_, blue))| *red == 0 || *blue == 0), "{answer:?}");
     assert!(answer.workloads.iter().all(|workload| workload.pending == 0), "{answer:?}");
@@ -162,32 +161,24 @@ fn s30_new_workloads_keep_away_from_each_other_in_both_answers() {
 fn s30_followers_that_were_not_asked_about_are_in_both_answers() {
     let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
     for name in ["lead", "follow"] {
-        fixture
-            .command(Command::ApplyPolicy { policy: together(name, "alpha"), dry_run: false })
-            .expect("a good policy");
+        fixture.command(Command::ApplyPolicy(together(name, "alpha"))).expect("a good policy");
     }
     let under = |name: &str, policy: &str| WorkloadSpec {
         policy: Some(policy.parse().expect("a valid name")),
         ..spec(named(name), 2)
     };
     let workloads = vec![under("web", "lead"), under("cache", "follow")];
-    agree(&mut fixture, workloads, PolicyChoice::Annotated);
+    deploy(&mut fixture, workloads, PolicyChoice::Annotated);
     let mut wide = together("follow", "alpha");
     wide.placement.clusters.insert(cluster("bravo"), Default::default());
-    fixture.command(Command::ApplyPolicy { policy: wide, dry_run: false }).expect("a good policy");
+    fixture.command(Command::ApplyPolicy(wide)).expect("a good policy");
     fixture.pass(Duration::from_secs(2));
     // Only the leader's policy changes; the other workload follows it.
-    let moved = |fixture: &mut Fixture, dry_run| match fixture
-        .command(Command::ApplyPolicy { policy: together("lead", "bravo"), dry_run })
-    {
-        Ok(Answer::Applied { changes, .. }) => changes,
-        other => panic!("not an answer to a policy: {other:?}"),
-    };
     let what = WhatIf { drain: [cluster("alpha")].into(), ..WhatIf::default() };
-    assert_eq!(fixture.hub.what_if(&what).expect("a member").workloads, 2);
-    let (dry, real) = (moved(&mut fixture, true), moved(&mut fixture, false));
-    assert_eq!(dry, real);
-    let counts: Vec<_> = dry.iter().map(|change| (&*change.id.name, change.counts.clone())).collect();
+    assert_eq!(fixture.hub.what_if(&what).expect("a member").changes.total, 2);
+    let changes = changes(fixture.command(Command::ApplyPolicy(together("lead", "bravo"))));
+    let counts: Vec<_> =
+        changes.plans.iter().map(|change| (&*change.id.name, change.counts.clone())).collect();
     let both = vec![(cluster("alpha"), 2, 0), (cluster("bravo"), 0, 2)];
     assert_eq!(counts, [("web", both.clone()), ("cache", both)]);
 }

@@ -21,7 +21,7 @@ fn s14_room_that_was_promised_and_not_used_is_given_on() {
     fixture.deploy(spec(web(), 10), choice()).expect("a good request");
     fixture.pass(Duration::from_secs(2));
     assert_eq!((fixture.running(), fixture.web().pending), (shares(&[("alpha", 50)]), 10));
-    let scale = Command::Scale { workload: named("greedy"), replicas: 50, dry_run: false };
+    let scale = Command::Scale { workload: named("greedy"), replicas: 50 };
     fixture.command(scale).expect("it exists");
     fixture.pass(Duration::from_secs(2));
     assert_eq!(fixture.web().pending, 0, "ten of the sixty had not started");

@@ -28,7 +28,7 @@ fn plan(fixture: &Fixture) -> Vec<(String, u32)> {
 }
 
 fn scale(fixture: &mut Fixture, replicas: u32) {
-    let scale = Command::Scale { workload: store(), replicas, dry_run: false };
+    let scale = Command::Scale { workload: store(), replicas };
     fixture.command(scale).expect("it exists");
 }
 
@@ -80,7 +80,7 @@ fn s23_when_the_cluster_with_the_data_is_deleted_it_begins_anew() {
 #[test]
 fn s5_a_cluster_that_is_not_seen_gets_none_of_a_workload_whose_data_it_has() {
     let mut fixture = in_bravo();
-    let elsewhere = Command::ApplyPolicy { policy: policy("stateful", &[("alpha", 1)]), dry_run: false };
+    let elsewhere = Command::ApplyPolicy(policy("stateful", &[("alpha", 1)]));
     fixture.command(elsewhere).expect("a good policy");
     fixture.restart();
     scale(&mut fixture, 5);

@@ -54,7 +54,7 @@ fn s15_capacity_follows_the_room_and_what_runs_counts_as_room() {
     let mut fixture = deployed(&[("alpha", 10), ("bravo", 30)], 20, Strategy::Capacity);
     assert_eq!(fixture.running(), shares(&[("alpha", 5), ("bravo", 15)]));
     // What runs by now has taken room: the shares stay as they are all the same.
-    fixture.command(Command::Scale { workload: web(), replicas: 32, dry_run: false }).expect("it exists");
+    fixture.command(Command::Scale { workload: web(), replicas: 32 }).expect("it exists");
     fixture.pass(Duration::from_secs(2));
     assert_eq!(fixture.running(), shares(&[("alpha", 8), ("bravo", 24)]));
 }
@@ -77,7 +77,7 @@ fn spread_is_even_and_the_skew_holds_back_what_has_no_even_place() {
 fn pack_fills_the_largest_and_opens_another_only_when_it_is_full() {
     let mut fixture = deployed(&[("alpha", 10), ("bravo", 30), ("charlie", 20)], 25, Strategy::Pack);
     assert_eq!(fixture.running(), shares(&[("bravo", 25)]));
-    fixture.command(Command::Scale { workload: web(), replicas: 40, dry_run: false }).expect("it exists");
+    fixture.command(Command::Scale { workload: web(), replicas: 40 }).expect("it exists");
     fixture.pass(Duration::from_secs(2));
     assert_eq!(fixture.running(), shares(&[("bravo", 30), ("charlie", 10)]));
     let expected = [
@@ -94,7 +94,7 @@ fn ordered_overflows_into_the_next_tier_and_falls_back_when_the_first_is_lost() 
     let clusters = [("alpha", 10), ("bravo", 30), ("charlie", 30)];
     let mut fixture = deployed(&clusters, 8, Strategy::Ordered(tiers));
     assert_eq!(fixture.running(), shares(&[("alpha", 8)]));
-    fixture.command(Command::Scale { workload: web(), replicas: 12, dry_run: false }).expect("it exists");
+    fixture.command(Command::Scale { workload: web(), replicas: 12 }).expect("it exists");
     fixture.pass(Duration::from_secs(2));
     assert_eq!(fixture.running(), shares(&[("alpha", 10), ("bravo", 2)]));
     fixture.disconnect("alpha");
@@ -120,7 +120,7 @@ fn s14_duplicate_wants_the_full_number_in_every_cluster() {
     let lost = vec!["bravo: no room: cpu".to_owned(), "charlie: not eligible: lost".to_owned()];
     assert_eq!(standing(&fixture), (9, 4, lost));
     // Scaling down does not wait for it.
-    fixture.command(Command::Scale { workload: web(), replicas: 2, dry_run: false }).expect("it exists");
+    fixture.command(Command::Scale { workload: web(), replicas: 2 }).expect("it exists");
     fixture.pass(Duration::from_secs(2));
     let connected = |(name, _): &(String, u32)| name != "charlie";
     let running: Vec<_> = fixture.running().into_iter().filter(connected).collect();

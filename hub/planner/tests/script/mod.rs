@@ -101,7 +101,7 @@ impl Script {
             })
             .collect();
         let mut scratch = Scratch::default();
-        self.policy.check().expect("rules that go with the strategy");
+        assert_eq!(self.policy.check_parts(), [], "a script plans by a policy that can be meant");
         let demand = Demand {
             replicas: wanted,
             at_most: self.quota.unwrap_or(u32::MAX),
@@ -239,12 +239,7 @@ fn toleration(text: &str) -> ClusterToleration {
 fn taint(text: &str) -> (Taint, u32) {
     let (text, age) = text.split_once('/').map_or((text, 0), |(text, age)| (text, number(age)));
     let (key, effect) = text.split_once(':').expect("a taint as key:effect");
-    let effect = match effect {
-        "NoSchedule" => TaintEffect::NoSchedule,
-        "PreferNoSchedule" => TaintEffect::PreferNoSchedule,
-        "NoExecute" => TaintEffect::NoExecute,
-        other => panic!("no such effect: {other}"),
-    };
+    let effect = TaintEffect::of_name(effect).unwrap_or_else(|| panic!("no such effect: {effect}"));
     (Taint { key: key.into(), value: "".into(), effect }, age)
 }
 

@@ -1,14 +1,10 @@
 //! Clusters.
 
 use godwit_common::{Resources, Taint, Traits, WorkloadId};
-use godwit_hub_core::{ClusterState, ClusterTaint, ClusterView, Survival};
-use godwit_proto::taint::effect_to_word;
+use godwit_hub_core::{ClusterState, ClusterTaint, ClusterView, Drain, DrainState, DrainView, Survival};
 use godwit_proto::v1;
 
 use super::{count, texts, timestamp};
-
-/// The state of a cluster that is ready, but gets nothing new for a fault of its own.
-const DEGRADED: &str = "Degraded";
 
 pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
     let ClusterView {
@@ -22,6 +18,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         traits: Traits { labels, provider, region, zones },
         taints,
         cordoned,
+        drain,
         degraded,
         survival,
         nodes,
@@ -41,8 +38,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
     v1::Cluster {
         name: name.to_string(),
         uid: uid.to_string(),
-        state: if *state == ClusterState::Ready && !degraded.is_empty() { DEGRADED } else { state.as_str() }
-            .to_owned(),
+        state: shown(*state, drain.as_ref(), degraded).to_owned(),
         reason: reason.to_string(),
         since: Some(timestamp(*since)),
         agents: *agents,
@@ -68,6 +64,39 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         cordoned: *cordoned,
         degraded: degraded.to_string(),
         survival: survival.as_ref().map(self::survival),
+        drain: drain.as_ref().map(self::drain),
+    }
+}
+
+/// The state of a cluster in a word: what an operator, or a fault of its own, makes of one that is connected is more of
+/// note than that.
+fn shown(state: ClusterState, drain: Option<&DrainView>, degraded: &str) -> &'static str {
+    match (state, drain) {
+        (ClusterState::Ready, Some(view)) if view.drain.state == DrainState::Done => "Drained",
+        (ClusterState::Ready, Some(_)) => "Draining",
+        (ClusterState::Ready, None) if !degraded.is_empty() => "Degraded",
+        (_, _) => state.as_str(),
+    }
+}
+
+fn drain(view: &DrainView) -> v1::Drain {
+    let DrainView { drain, pods, workloads, waiting } = view;
+    let Drain { started, deadline, max_surge, force, state } = drain;
+    let wait = |(id, reason): &(WorkloadId, String)| v1::DrainWait {
+        namespace: id.namespace.to_string(),
+        kind: id.kind.to_string(),
+        name: id.name.to_string(),
+        reason: reason.clone(),
+    };
+    v1::Drain {
+        state: state.as_str().to_owned(),
+        started: Some(timestamp(*started)),
+        deadline: Some(timestamp(*deadline)),
+        max_surge_percent: *max_surge,
+        force: *force,
+        pods: *pods,
+        workloads: *workloads,
+        waiting: waiting.iter().map(wait).collect(),
     }
 }
 
@@ -76,7 +105,7 @@ fn taint(taint: &ClusterTaint) -> v1::ClusterTaint {
     v1::ClusterTaint {
         key: key.to_string(),
         value: value.to_string(),
-        effect: effect_to_word(*effect).to_owned(),
+        effect: effect.name().to_owned(),
         added: Some(timestamp(*added)),
     }
 }

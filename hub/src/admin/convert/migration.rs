@@ -53,6 +53,10 @@ fn told(cause: &MigrationCause) -> (&'static str, Option<&ClusterName>, String) 
             );
             ("ClusterChange", Some(cluster), message)
         }
+        MigrationCause::Drained(cluster) => {
+            let message = format!("cluster {cluster} is drained");
+            ("Drain", Some(cluster), message)
+        }
         MigrationCause::QuotaFreed(namespace) => {
             let message = format!("the quota of namespace {namespace} lets more be placed");
             ("Quota", None, message)

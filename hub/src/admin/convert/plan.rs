@@ -1,7 +1,7 @@
 //! Plans, and what would change them.
 
 use godwit_common::ClusterName;
-use godwit_hub_core::{PlanChange, PlanRowView, PlanView, WhatIfView};
+use godwit_hub_core::{Changes, PlanChange, PlanRowView, PlanView, WhatIfView};
 use godwit_proto::v1;
 
 use super::texts;
@@ -37,18 +37,18 @@ pub(super) fn row(view: &PlanRowView) -> v1::PlanRow {
 }
 
 pub(in crate::admin) fn what_if(view: &WhatIfView) -> v1::WhatIfResponse {
-    let WhatIfView { changes: changed, workloads, moved, pending_before, pending_after } = view;
+    let WhatIfView { changes: changed, moved, pending_before, pending_after } = view;
     v1::WhatIfResponse {
         changes: changes(changed),
-        workloads: *workloads,
+        workloads: changed.total,
         moved: *moved,
         pending_before: *pending_before,
         pending_after: *pending_after,
     }
 }
 
-pub(in crate::admin) fn changes(changes: &[PlanChange]) -> Vec<v1::PlanChange> {
-    changes.iter().map(change).collect()
+pub(in crate::admin) fn changes(changes: &Changes) -> Vec<v1::PlanChange> {
+    changes.plans.iter().map(change).collect()
 }
 
 fn change(change: &PlanChange) -> v1::PlanChange {

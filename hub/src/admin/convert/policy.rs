@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use godwit_common::PolicyName;
+use godwit_common::policy::limits::LOST_AFTER_MAX;
 use godwit_hub_core::Policy;
 use godwit_proto::policy::{self, Terms};
 use godwit_proto::v1;
 use tonic::Status;
 
 use crate::admin::fields::invalid;
-
-/// A longer wait is no answer to a loss; it would be a policy without any.
-const LOST_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 pub(in crate::admin) fn policy(policy: &Policy, workloads: u32) -> v1::Policy {
     let Policy { name, placement, lost_after, max_unavailable } = policy;

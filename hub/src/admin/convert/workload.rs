@@ -76,12 +76,13 @@ fn placement(view: &PlacementView) -> v1::Placement {
     }
 }
 
-pub(in crate::admin) fn deployed(deployed: Deployed) -> v1::DeployResponse {
-    let Deployed { workloads, objects, changes: changed, warnings, dry_run } = deployed;
+pub(in crate::admin) fn deployed(deployed: Deployed, dry_run: bool) -> v1::DeployResponse {
+    let Deployed { workloads, objects, changes: changed, warnings } = deployed;
     v1::DeployResponse {
         workloads: workloads.into_iter().map(deployed_workload).collect(),
         objects: objects.iter().map(ObjectKey::to_string).collect(),
         changes: changes(&changed),
+        changes_total: changed.total,
         warnings,
         dry_run,
     }

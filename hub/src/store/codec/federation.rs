@@ -2,7 +2,8 @@
 
 use godwit_common::{Epoch, Generation, Taint, Traits};
 use godwit_hub_core::{
-    ClusterRecord, ClusterTaint, FederationRecord, Freeze, FreezeCause, JournalEntry, Severity,
+    ClusterRecord, ClusterTaint, Drain, DrainState, FederationRecord, Freeze, FreezeCause, JournalEntry,
+    Severity,
 };
 use godwit_proto::store::v1 as wire;
 
@@ -54,7 +55,8 @@ fn freeze_from_wire(freeze: wire::Freeze) -> Result<Freeze, Invalid> {
 }
 
 pub(super) fn cluster_to_wire(cluster: &ClusterRecord) -> wire::Cluster {
-    let ClusterRecord { name, uid, generation, joined, inventoried, traits, taints, cordoned } = cluster;
+    let ClusterRecord { name, uid, generation, joined, inventoried, traits, taints, cordoned, drain } =
+        cluster;
     let Traits { labels, provider, region, zones } = traits;
     wire::Cluster {
         name: name.to_string(),
@@ -68,6 +70,7 @@ pub(super) fn cluster_to_wire(cluster: &ClusterRecord) -> wire::Cluster {
         labels: labels_to_wire(labels),
         taints: taints.iter().map(taint_to_wire).collect(),
         cordoned: *cordoned,
+        drain: drain.as_ref().map(drain_to_wire),
     }
 }
 
@@ -86,6 +89,41 @@ pub(super) fn cluster_from_wire(cluster: wire::Cluster) -> Result<ClusterRecord,
         },
         taints: cluster.taints.into_iter().map(taint_from_wire).collect::<Result<_, _>>()?,
         cordoned: cluster.cordoned,
+        drain: cluster.drain.map(drain_from_wire).transpose()?,
+    })
+}
+
+fn drain_to_wire(drain: &Drain) -> wire::Drain {
+    let Drain { started, deadline, max_surge, force, state } = drain;
+    let state = match state {
+        DrainState::Running => wire::DrainState::Running,
+        DrainState::Paused => wire::DrainState::Paused,
+        DrainState::Overdue => wire::DrainState::Overdue,
+        DrainState::Done => wire::DrainState::Done,
+    };
+    wire::Drain {
+        started_ms: started.0,
+        deadline_ms: deadline.0,
+        max_surge: *max_surge,
+        force: *force,
+        state: state.into(),
+    }
+}
+
+fn drain_from_wire(drain: wire::Drain) -> Result<Drain, Invalid> {
+    let state = match known("drain.state", drain.state)? {
+        wire::DrainState::Running => DrainState::Running,
+        wire::DrainState::Paused => DrainState::Paused,
+        wire::DrainState::Overdue => DrainState::Overdue,
+        wire::DrainState::Done => DrainState::Done,
+        wire::DrainState::Unspecified => return Err(unknown("drain.state", drain.state)),
+    };
+    Ok(Drain {
+        started: wall(drain.started_ms),
+        deadline: wall(drain.deadline_ms),
+        max_surge: drain.max_surge,
+        force: drain.force,
+        state,
     })
 }
 

@@ -21,6 +21,7 @@ pub(super) fn to_wire(migration: &Migration) -> wire::Migration {
         MigrationCause::ClusterChanged(cluster) => {
             (wire::MigrationCause::ClusterChanged, cluster.as_str(), None)
         }
+        MigrationCause::Drained(cluster) => (wire::MigrationCause::Drained, cluster.as_str(), None),
         MigrationCause::QuotaFreed(namespace) => (wire::MigrationCause::QuotaFreed, &**namespace, None),
         MigrationCause::Preempted(workload) => (wire::MigrationCause::Preempted, "", Some(workload)),
         MigrationCause::Affinity(workload) => (wire::MigrationCause::Affinity, "", Some(workload)),
@@ -51,6 +52,7 @@ pub(super) fn from_wire(migration: wire::Migration) -> Result<Migration, Invalid
         wire::MigrationCause::Rebalance => MigrationCause::Rebalance(name("subject", subject)?),
         wire::MigrationCause::ClusterDeleted => MigrationCause::ClusterDeleted(name("subject", subject)?),
         wire::MigrationCause::ClusterChanged => MigrationCause::ClusterChanged(name("subject", subject)?),
+        wire::MigrationCause::Drained => MigrationCause::Drained(name("subject", subject)?),
         wire::MigrationCause::QuotaFreed => MigrationCause::QuotaFreed(namespace("subject", subject)?),
         wire::MigrationCause::Preempted => MigrationCause::Preempted(workload()?),
         wire::MigrationCause::Affinity => MigrationCause::Affinity(workload()?),

@@ -4,7 +4,6 @@
 mod federation;
 mod migration;
 mod parts;
-mod plan;
 mod pod;
 mod policy;
 mod quota;

@@ -15,7 +15,7 @@ pub(super) fn to_wire(policy: &Policy) -> wire::Policy {
 
 pub(super) fn from_wire(policy: wire::Policy) -> Result<Policy, Invalid> {
     let spec = needed("spec", policy.spec)?;
-    let terms = policy::from_wire("spec", &spec);
+    let terms = policy::from_store("spec", &spec);
     let terms = terms.map_err(|error| Invalid::new(&error.field, error.problem))?;
     Ok(Policy {
         name: name("name", &policy.name)?,

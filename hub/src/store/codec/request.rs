@@ -1,58 +1,29 @@
-//! Answered requests.
+//! Answered deployments.
 
 use godwit_common::ClusterName;
-use godwit_hub_core::{Action, Answer, Deployed, DeployedWorkload, Request};
+use godwit_hub_core::{Action, Changes, Deployed, DeployedWorkload, Request};
 use godwit_proto::store::v1 as wire;
 
 use super::Invalid;
 use super::parts::{id, id_to_wire, known, name, needed, object_key, object_key_to_wire, unknown, wall};
-use super::plan;
 
 pub(super) fn to_wire(request: &Request) -> wire::Request {
     let Request { id, fingerprint, at, answer } = request;
-    let answer = match answer {
-        Answer::Deployed(deployed) => wire::request::Answer::Deployed(deployed_to_wire(deployed)),
-        Answer::WorkloadDeleted { pending_on } => {
-            let pending_on = pending_on.iter().map(ToString::to_string).collect();
-            wire::request::Answer::WorkloadDeleted(wire::WorkloadDeleted { pending_on })
-        }
-        Answer::Applied { action, changes } => wire::request::Answer::Applied(wire::Applied {
-            action: action_to_wire(*action).into(),
-            changes: changes.iter().map(plan::change_to_wire).collect(),
-        }),
-        Answer::RemovalsReleased(released) => wire::request::Answer::RemovalsReleased(*released),
-        Answer::Done => wire::request::Answer::Done(wire::Done {}),
-    };
-    wire::Request { id: id.to_string(), fingerprint: *fingerprint, at_ms: at.0, answer: Some(answer) }
+    let deployed = Some(deployed_to_wire(answer));
+    wire::Request { id: id.to_string(), fingerprint: *fingerprint, at_ms: at.0, deployed }
 }
 
 pub(super) fn from_wire(request: wire::Request) -> Result<Request, Invalid> {
-    let answer = match needed("answer", request.answer)? {
-        wire::request::Answer::Deployed(deployed) => Answer::Deployed(deployed_from_wire(deployed)?),
-        wire::request::Answer::WorkloadDeleted(deleted) => {
-            let clusters = deleted.pending_on.iter();
-            Answer::WorkloadDeleted {
-                pending_on: clusters.map(|cluster| name("pending_on", cluster)).collect::<Result<_, _>>()?,
-            }
-        }
-        wire::request::Answer::Applied(applied) => Answer::Applied {
-            action: action_from_wire(applied.action)?,
-            changes: applied.changes.into_iter().map(plan::change_from_wire).collect::<Result<_, _>>()?,
-        },
-        wire::request::Answer::RemovalsReleased(released) => Answer::RemovalsReleased(released),
-        wire::request::Answer::Done(wire::Done {}) => Answer::Done,
-    };
+    let answer = deployed_from_wire(needed("deployed", request.deployed)?)?;
     Ok(Request { id: request.id.into(), fingerprint: request.fingerprint, at: wall(request.at_ms), answer })
 }
 
 fn deployed_to_wire(deployed: &Deployed) -> wire::Deployed {
-    let Deployed { workloads, objects, changes, warnings, dry_run } = deployed;
+    let Deployed { workloads, objects, changes: _, warnings } = deployed;
     wire::Deployed {
         workloads: workloads.iter().map(workload_to_wire).collect(),
         objects: objects.iter().map(object_key_to_wire).collect(),
-        changes: changes.iter().map(plan::change_to_wire).collect(),
         warnings: warnings.clone(),
-        dry_run: *dry_run,
     }
 }
 
@@ -61,14 +32,13 @@ fn deployed_from_wire(deployed: wire::Deployed) -> Result<Deployed, Invalid> {
     Ok(Deployed {
         workloads: deployed.workloads.into_iter().map(workload_from_wire).collect::<Result<_, _>>()?,
         objects: objects.map(|key| object_key("objects", Some(key))).collect::<Result<_, _>>()?,
-        changes: deployed.changes.into_iter().map(plan::change_from_wire).collect::<Result<_, _>>()?,
+        changes: Changes::default(),
         warnings: deployed.warnings,
-        dry_run: deployed.dry_run,
     })
 }
 
 fn workload_to_wire(workload: &DeployedWorkload) -> wire::DeployedWorkload {
-    let DeployedWorkload { id, action, policy, replicas, placements, pending, reasons, report } = workload;
+    let DeployedWorkload { id, action, policy, replicas, placements, pending, reasons, report: _ } = workload;
     let share = |(cluster, replicas): &(ClusterName, u32)| wire::Share {
         cluster: cluster.to_string(),
         replicas: *replicas,
@@ -81,7 +51,6 @@ fn workload_to_wire(workload: &DeployedWorkload) -> wire::DeployedWorkload {
         placements: placements.iter().map(share).collect(),
         pending: *pending,
         reasons: reasons.clone(),
-        report: report.iter().map(plan::row_to_wire).collect(),
     }
 }
 
@@ -95,7 +64,7 @@ fn workload_from_wire(workload: wire::DeployedWorkload) -> Result<DeployedWorklo
         placements: workload.placements.into_iter().map(share).collect::<Result<_, _>>()?,
         pending: workload.pending,
         reasons: workload.reasons,
-        report: workload.report.into_iter().map(plan::row_from_wire).collect::<Result<_, _>>()?,
+        report: Vec::new(),
     })
 }
 

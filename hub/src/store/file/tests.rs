@@ -181,6 +181,7 @@ fn cluster(name: &str, generation: u64) -> Record {
         traits: Traits::default(),
         taints: Vec::new(),
         cordoned: false,
+        drain: None,
     })
 }
 

@@ -5,14 +5,14 @@ mod fence;
 mod placement;
 mod removal;
 mod room;
-mod shrink;
+pub(crate) mod shrink;
 mod wire;
 mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use godwit_common::{ClusterName, Digest, Epoch, Generation, Uid};
-use godwit_hub_core::{Effect, Freeze, FreezeCause, Hub, Key, MigrationCause, Record, Seat};
+use godwit_hub_core::{Answer, Effect, Freeze, FreezeCause, Hub, Key, MigrationCause, Record, Refused, Seat};
 
 use crate::hub_process::Step;
 use crate::member::{Deed, Member};
@@ -60,6 +60,10 @@ pub struct Seen {
     pub preemptions: u64,
     /// Those of what follows another workload, or keeps away from it.
     pub followers: u64,
+    /// Those of what a drain moves.
+    pub drains: u64,
+    /// Commands, each of which a rehearsal foresaw.
+    pub commands: u64,
 }
 
 /// What is known of one hub.
@@ -84,7 +88,7 @@ impl Checker {
         let watched = Watched { records: store.clone(), witness: Witness::default() };
         self.seen.restarts += 1;
         self.hubs.insert(hub, watched);
-        self.hub_stepped(hub, core, &Step { event: None, effects });
+        self.hub_stepped(hub, core, &Step { event: None, foreseen: None, effects });
     }
 
     /// A hub has made a step.
@@ -95,6 +99,10 @@ impl Checker {
         self.seen.steps += 1;
         if let Some(event) = step.event {
             witness.hear(event);
+        }
+        if let Some(foreseen) = step.foreseen {
+            check_answer(foreseen, step.effects);
+            self.seen.commands += 1;
         }
         for cause in begun(records, step.effects) {
             self.seen.migrated(cause);
@@ -155,12 +163,15 @@ impl Seen {
         self.quotas += other.quotas;
         self.preemptions += other.preemptions;
         self.followers += other.followers;
+        self.drains += other.drains;
+        self.commands += other.commands;
     }
 
     fn migrated(&mut self, cause: &MigrationCause) {
         match cause {
             MigrationCause::ClusterLost(_) => self.losses += 1,
             MigrationCause::ClusterChanged(_) => self.relabels += 1,
+            MigrationCause::Drained(_) => self.drains += 1,
             MigrationCause::QuotaFreed(_) => self.quotas += 1,
             MigrationCause::Preempted(_) => self.preemptions += 1,
             MigrationCause::Affinity(_) => self.followers += 1,
@@ -254,6 +265,17 @@ fn seats_of(records: &Records, uid: Uid) -> impl Iterator<Item = (&ClusterName, 
         }
         None
     })
+}
+
+/// A command comes to what its rehearsal said (S30).
+fn check_answer(foreseen: &Result<Answer, Refused>, effects: &[Effect]) {
+    let answers = effects.iter().filter_map(|effect| match effect {
+        Effect::Answer { answer, .. } => Some(answer),
+        Effect::Put(_) | Effect::Delete(_) | Effect::Send { .. } | Effect::Close { .. } => None,
+    });
+    for answer in answers {
+        assert_eq!(foreseen, answer, "S30: a rehearsal foresaw something else");
+    }
 }
 
 /// A hub that alone writes its store, before it speaks, never hears of a later history than its own (S10).

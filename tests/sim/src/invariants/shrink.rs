@@ -5,10 +5,21 @@ use std::collections::BTreeSet;
 
 use godwit_common::Uid;
 use godwit_common::policy::Strategy;
-use godwit_hub_core::{Key, Record};
+use godwit_hub_core::{Key, Policy, Record, WorkloadRecord};
 
 use super::witness::Witness;
 use super::{Records, SeatChange, seats_of};
+
+/// Below how many ready replicas no step may go.
+pub(crate) fn needed(workload: &WorkloadRecord, policy: Option<&Policy>) -> u32 {
+    let unavailable = policy.map_or(0, |policy| policy.max_unavailable);
+    // What one cluster lacks of the full number, no other makes up for; what was given up for a higher priority is
+    // missing until it has found another place (S16).
+    let duplicated = policy.is_some_and(|policy| policy.placement.strategy == Strategy::Duplicate);
+    let given: u32 = workload.yielded.values().map(|given| given.replicas).sum();
+    let lacking = if duplicated { workload.pending } else { given.min(workload.pending) };
+    workload.wanted.saturating_sub(lacking).saturating_sub(unavailable)
+}
 
 /// After a step of a hub.
 pub(super) fn check(records: &Records, witness: &Witness, seats: &[SeatChange]) {
@@ -36,13 +47,7 @@ fn check_workload(records: &Records, witness: &Witness, uid: Uid, changes: &[Sea
     };
     let policy = records.get(&Key::Policy(workload.policy.clone()));
     let policy = if let Some(Record::Policy(policy)) = policy { Some(policy) } else { None };
-    let unavailable = policy.map_or(0, |policy| policy.max_unavailable);
-    // What one cluster lacks of the full number, no other makes up for; what was given up for a higher priority is
-    // missing until it has found another place (S16).
-    let duplicated = policy.is_some_and(|policy| policy.placement.strategy == Strategy::Duplicate);
-    let given: u32 = workload.yielded.values().map(|given| given.replicas).sum();
-    let lacking = if duplicated { workload.pending } else { given.min(workload.pending) };
-    let needed = workload.wanted.saturating_sub(lacking).saturating_sub(unavailable);
+    let needed = needed(workload, policy);
     let (mut before, mut after) = (0, 0);
     for (cluster, seat) in seats_of(records, uid) {
         let Some(told) = witness.reports(cluster) else { continue };

@@ -66,7 +66,7 @@ fn s25_sessions_that_break_at_every_moment_lead_to_the_same_end() {
     let mut world = federation(&["east", "west"]);
     world.deploy(app("web", 10), PolicyChoice::Annotated);
     for replicas in [30, 5, 22, 0, 17, 40] {
-        world.order(Command::Scale { workload: id("Deployment", "web"), replicas, dry_run: false });
+        world.order(Command::Scale { workload: id("Deployment", "web"), replicas });
         for agent in world.agent_ids() {
             world.reset(agent);
         }
@@ -82,7 +82,7 @@ fn s26_an_agent_dies_between_its_write_and_its_word() {
     let (web, east) = (id("Deployment", "web"), AgentId { cluster: 0, agent: 0 });
     world.deploy(app("web", 4), PolicyChoice::Annotated);
     for replicas in [8, 3, 12] {
-        world.command(0, Command::Scale { workload: web.clone(), replicas, dry_run: false });
+        world.command(0, Command::Scale { workload: web.clone(), replicas });
         let written = |world: &World| {
             world.members[0].workload(&web).is_some_and(|object| object.seen.replicas == Some(replicas))
         };

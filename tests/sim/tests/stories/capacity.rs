@@ -18,7 +18,7 @@ fn s14_what_is_pending_is_placed_as_soon_as_room_appears() {
     assert_eq!(deployed.workloads[0].pending, 3);
     assert!(!deployed.workloads[0].reasons.is_empty());
     world.until("what fits runs", 60, |world| world.ready(&first) + world.ready(&second) == 10);
-    world.order(Command::Scale { workload: first.clone(), replicas: 5, dry_run: false });
+    world.order(Command::Scale { workload: first.clone(), replicas: 5 });
     world.until("nothing is pending", 15, |world| world.view(&second).pending == 0);
     world.settles(60);
 }

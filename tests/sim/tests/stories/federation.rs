@@ -2,7 +2,7 @@
 
 use godwit_hub_core::{Command, PolicyChoice};
 use sim::app;
-use sim::scenario::{deploy, id, weights};
+use sim::scenario::{id, weights};
 
 use super::federation;
 
@@ -29,7 +29,7 @@ fn s19_one_more_replica_never_takes_one_away() {
     world.deploy(app("web", 0), one_two_two());
     let mut before = world.counts(&web);
     for replicas in 1..=40 {
-        world.order(Command::Scale { workload: web.clone(), replicas, dry_run: false });
+        world.order(Command::Scale { workload: web.clone(), replicas });
         let after = world.counts(&web);
         for (cluster, count) in &before {
             assert!(after.get(cluster).is_some_and(|more| more >= count), "{before:?} became {after:?}");
@@ -47,24 +47,8 @@ fn s18_a_policy_that_never_rebalances_moves_nothing_when_it_changes() {
     world.settles(120);
     let (before, removals) = (world.targets(), world.checker.seen.shrinks);
     let policy = weights("one-two-two", &[("east", 1), ("north", 9), ("west", 1)]);
-    world.order(Command::ApplyPolicy { policy, dry_run: false });
+    world.order(Command::ApplyPolicy(policy));
     world.run(60);
     assert_eq!((world.targets(), world.checker.seen.shrinks), (before, removals));
     assert_eq!(world.ready(&web), 50);
-}
-
-#[test]
-fn s30_a_dry_run_says_what_the_real_run_does_and_changes_nothing() {
-    let mut world = federation(&["east", "north", "west"]);
-    let Command::Deploy(real) = deploy(app("web", 33), one_two_two()) else {
-        panic!("a deployment");
-    };
-    let dry = godwit_hub_core::Deploy { dry_run: true, ..real.clone() };
-    let placements = |answer| match answer {
-        godwit_hub_core::Answer::Deployed(deployed) => deployed.workloads[0].placements.clone(),
-        other => panic!("an odd answer to a deployment: {other:?}"),
-    };
-    let said = placements(world.order(Command::Deploy(dry)));
-    assert!(world.record(&id("Deployment", "web")).is_none());
-    assert_eq!(said, placements(world.order(Command::Deploy(real))));
 }

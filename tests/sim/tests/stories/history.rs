@@ -37,7 +37,7 @@ fn s10_a_hub_on_a_restored_store_stands_still_and_removes_nothing() {
     for name in ["east", "west"] {
         assert_eq!(world.cluster(name).orphans, vec![later.clone()], "S27: it is listed");
     }
-    world.order(Command::Scale { workload: web.clone(), replicas: 14, dry_run: false });
+    world.order(Command::Scale { workload: web.clone(), replicas: 14 });
     world.until("the hub is obeyed again", 60, |world| world.ready(&web) == 14);
 }
 
@@ -60,11 +60,11 @@ fn s10_a_leader_that_has_been_replaced_is_harmless() {
         world.members[cluster].fence.as_ref().map_or(0, |fence| fence.record.fence.epoch.0)
     };
     world.until("both obey the new leader", 60, |world| epoch(world, 0) == 2 && epoch(world, 1) == 2);
-    world.command(1, Command::Scale { workload: web.clone(), replicas: 16, dry_run: false });
+    world.command(1, Command::Scale { workload: web.clone(), replicas: 16 });
     world.until("the new leader is obeyed", 60, |world| world.ready(&web) == 16);
 
     // The old one runs on, with wishes of its own, and the agents come to it.
-    world.command(0, Command::Scale { workload: web.clone(), replicas: 2, dry_run: false });
+    world.command(0, Command::Scale { workload: web.clone(), replicas: 2 });
     world.run_to(world.hubs[0].stalled_until + 1_000);
     world.crash_hub(1, false);
     world.until("the old leader finds that it is behind", 60, |world| behind(world, 0));

@@ -68,6 +68,6 @@ fn s14_every_cluster_that_has_what_is_needed_gets_its_share_whoever_answers_firs
     // Its share waits no longer for anybody; what is new goes where it belongs once it is there.
     world.members[north].lacks.clear();
     world.run(30);
-    world.order(godwit_hub_core::Command::Scale { workload: web.clone(), replicas: 18, dry_run: false });
+    world.order(godwit_hub_core::Command::Scale { workload: web.clone(), replicas: 18 });
     world.until("the third cluster has its share", 120, |world| world.ready_in("north", &web) == 6);
 }

@@ -15,7 +15,7 @@ fn s32_a_stateful_workload_stays_whole_and_does_not_move_by_itself() {
     assert_eq!(placed.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [5], "whole in one cluster");
     let home = placed[0].0.clone();
 
-    world.order(Command::Scale { workload: store.clone(), replicas: 7, dry_run: false });
+    world.order(Command::Scale { workload: store.clone(), replicas: 7 });
     world.settles(60);
     assert_eq!(world.ready_in(&home, &store), 7);
 

@@ -120,6 +120,20 @@ impl Admin {
         self.call(async |to| ClusterServiceClient::new(to).label_cluster(request).await).await
     }
 
+    pub(crate) async fn drain(
+        &self,
+        request: v1::DrainClusterRequest,
+    ) -> Result<v1::DrainClusterResponse, Status> {
+        self.call(async |to| ClusterServiceClient::new(to).drain_cluster(request).await).await
+    }
+
+    pub(crate) async fn delete_cluster(
+        &self,
+        request: v1::DeleteClusterRequest,
+    ) -> Result<v1::DeleteClusterResponse, Status> {
+        self.call(async |to| ClusterServiceClient::new(to).delete_cluster(request).await).await
+    }
+
     /// Adds a taint, or removes those of a key.
     pub(crate) async fn taint(
         &self,
@@ -156,7 +170,7 @@ impl Admin {
     pub(crate) async fn quota(&self, replicas: u64) -> Result<v1::ApplyQuotaResponse, Status> {
         let spec = v1::QuotaSpec { replicas: Some(replicas), ..v1::QuotaSpec::default() };
         let quota = v1::Quota { namespace: "default".to_owned(), spec: Some(spec), used: None };
-        let request = v1::ApplyQuotaRequest { quota: Some(quota) };
+        let request = v1::ApplyQuotaRequest { quota: Some(quota), dry_run: false };
         self.call(async |to| QuotaServiceClient::new(to).apply_quota(request).await).await
     }
 

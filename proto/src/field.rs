@@ -1,8 +1,8 @@
-//! Why a policy was refused.
+//! Why a policy or quota was refused, and the checks that both share.
 
 use std::fmt;
 
-/// Says which field of a policy is wrong, and how. Whoever gets it refuses the policy whole.
+/// Says which field of a policy or quota is wrong, and how. Whoever gets it refuses the whole message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct FieldError {
@@ -13,12 +13,12 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    pub(super) fn new(field: impl Into<String>, problem: impl fmt::Display) -> Self {
+    pub(crate) fn new(field: impl Into<String>, problem: impl fmt::Display) -> Self {
         Self { field: field.into(), problem: problem.to_string() }
     }
 
     /// The same error as seen from what holds the field.
-    pub(super) fn within(mut self, parent: &str) -> Self {
+    pub(crate) fn within(mut self, parent: &str) -> Self {
         self.field = match (parent, self.field.as_str()) {
             ("", field) => field.to_owned(),
             (parent, "") => parent.to_owned(),
@@ -26,4 +26,12 @@ impl FieldError {
         };
         self
     }
+}
+
+/// The number of entries of a list or map.
+pub(crate) fn bounded_len(field: &str, len: usize, max: usize) -> Result<(), FieldError> {
+    if len <= max {
+        return Ok(());
+    }
+    Err(FieldError::new(field, format!("{len} are too many; give at most {max}")))
 }

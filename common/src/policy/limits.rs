@@ -1,0 +1,28 @@
+//! How much a policy may say. Whoever reads one bounds its lists by these before it reads them.
+
+use std::time::Duration;
+
+/// The most entries by cluster, and the most names in one selector: as many as a federation has clusters.
+pub const CLUSTERS_MAX: usize = 10_000;
+/// The most rules by selector: each is looked at for every cluster.
+pub const RULES_MAX: usize = 1_000;
+/// The most tiers; more than anyone can order by hand.
+pub const TIERS_MAX: usize = 64;
+/// The most fallback groups; likewise.
+pub const FALLBACK_MAX: usize = 64;
+/// The most constraints of a spread: there are no more kinds of groups to nest.
+pub const SPREAD_MAX: usize = 4;
+/// The most tolerations: as many as a cluster has taints.
+pub const TOLERATIONS_MAX: usize = 64;
+/// The most selectors of workloads to be near, and to be away from: each is looked up for every placement.
+pub const AFFINITY_MAX: usize = 16;
+/// The most values of any other list.
+pub const VALUES_MAX: usize = 1_000;
+/// The highest priority; the lowest is as far below zero.
+pub const PRIORITY_MAX: i32 = 1_000;
+/// The longest time that a taint is put up with, 68 years: a Kubernetes `int32`.
+pub const TOLERATION_SECONDS_MAX: u32 = i32::MAX as u32;
+/// The most ready replicas that a planned step may go below the total: as many as a workload may have.
+pub const UNAVAILABLE_MAX: u32 = 1_000_000;
+/// The longest silence before a loss. Past an hour a lost cluster is an operator's decision, and no longer a time-out's.
+pub const LOST_AFTER_MAX: Duration = Duration::from_secs(3600);

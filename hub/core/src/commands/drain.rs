@@ -1,0 +1,170 @@
+//! Draining a cluster: begun, paused, resumed, ended (S20, S21).
+
+use std::time::Duration;
+
+use godwit_common::{ClusterName, Uid};
+
+use super::{no_cluster, refused};
+use crate::contract::{
+    Action, Answer, Cause, Changes, ClusterRecord, ClusterState, Drain, DrainOrder, DrainState, Key, Refused,
+    RefusedKind, Severity, Subject,
+};
+use crate::hub::Hub;
+use crate::placement::Reason;
+
+impl Hub {
+    /// Does what an operator wants of a cluster's drain.
+    pub(super) fn drain(&mut self, name: &ClusterName, order: DrainOrder) -> Result<Answer, Refused> {
+        let record = &self.clusters.get(name).ok_or_else(|| no_cluster(name))?.record;
+        let known = record.drain.clone();
+        match (order, known) {
+            (DrainOrder::Start { within, max_surge, force }, known) => {
+                self.start_drain(name, within, max_surge, force, known)
+            }
+            (_, None) => {
+                let message = format!("cluster {name} is not drained: `godwit drain cluster {name}` begins");
+                Err(refused(RefusedKind::FailedPrecondition, message))
+            }
+            (DrainOrder::Pause, Some(drain)) => self.pause_drain(name, &drain),
+            (DrainOrder::Resume, Some(drain)) => self.resume_drain(name, drain),
+            (DrainOrder::Cancel, Some(_)) => self.cancel_drain(name),
+        }
+    }
+
+    fn start_drain(
+        &mut self,
+        name: &ClusterName,
+        within: Duration,
+        max_surge: u32,
+        force: bool,
+        known: Option<Drain>,
+    ) -> Result<Answer, Refused> {
+        let Some(cluster) = self.clusters.get(name) else { return Err(no_cluster(name)) };
+        if cluster.health.state == ClusterState::Lost {
+            let message = format!(
+                "cluster {name} is lost: what it held goes elsewhere already; `godwit delete cluster {name} --force` \
+                 forgets it"
+            );
+            return Err(refused(RefusedKind::FailedPrecondition, message));
+        }
+        let drain = self.drain_from(within, max_surge, force);
+        let same = |known: &Drain| {
+            let terms = |drain: &Drain| (drain.max_surge, drain.force, drain.deadline.0 - drain.started.0);
+            let goes_on = matches!(known.state, DrainState::Running | DrainState::Done);
+            goes_on && terms(known) == terms(&drain)
+        };
+        if known.as_ref().is_some_and(same) {
+            return Ok(Answer::Applied { action: Action::Unchanged, changes: Changes::default() });
+        }
+        let record = ClusterRecord { drain: Some(drain), cordoned: true, ..cluster.record.clone() };
+        let message = "its replicas start elsewhere first, and stop here after that";
+        let entry = self.put_drain(record, "DrainStarted", message);
+        for uid in self.placed_in(name) {
+            self.dirty.insert(uid, Reason::Drain(name.clone(), entry));
+        }
+        self.await_drain(name);
+        self.goes_on(name)
+    }
+
+    fn pause_drain(&mut self, name: &ClusterName, drain: &Drain) -> Result<Answer, Refused> {
+        match drain.state {
+            DrainState::Running => {}
+            DrainState::Paused => {
+                return Ok(Answer::Applied { action: Action::Unchanged, changes: Changes::default() });
+            }
+            DrainState::Overdue | DrainState::Done => {
+                let state = drain.state.as_str().to_lowercase();
+                let message = format!("the drain of cluster {name} is {state}: there is nothing to pause");
+                return Err(refused(RefusedKind::FailedPrecondition, message));
+            }
+        }
+        self.set_drain_state(name, DrainState::Paused);
+        let message = "nothing more starts or stops for it";
+        self.note_command(Severity::Normal, "S21", "DrainPaused", name.as_str(), message);
+        Ok(Answer::Applied { action: Action::Configured, changes: Changes::default() })
+    }
+
+    fn resume_drain(&mut self, name: &ClusterName, drain: Drain) -> Result<Answer, Refused> {
+        match drain.state {
+            DrainState::Paused | DrainState::Overdue => {}
+            DrainState::Running | DrainState::Done => {
+                return Ok(Answer::Applied { action: Action::Unchanged, changes: Changes::default() });
+            }
+        }
+        let Some(cluster) = self.clusters.get(name) else { return Err(no_cluster(name)) };
+        let within = Duration::from_millis(drain.deadline.0.saturating_sub(drain.started.0));
+        let drain = self.drain_from(within, drain.max_surge, drain.force);
+        let record = ClusterRecord { drain: Some(drain), ..cluster.record.clone() };
+        self.put_drain(record, "DrainResumed", "it goes on");
+        self.await_drain(name);
+        self.goes_on(name)
+    }
+
+    /// What has not moved yet stays: neither was it started elsewhere, nor stopped here.
+    pub(super) fn cancel_drain(&mut self, name: &ClusterName) -> Result<Answer, Refused> {
+        let Some(cluster) = self.clusters.get(name) else { return Err(no_cluster(name)) };
+        let record = ClusterRecord { drain: None, ..cluster.record.clone() };
+        let message = "what has not moved yet stays; it gets nothing new until `godwit uncordon`";
+        let entry = self.put_drain(record, "DrainCancelled", message);
+        let seats: Vec<Uid> = self
+            .clusters
+            .get(name)
+            .map(|cluster| cluster.seats.iter().copied().collect())
+            .unwrap_or_default();
+        for uid in seats {
+            self.give_back(uid, name, Cause::Command(entry));
+        }
+        self.goes_on(name)
+    }
+
+    /// What still runs of a workload in a cluster is its plan again, as far as nothing was started in its place.
+    fn give_back(&mut self, uid: Uid, name: &ClusterName, cause: Cause) {
+        let Some(workload) = self.workloads.get(&uid) else { return };
+        let Some(seat) = workload.seats.get(name) else { return };
+        let (placed, record) = (seat.seat.placed, &workload.record);
+        let mut left = seat.seat.target.saturating_sub(placed);
+        let (wanted, mut pending) = (record.wanted, record.pending);
+        let reasons = record.pending_reasons.clone();
+        let from_pending = left.min(pending);
+        (left, pending) = (left - from_pending, pending - from_pending);
+        let mut returned = from_pending;
+        let unstarted: Vec<(ClusterName, u32, u32)> = workload
+            .seats
+            .iter()
+            .filter(|(other, seat)| *other != name && seat.seat.placed > seat.seat.target)
+            .map(|(other, seat)| (other.clone(), seat.seat.placed, seat.seat.placed - seat.seat.target))
+            .collect();
+        for (other, planned, unstarted) in unstarted {
+            let back = unstarted.min(left);
+            if back > 0 {
+                self.set_placed(uid, &other, planned - back, cause);
+                (left, returned) = (left - back, returned + back);
+            }
+        }
+        if returned > 0 {
+            self.set_placed(uid, name, placed + returned, cause);
+            let reasons = if pending > 0 { reasons } else { Vec::new() };
+            self.set_pending(uid, wanted, pending, reasons);
+        }
+        self.moving.insert(uid);
+    }
+
+    /// Puts the record of a cluster whose drain has changed in force; returns the entry in the journal.
+    fn put_drain(&mut self, record: ClusterRecord, reason: &str, message: &str) -> u64 {
+        let name = record.name.clone();
+        if let Some(cluster) = self.clusters.get_mut(&name) {
+            cluster.record = record;
+        }
+        self.touched.keys.insert(Key::Cluster(name.clone()));
+        self.touched.subjects.insert(Subject::Cluster(name.clone()));
+        self.fleet_changed();
+        self.note_command(Severity::Normal, "S20", reason, name.as_str(), message)
+    }
+
+    fn goes_on(&mut self, name: &ClusterName) -> Result<Answer, Refused> {
+        self.make_plans();
+        self.moving_at(name);
+        self.look_at_drain(name);
+        Ok(Answer::Applied { action: Action::Configured, changes: self.plan_changes() })
+    }
+}
