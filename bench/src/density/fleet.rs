@@ -10,8 +10,8 @@ use godwit_common::{
     WallTime, WorkloadId,
 };
 use godwit_hub_core::{
-    ClusterRecord, ClusterState, Config, Event, FederationRecord, Hub, Policy, Record, Seat, SessionId,
-    WorkloadRecord, WorkloadSpec,
+    ClusterRecord, ClusterState, Config, Effect, Event, FederationRecord, Hub, Policy, Record, Seat,
+    SessionId, WorkloadRecord, WorkloadSpec,
 };
 use godwit_planner::ClusterRoom;
 
@@ -46,21 +46,28 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// The cluster that is lost.
-    pub(crate) fn first(&self) -> &ClusterName {
-        &self.clusters[0]
+    pub(crate) fn name(&self, index: usize) -> &ClusterName {
+        &self.clusters[index]
     }
 
-    /// The same decision for the baseline: what is lost with the first cluster, where else it runs, and all rooms.
-    pub(crate) fn baseline(&self) -> Baseline<'_> {
+    /// The stream of a cluster ends, and with it the patience of all policies: the whole step in which what it holds goes
+    /// elsewhere.
+    pub(crate) fn lose(&mut self, index: usize) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.hub.step(NOW, Event::Closed { session: session(index) }, &mut effects);
+        effects
+    }
+
+    /// The decision for the baseline: what is lost with a cluster, where else it runs, and all rooms.
+    pub(crate) fn baseline(&self, cluster: usize) -> Baseline<'_> {
         let clusters = self.clusters.len();
         // Older workloads are served first.
-        let mut held: Vec<usize> = held_by(0, clusters, self.workloads, self.eligible).collect();
+        let mut held: Vec<usize> = held_by(cluster, clusters, self.workloads, self.eligible).collect();
         held.sort_unstable();
         let lost = held.into_iter().map(|number| Lost {
             id: id(number),
             pod: pod(),
-            others: eligible_for(number, clusters, self.eligible).filter(|index| *index != 0).collect(),
+            others: eligible_for(number, clusters, self.eligible).filter(|other| *other != cluster).collect(),
         });
         let room = || {
             let Capacity { classes, mixed_labels, .. } = capacity();
@@ -72,7 +79,7 @@ impl Fleet {
 
     /// The agent of a cluster connects, leads, and says that everything runs and as much again has room.
     fn connect(&mut self, index: usize) {
-        let session = SessionId(index as u64 + 1);
+        let session = session(index);
         let cluster = self.clusters[index].clone();
         self.step(Event::Opened { session, cluster, hello: hello(index) });
         let fence = Fence { federation: FEDERATION, epoch: Epoch(1), generation: Generation(1) };
@@ -99,6 +106,10 @@ impl Fleet {
 
 fn cluster_name(index: usize) -> ClusterName {
     format!("cluster-{index:04}").parse().expect("an RFC 1123 label")
+}
+
+fn session(index: usize) -> SessionId {
+    SessionId(index as u64 + 1)
 }
 
 fn policy_name(first: usize) -> PolicyName {
@@ -176,8 +187,7 @@ fn member(index: usize, name: &ClusterName) -> ClusterRecord {
 fn policy(names: &[ClusterName], first: usize, eligible: usize) -> Policy {
     let chosen = (0..eligible).map(|next| (names[(first + next) % names.len()].clone(), Rule::default()));
     let placement = godwit_common::policy::Policy { clusters: chosen.collect(), ..Default::default() };
-    let (lost_after, max_unavailable) = (Duration::from_secs(10), 0);
-    Policy { name: policy_name(first), placement, lost_after, max_unavailable }
+    Policy { name: policy_name(first), placement, lost_after: Duration::ZERO, max_unavailable: 0 }
 }
 
 fn workload(number: usize, clusters: usize, eligible: usize) -> WorkloadRecord {
