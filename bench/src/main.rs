@@ -15,7 +15,7 @@ type Bench = (&'static str, &'static str, fn() -> anyhow::Result<()>);
 
 const BENCHES: [Bench; 3] = [
     ("planner", "T1: dividing one workload over many clusters", planner::run),
-    ("density", "T4: memory for each workload, and planning a lost cluster anew", density::run),
+    ("density", "T4: memory for each workload, and the loss of a cluster", density::run),
     ("loss", "T2: from a lost cluster to new targets at the surviving agents", loss::run),
 ];
 

@@ -54,6 +54,22 @@ pub(crate) fn median<T>(mut work: impl FnMut() -> T) -> Took {
     Took { nanos: times[times.len() / 2] }
 }
 
+/// The median time of work that uses up what it is given: that is made anew each time, and its making is not counted.
+pub(crate) fn median_of<S, T>(mut make: impl FnMut() -> S, mut work: impl FnMut(&mut S) -> T) -> Took {
+    let mut once = || {
+        let mut given = make();
+        let start = Instant::now();
+        let result = black_box(work(black_box(&mut given)));
+        let took = start.elapsed();
+        drop(result);
+        took
+    };
+    let samples = if once() > SLOW { 3 } else { SAMPLES };
+    let mut times: Vec<Duration> = (0..samples).map(|_| once()).collect();
+    times.sort();
+    Took { nanos: times[times.len() / 2].as_nanos() as f64 }
+}
+
 fn sample<T>(work: &mut impl FnMut() -> T, repeat: u32) -> f64 {
     let start = Instant::now();
     for _ in 0..repeat {

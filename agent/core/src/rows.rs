@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use godwit_common::link::{ObjectTarget, Targets, Tombstone, Tombstoned, WorkloadTarget};
-use godwit_common::{Digest, Fence, Generation, Need, ObjectKey, Time, Uid, WorkloadId};
+use godwit_common::{Digest, Fence, Generation, Need, ObjectKey, Tally, Time, Uid, WorkloadId};
 
 use crate::Kind;
 
@@ -76,7 +76,7 @@ pub(crate) struct Rows {
     workloads: BTreeMap<WorkloadId, Uid>,
     grave_workloads: BTreeSet<(WorkloadId, Uid)>,
     /// What the rows need, and how many of them.
-    needs: BTreeMap<Need, usize>,
+    needs: Tally<Need>,
     /// Rows whose state the watch has not shown yet.
     unseen: BTreeSet<(Generation, Uid)>,
     /// Problems of objects that are not workloads, by namespace: they hinder the workloads there.
@@ -146,11 +146,11 @@ impl Rows {
 
     /// What any row needs.
     pub(crate) fn needs(&self) -> impl Iterator<Item = &Need> {
-        self.needs.keys()
+        self.needs.kinds()
     }
 
     pub(crate) fn has_need(&self, need: &Need) -> bool {
-        self.needs.contains_key(need)
+        self.needs.contains(need)
     }
 
     pub(crate) fn rows_of(&self, key: &ObjectKey) -> impl Iterator<Item = Uid> {
@@ -358,19 +358,14 @@ impl Rows {
 
     fn need(&mut self, needs: &[Need], changed: &mut Changed) {
         for need in needs {
-            *self.needs.entry(need.clone()).or_default() += 1;
+            self.needs.add(need.clone());
             changed.needs.insert(need.clone());
         }
     }
 
     fn lack(&mut self, needs: &[Need], changed: &mut Changed) {
         for need in needs {
-            if let Some(rows) = self.needs.get_mut(need) {
-                *rows -= 1;
-                if *rows == 0 {
-                    self.needs.remove(need);
-                }
-            }
+            self.needs.remove(need);
             changed.needs.insert(need.clone());
         }
     }

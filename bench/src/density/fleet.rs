@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::{Result, ensure};
 use godwit_common::link::{Capacity, Hello, LeaderTerm, Leadership, Region, Report, Status, Up, VERSIONS};
 use godwit_common::policy::Rule;
 use godwit_common::{
@@ -9,9 +10,12 @@ use godwit_common::{
     WallTime, WorkloadId,
 };
 use godwit_hub_core::{
-    ClusterRecord, Config, Event, FederationRecord, Hub, Policy, Record, Seat, SessionId, WorkloadRecord,
-    WorkloadSpec,
+    ClusterRecord, ClusterState, Config, Effect, Event, FederationRecord, Hub, Policy, Record, Seat,
+    SessionId, WorkloadRecord, WorkloadSpec,
 };
+use godwit_planner::ClusterRoom;
+
+use super::baseline::{Baseline, Lost, Place};
 
 const FEDERATION: Uid = Uid(1);
 const NOW: Now = Now { time: Time(1_000_000), wall: WallTime(1_000_000) };
@@ -19,43 +23,70 @@ const NOW: Now = Now { time: Time(1_000_000), wall: WallTime(1_000_000) };
 /// The machine, and what it was made of.
 pub(crate) struct Fleet {
     pub(crate) hub: Hub,
-    pub(crate) eligible: usize,
+    workloads: usize,
+    eligible: usize,
     clusters: Vec<ClusterName>,
 }
 
 impl Fleet {
     /// So many clusters and workloads; each workload has one replica in each of its eligible clusters, which are
     /// neighbours.
-    pub(crate) fn new(clusters: usize, workloads: usize, eligible: usize) -> Self {
+    pub(crate) fn new(clusters: usize, workloads: usize, eligible: usize) -> Result<Self> {
         let names: Vec<ClusterName> = (0..clusters).map(cluster_name).collect();
         let config = Config { policies: clusters.max(10_000), ..Config::default() };
         let records = records(&names, workloads, eligible);
-        let hub = Hub::restore(config, 1, records, NOW, &mut Vec::new());
-        let mut fleet = Self { hub: hub.expect("the records fit together"), eligible, clusters: names };
+        let hub = Hub::restore(config, 1, records, NOW, &mut Vec::new())?;
+        let mut fleet = Self { hub, workloads, eligible, clusters: names };
         for index in 0..clusters {
-            fleet.connect(index, workloads);
+            fleet.connect(index);
         }
-        fleet
+        let ready =
+            |name| fleet.hub.cluster(name).is_some_and(|cluster| cluster.state == ClusterState::Ready);
+        ensure!(fleet.clusters.iter().all(ready), "the hub has turned a cluster away");
+        Ok(fleet)
     }
 
-    pub(crate) fn name(&self, index: usize) -> ClusterName {
-        self.clusters[index].clone()
+    pub(crate) fn name(&self, index: usize) -> &ClusterName {
+        &self.clusters[index]
     }
 
-    pub(crate) fn clusters(&self) -> usize {
-        self.clusters.len()
+    /// The stream of a cluster ends, and with it the patience of all policies: the whole step in which what it holds goes
+    /// elsewhere.
+    pub(crate) fn lose(&mut self, index: usize) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.hub.step(NOW, Event::Closed { session: session(index) }, &mut effects);
+        effects
+    }
+
+    /// The decision for the baseline: what is lost with a cluster, where else it runs, and all rooms.
+    pub(crate) fn baseline(&self, cluster: usize) -> Baseline<'_> {
+        let clusters = self.clusters.len();
+        // Older workloads are served first.
+        let mut held: Vec<usize> = held_by(cluster, clusters, self.workloads, self.eligible).collect();
+        held.sort_unstable();
+        let lost = held.into_iter().map(|number| Lost {
+            id: id(number),
+            pod: pod(),
+            others: eligible_for(number, clusters, self.eligible).filter(|other| *other != cluster).collect(),
+        });
+        let room = || {
+            let Capacity { classes, mixed_labels, .. } = capacity();
+            ClusterRoom::new(classes, mixed_labels)
+        };
+        let places = self.clusters.iter().map(|name| Place { name, room: room() });
+        Baseline { lost: lost.collect(), places: places.collect() }
     }
 
     /// The agent of a cluster connects, leads, and says that everything runs and as much again has room.
-    fn connect(&mut self, index: usize, workloads: usize) {
-        let session = SessionId(index as u64 + 1);
-        let cluster = self.name(index);
+    fn connect(&mut self, index: usize) {
+        let session = session(index);
+        let cluster = self.clusters[index].clone();
         self.step(Event::Opened { session, cluster, hello: hello(index) });
         let fence = Fence { federation: FEDERATION, epoch: Epoch(1), generation: Generation(1) };
         let term = LeaderTerm { lease: Uid(7), transitions: Term(1) };
         let leading = Leadership::Leading { term, fence, base: Generation(0), digest: Default::default() };
         self.step(Event::Message { session, message: Up::Leadership(leading) });
-        let held = held_by(index, self.clusters.len(), workloads, self.eligible);
+        let held = held_by(index, self.clusters.len(), self.workloads, self.eligible);
         let report = Report {
             complete: true,
             reflects: Generation(1),
@@ -77,6 +108,10 @@ fn cluster_name(index: usize) -> ClusterName {
     format!("cluster-{index:04}").parse().expect("an RFC 1123 label")
 }
 
+fn session(index: usize) -> SessionId {
+    SessionId(index as u64 + 1)
+}
+
 fn policy_name(first: usize) -> PolicyName {
     format!("from-{first:04}").parse().expect("an RFC 1123 label")
 }
@@ -86,15 +121,20 @@ fn first_of(workload: usize, clusters: usize) -> usize {
     workload % clusters
 }
 
-/// The workloads that a cluster holds.
+/// The clusters that a workload may run in, and does.
+fn eligible_for(workload: usize, clusters: usize, eligible: usize) -> impl Iterator<Item = usize> {
+    (0..eligible).map(move |next| (first_of(workload, clusters) + next) % clusters)
+}
+
+/// The workloads that a cluster holds: those that begin there, or so few clusters before it.
 fn held_by(
     cluster: usize,
     clusters: usize,
     workloads: usize,
     eligible: usize,
 ) -> impl Iterator<Item = usize> {
-    (0..workloads)
-        .filter(move |workload| (cluster + clusters - first_of(*workload, clusters)) % clusters < eligible)
+    let begins = move |back| (cluster + clusters - back) % clusters;
+    (0..eligible).flat_map(move |back| (begins(back)..workloads).step_by(clusters))
 }
 
 fn records(names: &[ClusterName], workloads: usize, eligible: usize) -> impl Iterator<Item = Record> {
@@ -111,10 +151,9 @@ fn records(names: &[ClusterName], workloads: usize, eligible: usize) -> impl Ite
     let policies = (0..clusters).map(move |first| Record::Policy(policy(names, first, eligible)));
     let described = (0..workloads).map(move |number| Record::Workload(workload(number, clusters, eligible)));
     let seats = (0..workloads).flat_map(move |number| {
-        let first = first_of(number, clusters);
-        (0..eligible).map(move |next| Record::Seat {
+        eligible_for(number, clusters, eligible).map(move |index| Record::Seat {
             workload: uid(number),
-            cluster: names[(first + next) % clusters].clone(),
+            cluster: names[index].clone(),
             seat: Seat {
                 placed: 1,
                 target: 1,
@@ -149,12 +188,10 @@ fn member(index: usize, name: &ClusterName) -> ClusterRecord {
 fn policy(names: &[ClusterName], first: usize, eligible: usize) -> Policy {
     let chosen = (0..eligible).map(|next| (names[(first + next) % names.len()].clone(), Rule::default()));
     let placement = godwit_common::policy::Policy { clusters: chosen.collect(), ..Default::default() };
-    let (lost_after, max_unavailable) = (Duration::from_secs(10), 0);
-    Policy { name: policy_name(first), placement, lost_after, max_unavailable }
+    Policy { name: policy_name(first), placement, lost_after: Duration::ZERO, max_unavailable: 0 }
 }
 
 fn workload(number: usize, clusters: usize, eligible: usize) -> WorkloadRecord {
-    let requests = Resources { cpu_millis: 100, memory_bytes: 64 << 20, pods: 1, ..Resources::default() };
     let spec = WorkloadSpec {
         id: id(number),
         api_version: "apps/v1".into(),
@@ -162,7 +199,7 @@ fn workload(number: usize, clusters: usize, eligible: usize) -> WorkloadRecord {
         policy: None,
         labels: Default::default(),
         needs: Vec::new(),
-        pod: PodShape { requests, ..PodShape::default() },
+        pod: pod(),
         stateful: false,
         // A manifest is shared with nobody, and counts; this one is as short as one can be.
         manifest: "{}".into(),
@@ -182,6 +219,11 @@ fn workload(number: usize, clusters: usize, eligible: usize) -> WorkloadRecord {
         yielded: Default::default(),
         spec,
     }
+}
+
+fn pod() -> PodShape {
+    let requests = Resources { cpu_millis: 100, memory_bytes: 64 << 20, pods: 1, ..Resources::default() };
+    PodShape { requests, ..PodShape::default() }
 }
 
 fn uid(number: usize) -> Uid {

@@ -13,12 +13,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::accept::{pause_after, warn_full};
+use crate::accept::Acceptor;
 use crate::limits::{HEADER_LIST_BYTES_MAX, PlainLimits};
 use crate::socket;
 
@@ -39,36 +37,17 @@ pub struct Page {
 /// When `stop` is cancelled, nothing more is accepted. This returns when the last answer on its way has left, or was cut
 /// after `limits.drain_timeout`.
 pub async fn serve(listener: TcpListener, page: Page, limits: PlainLimits, stop: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(limits.connections_max));
-    let mut connections = JoinSet::new();
-    let mut warned = None;
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        // Tasks that have ended would otherwise keep their memory until the stop.
-        while connections.try_join_next().is_some() {}
-        let (stream, address) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                pause_after(&error, &stop).await;
-                continue;
-            }
-        };
-        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-            warn_full(&mut warned, limits.connections_max);
-            continue;
-        };
+    let acceptor = Acceptor { listener, connections_max: limits.connections_max, stop: stop.clone() };
+    let connection = |stream, address, slot| {
         let connection = run(stream, page.clone(), limits, stop.clone());
-        connections.spawn(async move {
+        async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%address, error = &*error, "plain connection ended");
             }
             drop(slot);
-        });
-    }
-    drop(listener);
+        }
+    };
+    let mut connections = acceptor.run(connection).await;
     // Each of them keeps the time itself.
     while connections.join_next().await.is_some() {}
 }

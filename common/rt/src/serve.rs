@@ -21,7 +21,7 @@ use tower::Service;
 
 pub use peer::Peer;
 
-use crate::accept::{pause_after, warn_full};
+use crate::accept::Acceptor;
 use crate::limits::ServerLimits;
 use crate::shares::Shares;
 use crate::tls::ServerTls;
@@ -67,31 +67,13 @@ pub async fn serve<S: GrpcService>(
     limits: ServerLimits,
     stop: CancellationToken,
 ) {
-    let slots = Arc::new(Semaphore::new(limits.connections_max));
     let handshakes = Arc::new(Semaphore::new(limits.handshakes_max));
     let shares = Shares::of(limits.connections_max);
-    let mut connections = JoinSet::new();
-    let mut warned = None;
-    for id in 0_u64.. {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        // Tasks that have ended would otherwise keep their memory until the stop.
-        while connections.try_join_next().is_some() {}
-        let (stream, address) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                pause_after(&error, &stop).await;
-                continue;
-            }
-        };
-        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-            warn_full(&mut warned, limits.connections_max);
-            continue;
-        };
+    let mut ids = 0_u64..;
+    let acceptor = Acceptor { listener, connections_max: limits.connections_max, stop: stop.clone() };
+    let connection = |stream, address, slot| {
         let connection = Connection {
-            id,
+            id: ids.next().unwrap_or(u64::MAX),
             address,
             tls: Arc::clone(&tls),
             service: service.clone(),
@@ -100,13 +82,13 @@ pub async fn serve<S: GrpcService>(
             shares: shares.clone(),
             stop: stop.clone(),
         };
-        connections.spawn(async move {
+        async move {
             connection.run(stream).await;
             drop(slot);
-        });
-    }
-    // Closed before the wait, so that peers who dial again find another hub, or a refusal, at once.
-    drop(listener);
+        }
+    };
+    // The listener is closed before the wait, so that peers who dial again find another hub, or a refusal, at once.
+    let connections = acceptor.run(connection).await;
     drain(connections, limits).await;
 }
 

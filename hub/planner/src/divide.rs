@@ -367,13 +367,17 @@ impl Filler<'_> {
         let (mut left, mut reach) = (u64::from(give), Reach::NONE);
         let (order, limits) = (self.order, self.limits);
         let rank = |index: &u32| limits[*index as usize].rank;
+        let minimums = limits.iter().any(|limits| limits.floor > 0);
+        let grouped = self.groups.matter();
+        // They are in the order of their ranks.
+        let one_rank = order.first().map(rank) == order.last().map(rank);
         for tier in TIERS {
-            if left == 0 || !self.occurs(tier) {
+            if left == 0 || (tier.part == Part::Minimum && !minimums) || !self.occurs(tier) {
                 continue;
             }
             // Minimums come before all ranks; groups have their own.
-            let grouped = self.groups.matter();
-            let together = |a: &u32, b: &u32| grouped || tier.part == Part::Minimum || rank(a) == rank(b);
+            let whole = grouped || one_rank || tier.part == Part::Minimum;
+            let together = |a: &u32, b: &u32| whole || rank(a) == rank(b);
             for group in order.chunk_by(together) {
                 if left == 0 {
                     break;
@@ -505,9 +509,8 @@ impl Filler<'_> {
 
     /// Whether a tier may hold any seats: most policies have no minimums, and no weights of zero.
     fn occurs(&self, tier: Tier) -> bool {
-        let minimum = tier.part == Part::Rest || self.limits.iter().any(|limits| limits.floor > 0);
         let may_hold = |limits: &Limits| limits.cap > 0 || !self.capped;
-        minimum && (tier.weighted || self.limits.iter().any(|limits| limits.weight == 0 && may_hold(limits)))
+        tier.weighted || self.limits.iter().any(|limits| limits.weight == 0 && may_hold(limits))
     }
 }
 

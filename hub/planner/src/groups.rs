@@ -140,6 +140,9 @@ impl Groups {
     /// What each group has when the candidates have so many.
     pub(crate) fn totals(&self, counts: &[u32]) -> Vec<u64> {
         let mut totals = vec![0; self.nodes.len()];
+        if !self.matter() {
+            return totals;
+        }
         for (index, count) in (0..).zip(counts) {
             self.path(index).iter().for_each(|group| totals[*group as usize] += u64::from(*count));
         }

@@ -67,11 +67,22 @@ impl ClusterRoom {
             }
             left -= take_from(class, &pod.requests, left, &mut parts);
         }
-        self.classes.append(&mut parts);
+        parts.into_iter().for_each(|part| self.add(part));
         if self.classes.len() > SPLIT_MAX {
             self.join();
         }
         replicas - left
+    }
+
+    /// Adds nodes to those that are like them, if there are any: many pods of one shape make few classes.
+    fn add(&mut self, part: NodeClass) {
+        let alike = |class: &&mut NodeClass| {
+            (&class.free, &class.labels, &class.taints) == (&part.free, &part.labels, &part.taints)
+        };
+        match self.classes.iter_mut().rev().find(alike) {
+            Some(class) => class.nodes = class.nodes.saturating_add(part.nodes),
+            None => self.classes.push(part),
+        }
     }
 
     fn admitting(&self, pod: &PodShape) -> impl Iterator<Item = &NodeClass> {

@@ -226,8 +226,11 @@ impl Level {
 
     /// How many seats of a cluster are above it.
     fn seats(self, weight: u32) -> u64 {
-        const HALF: u128 = 1 << (Level::UNIT_BITS - 1);
-        ((u128::from(weight) * u128::from(self.0) + HALF) >> Self::UNIT_BITS) as u64
+        const HALF: u128 = 1 << (u64::BITS - 1);
+        // The weight is shifted up rather than the product down: what is sought is then its upper half. A weight has at
+        // most 31 bits, so nothing is lost.
+        let weight = u64::from(weight) << (u64::BITS - Self::UNIT_BITS);
+        ((u128::from(weight) * u128::from(self.0) + HALF) >> u64::BITS) as u64
     }
 
     /// A level strictly between two that differ by more than one unit. It halves the orders of magnitude first.

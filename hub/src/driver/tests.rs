@@ -1,9 +1,14 @@
 //! The driver on a real store: what is durable, what is shown, what is said, in this order.
 
 use std::path::Path;
+use std::time::Duration;
 
-use godwit_common::{Epoch, WorkloadId};
-use godwit_hub_core::{Action, Application, Deploy, PolicyChoice, RefusedKind, WorkloadSpec};
+use godwit_common::link::{Capacity, LeaderTerm, Leadership, Region, Report, VERSIONS};
+use godwit_common::policy::Rule;
+use godwit_common::{Digest, Epoch, Fence, Generation, NodeClass, Resources, Term, Uid, WorkloadId};
+use godwit_hub_core::{
+    Action, Application, DEFAULT_POLICY, Deploy, Policy, PolicyChoice, RefusedKind, WorkloadSpec,
+};
 
 use super::totals::Totals;
 use super::*;
@@ -52,20 +57,39 @@ async fn a_view_holds_what_a_restart_finds_and_forgets_what_ends() {
     end(handle, running).await;
 }
 
+/// Two clusters come, one of them is lost, what it held moves, and the other could not be survived then.
 #[tokio::test]
 async fn sums_kept_by_change_are_those_over_everything() {
     let folder = tempfile::tempdir().unwrap();
-    let (handle, running) = begin(folder.path()).await;
-    for (name, replicas) in [("a", 3), ("b", 4), ("c", 5), ("b", 2)] {
-        handle.command("ann".into(), deploy_as(name, replicas)).await.unwrap().unwrap();
+    // Nobody is lost for silence here: no agent gives signs of life.
+    let patient = Config { heartbeat: Duration::from_secs(3600), ..Config::default() };
+    let (handle, running) = start(patient, folder.path().to_owned(), 1).await.unwrap();
+    let sums = |handle: &Handle| {
         let view = handle.view();
         assert_eq!(view.totals, Totals::over(&view));
+        view.totals.clone()
+    };
+    handle.command("ann".into(), Command::ApplyPolicy(impatient())).await.unwrap().unwrap();
+    let east = join(&handle, "east", Uid(1)).await;
+    join(&handle, "west", Uid(2)).await;
+    for (name, replicas) in [("a", 3), ("b", 4), ("c", 5), ("b", 2)] {
+        handle.command("ann".into(), deploy_as(name, replicas)).await.unwrap().unwrap();
+        sums(&handle);
     }
     let workload = WorkloadId::new("default", "Deployment", "c").unwrap();
     handle.command("ann".into(), Command::DeleteWorkload { workload }).await.unwrap().unwrap();
-    let view = handle.view();
-    assert_eq!((view.totals.workloads.count, view.totals.workloads.wanted), (2, 5));
-    assert_eq!(view.totals, Totals::over(&view));
+    let before = sums(&handle);
+    assert_eq!((before.clusters.ready, before.clusters.agents, before.clusters.unchecked), (2, 2, 2));
+    assert_eq!((before.workloads.count, before.workloads.wanted, before.workloads.placed), (2, 5, 5));
+    assert_eq!(before.migrations, Default::default());
+
+    handle.closed(east).await.unwrap();
+    until(&handle, |totals| totals.migrations.running == 1).await;
+    let lost = sums(&handle);
+    assert_eq!((lost.clusters.ready, lost.clusters.lost, lost.clusters.agents), (1, 1, 1));
+    assert_eq!((lost.workloads.placed, lost.workloads.pending), (5, 0));
+    until(&handle, |totals| totals.clusters.short == 1).await;
+    assert_eq!(sums(&handle).shortages.largest(), 5);
     end(handle, running).await;
 }
 
@@ -105,10 +129,47 @@ async fn begin(folder: &Path) -> (Handle, Running) {
     start(Config::default(), folder.to_owned(), 1).await.unwrap()
 }
 
+async fn until(handle: &Handle, holds: impl Fn(&Totals) -> bool) {
+    let mut views = handle.views();
+    let shown = views.wait_for(|view| holds(&view.totals));
+    tokio::time::timeout(Duration::from_secs(30), shown).await.expect("it takes a second or two").unwrap();
+}
+
+/// An agent of a new cluster connects, leads, and reports an empty node.
+async fn join(handle: &Handle, name: &str, cluster_uid: Uid) -> SessionId {
+    let hello = Hello {
+        versions: VERSIONS,
+        build: "test".into(),
+        instance: format!("{name}-agent").into(),
+        zone: "".into(),
+        cluster_uid,
+        federation: None,
+        highest_epoch: Epoch(0),
+        region: Region::default(),
+    };
+    let session = handle.opened(name.parse().unwrap(), hello, Outbox::default()).await.unwrap();
+    let (term, fence) = (LeaderTerm { lease: Uid(1), transitions: Term(1) }, Fence::default());
+    let leading = Leadership::Leading { term, fence, base: Generation(0), digest: Digest::default() };
+    handle.message(session, Up::Leadership(leading), 0).await.unwrap();
+    let free = Resources { cpu_millis: 9_000, memory_bytes: 1 << 30, pods: 100, ..Resources::default() };
+    let class = NodeClass { nodes: 1, free, ..NodeClass::default() };
+    let capacity = Capacity { classes: vec![class], nodes: 1, nodes_ready: 1, ..Capacity::default() };
+    let report = Report { complete: true, capacity: Some(capacity), ..Report::default() };
+    handle.message(session, Up::Report(report), 0).await.unwrap();
+    session
+}
+
 /// Waits for the thread, which holds the store.
 async fn end(handle: Handle, mut running: Running) {
     handle.stop().await;
     running.ended().await.unwrap();
+}
+
+/// The policy that is used when none is named; a cluster is lost to it the moment its stream ends.
+fn impatient() -> Policy {
+    let placement = godwit_common::policy::Policy { default: Some(Rule::default()), ..Default::default() };
+    let name = DEFAULT_POLICY.parse().unwrap();
+    Policy { name, placement, lost_after: Duration::ZERO, max_unavailable: 0 }
 }
 
 fn deploy(replicas: u32) -> Command {

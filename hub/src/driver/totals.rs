@@ -4,7 +4,7 @@ use godwit_hub_core::{ClusterState, ClusterView, MigrationState, MigrationView, 
 
 use super::shortages::Shortages;
 
-/// All sums. Cloning them is cheap, as with the view.
+/// All sums. Cloning them is cheap, as with the view: they hold no more than one number for a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     pub(crate) clusters: ClusterTotals,

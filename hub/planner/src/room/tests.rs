@@ -110,3 +110,19 @@ fn a_long_batch_keeps_its_classes_few() {
         assert!(room.classes.len() <= SPLIT_MAX);
     }
 }
+
+#[test]
+fn nodes_that_are_alike_again_are_one_class() {
+    let mut room = ClusterRoom::new([class(100, resources(1000, 100, 10, 0))], Default::default());
+    for _ in 0..150 {
+        assert_eq!(room.take(&pod(resources(100, 1, 1, 0)), 1), 1);
+    }
+    let mut nodes: Vec<(u64, u32)> = room
+        .classes
+        .iter()
+        .map(|class| (class.free.pods, class.nodes))
+        .filter(|(_, nodes)| *nodes > 0)
+        .collect();
+    nodes.sort_unstable();
+    assert_eq!(nodes, [(8, 50), (9, 50)]);
+}
