@@ -146,7 +146,7 @@ impl Bound {
             ) => None,
             Self::Minimum => Some("a greater weight, or a larger total".to_owned()),
             Self::Held { .. } => {
-                Some("rebalance: gradual or always in the policy moves replicas to its share".to_owned())
+                Some("godwit rebalance, or rebalance: gradual or always in the policy".to_owned())
             }
             Self::Step { .. } => Some("time: it is on its way".to_owned()),
             Self::Cap(cap) => Some(cap.remedy(cluster)),
