@@ -14,6 +14,7 @@ mod liveness;
 pub mod member;
 pub mod net;
 pub mod operator;
+pub mod run;
 pub mod scenario;
 pub mod world;
 

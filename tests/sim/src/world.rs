@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use godwit_agent_core as agent;
-use godwit_common::ClusterName;
 use godwit_common::rng::Rng;
+use godwit_common::{ClusterName, stable_hash};
 use godwit_hub_core::{self as hub, Answer, Command, Refused, Ticket};
 
 use crate::agent_process::AgentProcess;
@@ -57,6 +57,10 @@ pub struct World {
     pub checker: Checker,
     /// Answers that have come, by hub and ticket.
     pub answers: BTreeMap<(usize, Ticket), Answered>,
+    /// How many things have happened.
+    pub happened: u64,
+    /// Over when they happened, and how much chance each of them took.
+    path: u64,
     trace: Option<Sink>,
 }
 
@@ -101,6 +105,8 @@ impl World {
             operator: Operator::default(),
             checker: Checker::default(),
             answers: BTreeMap::new(),
+            happened: 0,
+            path: 0,
             trace: setup.trace,
         };
         world.start_everything();
@@ -120,6 +126,14 @@ impl World {
         if let Some(sink) = self.trace {
             sink(&format!("{:>9.3} {}", self.now as f64 / 1000.0, line()));
         }
+    }
+
+    /// Over all that has happened, and what hubs and members have kept of it.
+    pub fn fingerprint(&self) -> u64 {
+        let kept = self.hubs.iter().map(|hub| format!("{:?}", hub.store));
+        let kept =
+            kept.chain(self.members.iter().map(|member| format!("{:?} {:?}", member.objects, member.fence)));
+        kept.fold(self.path, |digest, kept| stable_hash([&digest.to_le_bytes(), kept.as_bytes()]))
     }
 
     /// All agents.
@@ -149,6 +163,9 @@ impl World {
         self.now = self.now.max(at);
         if let Some(happening) = self.queue.pop() {
             self.happen(happening);
+            self.happened += 1;
+            let drawn = self.rng.clone().next_u64();
+            self.path = self.path.rotate_left(5) ^ drawn.wrapping_add(self.now);
         }
     }
 

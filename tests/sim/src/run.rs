@@ -1,0 +1,131 @@
+//! One run: a world drawn from a seed, in which everything goes wrong for a while; then everything is put right, and
+//! the federation must settle. The test and the command line make the same runs.
+
+use std::fmt::{self, Display, Formatter};
+
+use godwit_common::rng::Rng;
+use godwit_hub_core::Config;
+
+use crate::faults::Faults;
+use crate::invariants::Seen;
+use crate::operator::Operator;
+use crate::scenario::{ClusterSetup, Setup};
+use crate::world::{Sink, World};
+
+/// How long everything must stay as it is, in seconds, to count as settled.
+const CALM: u64 = 70;
+/// Within how many seconds of the last accident everything must have settled.
+const SETTLED: u64 = 1_200;
+/// Above so many clusters a look at the whole federation takes longer than what happens in a second.
+const MANY: usize = 50;
+
+/// What decides a run: the seed, and what is not to be drawn from it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Run {
+    /// Decides all that is not said here.
+    pub seed: u64,
+    /// How many clusters there are.
+    pub clusters: Option<usize>,
+    /// How many agents each of them has.
+    pub agents: Option<usize>,
+    /// How long things go wrong, in milliseconds.
+    pub lasts: Option<u64>,
+}
+
+/// What came of a run that went well.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcome {
+    /// How much time has passed in the world, in milliseconds.
+    pub passed: u64,
+    /// How many things have happened.
+    pub happened: u64,
+    /// Over all that happened and what it came to: two runs that are the same have the same.
+    pub digest: u64,
+    /// What was seen.
+    pub seen: Seen,
+}
+
+impl Run {
+    /// A run of which the seed decides everything.
+    pub fn of(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+
+    /// Makes the run. It panics, with what is wrong, where an invariant breaks or the federation does not settle.
+    pub fn make(&self, trace: Option<Sink>) -> Outcome {
+        let mut rng = Rng::new(self.seed);
+        let mut world = World::new(self.setup(&mut rng, trace));
+        world.run(5);
+        let per_cluster = (world.members.len() as u64).div_ceil(5);
+        let operator = Operator {
+            every: 4_000 + rng.below(20_000),
+            winds_up: false,
+            replicas_max: (4 + rng.below(40)) * per_cluster,
+            uniform: !rng.one_in(3),
+        };
+        world.begin_operator(operator);
+        world.begin_faults(Faults::some(&mut rng));
+        let lasts = self.lasts.unwrap_or((60 + rng.below(240)) * 1000);
+        world.run_to(world.now + lasts);
+        world.operator.winds_up = true;
+        world.heal();
+        settle(&mut world);
+        Outcome {
+            passed: world.now,
+            happened: world.happened,
+            digest: world.fingerprint(),
+            seen: world.checker.seen,
+        }
+    }
+
+    fn setup(&self, rng: &mut Rng, trace: Option<Sink>) -> Setup {
+        let drawn = 1 + usize::try_from(rng.below(5)).unwrap_or(0);
+        let cluster = |number: usize| ClusterSetup {
+            name: format!("c{number}"),
+            agents: self.agents.unwrap_or(1 + usize::try_from(rng.below(3)).unwrap_or(0)),
+            nodes: 1 + u32::try_from(rng.below(3)).unwrap_or(0),
+            cpu_millis: 500 + 500 * rng.below(5),
+        };
+        let clusters = (0..self.clusters.unwrap_or(drawn)).map(cluster).collect();
+        let seed = rng.next_u64() ^ self.seed;
+        Setup { seed, hub: Config::default(), hubs: 1, clusters, trace }
+    }
+}
+
+/// The command that makes the run again.
+impl Display for Run {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        // An overflow is found only where it is looked for.
+        let profile = if cfg!(debug_assertions) { "" } else { " --release" };
+        write!(f, "cargo run{profile} -p sim -- --seed {} --trace", self.seed)?;
+        if let Some(clusters) = self.clusters {
+            write!(f, " --clusters {clusters}")?;
+        }
+        if let Some(agents) = self.agents {
+            write!(f, " --agents {agents}")?;
+        }
+        if let Some(lasts) = self.lasts {
+            write!(f, " --hours {}", lasts as f64 / 3_600_000.0)?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits until everything is as it shall be, and stays so.
+fn settle(world: &mut World) {
+    let step = if world.members.len() > MANY { 10 } else { 1 };
+    let end = world.now + SETTLED * 1000;
+    let (mut since, mut targets) = (world.now, world.targets());
+    loop {
+        world.run(step);
+        let missing = world.unsettled();
+        let now = world.targets();
+        if !missing.is_empty() || now != targets {
+            (since, targets) = (world.now, now);
+        }
+        if world.now - since >= CALM * 1000 {
+            return;
+        }
+        assert!(world.now < end, "I5: it does not settle within {SETTLED} s: {missing:#?}");
+    }
+}
