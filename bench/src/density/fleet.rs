@@ -188,7 +188,7 @@ fn member(index: usize, name: &ClusterName) -> ClusterRecord {
 fn policy(names: &[ClusterName], first: usize, eligible: usize) -> Policy {
     let chosen = (0..eligible).map(|next| (names[(first + next) % names.len()].clone(), Rule::default()));
     let placement = godwit_common::policy::Policy { clusters: chosen.collect(), ..Default::default() };
-    Policy { name: policy_name(first), placement, lost_after: Duration::ZERO, max_unavailable: 0 }
+    Policy { name: policy_name(first), placement, lost_after: Duration::ZERO }
 }
 
 fn workload(number: usize, clusters: usize, eligible: usize) -> WorkloadRecord {

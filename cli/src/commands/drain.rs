@@ -37,9 +37,10 @@ pub(crate) struct Drain {
     /// How long it may take before it stops and says so
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "1h")]
     deadline: Duration,
-    /// How many replicas of a workload may run meanwhile beyond those that are wanted, in percent of these
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=100), default_value_t = 25)]
-    max_surge: u32,
+    /// How many replicas of a workload may run meanwhile beyond those that are wanted, in percent of these, whatever
+    /// their policy says
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(1..=100))]
+    max_surge: Option<u32>,
     /// Stop what finds no place elsewhere all the same, down to the last copy
     #[arg(long)]
     force: bool,
@@ -89,7 +90,7 @@ impl Drain {
         };
         if order == v1::DrainOrder::Start {
             request.within = prost_types::Duration::try_from(self.deadline).ok();
-            request.max_surge_percent = Some(self.max_surge);
+            request.max_surge_percent = self.max_surge;
             request.force = self.force;
         }
         (done, request)

@@ -1,16 +1,12 @@
 //! A policy as its author wrote it, as the message that the hub takes.
 
-use godwit_manifest::{Mode, PolicySpec};
+use godwit_manifest::PolicySpec;
 use godwit_proto::{policy, v1};
 
 /// The message.
 pub(super) fn to_message(spec: &PolicySpec) -> v1::Policy {
-    let PolicySpec { name, placement, lost_after, mode, max_unavailable } = spec;
-    // The only one there is, which the message says by itself.
-    match mode {
-        Mode::Available => {}
-    }
-    let spec = policy::to_wire(placement, *lost_after, *max_unavailable);
+    let PolicySpec { name, placement, lost_after } = spec;
+    let spec = policy::to_wire(placement, *lost_after);
     v1::Policy { name: name.to_string(), spec: Some(spec), workloads: 0 }
 }
 
@@ -32,10 +28,10 @@ mod tests {
     fn every_field_arrives() {
         let spec = convert(
             "{default: {weight: 0}, clusters: {alpha: {weight: 3, min: 1, max: 9}}, rebalance: gradual, \
-             lostAfter: 1500ms, priority: -2, maxUnavailable: 4}",
+             lostAfter: 1500ms, priority: -2, maxSurge: 50%, maxUnavailable: 4}",
         );
         assert_eq!((&*spec.strategy, &*spec.mode, &*spec.rebalance), ("weighted", "available", "gradual"));
-        assert_eq!((spec.priority, spec.max_unavailable), (-2, 4));
+        assert_eq!((spec.priority, spec.max_surge_percent, spec.max_unavailable), (-2, Some(50), 4));
         let rule = |weight, min, max| v1::ClusterRule { weight: Some(weight), min: Some(min), max };
         assert_eq!(spec.default, Some(rule(0, 0, None)));
         assert_eq!(spec.clusters["alpha"], rule(3, 1, Some(9)));

@@ -5,6 +5,7 @@ mod words;
 use std::io;
 use std::time::SystemTime;
 
+use godwit_common::policy::SURGE_PERCENT;
 use godwit_proto::v1::{
     ClusterRule, GetPolicyRequest, ListPoliciesRequest, Policy, PolicySpec, SelectedRule,
     WatchPoliciesRequest,
@@ -91,6 +92,7 @@ pub(crate) fn describe(policy: &Policy, sheet: &mut Sheet<'_>) -> io::Result<()>
     sheet.line("Lost after", lost_after(&spec))?;
     sheet.line("Mode", &spec.mode)?;
     sheet.line("Priority", spec.priority.to_string())?;
+    sheet.line("Max surge", format!("{}%", spec.max_surge_percent.unwrap_or(SURGE_PERCENT)))?;
     sheet.line("Max unavailable", spec.max_unavailable.to_string())?;
     sheet.line("Preemptible", yes_or_no(spec.preemptible))?;
     sheet.line("Colocate", yes_or_no(spec.colocate))?;

@@ -41,7 +41,7 @@ pub use error::{MAX_ERRORS, ManifestError, ManifestErrors, Position};
 pub use model::{Application, Dependent, Workload};
 pub use needs::MAX_NEEDS;
 pub use policies::parse_policies;
-pub use policy::{Mode, PolicySpec};
+pub use policy::PolicySpec;
 pub use quantity::{Quantity, QuantityError};
 pub use quotas::{QuotaSpec, parse_quotas};
 pub use scenario::parse_scenario;

@@ -43,8 +43,8 @@ fn read(
     object.only(&["apiVersion", "kind", "metadata", "spec"]);
     let name = name_of(&object, names);
     let spec = object.require("spec", "say how to divide")?.object()?;
-    let Spec { placement, lost_after, mode, max_unavailable } = policy::read(&spec, Policy::check);
-    Some(PolicySpec { name: name?, placement, lost_after, mode, max_unavailable })
+    let Spec { placement, lost_after } = policy::read(&spec, Policy::check);
+    Some(PolicySpec { name: name?, placement, lost_after })
 }
 
 fn name_of(object: &Object<'_>, names: &mut BTreeSet<PolicyName>) -> Option<PolicyName> {

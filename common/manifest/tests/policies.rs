@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use godwit_common::policy::Motion;
 use godwit_common::policy::{
     ClusterSelector, GroupBy, Policy, Rebalance, Rule, SpreadConstraint, Strategy, Tiers,
 };
-use godwit_manifest::{Mode, parse_policies};
+use godwit_manifest::parse_policies;
 
 const POLICY: &str = "\
 apiVersion: godwit.dev/v1
@@ -255,7 +256,7 @@ fn what_a_policy_leaves_out_has_its_default() {
     assert_eq!(policy.name.as_str(), "even");
     assert_eq!(policy.placement, Policy::default());
     assert_eq!(policy.lost_after, None);
-    assert_eq!((policy.mode, policy.max_unavailable), (Mode::Available, 0));
+    assert_eq!(policy.placement.motion, Motion::default());
 }
 
 #[test]
@@ -288,6 +289,6 @@ fn everything_that_a_policy_says_is_read() {
     assert_eq!(policy.placement.rebalance, Rebalance::Gradual);
     assert_eq!(policy.lost_after, Some(Duration::ZERO));
     assert_eq!(policy.placement.priority, -5);
-    assert_eq!(policy.max_unavailable, 10);
+    assert_eq!(policy.placement.motion.max_unavailable, 10);
     assert_eq!(policy.placement.default, Some(Rule::new(3, 1, None).unwrap()));
 }

@@ -5,6 +5,7 @@ mod affinity;
 mod check;
 pub mod limits;
 mod mistake;
+mod motion;
 mod rule;
 mod selector;
 mod spread;
@@ -17,6 +18,7 @@ use crate::{ClusterName, traits::Traits};
 
 pub use affinity::{ALL_NAMESPACES, Affinity, WorkloadSelector};
 pub use mistake::{Mistake, Place, Step};
+pub use motion::{Motion, SURGE_PERCENT, most};
 pub use rule::{REPLICAS_MAX, Rule, WEIGHT_MAX};
 pub use selector::ClusterSelector;
 pub use spread::{GroupBy, SpreadConstraint};
@@ -26,7 +28,7 @@ pub use toleration::{ClusterToleration, Tolerated};
 /// How far `gradual` goes in one step, in percent of the wanted replicas.
 pub const GRADUAL_STEP_PERCENT: u32 = 10;
 
-/// How a policy divides one workload's replicas over clusters.
+/// How a policy divides one workload's replicas over clusters, and how it moves them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
     /// By what the shares are decided.
@@ -51,6 +53,8 @@ pub struct Policy {
     pub priority: i32,
     /// Whether replicas may be given up for a higher priority that finds no room, down to the minimums (S16).
     pub preemptible: bool,
+    /// What a planned move may do to its workloads (S20).
+    pub motion: Motion,
 }
 
 /// Why a policy does not choose a cluster.

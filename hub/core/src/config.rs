@@ -24,7 +24,7 @@ pub struct Config {
     /// Over which time clusters that vanished are counted together, and how long the share must stay down for a
     /// freeze to end (S6).
     pub mass_loss_window: Duration,
-    /// How long replacements must have been ready before a cluster that is drained stops its copies (S20).
+    /// How long replacements must have been ready before the copies that they replace stop in a planned move (S20).
     pub min_ready: Duration,
     /// Above this share of nodes that are not ready, in percent, a cluster is degraded: it gets nothing new (S3).
     pub degraded_percent: u32,

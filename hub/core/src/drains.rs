@@ -15,7 +15,7 @@ const WAITING_MAX: usize = 10;
 
 impl Hub {
     /// An order to empty a cluster within a time from now.
-    pub(crate) fn drain_from(&self, within: Duration, max_surge: u32, force: bool) -> Drain {
+    pub(crate) fn drain_from(&self, within: Duration, max_surge: Option<u32>, force: bool) -> Drain {
         let started = self.now.wall;
         let within = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
         let deadline = WallTime(started.0.saturating_add(within));
@@ -74,69 +74,6 @@ impl Hub {
 
     pub(crate) fn drain_of(&self, name: &ClusterName) -> Option<&Drain> {
         self.clusters.get(name)?.record.drain.as_ref()
-    }
-
-    /// How many more replicas of a workload may start while a drain holds copies of it that have to stop (S20); none if no
-    /// drain does, or only in clusters that are lost: then it is a drain no longer (S22). All causes share one budget.
-    pub(crate) fn surge_left(&self, workload: &Workload) -> Option<u32> {
-        let mut surge = None;
-        for name in &workload.above {
-            let Some(cluster) = self.clusters.get(name).filter(|cluster| !self.lost_to(workload, cluster))
-            else {
-                continue;
-            };
-            let Some(drain) = &cluster.record.drain else { continue };
-            // What waits leaves room for nothing beyond what is wanted (S21).
-            let percent = if drain.state == DrainState::Running { drain.max_surge.max(1) } else { 0 };
-            surge = Some(percent.max(surge.unwrap_or(0)));
-        }
-        let (wanted, percent) = (u64::from(workload.record.wanted), surge?);
-        let most = wanted + (wanted * u64::from(percent)).div_ceil(100);
-        let told = self.told(workload);
-        Some(u32::try_from(most).unwrap_or(u32::MAX).saturating_sub(told))
-    }
-
-    /// What clusters that are not lost were told to run of a workload.
-    fn told(&self, workload: &Workload) -> u32 {
-        let counts = |name: &ClusterName| {
-            self.clusters.get(name).is_some_and(|cluster| !self.lost_to(workload, cluster))
-        };
-        let seats = workload.seats.iter().filter(|(name, _)| counts(name));
-        seats.fold(0_u32, |sum, (_, seat)| sum.saturating_add(seat.seat.target))
-    }
-
-    /// Whether the policy of a workload counts a cluster as lost.
-    fn lost_to(&self, workload: &Workload, cluster: &Cluster) -> bool {
-        let policy = self.policies.get(&workload.record.policy);
-        policy.is_some_and(|policy| cluster.lost_for(policy.policy.lost_after))
-    }
-
-    /// What a target could go down to is found out anew.
-    pub(crate) fn forget_could_shrink(&mut self, uid: Uid, name: &ClusterName) {
-        if let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name)) {
-            seat.could_shrink = None;
-        }
-    }
-
-    /// To what the target of a copy in a drained cluster may go, where `least` is what the shrink rule allows now: it
-    /// must have allowed as little for a while (S20).
-    pub(crate) fn steadily(&mut self, uid: Uid, name: &ClusterName, least: u32) -> u32 {
-        let (now, min_ready) = (self.now.time, self.config.min_ready);
-        let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
-        else {
-            return least;
-        };
-        let target = seat.seat.target;
-        let (since, level) = seat.could_shrink.unwrap_or((now, target));
-        let level = level.max(least);
-        let reached = if now.since(since) >= min_ready { level.min(target) } else { target };
-        // What was used up, or was not allowed all along, begins anew.
-        let next = if reached < target || level >= target { (now, least) } else { (since, level) };
-        seat.could_shrink = (next.1 < reached).then_some(next);
-        if next.1 < reached {
-            self.wake_at(next.0 + min_ready, Timer::Shrink(uid));
-        }
-        reached
     }
 
     /// The workloads that have something placed in a cluster.

@@ -112,7 +112,7 @@ pub(crate) enum Timer {
     Drain(ClusterName),
     /// The end of a maintenance window (S22).
     Maintenance(ClusterName),
-    /// A cluster that is drained may stop copies whose replacements have been ready for long enough (S20).
+    /// Copies may stop whose replacements have been ready for long enough (S20).
     Shrink(Uid),
     /// The next look at what the fleet would survive.
     Survival,

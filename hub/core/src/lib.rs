@@ -3,7 +3,7 @@
 //!
 //! Where to look: [`Hub::step`] dispatches; `sessions` knows who speaks, `fences` under whose authority, `liveness` and
 //! `mass_loss` who is lost, `traits` what clusters are like, `reports` what runs, `placement`, `batch` and `ask` where
-//! replicas go, `bonds` what they have to be near, `quotas` how many there may be, `mover` when they start and stop, `rows` and `ends` what each cluster is told, `outgoing` what leaves, `commands` what operators want, `restore`
+//! replicas go, `bonds` what they have to be near, `quotas` how many there may be, `mover` and `surge` when they start and stop, `rows` and `ends` what each cluster is told, `outgoing` what leaves, `commands` what operators want, `restore`
 //! how a restart begins.
 
 mod ask;
@@ -33,6 +33,7 @@ mod rows;
 mod sessions;
 mod shared;
 mod state;
+mod surge;
 mod survival;
 mod tally;
 #[cfg(test)]

@@ -73,6 +73,23 @@ impl Hub {
         })
     }
 
+    /// Whether copies that this takes from their place leave in good order (S20): nothing has happened to them.
+    pub(crate) fn is_planned(&self, cause: Cause) -> bool {
+        let Cause::Migration(id) = cause else { return false };
+        self.migrations.get(&id).is_some_and(|entry| match entry.migration.cause {
+            MigrationCause::PolicyChanged(_)
+            | MigrationCause::Rebalance(_)
+            | MigrationCause::ClusterDeleted(_)
+            | MigrationCause::ClusterChanged(_)
+            | MigrationCause::Drained(_)
+            | MigrationCause::Affinity(_) => true,
+            MigrationCause::ClusterLost(_)
+            | MigrationCause::RoomAppeared(_)
+            | MigrationCause::QuotaFreed(_)
+            | MigrationCause::Preempted(_) => false,
+        })
+    }
+
     /// Which of the migrations that wait for a workload need not wait any longer: it is ready where they placed it.
     pub(crate) fn settled(&self, uid: Uid) -> BTreeSet<MigrationId> {
         let Some(workload) = self.workloads.get(&uid) else {

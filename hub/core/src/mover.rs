@@ -139,8 +139,9 @@ impl Hub {
                 self.forget_could_shrink(uid, &name);
                 continue;
             };
-            let target =
-                if self.drain_of(&name).is_some() { self.steadily(uid, &name, least) } else { least };
+            let seat = self.workloads.get(&uid).and_then(|workload| workload.seats.get(&name));
+            let in_order = seat.is_some_and(|seat| self.leaves_in_order(&name, seat));
+            let target = if in_order { self.steadily(uid, &name, least) } else { least };
             let told = self.workloads.get(&uid).and_then(|workload| workload.seats.get(&name));
             if told.is_some_and(|seat| target < seat.seat.target) && self.removal_allowed(uid, &name, target)
             {
@@ -185,7 +186,7 @@ impl Hub {
     /// Below how many ready replicas no step may go (S20). What is `forced` does without all that has no place.
     fn needed(&self, workload: &Workload, forced: bool) -> u32 {
         let policy = self.policies.get(&workload.record.policy);
-        let unavailable = policy.map_or(0, |policy| policy.policy.max_unavailable);
+        let unavailable = policy.map_or(0, |policy| policy.policy.placement.motion.max_unavailable);
         let missing = if forced { workload.record.pending } else { self.missing(workload) };
         workload.record.wanted.saturating_sub(missing).saturating_sub(unavailable)
     }

@@ -277,12 +277,7 @@ impl Hub {
         if self.policies.is_empty()
             && let Ok(name) = DEFAULT_POLICY.parse()
         {
-            let policy = Policy {
-                name,
-                placement: Default::default(),
-                lost_after: self.config.lost_after,
-                max_unavailable: 0,
-            };
+            let policy = Policy { name, placement: Default::default(), lost_after: self.config.lost_after };
             self.touched.keys.insert(Key::Policy(policy.name.clone()));
             self.add_policy(policy);
         }

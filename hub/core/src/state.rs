@@ -60,7 +60,7 @@ pub(crate) struct SeatState {
     pub(crate) share: Share,
     /// Copies that hold room on nodes and are in no plan: they end, and may leave room that nobody has counted (S14).
     pub(crate) surplus: u32,
-    /// In a cluster that is drained: down to what its target could go all along since then (S20).
+    /// Of copies that leave in good order: down to what its target could go all along since then (S20).
     pub(crate) could_shrink: Option<(Time, u32)>,
 }
 

@@ -143,7 +143,7 @@ impl Hub {
             (true, false) => "inventory awaited",
             (true, true) if seat.held_back => "removal held back (S27)",
             (true, true) if target < placed && self.surge_left(workload) == Some(0) => {
-                "starts as others stop in a cluster that is drained (S20)"
+                "starts as others stop elsewhere: it is moved within its surge (S20)"
             }
             (true, true) if target < placed => "starts wait for the pace (S7)",
             (true, true) if target > placed => "surplus: stops when the others are ready (S20)",

@@ -41,7 +41,7 @@ impl Hub {
             self.add_supposed(name, like);
         }
         for name in &what.drain {
-            let drain = self.drain_from(Duration::ZERO, 0, false);
+            let drain = self.drain_from(Duration::ZERO, None, false);
             self.clear(name, Reason::Drain(name.clone(), 0), |cluster| cluster.record.drain = Some(drain));
         }
         for name in &what.lose {

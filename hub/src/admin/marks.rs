@@ -16,8 +16,6 @@ const DRAIN_TIME: Duration = Duration::from_secs(3600);
 const DRAIN_TIME_LEAST: Duration = Duration::from_secs(1);
 /// The longest drain, and the longest window of maintenance.
 const TIME_MOST: Duration = Duration::from_secs(30 * 24 * 3600);
-/// How much may run beyond what is wanted meanwhile, in percent.
-const SURGE_PERCENT: u32 = 25;
 
 /// What became of it.
 pub(super) struct Marked {
@@ -143,9 +141,8 @@ fn drain_order(request: &v1::DrainClusterRequest) -> Result<DrainOrder, Status> 
     let within = within.map_or(Ok(DRAIN_TIME), Duration::try_from);
     let within = within.ok().filter(|within| (DRAIN_TIME_LEAST..=TIME_MOST).contains(within));
     let within = within.ok_or_else(|| invalid("within", "it is out of range: 1 s to 30 days"))?;
-    let max_surge = max_surge_percent.unwrap_or(SURGE_PERCENT);
-    if !(1..=100).contains(&max_surge) {
-        return Err(invalid("max_surge_percent", format!("{max_surge} is out of range: 1 to 100")));
+    if let Some(percent) = max_surge_percent.filter(|percent| !(1..=100).contains(percent)) {
+        return Err(invalid("max_surge_percent", format!("{percent} is out of range: 1 to 100")));
     }
-    Ok(DrainOrder::Start { within, max_surge, force: *force })
+    Ok(DrainOrder::Start { within, max_surge: *max_surge_percent, force: *force })
 }

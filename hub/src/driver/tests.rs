@@ -169,7 +169,7 @@ async fn end(handle: Handle, mut running: Running) {
 fn impatient() -> Policy {
     let placement = godwit_common::policy::Policy { default: Some(Rule::default()), ..Default::default() };
     let name = DEFAULT_POLICY.parse().unwrap();
-    Policy { name, placement, lost_after: Duration::ZERO, max_unavailable: 0 }
+    Policy { name, placement, lost_after: Duration::ZERO }
 }
 
 fn deploy(replicas: u32) -> Command {

@@ -7,6 +7,7 @@
 
 mod check;
 mod mistake;
+mod motion;
 mod rules;
 mod selector;
 mod strategy;
@@ -16,26 +17,24 @@ mod toleration;
 
 use std::time::Duration;
 
-use godwit_common::policy::limits::{AFFINITY_MAX, FALLBACK_MAX, TOLERATIONS_MAX, UNAVAILABLE_MAX};
+use godwit_common::policy::limits::{AFFINITY_MAX, FALLBACK_MAX, TOLERATIONS_MAX};
 use godwit_common::policy::{Affinity, Policy, Rebalance};
 
 use crate::field::FieldError;
 use crate::v1;
-use check::{bounded, list, one_of};
+use check::{list, one_of};
 
 /// All that a policy says, but for its name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Terms {
-    /// How replicas are divided.
+    /// How replicas are divided, and moved.
     pub placement: Policy,
     /// When silence counts as a loss (S1); none if the policy does not say.
     pub lost_after: Option<Duration>,
-    /// How many ready replicas below the total a planned step may go (S20).
-    pub max_unavailable: u32,
 }
 
 /// The message, with every default filled in.
-pub fn to_wire(placement: &Policy, lost_after: Option<Duration>, max_unavailable: u32) -> v1::PolicySpec {
+pub fn to_wire(placement: &Policy, lost_after: Option<Duration>) -> v1::PolicySpec {
     let Policy {
         strategy,
         selector,
@@ -48,15 +47,14 @@ pub fn to_wire(placement: &Policy, lost_after: Option<Duration>, max_unavailable
         rebalance,
         priority,
         preemptible,
+        motion,
     } = placement;
     let mut spec = v1::PolicySpec {
         default: default.map(rules::rule_to_wire),
         clusters: rules::entries_to_wire(clusters),
         rebalance: rebalance.name().to_owned(),
         lost_after: lost_after.map(duration_to_wire),
-        mode: "available".to_owned(),
         priority: *priority,
-        max_unavailable,
         cluster_selector: Some(selector).filter(|one| !one.is_empty()).map(selector::to_wire),
         rules: rules.iter().map(rules::selected_to_wire).collect(),
         fallback: fallback.iter().map(selector::to_wire).collect(),
@@ -68,6 +66,7 @@ pub fn to_wire(placement: &Policy, lost_after: Option<Duration>, max_unavailable
         ..v1::PolicySpec::default()
     };
     strategy::to_wire(strategy, &mut spec);
+    motion::to_wire(motion, &mut spec);
     spec
 }
 
@@ -87,7 +86,6 @@ pub fn from_store(at: &str, spec: &v1::PolicySpec) -> Result<Terms, FieldError> 
 }
 
 fn read(spec: &v1::PolicySpec) -> Result<Terms, FieldError> {
-    one_of("mode", &spec.mode, &[("available", ())])?;
     let strategy = strategy::from_wire(spec)?;
     let selector = spec.cluster_selector.as_ref().map(selector::from_wire).transpose();
     let default = spec.default.as_ref().map(rules::rule_from_wire).transpose();
@@ -104,12 +102,9 @@ fn read(spec: &v1::PolicySpec) -> Result<Terms, FieldError> {
         rebalance: one_of("rebalance", &spec.rebalance, &rebalance)?,
         priority: spec.priority,
         preemptible: spec.preemptible,
+        motion: motion::from_wire(spec)?,
     };
-    Ok(Terms {
-        placement,
-        lost_after: spec.lost_after.as_ref().map(duration).transpose()?,
-        max_unavailable: bounded("max_unavailable", spec.max_unavailable, UNAVAILABLE_MAX)?,
-    })
+    Ok(Terms { placement, lost_after: spec.lost_after.as_ref().map(duration).transpose()? })
 }
 
 fn affinity(spec: &v1::PolicySpec) -> Result<Affinity, FieldError> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use godwit_common::policy::{
-    ClusterSelector, ClusterToleration, GroupBy, Rule, SpreadConstraint, Strategy, Tiers, WorkloadSelector,
+    ClusterSelector, ClusterToleration, GroupBy, Motion, Rule, SpreadConstraint, Strategy, Tiers,
+    WorkloadSelector,
 };
 use godwit_common::selector::{LabelSelector, Requirement, Test};
 use godwit_common::{TaintEffect, Toleration};
@@ -23,7 +24,7 @@ fn a_policy_with_everything_comes_back_as_it_was() {
         Strategy::Duplicate,
     ] {
         let terms = terms(strategy);
-        let wire = to_wire(&terms.placement, terms.lost_after, terms.max_unavailable);
+        let wire = to_wire(&terms.placement, terms.lost_after);
         assert_eq!(from_wire("", &wire), Ok(terms));
     }
 }
@@ -38,14 +39,14 @@ fn bounds_of_rules_come_back_as_they_were() {
         rules: vec![(named(&["west"]), rule(1, most, Some(most)))],
         ..Policy::default()
     };
-    let wire = to_wire(&placement, None, 0);
+    let wire = to_wire(&placement, None);
     assert_eq!(from_wire("", &wire), Ok(Terms { placement, ..Terms::default() }));
 }
 
 #[test]
 fn an_empty_message_is_the_default_policy() {
     assert_eq!(from_wire("", &v1::PolicySpec::default()), Ok(Terms::default()));
-    let written = to_wire(&Policy::default(), None, 0);
+    let written = to_wire(&Policy::default(), None);
     assert_eq!((&*written.strategy, &*written.mode, &*written.rebalance), ("weighted", "available", "never"));
     assert_eq!(written.cluster_selector, None);
 }
@@ -96,6 +97,7 @@ fn words_that_are_not_known_and_numbers_out_of_range_are_refused() {
             v1::PolicySpec { max_unavailable: u32::MAX, ..spec() },
             "p.max_unavailable: 4294967295 is too large",
         ),
+        (v1::PolicySpec { max_surge_percent: Some(0), ..spec() }, "p.max_surge_percent: 0 is out of range"),
         (v1::PolicySpec { lost_after: duration(-1), ..spec() }, "p.lost_after: -1s is out of range"),
     ] {
         refused(&spec, says);
@@ -315,8 +317,9 @@ fn terms(strategy: Strategy) -> Terms {
         rebalance: Rebalance::Gradual,
         priority: -5,
         preemptible: true,
+        motion: Motion { max_surge: 40, max_unavailable: 7 },
     };
-    Terms { placement, lost_after: Some(Duration::from_millis(2_500)), max_unavailable: 7 }
+    Terms { placement, lost_after: Some(Duration::from_millis(2_500)) }
 }
 
 /// Which does not go with every strategy, either.

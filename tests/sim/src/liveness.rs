@@ -89,7 +89,10 @@ impl World {
         let id = &workload.spec.id;
         let mut open = Vec::new();
         for member in &self.members {
-            let placed = self.seat(workload.uid, &member.name).map_or(0, |seat| seat.placed);
+            let seat = self.seat(workload.uid, &member.name).cloned().unwrap_or_default();
+            // As long as others find no node, a planned move has used up its surge (S20).
+            let waits = self.is_stuck() && self.is_short(workload.uid);
+            let placed = if waits { seat.placed.min(seat.target) } else { seat.placed };
             let pods: Vec<_> = member.pods_of(id).collect();
             let ready = pods.iter().filter(|pod| pod.seen.ready).count();
             let stuck = pods.iter().filter(|pod| pod.seen.unschedulable).count();

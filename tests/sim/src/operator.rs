@@ -133,7 +133,7 @@ impl World {
             }
             3 => {
                 let within = Duration::from_secs(30 + self.rng.below(300));
-                let max_surge = u32::try_from(1 + self.rng.below(100)).unwrap_or(1);
+                let max_surge = u32::try_from(self.rng.below(100)).ok().filter(|percent| *percent > 0);
                 let force = self.rng.one_in(6);
                 let order = match self.rng.below(8) {
                     0 => DrainOrder::Pause,
@@ -233,6 +233,10 @@ impl World {
             rebalance,
             priority,
             preemptible: self.rng.one_in(2),
+            motion: policy::Motion {
+                max_surge: [1, 25, 25, 100][self.pick(4)],
+                max_unavailable: u32::try_from(self.rng.below(2)).unwrap_or(0),
+            },
             ..policy::Policy::default()
         };
         if self.rng.one_in(3) {
@@ -242,7 +246,6 @@ impl World {
             name: policy_name(POLICIES[self.pick(POLICIES.len())]),
             placement,
             lost_after: Duration::from_secs([0, 6, 10, 20][self.pick(4)]),
-            max_unavailable: u32::try_from(self.rng.below(2)).unwrap_or(0),
         }
     }
 

@@ -104,7 +104,6 @@ pub fn weights(name: &str, weights: &[(&str, u32)]) -> Policy {
             ..policy::Policy::default()
         },
         lost_after: Duration::from_secs(10),
-        max_unavailable: 0,
     }
 }
 

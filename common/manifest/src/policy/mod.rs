@@ -2,6 +2,7 @@
 
 mod affinity;
 mod mistakes;
+mod motion;
 mod rule;
 mod selector;
 mod spec;
@@ -24,15 +25,4 @@ pub struct PolicySpec {
     pub placement: Policy,
     /// How long a cluster may be silent before its replicas are replaced (S1); the hub's own setting if it is not said.
     pub lost_after: Option<Duration>,
-    /// Whether two copies of a replica may run during a partition (S8).
-    pub mode: Mode,
-    /// How many ready replicas below the wanted number a planned step may leave (S20).
-    pub max_unavailable: u32,
-}
-
-/// Whether two copies of a replica may run during a partition (S8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Replaced as soon as the cluster is Lost; both copies may run for a while.
-    Available,
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use godwit_common::policy::limits::{FALLBACK_MAX, LOST_AFTER_MAX, PRIORITY_MAX, UNAVAILABLE_MAX};
+use godwit_common::policy::limits::{FALLBACK_MAX, LOST_AFTER_MAX, PRIORITY_MAX};
 use godwit_common::policy::{ClusterSelector, Mistake, Policy, Rebalance};
 
-use super::{Mode, affinity, mistakes, rule, selector, strategy};
+use super::{affinity, mistakes, motion, rule, selector, strategy};
 use crate::field::{Field, Object};
 use crate::{duration, toleration};
 
-const FIELDS: [&str; 18] = [
+const FIELDS: [&str; 19] = [
     "affinity",
     "antiAffinity",
     "clusterSelector",
@@ -18,6 +18,7 @@ const FIELDS: [&str; 18] = [
     "default",
     "fallback",
     "lostAfter",
+    "maxSurge",
     "maxUnavailable",
     "mode",
     "preemptible",
@@ -34,8 +35,6 @@ const FIELDS: [&str; 18] = [
 pub(crate) struct Spec {
     pub(crate) placement: Policy,
     pub(crate) lost_after: Option<Duration>,
-    pub(crate) mode: Mode,
-    pub(crate) max_unavailable: u32,
 }
 
 /// Reads a spec. After a mistake, which is reported, the result has defaults in place of what could not be read. `check`
@@ -54,11 +53,11 @@ pub(crate) fn read(spec: &Object<'_>, check: fn(&Policy) -> Vec<Mistake>) -> Spe
         rebalance: rebalance(spec),
         priority: priority(spec),
         preemptible: spec.flag("preemptible"),
+        motion: motion::read(spec),
     };
-    let (lost_after, mode) = (lost_after(spec), mode(spec));
-    let max_unavailable = spec.get("maxUnavailable").and_then(|field| field.count(UNAVAILABLE_MAX));
+    let lost_after = lost_after(spec);
     mistakes::refuse(spec, check(&placement));
-    Spec { placement, lost_after, mode, max_unavailable: max_unavailable.unwrap_or(0) }
+    Spec { placement, lost_after }
 }
 
 fn fallback(spec: &Object<'_>) -> Vec<ClusterSelector> {
@@ -70,20 +69,6 @@ fn fallback(spec: &Object<'_>) -> Vec<ClusterSelector> {
 fn rebalance(spec: &Object<'_>) -> Rebalance {
     let choices = Rebalance::ALL.map(|choice| (choice.name(), choice));
     spec.get("rebalance").and_then(|field| field.choice(&choices)).unwrap_or_default()
-}
-
-fn mode(spec: &Object<'_>) -> Mode {
-    let Some(field) = spec.get("mode") else {
-        return Mode::Available;
-    };
-    if matches!(field.node.as_text(), Some("atMost" | "at_most")) {
-        field.refuse(
-            "the mode atMost is not available: it needs a fence that stops the old copies before new ones start",
-            "write mode: available, where both copies may run during a partition",
-        );
-        return Mode::Available;
-    }
-    field.choice(&[("available", Mode::Available)]).unwrap_or(Mode::Available)
 }
 
 fn priority(spec: &Object<'_>) -> i32 {

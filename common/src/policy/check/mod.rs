@@ -50,6 +50,8 @@ impl Policy {
             rebalance: _,
             priority,
             preemptible: _,
+            // Every value that it can have goes with every policy.
+            motion: _,
         } = self;
         let mut check = Check::default();
         check.field("spread", |check| parts::constraints(check, strategy.constraints()));

@@ -35,7 +35,7 @@ impl Hub {
         &mut self,
         name: &ClusterName,
         within: Duration,
-        max_surge: u32,
+        max_surge: Option<u32>,
         force: bool,
         known: Option<Drain>,
     ) -> Result<Answer, Refused> {

@@ -119,7 +119,7 @@ pub enum DrainOrder {
         /// How long it may take.
         within: Duration,
         /// See [`super::Drain::max_surge`].
-        max_surge: u32,
+        max_surge: Option<u32>,
         /// See [`super::Drain::force`].
         force: bool,
     },

@@ -126,12 +126,10 @@ pub enum FreezeCause {
 pub struct Policy {
     /// Its name.
     pub name: PolicyName,
-    /// How the planner divides.
+    /// How replicas are divided, and moved.
     pub placement: policy::Policy,
     /// When silence counts as a loss (S1).
     pub lost_after: Duration,
-    /// How many ready replicas below the total a planned step may go (S20).
-    pub max_unavailable: u32,
 }
 
 /// A workload: its manifest, its total, and where it stands as a whole.
@@ -267,8 +265,9 @@ pub struct Drain {
     pub started: WallTime,
     /// Until when it is to be done.
     pub deadline: WallTime,
-    /// How many replicas of a workload may run meanwhile beyond those that are wanted, in percent of these; one always.
-    pub max_surge: u32,
+    /// How many replicas of a workload may run meanwhile beyond those that are wanted, in percent of these, and one at
+    /// least; none: what each policy says.
+    pub max_surge: Option<u32>,
     /// What finds no place elsewhere is stopped all the same.
     pub force: bool,
     /// How far it is.

@@ -114,7 +114,7 @@ fn who_is_colocated_follows_a_leader_that_moves() {
     assert_eq!(fixture.placed("cache"), shares(&[("alpha", 3)]));
     together.placement.clusters = [(cluster("bravo"), Default::default())].into();
     fixture.command(Command::ApplyPolicy(together)).expect("a good policy");
-    pass(&mut fixture, 5);
+    pass(&mut fixture, 60);
     assert_eq!(
         (fixture.placed("web"), fixture.placed("cache")),
         (shares(&[("bravo", 2)]), shares(&[("bravo", 3)]))

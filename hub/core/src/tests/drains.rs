@@ -9,7 +9,7 @@ use crate::{Answer, Changes, Command, DrainOrder, DrainState, MigrationCause, Re
 const HOUR: Duration = Duration::from_secs(3600);
 
 pub(super) fn start() -> DrainOrder {
-    DrainOrder::Start { within: HOUR, max_surge: 25, force: false }
+    DrainOrder::Start { within: HOUR, max_surge: None, force: false }
 }
 
 pub(super) fn try_to(fixture: &mut Fixture, name: &str, order: DrainOrder) -> Result<Answer, Refused> {
@@ -107,7 +107,7 @@ fn s20_without_room_it_waits_and_says_why_unless_it_is_forced() {
     assert!(reason.starts_with("4 left; 4 have no place elsewhere: "), "{reason}");
     assert!(reason.contains("bravo: no room: cpu"), "{reason}");
     assert_eq!(state(&fixture, "alpha"), Some(DrainState::Running));
-    order(&mut fixture, "alpha", DrainOrder::Start { within: HOUR, max_surge: 25, force: true });
+    order(&mut fixture, "alpha", DrainOrder::Start { within: HOUR, max_surge: None, force: true });
     pass(&mut fixture, 20);
     assert_eq!(fixture.running(), shares(&[("bravo", 4)]));
     assert_eq!(state(&fixture, "alpha"), Some(DrainState::Done));
@@ -122,7 +122,7 @@ fn s21_a_drain_is_paused_resumed_and_overdue_over_a_restart() {
     order(
         &mut fixture,
         "alpha",
-        DrainOrder::Start { within: Duration::from_secs(90), max_surge: 25, force: false },
+        DrainOrder::Start { within: Duration::from_secs(90), max_surge: None, force: false },
     );
     order(&mut fixture, "alpha", DrainOrder::Pause);
     let paused = fixture.running();

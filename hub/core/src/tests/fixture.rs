@@ -80,7 +80,7 @@ pub(crate) fn policy(name: &str, weights: &[(&str, u32)]) -> Policy {
     let clusters = weights.iter().map(|(name, weight)| (cluster(name), rule(*weight))).collect();
     let placement = godwit_common::policy::Policy { clusters, ..Default::default() };
     let name: PolicyName = name.parse().expect("a valid policy name");
-    Policy { name, placement, lost_after: Duration::from_secs(10), max_unavailable: 0 }
+    Policy { name, placement, lost_after: Duration::from_secs(10) }
 }
 
 pub(crate) fn spec(id: WorkloadId, replicas: u32) -> WorkloadSpec {

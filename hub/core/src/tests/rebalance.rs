@@ -100,7 +100,7 @@ fn s18_an_operator_moves_a_workload_back_where_its_policy_moves_nothing() {
         fixture.command(Command::Rebalance(what)).expect("it is there");
         assert_eq!(fixture.plan(), shares(&[("alpha", 10), ("bravo", 10)]));
     }
-    fixture.pass(Duration::from_secs(5));
+    fixture.pass(Duration::from_secs(60));
     assert_eq!(fixture.running(), shares(&[("alpha", 10), ("bravo", 10)]));
     assert_eq!(fixture.noted("Rebalanced"), 3);
 }

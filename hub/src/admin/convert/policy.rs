@@ -12,8 +12,8 @@ use tonic::Status;
 use crate::admin::fields::invalid;
 
 pub(in crate::admin) fn policy(policy: &Policy, workloads: u32) -> v1::Policy {
-    let Policy { name, placement, lost_after, max_unavailable } = policy;
-    let spec = policy::to_wire(placement, Some(*lost_after), *max_unavailable);
+    let Policy { name, placement, lost_after } = policy;
+    let spec = policy::to_wire(placement, Some(*lost_after));
     v1::Policy { name: name.to_string(), spec: Some(spec), workloads }
 }
 
@@ -27,13 +27,13 @@ pub(in crate::admin) fn policy_from_wire(
 ) -> Result<Policy, Status> {
     let at = format!("{field}.spec");
     let terms = policy::from_wire(&at, &spec.unwrap_or_default());
-    let Terms { placement, lost_after: given, max_unavailable } =
+    let Terms { placement, lost_after: given } =
         terms.map_err(|error| invalid(&error.field, error.problem))?;
     if let Some(given) = given.filter(|given| *given > LOST_AFTER_MAX) {
         let problem = format!("{given:?} is out of range: it must be from 0s to 1h");
         return Err(invalid(&format!("{at}.lost_after"), problem));
     }
-    Ok(Policy { name, placement, lost_after: given.unwrap_or(lost_after), max_unavailable })
+    Ok(Policy { name, placement, lost_after: given.unwrap_or(lost_after) })
 }
 
 #[cfg(test)]
@@ -54,6 +54,7 @@ mod tests {
             mode: "available".to_owned(),
             priority: -5,
             max_unavailable: 7,
+            max_surge_percent: Some(30),
             ..v1::PolicySpec::default()
         };
         let read = read(spec.clone()).unwrap();

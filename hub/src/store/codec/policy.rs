@@ -8,8 +8,8 @@ use super::Invalid;
 use super::parts::{name, needed};
 
 pub(super) fn to_wire(policy: &Policy) -> wire::Policy {
-    let Policy { name, placement, lost_after, max_unavailable } = policy;
-    let spec = policy::to_wire(placement, Some(*lost_after), *max_unavailable);
+    let Policy { name, placement, lost_after } = policy;
+    let spec = policy::to_wire(placement, Some(*lost_after));
     wire::Policy { name: name.to_string(), spec: Some(spec) }
 }
 
@@ -21,6 +21,5 @@ pub(super) fn from_wire(policy: wire::Policy) -> Result<Policy, Invalid> {
         name: name("name", &policy.name)?,
         placement: terms.placement,
         lost_after: needed("spec.lost_after", terms.lost_after)?,
-        max_unavailable: terms.max_unavailable,
     })
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use godwit_common::link::Tombstoned;
 use godwit_common::policy::{
-    self, Affinity, ClusterSelector, ClusterToleration, GroupBy, Rebalance, Rule, SpreadConstraint, Strategy,
-    Tiers, WorkloadSelector,
+    self, Affinity, ClusterSelector, ClusterToleration, GroupBy, Motion, Rebalance, Rule, SpreadConstraint,
+    Strategy, Tiers, WorkloadSelector,
 };
 use godwit_common::quota::Quota;
 use godwit_common::selector::{LabelSelector, Requirement, Test};
@@ -219,9 +219,9 @@ fn policy_of(strategy: Strategy) -> Record {
             rebalance: Rebalance::Gradual,
             priority: -4,
             preemptible: true,
+            motion: Motion { max_surge: 70, max_unavailable: 3 },
         },
         lost_after: Duration::from_millis(2_500),
-        max_unavailable: 3,
     })
 }
 
@@ -303,7 +303,7 @@ fn cluster(text: &str) -> Record {
         drain: Some(Drain {
             started: WallTime(45),
             deadline: WallTime(46),
-            max_surge: 25,
+            max_surge: Some(35),
             force: true,
             state: DrainState::Overdue,
         }),

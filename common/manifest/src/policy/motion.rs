@@ -1,0 +1,34 @@
+//! What a policy lets a planned move do to its workloads.
+
+use godwit_common::policy::limits::UNAVAILABLE_MAX;
+use godwit_common::policy::{Motion, SURGE_PERCENT};
+
+use crate::field::{Field, Object};
+
+pub(super) fn read(spec: &Object<'_>) -> Motion {
+    mode(spec);
+    let max_unavailable = spec.get("maxUnavailable").and_then(|field| field.count(UNAVAILABLE_MAX));
+    let max_surge = spec.get("maxSurge").and_then(|field| percent(&field));
+    Motion { max_surge: max_surge.unwrap_or(SURGE_PERCENT), max_unavailable: max_unavailable.unwrap_or(0) }
+}
+
+fn mode(spec: &Object<'_>) {
+    let Some(field) = spec.get("mode") else { return };
+    if matches!(field.node.as_text(), Some("atMost" | "at_most")) {
+        field.refuse(
+            "the mode atMost is not available: it needs a fence that stops the old copies before new ones start",
+            "write mode: available, where both copies may run during a partition",
+        );
+        return;
+    }
+    field.choice(&[("available", ())]);
+}
+
+fn percent(field: &Field<'_>) -> Option<u32> {
+    let text = field.node.as_text().and_then(|text| text.strip_suffix('%'));
+    let percent = text.and_then(|text| text.parse().ok()).filter(|percent| (1..=100).contains(percent));
+    if percent.is_none() {
+        field.refuse_value("a percentage from 1% to 100%");
+    }
+    percent
+}

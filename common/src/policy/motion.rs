@@ -1,0 +1,44 @@
+//! How the workloads under a policy are moved: what a planned move may do to them.
+
+/// A planned move runs this many percent more than wanted, if its policy does not say (S20).
+pub const SURGE_PERCENT: u32 = 25;
+
+/// What a planned move may do to a workload (S20).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Motion {
+    /// How many replicas may run beyond those that are wanted, in percent of these, rounded up; 1 to 100.
+    pub max_surge: u32,
+    /// How many ready replicas below the wanted number a step may leave.
+    pub max_unavailable: u32,
+}
+
+impl Default for Motion {
+    fn default() -> Self {
+        Self { max_surge: SURGE_PERCENT, max_unavailable: 0 }
+    }
+}
+
+impl Motion {
+    /// How many replicas may exist at once where so many are wanted.
+    pub fn most(&self, wanted: u32) -> u32 {
+        most(wanted, self.max_surge)
+    }
+}
+
+/// How many replicas a surge of so many percent leads to: at least one more than wanted.
+pub fn most(wanted: u32, percent: u32) -> u32 {
+    let surge = (u64::from(wanted) * u64::from(percent)).div_ceil(100).max(1);
+    u32::try_from(u64::from(wanted) + surge).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_surge_is_rounded_up_and_one_at_least() {
+        let most = |wanted, percent| most(wanted, percent);
+        assert_eq!((most(8, 25), most(9, 25), most(1, 1), most(0, 25)), (10, 12, 2, 1));
+        assert_eq!(most(u32::MAX, 100), u32::MAX);
+    }
+}
