@@ -4,8 +4,8 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use godwit_proto::v1::{
-    Cluster, ClusterTaint, Drain, DrainWait, GetClusterRequest, ListClustersRequest, Room, Survival,
-    WatchClustersRequest, WorkloadShortage,
+    Cluster, ClusterTaint, Drain, DrainWait, Flapping, GetClusterRequest, ListClustersRequest, Room,
+    Survival, WatchClustersRequest, WorkloadShortage,
 };
 
 use super::{Change, Changes, Column, Fetched, Filter, Shown, changes, column};
@@ -129,6 +129,9 @@ pub(crate) fn describe(cluster: &Cluster, now: SystemTime, sheet: &mut Sheet<'_>
         let degraded = format!("it gets nothing new: {}", cluster.degraded);
         sheet.coloured("Degraded", degraded, Some(Colour::Yellow))?;
     }
+    if let Some(flapping) = &cluster.flapping {
+        sheet.coloured("Flapping", describe_flapping(flapping), Some(Colour::Yellow))?;
+    }
     sheet.line("Last seen", format!("{} ago", age::since(cluster.last_seen.as_ref(), now)))?;
     let lost_after = Duration::from_millis(cluster.lost_after_ms.into());
     sheet.line("Lost after", format!("{lost_after:?} of silence"))?;
@@ -154,6 +157,16 @@ pub(crate) fn describe(cluster: &Cluster, now: SystemTime, sheet: &mut Sheet<'_>
         sheet.coloured("Removals held", held, Some(Colour::Yellow))?;
     }
     sheet.lines("Orphans", &cluster.orphans)
+}
+
+fn describe_flapping(flapping: &Flapping) -> String {
+    let stable = Duration::from_millis(flapping.stable_for_ms.into());
+    match &flapping.until {
+        Some(until) => {
+            format!("it gets nothing new until {}, if it stays connected", age::moment(Some(until)))
+        }
+        None => format!("it gets nothing new until it has been connected for {stable:?}"),
+    }
 }
 
 fn describe_drain(
@@ -227,13 +240,14 @@ fn lines_or_none(name: &str, lines: &[String], sheet: &mut Sheet<'_>) -> io::Res
 fn state(cluster: &Cluster) -> String {
     // Who is drained is cordoned, too: that goes without saying.
     let cordoned = if cluster.cordoned && cluster.drain.is_none() { ",cordoned" } else { "" };
-    format!("{}{cordoned}", cluster.state)
+    let flapping = if cluster.flapping.is_some() { ",flapping" } else { "" };
+    format!("{}{cordoned}{flapping}", cluster.state)
 }
 
 /// A cordon wants a look, but is less than what else is wrong.
 fn state_colour(cluster: &Cluster) -> Option<Colour> {
     match colour::of_state(&cluster.state) {
-        Some(Colour::Green) if cluster.cordoned => Some(Colour::Yellow),
+        Some(Colour::Green) if cluster.cordoned || cluster.flapping.is_some() => Some(Colour::Yellow),
         other => other,
     }
 }

@@ -201,7 +201,9 @@ pub(crate) fn growth(hub: &Hub, place: &Place<'_>, policy: &Policy) -> (Growth, 
     let cordoned = cluster.record.cordoned.then_some(Barrier::Cordoned);
     let maintained = cluster.record.maintenance.map(|_| Barrier::Maintenance);
     let degraded = hub.degraded(cluster).then_some(Barrier::Degraded);
-    let growth = closed.or(cordoned).or(maintained).or(degraded).map_or(stance.growth, Growth::Closed);
+    let flapping = cluster.flapping().then_some(Barrier::Flapping);
+    let closed = closed.or(cordoned).or(maintained).or(degraded).or(flapping);
+    let growth = closed.map_or(stance.growth, Growth::Closed);
     (growth, stance.avoided)
 }
 

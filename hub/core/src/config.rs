@@ -1,5 +1,6 @@
 //! What an operator may tune for the whole federation. Every default is the one of the rule that it belongs to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The settings of the machine. Durations count on the hub's own monotonic clock.
@@ -13,6 +14,14 @@ pub struct Config {
     pub goodbye_grace: Duration,
     /// How long a restarted hub waits for each cluster (S5).
     pub startup_grace: Duration,
+    /// How many steps to Suspect, all at once, a cluster may take before it counts as flapping (S4).
+    pub flapping_limit: u32,
+    /// In which time the weight of such a step halves (S4).
+    pub flapping_half_life: Duration,
+    /// How long a flapping cluster has to be stable before it gets anything new (S4).
+    pub flapping_stable: Duration,
+    /// Up to how long that becomes, doubling with each repetition (S4).
+    pub flapping_stable_most: Duration,
     /// From this share of the clusters, in percent, their loss is handled one domain at a time (S6).
     pub mass_loss_slow_percent: u32,
     /// But not below this many clusters (S6).
@@ -24,6 +33,8 @@ pub struct Config {
     /// Over which time clusters that vanished are counted together, and how long the share must stay down for a
     /// freeze to end (S6).
     pub mass_loss_window: Duration,
+    /// The label whose value clusters have in common that fail together; a cluster without it fails alone (S6).
+    pub failure_domain_label: Arc<str>,
     /// How long replacements must have been ready before the copies that they replace stop in a planned move (S20).
     pub min_ready: Duration,
     /// Above this share of nodes that are not ready, in percent, a cluster is degraded: it gets nothing new (S3).
@@ -68,11 +79,16 @@ impl Default for Config {
             lost_after: Duration::from_secs(10),
             goodbye_grace: Duration::from_secs(15),
             startup_grace: Duration::from_secs(30),
+            flapping_limit: 3,
+            flapping_half_life: Duration::from_secs(600),
+            flapping_stable: Duration::from_secs(60),
+            flapping_stable_most: Duration::from_secs(3600),
             mass_loss_slow_percent: 20,
             mass_loss_slow_least: 3,
             mass_loss_freeze_percent: 55,
             mass_loss_small_fleet: 5,
             mass_loss_window: Duration::from_secs(60),
+            failure_domain_label: "topology.godwit.dev/failure-domain".into(),
             min_ready: Duration::from_secs(10),
             degraded_percent: 20,
             pace_percent: 25,

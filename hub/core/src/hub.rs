@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::contract::{
     Effect, Event, FederationRecord, JournalEntry, MigrationId, Request, SessionId, Subject, WorkloadRecord,
 };
+use crate::flapping::Census;
 use crate::mass_loss::MassLoss;
 use crate::migrations::MigrationEntry;
 use crate::placement::Reason;
@@ -81,6 +82,8 @@ pub struct Hub {
     /// Clusters whose windows are to be looked at again, in order of time; entries may be stale.
     pub(crate) timers: Shared<BTreeSet<(Time, Timer)>>,
     pub(crate) mass_loss: MassLoss,
+    /// How many clusters are connected, and how many have just gone (S4, S6).
+    pub(crate) census: Census,
     pub(crate) touched: Touched,
     /// While a command is carried out: what was in force before.
     pub(crate) before: Option<Before>,
@@ -112,6 +115,8 @@ pub(crate) enum Timer {
     Drain(ClusterName),
     /// The end of a maintenance window (S22).
     Maintenance(ClusterName),
+    /// A flapping cluster may have been stable for long enough (S4).
+    Steady(ClusterName),
     /// Copies may stop whose replacements have been ready for long enough (S20).
     Shrink(Uid),
     /// The next look at what the fleet would survive.
@@ -232,6 +237,7 @@ impl Hub {
                 Timer::Needs(uid) => self.asked_long_enough(uid),
                 Timer::Preemption(uid) => self.preemption_due(uid),
                 Timer::Drain(cluster) => self.drain_overdue(&cluster),
+                Timer::Steady(cluster) => self.look_at_steadiness(&cluster),
                 Timer::Maintenance(cluster) => self.maintenance_ends(&cluster),
                 Timer::Shrink(uid) => {
                     self.moving.insert(uid);

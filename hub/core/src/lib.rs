@@ -1,9 +1,11 @@
 //! The federation: one synchronous state machine that decides everything the hub does. It has no clock, no sockets, no
 //! files and no randomness of its own; `hub` owns those, `tests/sim` replaces them.
 //!
-//! Where to look: [`Hub::step`] dispatches; `sessions` knows who speaks, `fences` under whose authority, `liveness` and
-//! `mass_loss` who is lost, `traits` what clusters are like, `reports` what runs, `placement`, `batch` and `ask` where
-//! replicas go, `bonds` what they have to be near, `quotas` how many there may be, `mover` and `surge` when they start and stop, `rows` and `ends` what each cluster is told, `outgoing` what leaves, `commands` what operators want, `restore`
+//! Where to look: [`Hub::step`] dispatches; `sessions` knows who speaks, `fences` under whose authority, `liveness`,
+//! `mass_loss` and `flapping` who is lost, and what that means, `traits` what clusters are like, `reports` what runs,
+//! `placement`, `batch` and `ask` where replicas go, `bonds` what they have to be near, `quotas` how many there may be,
+//! `mover` and `surge` when they start and stop, `rows` and `ends` what each cluster is told, `outgoing` what leaves,
+//! `commands` what operators want, `restore`
 //! how a restart begins.
 
 mod ask;
@@ -16,6 +18,7 @@ mod contract;
 mod drains;
 mod ends;
 mod fences;
+mod flapping;
 mod hub;
 mod journal;
 mod liveness;

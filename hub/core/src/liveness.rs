@@ -58,6 +58,7 @@ impl Hub {
             }
             ClusterState::Ready | ClusterState::Returning => {}
         }
+        self.count_flap(name);
         self.wake_at(now.time + self.config.stream_timeout(), Timer::Silence(name.clone()));
     }
 
@@ -79,7 +80,10 @@ impl Hub {
             cluster.health.ready_until = Some(now);
         }
         match state {
-            ClusterState::Ready => self.enter(name, ClusterState::Suspect, reason),
+            ClusterState::Ready => {
+                self.left(name);
+                self.enter(name, ClusterState::Suspect, reason);
+            }
             // A return that broke off: the loss still stands.
             ClusterState::Returning => self.enter(name, ClusterState::Lost, reason),
             ClusterState::Joining | ClusterState::Unknown | ClusterState::Suspect | ClusterState::Lost => {}
@@ -253,6 +257,7 @@ impl Hub {
     /// The hub's own loop stalled: what it did not hear in that time nobody can be blamed for (S1).
     pub(crate) fn restart_windows(&mut self) {
         let now = self.now.time;
+        self.excuse_all();
         for cluster in self.clusters.values_mut() {
             cluster.health.heard = now;
             for session in cluster.sessions.values_mut() {
@@ -272,6 +277,9 @@ impl Hub {
         if health.state != state {
             let before = std::mem::replace(&mut health.state, state);
             health.since = self.now.wall;
+            health.stable_since = (state == ClusterState::Ready).then_some(self.now.time);
+            self.count_state(before, Some(state));
+            self.await_steadiness(name);
             if state == ClusterState::Suspect {
                 let message = format!("{} -> Suspect: {reason}; nothing moves yet", before.as_str());
                 self.note(Severity::Warning, "S1", "ClusterSuspect", name.as_str(), message);

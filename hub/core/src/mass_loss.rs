@@ -1,10 +1,16 @@
 //! Mass loss: when many clusters vanish at once, the fault is likelier between them and the hub than in all of them.
-//! Then losses are taken slowly, or not at all (S6).
+//! Then losses are taken slowly, or not at all (S6). What fails together, a failure domain, counts as one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use godwit_common::{ClusterName, Time, Uid};
 
-use crate::contract::{ClusterState, DrainState, Freeze, FreezeCause, Key, Severity, Subject};
+use crate::contract::{
+    ClusterState, DrainState, Freeze, FreezeCause, Key, MigrationCause, Severity, Subject,
+};
 use crate::hub::{Hub, Timer};
+use crate::migrations::MigrationEntry;
 use crate::shared::Shared;
 use crate::state::Cluster;
 
@@ -12,8 +18,8 @@ use crate::state::Cluster;
 /// and whoever is missing at its end counts as vanished again.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MassLoss {
-    /// Losses taken slowly: the cluster whose replacements are on their way, and until when it blocks the next.
-    slow: Option<(ClusterName, Time)>,
+    /// Losses taken slowly: the failure domain whose replacements are on their way, and until when it blocks the next.
+    slow: Option<(Domain, Time)>,
     /// An alarm was raised and has not ended.
     alarmed: bool,
     /// Since when the share has been below the freezing one, while frozen.
@@ -27,6 +33,17 @@ pub(crate) struct MassLoss {
 struct Share {
     vanished: usize,
     counted: usize,
+    /// In how many failure domains those are that are gone.
+    domains: usize,
+}
+
+/// Clusters that fail together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Domain {
+    /// All with this value of the label.
+    Labelled(Arc<str>),
+    /// A cluster without the label fails alone.
+    Alone(ClusterName),
 }
 
 impl Share {
@@ -71,25 +88,38 @@ impl Hub {
 
     fn raise_alarm(&mut self, share: Share) {
         if !std::mem::replace(&mut self.mass_loss.alarmed, true) {
-            let message = format!(
-                "{} of {} clusters vanished: their replicas are moved one cluster at a time",
-                share.vanished, share.counted
-            );
+            let Share { vanished, counted, domains } = share;
+            let how = match domains {
+                1 => "all in one failure domain: what they held goes elsewhere".to_owned(),
+                _ => format!("in {domains} failure domains: they are evacuated one after the other"),
+            };
+            let message = format!("{vanished} of {counted} clusters vanished, {how}");
             self.note(Severity::Warning, "S6", "MassLoss", "", message);
         }
     }
 
-    /// One cluster after the other: is it this one's turn?
+    /// What a cluster fails together with.
+    pub(crate) fn domain_of(&self, cluster: &Cluster) -> Domain {
+        match cluster.record.traits.label(&self.config.failure_domain_label) {
+            Some(value) => Domain::Labelled(value.into()),
+            None => Domain::Alone(cluster.record.name.clone()),
+        }
+    }
+
+    /// One failure domain after the other: is it the turn of this cluster's?
     fn is_next(&mut self, name: &ClusterName) -> bool {
         let now = self.now.time;
-        if let Some((current, until)) = self.mass_loss.slow.clone()
-            && current != *name
-            && until > now
+        let Some(domain) = self.clusters.get(name).map(|cluster| self.domain_of(cluster)) else {
+            return false;
+        };
+        if let Some((current, until)) = &self.mass_loss.slow
+            && *current != domain
+            && *until > now
         {
-            self.wake_at(until, Timer::Silence(name.clone()));
+            self.wake_at(*until, Timer::Silence(name.clone()));
             return false;
         }
-        self.mass_loss.slow = Some((name.clone(), now + self.config.start_window));
+        self.mass_loss.slow = Some((domain, now + self.config.start_window));
         true
     }
 
@@ -107,11 +137,19 @@ impl Hub {
         let Some((current, _)) = self.mass_loss.slow.clone() else {
             return;
         };
-        let waits = self.migrations.values().any(|entry| {
-            !entry.unsettled.is_empty()
-                && entry.migration.cause == crate::contract::MigrationCause::ClusterLost(current.clone())
-        });
-        if !waits {
+        let current = |name: &ClusterName| {
+            self.clusters.get(name).is_some_and(|cluster| self.domain_of(cluster) == current)
+        };
+        let moves = |entry: &Shared<MigrationEntry>| {
+            let lost = matches!(&entry.migration.cause, MigrationCause::ClusterLost(name) if current(name));
+            lost && !entry.unsettled.is_empty()
+        };
+        // One that went with it, and is not given up yet.
+        let follows = |name: &ClusterName| {
+            let state = self.clusters.get(name).map(|cluster| cluster.health.state);
+            state == Some(ClusterState::Suspect) && self.places_something(name) && current(name)
+        };
+        if !self.migrations.values().any(moves) && !self.away().iter().any(follows) {
             self.mass_loss.slow = None;
             for name in self.away() {
                 self.wake_at(now, Timer::Silence(name));
@@ -224,7 +262,8 @@ impl Hub {
 
     fn count_vanished(&self) -> Share {
         let now = self.now.time;
-        let mut share = Share { vanished: 0, counted: 0 };
+        let mut share = Share { vanished: 0, counted: 0, domains: 0 };
+        let mut domains = BTreeSet::new();
         for cluster in self.clusters.values() {
             let health = &cluster.health;
             let lately =
@@ -254,15 +293,19 @@ impl Hub {
             };
             if now.since(health.heard) >= patience {
                 share.vanished += 1;
+                domains.insert(self.domain_of(cluster));
             }
         }
+        share.domains = domains.len();
         share
     }
 
     fn freezes(&self, share: Share) -> bool {
         let all_gone = share.counted > 0 && share.vanished == share.counted;
         let small = share.counted < self.config.mass_loss_small_fleet;
-        all_gone || (!small && share.percent_at_least(self.config.mass_loss_freeze_percent))
+        // One dead domain may well be what it looks like, however large it is.
+        let several = !small && share.domains > 1;
+        all_gone || (several && share.percent_at_least(self.config.mass_loss_freeze_percent))
     }
 
     fn slows(&self, share: Share) -> bool {

@@ -11,6 +11,7 @@ use godwit_planner::Scratch;
 
 use crate::config::Config;
 use crate::contract::{ClusterState, Effect, FederationRecord, Key, Policy, Record, Severity, Subject};
+use crate::flapping::Census;
 use crate::hub::{Hub, Timer};
 use crate::mass_loss::MassLoss;
 use crate::migrations::MigrationEntry;
@@ -124,6 +125,7 @@ impl Hub {
             moving: Default::default(),
             timers: Default::default(),
             mass_loss: MassLoss::default(),
+            census: Census::default(),
             touched: Touched::default(),
             before: None,
             supposing: false,

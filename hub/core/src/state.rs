@@ -11,6 +11,7 @@ use crate::contract::{
     ClusterRecord, ClusterState, MigrationId, ObjectRecord, ObjectRow, Policy, Seat, SessionId,
     WorkloadRecord,
 };
+use crate::flapping::Flaps;
 use crate::shared::Shared;
 use crate::survival::Known;
 use crate::tally::{Share, Tally};
@@ -206,6 +207,10 @@ pub(crate) struct Health {
     pub(crate) confirmed: bool,
     /// Its silence until then is announced, and no loss (S22).
     pub(crate) spared_until: Time,
+    /// Since when it has been Ready without a break; none while it is not.
+    pub(crate) stable_since: Option<Time>,
+    /// How often it lost its connection of late (S4).
+    pub(crate) flaps: Flaps,
 }
 
 /// The order in which workloads are served: the policy's priority, then age (S16).
@@ -231,6 +236,8 @@ impl Cluster {
             ready_until: None,
             confirmed: false,
             spared_until: Time::default(),
+            stable_since: None,
+            flaps: Flaps::default(),
         };
         Self {
             record,

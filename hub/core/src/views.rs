@@ -48,6 +48,7 @@ impl Hub {
             drain: self.drain_view(cluster),
             maintenance: record.maintenance,
             degraded: self.degraded_because(cluster).unwrap_or_default(),
+            flapping: self.flapping_view(cluster),
             survival: cluster.known.survival.clone(),
             nodes: capacity.nodes,
             nodes_ready: capacity.nodes_ready,

@@ -86,7 +86,7 @@ pub enum Barrier {
     Lost,
     /// It reports faults of its own (S3).
     Degraded,
-    /// It was lost too often of late (S4).
+    /// It lost its connection too often of late (S4).
     Flapping,
     /// The workload's replicas there are not ready (S3).
     Unready,
@@ -193,7 +193,9 @@ impl Barrier {
             Self::Inventory => "the inventory of its agent".to_owned(),
             Self::Suspect | Self::Lost => format!("a connection from an agent of {cluster}"),
             Self::Degraded => format!("mend the nodes of {cluster}"),
-            Self::Flapping => "time without another loss".to_owned(),
+            Self::Flapping => {
+                format!("a stable connection: godwit describe cluster {cluster} says for how long")
+            }
             Self::Unready => "replicas that get ready there".to_owned(),
             Self::Cordoned => format!("godwit uncordon cluster {cluster}"),
             Self::Drained => format!("godwit uncordon cluster {cluster}"),

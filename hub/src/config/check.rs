@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use godwit_common::label;
 use godwit_rt::telemetry::LogFormat;
 
 use super::{Federation, Limits, Settings, Span};
@@ -92,11 +93,16 @@ impl Findings {
             lost_after,
             goodbye_grace,
             startup_grace,
+            flapping_limit,
+            flapping_half_life,
+            flapping_stable,
+            flapping_stable_most,
             mass_loss_slow_percent,
             mass_loss_slow_least,
             mass_loss_freeze_percent,
             mass_loss_small_fleet,
             mass_loss_window,
+            failure_domain_label,
             min_ready,
             degraded_percent,
             pace_percent,
@@ -123,11 +129,13 @@ impl Findings {
         self.span("federation.lost_after", *lost_after, Duration::ZERO);
         self.span("federation.goodbye_grace", *goodbye_grace, Duration::ZERO);
         self.span("federation.startup_grace", *startup_grace, Duration::ZERO);
+        self.flapping(*flapping_limit, *flapping_half_life, *flapping_stable, *flapping_stable_most);
         self.percent("federation.mass_loss_slow_percent", *mass_loss_slow_percent);
         self.count("federation.mass_loss_slow_least", *mass_loss_slow_least);
         self.percent("federation.mass_loss_freeze_percent", *mass_loss_freeze_percent);
         self.count("federation.mass_loss_small_fleet", *mass_loss_small_fleet);
         self.span("federation.mass_loss_window", *mass_loss_window, HEARTBEAT_MIN);
+        self.label("federation.failure_domain_label", failure_domain_label);
         self.span("federation.min_ready", *min_ready, Duration::ZERO);
         self.refuse_if(
             "federation.degraded_percent",
@@ -150,6 +158,13 @@ impl Findings {
         self.count("federation.workloads", *workloads);
         self.count("federation.policies", *policies);
         self.count("federation.quotas", *quotas);
+    }
+
+    fn flapping(&mut self, limit: u32, half_life: Span, stable: Span, stable_most: Span) {
+        self.count("federation.flapping_limit", limit);
+        self.span("federation.flapping_half_life", half_life, HEARTBEAT_MIN);
+        self.span("federation.flapping_stable", stable, Duration::ZERO);
+        self.span("federation.flapping_stable_most", stable_most, Duration::ZERO);
     }
 
     fn refuse_if(&mut self, key: &'static str, wrong: bool, problem: &str) {
@@ -177,6 +192,11 @@ impl Findings {
             !(1..=100).contains(&value),
             "it is a share in percent: it must be from 1 to 100",
         );
+    }
+
+    fn label(&mut self, key: &'static str, value: &str) {
+        let problem = "it must be the key of a label, such as topology.godwit.dev/failure-domain";
+        self.refuse_if(key, label::check_key(value).is_err(), problem);
     }
 
     fn bytes(&mut self, key: &'static str, value: u32, least: u32) {

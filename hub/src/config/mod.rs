@@ -99,6 +99,14 @@ pub struct Federation {
     pub goodbye_grace: Span,
     /// How long a restarted hub waits for each cluster before it decides anything about it (S5).
     pub startup_grace: Span,
+    /// How many steps to Suspect, all at once, a cluster may take before it counts as flapping (S4).
+    pub flapping_limit: u32,
+    /// In which time the weight of such a step halves (S4).
+    pub flapping_half_life: Span,
+    /// How long a flapping cluster has to be stable before it gets anything new (S4).
+    pub flapping_stable: Span,
+    /// Up to how long that becomes, doubling with each repetition (S4).
+    pub flapping_stable_most: Span,
     /// From this share of the clusters, in percent, their loss is handled one failure domain at a time (S6).
     pub mass_loss_slow_percent: u32,
     /// But not below this many clusters (S6).
@@ -110,6 +118,8 @@ pub struct Federation {
     /// Over which time clusters that vanished are counted together, and how long the share must stay down for a freeze
     /// to end (S6).
     pub mass_loss_window: Span,
+    /// The label whose value clusters have in common that fail together; a cluster without it fails alone (S6).
+    pub failure_domain_label: String,
     /// How long replacements must have been ready before a cluster that is drained stops its copies (S20).
     pub min_ready: Span,
     /// Above this share of nodes that are not ready, in percent, a cluster is degraded: it gets nothing new (S3).
@@ -191,11 +201,16 @@ impl Default for Federation {
             lost_after: Span(core.lost_after),
             goodbye_grace: Span(core.goodbye_grace),
             startup_grace: Span(core.startup_grace),
+            flapping_limit: core.flapping_limit,
+            flapping_half_life: Span(core.flapping_half_life),
+            flapping_stable: Span(core.flapping_stable),
+            flapping_stable_most: Span(core.flapping_stable_most),
             mass_loss_slow_percent: core.mass_loss_slow_percent,
             mass_loss_slow_least: narrow(core.mass_loss_slow_least),
             mass_loss_freeze_percent: core.mass_loss_freeze_percent,
             mass_loss_small_fleet: narrow(core.mass_loss_small_fleet),
             mass_loss_window: Span(core.mass_loss_window),
+            failure_domain_label: core.failure_domain_label.to_string(),
             min_ready: Span(core.min_ready),
             degraded_percent: core.degraded_percent,
             pace_percent: core.pace_percent,
@@ -225,11 +240,16 @@ impl Federation {
             lost_after: self.lost_after.0,
             goodbye_grace: self.goodbye_grace.0,
             startup_grace: self.startup_grace.0,
+            flapping_limit: self.flapping_limit,
+            flapping_half_life: self.flapping_half_life.0,
+            flapping_stable: self.flapping_stable.0,
+            flapping_stable_most: self.flapping_stable_most.0,
             mass_loss_slow_percent: self.mass_loss_slow_percent,
             mass_loss_slow_least: self.mass_loss_slow_least as usize,
             mass_loss_freeze_percent: self.mass_loss_freeze_percent,
             mass_loss_small_fleet: self.mass_loss_small_fleet as usize,
             mass_loss_window: self.mass_loss_window.0,
+            failure_domain_label: self.failure_domain_label.as_str().into(),
             min_ready: self.min_ready.0,
             degraded_percent: self.degraded_percent,
             pace_percent: self.pace_percent,

@@ -283,6 +283,7 @@ mod tests {
             drain: None,
             maintenance: None,
             degraded: "".into(),
+            flapping: None,
             survival: None,
             nodes: 0,
             nodes_ready: 0,

@@ -21,6 +21,8 @@ const NAMES: [&str; 5] = ["api", "cart", "search", "web", "worker"];
 const POLICIES: [&str; 2] = ["steady", "spread"];
 /// A workload that others are deployed with, near, or away from.
 const COMPANION: &str = "cache";
+/// What makes clusters fail together.
+const DOMAIN: &str = "topology.godwit.dev/failure-domain";
 const TIERS: [&str; 2] = ["own", "rented"];
 
 /// What the operator may want.
@@ -146,7 +148,8 @@ impl World {
             0 => Command::Cordon { cluster, cordoned: self.rng.one_in(3) },
             1 => {
                 let tier = TIERS[self.pick(TIERS.len())];
-                let set = [("tier".into(), tier.into())].into();
+                let key = if self.rng.one_in(4) { DOMAIN } else { "tier" };
+                let set = [(key.into(), tier.into())].into();
                 Command::Label { cluster, set, remove: Default::default() }
             }
             _ => {

@@ -2,6 +2,7 @@
 //! the federation must settle. The test and the command line make the same runs.
 
 use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
 
 use godwit_common::rng::Rng;
 use godwit_hub_core::Config;
@@ -88,7 +89,10 @@ impl Run {
         };
         let clusters = (0..self.clusters.unwrap_or(drawn)).map(cluster).collect();
         let seed = rng.next_u64() ^ self.seed;
-        Setup { seed, hub: Config::default(), hubs: 1, clusters, trace }
+        // Clusters are to flap soon, and to be steady again before a run is over.
+        let [flapping_stable, flapping_stable_most] = [20, 60].map(Duration::from_secs);
+        let hub = Config { flapping_limit: 1, flapping_stable, flapping_stable_most, ..Config::default() };
+        Setup { seed, hub, hubs: 1, clusters, trace }
     }
 }
 

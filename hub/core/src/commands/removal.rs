@@ -84,7 +84,9 @@ impl Hub {
         for uid in self.run_in_every(name) {
             self.dirty.insert(uid, Reason::Deleted(name.clone(), entry));
         }
-        self.clusters.remove(name);
+        if let Some(cluster) = self.clusters.remove(name) {
+            self.count_state(cluster.health.state, None);
+        }
         self.touched.keys.insert(Key::Cluster(name.clone()));
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
     }

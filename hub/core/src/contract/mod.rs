@@ -18,6 +18,7 @@ pub use record::{
     Policy, QuotaRecord, Record, Request, Seat, Severity, WorkloadRecord, Yield,
 };
 pub use view::{
-    Changes, ClusterState, ClusterView, DrainView, FederationView, MigrationView, PlacementView, PlanChange,
-    PlanRowView, PlanView, PolicyView, QuotaView, Subject, Survival, WhatIf, WhatIfView, WorkloadView,
+    Changes, ClusterState, ClusterView, DrainView, FederationView, FlappingView, MigrationView,
+    PlacementView, PlanChange, PlanRowView, PlanView, PolicyView, QuotaView, Subject, Survival, WhatIf,
+    WhatIfView, WorkloadView,
 };

@@ -88,6 +88,8 @@ pub struct ClusterView {
     pub maintenance: Option<WallTime>,
     /// What is wrong with the cluster itself, so that it gets nothing new (S3); empty if nothing is.
     pub degraded: Arc<str>,
+    /// What is asked of it before it gets anything new, because it keeps losing its connection (S4).
+    pub flapping: Option<FlappingView>,
     /// Whether the others could take over what it holds; none as long as it was not found out.
     pub survival: Option<Survival>,
     /// How many nodes there are.
@@ -116,6 +118,15 @@ pub struct ClusterView {
     pub orphans: Vec<WorkloadId>,
     /// When its silence counts as a loss: the shortest of the policies in use there.
     pub lost_after: Duration,
+}
+
+/// What is asked of a flapping cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlappingView {
+    /// For how long it has to be stable.
+    pub stable_for: Duration,
+    /// Until when it has to stay so; none while it is away, since that begins anew.
+    pub until: Option<WallTime>,
 }
 
 /// A drain, and how far it is.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fixture::{Fixture, cluster, policy, shares, spec, web};
-use crate::{Command, FreezeCause, PolicyChoice};
+use crate::{Answer, Command, FreezeCause, PolicyChoice};
 
 /// Ten clusters with ten replicas each.
 fn ten() -> Fixture {
@@ -14,6 +14,28 @@ fn ten() -> Fixture {
     fixture.deploy_web(100, &weights);
     fixture.pass(Duration::from_secs(2));
     fixture
+}
+
+/// The same, in failure domains: so many of the clusters in each.
+fn ten_in(domains: &[(&str, usize)]) -> Fixture {
+    let mut fixture = ten();
+    let values = domains.iter().flat_map(|(domain, clusters)| std::iter::repeat_n(*domain, *clusters));
+    for (index, value) in values.enumerate() {
+        let set = [("topology.godwit.dev/failure-domain".into(), value.into())].into();
+        let cluster = cluster(&format!("c{index}"));
+        fixture.command(Command::Label { cluster, set, remove: Default::default() }).expect("a member");
+    }
+    fixture
+}
+
+impl Fixture {
+    fn lose(&mut self, clusters: std::ops::Range<usize>) {
+        clusters.for_each(|index| self.disconnect(&format!("c{index}")));
+    }
+
+    fn frozen(&self) -> bool {
+        self.hub.federation().freeze.is_some()
+    }
 }
 
 fn three() -> Fixture {
@@ -90,4 +112,63 @@ fn s6_while_frozen_a_command_that_moves_replicas_goes_on() {
     fixture.deploy_web(50, &[("a5", 1)]);
     fixture.pass(Duration::from_secs(60));
     assert_eq!(fixture.running(), shares(&[("a5", 50)]));
+}
+
+#[test]
+fn s6_one_dead_failure_domain_is_evacuated_at_once_however_large_it_is() {
+    let mut fixture = ten_in(&[("north", 7), ("south", 3)]);
+    fixture.members.values_mut().for_each(|member| member.ready = false);
+    fixture.lose(0..7);
+    fixture.pass_silently(Duration::from_secs(11));
+    assert_eq!((fixture.frozen(), fixture.noted("MassLoss"), fixture.noted("ClusterLost")), (false, 1, 7));
+    assert_eq!(fixture.plan().len(), 3, "{:?}", fixture.plan());
+}
+
+#[test]
+fn s6_failure_domains_are_evacuated_one_after_the_other() {
+    let mut fixture = ten_in(&[("north", 2), ("south", 2)]);
+    fixture.members.values_mut().for_each(|member| member.ready = false);
+    fixture.lose(0..4);
+    fixture.pass_silently(Duration::from_secs(15));
+    assert_eq!((fixture.noted("MassLoss"), fixture.noted("ClusterLost")), (1, 2), "both of the north");
+    fixture.members.values_mut().for_each(|member| member.ready = true);
+    fixture.pass(Duration::from_secs(3));
+    assert_eq!((fixture.noted("ClusterLost"), fixture.web().ready), (4, 100));
+}
+
+#[test]
+fn s6_more_than_half_in_several_failure_domains_freezes() {
+    let mut fixture = ten_in(&[("north", 5), ("south", 5)]);
+    fixture.lose(0..6);
+    fixture.pass(Duration::from_secs(15));
+    assert!(fixture.frozen());
+    assert_eq!(fixture.noted("ClusterLost"), 0);
+    assert_eq!(fixture.command(Command::ConfirmFreeze), Ok(Answer::Done));
+    fixture.pass(Duration::from_secs(3));
+    assert_eq!(fixture.noted("ClusterLost"), 6);
+}
+
+#[test]
+fn s6_all_clusters_freeze_even_in_one_failure_domain() {
+    let mut fixture = ten_in(&[("north", 10)]);
+    fixture.lose(0..10);
+    fixture.pass(Duration::from_secs(15));
+    assert!(fixture.frozen());
+}
+
+#[test]
+fn s6_what_is_known_of_the_nodes_may_make_the_failure_domains() {
+    let mut fixture = ten();
+    fixture.config.failure_domain_label = "topology.kubernetes.io/zone".into();
+    fixture.restart();
+    for (index, (_, member)) in fixture.members.iter_mut().enumerate() {
+        member.zones = [if index < 6 { "a" } else { "b" }.into()].into();
+    }
+    for index in 0..10 {
+        fixture.connect(&format!("c{index}"));
+    }
+    fixture.pass(Duration::from_secs(2));
+    fixture.lose(0..6);
+    fixture.pass(Duration::from_secs(12));
+    assert_eq!((fixture.frozen(), fixture.noted("ClusterLost")), (false, 6));
 }

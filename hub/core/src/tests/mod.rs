@@ -7,6 +7,7 @@ mod deploys;
 mod drain_accidents;
 mod drains;
 mod fixture;
+mod flapping;
 mod foresight;
 mod history;
 mod losses;

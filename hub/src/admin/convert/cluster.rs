@@ -1,7 +1,9 @@
 //! Clusters.
 
 use godwit_common::{Resources, Taint, Traits, WorkloadId};
-use godwit_hub_core::{ClusterState, ClusterTaint, ClusterView, Drain, DrainState, DrainView, Survival};
+use godwit_hub_core::{
+    ClusterState, ClusterTaint, ClusterView, Drain, DrainState, DrainView, FlappingView, Survival,
+};
 use godwit_proto::v1;
 
 use super::{count, texts, timestamp};
@@ -21,6 +23,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         drain,
         maintenance,
         degraded,
+        flapping,
         survival,
         nodes,
         nodes_ready,
@@ -67,6 +70,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         survival: survival.as_ref().map(self::survival),
         drain: drain.as_ref().map(self::drain),
         maintenance_until: maintenance.map(timestamp),
+        flapping: flapping.as_ref().map(self::flapping),
     }
 }
 
@@ -82,6 +86,11 @@ fn shown(view: &ClusterView) -> &'static str {
         (ClusterState::Ready, None, None) if !degraded.is_empty() => "Degraded",
         (_, _, _) => state.as_str(),
     }
+}
+
+fn flapping(view: &FlappingView) -> v1::Flapping {
+    let FlappingView { stable_for, until } = view;
+    v1::Flapping { stable_for_ms: count(stable_for.as_millis()), until: until.map(timestamp) }
 }
 
 fn drain(view: &DrainView) -> v1::Drain {

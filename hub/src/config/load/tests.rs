@@ -52,6 +52,7 @@ fn every_mistake_is_named_at_once() {
         with(&[("listen", "everywhere"), ("limits.sessions", "0"), ("federation.removal_percent", "101")]);
     sources.flags.push(flag("metrics.listen", "9464", "--set"));
     sources.flags.push(flag("federation.degraded_percent", "101", "--set"));
+    sources.flags.push(flag("federation.failure_domain_label", "a b", "--set"));
     sources.flags.push(flag("tls.key", "", "--tls-key"));
     sources.environment = pairs(&[
         ("GODWIT_HUB_FEDERATION__HEARTBEAT", "10 parsecs"),
@@ -67,6 +68,7 @@ fn every_mistake_is_named_at_once() {
         "limits.sessions = \"0\" (from --set): it must be from 1 to",
         "federation.removal_percent = \"101\" (from --set): it is a share in percent",
         "federation.degraded_percent = \"101\" (from --set): it is a share in percent: it must be from 0 to 100",
+        "federation.failure_domain_label = \"a b\" (from --set): it must be the key of a label, such as",
         "federation.heartbeat = \"10 parsecs\" (from GODWIT_HUB_FEDERATION__HEARTBEAT): it is not a duration",
         "federation.clusters = \"-5\" (from GODWIT_HUB_FEDERATION__CLUSTERS): it must be",
         "heartbeat = \"1s\" (from GODWIT_HUB_HEARTBEAT): there is no such key; did you mean federation.heartbeat?",

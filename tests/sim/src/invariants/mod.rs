@@ -62,6 +62,8 @@ pub struct Seen {
     pub followers: u64,
     /// Those of what a drain moves.
     pub drains: u64,
+    /// Clusters that began to flap.
+    pub flaps: u64,
     /// Commands, each of which a rehearsal foresaw.
     pub commands: u64,
 }
@@ -164,6 +166,7 @@ impl Seen {
         self.preemptions += other.preemptions;
         self.followers += other.followers;
         self.drains += other.drains;
+        self.flaps += other.flaps;
         self.commands += other.commands;
     }
 
@@ -186,6 +189,7 @@ impl Seen {
                 Effect::Put(Record::Federation(federation)) if federation.freeze.is_some() => {
                     self.freezes += 1
                 }
+                Effect::Put(Record::Journal(entry)) if &*entry.reason == "ClusterFlapping" => self.flaps += 1,
                 Effect::Put(_) | Effect::Delete(_) => {}
                 Effect::Send { .. } | Effect::Close { .. } | Effect::Answer { .. } => {}
             }
