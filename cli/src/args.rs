@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    apply, completion, confirm, cordon, delete, describe, diff, drain, explain, freeze, get, label,
+    ack, apply, completion, confirm, cordon, delete, describe, diff, drain, explain, freeze, get, label,
     maintenance, plan, rebalance, scale, taint, version, whatif,
 };
 use crate::dev::Dev;
@@ -60,6 +60,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Maintenance(maintenance::Maintenance),
     Rebalance(rebalance::Rebalance),
+    Ack(ack::Ack),
     Label(label::Label),
     Taint(taint::Taint),
     #[command(name = "whatif")]

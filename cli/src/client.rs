@@ -9,6 +9,7 @@ use godwit_proto::v1::cluster_service_client::ClusterServiceClient;
 use godwit_proto::v1::event_service_client::EventServiceClient;
 use godwit_proto::v1::federation_service_client::FederationServiceClient;
 use godwit_proto::v1::migration_service_client::MigrationServiceClient;
+use godwit_proto::v1::placement_service_client::PlacementServiceClient;
 use godwit_proto::v1::plan_service_client::PlanServiceClient;
 use godwit_proto::v1::policy_service_client::PolicyServiceClient;
 use godwit_proto::v1::quota_service_client::QuotaServiceClient;
@@ -54,6 +55,8 @@ services! {
     federation: FederationServiceClient,
     /// The migrations.
     migrations: MigrationServiceClient,
+    /// Where traffic may go.
+    placements: PlacementServiceClient,
     /// The plans.
     plans: PlanServiceClient,
     /// The policies.

@@ -28,6 +28,8 @@ pub(crate) enum Resource {
     Clusters,
     /// The workloads.
     Workloads,
+    /// Where traffic to workloads may go.
+    Placements,
     /// The policies.
     Policies,
     /// The quotas.
@@ -41,9 +43,10 @@ pub(crate) enum Resource {
 }
 
 /// What each is called. The first name is the one that help and completion show.
-const RESOURCES: [(Resource, &[&str]); 7] = [
+const RESOURCES: [(Resource, &[&str]); 8] = [
     (Resource::Clusters, &["clusters", "cluster", "cl"]),
     (Resource::Workloads, &["workloads", "workload", "wl"]),
+    (Resource::Placements, &["placements", "placement"]),
     (Resource::Policies, &["policies", "policy", "pol"]),
     (Resource::Quotas, &["quotas", "quota"]),
     (Resource::Migrations, &["migrations", "migration", "mig"]),
@@ -74,6 +77,7 @@ impl Resource {
         match self {
             Self::Clusters => "clusters",
             Self::Workloads => "workloads",
+            Self::Placements => "placements",
             Self::Policies => "policies",
             Self::Quotas => "quotas",
             Self::Migrations => "migrations",
@@ -87,6 +91,7 @@ impl Resource {
         match self {
             Self::Clusters => "cluster",
             Self::Workloads => "workload",
+            Self::Placements => "placement",
             Self::Policies => "policy",
             Self::Quotas => "quota",
             Self::Migrations => "migration",

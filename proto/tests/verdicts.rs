@@ -23,6 +23,9 @@ fn what_one_takes_the_other_takes_and_it_means_the_same() {
                {"key": "a", "operator": "Equal", "effect": "NoExecute", "tolerationSeconds": 0}]}),
         json!({"affinity": [{}, {"names": ["db"]}], "antiAffinity": [{"namespaces": ["*"], "names": ["web"]},
                {"namespaces": ["other"]}], "colocate": true, "preemptible": true, "maxUnavailable": 1_000_000}),
+        json!({"trafficGate": {"mode": "ack"}}),
+        json!({"trafficGate": {"mode": "delay"}}),
+        json!({"trafficGate": {"mode": "delay", "delay": "3600s"}}),
         // Tolerated without a time is tolerated for ever.
         json!({"tolerations": [{"key": "a", "operator": "Exists", "effect": "NoSchedule"}]}),
     ] {
@@ -304,6 +307,14 @@ fn what_is_unreadable_to_one_is_refused_by_the_other() {
         (json!({"priority": 1001}), "priority", "priority"),
         (json!({"priority": -1001}), "priority", "priority"),
         (json!({"maxUnavailable": 1_000_001}), "maxUnavailable", "max_unavailable"),
+        (json!({"trafficGate": {"mode": "later"}}), "trafficGate.mode", "traffic_gate.mode"),
+        (json!({"trafficGate": {"mode": "none", "delay": "5s"}}), "trafficGate.delay", "traffic_gate.delay"),
+        (json!({"trafficGate": {"mode": "delay", "delay": "0s"}}), "trafficGate.delay", "traffic_gate.delay"),
+        (
+            json!({"trafficGate": {"mode": "delay", "delay": "3601s"}}),
+            "trafficGate.delay",
+            "traffic_gate.delay",
+        ),
         (json!({"strategy": "ordered"}), "tiers", "tiers"),
         (json!({"strategy": "pack", "tiers": [selector]}), "tiers", "tiers"),
         (json!({"strategy": "pack", "spread": [{"by": "zone"}]}), "spread", "spread"),

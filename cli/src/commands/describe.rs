@@ -86,8 +86,9 @@ impl Describe {
                 migration::describe(&migration::find(&client, target.require_name()?).await?, now, sheet)?;
             }
             Resource::Federation => federation::describe(&federation::find(&client).await?, now, sheet)?,
-            Resource::Events => {
-                return Err(Error::Usage("events are described by `godwit get events`".to_owned()));
+            Resource::Events | Resource::Placements => {
+                let plural = target.resource.plural();
+                return Err(Error::Usage(format!("{plural} are described by `godwit get {plural}`")));
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 mod watch;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
@@ -21,6 +22,7 @@ use crate::target::{self, Resource, Target, TargetParser};
 const RESOURCES: &[Resource] = &[
     Resource::Clusters,
     Resource::Workloads,
+    Resource::Placements,
     Resource::Policies,
     Resource::Quotas,
     Resource::Migrations,
@@ -28,7 +30,7 @@ const RESOURCES: &[Resource] = &[
     Resource::Federation,
 ];
 
-/// Show clusters, workloads, policies, quotas, migrations, events or the federation.
+/// Show clusters, workloads, placements, policies, quotas, migrations, events or the federation.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A workload is named as NAME, NAMESPACE/NAME, KIND/NAME or NAMESPACE/KIND/NAME. Lists show all
@@ -37,6 +39,7 @@ namespaces unless -n names one; a name alone is looked for in the namespace `def
 Examples:
   godwit get clusters
   godwit get workloads -n shop --watch
+  godwit get placements -l app=web --watch -o json
   godwit get deployment/web -o yaml
   godwit get quotas -o wide
   godwit get events alpha
@@ -59,17 +62,33 @@ pub(crate) struct Get {
     /// Workloads of all namespaces, as without --namespace
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     all_namespaces: bool,
+    /// Only placements of workloads with all of these labels
+    #[arg(short = 'l', long, value_name = "KEY=VALUE,...", value_parser = labels, default_value = "",
+          hide_default_value = true)]
+    selector: BTreeMap<String, String>,
 }
 
 impl Get {
     pub(crate) async fn run(self, places: &Places) -> Result<(), Error> {
         let target = self.resource.clone().named(self.name.clone())?;
-        let filter =
-            Filter { namespace: self.namespace.clone(), kind: target.kind, name: target.name.clone() };
+        if !self.selector.is_empty() && target.resource != Resource::Placements {
+            let plural = target.resource.plural();
+            let message = format!("--selector is for placements only: leave it out to get {plural}");
+            return Err(Error::Usage(message));
+        }
+        let filter = Filter {
+            namespace: self.namespace.clone(),
+            kind: target.kind,
+            name: target.name.clone(),
+            labels: self.selector.clone(),
+        };
         let client = Client::connect(places).await?;
         match target.resource {
             Resource::Clusters => self.show::<v1::Cluster>(client, filter, target.resource).await,
             Resource::Workloads => self.show::<v1::Workload>(client, filter, target.resource).await,
+            Resource::Placements => {
+                self.show::<v1::WorkloadPlacements>(client, filter, target.resource).await
+            }
             Resource::Policies => self.show::<v1::Policy>(client, filter, target.resource).await,
             Resource::Quotas => self.show::<v1::Quota>(client, filter, target.resource).await,
             Resource::Migrations => self.show::<v1::Migration>(client, filter, target.resource).await,
@@ -86,6 +105,17 @@ impl Get {
         let fetched = T::fetch(&client, &filter).await?;
         print(&fetched, self.output, resource, out)
     }
+}
+
+/// Only the form: which keys and values there may be is for the hub to say.
+fn labels(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let label = |part: &str| {
+        let (key, value) =
+            part.split_once('=').ok_or_else(|| format!("{part:?} has no =: write KEY=VALUE"))?;
+        Ok((key.trim().to_owned(), value.trim().to_owned()))
+    };
+    parts.map(label).collect()
 }
 
 fn print<T: Shown>(

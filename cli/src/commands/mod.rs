@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+pub(crate) mod ack;
 pub(crate) mod apply;
 pub(crate) mod completion;
 pub(crate) mod confirm;
@@ -64,6 +65,7 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::Uncordon(command) => wait(command.run(&places)),
         Command::Drain(command) => wait(command.run(&places)),
         Command::Maintenance(command) => wait(command.run(&places)),
+        Command::Ack(command) => wait(command.run(&places)),
         Command::Rebalance(command) => wait(command.run(&places)),
         Command::Label(command) => wait(command.run(&places)),
         Command::Taint(command) => wait(command.run(&places)),

@@ -4,10 +4,12 @@ pub(crate) mod cluster;
 pub(crate) mod event;
 pub(crate) mod federation;
 pub(crate) mod migration;
+pub(crate) mod placement;
 pub(crate) mod policy;
 pub(crate) mod quota;
 pub(crate) mod workload;
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::SystemTime;
 
@@ -28,6 +30,8 @@ pub(crate) struct Filter {
     pub(crate) kind: Option<&'static str>,
     /// The one of this name.
     pub(crate) name: Option<String>,
+    /// Placements of workloads with these labels only.
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 /// A column of a table.
@@ -129,7 +133,7 @@ where
 /// The refusal to watch what does not change by itself.
 pub(crate) fn unwatchable<T>(plural: &str) -> Result<T, Error> {
     Err(Error::Usage(format!(
-        "{plural} cannot be watched; watch clusters, workloads, policies, quotas, migrations or events"
+        "{plural} cannot be watched; watch clusters, workloads, placements, policies, quotas, migrations or events"
     )))
 }
 

@@ -94,6 +94,7 @@ pub(crate) fn describe(policy: &Policy, sheet: &mut Sheet<'_>) -> io::Result<()>
     sheet.line("Priority", spec.priority.to_string())?;
     sheet.line("Max surge", format!("{}%", spec.max_surge_percent.unwrap_or(SURGE_PERCENT)))?;
     sheet.line("Max unavailable", spec.max_unavailable.to_string())?;
+    sheet.line("Traffic gate", words::gate(spec.traffic_gate.as_ref()))?;
     sheet.line("Preemptible", yes_or_no(spec.preemptible))?;
     sheet.line("Colocate", yes_or_no(spec.colocate))?;
     sheet.line("Workloads", policy.workloads.to_string())?;

@@ -188,7 +188,7 @@ mod tests {
         let filter = |name: Option<&str>, namespace: Option<&str>| Filter {
             name: name.map(str::to_owned),
             namespace: namespace.map(str::to_owned),
-            kind: None,
+            ..Filter::default()
         };
         assert_eq!(wanted(&filter(None, Some("shop"))).expect("one"), Some("shop"));
         assert_eq!(wanted(&filter(Some("shop"), Some("shop"))).expect("one"), Some("shop"));

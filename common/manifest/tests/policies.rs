@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use godwit_common::policy::Motion;
 use godwit_common::policy::{
-    ClusterSelector, GroupBy, Policy, Rebalance, Rule, SpreadConstraint, Strategy, Tiers,
+    ClusterSelector, GroupBy, Policy, Rebalance, Rule, SpreadConstraint, Strategy, Tiers, TrafficGate,
 };
 use godwit_manifest::parse_policies;
 
@@ -61,6 +61,22 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "  maxUnavailable: 10%",
         "(7, 19): Policy even: spec.maxUnavailable: \"10%\" is not valid here; write a whole number from 0 to 1000000",
+    ),
+    (
+        "  trafficGate: {mode: delayed}",
+        "(7, 23): Policy even: spec.trafficGate.mode: \"delayed\" is not known; did you mean \"delay\"?",
+    ),
+    (
+        "  trafficGate: {delay: 5s}",
+        "(7, 16): Policy even: spec.trafficGate.mode: it is missing; write none, delay or ack",
+    ),
+    (
+        "  trafficGate: {mode: ack, delay: 5s}",
+        "(7, 35): Policy even: spec.trafficGate.delay: only the mode delay waits for a time; remove it, or write mode: delay",
+    ),
+    (
+        "  trafficGate: {mode: delay, delay: 0s}",
+        "(7, 37): Policy even: spec.trafficGate.delay: \"0s\" is not valid here; write a duration above 0s and up to 1h, such as 15s or 1m30s",
     ),
     (
         "  default: {weight: 0}",
@@ -274,6 +290,7 @@ fn everything_that_a_policy_says_is_read() {
   mode: available
   priority: -5
   maxUnavailable: 10
+  trafficGate: {mode: delay, delay: 1m30s}
 "
     );
     let policy = parse_policies(&text).unwrap().remove(0);
@@ -290,5 +307,6 @@ fn everything_that_a_policy_says_is_read() {
     assert_eq!(policy.lost_after, Some(Duration::ZERO));
     assert_eq!(policy.placement.priority, -5);
     assert_eq!(policy.placement.motion.max_unavailable, 10);
+    assert_eq!(policy.placement.motion.traffic_gate, TrafficGate::Delay(Duration::from_secs(90)));
     assert_eq!(policy.placement.default, Some(Rule::new(3, 1, None).unwrap()));
 }

@@ -142,7 +142,7 @@ fn mistakes_name_the_field() {
         ("replicas: 1\npolicy: {clusters: {A_: {}}}", "policy.clusters.A_: cluster name \"A_\""),
         ("replicas: 1\npolicy: {priority: 1001}", "policy.priority: 1001"),
         // What is no field of a policy is none here either.
-        ("replicas: 1\npolicy: {maxSurge: 25%}", "policy.maxSurge: this field is unknown"),
+        ("replicas: 1\npolicy: {surge: 25%}", "policy.surge: this field is unknown"),
         ("replicas: 1\npolicy: {onReturn: keepReplacement}", "policy.onReturn: this field is unknown"),
         ("replicas: 1\nclusters: [{name: a}, {name: ''}]", "clusters[1].name: cluster name \"\""),
         ("replicas: 1\nclusters: [{}]", "clusters[0].name: it is missing"),

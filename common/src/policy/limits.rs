@@ -26,3 +26,6 @@ pub const TOLERATION_SECONDS_MAX: u32 = i32::MAX as u32;
 pub const UNAVAILABLE_MAX: u32 = 1_000_000;
 /// The longest silence before a loss. Past an hour a lost cluster is an operator's decision, and no longer a time-out's.
 pub const LOST_AFTER_MAX: Duration = Duration::from_secs(3600);
+/// The longest time for which a planned shrink lets those who route traffic see it. Past an hour somebody has to confirm
+/// it.
+pub const GATE_DELAY_MAX: Duration = Duration::from_secs(3600);

@@ -3,6 +3,7 @@
 
 mod affinity;
 mod check;
+mod gate;
 pub mod limits;
 mod mistake;
 mod motion;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use crate::{ClusterName, traits::Traits};
 
 pub use affinity::{ALL_NAMESPACES, Affinity, WorkloadSelector};
+pub use gate::TrafficGate;
 pub use mistake::{Mistake, Place, Step};
 pub use motion::{Motion, SURGE_PERCENT, most};
 pub use rule::{REPLICAS_MAX, Rule, WEIGHT_MAX};

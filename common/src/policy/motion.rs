@@ -1,5 +1,7 @@
 //! How the workloads under a policy are moved: what a planned move may do to them.
 
+use super::TrafficGate;
+
 /// A planned move runs this many percent more than wanted, if its policy does not say (S20).
 pub const SURGE_PERCENT: u32 = 25;
 
@@ -10,11 +12,13 @@ pub struct Motion {
     pub max_surge: u32,
     /// How many ready replicas below the wanted number a step may leave.
     pub max_unavailable: u32,
+    /// What a step waits for before ready replicas stop.
+    pub traffic_gate: TrafficGate,
 }
 
 impl Default for Motion {
     fn default() -> Self {
-        Self { max_surge: SURGE_PERCENT, max_unavailable: 0 }
+        Self { max_surge: SURGE_PERCENT, max_unavailable: 0, traffic_gate: TrafficGate::None }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use godwit_common::link::Tombstoned;
+use godwit_common::policy::TrafficGate;
 use godwit_common::{ClusterName, Uid, WallTime, WorkloadId};
 
 use crate::contract::{Drain, DrainState, DrainView, Ended, Key, Severity, Subject, WorkloadRecord};
@@ -70,6 +71,8 @@ impl Hub {
         drain.state = state;
         self.touched.keys.insert(Key::Cluster(name.clone()));
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
+        // What was about to stop for it may have to stay.
+        self.moving_at(name);
     }
 
     pub(crate) fn drain_of(&self, name: &ClusterName) -> Option<&Drain> {
@@ -105,7 +108,8 @@ impl Hub {
         let name = &cluster.record.name;
         let waits = |uid: &Uid| {
             let workload = self.workloads.get(uid)?;
-            Some((workload.id().clone(), self.waits_for(workload, workload.seats.get(name)?, &drain)))
+            let seat = workload.seats.get(name)?;
+            Some((workload.id().clone(), self.waits_for(workload, name, seat, &drain)))
         };
         let mut waiting: Vec<(WorkloadId, String)> =
             cluster.held.iter().filter_map(waits).take(WAITING_MAX).collect();
@@ -126,7 +130,7 @@ impl Hub {
     }
 
     /// What keeps the copies of a workload in a cluster that is drained.
-    fn waits_for(&self, workload: &Workload, seat: &SeatState, drain: &Drain) -> String {
+    fn waits_for(&self, workload: &Workload, name: &ClusterName, seat: &SeatState, drain: &Drain) -> String {
         let WorkloadRecord { wanted, pending, pending_reasons, .. } = &workload.record;
         let left = seat.left();
         if seat.held_back {
@@ -140,6 +144,13 @@ impl Hub {
             DrainState::Overdue => return format!("{left} left; the drain is overdue"),
             DrainState::Running | DrainState::Done => {}
         }
+        match self.withdrawal(workload, name).map(|withdrawal| withdrawal.gate) {
+            Some(TrafficGate::Ack) => return format!("{left} left; {}", ack_remedy(workload.id(), name)),
+            Some(TrafficGate::Delay(delay)) => {
+                return format!("{left} left; waits {delay:?} for traffic to be routed away");
+            }
+            Some(TrafficGate::None) | None => {}
+        }
         if *pending > 0 {
             let reasons: Vec<&str> = pending_reasons.iter().map(|reason| &**reason).collect();
             return format!("{left} left; {pending} have no place elsewhere: {}", reasons.join("; "));
@@ -147,4 +158,11 @@ impl Hub {
         let elsewhere = self.ready(workload).saturating_sub(seat.staying());
         format!("{left} left; {elsewhere} of {wanted} are ready elsewhere")
     }
+}
+
+/// What a copy waits for that is announced to stop, and who can end that.
+fn ack_remedy(id: &WorkloadId, cluster: &ClusterName) -> String {
+    let WorkloadId { namespace, kind, name } = id;
+    let kind = kind.to_ascii_lowercase();
+    format!("waits for traffic to be routed away: `godwit ack {namespace}/{kind}/{name} --cluster {cluster}`")
 }

@@ -84,6 +84,8 @@ pub struct Hub {
     pub(crate) mass_loss: MassLoss,
     /// How many clusters are connected, and how many have just gone (S4, S6).
     pub(crate) census: Census,
+    /// How many withdrawals were announced since the start (S20).
+    pub(crate) withdrawals: u64,
     pub(crate) touched: Touched,
     /// While a command is carried out: what was in force before.
     pub(crate) before: Option<Before>,
@@ -117,7 +119,7 @@ pub(crate) enum Timer {
     Maintenance(ClusterName),
     /// A flapping cluster may have been stable for long enough (S4).
     Steady(ClusterName),
-    /// Copies may stop whose replacements have been ready for long enough (S20).
+    /// Copies may stop whose replacements have been ready for long enough, or that nobody is sent to any more (S20).
     Shrink(Uid),
     /// The next look at what the fleet would survive.
     Survival,

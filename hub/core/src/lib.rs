@@ -19,6 +19,7 @@ mod drains;
 mod ends;
 mod fences;
 mod flapping;
+mod gates;
 mod hub;
 mod journal;
 mod liveness;

@@ -216,6 +216,7 @@ impl Hub {
         if first {
             self.enter(name, ClusterState::Lost, "no sign of life");
         }
+        self.show_seats(name);
         // What a drain held back waits for it no longer (S22).
         self.moving_at(name);
         let message = format!(

@@ -130,6 +130,7 @@ impl Hub {
     /// Lowers targets towards the plan by the shrink rule: no step takes ready replicas, counted from connected
     /// clusters only, below what is wanted, less what the policy allows (S20, I4).
     fn shrink(&mut self, uid: Uid) {
+        self.drop_needless_withdrawals(uid);
         let Some(workload) = self.workloads.get(&uid) else {
             return;
         };
@@ -137,11 +138,13 @@ impl Hub {
             let Some(least) = self.least(uid, &name) else {
                 // What could not be seen all along was not so all along.
                 self.forget_could_shrink(uid, &name);
+                self.drop_withdrawal(uid, &name);
                 continue;
             };
             let seat = self.workloads.get(&uid).and_then(|workload| workload.seats.get(&name));
             let in_order = seat.is_some_and(|seat| self.leaves_in_order(&name, seat));
             let target = if in_order { self.steadily(uid, &name, least) } else { least };
+            let target = self.gated(uid, &name, least, target);
             let told = self.workloads.get(&uid).and_then(|workload| workload.seats.get(&name));
             if told.is_some_and(|seat| target < seat.seat.target) && self.removal_allowed(uid, &name, target)
             {
@@ -160,9 +163,9 @@ impl Hub {
         let forced = drain.is_some_and(|drain| drain.force);
         // Above what is ready only unready copies go, and those may always go: a member deletes them first. Copies
         // here that were told to stop and then to stay may run on: they are spared as if they did. Those elsewhere
-        // may not: they are no reason to stop any here.
+        // may not: they are no reason to stop any here; nor are those that are announced to stop there.
         let ready = seat.ready().min(seat.seat.target);
-        let elsewhere = self.ready(workload).saturating_sub(seat.staying());
+        let elsewhere = self.serving(workload).saturating_sub(workload.serving(name, seat));
         let spare = elsewhere.saturating_add(ready).saturating_sub(self.needed(workload, forced));
         // What has no place elsewhere stays, ready or not: it may get well, and has nowhere else to.
         let kept = if forced { 0 } else { self.without_place(workload, name) };
@@ -207,6 +210,12 @@ impl Hub {
     pub(crate) fn ready(&self, workload: &Workload) -> u32 {
         let reporting = workload.seats.iter().filter(|(name, _)| self.reporting(name));
         reporting.map(|(_, seat)| seat.staying()).fold(0, u32::saturating_add)
+    }
+
+    /// Those of them that are not announced to stop, either.
+    fn serving(&self, workload: &Workload) -> u32 {
+        let reporting = workload.seats.iter().filter(|(name, _)| self.reporting(name));
+        reporting.map(|(name, seat)| workload.serving(name, seat)).fold(0, u32::saturating_add)
     }
 
     pub(crate) fn reporting(&self, name: &ClusterName) -> bool {

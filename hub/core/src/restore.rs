@@ -126,6 +126,7 @@ impl Hub {
             timers: Default::default(),
             mass_loss: MassLoss::default(),
             census: Census::default(),
+            withdrawals: 0,
             touched: Touched::default(),
             before: None,
             supposing: false,

@@ -8,10 +8,11 @@ use godwit_common::link::{Capacity, LeaderTerm, Status};
 use godwit_common::{ClusterName, Digest, Generation, Need, PodShape, Time, Uid, WallTime, WorkloadId};
 
 use crate::contract::{
-    ClusterRecord, ClusterState, MigrationId, ObjectRecord, ObjectRow, Policy, Seat, SessionId,
+    ClusterRecord, ClusterState, MigrationId, ObjectRecord, ObjectRow, Policy, Seat, SessionId, WithdrawalId,
     WorkloadRecord,
 };
 use crate::flapping::Flaps;
+use crate::gates::Withdrawal;
 use crate::shared::Shared;
 use crate::survival::Known;
 use crate::tally::{Share, Tally};
@@ -27,6 +28,10 @@ pub(crate) struct Workload {
     pub(crate) below: BTreeSet<ClusterName>,
     /// See `below`.
     pub(crate) above: BTreeSet<ClusterName>,
+    /// What is announced to stop, by cluster (S20).
+    pub(crate) withdrawals: BTreeMap<ClusterName, Withdrawal>,
+    /// The last one that was acknowledged in a cluster.
+    pub(crate) acknowledged: BTreeMap<ClusterName, WithdrawalId>,
     /// Running migrations that wait for it.
     pub(crate) migrations: BTreeSet<MigrationId>,
     /// When a gradual rebalance may take its next step (S18).
@@ -345,6 +350,8 @@ impl Workload {
             seats: BTreeMap::new(),
             below: BTreeSet::new(),
             above: BTreeSet::new(),
+            withdrawals: BTreeMap::new(),
+            acknowledged: BTreeMap::new(),
             migrations: BTreeSet::new(),
             rebalance_at: None,
             asks_until: None,

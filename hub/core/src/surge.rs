@@ -53,7 +53,7 @@ impl Hub {
     }
 
     /// Whether the policy of a workload counts a cluster as lost.
-    fn lost_to(&self, workload: &Workload, cluster: &Cluster) -> bool {
+    pub(crate) fn lost_to(&self, workload: &Workload, cluster: &Cluster) -> bool {
         let policy = self.policies.get(&workload.record.policy);
         policy.is_some_and(|policy| cluster.lost_for(policy.policy.lost_after))
     }

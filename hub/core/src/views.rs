@@ -88,6 +88,9 @@ impl Hub {
                 ready: if live { seat.ready() } else { 0 },
                 reason: self.standing(name, seat, workload),
                 live,
+                lost: self.clusters.get(name).is_some_and(|cluster| self.lost_to(workload, cluster)),
+                serving: if live { workload.serving(name, seat) } else { 0 },
+                withdrawal: self.withdrawal(workload, name).map(Box::new),
             }
         });
         let unseen = |(name, seat): (&ClusterName, &SeatState)| {
@@ -102,6 +105,7 @@ impl Hub {
         WorkloadView {
             id: record.spec.id.clone(),
             uid: record.uid,
+            labels: record.spec.labels.clone(),
             replicas: record.spec.replicas,
             wanted: record.wanted,
             ready: self.ready(workload),
@@ -147,6 +151,9 @@ impl Hub {
                 "starts as others stop elsewhere: it is moved within its surge (S20)"
             }
             (true, true) if target < placed => "starts wait for the pace (S7)",
+            (true, true) if workload.withdrawals.contains_key(name) => {
+                "waits for traffic to be routed away (S20)"
+            }
             (true, true) if target > placed => "surplus: stops when the others are ready (S20)",
             (true, true) if seat.unschedulable() > 0 => "the cluster cannot schedule all of them",
             (true, true) if seat.ready() < placed => "starting",
@@ -206,6 +213,7 @@ fn ending_workload(ended: &Ended, deletion_pending_on: Vec<ClusterName>) -> Opti
     Some(WorkloadView {
         id: workload.clone(),
         uid: ended.uid,
+        labels: Default::default(),
         replicas: 0,
         wanted: 0,
         ready: 0,

@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 
 use super::marks::Marked;
 use super::page::Page;
-use super::watch::{Change, Watched};
+use super::watch::Watched;
 use super::{Admin, access, convert, fields, refusal};
 
 #[tonic::async_trait]
@@ -55,10 +55,7 @@ impl ClusterService for Admin {
         self.watch(
             |view| &view.clusters,
             move |change| {
-                let (cluster, removed) = match change {
-                    Change::Initial(cluster) | Change::Now(cluster) => (cluster, false),
-                    Change::Gone(cluster) => (cluster, true),
-                };
+                let (cluster, removed) = change.thing()?;
                 let is_wanted = wanted.as_ref().is_none_or(|wanted| *wanted == cluster.name);
                 is_wanted.then(|| v1::WatchClustersResponse {
                     cluster: Some(match removed {

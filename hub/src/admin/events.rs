@@ -47,9 +47,9 @@ impl EventService for Admin {
             move |change| {
                 let entry = match change {
                     Change::Initial(entry) => Some(entry).filter(|entry| entry.number >= first)?,
-                    Change::Now(entry) => entry,
+                    Change::New(entry) | Change::Changed { now: entry, .. } => entry,
                     // The journal forgets its oldest entries.
-                    Change::Gone(_) => return None,
+                    Change::Gone(_) | Change::Complete => return None,
                 };
                 is_about(&subject, &entry.subject)
                     .then(|| v1::WatchEventsResponse { event: Some(convert::event(entry)) })

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use godwit_common::name::check_namespace;
 use godwit_common::text::quote;
-use godwit_common::{NameError, WorkloadId};
-use godwit_hub_core::MigrationId;
+use godwit_common::{Epoch, NameError, WorkloadId};
+use godwit_hub_core::{MigrationId, WithdrawalId};
 use godwit_manifest::MAX_REPLICAS;
 use tonic::Status;
 
@@ -57,6 +57,26 @@ pub(super) fn migration(text: &str) -> Result<MigrationId, Status> {
     let number = text.strip_prefix("m-").and_then(|number| number.parse().ok());
     let wrong = || invalid("id", format!("{} is not a migration's id: write one such as m-12", quote(text)));
     number.map(MigrationId).ok_or_else(wrong)
+}
+
+/// An announcement, as it is shown: `3-17`.
+pub(super) fn withdrawal(text: &str) -> Result<WithdrawalId, Status> {
+    let numbers = text.split_once('-');
+    let numbers = numbers.and_then(|(epoch, number)| Some((epoch.parse().ok()?, number.parse().ok()?)));
+    let wrong = || {
+        let problem = format!("{} is not a withdrawal's: write one that WatchPlacements gave", quote(text));
+        invalid("revision", problem)
+    };
+    numbers.map(|(epoch, number)| WithdrawalId { epoch: Epoch(epoch), number }).ok_or_else(wrong)
+}
+
+/// The kind of workloads that a filter means; none for all.
+pub(super) fn kind(text: &str) -> Result<Option<&str>, Status> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    WorkloadId::new(DEFAULT_NAMESPACE, text, "name").map_err(|error| invalid("kind", error))?;
+    Ok(Some(text))
 }
 
 fn or<'a>(text: &'a str, default: &'a str) -> &'a str {

@@ -56,9 +56,9 @@ impl MigrationService for Admin {
                         MigrationState::Running => migration,
                         MigrationState::Completed => return None,
                     },
-                    Change::Now(migration) => migration,
+                    Change::New(migration) | Change::Changed { now: migration, .. } => migration,
                     // Forgotten, which says nothing about its moves.
-                    Change::Gone(_) => return None,
+                    Change::Gone(_) | Change::Complete => return None,
                 };
                 let migration = Some(convert::migration(migration));
                 Some(v1::WatchMigrationsResponse { migration })

@@ -12,6 +12,7 @@ mod labels;
 mod marks;
 mod migrations;
 mod page;
+mod placements;
 mod plans;
 mod policies;
 mod quotas;
@@ -26,6 +27,7 @@ use godwit_proto::v1::cluster_service_server::ClusterServiceServer;
 use godwit_proto::v1::event_service_server::EventServiceServer;
 use godwit_proto::v1::federation_service_server::FederationServiceServer;
 use godwit_proto::v1::migration_service_server::MigrationServiceServer;
+use godwit_proto::v1::placement_service_server::PlacementServiceServer;
 use godwit_proto::v1::plan_service_server::PlanServiceServer;
 use godwit_proto::v1::policy_service_server::PolicyServiceServer;
 use godwit_proto::v1::quota_service_server::QuotaServiceServer;
@@ -71,6 +73,7 @@ impl Admin {
             EventServiceServer,
             FederationServiceServer,
             MigrationServiceServer,
+            PlacementServiceServer,
             PlanServiceServer,
             PolicyServiceServer,
             QuotaServiceServer,

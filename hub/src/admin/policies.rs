@@ -9,7 +9,7 @@ use godwit_proto::v1::policy_service_server::PolicyService;
 use tonic::{Request, Response, Status};
 
 use super::page::Page;
-use super::watch::{Change, Watched};
+use super::watch::Watched;
 use super::{Admin, access, convert, fields, refusal};
 
 #[tonic::async_trait]
@@ -82,10 +82,7 @@ impl PolicyService for Admin {
         self.watch(
             |view| &view.policies,
             move |change| {
-                let (known, removed) = match change {
-                    Change::Initial(known) | Change::Now(known) => (known, false),
-                    Change::Gone(known) => (known, true),
-                };
+                let (known, removed) = change.thing()?;
                 let name = &known.policy.name;
                 let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted == name);
                 is_wanted.then(|| v1::WatchPoliciesResponse {

@@ -9,7 +9,7 @@ use godwit_proto::v1::quota_service_server::QuotaService;
 use tonic::{Request, Response, Status};
 
 use super::page::Page;
-use super::watch::{Change, Watched};
+use super::watch::Watched;
 use super::{Admin, access, convert, fields, refusal};
 
 #[tonic::async_trait]
@@ -80,10 +80,7 @@ impl QuotaService for Admin {
         self.watch(
             |view| &view.quotas,
             move |change| {
-                let (quota, removed) = match change {
-                    Change::Initial(quota) | Change::Now(quota) => (quota, false),
-                    Change::Gone(quota) => (quota, true),
-                };
+                let (quota, removed) = change.thing()?;
                 let namespace = &quota.record.namespace;
                 let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted == namespace);
                 is_wanted.then(|| v1::WatchQuotasResponse {

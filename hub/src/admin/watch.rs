@@ -26,10 +26,32 @@ pub(super) type Watched<M> = ReceiverStream<Result<M, Status>>;
 pub(super) enum Change<'a, V> {
     /// It was there when the watch began.
     Initial(&'a V),
-    /// It is new, or other than it was.
-    Now(&'a V),
+    /// It is new.
+    New(&'a V),
+    /// It is other than it was.
+    Changed {
+        /// What the watcher was told before, if anything.
+        was: &'a V,
+        /// What it is.
+        now: &'a V,
+    },
     /// It is gone; this is what it was.
     Gone(&'a V),
+    /// All that was there when the watch began has been told.
+    Complete,
+}
+
+impl<'a, V> Change<'a, V> {
+    /// The thing, and whether it is gone; none if this is about no thing.
+    pub(super) fn thing(&self) -> Option<(&'a V, bool)> {
+        match self {
+            Change::Initial(value) | Change::New(value) | Change::Changed { now: value, .. } => {
+                Some((value, false))
+            }
+            Change::Gone(value) => Some((value, true)),
+            Change::Complete => None,
+        }
+    }
 }
 
 impl Admin {
@@ -78,7 +100,9 @@ impl Admin {
             let view = views.borrow_and_update().clone();
             let now = part(&view);
             // One at a time: a watcher of everything must not cost a copy of everything.
-            for change in seen.diff(now).filter_map(|item| message(change_of(item, first))) {
+            let complete = first.then_some(Change::Complete);
+            let changes = seen.diff(now).map(|item| change_of(item, first)).chain(complete);
+            for change in changes.filter_map(&message) {
                 match outgoing.send_timeout(Ok(change), STALL_MAX).await {
                     Ok(()) => {}
                     Err(SendTimeoutError::Closed(_)) => return,
@@ -104,7 +128,8 @@ impl Admin {
 fn change_of<'a, K, V>(item: DiffItem<'a, 'a, K, Arc<V>>, first: bool) -> Change<'a, V> {
     match item {
         DiffItem::Add(_, value) if first => Change::Initial(value),
-        DiffItem::Add(_, value) | DiffItem::Update { new: (_, value), .. } => Change::Now(value),
+        DiffItem::Add(_, value) => Change::New(value),
+        DiffItem::Update { old: (_, was), new: (_, now) } => Change::Changed { was, now },
         DiffItem::Remove(_, value) => Change::Gone(value),
     }
 }

@@ -11,7 +11,7 @@ use godwit_proto::v1::workload_service_server::WorkloadService;
 use tonic::{Request, Response, Status};
 
 use super::page::Page;
-use super::watch::{Change, Watched};
+use super::watch::Watched;
 use super::{Admin, access, convert, deploy, fields, refusal};
 use crate::driver::WorkloadKey;
 
@@ -144,10 +144,7 @@ impl WorkloadService for Admin {
         self.watch(
             |view| &view.workloads,
             move |change| {
-                let (workload, removed) = match change {
-                    Change::Initial(workload) | Change::Now(workload) => (workload, false),
-                    Change::Gone(workload) => (workload, true),
-                };
+                let (workload, removed) = change.thing()?;
                 let is = |wanted: &str, value: &str| wanted.is_empty() || wanted == value;
                 let is_wanted = is(&namespace, &workload.id.namespace) && is(&name, &workload.id.name);
                 is_wanted.then(|| v1::WatchWorkloadsResponse {

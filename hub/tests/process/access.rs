@@ -148,6 +148,7 @@ async fn health_and_reflection_are_for_every_certificate() {
                 "EventService",
                 "FederationService",
                 "MigrationService",
+                "PlacementService",
                 "PlanService",
                 "PolicyService",
                 "QuotaService",

@@ -11,5 +11,6 @@ mod marks;
 mod metrics;
 mod migrating;
 mod quotas;
+mod routing;
 mod watching;
 mod whatif;

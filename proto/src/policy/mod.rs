@@ -6,6 +6,7 @@
 //! leaves open; what no policy may say is checked by [`Policy::check`], as it is for manifests.
 
 mod check;
+mod gate;
 mod mistake;
 mod motion;
 mod rules;
@@ -23,6 +24,7 @@ use godwit_common::policy::{Affinity, Policy, Rebalance};
 use crate::field::FieldError;
 use crate::v1;
 use check::{list, one_of};
+pub use selector::labels_from_wire;
 
 /// All that a policy says, but for its name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

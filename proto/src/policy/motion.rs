@@ -4,14 +4,16 @@ use godwit_common::policy::limits::UNAVAILABLE_MAX;
 use godwit_common::policy::{Motion, SURGE_PERCENT};
 
 use super::check::{bounded, one_of};
+use super::gate;
 use crate::field::FieldError;
 use crate::v1;
 
 pub(super) fn to_wire(motion: &Motion, spec: &mut v1::PolicySpec) {
-    let Motion { max_surge, max_unavailable } = *motion;
+    let Motion { max_surge, max_unavailable, traffic_gate } = *motion;
     spec.mode = "available".to_owned();
     spec.max_surge_percent = Some(max_surge);
     spec.max_unavailable = max_unavailable;
+    spec.traffic_gate = gate::to_wire(traffic_gate);
 }
 
 pub(super) fn from_wire(spec: &v1::PolicySpec) -> Result<Motion, FieldError> {
@@ -22,5 +24,7 @@ pub(super) fn from_wire(spec: &v1::PolicySpec) -> Result<Motion, FieldError> {
         return Err(FieldError::new("max_surge_percent", problem));
     }
     let max_unavailable = bounded("max_unavailable", spec.max_unavailable, UNAVAILABLE_MAX)?;
-    Ok(Motion { max_surge, max_unavailable })
+    let traffic_gate = spec.traffic_gate.as_ref().map(gate::from_wire).transpose();
+    let traffic_gate = traffic_gate.map_err(|error| error.within("traffic_gate"))?.unwrap_or_default();
+    Ok(Motion { max_surge, max_unavailable, traffic_gate })
 }

@@ -58,6 +58,18 @@ fn cluster_name(text: &str) -> Result<ClusterName, FieldError> {
     text.parse().map_err(|error| FieldError::new("", error))
 }
 
+/// What the labels of workloads must be like, in a request of its own.
+pub fn labels_from_wire(
+    labels: &BTreeMap<String, String>,
+    expressions: &[v1::Requirement],
+) -> Result<LabelSelector, FieldError> {
+    let selector = label_selector(labels, expressions)?;
+    match selector.check().into_iter().next() {
+        None => Ok(selector),
+        Some(mistake) => Err(FieldError::from(mistake)),
+    }
+}
+
 fn label_selector(
     labels: &BTreeMap<String, String>,
     expressions: &[v1::Requirement],

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use godwit_common::policy::{
     ClusterSelector, ClusterToleration, GroupBy, Motion, Rule, SpreadConstraint, Strategy, Tiers,
-    WorkloadSelector,
+    TrafficGate, WorkloadSelector,
 };
 use godwit_common::selector::{LabelSelector, Requirement, Test};
 use godwit_common::{TaintEffect, Toleration};
@@ -52,6 +52,19 @@ fn an_empty_message_is_the_default_policy() {
 }
 
 #[test]
+fn a_gate_without_a_delay_has_the_usual_one() {
+    let gate = |mode: &str| {
+        let wire = v1::TrafficGate { mode: mode.to_owned(), delay: None };
+        let spec = v1::PolicySpec { traffic_gate: Some(wire), ..Default::default() };
+        from_wire("", &spec).unwrap().placement.motion.traffic_gate
+    };
+    let gates = ["", "none", "delay", "ack"].map(gate);
+    let usual = TrafficGate::Delay(Duration::from_secs(15));
+    assert_eq!(gates, [TrafficGate::None, TrafficGate::None, usual, TrafficGate::Ack]);
+    assert_eq!(to_wire(&Policy::default(), None).traffic_gate, None);
+}
+
+#[test]
 fn what_a_toleration_leaves_out_tolerates_all_of_it() {
     let wire = |key: &str, operator: &str, value: &str, effect: &str| v1::ClusterToleration {
         key: key.to_owned(),
@@ -78,6 +91,10 @@ fn what_a_toleration_leaves_out_tolerates_all_of_it() {
 fn words_that_are_not_known_and_numbers_out_of_range_are_refused() {
     let spec = v1::PolicySpec::default;
     let duration = |seconds| Some(prost_types::Duration { seconds, nanos: 0 });
+    let gated = |mode: &str, delay| v1::PolicySpec {
+        traffic_gate: Some(v1::TrafficGate { mode: mode.into(), delay }),
+        ..spec()
+    };
     for (spec, says) in [
         (
             v1::PolicySpec { strategy: "random".into(), ..spec() },
@@ -97,6 +114,10 @@ fn words_that_are_not_known_and_numbers_out_of_range_are_refused() {
             v1::PolicySpec { max_unavailable: u32::MAX, ..spec() },
             "p.max_unavailable: 4294967295 is too large",
         ),
+        (gated("now", None), "p.traffic_gate.mode: \"now\" is not known: write none or delay or ack"),
+        (gated("ack", duration(15)), "p.traffic_gate.delay: only the mode delay waits for a time"),
+        (gated("delay", duration(0)), "p.traffic_gate.delay: 0s is out of range: it must be above 0s"),
+        (gated("delay", duration(3601)), "p.traffic_gate.delay: 3601s is out of range"),
         (v1::PolicySpec { max_surge_percent: Some(0), ..spec() }, "p.max_surge_percent: 0 is out of range"),
         (v1::PolicySpec { lost_after: duration(-1), ..spec() }, "p.lost_after: -1s is out of range"),
     ] {
@@ -317,7 +338,11 @@ fn terms(strategy: Strategy) -> Terms {
         rebalance: Rebalance::Gradual,
         priority: -5,
         preemptible: true,
-        motion: Motion { max_surge: 40, max_unavailable: 7 },
+        motion: Motion {
+            max_surge: 40,
+            max_unavailable: 7,
+            traffic_gate: TrafficGate::Delay(Duration::from_millis(1_500)),
+        },
     };
     Terms { placement, lost_after: Some(Duration::from_millis(2_500)) }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use godwit_common::policy::{
     self, ClusterSelector, ClusterToleration, GroupBy, Rebalance, Rule, SpreadConstraint, Strategy, Tiers,
-    WorkloadSelector,
+    TrafficGate, WorkloadSelector,
 };
 use godwit_common::quota::Quota;
 use godwit_common::{Taint, TaintEffect, Toleration};
@@ -239,6 +239,7 @@ impl World {
             motion: policy::Motion {
                 max_surge: [1, 25, 25, 100][self.pick(4)],
                 max_unavailable: u32::try_from(self.rng.below(2)).unwrap_or(0),
+                traffic_gate: TrafficGate::None,
             },
             ..policy::Policy::default()
         };

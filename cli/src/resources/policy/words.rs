@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use godwit_proto::v1::{
-    ClusterRule, ClusterSelector, ClusterToleration, Requirement, SpreadConstraint, WorkloadSelector,
+    ClusterRule, ClusterSelector, ClusterToleration, Requirement, SpreadConstraint, TrafficGate,
+    WorkloadSelector,
 };
 
 use crate::output::age;
@@ -80,6 +81,13 @@ pub(super) fn toleration(toleration: &ClusterToleration) -> String {
     text
 }
 
+/// What a planned step waits for: `none`, `delay 15s`, `ack`.
+pub(super) fn gate(gate: Option<&TrafficGate>) -> String {
+    let Some(TrafficGate { mode, delay }) = gate else { return "none".to_owned() };
+    let delay = delay.and_then(|delay| Duration::try_from(delay).ok());
+    delay.map_or_else(|| mode.clone(), |delay| format!("{mode} {delay:?}"))
+}
+
 /// A list whose order matters: `1. alpha`, `2. region eu`.
 pub(super) fn numbered<T>(items: &[T], text: fn(&T) -> String) -> Vec<String> {
     items.iter().enumerate().map(|(index, item)| format!("{}. {}", index + 1, text(item))).collect()
@@ -145,6 +153,16 @@ mod tests {
             ..WorkloadSelector::default()
         };
         assert_eq!(workloads(&selector), "any workload in any namespace, noisy");
+    }
+
+    #[test]
+    fn gates_are_a_word_or_two() {
+        let named = |mode: &str, seconds: Option<i64>| TrafficGate {
+            mode: mode.into(),
+            delay: seconds.map(|seconds| prost_types::Duration { seconds, nanos: 0 }),
+        };
+        let gates = [None, Some(named("ack", None)), Some(named("delay", Some(15)))];
+        assert_eq!(gates.map(|one| gate(one.as_ref())), ["none", "ack", "delay 15s"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a policy says: how the hub divides and moves a workload's replicas.
 
 mod affinity;
+mod gate;
 mod mistakes;
 mod motion;
 mod rule;

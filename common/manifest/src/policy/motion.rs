@@ -3,13 +3,18 @@
 use godwit_common::policy::limits::UNAVAILABLE_MAX;
 use godwit_common::policy::{Motion, SURGE_PERCENT};
 
+use super::gate;
 use crate::field::{Field, Object};
 
 pub(super) fn read(spec: &Object<'_>) -> Motion {
     mode(spec);
     let max_unavailable = spec.get("maxUnavailable").and_then(|field| field.count(UNAVAILABLE_MAX));
     let max_surge = spec.get("maxSurge").and_then(|field| percent(&field));
-    Motion { max_surge: max_surge.unwrap_or(SURGE_PERCENT), max_unavailable: max_unavailable.unwrap_or(0) }
+    Motion {
+        max_surge: max_surge.unwrap_or(SURGE_PERCENT),
+        max_unavailable: max_unavailable.unwrap_or(0),
+        traffic_gate: gate::read(spec),
+    }
 }
 
 fn mode(spec: &Object<'_>) {

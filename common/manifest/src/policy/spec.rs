@@ -9,7 +9,7 @@ use super::{affinity, mistakes, motion, rule, selector, strategy};
 use crate::field::{Field, Object};
 use crate::{duration, toleration};
 
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 20] = [
     "affinity",
     "antiAffinity",
     "clusterSelector",
@@ -29,6 +29,7 @@ const FIELDS: [&str; 19] = [
     "strategy",
     "tiers",
     "tolerations",
+    "trafficGate",
 ];
 
 /// What a spec says: a [`PolicySpec`](super::PolicySpec) without its name.
@@ -87,7 +88,7 @@ fn lost_after(spec: &Object<'_>) -> Option<Duration> {
 }
 
 /// A text, or what YAML took for something else: the duration `0` is a number to it.
-fn text_of(field: &Field<'_>) -> String {
+pub(super) fn text_of(field: &Field<'_>) -> String {
     match field.node.as_text() {
         Some(text) => text.to_owned(),
         None => field.node.describe(),

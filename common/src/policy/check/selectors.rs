@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use super::Check;
-use crate::policy::mistake::Step;
+use crate::policy::mistake::{Mistake, Step};
 use crate::policy::{ALL_NAMESPACES, ClusterSelector, WorkloadSelector};
 use crate::selector::{LabelSelector, Requirement, Test};
 use crate::{label, name};
@@ -28,6 +28,16 @@ pub(super) fn workloads(check: &mut Check, selector: &WorkloadSelector) {
     });
     values(check, "names", names, |check, text| form(check, name::check_object_name(text)));
     label_selector(check, labels);
+}
+
+impl LabelSelector {
+    /// What is wrong with it; nothing if labels can be like that.
+    #[must_use]
+    pub fn check(&self) -> Vec<Mistake> {
+        let mut check = Check::default();
+        label_selector(&mut check, self);
+        check.mistakes
+    }
 }
 
 fn label_selector(check: &mut Check, selector: &LabelSelector) {

@@ -48,6 +48,9 @@ impl Hub {
             Command::Maintain { cluster, within } => self.maintain(&cluster, within),
             Command::Rebalance(what) => self.rebalance(&what),
             Command::Drain { cluster, order } => self.drain(&cluster, order),
+            Command::Acknowledge { workload, cluster, withdrawal } => {
+                self.acknowledge(&workload, &cluster, withdrawal)
+            }
             Command::Label { cluster, set, remove } => self.label(&cluster, set, &remove),
             Command::Taint { cluster, add, remove } => self.taint(&cluster, add, &remove),
             Command::ApplyQuota(record) => self.apply_quota(record),
@@ -98,6 +101,6 @@ pub(crate) fn no_cluster(name: &ClusterName) -> Refused {
     )
 }
 
-fn no_workload(id: &WorkloadId) -> Refused {
+pub(crate) fn no_workload(id: &WorkloadId) -> Refused {
     refused(RefusedKind::NotFound, format!("{id} is not deployed; `godwit get workloads` lists what is"))
 }

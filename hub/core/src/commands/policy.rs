@@ -57,6 +57,8 @@ impl Hub {
             self.ensure_seats(uid);
             self.seats_observed(uid);
             self.dirty.insert(uid, Reason::Policy(name.clone(), entry));
+            // What it waited for may be another gate, or none.
+            self.moving.insert(uid);
             self.touched.subjects.insert(Subject::Workload(uid));
         }
         // Windows may have become shorter.

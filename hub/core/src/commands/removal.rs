@@ -98,6 +98,8 @@ impl Hub {
         let data = workload.seats.remove(name).and_then(|seat| seat.data());
         workload.below.remove(name);
         workload.above.remove(name);
+        workload.withdrawals.remove(name);
+        workload.acknowledged.remove(name);
         if workload.record.spec.stateful && data.is_some() {
             // Its data was there, and is gone with it: it may begin anew elsewhere.
             self.dirty.insert(uid, Reason::Deleted(name.clone(), entry));

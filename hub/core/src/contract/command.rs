@@ -7,7 +7,7 @@ use std::time::Duration;
 use godwit_common::selector::Labels;
 use godwit_common::{ClusterName, Need, ObjectKey, PodShape, PolicyName, Taint, TaintEffect, WorkloadId};
 
-use super::{Changes, PlanRowView, Policy, QuotaRecord};
+use super::{Changes, PlanRowView, Policy, QuotaRecord, WithdrawalId};
 
 /// An operator's wish. Names and bounds inside are checked where the types were built; what remains to be checked
 /// here is whether it fits the state of the federation.
@@ -69,6 +69,15 @@ pub enum Command {
     },
     /// Move workloads to their policy's own division, whatever the policy says of balance (S18).
     Rebalance(Balanced),
+    /// Say that no traffic goes any more to the replicas that are announced to stop (S20).
+    Acknowledge {
+        /// Of which workload.
+        workload: WorkloadId,
+        /// In which cluster.
+        cluster: ClusterName,
+        /// Which announcement; none for whatever is announced now.
+        withdrawal: Option<WithdrawalId>,
+    },
     /// Change a cluster's labels (S18).
     Label {
         /// Which.
@@ -215,6 +224,13 @@ pub enum Answer {
         action: Action,
         /// The plans that change.
         changes: Changes,
+    },
+    /// To [`Command::Acknowledge`].
+    Acknowledged {
+        /// Whether it was said before.
+        action: Action,
+        /// Which announcement it was about.
+        withdrawal: WithdrawalId,
     },
     /// To [`Command::ConfirmRemoval`]: how many removals go on.
     RemovalsReleased(u32),

@@ -20,5 +20,5 @@ pub use record::{
 pub use view::{
     Changes, ClusterState, ClusterView, DrainView, FederationView, FlappingView, MigrationView,
     PlacementView, PlanChange, PlanRowView, PlanView, PolicyView, QuotaView, Subject, Survival, WhatIf,
-    WhatIfView, WorkloadView,
+    WhatIfView, WithdrawalId, WithdrawalView, WorkloadView,
 };

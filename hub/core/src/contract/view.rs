@@ -1,10 +1,13 @@
 //! What the hub shows: plain copies, made when something changed, read without a lock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_common::policy::TrafficGate;
 use godwit_common::quota::Usage;
+use godwit_common::selector::Labels;
 use godwit_common::{
     ClusterName, Epoch, Generation, PolicyName, Resources, Traits, Uid, WallTime, WorkloadId,
 };
@@ -221,6 +224,8 @@ pub struct WorkloadView {
     pub id: WorkloadId,
     /// This life of it.
     pub uid: Uid,
+    /// Of its own metadata; none once its end is decided.
+    pub labels: Labels,
     /// The total.
     pub replicas: u32,
     /// How many run if all is well: the total, times the chosen clusters under `duplicate`.
@@ -270,6 +275,34 @@ pub struct PlacementView {
     pub reason: &'static str,
     /// Whether the cluster is connected.
     pub live: bool,
+    /// Whether the workload's policy has given the cluster up (S1).
+    pub lost: bool,
+    /// Those of the ready ones that are neither told nor announced to stop: to them traffic may go.
+    pub serving: u32,
+    /// What is announced to stop (S20); boxed, since nearly always there is none.
+    pub withdrawal: Option<Box<WithdrawalView>>,
+}
+
+/// Names an announcement. None has the name of another, whatever restarts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WithdrawalId {
+    /// Of the hub that announced it.
+    pub epoch: Epoch,
+    /// Counted by that hub.
+    pub number: u64,
+}
+
+/// Ready replicas that are announced to stop, until the traffic gate lets them (S20).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WithdrawalView {
+    /// Its name.
+    pub id: WithdrawalId,
+    /// What it waits for.
+    pub gate: TrafficGate,
+    /// How many stay.
+    pub stays: u32,
+    /// When they stop without anybody's word; none if they do not.
+    pub until: Option<WallTime>,
 }
 
 /// A policy.
@@ -345,4 +378,11 @@ pub struct PlanRowView {
     pub reason: String,
     /// What would change it; empty if nothing keeps it from its share.
     pub remedy: String,
+}
+
+impl fmt::Display for WithdrawalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { epoch, number } = self;
+        write!(f, "{}-{number}", epoch.0)
+    }
 }

@@ -9,6 +9,7 @@ mod drains;
 mod fixture;
 mod flapping;
 mod foresight;
+mod gates;
 mod history;
 mod losses;
 mod maintenance;

@@ -3,6 +3,7 @@
 mod cluster;
 mod event;
 mod migration;
+mod placement;
 mod plan;
 mod policy;
 mod quota;
@@ -16,6 +17,7 @@ use prost_types::Timestamp;
 pub(super) use cluster::cluster;
 pub(super) use event::event;
 pub(super) use migration::migration;
+pub(super) use placement::{placements, removed_placements};
 pub(super) use plan::{changes, plan, what_if};
 pub(super) use policy::{policy, policy_from_wire};
 pub(super) use quota::{quota, quota_from_wire};

@@ -55,6 +55,7 @@ mod tests {
             priority: -5,
             max_unavailable: 7,
             max_surge_percent: Some(30),
+            traffic_gate: Some(v1::TrafficGate { mode: "ack".to_owned(), delay: None }),
             ..v1::PolicySpec::default()
         };
         let read = read(spec.clone()).unwrap();

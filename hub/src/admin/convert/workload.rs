@@ -11,6 +11,7 @@ pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
     let WorkloadView {
         id,
         uid,
+        labels: _,
         replicas,
         wanted,
         ready,
@@ -64,7 +65,18 @@ fn identity(id: &WorkloadId) -> v1::Workload {
 }
 
 fn placement(view: &PlacementView) -> v1::Placement {
-    let PlacementView { cluster, target, sent, observed, ready, reason, live } = view;
+    let PlacementView {
+        cluster,
+        target,
+        sent,
+        observed,
+        ready,
+        reason,
+        live,
+        lost: _,
+        serving: _,
+        withdrawal: _,
+    } = view;
     v1::Placement {
         cluster: cluster.to_string(),
         target: *target,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use godwit_common::link::Tombstoned;
 use godwit_common::policy::{
     self, Affinity, ClusterSelector, ClusterToleration, GroupBy, Motion, Rebalance, Rule, SpreadConstraint,
-    Strategy, Tiers, WorkloadSelector,
+    Strategy, Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::quota::Quota;
 use godwit_common::selector::{LabelSelector, Requirement, Test};
@@ -219,7 +219,11 @@ fn policy_of(strategy: Strategy) -> Record {
             rebalance: Rebalance::Gradual,
             priority: -4,
             preemptible: true,
-            motion: Motion { max_surge: 70, max_unavailable: 3 },
+            motion: Motion {
+                max_surge: 70,
+                max_unavailable: 3,
+                traffic_gate: TrafficGate::Delay(Duration::from_secs(20)),
+            },
         },
         lost_after: Duration::from_millis(2_500),
     })
