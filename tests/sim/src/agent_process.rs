@@ -1,6 +1,8 @@
 //! An agent as a process: the real machine on a skewed clock. It can crash at any moment; its calls under way still
 //! arrive, and what its cluster holds stays.
 
+use std::collections::VecDeque;
+
 use godwit_agent_core::{Agent, Config, Effect, Event};
 use godwit_common::rng::Rng;
 
@@ -18,6 +20,10 @@ pub struct AgentProcess {
     pub life: u64,
     /// It shall not be started again for now.
     pub held_down: bool,
+    /// Its machine does not run until then.
+    suspended_until: u64,
+    /// What came meanwhile.
+    waiting: VecDeque<Event>,
     config: Config,
     clock: Clock,
     tick_at: Option<u64>,
@@ -31,6 +37,8 @@ impl AgentProcess {
             core: None,
             life: 0,
             held_down: false,
+            suspended_until: 0,
+            waiting: VecDeque::new(),
             config,
             clock: Clock::new(cx.now, cx.rng),
             tick_at: None,
@@ -42,6 +50,7 @@ impl AgentProcess {
         self.life += 1;
         self.clock = Clock::new(cx.now, cx.rng);
         self.tick_at = None;
+        (self.suspended_until, self.waiting) = (0, VecDeque::new());
         self.core = Some(Agent::new(self.config.clone(), Rng::new(cx.rng.next_u64())));
     }
 
@@ -49,6 +58,33 @@ impl AgentProcess {
     pub fn crash(&mut self) {
         self.life += 1;
         self.core = None;
+    }
+
+    /// The machine does not run for so long; whether its clock does, depends on the machine.
+    pub(crate) fn suspend(&mut self, cx: &mut Cx<Happening>, lasts: u64, clock_stops: bool) {
+        if self.suspended_until > cx.now || !self.waiting.is_empty() || self.core.is_none() {
+            return;
+        }
+        self.suspended_until = cx.now + lasts;
+        if clock_stops {
+            self.clock.lose(lasts);
+        }
+        let (agent, life) = (self.id, self.life);
+        cx.queue.push(self.suspended_until, Happening::AgentResumes { agent, life });
+    }
+
+    /// What comes while the machine is suspended waits; returns what is to be heard now.
+    pub(crate) fn heard(&mut self, now: u64, event: Event) -> Option<Event> {
+        if self.suspended_until <= now && self.waiting.is_empty() {
+            return Some(event);
+        }
+        self.waiting.push_back(event);
+        None
+    }
+
+    /// The machine runs again, and hears what has waited, one after the other.
+    pub(crate) fn waited(&mut self) -> Option<Event> {
+        self.waiting.pop_front()
     }
 
     /// The zone of its node.

@@ -10,6 +10,8 @@ use godwit_common::{Now, Time, WallTime};
 pub(crate) struct Clock {
     started: u64,
     origin: u64,
+    /// For how long it did not run.
+    lost: u64,
     /// Parts per million that it runs fast or slow.
     drift: i64,
 }
@@ -18,13 +20,19 @@ impl Clock {
     /// The clock of a process that starts now; its drift is at most 0.02 %, beyond any machine worth running.
     pub(crate) fn new(now: u64, rng: &mut Rng) -> Self {
         let drift = i64::try_from(rng.below(400)).unwrap_or(0) - 200;
-        Self { started: now, origin: rng.below(10_000_000), drift }
+        Self { started: now, origin: rng.below(10_000_000), lost: 0, drift }
     }
 
     /// What the process reads at a virtual moment.
     pub(crate) fn read(&self, now: u64) -> Time {
-        let elapsed = i128::from(now - self.started) * i128::from(1_000_000 + self.drift) / 1_000_000;
+        let elapsed = (now - self.started).saturating_sub(self.lost);
+        let elapsed = i128::from(elapsed) * i128::from(1_000_000 + self.drift) / 1_000_000;
         Time(self.origin + u64::try_from(elapsed).unwrap_or(0))
+    }
+
+    /// From now on it does not run for so long. Nobody may read it meanwhile.
+    pub(crate) fn lose(&mut self, time: u64) {
+        self.lost += time;
     }
 
     /// Both clocks of the process; the wall clocks of the fleet agree no better than its monotonic ones.
@@ -36,7 +44,7 @@ impl Clock {
     pub(crate) fn moment(&self, time: Time) -> u64 {
         let ahead = u128::from(time.0.saturating_sub(self.origin));
         let rate = u128::try_from(1_000_000 + self.drift).unwrap_or(1_000_000);
-        self.started + u64::try_from((ahead * 1_000_000).div_ceil(rate)).unwrap_or(u64::MAX / 2)
+        self.started + self.lost + u64::try_from((ahead * 1_000_000).div_ceil(rate)).unwrap_or(u64::MAX / 2)
     }
 }
 
@@ -103,6 +111,9 @@ mod tests {
             let moment = clock.moment(time);
             assert!(clock.read(moment) >= time);
             assert!(moment == clock.started || clock.read(moment - 1) < time);
+            let mut late = clock;
+            late.lose(1_000);
+            assert_eq!(late.moment(time), moment + 1_000);
         }
     }
 

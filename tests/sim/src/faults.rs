@@ -1,53 +1,132 @@
 //! Accidents: what goes wrong, how often, and for how long.
 
-use std::sync::Arc;
+mod hubs;
+mod links;
+mod members;
 
-use godwit_common::ObjectKey;
 use godwit_common::rng::Rng;
 
 use crate::clock::Cx;
 use crate::happening::{AgentId, Happening, Mend};
-use crate::net::Way;
+use crate::mix::Mix;
 use crate::world::{RESTART, World, cx};
 
 /// How long most accidents last, in milliseconds.
 const LASTS: (u64, u64) = (200, 25_000);
-/// How long a hub's loop stalls.
-const STALLS: (u64, u64) = (100, 9_000);
+
+/// What may go wrong, beside what goes wrong with single calls, messages and commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Accident {
+    /// An agent dies, with its node or without it.
+    AgentDies,
+    /// All agents of a cluster die.
+    AgentsDie,
+    /// An agent is asked to end, and comes back after a while.
+    AgentEnds,
+    /// An agent's machine is suspended; its clock may run on or not.
+    AgentSuspended,
+    /// Some links of a cluster carry nothing, one way or both.
+    LinksCut,
+    /// A link is slow.
+    LinkSlow,
+    /// The sessions of an agent break on both sides.
+    SessionBreaks,
+    /// The hub's own network fails, for all clusters or some of them, one way or both.
+    HubNetworkFails,
+    /// A hub dies, with its machine or without it.
+    HubDies,
+    /// A hub is asked to end.
+    HubEnds,
+    /// A hub's loop does not run.
+    HubStalls,
+    /// A hub's machine is suspended, and its clock with it.
+    HubSuspended,
+    /// A hub comes back with a store from earlier.
+    StoreRestored,
+    /// A hub comes back with an empty store, and later with its own.
+    StoreLost,
+    /// Another hub takes over, and the old one goes on speaking.
+    LeaderReplaced,
+    /// The API server of a cluster is gone.
+    ApiGone,
+    /// All watches of a cluster have lost their place.
+    WatchesLost,
+    /// Some pods are not ready for a while.
+    PodsFail,
+    /// A node fails: what ran there is gone after a while. It comes back, or another in its place.
+    NodeFails,
+    /// A whole cluster loses power.
+    ClusterDies,
+    /// A person scales or deletes something in a member.
+    HandsOn,
+    /// A person deletes a member's Lease.
+    LeaseDeleted,
+}
+
+/// How often each comes, if all of them do.
+const USUAL: [(Accident, u64); 22] = [
+    (Accident::AgentDies, 6),
+    (Accident::AgentsDie, 2),
+    (Accident::AgentEnds, 2),
+    (Accident::AgentSuspended, 2),
+    (Accident::LinksCut, 6),
+    (Accident::LinkSlow, 2),
+    (Accident::SessionBreaks, 2),
+    (Accident::HubNetworkFails, 1),
+    (Accident::HubDies, 3),
+    (Accident::HubEnds, 1),
+    (Accident::HubStalls, 2),
+    (Accident::HubSuspended, 1),
+    (Accident::StoreRestored, 1),
+    (Accident::StoreLost, 1),
+    (Accident::LeaderReplaced, 1),
+    (Accident::ApiGone, 2),
+    (Accident::WatchesLost, 2),
+    (Accident::PodsFail, 4),
+    (Accident::NodeFails, 3),
+    (Accident::ClusterDies, 2),
+    (Accident::HandsOn, 4),
+    (Accident::LeaseDeleted, 1),
+];
+/// Histories fork in few runs only: what holds in the others holds more strictly (S10).
+const FORK_ONE_IN: u64 = 4;
 
 /// How likely each thing is, as one time in so many; zero is never.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Default)]
 pub struct Faults {
-    /// The most milliseconds between two accidents.
+    /// The most milliseconds between two accidents; zero for none.
     pub every: u64,
+    accidents: Mix<Accident>,
     /// A call to an API server, or its answer, is lost.
-    pub call_lost: u64,
+    call_lost: u64,
     /// A call takes long.
-    pub call_slow: u64,
+    call_slow: u64,
+    /// An API server refuses a write.
+    call_refused: u64,
+    /// A message arrives twice.
+    doubled: u64,
     /// A hub falls before, within or after a commit.
-    pub hub_falls: u64,
-    /// Whole clusters lose power.
-    pub deaths: bool,
-    /// People change things in the members.
-    pub hands: bool,
+    hub_falls: u64,
+    /// An agent falls between two things that it does.
+    agent_falls: u64,
 }
 
 impl Faults {
-    /// Nothing goes wrong.
-    pub fn none() -> Self {
-        Self { every: 0, call_lost: 0, call_slow: 0, hub_falls: 0, deaths: false, hands: false }
-    }
-
     /// Some mixture, from calm to wild.
     pub fn some(rng: &mut Rng) -> Self {
+        let forks = rng.one_in(FORK_ONE_IN);
+        let usual = USUAL.into_iter().filter(|(accident, _)| forks || !accident.forks());
+        let accidents = Mix::some(&usual.collect::<Vec<_>>(), rng);
         let mut pick = |values: &[u64]| values[usize::try_from(rng.below(values.len() as u64)).unwrap_or(0)];
         Self {
             every: pick(&[1_500, 5_000, 15_000]),
+            accidents,
             call_lost: pick(&[0, 200, 30]),
             call_slow: pick(&[0, 300, 60]),
+            call_refused: pick(&[0, 0, 200, 20]),
+            doubled: pick(&[0, 100, 10]),
             hub_falls: pick(&[0, 2_000, 400]),
-            deaths: pick(&[0, 1]) == 1,
-            hands: pick(&[0, 1]) == 1,
+            agent_falls: pick(&[0, 3_000, 500]),
         }
     }
 
@@ -59,8 +138,27 @@ impl Faults {
         rng.one_in(self.call_slow)
     }
 
+    pub(crate) fn call_is_refused(&self, rng: &mut Rng) -> bool {
+        rng.one_in(self.call_refused)
+    }
+
+    pub(crate) fn is_doubled(&self, rng: &mut Rng) -> bool {
+        rng.one_in(self.doubled)
+    }
+
     pub(crate) fn hub_falls(&self, rng: &mut Rng) -> bool {
         rng.one_in(self.hub_falls)
+    }
+
+    pub(crate) fn agent_falls(&self, rng: &mut Rng) -> bool {
+        rng.one_in(self.agent_falls)
+    }
+}
+
+impl Accident {
+    /// Whether a hub may find afterwards that another one has spoken for its federation.
+    fn forks(self) -> bool {
+        matches!(self, Self::StoreRestored | Self::StoreLost | Self::LeaderReplaced)
     }
 }
 
@@ -68,28 +166,33 @@ impl World {
     /// From now on things go wrong.
     pub fn begin_faults(&mut self, faults: Faults) {
         self.faults = faults;
-        cx!(self).after((0, faults.every), Happening::Accident);
+        cx!(self).after((0, self.faults.every), Happening::Accident);
     }
 
     /// Everything is put right, and nothing more goes wrong.
     pub fn heal(&mut self) {
         self.note(|| "everything is put right".to_owned());
-        self.faults = Faults::none();
+        self.faults = Faults::default();
         for (agent, way) in self.net.cuts() {
             self.mend(Mend::Link(agent, way));
         }
+        self.mend(Mend::Leader);
+        self.mend(Mend::Store);
         for cluster in 0..self.members.len() {
             self.mend(Mend::Api(cluster));
             self.mend(Mend::Cluster(cluster));
-            let pods: Vec<Arc<str>> = self.members[cluster].pods.keys().cloned().collect();
-            for pod in pods {
+            self.mend(Mend::Nodes(cluster));
+            for pod in self.members[cluster].pod_names() {
                 self.members[cluster].set_ready(cx!(self), &pod, true);
             }
         }
         for id in self.agent_ids() {
             self.agents[id.cluster][id.agent].held_down = false;
             self.mend(Mend::Fast(id));
-            cx!(self).after(RESTART, Happening::AgentStarts(id));
+            // One that is suspended may still be about to end.
+            for when in [RESTART, (LASTS.1 + LASTS.0, LASTS.1 + RESTART.1)] {
+                cx!(self).after(when, Happening::AgentStarts(id));
+            }
         }
         for hub in 0..self.hubs.len() {
             let life = self.hubs[hub].life;
@@ -103,151 +206,66 @@ impl World {
     }
 
     pub(crate) fn accident(&mut self) {
-        if self.faults.every == 0 {
-            return;
-        }
+        let Some(accident) = self.faults.accidents.draw(&mut self.rng) else { return };
         let cluster = self.pick(self.members.len());
         let agent = self.pick(self.agents[cluster].len());
         let id = AgentId { cluster, agent };
-        match self.rng.below(20) {
-            0..=2 => self.crash_and_restart(id),
-            3 => {
-                self.stop_agent(id);
-                cx!(self).after((6_000, 20_000), Happening::AgentStarts(id));
-            }
-            4..=6 => self.cut_links(cluster),
-            7 => self.reset(id),
-            8 => {
-                self.net.set_slow(id, true);
-                cx!(self).after(LASTS, Happening::Mend(Mend::Fast(id)));
-            }
-            9 | 10 => self.hub_accident(),
-            11 => self.stall(),
-            12 => {
-                self.note(|| format!("the API server of cluster {cluster} is gone"));
-                self.members[cluster].api = false;
-                cx!(self).after(LASTS, Happening::Mend(Mend::Api(cluster)));
-            }
-            13 => self.members[cluster].relist_all(cx!(self)),
-            14 | 15 => self.pods_fail(cluster),
-            16 if self.faults.deaths => {
-                self.kill_cluster(cluster);
-                cx!(self).after((5_000, 60_000), Happening::Mend(Mend::Cluster(cluster)));
-            }
-            17 | 18 if self.faults.hands => self.hands(cluster),
-            19 => {
+        match accident {
+            Accident::AgentDies => self.crash_and_restart(id),
+            Accident::AgentsDie => {
                 for agent in 0..self.agents[cluster].len() {
                     self.crash_and_restart(AgentId { cluster, agent });
                 }
             }
-            // Not in this world.
-            16.. => {}
+            Accident::AgentEnds => {
+                self.stop_agent(id);
+                cx!(self).after((6_000, 20_000), Happening::AgentStarts(id));
+            }
+            Accident::AgentSuspended => self.suspend_agent(id),
+            Accident::LinksCut => self.cut_links(cluster),
+            Accident::LinkSlow => {
+                self.net.set_slow(id, true);
+                cx!(self).after(LASTS, Happening::Mend(Mend::Fast(id)));
+            }
+            Accident::SessionBreaks => self.reset(id),
+            Accident::HubNetworkFails => self.cut_hub(),
+            Accident::HubDies => self.crash_and_restart_hub(),
+            Accident::HubEnds => self.stop_and_restart_hub(),
+            Accident::HubStalls => self.stall(false),
+            Accident::HubSuspended => self.stall(true),
+            Accident::StoreRestored => self.restore_store(),
+            Accident::StoreLost => self.lose_store(),
+            Accident::LeaderReplaced => self.replace_leader(),
+            Accident::ApiGone => self.stop_api(cluster),
+            Accident::WatchesLost => self.members[cluster].relist_all(cx!(self)),
+            Accident::PodsFail => self.pods_fail(cluster),
+            Accident::NodeFails => self.fail_node(cluster),
+            Accident::ClusterDies => {
+                self.kill_cluster(cluster);
+                cx!(self).after((5_000, 60_000), Happening::Mend(Mend::Cluster(cluster)));
+            }
+            Accident::HandsOn => self.hands(cluster),
+            Accident::LeaseDeleted => self.members[cluster].drop_lease(),
         }
         let every = self.faults.every;
         cx!(self).after((0, every), Happening::Accident);
     }
 
-    fn crash_and_restart(&mut self, id: AgentId) {
+    pub(crate) fn crash_and_restart(&mut self, id: AgentId) {
         let silently = self.rng.one_in(3);
         self.crash_agent(id, silently);
         cx!(self).after(RESTART, Happening::AgentStarts(id));
     }
 
-    /// Some links of a cluster carry nothing, one way or both.
-    fn cut_links(&mut self, cluster: usize) {
-        let ways: &[Way] = match self.rng.below(4) {
-            0 => &[Way::Up],
-            1 => &[Way::Down],
-            _ => &[Way::Up, Way::Down],
-        };
-        let (all, one) = (self.rng.one_in(2), self.pick(self.agents[cluster].len()));
-        let lasts = LASTS.0 + self.rng.below(LASTS.1);
-        for agent in 0..self.agents[cluster].len() {
-            let id = AgentId { cluster, agent };
-            for way in ways.iter().filter(|_| all || agent == one) {
-                self.note(|| format!("link of {} is cut: {way:?}", self.name(id)));
-                self.net.cut(cx!(self), id, *way);
-                self.queue.push(self.now + lasts, Happening::Mend(Mend::Link(id, *way)));
-            }
-        }
+    fn suspend_agent(&mut self, id: AgentId) {
+        let (lasts, stops) = (self.lasts(), self.rng.one_in(2));
+        self.note(|| format!("{} is suspended for {lasts} ms", self.name(id)));
+        self.agents[id.cluster][id.agent].suspend(cx!(self), lasts, stops);
     }
 
-    /// The sessions of an agent break on both sides, and what was on its way is lost.
-    pub fn reset(&mut self, id: AgentId) {
-        for number in self.net.of_agent(id) {
-            let Some(session) = self.net.sessions.get(&number).filter(|session| session.agent_open) else {
-                continue;
-            };
-            let (life, name) = (session.agent_life, session.agent_session);
-            self.net.end(cx!(self), number, Way::Up, true);
-            let event = Box::new(godwit_agent_core::Event::Closed {
-                session: name,
-                reason: "connection reset".into(),
-            });
-            self.queue.push(self.now, Happening::AgentHears { agent: id, life, event });
-        }
-    }
-
-    fn hub_accident(&mut self) {
-        if self.hubs[0].core.is_none() {
-            return;
-        }
-        if self.rng.one_in(3) {
-            self.stop_hub(0);
-            cx!(self).after((1_500, 8_000), Happening::HubStarts(0));
-        } else {
-            let silently = self.rng.one_in(3);
-            self.crash_hub(0, silently);
-            cx!(self).after(RESTART, Happening::HubStarts(0));
-        }
-    }
-
-    fn stall(&mut self) {
-        let until = self.now + STALLS.0 + self.rng.below(STALLS.1);
-        self.stall_hub(0, until);
-    }
-
-    /// A hub's loop does not run until then.
-    pub fn stall_hub(&mut self, hub: usize, until: u64) {
-        self.note(|| format!("hub-{hub} stalls until {until}"));
-        let life = self.hubs[hub].life;
-        self.hubs[hub].stalled_until = until;
-        self.queue.push(until, Happening::HubResumes { hub, life });
-    }
-
-    fn pods_fail(&mut self, cluster: usize) {
-        let pods: Vec<Arc<str>> = self.members[cluster].pods.keys().cloned().collect();
-        for pod in pods {
-            if self.rng.one_in(4) {
-                self.members[cluster].set_ready(cx!(self), &pod, false);
-                let back = Mend::Pod { cluster, pod };
-                cx!(self).after(LASTS, Happening::Mend(back));
-            }
-        }
-    }
-
-    /// A person scales or deletes something in a member, or its Lease.
-    fn hands(&mut self, cluster: usize) {
-        let keys: Vec<ObjectKey> = self.members[cluster].objects.keys().cloned().collect();
-        if keys.is_empty() || self.rng.one_in(10) {
-            return self.members[cluster].drop_lease();
-        }
-        let key = keys[self.pick(keys.len())].clone();
-        if self.rng.one_in(3) {
-            self.note(|| format!("a person deletes {key} in cluster {cluster}"));
-            self.members[cluster].remove(cx!(self), &key);
-        } else if matches!(&*key.kind, "Deployment" | "StatefulSet") {
-            let replicas = u32::try_from(self.rng.below(8)).unwrap_or(0);
-            self.note(|| format!("a person scales {key} in cluster {cluster} to {replicas}"));
-            self.members[cluster].scale_by_hand(cx!(self), &key, replicas);
-        }
-    }
-
-    /// A hub ends on purpose: it says goodbye, and is gone once that is said.
-    pub fn stop_hub(&mut self, hub: usize) {
-        self.note(|| format!("hub-{hub} is asked to end"));
-        self.hubs[hub].hear(godwit_hub_core::Event::Stopping);
-        self.run_hub(hub);
+    /// How long an accident lasts.
+    fn lasts(&mut self) -> u64 {
+        LASTS.0 + self.rng.below(LASTS.1)
     }
 
     /// A number below a bound.

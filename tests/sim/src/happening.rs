@@ -42,6 +42,8 @@ pub(crate) enum Happening {
     AgentStarts(AgentId),
     /// The deadline of an agent has come.
     AgentTick { agent: AgentId, life: u64, at: u64 },
+    /// A suspended agent runs on.
+    AgentResumes { agent: AgentId, life: u64 },
     /// An agent hears something.
     AgentHears { agent: AgentId, life: u64, event: Box<agent::Event> },
     /// Something may have arrived.
@@ -60,6 +62,8 @@ pub(crate) enum Happening {
     PodStarts { cluster: usize, pod: Arc<str> },
     /// A pod's grace is over.
     PodEnds { cluster: usize, pod: Arc<str> },
+    /// A node has not been ready for long: its pods are to end.
+    NodeEvicts { cluster: usize, node: Arc<str> },
     /// The next accident.
     Accident,
     /// An accident is over.
@@ -79,6 +83,12 @@ pub(crate) enum Mend {
     Api(usize),
     /// A dead cluster comes back.
     Cluster(usize),
+    /// All nodes of a cluster are there, and ready.
+    Nodes(usize),
+    /// A hub's own store is found again.
+    Store,
+    /// A hub that was replaced falls silent.
+    Leader,
     /// A pod is ready again.
     Pod { cluster: usize, pod: Arc<str> },
 }

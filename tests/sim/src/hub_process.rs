@@ -104,6 +104,28 @@ impl HubProcess {
         self.last_session = 0;
     }
 
+    /// Its machine is about to be suspended for so long, and its clock with it.
+    pub(crate) fn clock_stops(&mut self, lasts: u64) {
+        self.clock.lose(lasts);
+    }
+
+    /// Another process takes its place, on a copy of its store, and this one goes on in that one's. Both begin another
+    /// life by this, so that what was meant for either is void; what this one has begun, it ends in the new one.
+    pub(crate) fn is_replaced(&mut self, heir: &mut Self, cx: &mut Cx<Happening>) {
+        heir.store = self.store.clone();
+        heir.last_ticket = self.last_ticket;
+        std::mem::swap(&mut self.index, &mut heir.index);
+        self.life = self.life.max(heir.life) + 1;
+        heir.life = self.life;
+        let (hub, life) = (self.index, self.life);
+        if self.pending.is_some() {
+            cx.queue.push(cx.now, Happening::HubCommits { hub, life });
+        }
+        cx.queue.push(self.stalled_until.max(cx.now), Happening::HubResumes { hub, life });
+        self.tick_at = None;
+        self.set_tick(cx);
+    }
+
     /// Something arrives; it waits while a batch is being made durable, or the process is stalled.
     pub fn hear(&mut self, event: Event) {
         if self.accepts() {

@@ -12,6 +12,7 @@ pub mod hub_process;
 pub mod invariants;
 mod liveness;
 pub mod member;
+mod mix;
 pub mod net;
 pub mod operator;
 pub mod run;

@@ -8,6 +8,13 @@ use clap::Parser;
 use sim::invariants::Seen;
 use sim::run::{Outcome, Run};
 
+/// Prints a line. Whoever has read enough may close the pipe.
+macro_rules! say {
+    ($($words:tt)*) => {
+        say(&format!($($words)*))
+    };
+}
+
 /// The most that a run is asked for: beyond it, memory ends before patience does.
 const CLUSTERS_MAX: u64 = 10_000;
 const AGENTS_MAX: u64 = 100;
@@ -53,18 +60,18 @@ fn main() -> ExitCode {
     let mut sums = Sums::default();
     for seed in seeds {
         let run = options.run(seed);
-        let trace = options.trace.then_some((|line| println!("{line}")) as fn(&str));
+        let trace = options.trace.then_some(say as fn(&str));
         match catch_unwind(AssertUnwindSafe(|| run.make(trace))) {
             Ok(outcome) => {
                 if !options.quiet {
                     let (passed, happened) = (outcome.passed as f64 / 1000.0, outcome.happened);
                     let digest = outcome.digest;
-                    println!("seed {seed}: {passed} s, {happened} events, digest {digest:016x}");
+                    say!("seed {seed}: {passed} s, {happened} events, digest {digest:016x}");
                 }
                 sums.add(&outcome);
             }
             Err(_) => {
-                println!("seed {seed} failed; to run it again, with a trace of all that happens:\n{run}");
+                say!("seed {seed} failed; to run it again, with a trace of all that happens:\n{run}");
                 sums.failed += 1;
                 if !options.keep_going {
                     break;
@@ -103,11 +110,17 @@ impl Sums {
 
     fn tell(&self, took: f64) {
         let (passed, happened) = (self.passed as f64 / 1000.0, self.happened);
-        println!("{} runs went well, {} failed", self.made, self.failed);
-        println!("{passed} s of virtual time in {took:.1} s: {:.0} times as fast", passed / took);
-        println!("{happened} events, {:.0} a second", happened as f64 / took);
-        println!("{:#?}", self.seen);
+        say!("{} runs went well, {} failed", self.made, self.failed);
+        say!("{passed} s of virtual time in {took:.1} s: {:.0} times as fast", passed / took);
+        say!("{happened} events, {:.0} a second", happened as f64 / took);
+        say!("{:#?}", self.seen);
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a command is a shell: it talks to its caller")]
+fn say(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {

@@ -224,6 +224,15 @@ impl Net {
         self.sessions.keys().filter(of).copied().collect()
     }
 
+    /// A life of a hub goes on under another number, with its sessions.
+    pub(crate) fn hub_moves(&mut self, from: (usize, u64), to: (usize, u64)) {
+        for session in self.sessions.values_mut().filter(|session| session.hub == from.0) {
+            if let Some((life, _)) = session.hub_end.as_mut().filter(|(life, _)| *life == from.1) {
+                (session.hub, *life) = to;
+            }
+        }
+    }
+
     /// The session that a life of a hub knows under a name.
     pub(crate) fn of_hub_session(&self, hub: usize, end: (u64, hub::SessionId)) -> Option<u64> {
         let found = |(_, session): &(&u64, &Session)| session.hub == hub && session.hub_end == Some(end);

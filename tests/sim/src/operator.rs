@@ -8,8 +8,8 @@ use godwit_common::policy::{
     TrafficGate, WorkloadSelector,
 };
 use godwit_common::quota::Quota;
-use godwit_common::{Taint, TaintEffect, Toleration};
-use godwit_hub_core::{Command, DrainOrder, Policy, PolicyChoice, QuotaRecord, Record};
+use godwit_common::{Taint, TaintEffect, Toleration, Uid};
+use godwit_hub_core::{Command, DrainOrder, Key, Policy, PolicyChoice, QuotaRecord, Record};
 
 use crate::clock::Cx;
 use crate::happening::Happening;
@@ -64,7 +64,7 @@ impl World {
                 false => Command::ConfirmFreeze,
             },
             Some(cluster) => Command::ConfirmRemoval { cluster },
-            None if self.operator.winds_up => match self.leftover() {
+            None if self.operator.winds_up => match self.leftover().or_else(|| self.remove_strays()) {
                 Some(command) => command,
                 None => return,
             },
@@ -93,6 +93,36 @@ impl World {
             Record::Migration(_) | Record::Journal(_) | Record::Request(_) => None,
         };
         self.hubs[0].store.values().find_map(ended)
+    }
+
+    /// What a forgotten history, or another federation, has left in the members is removed by hand (S27).
+    fn remove_strays(&mut self) -> Option<Command> {
+        if !self.checker.histories_may_fork {
+            return None;
+        }
+        let store = &self.hubs[0].store;
+        let federation = store.get(&Key::Federation);
+        let Some(Record::Federation(federation)) = federation else { return None };
+        let known = |uid: Uid| {
+            [Key::Workload(uid), Key::Object(uid), Key::Ended(uid)].iter().any(|key| store.contains_key(key))
+        };
+        let mut strays = Vec::new();
+        for (cluster, member) in self.members.iter().enumerate() {
+            for (key, object) in &member.objects {
+                if object.seen.stamp.is_some_and(|stamp| !known(stamp.uid)) {
+                    strays.push((cluster, key.clone()));
+                }
+            }
+        }
+        let foreign = federation.uid;
+        for member in &mut self.members {
+            member.fence = member.fence.take().filter(|fence| fence.record.fence.federation == foreign);
+        }
+        for (cluster, key) in strays {
+            self.note(|| format!("a person removes {key} from cluster {cluster}: the hub does not know it"));
+            self.members[cluster].remove(cx!(self), &key);
+        }
+        None
     }
 
     fn wish(&mut self) -> Command {

@@ -92,7 +92,8 @@ impl Run {
         // Clusters are to flap soon, and to be steady again before a run is over.
         let [flapping_stable, flapping_stable_most] = [20, 60].map(Duration::from_secs);
         let hub = Config { flapping_limit: 1, flapping_stable, flapping_stable_most, ..Config::default() };
-        Setup { seed, hub, hubs: 1, clusters, trace }
+        let hubs = if rng.one_in(2) { 2 } else { 1 };
+        Setup { seed, hub, hubs, clusters, trace }
     }
 }
 

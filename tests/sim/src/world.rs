@@ -17,7 +17,7 @@ use crate::clock::{Cx, Queue};
 use crate::faults::Faults;
 use crate::happening::{AgentId, Happening, Mend};
 use crate::hub_process::HubProcess;
-use crate::invariants::Checker;
+use crate::invariants::{Checker, Records};
 use crate::member::Member;
 use crate::net::Net;
 use crate::operator::Operator;
@@ -51,6 +51,10 @@ pub struct World {
     pub agents: Vec<Vec<AgentProcess>>,
     /// Accidents.
     pub faults: Faults,
+    /// A copy of the first hub's store, from earlier.
+    pub backup: Option<Records>,
+    /// The first hub's own store, while it has to do without.
+    pub(crate) kept: Option<Records>,
     /// Who wants things.
     pub operator: Operator,
     /// Who watches over everything.
@@ -101,7 +105,9 @@ impl World {
             hubs,
             members,
             agents,
-            faults: Faults::none(),
+            faults: Faults::default(),
+            backup: None,
+            kept: None,
             operator: Operator::default(),
             checker: Checker::default(),
             answers: BTreeMap::new(),
@@ -161,6 +167,7 @@ impl World {
     fn one(&mut self) {
         let Some(at) = self.queue.next_at() else { return };
         self.now = self.now.max(at);
+        self.checker.now = self.now;
         if let Some(happening) = self.queue.pop() {
             self.happen(happening);
             self.happened += 1;
@@ -184,6 +191,9 @@ impl World {
                     self.step_agent(agent, agent::Event::Tick);
                 }
             }
+            Happening::AgentResumes { agent, life } if self.agent(agent).life == life => {
+                self.agent_resumes(agent);
+            }
             Happening::AgentHears { agent, life, event } if self.agent(agent).life == life => {
                 self.step_agent(agent, *event);
             }
@@ -197,12 +207,13 @@ impl World {
             Happening::Schedule { cluster } => self.members[cluster].schedule(cx!(self)),
             Happening::PodStarts { cluster, pod } => self.members[cluster].pod_starts(cx!(self), &pod),
             Happening::PodEnds { cluster, pod } => self.members[cluster].pod_ends(cx!(self), &pod),
+            Happening::NodeEvicts { cluster, node } => self.members[cluster].evict(cx!(self), &node),
             Happening::Accident => self.accident(),
             Happening::Mend(mend) => self.mend(mend),
             Happening::Operate => self.operate(),
             // Meant for a life that is over.
             Happening::HubTick { .. } | Happening::HubResumes { .. } | Happening::HubCommits { .. } => {}
-            Happening::AgentTick { .. } | Happening::AgentHears { .. } => {}
+            Happening::AgentTick { .. } | Happening::AgentResumes { .. } | Happening::AgentHears { .. } => {}
         }
     }
 
@@ -221,6 +232,10 @@ impl World {
                 }
             }
             Mend::Cluster(cluster) => self.revive_cluster(cluster),
+            Mend::Nodes(cluster) => self.members[cluster].mend_nodes(cx!(self)),
+            Mend::Store => self.find_store(),
+            Mend::Leader if self.hubs.len() > 1 && self.hubs[1].core.is_some() => self.crash_hub(1, false),
+            Mend::Leader => return,
             Mend::Pod { cluster, pod } => self.members[cluster].set_ready(cx!(self), &pod, true),
         }
         self.note(|| "something is put right".to_owned());

@@ -29,6 +29,8 @@ pub struct Checker {
     ended: BTreeSet<Uid>,
     /// What was said under each authority.
     said: BTreeMap<(ClusterName, Epoch, Generation), Digest>,
+    /// The true time, in milliseconds.
+    pub now: u64,
     /// A scenario takes a store away, or lets two hubs speak: a hub may find that it is behind.
     pub histories_may_fork: bool,
     /// What was seen, so that a run can tell whether it has shown anything.
@@ -73,6 +75,7 @@ pub struct Seen {
 struct Watched {
     records: Records,
     witness: Witness,
+    zeros: removal::Zeros,
 }
 
 /// A seat before and after a step.
@@ -87,7 +90,7 @@ struct SeatChange {
 impl Checker {
     /// A hub has started from its store.
     pub fn hub_started(&mut self, hub: usize, core: &mut Hub, store: &Records, effects: &[Effect]) {
-        let watched = Watched { records: store.clone(), witness: Witness::default() };
+        let watched = Watched { records: store.clone(), ..Watched::default() };
         self.seen.restarts += 1;
         self.hubs.insert(hub, watched);
         self.hub_stepped(hub, core, &Step { event: None, foreseen: None, effects });
@@ -95,7 +98,7 @@ impl Checker {
 
     /// A hub has made a step.
     pub fn hub_stepped(&mut self, hub: usize, core: &mut Hub, step: &Step<'_>) {
-        let Some(Watched { records, witness }) = self.hubs.get_mut(&hub) else {
+        let Some(Watched { records, witness, zeros }) = self.hubs.get_mut(&hub) else {
             return;
         };
         self.seen.steps += 1;
@@ -116,13 +119,30 @@ impl Checker {
         self.seen.count(step.effects, &seats);
         placement::check(records, step.effects);
         placement::check_views(core);
-        removal::check_zeros(&seats);
+        removal::check_zeros(records, &seats, self.histories_may_fork, zeros, self.now);
         shrink::check(records, witness, &seats);
         wire::check_order(step.effects);
         wire::check(records, witness, step.effects, &mut self.said);
         witness.spoken(step);
         if !self.histories_may_fork {
             check_history(step.effects);
+        }
+    }
+
+    /// A hub may find from now on that another one has spoken for its federation.
+    pub fn history_forks(&mut self) {
+        self.histories_may_fork = true;
+    }
+
+    /// A store has forgotten what was said: the same authority may say something else, to whom has not heard it.
+    pub(crate) fn forgets_what_was_said(&mut self) {
+        self.said.clear();
+    }
+
+    /// A hub goes on under another number.
+    pub(crate) fn hub_moves(&mut self, from: usize, to: usize) {
+        if let Some(watched) = self.hubs.remove(&from) {
+            self.hubs.insert(to, watched);
         }
     }
 

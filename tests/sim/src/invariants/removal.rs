@@ -1,12 +1,18 @@
 //! I2, S27, S28: nothing is removed without a tombstone, nothing takes the place of a life that has not left, and no
 //! target becomes zero without a cause.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use godwit_common::{ClusterName, Uid};
+use godwit_hub_core::Key;
 
-use super::SeatChange;
+use super::{Records, SeatChange};
 use crate::member::{Deed, Member};
+
+/// Over which time the guard counts, in milliseconds; a little less, for the hub's clock is another one.
+const WINDOW: u64 = 595_000;
+/// How many of a cluster's workloads may go, in percent.
+const PERCENT: usize = 30;
 
 /// After a deed in a member. True if it removed something, as it may.
 pub(super) fn check(cluster: &ClusterName, deed: &Deed, ended: &BTreeSet<Uid>) -> bool {
@@ -48,15 +54,35 @@ pub(super) fn check_removed(member: &Member, removed: &[Uid]) {
     }
 }
 
-/// After a step of a hub.
-pub(super) fn check_zeros(seats: &[SeatChange]) {
+/// Targets that one life of a hub took to zero without a cause, by cluster, and when.
+pub(super) type Zeros = BTreeMap<ClusterName, VecDeque<u64>>;
+
+/// After a step of a hub. Its own history gives every target a cause; what another one has left behind may lack it, and
+/// then the guard counts.
+pub(super) fn check_zeros(
+    records: &Records,
+    seats: &[SeatChange],
+    forked: bool,
+    zeros: &mut Zeros,
+    now: u64,
+) {
     for seat in seats {
+        if seat.after.target > 0 || seat.before.target == 0 || seat.after.cause.is_some() {
+            continue;
+        }
+        let (workload, cluster, before) = (seat.workload, &seat.cluster, seat.before.target);
+        assert!(forked, "S27: {workload} in {cluster} went from {before} to zero without a cause");
+        let zeros = zeros.entry(cluster.clone()).or_default();
+        zeros.push_back(now);
+        while zeros.front().is_some_and(|at| at + WINDOW < now) {
+            zeros.pop_front();
+        }
+        let held = records.keys().filter(|key| matches!(key, Key::Seat(_, name) if name == cluster));
+        let most = (held.count() * PERCENT / 100).max(1);
+        let count = zeros.len();
         assert!(
-            seat.after.target > 0 || seat.before.target == 0 || seat.after.cause.is_some(),
-            "S27: {} in {} went from {} to zero without a cause",
-            seat.workload,
-            seat.cluster,
-            seat.before.target
+            count <= most,
+            "S27: {count} workloads went to zero in {cluster} without a cause, and {most} may"
         );
     }
 }

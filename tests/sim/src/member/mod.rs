@@ -1,6 +1,7 @@
 //! A member cluster: a very small Kubernetes that outlives its agents. It keeps a Lease, the fence, objects and nodes;
 //! its controllers make pods of workloads, its scheduler puts them on nodes with room.
 
+mod nodes;
 mod pods;
 mod scheduler;
 mod store;
@@ -46,6 +47,8 @@ pub struct Member {
     pub api: bool,
     /// The whole cluster is down: nothing runs.
     pub dead: bool,
+    /// What its nodes are like, and how many it shall have.
+    size: (NodeSeen, u32),
     namespaces: BTreeSet<Arc<str>>,
     watches: BTreeMap<WatchKey, Watch>,
     /// The newest `resourceVersion`; also numbers pods and uids.
@@ -66,18 +69,11 @@ pub struct Object {
 impl Member {
     /// A cluster of equal nodes.
     pub fn new(index: usize, name: ClusterName, uid: Uid, nodes: u32, cpu_millis: u64) -> Self {
-        let node = |number: u32| {
-            let name: Arc<str> = format!("node-{number}").into();
-            let allocatable =
-                Resources { cpu_millis, memory_bytes: 64 << 30, pods: 110, ..Resources::default() };
-            let seen = NodeSeen {
-                name: name.clone(),
-                allocatable,
-                ready: true,
-                schedulable: true,
-                ..NodeSeen::default()
-            };
-            (name, seen)
+        let allocatable = Resources { cpu_millis, memory_bytes: 64 << 30, pods: 110, ..Resources::default() };
+        let node = NodeSeen { allocatable, ready: true, schedulable: true, ..NodeSeen::default() };
+        let named = |number: u32| {
+            let name = nodes::name_of(number);
+            (name.clone(), NodeSeen { name, ..node.clone() })
         };
         Self {
             index,
@@ -87,7 +83,8 @@ impl Member {
             lease: None,
             fence: None,
             objects: BTreeMap::new(),
-            nodes: (0..nodes).map(node).collect(),
+            nodes: (0..nodes).map(named).collect(),
+            size: (node.clone(), nodes),
             pods: BTreeMap::new(),
             lacks: BTreeSet::new(),
             api: true,

@@ -55,8 +55,11 @@ impl Member {
         cx.after((1, 200), Happening::Schedule { cluster: self.index });
     }
 
-    /// A pod has started.
+    /// A pod has started, unless its node has failed.
     pub(crate) fn pod_starts(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>) {
+        if self.has_failed_node(name) {
+            return;
+        }
         self.change_pod(cx, name, |pod| {
             pod.phase = PodPhase::Running;
             pod.ready = !pod.terminating;
@@ -65,6 +68,7 @@ impl Member {
 
     /// A pod's probe fails, or succeeds again.
     pub(crate) fn set_ready(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>, ready: bool) {
+        let ready = ready && !self.has_failed_node(name);
         self.change_pod(cx, name, |pod| {
             pod.ready = ready && pod.phase == PodPhase::Running && !pod.terminating;
         });
@@ -75,7 +79,10 @@ impl Member {
         if self.dead {
             return;
         }
-        if let Some(pod) = self.pods.remove(name) {
+        if self.has_failed_node(name) {
+            // Nobody can say that it has ended.
+            cx.after(GRACE, Happening::PodEnds { cluster: self.index, pod: name.clone() });
+        } else if let Some(pod) = self.pods.remove(name) {
             let (namespace, name) = (pod.seen.namespace, pod.seen.name);
             self.show_pods(cx, Change::PodGone { namespace, name });
             cx.after((1, 200), Happening::Schedule { cluster: self.index });
@@ -117,7 +124,7 @@ impl Member {
         self.pods.insert(name, Pod { seen, made_by });
     }
 
-    fn end_pod(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>) {
+    pub(super) fn end_pod(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>) {
         let bound = self.pods.get(name).is_some_and(|pod| pod.seen.node.is_some());
         self.change_pod(cx, name, |pod| {
             pod.terminating = true;
@@ -146,6 +153,14 @@ impl Member {
             change(&mut pod.seen);
             let seen = pod.seen.clone();
             self.show_pods(cx, Change::Pod(seen));
+        }
+    }
+
+    /// What has become of a pod may be of interest to those who made it.
+    pub(super) fn owner_looks(&mut self, cx: &mut Cx<Happening>, pod: &PodSeen) {
+        let is_owner = |key: &&ObjectKey| pod.owner.as_ref() == Some(&id_of(key));
+        if let Some(key) = self.objects.keys().find(is_owner).cloned() {
+            self.controllers_look(cx, &key);
         }
     }
 }

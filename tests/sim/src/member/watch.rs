@@ -70,6 +70,10 @@ impl Member {
         });
     }
 
+    pub(super) fn show_nodes(&mut self, cx: &mut Cx<Happening>, change: Change) {
+        self.tell(cx, change, |scope| *scope == Scope::Nodes);
+    }
+
     pub(super) fn show_pods(&mut self, cx: &mut Cx<Happening>, change: Change) {
         self.tell(cx, change, |scope| *scope == Scope::Pods);
     }

@@ -7,7 +7,7 @@ use super::{World, brief, cx};
 use crate::agent_process::AgentProcess;
 use crate::clock::Cx;
 use crate::happening::{AgentId, Happening, WatchKey};
-use crate::net::Way;
+use crate::net::{Item, Way};
 
 /// How long a call is on its way to the API server, and back.
 const CALL: (u64, u64) = (1, 40);
@@ -64,8 +64,23 @@ impl World {
     }
 
     pub(super) fn step_agent(&mut self, id: AgentId, event: agent::Event) {
+        if let Some(event) = self.agents[id.cluster][id.agent].heard(self.now, event) {
+            self.agent_hears(id, event);
+        }
+    }
+
+    pub(super) fn agent_resumes(&mut self, id: AgentId) {
+        while let Some(event) = self.agents[id.cluster][id.agent].waited() {
+            self.agent_hears(id, event);
+        }
+    }
+
+    fn agent_hears(&mut self, id: AgentId, event: agent::Event) {
         let effects = self.agents[id.cluster][id.agent].step(cx!(self), event);
         for effect in effects {
+            if self.faults.agent_falls(&mut self.rng) {
+                return self.crash_and_restart(id);
+            }
             self.agent_wants(id, effect);
         }
     }
@@ -110,10 +125,15 @@ impl World {
         if !matches!(message, Up::Heartbeat) {
             self.note(|| format!("{} says {}", self.name(id), brief(&message)));
         }
-        if let Some(number) = self.net.of_agent_session(id, life, session)
-            && self.net.take(cx!(self), number, message)
-        {
-            self.tell_agent(id, life, agent::Event::Sent { session });
+        if let Some(number) = self.net.of_agent_session(id, life, session) {
+            let again = (is_idempotent(&message) && self.faults.is_doubled(&mut self.rng))
+                .then(|| Item::Up(message.clone()));
+            if self.net.take(cx!(self), number, message) {
+                self.tell_agent(id, life, agent::Event::Sent { session });
+            }
+            if let Some(again) = again {
+                self.net.send(cx!(self), number, Way::Up, again);
+            }
         }
     }
 
@@ -135,9 +155,12 @@ impl World {
         }
         let lost = || CallError::Unavailable("no answer in time".into());
         let zone = self.agent(agent).zone();
-        let (result, deed) = match self.faults.call_is_lost(&mut self.rng) {
-            true => (Err(lost()), None),
-            false => self.members[agent.cluster].call(cx!(self), call, &zone),
+        let (result, deed) = if self.faults.call_is_lost(&mut self.rng) {
+            (Err(lost()), None)
+        } else if is_write(&call) && self.faults.call_is_refused(&mut self.rng) {
+            (Err(CallError::Refused("denied by an admission webhook".into())), None)
+        } else {
+            self.members[agent.cluster].call(cx!(self), call, &zone)
         };
         if let Some(deed) = deed {
             self.checker.member_did(&self.members[agent.cluster].name, &deed);
@@ -157,5 +180,23 @@ impl World {
                 self.step_agent(id, agent::Event::Watched { watch, change });
             }
         }
+    }
+}
+
+/// Whether a message says how things are, and may as well be said twice.
+fn is_idempotent(message: &Up) -> bool {
+    match message {
+        Up::Heartbeat | Up::Accepted { .. } | Up::Report(_) | Up::Alarm(_) => true,
+        Up::Hello(_) | Up::Leadership(_) | Up::SyncWanted | Up::Goodbye => false,
+    }
+}
+
+/// Whether a call writes what an admission controller is asked about.
+fn is_write(call: &agent::Call) -> bool {
+    match call {
+        agent::Call::Apply(_) | agent::Call::Delete { .. } | agent::Call::CreateNamespace { .. } => true,
+        agent::Call::ReadIdentity | agent::Call::ReadLease | agent::Call::WriteLease(_) => false,
+        agent::Call::ReadFence | agent::Call::WriteFence { .. } => false,
+        agent::Call::Read { .. } | agent::Call::CheckNeed { .. } => false,
     }
 }

@@ -1,5 +1,6 @@
 //! What happens to hubs: they start, step, make durable what they decided, speak, and die at any point in between.
 
+use godwit_common::link::Down;
 use godwit_hub_core::{self as hub, Hub};
 
 use super::{RESTART, World, cx};
@@ -83,7 +84,10 @@ impl World {
     fn fall(&mut self, hub: usize) {
         let silently = self.rng.one_in(4);
         self.crash_hub(hub, silently);
-        cx!(self).after(RESTART, Happening::HubStarts(hub));
+        // One that was replaced is started by nobody.
+        if hub == 0 {
+            cx!(self).after(RESTART, Happening::HubStarts(hub));
+        }
     }
 
     fn speak(&mut self, hub: usize, effect: hub::Effect) {
@@ -91,7 +95,11 @@ impl World {
         match effect {
             hub::Effect::Send { session, message } => {
                 if let Some(number) = self.net.of_hub_session(hub, (life, session)) {
-                    self.net.send(cx!(self), number, Way::Down, Item::Down(message));
+                    let twice = matches!(message, Down::Targets(_)) && self.faults.is_doubled(&mut self.rng);
+                    let again = twice.then(|| Item::Down(message.clone()));
+                    for item in [Some(Item::Down(message)), again].into_iter().flatten() {
+                        self.net.send(cx!(self), number, Way::Down, item);
+                    }
                 }
             }
             hub::Effect::Close { session } => {

@@ -1,0 +1,59 @@
+//! Accidents in members.
+
+use godwit_common::ObjectKey;
+
+use super::LASTS;
+use crate::clock::Cx;
+use crate::happening::{Happening, Mend};
+use crate::world::{World, cx};
+
+impl World {
+    pub(super) fn stop_api(&mut self, cluster: usize) {
+        self.note(|| format!("the API server of cluster {cluster} is gone"));
+        self.members[cluster].api = false;
+        cx!(self).after(LASTS, Happening::Mend(Mend::Api(cluster)));
+    }
+
+    pub(super) fn pods_fail(&mut self, cluster: usize) {
+        for pod in self.members[cluster].pod_names() {
+            if self.rng.one_in(4) {
+                self.members[cluster].set_ready(cx!(self), &pod, false);
+                let back = Mend::Pod { cluster, pod };
+                cx!(self).after(LASTS, Happening::Mend(back));
+            }
+        }
+    }
+
+    /// A node is not ready any more, or is gone at once.
+    pub(super) fn fail_node(&mut self, cluster: usize) {
+        let names: Vec<_> = self.members[cluster].nodes.keys().cloned().collect();
+        if names.is_empty() || self.members[cluster].dead {
+            return;
+        }
+        let (name, gone) = (names[self.pick(names.len())].clone(), self.rng.one_in(3));
+        let what = if gone { "is gone" } else { "fails" };
+        self.note(|| format!("{name} of cluster {cluster} {what}"));
+        match gone {
+            true => self.members[cluster].remove_node(cx!(self), &name),
+            false => self.members[cluster].stop_node(cx!(self), &name),
+        }
+        cx!(self).after((1_000, 90_000), Happening::Mend(Mend::Nodes(cluster)));
+    }
+
+    /// A person scales or deletes something in a member.
+    pub(super) fn hands(&mut self, cluster: usize) {
+        let keys: Vec<ObjectKey> = self.members[cluster].objects.keys().cloned().collect();
+        if keys.is_empty() {
+            return;
+        }
+        let key = keys[self.pick(keys.len())].clone();
+        if self.rng.one_in(3) {
+            self.note(|| format!("a person deletes {key} in cluster {cluster}"));
+            self.members[cluster].remove(cx!(self), &key);
+        } else if matches!(&*key.kind, "Deployment" | "StatefulSet") {
+            let replicas = u32::try_from(self.rng.below(8)).unwrap_or(0);
+            self.note(|| format!("a person scales {key} in cluster {cluster} to {replicas}"));
+            self.members[cluster].scale_by_hand(cx!(self), &key, replicas);
+        }
+    }
+}
