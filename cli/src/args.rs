@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     ack, apply, completion, confirm, cordon, delete, describe, diff, drain, explain, freeze, get, label,
-    maintenance, plan, rebalance, scale, taint, version, whatif,
+    maintenance, plan, rebalance, replace, retire, scale, taint, version, whatif,
 };
 use crate::dev::Dev;
 
@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Cordon(cordon::Cordon),
     Uncordon(cordon::Uncordon),
     Drain(drain::Drain),
+    Retire(retire::Retire),
+    Replace(replace::Replace),
     #[command(subcommand)]
     Maintenance(maintenance::Maintenance),
     Rebalance(rebalance::Rebalance),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use godwit_common::link::{
     CLASS_ENTRIES_MAX, COUNT_MAX, Capacity, EXTENDED_RESOURCES_MAX, MIXED_LABELS_MAX, NODE_CLASSES_MAX,
-    ZONES_MAX,
+    Unmanaged, ZONES_MAX,
 };
 use godwit_common::{NodeClass, Resources, Taint};
 
@@ -96,7 +96,7 @@ impl Nodes {
         }
     }
 
-    pub(crate) fn capacity(&self, running_pods: u32) -> Capacity {
+    pub(crate) fn capacity(&self, running_pods: u32, unmanaged: Unmanaged) -> Capacity {
         let (classes, mixed_labels) = self.classes();
         Capacity {
             classes,
@@ -106,6 +106,7 @@ impl Nodes {
             nodes_ready: self.ready.min(COUNT_MAX),
             zones: self.zones(),
             mixed_labels,
+            unmanaged,
         }
     }
 
@@ -266,6 +267,10 @@ mod tests {
 
     use super::*;
 
+    fn of(nodes: &Nodes, running_pods: u32) -> Capacity {
+        nodes.capacity(running_pods, Unmanaged::default())
+    }
+
     fn resources(cpu_millis: u64, pods: u64) -> Resources {
         Resources { cpu_millis, pods, ..Resources::default() }
     }
@@ -290,14 +295,14 @@ mod tests {
         }
         assert!(!nodes.put(node("a", 4000), 1), "the same again is no news");
         nodes.bind(&"a".into(), &resources(500, 1));
-        let capacity = nodes.capacity(1);
+        let capacity = of(&nodes, 1);
         let free: Vec<_> =
             capacity.classes.iter().map(|class| (class.free.cpu_millis, class.nodes)).collect();
         assert_eq!(free, [(3500, 1), (4000, 2)]);
         assert_eq!((capacity.nodes, capacity.nodes_ready, capacity.allocatable.cpu_millis), (3, 3, 12_000));
         nodes.unbind(&"a".into(), &resources(500, 1));
-        assert_eq!(nodes.capacity(0).classes.len(), 1);
-        assert!(!nodes.capacity(0).classes[0].labels.contains_key("kubernetes.io/hostname"));
+        assert_eq!(of(&nodes, 0).classes.len(), 1);
+        assert!(!of(&nodes, 0).classes[0].labels.contains_key("kubernetes.io/hostname"));
     }
 
     #[test]
@@ -305,7 +310,7 @@ mod tests {
         let mut nodes = Nodes::default();
         nodes.bind(&"a".into(), &resources(500, 1));
         nodes.put(node("a", 4000), 1);
-        assert_eq!(nodes.capacity(1).classes[0].free, resources(3500, 109));
+        assert_eq!(of(&nodes, 1).classes[0].free, resources(3500, 109));
     }
 
     #[test]
@@ -313,7 +318,7 @@ mod tests {
         let mut nodes = Nodes::default();
         nodes.put(NodeSeen { ready: false, ..node("a", 4000) }, 1);
         nodes.put(NodeSeen { schedulable: false, ..node("b", 4000) }, 1);
-        let capacity = nodes.capacity(0);
+        let capacity = of(&nodes, 0);
         assert_eq!((capacity.classes.len(), capacity.nodes, capacity.nodes_ready), (0, 2, 1));
         assert_eq!(capacity.allocatable.cpu_millis, 8000);
     }
@@ -330,7 +335,7 @@ mod tests {
             nodes.put(node, 1);
         }
         let real: u64 = (0..1000).map(|number| 4000 + number * 7).sum();
-        let Capacity { classes, mixed_labels, .. } = nodes.capacity(0);
+        let Capacity { classes, mixed_labels, .. } = of(&nodes, 0);
         let mixed: Vec<&str> = mixed_labels.iter().map(|key| &**key).collect();
         assert_eq!(mixed, ["kubernetes.io/hostname", "serial"], "but not the rack, which the classes tell");
         assert!(classes.len() <= NODE_CLASSES_MAX, "{}", classes.len());
@@ -349,7 +354,7 @@ mod tests {
         }
         nodes.put(wide, 1);
         nodes.put(node("b", 4000), 1);
-        let Capacity { classes, mixed_labels, .. } = nodes.capacity(0);
+        let Capacity { classes, mixed_labels, .. } = of(&nodes, 0);
         assert!(classes.iter().all(|class| class.labels.len() == 1), "the architecture is left: {classes:?}");
         assert_eq!(mixed_labels.len(), MIXED_LABELS_MAX);
         assert!(mixed_labels.contains("kubernetes.io/hostname"), "what pods select by is said first");
@@ -370,12 +375,12 @@ mod tests {
         nodes.put(NodeSeen { schedulable: false, ..in_zone("c", "east-1") }, 1);
         nodes.put(in_zone("d", ""), 1);
         nodes.put(node("e", 1000), 1);
-        let zones = nodes.capacity(0).zones;
+        let zones = of(&nodes, 0).zones;
         assert_eq!(zones, ["east-1", "east-2"].map(Arc::from).into());
         for number in 0..100 {
             nodes.put(in_zone(&format!("n{number}"), &format!("z{number}")), 1);
         }
-        assert_eq!(nodes.capacity(0).zones.len(), ZONES_MAX);
+        assert_eq!(of(&nodes, 0).zones.len(), ZONES_MAX);
     }
 
     #[test]
@@ -385,6 +390,6 @@ mod tests {
         nodes.put(node("b", 1000), 1);
         nodes.put(node("b", 1000), 2);
         assert!(nodes.sweep(2));
-        assert_eq!(nodes.capacity(0).nodes, 1);
+        assert_eq!(of(&nodes, 0).nodes, 1);
     }
 }

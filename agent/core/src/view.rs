@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use godwit_common::link::Capacity;
+use godwit_common::link::{COUNT_MAX, Capacity, UNMANAGED_MAX, Unmanaged};
 use godwit_common::{ObjectKey, WorkloadId};
 
 use crate::capacity::Nodes;
@@ -14,6 +14,10 @@ use crate::{Change, Effect, Kind, ObjectSeen, PodPhase, PodSeen, Scope, WatchId}
 
 /// The kinds that are watched even when no row names them, so that orphans are seen.
 const WORKLOAD_KINDS: [(&str, &str); 2] = [("apps/v1", "Deployment"), ("apps/v1", "StatefulSet")];
+/// Namespaces of the cluster itself, and the agents' own.
+const SYSTEM: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "godwit-system"];
+/// Owners whose pods belong to their nodes, and go with these.
+const OF_NODES: [&str; 2] = ["DaemonSet", "Node"];
 
 #[derive(Debug, Default)]
 pub(crate) struct View {
@@ -24,6 +28,8 @@ pub(crate) struct View {
     workloads: BTreeMap<WorkloadId, ObjectKey>,
     pods: BTreeMap<(Arc<str>, Arc<str>), Pod>,
     tallies: BTreeMap<WorkloadId, Tally>,
+    /// Pods without an owner that are not of the system and have not ended.
+    bare: BTreeSet<(Arc<str>, Arc<str>)>,
     nodes: Nodes,
     running: u32,
 }
@@ -182,7 +188,31 @@ impl View {
     }
 
     pub(crate) fn capacity(&self) -> Capacity {
-        self.nodes.capacity(self.running)
+        self.nodes.capacity(self.running, self.unmanaged())
+    }
+
+    /// What stays when everything managed is gone (S21).
+    fn unmanaged(&self) -> Unmanaged {
+        let foreign = |(id, tally): &(&WorkloadId, &Tally)| {
+            tally.pods > 0
+                && !self.workloads.contains_key(*id)
+                && !OF_NODES.contains(&&*id.kind)
+                && !SYSTEM.contains(&&*id.namespace)
+        };
+        let owned = self.tallies.iter().filter(foreign).map(|(id, tally)| (id.clone(), tally.pods));
+        let bare = self.bare.iter().map(|(namespace, name)| {
+            let (namespace, name) = (namespace.clone(), name.clone());
+            (WorkloadId { namespace, kind: "Pod".into(), name }, 1)
+        });
+        let mut unmanaged = Unmanaged::default();
+        for (id, pods) in owned.chain(bare) {
+            unmanaged.pods = unmanaged.pods.saturating_add(pods).min(COUNT_MAX);
+            unmanaged.owners = unmanaged.owners.saturating_add(1).min(COUNT_MAX);
+            if unmanaged.first.len() < UNMANAGED_MAX {
+                unmanaged.first.push((id, pods.min(COUNT_MAX)));
+            }
+        }
+        unmanaged
     }
 
     /// Takes in what a watch says.
@@ -242,7 +272,8 @@ impl View {
         if workload {
             let id = workload_of(&key);
             touched.workloads.insert(id.clone());
-            self.workloads.insert(id, key.clone());
+            // Its pods are ours from now on.
+            touched.capacity |= self.workloads.insert(id, key.clone()).is_none();
         }
         self.objects.insert(key.clone(), Object { seen, watch, list });
         touched.objects.push(key);
@@ -254,6 +285,7 @@ impl View {
             if self.workloads.get(&id) == Some(&key) {
                 self.workloads.remove(&id);
                 touched.workloads.insert(id);
+                touched.capacity = true;
             }
             touched.objects.push(key);
         }
@@ -287,6 +319,13 @@ impl View {
             if let Some(owner) = &pod.owner {
                 self.tallies.entry(owner.clone()).or_default().count(pod, sign);
                 touched.workloads.insert(owner.clone());
+            } else if pod.phase != PodPhase::Ended && !SYSTEM.contains(&&*pod.namespace) {
+                let key = (pod.namespace.clone(), pod.name.clone());
+                match sign {
+                    1 => self.bare.insert(key),
+                    _ => self.bare.remove(&key),
+                };
+                touched.capacity = true;
             }
             let running = if pod.phase == PodPhase::Running { sign } else { 0 };
             self.running = self.running.saturating_add_signed(running);

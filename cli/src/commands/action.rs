@@ -52,6 +52,8 @@ answer!(
     LabelClusterResponse,
     MaintainClusterResponse,
     RebalanceResponse,
+    ReplaceClusterResponse,
+    RetireClusterResponse,
     TaintClusterResponse,
     UncordonClusterResponse
 );

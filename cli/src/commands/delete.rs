@@ -134,8 +134,9 @@ async fn delete_quota(client: &Client, namespace: &str) -> Result<(), Error> {
 
 async fn delete_cluster(client: &Client, name: &str, force: bool) -> Result<(), Error> {
     // An unknown name is the likelier mistake, and its error should not ask for --force.
-    cluster::find(client, name).await?;
-    if !force {
+    let found = cluster::find(client, name).await?;
+    let drained = found.drain.is_some_and(|drain| drain.state == "Done");
+    if !force && !drained {
         return Err(Error::failed(format!("cluster/{name}: what may still run there is not stopped"))
             .with_hint("add --force to forget the cluster all the same"));
     }

@@ -16,12 +16,15 @@ pub(crate) mod label;
 pub(crate) mod maintenance;
 pub(crate) mod plan;
 pub(crate) mod rebalance;
+pub(crate) mod replace;
+pub(crate) mod retire;
 pub(crate) mod scale;
 pub(crate) mod taint;
 pub(crate) mod version;
 pub(crate) mod whatif;
 
 mod action;
+mod emptying;
 mod moves;
 mod outcome;
 mod sender;
@@ -64,6 +67,8 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::Cordon(command) => wait(command.run(&places)),
         Command::Uncordon(command) => wait(command.run(&places)),
         Command::Drain(command) => wait(command.run(&places)),
+        Command::Retire(command) => wait(command.run(&places)),
+        Command::Replace(command) => wait(command.run(&places)),
         Command::Maintenance(command) => wait(command.run(&places)),
         Command::Ack(command) => wait(command.run(&places)),
         Command::Rebalance(command) => wait(command.run(&places)),

@@ -3,9 +3,10 @@
 use std::io;
 use std::time::{Duration, SystemTime};
 
+use godwit_proto::policy::selector_from_wire;
 use godwit_proto::v1::{
     Cluster, ClusterTaint, Drain, DrainWait, Flapping, GetClusterRequest, ListClustersRequest, Room,
-    Survival, WatchClustersRequest, WorkloadShortage,
+    Survival, UnmanagedOwner, UnmanagedPods, WatchClustersRequest, WorkloadShortage,
 };
 
 use super::{Change, Changes, Column, Fetched, Filter, Shown, changes, column};
@@ -125,6 +126,13 @@ pub(crate) fn describe(cluster: &Cluster, now: SystemTime, sheet: &mut Sheet<'_>
         let cordoned = format!("it gets nothing new; `godwit uncordon cluster {}` ends that", cluster.name);
         sheet.coloured("Cordoned", cordoned, Some(Colour::Yellow))?;
     }
+    if !cluster.claimant_uid.is_empty() {
+        let refused = format!(
+            "a cluster with the UID {}; if this one was built anew, `godwit replace cluster {} --rebuilt`",
+            cluster.claimant_uid, cluster.name
+        );
+        sheet.coloured("Name claimed by", refused, Some(Colour::Yellow))?;
+    }
     if !cluster.degraded.is_empty() {
         let degraded = format!("it gets nothing new: {}", cluster.degraded);
         sheet.coloured("Degraded", degraded, Some(Colour::Yellow))?;
@@ -148,6 +156,7 @@ pub(crate) fn describe(cluster: &Cluster, now: SystemTime, sheet: &mut Sheet<'_>
     sheet.line("Free", room(cluster.free.as_ref()))?;
     sheet.line("Workloads", cluster.workloads.to_string())?;
     sheet.line("Replicas", format!("{} ready of {}", cluster.ready, cluster.replicas))?;
+    sheet.lines("Not managed", &unmanaged(cluster))?;
     describe_survival(cluster.survival.as_ref(), now, sheet)?;
     let generation = format!("{}, accepted {}", cluster.generation, cluster.accepted_generation);
     sheet.line("Generation", generation)?;
@@ -179,13 +188,29 @@ fn describe_drain(
     let left = counted(drain.pods.into(), "pod");
     let workloads = counted(drain.workloads.into(), "workload");
     let said = match drain.state.as_str() {
-        "Done" => "nothing is left; it gets nothing new".to_owned(),
+        "Cleaning" => {
+            let said = format!("empty after {since}; what was applied there is removed, then it leaves");
+            return sheet.coloured("Retirement", said, Some(Colour::Yellow));
+        }
+        "Done" => "nothing managed is left; it gets nothing new".to_owned(),
         "Overdue" => format!("overdue after {since}: {left} of {workloads} left, and nothing more moves"),
         "Paused" => format!("paused: {left} of {workloads} left"),
         _ => format!("for {since}: {left} of {workloads} left"),
     };
-    let said = format!("{said}; `godwit uncordon cluster {}` ends that", cluster.name);
-    sheet.coloured("Drain", said, Some(Colour::Yellow))?;
+    let name = &cluster.name;
+    let (what, ends) = match drain.purpose.as_str() {
+        "Retire" => ("Retirement", format!("drain cluster {name} --cancel")),
+        "Maintenance" => ("Drain", format!("maintenance end cluster {name}")),
+        _ => ("Drain", format!("uncordon cluster {name}")),
+    };
+    let said = format!("{said}; `godwit {ends}` ends that");
+    sheet.coloured(what, said, Some(Colour::Yellow))?;
+    if let Some(to) = drain.to.as_ref().and_then(|to| selector_from_wire("to", to).ok()) {
+        sheet.line("Goes to", format!("{to} only"))?;
+    }
+    if let Some(window) = drain.maintenance.as_ref().filter(|_| drain.state != "Done") {
+        sheet.line("After that", format!("maintenance for {window}"))?;
+    }
     let mut waits = drain_waits(drain);
     match (drain.workloads as usize).saturating_sub(waits.len()) {
         0 => {}
@@ -201,6 +226,22 @@ pub(crate) fn drain_waits(drain: &Drain) -> Vec<String> {
         format!("{name}{}: {}", output::changes::in_namespace(&wait.namespace), wait.reason)
     };
     drain.waiting.iter().map(wait).collect()
+}
+
+/// The owners of pods that stay when everything managed is gone.
+pub(crate) fn unmanaged(cluster: &Cluster) -> Vec<String> {
+    let Some(UnmanagedPods { owners, first, .. }) = &cluster.unmanaged else { return Vec::new() };
+    let one = |owner: &UnmanagedOwner| {
+        let name = kind_and_name(&owner.kind, &owner.name);
+        let (namespace, pods) = (output::changes::in_namespace(&owner.namespace), owner.pods);
+        format!("{name}{namespace}: {}", counted(pods.into(), "pod"))
+    };
+    let mut lines: Vec<String> = first.iter().map(one).collect();
+    match (*owners as usize).saturating_sub(lines.len()) {
+        0 => {}
+        more => lines.push(format!("... and {more} more")),
+    }
+    lines
 }
 
 fn describe_survival(survival: Option<&Survival>, now: SystemTime, sheet: &mut Sheet<'_>) -> io::Result<()> {

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::SystemTime;
 
-use godwit_proto::v1::{Federation, Freeze, GetFederationRequest};
+use godwit_proto::v1::{Federation, Freeze, GetFederationRequest, RetiredCluster};
 
 use super::{Changes, Column, Fetched, Filter, Shown, column, unwatchable};
 use crate::client::{Client, answer, present};
@@ -79,6 +79,10 @@ pub(crate) fn describe(federation: &Federation, now: SystemTime, sheet: &mut She
         None => sheet.line("Freeze", "none")?,
         Some(freeze) => sheet.coloured("Freeze", freeze_text(freeze, now), Some(Colour::Red))?,
     }
+    let retired = |one: &RetiredCluster| {
+        format!("{} (UID {}) {} ago", one.name, one.uid, age::since(one.retired.as_ref(), now))
+    };
+    sheet.lines("Retired", &federation.retired.iter().map(retired).collect::<Vec<_>>())?;
     sheet.lines("Alarms", &federation.alarms)
 }
 

@@ -10,7 +10,9 @@ mod up;
 
 pub use down::{Down, Refusal, RefusalCode, Welcome};
 pub use rows::{ObjectTarget, Targets, Tombstone, Tombstoned, WorkloadTarget, rows_digest};
-pub use up::{Alarm, Capacity, Hello, LeaderTerm, Leadership, Region, Report, Status, Up, VersionRange};
+pub use up::{
+    Alarm, Capacity, Hello, LeaderTerm, Leadership, Region, Report, Status, Unmanaged, Up, VersionRange,
+};
 
 /// The protocol versions that this build speaks; a session uses the highest that both sides know.
 pub const VERSIONS: VersionRange = VersionRange { oldest: 1, newest: 1 };
@@ -34,6 +36,8 @@ pub const NEEDS_MAX: usize = 64;
 pub const ZONES_MAX: usize = 64;
 /// The most label keys that are said to be left out of node classes. Nodes carry some dozens.
 pub const MIXED_LABELS_MAX: usize = 256;
+/// The most owners of unmanaged pods that are named: enough to know what to look for.
+pub const UNMANAGED_MAX: usize = 20;
 /// The longest text meant for people (a status's problem, a refusal's message), in bytes.
 pub const TEXT_MAX: usize = 1024;
 /// The longest build of an agent, in bytes.

@@ -168,6 +168,19 @@ pub struct Capacity {
     /// Keys of labels that nodes carry and their classes do not, because they name nodes or have too many values; at
     /// most [`super::MIXED_LABELS_MAX`]. Whether a node meets a requirement on such a key cannot be told from its class.
     pub mixed_labels: BTreeSet<Arc<str>>,
+    /// Pods that stay when everything managed is gone (S21).
+    pub unmanaged: Unmanaged,
+}
+
+/// Pods that Godwit does not manage, but for those of DaemonSets and of the system.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unmanaged {
+    /// How many.
+    pub pods: u32,
+    /// Of how many owners; a pod without any is its own.
+    pub owners: u32,
+    /// The first of these in order, at most [`super::UNMANAGED_MAX`], and how many pods each has.
+    pub first: Vec<(WorkloadId, u32)>,
 }
 
 /// Something that an operator must hear about.

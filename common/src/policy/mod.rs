@@ -95,6 +95,34 @@ impl Policy {
         rule.ok_or(Unchosen::NoRule)
     }
 
+    /// The same where a cluster is named, another is named beside it: as a successor that takes its place. What the policy
+    /// says of the other one already stands. None if nothing changes.
+    pub fn with_successor(&self, old: &ClusterName, new: &ClusterName) -> Option<Self> {
+        let mut policy = self.clone();
+        if let Some(rule) = self.clusters.get(old) {
+            policy.clusters.entry(new.clone()).or_insert(*rule);
+        }
+        let name = |selector: &mut ClusterSelector| {
+            for names in [&mut selector.names, &mut selector.exclude] {
+                if names.contains(old) {
+                    names.insert(new.clone());
+                }
+            }
+        };
+        name(&mut policy.selector);
+        policy.fallback.iter_mut().for_each(name);
+        policy.rules.iter_mut().for_each(|(selector, _)| name(selector));
+        if let Strategy::Ordered(tiers) = &policy.strategy {
+            let mut selectors = tiers.selectors().to_vec();
+            selectors.iter_mut().for_each(name);
+            // Nobody is named twice: if the other one has a tier, it keeps that.
+            if let Ok(tiers) = Tiers::new(selectors) {
+                policy.strategy = Strategy::Ordered(tiers);
+            }
+        }
+        (policy != *self).then_some(policy)
+    }
+
     /// The fallback group of a cluster, from 0; none when it is in none.
     pub fn group_of(&self, cluster: &ClusterName, traits: &Traits) -> Option<u32> {
         let found = self.fallback.iter().zip(0..).find(|(group, _)| group.matches(cluster, traits));
@@ -181,6 +209,32 @@ mod tests {
         assert_eq!(policy.group_of(&name("east"), &in_region("eu")), Some(1));
         policy.fallback.pop();
         assert_eq!(policy.choose(&name("east"), &in_region("eu")), Err(Unchosen::NoGroup));
+    }
+
+    #[test]
+    fn a_successor_is_named_wherever_the_old_one_is_and_what_is_said_of_it_stands() {
+        let [old, new, other] = ["old", "new", "other"].map(name);
+        let rule = |weight| Rule::new(weight, 0, None).unwrap();
+        let mut policy = Policy::default();
+        assert_eq!(policy.with_successor(&old, &new), None, "it names nobody");
+        policy.clusters = [(old.clone(), rule(3)), (other.clone(), rule(1))].into();
+        policy.rules = vec![(ClusterSelector::of_names([old.clone()]), rule(5))];
+        policy.selector.exclude = [old.clone()].into();
+        let tiers = |first: &[&ClusterName], second: &[&ClusterName]| {
+            let tier = |names: &[&ClusterName]| ClusterSelector::of_names(names.iter().copied().cloned());
+            Strategy::Ordered(Tiers::new(vec![tier(first), tier(second)]).unwrap())
+        };
+        policy.strategy = tiers(&[&old], &[&other]);
+        let carried = policy.with_successor(&old, &new).unwrap();
+        assert_eq!((carried.clusters[&old], carried.clusters[&new]), (rule(3), rule(3)));
+        assert_eq!(carried.rules[0].0.names, [new.clone(), old.clone()].into());
+        assert_eq!(carried.selector.exclude, [new.clone(), old.clone()].into());
+        assert_eq!(carried.strategy, tiers(&[&old, &new], &[&other]));
+        assert_eq!(carried.with_successor(&old, &new), None, "once is enough");
+        policy.clusters.insert(new.clone(), rule(9));
+        policy.strategy = tiers(&[&old], &[&new]);
+        let carried = policy.with_successor(&old, &new).unwrap();
+        assert_eq!((carried.clusters[&new], carried.strategy), (rule(9), policy.strategy.clone()));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Which clusters: by name, label, region, zone, provider.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::ClusterName;
@@ -54,6 +55,21 @@ impl ClusterSelector {
     }
 }
 
+/// In a few words: `bravo, charlie` or `tier=new`.
+impl fmt::Display for ClusterSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { names, exclude, labels, regions, zones, providers } = self;
+        let mut parts: Vec<String> = names.iter().map(ToString::to_string).collect();
+        parts.extend(exclude.iter().map(|name| format!("not {name}")));
+        parts.extend(labels.labels.iter().map(|(key, value)| format!("{key}={value}")));
+        parts.extend(labels.expressions.iter().map(ToString::to_string));
+        for (what, values) in [("region", regions), ("zone", zones), ("provider", providers)] {
+            parts.extend(values.iter().map(|value| format!("{what} {value}")));
+        }
+        if parts.is_empty() { f.write_str("any cluster") } else { f.write_str(&parts.join(", ")) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +100,7 @@ mod tests {
         selector.providers.clear();
         selector.exclude.insert(east.clone());
         assert!(!selector.matches(&east, &traits));
+        assert_eq!(selector.to_string(), "east, not east, tier in (prod), region eu, zone eu-b");
+        assert_eq!(ClusterSelector::default().to_string(), "any cluster");
     }
 }

@@ -14,6 +14,7 @@ use godwit_planner::{
 use crate::batch::{Batch, Stock, growth};
 use crate::bonds::Bonds;
 use crate::contract::{PlanRowView, Policy, WorkloadRecord, WorkloadSpec, Yield};
+use crate::destinations;
 use crate::state::{SeatState, Workload};
 use crate::whole::whole;
 
@@ -56,6 +57,8 @@ pub(crate) struct Outcome {
     pub(crate) roomless: bool,
     /// What decided each cluster's number, if that was asked.
     pub(crate) report: Vec<PlanRowView>,
+    /// A part was left for the next plan, since this one comes first.
+    pub(crate) unfinished: bool,
 }
 
 /// What one cluster holds, and what it is to hold.
@@ -73,8 +76,8 @@ pub(crate) struct Shares {
 }
 
 /// A candidate's place in the batch, and for how many copies there is, or must be, room there already.
-struct Site {
-    place: usize,
+pub(crate) struct Site {
+    pub(crate) place: usize,
     occupied: u32,
     /// Its share is kept for it, and given when this is no longer so.
     awaited: Option<Barrier>,
@@ -125,10 +128,12 @@ impl Batch<'_> {
     /// Asks the planner. What the answer takes is taken from the rooms and the quota.
     pub(crate) fn ask(&mut self, ask: &Ask<'_>, moves: u32, scratch: &mut Scratch) -> Outcome {
         self.prepare(ask.policy);
-        let allowance = self.allowance(ask);
+        let mut allowance = self.allowance(ask);
         let bonds = Bonds::of(self, ask);
+        let bound = destinations::Bound::of(self, ask);
         let (empty, spec) = (self.places.is_empty(), ask.spec);
-        let (candidates, sites) = candidates(self, ask, &bonds);
+        let (mut candidates, sites) = candidates(self, ask, &bonds);
+        let heeded = bound.map(|bound| bound.heed(ask, &mut candidates, &sites, &mut allowance));
         let mut shares = match spec.stateful {
             true => whole(ask, &candidates, &allowance),
             false => divided(ask, moves, &candidates, &allowance, scratch),
@@ -153,6 +158,7 @@ impl Batch<'_> {
         for (place, replicas) in taken {
             self.stock.take(place, &ask.spec.pod, replicas);
         }
+        heeded.unwrap_or_default().settle(&mut outcome);
         self.spend(ask, &outcome.counts);
         self.note_planned(ask, &outcome.counts);
         outcome

@@ -19,6 +19,8 @@ pub(crate) struct Batch<'h> {
     pub(crate) hub: &'h Hub,
     /// All clusters, in order of name.
     pub(crate) places: Vec<Place<'h>>,
+    /// Those whose drains say where what leaves may go, by number.
+    pub(crate) directed: Vec<usize>,
     /// By policy: how it stands towards the places that it chooses, in their order.
     pub(crate) stands: BTreeMap<PolicyName, Vec<Stand>>,
     pub(crate) stock: Stock,
@@ -90,6 +92,7 @@ impl<'h> Batch<'h> {
         stock.rooms.resize_with(places.len(), || None);
         Self {
             hub,
+            directed: Self::directed(&places),
             places,
             stands: BTreeMap::new(),
             stock,

@@ -62,6 +62,11 @@ pub struct Config {
     pub request_age: Duration,
     /// How many completed migrations are kept.
     pub migrations: usize,
+    /// A tombstone outlives its last report by this: within it a write lands that was sent and not answered, twice what an
+    /// API server gives a request by default (S28).
+    pub tombstone_age: Duration,
+    /// How many retired clusters are remembered, so that they do not join again by themselves (S23).
+    pub retired: usize,
     /// The most clusters, workloads and policies that the federation takes.
     pub clusters: usize,
     /// See [`Config::clusters`].
@@ -102,6 +107,8 @@ impl Default for Config {
             requests: 10_000,
             request_age: Duration::from_secs(24 * 3600),
             migrations: 1_000,
+            tombstone_age: Duration::from_secs(120),
+            retired: 1_000,
             clusters: 10_000,
             workloads: 1_000_000,
             policies: 10_000,

@@ -3,24 +3,29 @@
 
 use std::time::Duration;
 
-use godwit_common::link::Tombstoned;
+use godwit_common::link::{Tombstoned, Unmanaged};
 use godwit_common::policy::TrafficGate;
 use godwit_common::{ClusterName, Uid, WallTime, WorkloadId};
 
-use crate::contract::{Drain, DrainState, DrainView, Ended, Key, Severity, Subject, WorkloadRecord};
+use crate::contract::{
+    Drain, DrainState, DrainTerms, DrainView, Ended, Key, Purpose, Severity, Subject, WorkloadRecord,
+};
 use crate::hub::{Hub, Timer};
 use crate::state::{Cluster, SeatState, Workload};
 
 /// How many of the workloads that hold a drain up are named.
 const WAITING_MAX: usize = 10;
+/// How many owners of pods that are not managed the journal names.
+const UNMANAGED_NAMED: usize = 5;
 
 impl Hub {
-    /// An order to empty a cluster within a time from now.
-    pub(crate) fn drain_from(&self, within: Duration, max_surge: Option<u32>, force: bool) -> Drain {
+    /// An order to empty a cluster, from now on.
+    pub(crate) fn drain_from(&self, terms: &DrainTerms, purpose: Purpose) -> Drain {
+        let DrainTerms { within, max_surge, force, to } = terms.clone();
         let started = self.now.wall;
         let within = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
         let deadline = WallTime(started.0.saturating_add(within));
-        Drain { started, deadline, max_surge, force, state: DrainState::Running }
+        Drain { started, deadline, max_surge, force, to, purpose, state: DrainState::Running }
     }
 
     /// Wakes up at the deadline of a cluster's drain.
@@ -53,14 +58,35 @@ impl Hub {
     /// Whether a cluster that is drained is empty by now.
     pub(crate) fn look_at_drain(&mut self, name: &ClusterName) {
         let Some(cluster) = self.clusters.get(name).filter(|cluster| cluster.reporting()) else { return };
-        let under_way = |drain: &Drain| drain.state != DrainState::Done;
+        let under_way = |drain: &Drain| !drain.state.is_empty();
         let started =
             cluster.record.drain.as_ref().filter(|drain| under_way(drain)).map(|drain| drain.started);
         let Some(started) = started.filter(|_| self.is_empty(cluster)) else { return };
         self.set_drain_state(name, DrainState::Done);
         let seconds = self.now.wall.0.saturating_sub(started.0) / 1000;
-        let message = format!("nothing managed is left there; it took {seconds} s");
+        let stays = self.unmanaged_in(name);
+        let message = format!("nothing managed is left there; it took {seconds} s; {stays}");
         self.note(Severity::Normal, "S21", "ClusterDrained", name.as_str(), message);
+        match self.drain_of(name).map(|drain| drain.purpose) {
+            Some(Purpose::Empty) | None => {}
+            Some(Purpose::Retire) => self.clean_up(name),
+            Some(Purpose::Maintain { within, .. }) => self.open_window(name, within),
+        }
+    }
+
+    /// What stays in a cluster that nobody here manages, in words.
+    fn unmanaged_in(&self, name: &ClusterName) -> String {
+        let capacity = self.clusters.get(name).and_then(|cluster| cluster.capacity.as_ref());
+        let Some(Unmanaged { pods, owners, first }) = capacity.map(|capacity| &capacity.unmanaged) else {
+            return "what is not managed there is not known".to_owned();
+        };
+        if *pods == 0 {
+            return "no pods are left that are not managed".to_owned();
+        }
+        let named: Vec<String> = first.iter().take(UNMANAGED_NAMED).map(|(id, _)| id.to_string()).collect();
+        let more = (*owners as usize).saturating_sub(named.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{pods} pods that are not managed stay: {}{more}", named.join(", "))
     }
 
     pub(crate) fn set_drain_state(&mut self, name: &ClusterName, state: DrainState) {
@@ -77,6 +103,13 @@ impl Hub {
 
     pub(crate) fn drain_of(&self, name: &ClusterName) -> Option<&Drain> {
         self.clusters.get(name)?.record.drain.as_ref()
+    }
+
+    /// The workloads that have something in a cluster which has no place elsewhere yet.
+    pub(crate) fn waiting_in(&self, name: &ClusterName) -> Vec<Uid> {
+        let pending = |uid: &Uid| self.workloads.get(uid).is_some_and(|workload| workload.record.pending > 0);
+        let held = self.clusters.get(name).into_iter().flat_map(|cluster| cluster.held.iter());
+        held.copied().filter(pending).collect()
     }
 
     /// The workloads that have something placed in a cluster.
@@ -142,7 +175,7 @@ impl Hub {
         match drain.state {
             DrainState::Paused => return format!("{left} left; the drain is paused"),
             DrainState::Overdue => return format!("{left} left; the drain is overdue"),
-            DrainState::Running | DrainState::Done => {}
+            DrainState::Running | DrainState::Done | DrainState::Cleaning => {}
         }
         match self.withdrawal(workload, name).map(|withdrawal| withdrawal.gate) {
             Some(TrafficGate::Ack) => return format!("{left} left; {}", ack_remedy(workload.id(), name)),

@@ -2,18 +2,14 @@
 //! S28).
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use godwit_common::link::{ObjectTarget, Tombstoned, WorkloadTarget};
 use godwit_common::{ClusterName, Generation, Uid};
 
 use crate::contract::{Cause, Ended, Key, Subject};
 use crate::hub::{Hub, Timer};
-use crate::state::Object;
+use crate::state::{Object, Rank, SeatState};
 use crate::tally::Share;
-
-/// Within this a write lands that was sent and not answered: twice what an API server gives a request by default.
-const WRITES_LAND: Duration = Duration::from_secs(120);
 
 impl Hub {
     /// Ends the life of a workload: its rows become tombstones (S27, S28).
@@ -37,21 +33,8 @@ impl Hub {
         let mut held_by = BTreeMap::new();
         for (name, state) in &workload.seats {
             held_by.insert(name.clone(), self.generation_for(name, uid));
-            self.touched.keys.insert(Key::Seat(uid, name.clone()));
-            if let Some(cluster) = self.clusters.get_mut(name) {
-                cluster.digest -= WorkloadTarget::hash_of(uid, record.revision, state.seat.target);
-                cluster.seats.remove(&uid);
-                cluster.held.remove(&uid);
-                cluster.ended.insert(uid);
-                cluster.rising.remove(&uid);
-                if cluster.on_the_way.remove(&uid).is_some() {
-                    self.roomier.insert(name.clone());
-                }
-                cluster.tally.change(state.share, Share::default());
-                cluster.starting = cluster.starting.saturating_sub(state.starting);
-                cluster.waiting.remove(&rank);
-            }
-            self.start_waiting(name);
+            let hash = WorkloadTarget::hash_of(uid, record.revision, state.seat.target);
+            self.leave_seat(uid, name, state, rank, hash);
         }
         let what = Tombstoned::Workload {
             workload: record.spec.id.clone(),
@@ -84,13 +67,8 @@ impl Hub {
         self.touched.keys.insert(Key::Object(uid));
         let mut held_by = BTreeMap::new();
         for name in rows.into_keys() {
-            self.touched.keys.insert(Key::ObjectRow(uid, name.clone()));
             held_by.insert(name.clone(), self.generation_for(&name, uid));
-            if let Some(cluster) = self.clusters.get_mut(&name) {
-                cluster.digest -= ObjectTarget::hash_of(uid, record.revision);
-                cluster.objects.remove(&uid);
-                cluster.ended.insert(uid);
-            }
+            self.leave_row(uid, &name, ObjectTarget::hash_of(uid, record.revision));
         }
         self.remember_end(uid, Tombstoned::Object(record.key), held_by, cause);
     }
@@ -108,7 +86,58 @@ impl Hub {
         }
         self.touched.keys.insert(Key::Ended(uid));
         let since = self.now.wall;
+        // Clusters that are being retired may hold it, too.
+        let before = self.ended.remove(&uid).map(|ended| ended.held_by).unwrap_or_default();
+        let held_by = before.into_iter().chain(held_by).collect();
         self.ended.insert(uid, Ended { uid, what, since, held_by, cause: Some(cause) });
+    }
+
+    /// A life ends in one cluster, wherever else it goes on.
+    pub(crate) fn end_in(&mut self, uid: Uid, name: &ClusterName, what: Tombstoned) {
+        let (generation, since) = (self.generation_for(name, uid), self.now.wall);
+        let ended = self.ended.entry(uid).or_insert_with(|| {
+            let held_by = BTreeMap::new();
+            Ended { uid, what, since, held_by, cause: None }
+        });
+        ended.held_by.insert(name.clone(), generation);
+        self.touched.keys.insert(Key::Ended(uid));
+        self.touched.subjects.insert(Subject::Workload(uid));
+    }
+
+    /// A cluster no longer has a seat, and what it added to that cluster's sums goes with it.
+    pub(crate) fn leave_seat(
+        &mut self,
+        uid: Uid,
+        name: &ClusterName,
+        seat: &SeatState,
+        rank: Rank,
+        hash: u64,
+    ) {
+        self.touched.keys.insert(Key::Seat(uid, name.clone()));
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.digest -= hash;
+            cluster.seats.remove(&uid);
+            cluster.held.remove(&uid);
+            cluster.ended.insert(uid);
+            cluster.rising.remove(&uid);
+            if cluster.on_the_way.remove(&uid).is_some() {
+                self.roomier.insert(name.clone());
+            }
+            cluster.tally.change(seat.share, Share::default());
+            cluster.starting = cluster.starting.saturating_sub(seat.starting);
+            cluster.waiting.remove(&rank);
+        }
+        self.start_waiting(name);
+    }
+
+    /// The same of the row of an object.
+    pub(crate) fn leave_row(&mut self, uid: Uid, name: &ClusterName, hash: u64) {
+        self.touched.keys.insert(Key::ObjectRow(uid, name.clone()));
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.digest -= hash;
+            cluster.objects.remove(&uid);
+            cluster.ended.insert(uid);
+        }
     }
 
     /// A cluster says that an ended life is gone there (S28). Its tombstone stands a while longer: a late write may bring
@@ -117,7 +146,7 @@ impl Hub {
         if !self.ended.get(&uid).is_some_and(|ended| ended.held_by.contains_key(name)) {
             return;
         }
-        let until = self.now.time + WRITES_LAND;
+        let until = self.now.time + self.config.tombstone_age;
         let buried = self.buried.entry(uid).or_default();
         if !(again && buried.contains_key(name)) {
             buried.insert(name.clone(), until);
@@ -164,6 +193,9 @@ impl Hub {
         }
         self.touched.keys.insert(Key::Ended(uid));
         self.touched.subjects.insert(Subject::Workload(uid));
+        if self.is_retiring(name) {
+            self.wake_at(self.now.time, Timer::Retire(name.clone()));
+        }
     }
 
     /// The clusters that have yet to say that an ended life is gone.

@@ -11,7 +11,8 @@ use godwit_planner::Scratch;
 use crate::changes::Before;
 use crate::config::Config;
 use crate::contract::{
-    Effect, Event, FederationRecord, JournalEntry, MigrationId, Request, SessionId, Subject, WorkloadRecord,
+    Effect, Event, FederationRecord, JournalEntry, MigrationId, Request, RetiredRecord, SessionId, Subject,
+    WorkloadRecord,
 };
 use crate::flapping::Census;
 use crate::mass_loss::MassLoss;
@@ -48,6 +49,8 @@ pub struct Hub {
     /// Of the ended lives, where each is said to be gone, and until when it may come back (S28).
     pub(crate) buried: BTreeMap<Uid, BTreeMap<ClusterName, Time>>,
     pub(crate) clusters: Shared<BTreeMap<ClusterName, Shared<Cluster>>>,
+    /// Clusters that have left for good, by their identity (S23).
+    pub(crate) retired: Shared<BTreeMap<Uid, RetiredRecord>>,
     /// Which cluster a session speaks for.
     pub(crate) sessions: Shared<BTreeMap<SessionId, ClusterName>>,
     pub(crate) migrations: Shared<BTreeMap<MigrationId, Shared<MigrationEntry>>>,
@@ -119,6 +122,8 @@ pub(crate) enum Timer {
     Maintenance(ClusterName),
     /// A flapping cluster may have been stable for long enough (S4).
     Steady(ClusterName),
+    /// A cluster that is cleaned up may be done (S23).
+    Retire(ClusterName),
     /// Copies may stop whose replacements have been ready for long enough, or that nobody is sent to any more (S20).
     Shrink(Uid),
     /// The next look at what the fleet would survive.
@@ -241,6 +246,7 @@ impl Hub {
                 Timer::Drain(cluster) => self.drain_overdue(&cluster),
                 Timer::Steady(cluster) => self.look_at_steadiness(&cluster),
                 Timer::Maintenance(cluster) => self.maintenance_ends(&cluster),
+                Timer::Retire(cluster) => self.look_at_retirement(&cluster, spoken),
                 Timer::Shrink(uid) => {
                     self.moving.insert(uid);
                 }

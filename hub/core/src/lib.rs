@@ -3,7 +3,8 @@
 //!
 //! Where to look: [`Hub::step`] dispatches; `sessions` knows who speaks, `fences` under whose authority, `liveness`,
 //! `mass_loss` and `flapping` who is lost, and what that means, `traits` what clusters are like, `reports` what runs,
-//! `placement`, `batch` and `ask` where replicas go, `bonds` what they have to be near, `quotas` how many there may be,
+//! `placement`, `batch` and `ask` where replicas go, `destinations` where a drain
+//! sends them, `bonds` what they have to be near, `quotas` how many there may be,
 //! `mover` and `surge` when they start and stop, `rows` and `ends` what each cluster is told, `outgoing` what leaves,
 //! `commands` what operators want, `restore`
 //! how a restart begins.
@@ -15,6 +16,7 @@ mod changes;
 mod commands;
 mod config;
 mod contract;
+mod destinations;
 mod drains;
 mod ends;
 mod fences;
@@ -33,6 +35,7 @@ mod preempt;
 mod quotas;
 mod reports;
 mod restore;
+mod retire;
 mod rows;
 mod sessions;
 mod shared;

@@ -217,8 +217,13 @@ impl Hub {
             self.enter(name, ClusterState::Lost, "no sign of life");
         }
         self.show_seats(name);
-        // What a drain held back waits for it no longer (S22).
+        // What a drain held back waits for it no longer, and goes anywhere (S22).
         self.moving_at(name);
+        if self.drain_of(name).is_some_and(|drain| drain.to.is_some()) {
+            for uid in self.waiting_in(name) {
+                self.dirty.entry(uid).or_insert_with(|| Reason::Lost(name.clone()));
+            }
+        }
         let message = format!(
             "no sign of life for {:.1} s: {replicas} replicas of {workloads} workloads go elsewhere; \
              up to {running} copies may still be running there",

@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use godwit_common::{ClusterName, Time, Uid};
 
-use crate::contract::{
-    ClusterState, DrainState, Freeze, FreezeCause, Key, MigrationCause, Severity, Subject,
-};
+use crate::contract::{ClusterState, Freeze, FreezeCause, Key, MigrationCause, Severity, Subject};
 use crate::hub::{Hub, Timer};
 use crate::migrations::MigrationEntry;
 use crate::shared::Shared;
@@ -277,7 +275,7 @@ impl Hub {
             };
             // Who was drained is missed by nobody, nor who announced that it would be away.
             let record = &cluster.record;
-            let drained = record.drain.as_ref().is_some_and(|drain| drain.state == DrainState::Done);
+            let drained = record.drain.as_ref().is_some_and(|drain| drain.state.is_empty());
             if !counts || health.confirmed || drained || record.maintenance.is_some() {
                 continue;
             }

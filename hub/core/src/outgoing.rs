@@ -75,7 +75,13 @@ impl Hub {
     fn push_row(&self, targets: &mut Targets, cluster: &Cluster, uid: Uid) {
         let name = &cluster.record.name;
         let base = targets.base;
-        if let Some(workload) = self.workloads.get(&uid) {
+        // What ended here may live on elsewhere.
+        let ended = self.ended.get(&uid).and_then(|ended| Some((ended, ended.held_by.get(name)?)));
+        if let Some((ended, generation)) = ended {
+            if *generation > base {
+                targets.tombstones.push(Tombstone { uid, what: ended.what.clone() });
+            }
+        } else if let Some(workload) = self.workloads.get(&uid) {
             let Some(seat) = workload.seats.get(name).map(|state| &state.seat) else {
                 return;
             };
@@ -102,10 +108,6 @@ impl Hub {
                     manifest: Some(record.manifest.clone()),
                 });
             }
-        } else if let Some(ended) = self.ended.get(&uid)
-            && ended.held_by.get(name).is_some_and(|generation| *generation > base)
-        {
-            targets.tombstones.push(Tombstone { uid, what: ended.what.clone() });
         }
     }
 
@@ -132,6 +134,7 @@ impl Hub {
             Key::Journal(number) => Record::Journal(self.journal.get(number)?.clone()),
             Key::Request(id) => Record::Request(self.requests.get(id)?.clone()),
             Key::Quota(namespace) => Record::Quota(self.quotas.get(namespace)?.record.clone()),
+            Key::Retired(uid) => Record::Retired(self.retired.get(uid)?.clone()),
         })
     }
 }

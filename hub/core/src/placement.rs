@@ -89,7 +89,7 @@ impl Hub {
     /// Makes the plans the ones in force. Whatever takes replicas from one place to another is a migration.
     fn apply(&mut self, reason: Reason, changes: Vec<Change>) {
         let moves: Vec<Move> = changes.iter().flat_map(|change| change.moves.iter().cloned()).collect();
-        let cause = self.cause_of(reason, moves);
+        let cause = self.cause_of(reason.clone(), moves);
         for Change { uid, outcome, next_step, .. } in changes {
             if let Some(before) = &mut self.before
                 && !outcome.report.is_empty()
@@ -109,6 +109,9 @@ impl Hub {
             self.set_withheld(uid, outcome.withheld);
             self.set_pending(uid, outcome.wanted, outcome.pending, outcome.reasons);
             self.bonds_changed(uid, &outcome.counts);
+            if outcome.unfinished {
+                self.dirty.entry(uid).or_insert_with(|| reason.clone());
+            }
             if outcome.roomless
                 && let Some(workload) = self.workloads.get(&uid)
             {

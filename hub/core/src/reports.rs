@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use godwit_common::link::{Capacity, Report, Status};
 use godwit_common::{ClusterName, Generation, NeedStatus, Uid};
 
-use crate::contract::{SessionId, Severity, Subject};
+use crate::contract::{Ended, SessionId, Severity, Subject};
 use crate::hub::Hub;
 use crate::state::Seen;
 use crate::traits::is_degraded;
@@ -79,9 +79,11 @@ impl Hub {
         let Some(cluster) = self.clusters.get_mut(name) else {
             return;
         };
+        let ended = |ended: &Ended| ended.held_by.contains_key(name);
+        let ends_here = self.ended.get(&uid).is_some_and(ended);
         let ours = self.workloads.get(&uid).is_some_and(|workload| workload.id() == &status.workload);
-        if !ours {
-            match self.ended.contains_key(&uid) {
+        if ends_here || !ours {
+            match ends_here || self.ended.contains_key(&uid) {
                 true if status.exists => self.end_withdrawn(uid, name),
                 true => {}
                 false => self.orphan(name, status),

@@ -66,6 +66,7 @@ impl Hub {
                 | Record::Migration(_)
                 | Record::Journal(_)
                 | Record::Quota(_)
+                | Record::Retired(_)
                 | Record::Request(_) => hub.load(record),
             }
         }
@@ -107,6 +108,7 @@ impl Hub {
             ended: Default::default(),
             buried: BTreeMap::new(),
             clusters: Default::default(),
+            retired: Default::default(),
             sessions: Default::default(),
             migrations: Default::default(),
             journal: BTreeMap::new(),
@@ -164,6 +166,9 @@ impl Hub {
                 let state = QuotaState { record, used: Default::default() };
                 self.quotas.insert(state.record.namespace.clone(), state);
             }
+            Record::Retired(retired) => {
+                self.retired.insert(retired.uid, retired);
+            }
             // Seats and rows are attached once everything that they belong to is there; the journal is the store's.
             Record::Seat { .. } | Record::ObjectRow { .. } | Record::Journal(_) => {}
         }
@@ -207,6 +212,7 @@ impl Hub {
             | Record::Migration(_)
             | Record::Journal(_)
             | Record::Quota(_)
+            | Record::Retired(_)
             | Record::Request(_) => {}
         }
         Ok(())
@@ -289,6 +295,7 @@ impl Hub {
             self.await_tolerations(&name);
             self.await_drain(&name);
             self.await_maintenance(&name);
+            self.wake_at(self.now.time, Timer::Retire(name));
         }
         for namespace in self.quotas.keys().cloned().collect::<Vec<_>>() {
             self.count_quota(&namespace);

@@ -9,7 +9,7 @@ use godwit_common::link::{ObjectTarget, WorkloadTarget};
 use godwit_common::policy::Rebalance;
 use godwit_common::{ClusterName, Generation, Uid};
 
-use crate::contract::{Cause, Key, Seat, Subject};
+use crate::contract::{Cause, DrainState, Key, Seat, Subject};
 use crate::hub::Hub;
 use crate::placement::Reason;
 use crate::shared::Shared;
@@ -191,6 +191,10 @@ impl Hub {
         let Some(workload) = self.workloads.get(&uid) else {
             return;
         };
+        // What is cleaned up there is not brought back (S23).
+        if self.drain_of(name).is_some_and(|drain| drain.state == DrainState::Cleaning) {
+            return;
+        }
         let objects: Vec<Uid> = workload.record.objects.iter().copied().collect();
         if !workload.seats.contains_key(name) {
             let revision = workload.record.revision;

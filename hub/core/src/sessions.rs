@@ -6,13 +6,14 @@ use std::time::Duration;
 use godwit_common::link::{Down, Hello, Leadership, Refusal, RefusalCode, Up, VERSIONS, Welcome};
 use godwit_common::{ClusterName, Generation, Time, Traits};
 
-use crate::contract::{ClusterRecord, ClusterState, Effect, Key, SessionId, Severity};
+use crate::contract::{ClusterRecord, ClusterState, Effect, Key, SessionId, Severity, Subject};
 use crate::hub::Hub;
+use crate::retire::retired_message;
 use crate::shared::Shared;
 use crate::state::{Cluster, Leader, Session};
 
 /// After a refusal that an operator must mend, an agent asks again this much later.
-const REFUSED_RETRY: Duration = Duration::from_secs(60);
+pub(crate) const REFUSED_RETRY: Duration = Duration::from_secs(60);
 
 impl Hub {
     /// An agent's first message.
@@ -24,7 +25,7 @@ impl Hub {
         spoken: &mut Vec<Effect>,
     ) {
         if let Some((code, message)) = self.refusal(&name, hello) {
-            self.note(Severity::Warning, "", "SessionRefused", name.as_str(), &message);
+            self.note_refusal(&name, hello, code, &message);
             let refusal = Refusal { code, message: message.into(), retry_after: REFUSED_RETRY };
             spoken.push(Effect::Send { session, message: Down::Refusal(refusal) });
             spoken.push(Effect::Close { session });
@@ -73,6 +74,22 @@ impl Hub {
             spoken.push(Effect::Close { session: displaced });
             self.end_session(displaced, "an agent in another zone took its place", spoken);
         }
+    }
+
+    /// Agents of what was retired go on asking until they are uninstalled: nobody has to look.
+    fn note_refusal(&mut self, name: &ClusterName, hello: &Hello, code: RefusalCode, message: &str) {
+        match code {
+            RefusalCode::Deleted => return,
+            RefusalCode::ClusterUid => {
+                let uid = hello.cluster_uid;
+                if let Some(cluster) = self.clusters.get_mut(name).filter(|known| known.record.uid != uid) {
+                    cluster.claimant = Some(uid);
+                    self.touched.subjects.insert(Subject::Cluster(name.clone()));
+                }
+            }
+            RefusalCode::Version | RefusalCode::Federation | RefusalCode::Protocol => {}
+        }
+        self.note(Severity::Warning, "", "SessionRefused", name.as_str(), message);
     }
 
     /// The session that an agent had before it came again: the hub may not have noticed its end yet, and nobody is kept
@@ -186,10 +203,13 @@ impl Hub {
             );
             return Some((RefusalCode::Federation, message));
         }
+        if let Some(retired) = self.retired.get(&uid) {
+            return Some((RefusalCode::Deleted, retired_message(&retired.name)));
+        }
         if let Some(known) = known.filter(|known| known.record.uid != uid) {
             let message = format!(
-                "cluster {name} is known with the UID {}, this one has {uid}: \
-                 give the new cluster a certificate with another name, or delete the old one first",
+                "cluster {name} is known with the UID {}, this one has {uid}: if it was built anew, \
+                 `godwit replace cluster {name} --uid {uid}`; if it is another, give it a certificate with another name",
                 known.record.uid
             );
             return Some((RefusalCode::ClusterUid, message));

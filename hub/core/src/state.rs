@@ -118,6 +118,8 @@ pub(crate) struct Cluster {
     pub(crate) record: ClusterRecord,
     /// It is not there: somebody asks what would be if it were.
     pub(crate) supposed: bool,
+    /// The identity of another cluster that would have its name, and was refused (S23).
+    pub(crate) claimant: Option<Uid>,
     /// Streams that are alive.
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     /// The agent that stands by for the others, and when it last asked (S24).
@@ -247,6 +249,7 @@ impl Cluster {
         Self {
             record,
             supposed: false,
+            claimant: None,
             sessions: BTreeMap::new(),
             reserve: None,
             health,

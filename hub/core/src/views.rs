@@ -7,7 +7,7 @@ use crate::ask::Ask;
 use crate::batch::Batch;
 use crate::contract::{
     ClusterView, Ended, FederationView, MigrationId, MigrationState, MigrationView, PlacementView, PlanView,
-    PolicyView, Seat, WorkloadView,
+    PolicyView, RetiredRecord, Seat, WorkloadView,
 };
 use crate::hub::Hub;
 use crate::state::{SeatState, Workload};
@@ -16,7 +16,10 @@ impl Hub {
     /// The federation as a whole.
     pub fn federation(&self) -> FederationView {
         let freeze = self.federation.freeze.clone();
+        let mut retired: Vec<RetiredRecord> = self.retired.values().cloned().collect();
+        retired.sort_by_key(|retired| std::cmp::Reverse(retired.entry));
         FederationView {
+            retired,
             uid: self.federation.uid,
             epoch: self.federation.epoch,
             alarms: freeze.iter().map(|freeze| freeze.message.to_string()).collect(),
@@ -37,6 +40,7 @@ impl Hub {
         Some(ClusterView {
             name: name.clone(),
             uid: record.uid,
+            claimant: cluster.claimant,
             state: health.state,
             reason: health.reason.clone(),
             since: health.since,
@@ -54,6 +58,7 @@ impl Hub {
             nodes_ready: capacity.nodes_ready,
             allocatable: capacity.allocatable,
             free,
+            unmanaged: capacity.unmanaged,
             workloads: tally.workloads,
             replicas: tally.replicas,
             ready: if cluster.reporting() { tally.ready } else { 0 },

@@ -7,7 +7,9 @@ use godwit_common::link::Capacity;
 use godwit_common::{ClusterName, NodeClass, Resources, Uid};
 
 use crate::commands::{no_cluster, refused};
-use crate::contract::{ClusterRecord, ClusterState, Refused, RefusedKind, WhatIf, WhatIfView};
+use crate::contract::{
+    ClusterRecord, ClusterState, DrainTerms, Purpose, Refused, RefusedKind, WhatIf, WhatIfView,
+};
 use crate::hub::Hub;
 use crate::placement::Reason;
 use crate::shared::Shared;
@@ -41,7 +43,7 @@ impl Hub {
             self.add_supposed(name, like);
         }
         for name in &what.drain {
-            let drain = self.drain_from(Duration::ZERO, None, false);
+            let drain = self.drain_from(&DrainTerms::default(), Purpose::Empty);
             self.clear(name, Reason::Drain(name.clone(), 0), |cluster| cluster.record.drain = Some(drain));
         }
         for name in &what.lose {

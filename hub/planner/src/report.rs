@@ -110,6 +110,13 @@ pub enum Barrier {
     Colocation(Arc<str>),
     /// Replicas there were given up for this workload, which still waits.
     Yielded(Arc<str>),
+    /// What leaves the cluster that is drained goes to certain others only (S20).
+    Directed {
+        /// Which is drained.
+        from: Arc<str>,
+        /// Where it goes.
+        to: Arc<str>,
+    },
 }
 
 /// What a cluster would need more of to take another replica.
@@ -209,6 +216,7 @@ impl Barrier {
             Self::AntiAffinity(other) => format!("{other} going elsewhere"),
             Self::Colocation(leader) => format!("a replica of {leader} there"),
             Self::Yielded(to) => format!("room for {to}"),
+            Self::Directed { from, .. } => format!("godwit drain cluster {from} with another --to"),
         }
     }
 }
@@ -282,6 +290,7 @@ impl fmt::Display for Barrier {
             Self::AntiAffinity(other) => return write!(f, "{other} is placed there"),
             Self::Colocation(leader) => return write!(f, "{leader} is not placed there"),
             Self::Yielded(to) => return write!(f, "it gave way to {to}"),
+            Self::Directed { from, to } => return write!(f, "what leaves {from} goes to {to} only"),
         })
     }
 }

@@ -126,6 +126,26 @@ impl ClusterService for Admin {
         Ok(Response::new(v1::MaintainClusterResponse { cluster, action, changes, changes_total }))
     }
 
+    async fn retire_cluster(
+        &self,
+        request: Request<v1::RetireClusterRequest>,
+    ) -> Result<Response<v1::RetireClusterResponse>, Status> {
+        let operator = access::operator(&request);
+        let marked = self.retire(operator, request.into_inner()).await?;
+        let Marked { cluster, action, changes, changes_total } = marked;
+        Ok(Response::new(v1::RetireClusterResponse { cluster, action, changes, changes_total }))
+    }
+
+    async fn replace_cluster(
+        &self,
+        request: Request<v1::ReplaceClusterRequest>,
+    ) -> Result<Response<v1::ReplaceClusterResponse>, Status> {
+        let operator = access::operator(&request);
+        let (marked, policies) = self.replace(operator, request.into_inner()).await?;
+        let Marked { cluster, action, changes, changes_total } = marked;
+        Ok(Response::new(v1::ReplaceClusterResponse { cluster, action, changes, changes_total, policies }))
+    }
+
     async fn uncordon_cluster(
         &self,
         request: Request<v1::UncordonClusterRequest>,

@@ -1,6 +1,6 @@
 //! `FederationService`.
 
-use godwit_hub_core::{Answer, Command, Freeze, FreezeCause};
+use godwit_hub_core::{Answer, Command, Freeze, FreezeCause, RetiredRecord};
 use godwit_proto::v1;
 use godwit_proto::v1::federation_service_server::FederationService;
 use tonic::{Request, Response, Status};
@@ -8,6 +8,9 @@ use tonic::{Request, Response, Status};
 use super::convert::{count, timestamp};
 use super::{Admin, access, refusal};
 use crate::driver::View;
+
+/// How many retired clusters are listed.
+const RETIRED_MAX: usize = 100;
 
 #[tonic::async_trait]
 impl FederationService for Admin {
@@ -58,7 +61,13 @@ fn federation(view: &View) -> v1::Federation {
         pending: count(totals.workloads.pending),
         freeze: federation.freeze.as_ref().map(freeze),
         alarms: federation.alarms.clone(),
+        retired: federation.retired.iter().take(RETIRED_MAX).map(retired).collect(),
     }
+}
+
+fn retired(retired: &RetiredRecord) -> v1::RetiredCluster {
+    let RetiredRecord { uid, name, at, entry: _ } = retired;
+    v1::RetiredCluster { name: name.to_string(), uid: uid.to_string(), retired: Some(timestamp(*at)) }
 }
 
 fn freeze(freeze: &Freeze) -> v1::Freeze {

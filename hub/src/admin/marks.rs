@@ -1,21 +1,18 @@
-//! What operators put on a cluster, read and carried out: cordon, drain, maintenance, labels, taints.
+//! What operators put on a cluster, read and carried out: cordon, maintenance, labels, taints.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::ClusterName;
-use godwit_hub_core::{Answer, Command, DrainOrder};
+use godwit_hub_core::{Action, Answer, Changes, Command};
 use godwit_proto::v1;
 use tonic::Status;
 
 use super::fields::{self, invalid};
-use super::{Admin, convert, labels, refusal};
+use super::{Admin, convert, drains, labels, refusal};
 
-/// How long a drain may take if nobody says otherwise (S21), and at least.
-const DRAIN_TIME: Duration = Duration::from_secs(3600);
-const DRAIN_TIME_LEAST: Duration = Duration::from_secs(1);
-/// The longest drain, and the longest window of maintenance.
-const TIME_MOST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The longest window of maintenance.
+const WINDOW_MOST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What became of it.
 pub(super) struct Marked {
@@ -39,32 +36,23 @@ impl Admin {
         self.mark(operator, &cluster, command, dry_run).await
     }
 
-    pub(super) async fn drain(
-        &self,
-        operator: Arc<str>,
-        request: v1::DrainClusterRequest,
-    ) -> Result<Marked, Status> {
-        let cluster: ClusterName = fields::name("name", &request.name)?;
-        let order = drain_order(&request)?;
-        let dry_run = request.dry_run;
-        tracing::info!(%operator, %cluster, ?order, dry_run, "an operator drains a cluster");
-        let command = Command::Drain { cluster: cluster.clone(), order };
-        self.mark(operator, &cluster, command, dry_run).await
-    }
-
     pub(super) async fn maintain(
         &self,
         operator: Arc<str>,
         request: v1::MaintainClusterRequest,
     ) -> Result<Marked, Status> {
-        let v1::MaintainClusterRequest { name, within, dry_run } = request;
+        let v1::MaintainClusterRequest { name, within, dry_run, drain } = request;
         let cluster: ClusterName = fields::name("name", &name)?;
         let within = within.map_or(Ok(Duration::ZERO), Duration::try_from);
-        let within = within.ok().filter(|within| *within <= TIME_MOST);
+        let within = within.ok().filter(|within| *within <= WINDOW_MOST);
         let within = within.ok_or_else(|| invalid("within", "it is out of range: 0 s to 30 days"))?;
-        tracing::info!(%operator, %cluster, ?within, dry_run, "an operator announces maintenance, or its end");
         let within = Some(within).filter(|within| !within.is_zero());
-        let command = Command::Maintain { cluster: cluster.clone(), within };
+        if drain.is_some() && within.is_none() {
+            return Err(invalid("drain", "it is for a window that begins: say how long, or leave it out"));
+        }
+        let drain = drain.as_ref().map(|terms| drains::terms("drain", terms)).transpose()?;
+        tracing::info!(%operator, %cluster, ?within, ?drain, dry_run, "an operator announces maintenance, or its end");
+        let command = Command::Maintain { cluster: cluster.clone(), within, drain };
         self.mark(operator, &cluster, command, dry_run).await
     }
 
@@ -104,7 +92,7 @@ impl Admin {
     }
 
     /// The view is ahead of the answer: it shows the cluster as the command left it.
-    async fn mark(
+    pub(super) async fn mark(
         &self,
         operator: Arc<str>,
         cluster: &ClusterName,
@@ -112,37 +100,17 @@ impl Admin {
         dry_run: bool,
     ) -> Result<Marked, Status> {
         match self.carry_out_or_rehearse(operator, command, dry_run).await? {
-            Answer::Applied { action, changes } => Ok(Marked {
-                cluster: self.driver.view().clusters.get(cluster).map(|view| convert::cluster(view)),
-                action: convert::action(action).to_owned(),
-                changes: convert::changes(&changes),
-                changes_total: changes.total,
-            }),
+            Answer::Applied { action, changes } => Ok(self.marked(cluster, action, &changes)),
             other => Err(refusal::mismatched(&other)),
         }
     }
-}
 
-fn drain_order(request: &v1::DrainClusterRequest) -> Result<DrainOrder, Status> {
-    let v1::DrainClusterRequest { order, within, max_surge_percent, force, .. } = request;
-    let order = v1::DrainOrder::try_from(*order)
-        .map_err(|_| invalid("order", format!("{order} is not known: use START, PAUSE, RESUME or CANCEL")))?;
-    let terms = within.is_some() || max_surge_percent.is_some() || *force;
-    match order {
-        v1::DrainOrder::Unspecified | v1::DrainOrder::Start => {}
-        v1::DrainOrder::Pause | v1::DrainOrder::Resume | v1::DrainOrder::Cancel if terms => {
-            let problem = "within, max_surge_percent and force are for starting only: leave them out";
-            return Err(invalid("order", problem));
+    pub(super) fn marked(&self, cluster: &ClusterName, action: Action, changes: &Changes) -> Marked {
+        Marked {
+            cluster: self.driver.view().clusters.get(cluster).map(|view| convert::cluster(view)),
+            action: convert::action(action).to_owned(),
+            changes: convert::changes(changes),
+            changes_total: changes.total,
         }
-        v1::DrainOrder::Pause => return Ok(DrainOrder::Pause),
-        v1::DrainOrder::Resume => return Ok(DrainOrder::Resume),
-        v1::DrainOrder::Cancel => return Ok(DrainOrder::Cancel),
     }
-    let within = within.map_or(Ok(DRAIN_TIME), Duration::try_from);
-    let within = within.ok().filter(|within| (DRAIN_TIME_LEAST..=TIME_MOST).contains(within));
-    let within = within.ok_or_else(|| invalid("within", "it is out of range: 1 s to 30 days"))?;
-    if let Some(percent) = max_surge_percent.filter(|percent| !(1..=100).contains(percent)) {
-        return Err(invalid("max_surge_percent", format!("{percent} is out of range: 1 to 100")));
-    }
-    Ok(DrainOrder::Start { within, max_surge: *max_surge_percent, force: *force })
 }

@@ -5,6 +5,7 @@ mod access;
 mod clusters;
 mod convert;
 mod deploy;
+mod drains;
 mod events;
 mod federation;
 mod fields;

@@ -111,11 +111,13 @@ impl Findings {
             streams_per_cluster,
             standby_retry,
             removal_window,
+            tombstone_age,
             removal_percent,
             journal_entries,
             requests,
             request_age,
             migrations,
+            retired,
             clusters,
             workloads,
             policies,
@@ -148,12 +150,14 @@ impl Findings {
         self.count("federation.streams_per_cluster", *streams_per_cluster);
         self.span("federation.standby_retry", *standby_retry, HEARTBEAT_MIN);
         self.span("federation.removal_window", *removal_window, Duration::ZERO);
+        self.span("federation.tombstone_age", *tombstone_age, Duration::ZERO);
         self.percent("federation.removal_percent", *removal_percent);
         let entries = u32::try_from(*journal_entries).unwrap_or(u32::MAX);
         self.count("federation.journal_entries", entries);
         self.count("federation.requests", *requests);
         self.span("federation.request_age", *request_age, HEARTBEAT_MIN);
         self.count("federation.migrations", *migrations);
+        self.count("federation.retired", *retired);
         self.count("federation.clusters", *clusters);
         self.count("federation.workloads", *workloads);
         self.count("federation.policies", *policies);

@@ -136,6 +136,8 @@ pub struct Federation {
     pub standby_retry: Span,
     /// Over which time removals are counted (S27).
     pub removal_window: Span,
+    /// By how much a tombstone outlives its last report (S28).
+    pub tombstone_age: Span,
     /// How many of a cluster's workloads may be removed in that time without an operator's word, in percent; one may
     /// always (S27).
     pub removal_percent: u32,
@@ -147,6 +149,8 @@ pub struct Federation {
     pub request_age: Span,
     /// How many completed migrations are kept.
     pub migrations: u32,
+    /// How many retired clusters are remembered, so that they do not join again by themselves (S23).
+    pub retired: u32,
     /// The most clusters that the federation takes.
     pub clusters: u32,
     /// The most workloads.
@@ -219,11 +223,13 @@ impl Default for Federation {
             streams_per_cluster: narrow(core.streams_per_cluster),
             standby_retry: Span(core.standby_retry),
             removal_window: Span(core.removal_window),
+            tombstone_age: Span(core.tombstone_age),
             removal_percent: core.removal_percent,
             journal_entries: core.journal_entries,
             requests: narrow(core.requests),
             request_age: Span(core.request_age),
             migrations: narrow(core.migrations),
+            retired: narrow(core.retired),
             clusters: narrow(core.clusters),
             workloads: narrow(core.workloads),
             policies: narrow(core.policies),
@@ -258,11 +264,13 @@ impl Federation {
             streams_per_cluster: self.streams_per_cluster as usize,
             standby_retry: self.standby_retry.0,
             removal_window: self.removal_window.0,
+            tombstone_age: self.tombstone_age.0,
             removal_percent: self.removal_percent,
             journal_entries: self.journal_entries,
             requests: self.requests as usize,
             request_age: self.request_age.0,
             migrations: self.migrations as usize,
+            retired: self.retired as usize,
             clusters: self.clusters as usize,
             workloads: self.workloads as usize,
             policies: self.policies as usize,

@@ -272,6 +272,7 @@ mod tests {
         ClusterView {
             name: "east".parse().unwrap(),
             uid: Uid(1),
+            claimant: None,
             state,
             reason: "".into(),
             since: WallTime(0),
@@ -289,6 +290,7 @@ mod tests {
             nodes_ready: 0,
             allocatable: Resources::default(),
             free: Resources::default(),
+            unmanaged: Default::default(),
             workloads: 0,
             replicas: 0,
             ready: 0,

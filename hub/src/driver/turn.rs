@@ -197,7 +197,8 @@ impl Driver {
                         | Record::Cluster(_)
                         | Record::Migration(_)
                         | Record::Request(_)
-                        | Record::Quota(_) => {}
+                        | Record::Quota(_)
+                        | Record::Retired(_) => {}
                     }
                 }
                 Effect::Delete(key) => {

@@ -82,7 +82,13 @@ fn every_metric_is_documented_and_every_documented_metric_exists() {
 }
 
 fn view() -> View {
-    View::empty(FederationView { uid: Uid(1), epoch: Epoch(1), freeze: None, alarms: Vec::new() })
+    View::empty(FederationView {
+        uid: Uid(1),
+        epoch: Epoch(1),
+        freeze: None,
+        alarms: Vec::new(),
+        retired: Vec::new(),
+    })
 }
 
 /// Reads a page strictly: every series stands under the head of its metric, and none is there twice.

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use godwit_common::link::{
-    CLASS_ENTRIES_MAX, Capacity, EXTENDED_RESOURCES_MAX, MIXED_LABELS_MAX, NODE_CLASSES_MAX, ZONES_MAX,
+    CLASS_ENTRIES_MAX, Capacity, EXTENDED_RESOURCES_MAX, MIXED_LABELS_MAX, NODE_CLASSES_MAX, UNMANAGED_MAX,
+    Unmanaged, ZONES_MAX,
 };
-use godwit_common::{NodeClass, Resources, Taint, TaintEffect};
+use godwit_common::{NodeClass, Resources, Taint, TaintEffect, WorkloadId};
 
 use super::WireError;
 use super::check::{bounded_len, count, line, list, required, word};
@@ -16,6 +17,8 @@ use crate::v1;
 const KEY_MAX: usize = 253 + 1 + 63;
 /// The longest value of a Kubernetes label or taint.
 const VALUE_MAX: usize = 63;
+/// The longest name of a Kubernetes object.
+const NAME_MAX: usize = 253;
 
 pub(super) fn to_wire(capacity: &Capacity) -> v1::Capacity {
     v1::Capacity {
@@ -26,6 +29,7 @@ pub(super) fn to_wire(capacity: &Capacity) -> v1::Capacity {
         nodes_ready: capacity.nodes_ready,
         zones: capacity.zones.iter().map(ToString::to_string).collect(),
         mixed_labels: capacity.mixed_labels.iter().map(ToString::to_string).collect(),
+        unmanaged: Some(&capacity.unmanaged).filter(|one| one.pods > 0).map(unmanaged_to_wire),
     }
 }
 
@@ -38,7 +42,41 @@ pub(super) fn from_wire(wire: v1::Capacity) -> Result<Capacity, WireError> {
         nodes_ready: count("nodes_ready", wire.nodes_ready)?,
         zones: words("zones", wire.zones, ZONES_MAX, VALUE_MAX)?,
         mixed_labels: words("mixed_labels", wire.mixed_labels, MIXED_LABELS_MAX, KEY_MAX)?,
+        unmanaged: wire.unmanaged.map_or_else(|| Ok(Unmanaged::default()), unmanaged_from_wire)?,
     })
+}
+
+/// What stays in a cluster when everything managed is gone; the operators' service says it in the same words.
+pub fn unmanaged_to_wire(unmanaged: &Unmanaged) -> v1::UnmanagedPods {
+    let Unmanaged { pods, owners, first } = unmanaged;
+    let owner = |(WorkloadId { namespace, kind, name }, pods): &(WorkloadId, u32)| v1::UnmanagedOwner {
+        namespace: namespace.to_string(),
+        kind: kind.to_string(),
+        name: name.to_string(),
+        pods: *pods,
+    };
+    v1::UnmanagedPods { pods: *pods, owners: *owners, first: first.iter().map(owner).collect() }
+}
+
+fn unmanaged_from_wire(wire: v1::UnmanagedPods) -> Result<Unmanaged, WireError> {
+    let owner = |owner: v1::UnmanagedOwner| {
+        let v1::UnmanagedOwner { namespace, kind, name, pods } = owner;
+        let id = WorkloadId {
+            namespace: word("namespace", namespace, VALUE_MAX)?,
+            kind: word("kind", kind, VALUE_MAX)?,
+            name: word("name", name, NAME_MAX)?,
+        };
+        Ok((id, count("pods", pods)?))
+    };
+    let v1::UnmanagedPods { pods, owners, first } = wire;
+    let read = || {
+        Ok(Unmanaged {
+            pods: count("pods", pods)?,
+            owners: count("owners", owners)?,
+            first: list("first", first, UNMANAGED_MAX, owner)?,
+        })
+    };
+    read().map_err(|error: WireError| error.within("unmanaged"))
 }
 
 fn class_to_wire(class: &NodeClass) -> v1::NodeClass {

@@ -24,6 +24,7 @@ use godwit_common::Digest;
 use godwit_common::link::{Down, Targets, Up};
 
 use crate::v1;
+pub use capacity::unmanaged_to_wire;
 use check::required;
 pub use error::WireError;
 use v1::attach_request::Message as UpWire;

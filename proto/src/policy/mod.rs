@@ -19,7 +19,7 @@ mod toleration;
 use std::time::Duration;
 
 use godwit_common::policy::limits::{AFFINITY_MAX, FALLBACK_MAX, TOLERATIONS_MAX};
-use godwit_common::policy::{Affinity, Policy, Rebalance};
+use godwit_common::policy::{Affinity, ClusterSelector, Policy, Rebalance};
 
 use crate::field::FieldError;
 use crate::v1;
@@ -33,6 +33,33 @@ pub struct Terms {
     pub placement: Policy,
     /// When silence counts as a loss (S1); none if the policy does not say.
     pub lost_after: Option<Duration>,
+}
+
+/// A selector of clusters that stands for itself, outside of a policy.
+pub fn selector_to_wire(selector: &ClusterSelector) -> v1::ClusterSelector {
+    selector::to_wire(selector)
+}
+
+/// What it says. `at` is where it stands: errors put it before the field.
+pub fn selector_from_wire(at: &str, wire: &v1::ClusterSelector) -> Result<ClusterSelector, FieldError> {
+    let selector = selector_from_store(at, wire)?;
+    if selector.is_empty() {
+        return Err(FieldError::new(at, "it chooses every cluster: name some, or leave it out"));
+    }
+    // The same rules as in a policy; where it stands there is not where it stands here.
+    let within = Policy { selector: selector.clone(), ..Policy::default() };
+    match within.check_parts().into_iter().next().map(FieldError::from) {
+        None => Ok(selector),
+        Some(mistake) => {
+            let field = mistake.field.strip_prefix("cluster_selector").unwrap_or(&mistake.field);
+            Err(FieldError::new(field.trim_start_matches('.'), mistake.problem).within(at))
+        }
+    }
+}
+
+/// The same of one that was checked when it was taken.
+pub fn selector_from_store(at: &str, wire: &v1::ClusterSelector) -> Result<ClusterSelector, FieldError> {
+    selector::from_wire(wire).map_err(|error| error.within(at))
 }
 
 /// The message, with every default filled in.

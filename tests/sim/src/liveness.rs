@@ -42,7 +42,7 @@ impl World {
                 }
                 Record::Federation(_) | Record::Migration(_) | Record::Seat { .. } => {}
                 Record::Policy(_) | Record::Object(_) | Record::ObjectRow { .. } => {}
-                Record::Journal(_) | Record::Request(_) | Record::Quota(_) => {}
+                Record::Journal(_) | Record::Request(_) | Record::Quota(_) | Record::Retired(_) => {}
             }
         }
         missing
@@ -227,7 +227,7 @@ impl World {
             (Key::ObjectRow(uid, name), _) => (name == cluster).then_some((*uid, None)),
             (Key::Federation | Key::Policy(_) | Key::Workload(_) | Key::Seat(..) | Key::Object(_), _) => None,
             (Key::Ended(_) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_), _) => None,
-            (Key::Request(_) | Key::Quota(_), _) => None,
+            (Key::Request(_) | Key::Quota(_) | Key::Retired(_), _) => None,
         };
         self.hubs[0].store.iter().filter_map(row).collect()
     }

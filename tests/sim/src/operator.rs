@@ -9,7 +9,7 @@ use godwit_common::policy::{
 };
 use godwit_common::quota::Quota;
 use godwit_common::{Taint, TaintEffect, Toleration, Uid};
-use godwit_hub_core::{Command, DrainOrder, Key, Policy, PolicyChoice, QuotaRecord, Record};
+use godwit_hub_core::{Command, DrainOrder, DrainTerms, Key, Policy, PolicyChoice, QuotaRecord, Record};
 
 use crate::clock::Cx;
 use crate::happening::Happening;
@@ -81,7 +81,7 @@ impl World {
                 Some(Command::Cordon { cluster: cluster.name.clone(), cordoned: false })
             }
             Record::Cluster(cluster) if cluster.maintenance.is_some() => {
-                Some(Command::Maintain { cluster: cluster.name.clone(), within: None })
+                Some(Command::Maintain { cluster: cluster.name.clone(), within: None, drain: None })
             }
             Record::Cluster(cluster) if !cluster.taints.is_empty() => {
                 let remove = cluster.taints.iter().map(|one| (one.taint.key.clone(), None)).collect();
@@ -90,7 +90,7 @@ impl World {
             }
             Record::Federation(_) | Record::Cluster(_) | Record::Policy(_) | Record::Workload(_) => None,
             Record::Seat { .. } | Record::Object(_) | Record::ObjectRow { .. } | Record::Ended(_) => None,
-            Record::Migration(_) | Record::Journal(_) | Record::Request(_) => None,
+            Record::Migration(_) | Record::Journal(_) | Record::Request(_) | Record::Retired(_) => None,
         };
         self.hubs[0].store.values().find_map(ended)
     }
@@ -161,17 +161,15 @@ impl World {
         match self.rng.below(5) {
             4 => {
                 let seconds = self.rng.one_in(2).then(|| 1 + self.rng.below(120));
-                Command::Maintain { cluster, within: seconds.map(Duration::from_secs) }
+                let drain = (seconds.is_some() && self.rng.one_in(2)).then(|| self.terms());
+                Command::Maintain { cluster, within: seconds.map(Duration::from_secs), drain }
             }
             3 => {
-                let within = Duration::from_secs(30 + self.rng.below(300));
-                let max_surge = u32::try_from(self.rng.below(100)).ok().filter(|percent| *percent > 0);
-                let force = self.rng.one_in(6);
                 let order = match self.rng.below(8) {
                     0 => DrainOrder::Pause,
                     1 => DrainOrder::Resume,
                     2 => DrainOrder::Cancel,
-                    _ => DrainOrder::Start { within, max_surge, force },
+                    _ => DrainOrder::Start(self.terms()),
                 };
                 Command::Drain { cluster, order }
             }
@@ -193,6 +191,23 @@ impl World {
                 };
                 Command::Taint { cluster, add, remove }
             }
+        }
+    }
+
+    /// How a cluster is to be emptied.
+    fn terms(&mut self) -> DrainTerms {
+        let to = self.rng.one_in(3).then(|| match self.rng.one_in(2) {
+            true => tier(TIERS[self.pick(TIERS.len())]),
+            false => {
+                let member = self.pick(self.members.len());
+                ClusterSelector::of_names([self.members[member].name.clone()])
+            }
+        });
+        DrainTerms {
+            within: Duration::from_secs(30 + self.rng.below(300)),
+            max_surge: u32::try_from(self.rng.below(100)).ok().filter(|percent| *percent > 0),
+            force: self.rng.one_in(6),
+            to,
         }
     }
 
@@ -285,11 +300,6 @@ impl World {
 
     /// One of the less usual wishes.
     fn restrict(&mut self, placement: &mut policy::Policy) {
-        let tier = |tier: &str| {
-            let mut selector = ClusterSelector::default();
-            selector.labels.labels.insert("tier".into(), tier.into());
-            selector
-        };
         let other = || {
             let names = [COMPANION.into()].into();
             vec![WorkloadSelector { names, ..WorkloadSelector::default() }]
@@ -310,4 +320,11 @@ impl World {
             _ => placement.affinity.colocate = true,
         }
     }
+}
+
+/// The clusters with that label.
+fn tier(tier: &str) -> ClusterSelector {
+    let mut selector = ClusterSelector::default();
+    selector.labels.labels.insert("tier".into(), tier.into());
+    selector
 }

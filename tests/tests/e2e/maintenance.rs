@@ -6,7 +6,7 @@ use crate::harness::{Deployment, Federation, policy};
 
 fn within(seconds: i64) -> v1::MaintainClusterRequest {
     let within = Some(prost_types::Duration { seconds, nanos: 0 });
-    v1::MaintainClusterRequest { name: "alpha".to_owned(), within, dry_run: false }
+    v1::MaintainClusterRequest { name: "alpha".to_owned(), within, dry_run: false, drain: None }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use godwit_agent_core::PodPhase;
 use godwit_common::link::{ROWS_MAX, Report, Status};
-use godwit_common::{Time, Uid};
+use godwit_common::{Time, Uid, WorkloadId};
 
 use crate::world::{World, change, config, fence, key, web, whole, workload};
 
@@ -277,4 +277,40 @@ fn an_orphan_that_is_deleted_is_told_until_its_last_pod_is_gone_and_then_forgott
     world.welcoming = true;
     world.until(|world| world.reports().any(|report| report.complete));
     assert!(world.reports().next().unwrap().statuses.is_empty());
+}
+
+#[test]
+fn s21_what_nobody_here_manages_is_named_by_its_owner() {
+    let mut world = holding();
+    let owner = |kind: &str, namespace: &str| {
+        Some(WorkloadId { namespace: namespace.into(), kind: kind.into(), name: "other".into() })
+    };
+    let mut pod = |name: &str, namespace: &str, owner: Option<WorkloadId>, phase| {
+        world.member.pod(&web(), name, |pod| {
+            pod.namespace = namespace.into();
+            (pod.owner, pod.phase) = (owner, phase);
+        });
+    };
+    pod("web-1", "default", Some(web()), PodPhase::Running);
+    pod("a", "shop", owner("Job", "shop"), PodPhase::Running);
+    pod("b", "shop", owner("Job", "shop"), PodPhase::Pending);
+    pod("c", "shop", None, PodPhase::Running);
+    // Nodes have these, the system has those, and what has ended is nowhere.
+    pod("d", "shop", owner("DaemonSet", "shop"), PodPhase::Running);
+    pod("e", "kube-system", owner("Deployment", "kube-system"), PodPhase::Running);
+    pod("f", "kube-system", None, PodPhase::Running);
+    pod("g", "shop", None, PodPhase::Ended);
+    world.advance(Duration::from_secs(30));
+    let told = |world: &World| {
+        let unmanaged = world.reports().filter_map(|report| report.capacity.as_ref()).next_back().unwrap();
+        let named = |(id, pods): &(WorkloadId, u32)| format!("{} {}: {pods}", id.kind, id.name);
+        let unmanaged = &unmanaged.unmanaged;
+        (unmanaged.pods, unmanaged.owners, unmanaged.first.iter().map(named).collect::<Vec<_>>())
+    };
+    assert_eq!(told(&world), (3, 2, vec!["Job other: 2".to_owned(), "Pod c: 1".to_owned()]));
+    for name in ["a", "b", "c"] {
+        world.member.pod_gone("shop", name);
+    }
+    world.advance(Duration::from_secs(30));
+    assert_eq!(told(&world), (0, 0, Vec::new()));
 }

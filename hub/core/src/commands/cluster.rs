@@ -87,11 +87,19 @@ impl Hub {
         reason: &str,
         message: &str,
     ) -> Result<Answer, Refused> {
-        let name = record.name.clone();
-        let Some(cluster) = self.clusters.get_mut(&name) else { return Err(no_cluster(&name)) };
-        if cluster.record == record {
+        let known = self.clusters.get(&record.name).ok_or_else(|| no_cluster(&record.name))?;
+        if known.record == record {
             return Ok(Answer::Applied { action: Action::Unchanged, changes: Changes::default() });
         }
+        self.put_cluster(record, reason, message);
+        self.make_plans();
+        Ok(Answer::Applied { action: Action::Configured, changes: self.plan_changes() })
+    }
+
+    /// The same, and what follows is planned later.
+    pub(super) fn put_cluster(&mut self, record: ClusterRecord, reason: &str, message: &str) {
+        let name = record.name.clone();
+        let Some(cluster) = self.clusters.get_mut(&name) else { return };
         let relabelled = cluster.record.traits != record.traits;
         cluster.record = record;
         self.touched.keys.insert(Key::Cluster(name.clone()));
@@ -101,12 +109,10 @@ impl Hub {
             self.traits_changed(&name, Some(entry));
         }
         self.barriers_changed(&name, Some(entry));
-        self.make_plans();
-        Ok(Answer::Applied { action: Action::Configured, changes: self.plan_changes() })
     }
 }
 
-fn bounded(name: &ClusterName, what: &str, count: usize) -> Result<(), Refused> {
+pub(super) fn bounded(name: &ClusterName, what: &str, count: usize) -> Result<(), Refused> {
     if count <= ENTRIES_MAX {
         return Ok(());
     }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use godwit_common::{ClusterName, Uid};
+use godwit_common::{ClusterName, Uid, WallTime};
 
 use super::{no_cluster, refused};
 use crate::contract::{
-    Action, Answer, Cause, Changes, ClusterRecord, ClusterState, Drain, DrainOrder, DrainState, Key, Refused,
-    RefusedKind, Severity, Subject,
+    Action, Answer, Cause, Changes, ClusterRecord, ClusterState, Drain, DrainOrder, DrainState, DrainTerms,
+    Key, Purpose, Refused, RefusedKind, Severity, Subject,
 };
 use crate::hub::Hub;
 use crate::placement::Reason;
@@ -18,9 +18,7 @@ impl Hub {
         let record = &self.clusters.get(name).ok_or_else(|| no_cluster(name))?.record;
         let known = record.drain.clone();
         match (order, known) {
-            (DrainOrder::Start { within, max_surge, force }, known) => {
-                self.start_drain(name, within, max_surge, force, known)
-            }
+            (DrainOrder::Start(terms), _) => self.start_drain(name, &terms, Purpose::Empty),
             (_, None) => {
                 let message = format!("cluster {name} is not drained: `godwit drain cluster {name}` begins");
                 Err(refused(RefusedKind::FailedPrecondition, message))
@@ -31,15 +29,50 @@ impl Hub {
         }
     }
 
-    fn start_drain(
+    /// Begins to empty a cluster for a purpose, or goes on with other terms.
+    pub(crate) fn start_drain(
         &mut self,
         name: &ClusterName,
-        within: Duration,
-        max_surge: Option<u32>,
-        force: bool,
-        known: Option<Drain>,
+        terms: &DrainTerms,
+        purpose: Purpose,
     ) -> Result<Answer, Refused> {
+        self.check_drain(name, terms)?;
         let Some(cluster) = self.clusters.get(name) else { return Err(no_cluster(name)) };
+        let known = cluster.record.drain.as_ref();
+        let drain = self.drain_from(terms, purpose);
+        let same = |known: &Drain| {
+            let within = known.deadline.0 - known.started.0;
+            let renewed = Drain {
+                started: drain.started,
+                deadline: WallTime(drain.started.0.saturating_add(within)),
+                state: DrainState::Running,
+                ..known.clone()
+            };
+            matches!(known.state, DrainState::Running | DrainState::Done) && renewed == drain
+        };
+        if known.is_some_and(same) {
+            return Ok(Answer::Applied { action: Action::Unchanged, changes: Changes::default() });
+        }
+        let record = ClusterRecord { drain: Some(drain), cordoned: true, ..cluster.record.clone() };
+        let to = terms.to.as_ref().map(|to| format!(", in {to} only")).unwrap_or_default();
+        let then = match purpose {
+            Purpose::Empty => "",
+            Purpose::Retire => "; then it leaves the federation",
+            Purpose::Maintain { .. } => "; then its window of maintenance begins",
+        };
+        let message = format!("its replicas start elsewhere first{to}, and stop here after that{then}");
+        let entry = self.put_drain(record, "DrainStarted", &message);
+        for uid in self.placed_in(name).into_iter().chain(self.waiting_in(name)) {
+            self.dirty.insert(uid, Reason::Drain(name.clone(), entry));
+        }
+        self.answer_for(name, Cause::Command(entry));
+        self.await_drain(name);
+        self.goes_on(name)
+    }
+
+    /// Whether a cluster can be drained on these terms: whoever is named must be there, and be another.
+    pub(super) fn check_drain(&self, name: &ClusterName, terms: &DrainTerms) -> Result<(), Refused> {
+        let cluster = self.clusters.get(name).ok_or_else(|| no_cluster(name))?;
         if cluster.health.state == ClusterState::Lost {
             let message = format!(
                 "cluster {name} is lost: what it held goes elsewhere already; `godwit delete cluster {name} --force` \
@@ -47,24 +80,14 @@ impl Hub {
             );
             return Err(refused(RefusedKind::FailedPrecondition, message));
         }
-        let drain = self.drain_from(within, max_surge, force);
-        let same = |known: &Drain| {
-            let terms = |drain: &Drain| (drain.max_surge, drain.force, drain.deadline.0 - drain.started.0);
-            let goes_on = matches!(known.state, DrainState::Running | DrainState::Done);
-            goes_on && terms(known) == terms(&drain)
-        };
-        if known.as_ref().is_some_and(same) {
-            return Ok(Answer::Applied { action: Action::Unchanged, changes: Changes::default() });
+        cleaned_up(name, cluster.record.drain.as_ref())?;
+        let Some(to) = &terms.to else { return Ok(()) };
+        if to.names.contains(name) {
+            let message = format!("to: cluster {name} is the one that is drained: name others");
+            return Err(refused(RefusedKind::InvalidArgument, message));
         }
-        let record = ClusterRecord { drain: Some(drain), cordoned: true, ..cluster.record.clone() };
-        let message = "its replicas start elsewhere first, and stop here after that";
-        let entry = self.put_drain(record, "DrainStarted", message);
-        for uid in self.placed_in(name) {
-            self.dirty.insert(uid, Reason::Drain(name.clone(), entry));
-        }
-        self.answer_for(name, Cause::Command(entry));
-        self.await_drain(name);
-        self.goes_on(name)
+        let unknown = to.names.iter().find(|name| !self.clusters.contains_key(*name));
+        unknown.map_or(Ok(()), |unknown| Err(no_cluster(unknown)))
     }
 
     fn pause_drain(&mut self, name: &ClusterName, drain: &Drain) -> Result<Answer, Refused> {
@@ -73,7 +96,7 @@ impl Hub {
             DrainState::Paused => {
                 return Ok(Answer::Applied { action: Action::Unchanged, changes: Changes::default() });
             }
-            DrainState::Overdue | DrainState::Done => {
+            DrainState::Overdue | DrainState::Done | DrainState::Cleaning => {
                 let state = drain.state.as_str().to_lowercase();
                 let message = format!("the drain of cluster {name} is {state}: there is nothing to pause");
                 return Err(refused(RefusedKind::FailedPrecondition, message));
@@ -88,13 +111,14 @@ impl Hub {
     fn resume_drain(&mut self, name: &ClusterName, drain: Drain) -> Result<Answer, Refused> {
         match drain.state {
             DrainState::Paused | DrainState::Overdue => {}
-            DrainState::Running | DrainState::Done => {
+            DrainState::Running | DrainState::Done | DrainState::Cleaning => {
                 return Ok(Answer::Applied { action: Action::Unchanged, changes: Changes::default() });
             }
         }
         let Some(cluster) = self.clusters.get(name) else { return Err(no_cluster(name)) };
         let within = Duration::from_millis(drain.deadline.0.saturating_sub(drain.started.0));
-        let drain = self.drain_from(within, drain.max_surge, drain.force);
+        let Drain { max_surge, force, to, purpose, .. } = drain;
+        let drain = self.drain_from(&DrainTerms { within, max_surge, force, to }, purpose);
         let record = ClusterRecord { drain: Some(drain), ..cluster.record.clone() };
         self.put_drain(record, "DrainResumed", "it goes on");
         self.await_drain(name);
@@ -104,6 +128,7 @@ impl Hub {
     /// What has not moved yet stays: neither was it started elsewhere, nor stopped here.
     pub(super) fn cancel_drain(&mut self, name: &ClusterName) -> Result<Answer, Refused> {
         let Some(cluster) = self.clusters.get(name) else { return Err(no_cluster(name)) };
+        cleaned_up(name, cluster.record.drain.as_ref())?;
         let record = ClusterRecord { drain: None, ..cluster.record.clone() };
         let message = "what has not moved yet stays";
         let entry = self.put_drain(record, "DrainEnded", message);
@@ -119,7 +144,7 @@ impl Hub {
     }
 
     /// What still runs of a workload in a cluster is its plan again, as far as nothing was started in its place.
-    fn give_back(&mut self, uid: Uid, name: &ClusterName, entry: u64) {
+    pub(crate) fn give_back(&mut self, uid: Uid, name: &ClusterName, entry: u64) {
         let cause = Cause::Command(entry);
         let Some(workload) = self.workloads.get(&uid) else { return };
         let Some(seat) = workload.seats.get(name) else { return };
@@ -183,4 +208,16 @@ impl Hub {
         self.look_at_drain(name);
         Ok(Answer::Applied { action: Action::Configured, changes: self.plan_changes() })
     }
+}
+
+/// What is being cleaned up cannot be called back: parts of what was applied there are gone (S23).
+fn cleaned_up(name: &ClusterName, drain: Option<&Drain>) -> Result<(), Refused> {
+    if drain.is_none_or(|drain| drain.state != DrainState::Cleaning) {
+        return Ok(());
+    }
+    let message = format!(
+        "cluster {name} is being cleaned up, and leaves the federation: that cannot be called back; afterwards \
+         `godwit retire cluster {name} --undo` lets it join again, as a new one"
+    );
+    Err(refused(RefusedKind::FailedPrecondition, message))
 }

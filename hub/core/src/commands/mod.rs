@@ -8,7 +8,9 @@ mod policy;
 mod quota;
 mod rebalance;
 mod removal;
+mod replace;
 mod requests;
+mod retire;
 mod take;
 
 use godwit_common::{ClusterName, Now, WorkloadId};
@@ -45,7 +47,11 @@ impl Hub {
             Command::ConfirmRemoval { cluster } => self.confirm_removal(&cluster),
             Command::DeleteCluster { cluster, force } => self.delete_cluster(&cluster, force),
             Command::Cordon { cluster, cordoned } => self.cordon(&cluster, cordoned),
-            Command::Maintain { cluster, within } => self.maintain(&cluster, within),
+            Command::Maintain { cluster, within, drain } => self.maintain(&cluster, within, drain.as_ref()),
+            Command::Retire { cluster, terms } => self.retire(&cluster, &terms),
+            Command::Readmit { cluster } => self.readmit(&cluster),
+            Command::Replace { cluster, with, terms } => self.replace(&cluster, &with, &terms),
+            Command::Rebuilt { cluster, uid } => self.rebuilt(&cluster, uid),
             Command::Rebalance(what) => self.rebalance(&what),
             Command::Drain { cluster, order } => self.drain(&cluster, order),
             Command::Acknowledge { workload, cluster, withdrawal } => {

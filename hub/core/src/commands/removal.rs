@@ -58,14 +58,27 @@ impl Hub {
         Ok(Answer::Done)
     }
 
-    fn drop_cluster(&mut self, name: &ClusterName, entry: u64) {
+    /// A cluster leaves the federation.
+    pub(crate) fn drop_cluster(&mut self, name: &ClusterName, entry: u64) {
+        self.end_cluster(name, entry);
+        if let Some(cluster) = self.clusters.remove(name) {
+            self.count_state(cluster.health.state, None);
+        }
+        self.touched.keys.insert(Key::Cluster(name.clone()));
+        self.touched.subjects.insert(Subject::Cluster(name.clone()));
+    }
+
+    /// A cluster is over, by an operator's word: it holds nothing any more, and no tombstone waits for it. This is the one
+    /// place where copies are given up that nobody has seen stop: whoever may not run twice is fenced from here (S9).
+    pub(crate) fn end_cluster(&mut self, name: &ClusterName, entry: u64) {
         let Some(cluster) = self.clusters.get_mut(name) else {
             return;
         };
         // Lost for every policy: what was placed there is placed elsewhere while it is still known where it was.
         cluster.health.lost_through = Some(Duration::MAX);
         let (seats, objects, ended) = (cluster.seats.clone(), cluster.objects.clone(), cluster.ended.clone());
-        for uid in self.placed_in(name) {
+        let waiting = if self.drain_of(name).is_some() { self.waiting_in(name) } else { Vec::new() };
+        for uid in self.placed_in(name).into_iter().chain(waiting) {
             self.dirty.insert(uid, Reason::Deleted(name.clone(), entry));
         }
         self.plan_dirty();
@@ -84,11 +97,6 @@ impl Hub {
         for uid in self.run_in_every(name) {
             self.dirty.insert(uid, Reason::Deleted(name.clone(), entry));
         }
-        if let Some(cluster) = self.clusters.remove(name) {
-            self.count_state(cluster.health.state, None);
-        }
-        self.touched.keys.insert(Key::Cluster(name.clone()));
-        self.touched.subjects.insert(Subject::Cluster(name.clone()));
     }
 
     fn drop_seat(&mut self, uid: Uid, name: &ClusterName, entry: u64) {

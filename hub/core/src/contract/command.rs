@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_common::policy::ClusterSelector;
 use godwit_common::selector::Labels;
-use godwit_common::{ClusterName, Need, ObjectKey, PodShape, PolicyName, Taint, TaintEffect, WorkloadId};
+use godwit_common::{
+    ClusterName, Need, ObjectKey, PodShape, PolicyName, Taint, TaintEffect, Uid, WorkloadId,
+};
 
 use super::{Changes, PlanRowView, Policy, QuotaRecord, WithdrawalId};
 
@@ -66,6 +69,36 @@ pub enum Command {
         cluster: ClusterName,
         /// For how long from now; none to end it.
         within: Option<Duration>,
+        /// It is emptied first, on these terms, and the window begins when that is done.
+        drain: Option<DrainTerms>,
+    },
+    /// Take a cluster out: empty it, clean it up, and forget it (S23).
+    Retire {
+        /// Which.
+        cluster: ClusterName,
+        /// How it is emptied; what is lost is forgotten as it is, if they force it.
+        terms: DrainTerms,
+    },
+    /// Let a cluster that was retired join again.
+    Readmit {
+        /// The name that it had.
+        cluster: ClusterName,
+    },
+    /// Let a member take the place of another, which is retired (S23).
+    Replace {
+        /// Which is replaced.
+        cluster: ClusterName,
+        /// By which.
+        with: ClusterName,
+        /// How the old one is emptied; where to is not for them to say.
+        terms: DrainTerms,
+    },
+    /// Accept that a cluster was built anew under its old name (S23).
+    Rebuilt {
+        /// Which.
+        cluster: ClusterName,
+        /// Its new identity.
+        uid: Uid,
     },
     /// Move workloads to their policy's own division, whatever the policy says of balance (S18).
     Rebalance(Balanced),
@@ -124,20 +157,32 @@ pub enum Balanced {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DrainOrder {
     /// Begin, or begin anew with other terms.
-    Start {
-        /// How long it may take.
-        within: Duration,
-        /// See [`super::Drain::max_surge`].
-        max_surge: Option<u32>,
-        /// See [`super::Drain::force`].
-        force: bool,
-    },
+    Start(DrainTerms),
     /// Nothing more starts or stops for it, until it is resumed.
     Pause,
     /// It goes on, with as much time as it had in all.
     Resume,
     /// It ends; what has not moved yet stays, and the cluster is cordoned.
     Cancel,
+}
+
+/// On which terms a cluster is drained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrainTerms {
+    /// How long it may take.
+    pub within: Duration,
+    /// See [`super::Drain::max_surge`].
+    pub max_surge: Option<u32>,
+    /// See [`super::Drain::force`].
+    pub force: bool,
+    /// See [`super::Drain::to`].
+    pub to: Option<ClusterSelector>,
+}
+
+impl Default for DrainTerms {
+    fn default() -> Self {
+        Self { within: Duration::from_secs(3600), max_surge: None, force: false, to: None }
+    }
 }
 
 /// An application and how to take it over.
@@ -217,7 +262,7 @@ pub enum Answer {
         pending_on: Vec<ClusterName>,
     },
     /// To [`Command::ApplyPolicy`], [`Command::Cordon`], [`Command::Drain`], [`Command::Maintain`],
-    /// [`Command::Rebalance`], [`Command::Label`], [`Command::Taint`] and
+    /// [`Command::Retire`], [`Command::Readmit`], [`Command::Rebuilt`], [`Command::Rebalance`], [`Command::Label`], [`Command::Taint`] and
     /// [`Command::ApplyQuota`]: what it did, and which plans it changes.
     Applied {
         /// What the request did.
@@ -231,6 +276,15 @@ pub enum Answer {
         action: Action,
         /// Which announcement it was about.
         withdrawal: WithdrawalId,
+    },
+    /// To [`Command::Replace`].
+    Replaced {
+        /// What the request did.
+        action: Action,
+        /// The plans that change.
+        changes: Changes,
+        /// The policies that named the old cluster, and name the new one beside it now.
+        policies: Vec<PolicyName>,
     },
     /// To [`Command::ConfirmRemoval`]: how many removals go on.
     RemovalsReleased(u32),

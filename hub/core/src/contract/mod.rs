@@ -8,14 +8,14 @@ mod view;
 
 pub use command::{
     Action, Answer, Application, Balanced, Command, Deploy, Deployed, DeployedWorkload, DrainOrder,
-    ObjectSpec, PolicyChoice, Refused, RefusedKind, WorkloadRef, WorkloadSpec,
+    DrainTerms, ObjectSpec, PolicyChoice, Refused, RefusedKind, WorkloadRef, WorkloadSpec,
 };
 pub use effect::{Effect, SessionId, Ticket};
 pub use event::Event;
 pub use record::{
     Cause, ClusterRecord, ClusterTaint, Drain, DrainState, Ended, FederationRecord, Freeze, FreezeCause,
     JournalEntry, Key, Migration, MigrationCause, MigrationId, MigrationState, Move, ObjectRecord, ObjectRow,
-    Policy, QuotaRecord, Record, Request, Seat, Severity, WorkloadRecord, Yield,
+    Policy, Purpose, QuotaRecord, Record, Request, RetiredRecord, Seat, Severity, WorkloadRecord, Yield,
 };
 pub use view::{
     Changes, ClusterState, ClusterView, DrainView, FederationView, FlappingView, MigrationView,

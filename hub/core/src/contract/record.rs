@@ -53,6 +53,8 @@ pub enum Record {
     Request(Request),
     /// What a namespace may hold.
     Quota(QuotaRecord),
+    /// A cluster that has left for good.
+    Retired(RetiredRecord),
 }
 
 /// What a record is found under.
@@ -82,6 +84,8 @@ pub enum Key {
     Request(Arc<str>),
     /// See [`Record::Quota`].
     Quota(Arc<str>),
+    /// See [`Record::Retired`].
+    Retired(Uid),
 }
 
 /// The federation itself.
@@ -218,7 +222,8 @@ pub struct ObjectRow {
     pub generation: Generation,
 }
 
-/// A life that has ended. It stays until every cluster that held it reports it gone, or has left (S28).
+/// A life that has ended: everywhere, or in clusters that are retired (S23). It stays until every cluster that held it
+/// reports it gone, or has left (S28).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// The life.
@@ -258,6 +263,19 @@ pub struct ClusterRecord {
     pub maintenance: Option<WallTime>,
 }
 
+/// A cluster that was retired, and does not join again by itself (S23).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetiredRecord {
+    /// Its identity.
+    pub uid: Uid,
+    /// The name that it had, and that another may have now.
+    pub name: ClusterName,
+    /// When, for people.
+    pub at: WallTime,
+    /// The entry in the journal: the order in which they left.
+    pub entry: u64,
+}
+
 /// An order to empty a cluster (S20, S21).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drain {
@@ -270,8 +288,29 @@ pub struct Drain {
     pub max_surge: Option<u32>,
     /// What finds no place elsewhere is stopped all the same.
     pub force: bool,
+    /// What leaves goes to these clusters only; none: wherever its policy lets it.
+    pub to: Option<policy::ClusterSelector>,
+    /// What becomes of the cluster once it is empty.
+    pub purpose: Purpose,
     /// How far it is.
     pub state: DrainState,
+}
+
+/// What becomes of a cluster once it is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Purpose {
+    /// It stays, cordoned, until somebody says otherwise.
+    #[default]
+    Empty,
+    /// It is cleaned up, and leaves the federation (S23).
+    Retire,
+    /// It may be away for so long (S22).
+    Maintain {
+        /// How long its window is, from when it is empty.
+        within: Duration,
+        /// It was cordoned before, and is again when the window is over.
+        cordoned: bool,
+    },
 }
 
 /// How far a drain is.
@@ -285,9 +324,19 @@ pub enum DrainState {
     Overdue,
     /// Nothing managed is left.
     Done,
+    /// The same, and what was applied there is being removed: it cannot be called back any more (S23).
+    Cleaning,
 }
 
 impl DrainState {
+    /// Whether nothing managed is left.
+    pub fn is_empty(self) -> bool {
+        match self {
+            DrainState::Done | DrainState::Cleaning => true,
+            DrainState::Running | DrainState::Paused | DrainState::Overdue => false,
+        }
+    }
+
     /// The state's name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -295,6 +344,7 @@ impl DrainState {
             DrainState::Paused => "Paused",
             DrainState::Overdue => "Overdue",
             DrainState::Done => "Done",
+            DrainState::Cleaning => "Cleaning",
         }
     }
 }
@@ -460,6 +510,7 @@ impl Record {
             Record::Journal(entry) => Key::Journal(entry.number),
             Record::Request(request) => Key::Request(request.id.clone()),
             Record::Quota(quota) => Key::Quota(quota.namespace.clone()),
+            Record::Retired(retired) => Key::Retired(retired.uid),
         }
     }
 }

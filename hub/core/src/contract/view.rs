@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_common::link::Unmanaged;
 use godwit_common::policy::TrafficGate;
 use godwit_common::quota::Usage;
 use godwit_common::selector::Labels;
@@ -12,7 +13,7 @@ use godwit_common::{
     ClusterName, Epoch, Generation, PolicyName, Resources, Traits, Uid, WallTime, WorkloadId,
 };
 
-use super::{ClusterTaint, Drain, Freeze, Migration, MigrationId, Policy, QuotaRecord};
+use super::{ClusterTaint, Drain, Freeze, Migration, MigrationId, Policy, QuotaRecord, RetiredRecord};
 
 /// Something whose view has changed, or that is gone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +70,8 @@ pub struct ClusterView {
     pub name: ClusterName,
     /// Its identity.
     pub uid: Uid,
+    /// The identity of another cluster that would have its name, and was refused (S23).
+    pub claimant: Option<Uid>,
     /// Its state.
     pub state: ClusterState,
     /// Why it is in that state.
@@ -103,6 +106,8 @@ pub struct ClusterView {
     pub allocatable: Resources,
     /// What is free.
     pub free: Resources,
+    /// Pods that stay when everything managed is gone (S21).
+    pub unmanaged: Unmanaged,
     /// Workloads with a placement here.
     pub workloads: u32,
     /// The replicas of all placements.
@@ -336,6 +341,8 @@ pub struct FederationView {
     pub freeze: Option<Freeze>,
     /// What an operator should look at.
     pub alarms: Vec<String>,
+    /// Clusters that were retired, and do not join again by themselves; the last first.
+    pub retired: Vec<RetiredRecord>,
 }
 
 /// The plan in force for a workload, with its reasons (S30).

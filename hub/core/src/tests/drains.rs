@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
+use godwit_common::WorkloadId;
+use godwit_common::link::Unmanaged;
+
 use super::fixture::{Fixture, cluster, policy, shares};
 use super::shortage::pass;
-use crate::{Answer, Changes, Command, DrainOrder, DrainState, MigrationCause, Record, Refused, RefusedKind};
-
-const HOUR: Duration = Duration::from_secs(3600);
+use crate::{
+    Answer, Changes, Command, DrainOrder, DrainState, DrainTerms, MigrationCause, Record, Refused,
+    RefusedKind,
+};
 
 pub(super) fn start() -> DrainOrder {
-    DrainOrder::Start { within: HOUR, max_surge: None, force: false }
+    DrainOrder::Start(DrainTerms::default())
 }
 
 pub(super) fn try_to(fixture: &mut Fixture, name: &str, order: DrainOrder) -> Result<Answer, Refused> {
@@ -107,7 +111,7 @@ fn s20_without_room_it_waits_and_says_why_unless_it_is_forced() {
     assert!(reason.starts_with("4 left; 4 have no place elsewhere: "), "{reason}");
     assert!(reason.contains("bravo: no room: cpu"), "{reason}");
     assert_eq!(state(&fixture, "alpha"), Some(DrainState::Running));
-    order(&mut fixture, "alpha", DrainOrder::Start { within: HOUR, max_surge: None, force: true });
+    order(&mut fixture, "alpha", DrainOrder::Start(DrainTerms { force: true, ..DrainTerms::default() }));
     pass(&mut fixture, 20);
     assert_eq!(fixture.running(), shares(&[("bravo", 4)]));
     assert_eq!(state(&fixture, "alpha"), Some(DrainState::Done));
@@ -122,7 +126,7 @@ fn s21_a_drain_is_paused_resumed_and_overdue_over_a_restart() {
     order(
         &mut fixture,
         "alpha",
-        DrainOrder::Start { within: Duration::from_secs(90), max_surge: None, force: false },
+        DrainOrder::Start(DrainTerms { within: Duration::from_secs(90), ..DrainTerms::default() }),
     );
     order(&mut fixture, "alpha", DrainOrder::Pause);
     let paused = fixture.running();
@@ -230,4 +234,20 @@ fn s22_the_source_stops_shrinking_when_a_target_is_away() {
     pass(&mut fixture, 120);
     assert_eq!(fixture.placed("web"), shares(&[("charlie", 12)]));
     assert_eq!(state(&fixture, "alpha"), Some(DrainState::Done));
+}
+
+#[test]
+fn s21_what_is_not_managed_stays_and_is_said_to() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
+    fixture.run("web", 4, policy("even", &[]));
+    let job = WorkloadId::new("shop", "Job", "report").expect("a valid identity");
+    let unmanaged = Unmanaged { pods: 3, owners: 2, first: vec![(job, 2)] };
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").unmanaged = unmanaged.clone();
+    drain(&mut fixture, "alpha");
+    pass(&mut fixture, 30);
+    assert_eq!(state(&fixture, "alpha"), Some(DrainState::Done));
+    let said = fixture.journal.iter().rfind(|entry| &*entry.reason == "ClusterDrained").expect("it is");
+    let stays = "3 pods that are not managed stay: Job shop/report and 1 more";
+    assert!(said.message.ends_with(stays), "{}", said.message);
+    assert_eq!(fixture.hub.cluster(&cluster("alpha")).expect("a member").unmanaged, unmanaged);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use godwit_common::link::{
-    Capacity, Down, Hello, LeaderTerm, Leadership, Region, Report, Status, Targets, Up, VERSIONS,
+    Capacity, Down, Hello, LeaderTerm, Leadership, Region, Report, Status, Targets, Unmanaged, Up, VERSIONS,
     WorkloadTarget,
 };
 use godwit_common::policy::Rule;
@@ -12,7 +12,7 @@ use godwit_common::{
     ClusterName, Digest, Epoch, Fence, Generation, NodeClass, Now, ObjectKey, PolicyName, Resources, Term,
     Time, Uid, WallTime, WorkloadId,
 };
-use godwit_common::{Need, NeedStatus, PodShape};
+use godwit_common::{Need, NeedStatus, PodShape, stable_hash};
 
 use crate::{
     Answer, Application, ClusterState, Command, Config, Deploy, Effect, Event, Hub, JournalEntry, Key,
@@ -44,6 +44,10 @@ pub(crate) struct Member {
     pub(crate) unready: u32,
     /// No pods can be made there.
     pub(crate) podless: bool,
+    /// What runs there that nobody here manages.
+    pub(crate) unmanaged: Unmanaged,
+    /// Its identity, if it is not the usual one of its name.
+    pub(crate) uid: Option<Uid>,
 }
 
 /// The machine and everything around it.
@@ -165,7 +169,7 @@ impl Fixture {
             build: "test".into(),
             instance: instance.into(),
             zone: zone.into(),
-            cluster_uid: Uid(u128::from(godwit_common::stable_hash([name.as_bytes()]))),
+            cluster_uid: member.uid.unwrap_or(Uid(stable_hash([name.as_bytes()]).into())),
             federation,
             highest_epoch: member.fence.epoch,
             region: Region::default(),
@@ -239,6 +243,7 @@ impl Fixture {
             zones: member.zones.clone(),
             nodes: 10,
             nodes_ready: 10 - member.broken,
+            unmanaged: member.unmanaged.clone(),
             ..Capacity::default()
         };
         let report = Report {

@@ -99,7 +99,9 @@ fn s4_goodbyes_and_announced_absences_count_for_nothing() {
         fixture.connect("bravo");
     }
     let within = Some(Duration::from_secs(60));
-    fixture.command(Command::Maintain { cluster: cluster("charlie"), within }).expect("a member");
+    fixture
+        .command(Command::Maintain { cluster: cluster("charlie"), within, drain: None })
+        .expect("a member");
     fixture.flap("charlie", 6);
     assert_eq!((fixture.asked("bravo"), fixture.asked("charlie")), (None, None));
 }

@@ -2,8 +2,10 @@
 
 use godwit_common::{Resources, Taint, Traits, WorkloadId};
 use godwit_hub_core::{
-    ClusterState, ClusterTaint, ClusterView, Drain, DrainState, DrainView, FlappingView, Survival,
+    ClusterState, ClusterTaint, ClusterView, Drain, DrainState, DrainView, FlappingView, Purpose, Survival,
 };
+use godwit_proto::agent::unmanaged_to_wire;
+use godwit_proto::policy::selector_to_wire;
 use godwit_proto::v1;
 
 use super::{count, texts, timestamp};
@@ -12,6 +14,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
     let ClusterView {
         name,
         uid,
+        claimant,
         state: _,
         reason,
         since,
@@ -29,6 +32,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         nodes_ready,
         allocatable,
         free,
+        unmanaged,
         workloads,
         replicas,
         ready,
@@ -71,6 +75,8 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         drain: drain.as_ref().map(self::drain),
         maintenance_until: maintenance.map(timestamp),
         flapping: flapping.as_ref().map(self::flapping),
+        unmanaged: Some(unmanaged).filter(|one| one.pods > 0).map(unmanaged_to_wire),
+        claimant_uid: claimant.map(|uid| uid.to_string()).unwrap_or_default(),
     }
 }
 
@@ -79,8 +85,10 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
 fn shown(view: &ClusterView) -> &'static str {
     let ClusterView { state, drain, maintenance, degraded, .. } = view;
     let done = drain.as_ref().map(|view| view.drain.state == DrainState::Done);
+    let retiring = drain.as_ref().is_some_and(|view| view.drain.purpose == Purpose::Retire);
     match (state, maintenance, done) {
         (ClusterState::Ready | ClusterState::Suspect | ClusterState::Unknown, Some(_), _) => "Maintenance",
+        (ClusterState::Ready, None, Some(_)) if retiring => "Retiring",
         (ClusterState::Ready, None, Some(true)) => "Drained",
         (ClusterState::Ready, None, Some(false)) => "Draining",
         (ClusterState::Ready, None, None) if !degraded.is_empty() => "Degraded",
@@ -95,7 +103,12 @@ fn flapping(view: &FlappingView) -> v1::Flapping {
 
 fn drain(view: &DrainView) -> v1::Drain {
     let DrainView { drain, pods, workloads, waiting } = view;
-    let Drain { started, deadline, max_surge, force, state } = drain;
+    let Drain { started, deadline, max_surge, force, to, purpose, state } = drain;
+    let (purpose, maintenance) = match purpose {
+        Purpose::Empty => ("Empty", None),
+        Purpose::Retire => ("Retire", None),
+        Purpose::Maintain { within, .. } => ("Maintenance", Some(*within)),
+    };
     let wait = |(id, reason): &(WorkloadId, String)| v1::DrainWait {
         namespace: id.namespace.to_string(),
         kind: id.kind.to_string(),
@@ -111,6 +124,9 @@ fn drain(view: &DrainView) -> v1::Drain {
         pods: *pods,
         workloads: *workloads,
         waiting: waiting.iter().map(wait).collect(),
+        to: to.as_ref().map(selector_to_wire),
+        purpose: purpose.to_owned(),
+        maintenance: maintenance.and_then(|within| prost_types::Duration::try_from(within).ok()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Records to rows and back. A row is a text key, such as `seat/UUID/CLUSTER`, and a `godwit.store.v1.Record`.
 //! Everything read is checked as if a stranger had written it.
 
+mod cluster;
 mod federation;
 mod migration;
 mod parts;
@@ -49,6 +50,7 @@ pub(crate) fn key(key: &Key) -> String {
         Key::Journal(number) => format!("journal/{number:020}"),
         Key::Request(id) => format!("request/{id}"),
         Key::Quota(namespace) => format!("quota/{namespace}"),
+        Key::Retired(uid) => format!("retired/{uid}"),
     }
 }
 
@@ -66,11 +68,12 @@ pub(crate) fn encode(record: &Record) -> Vec<u8> {
             Row::ObjectRow(workload::object_row_to_wire(*object, cluster, row))
         }
         Record::Ended(ended) => Row::Ended(workload::ended_to_wire(ended)),
-        Record::Cluster(cluster) => Row::Cluster(federation::cluster_to_wire(cluster)),
+        Record::Cluster(cluster) => Row::Cluster(cluster::to_wire(cluster)),
         Record::Migration(migration) => Row::Migration(migration::to_wire(migration)),
         Record::Journal(entry) => Row::JournalEntry(federation::entry_to_wire(entry)),
         Record::Request(request) => Row::Request(request::to_wire(request)),
         Record::Quota(quota) => Row::Quota(quota::to_wire(quota)),
+        Record::Retired(retired) => Row::Retired(cluster::retired_to_wire(retired)),
     };
     wire::Record { record: Some(row) }.encode_to_vec()
 }
@@ -88,11 +91,12 @@ pub(crate) fn decode(found_under: &str, bytes: &[u8]) -> Result<Record, Invalid>
         Row::Object(object) => Record::Object(workload::object_from_wire(object)?),
         Row::ObjectRow(row) => workload::object_row_from_wire(row)?,
         Row::Ended(ended) => Record::Ended(workload::ended_from_wire(ended)?),
-        Row::Cluster(cluster) => Record::Cluster(federation::cluster_from_wire(cluster)?),
+        Row::Cluster(cluster) => Record::Cluster(cluster::from_wire(cluster)?),
         Row::Migration(migration) => Record::Migration(migration::from_wire(migration)?),
         Row::JournalEntry(entry) => Record::Journal(federation::entry_from_wire(entry)?),
         Row::Request(request) => Record::Request(request::from_wire(request)?),
         Row::Quota(quota) => Record::Quota(quota::from_wire(quota)?),
+        Row::Retired(retired) => Record::Retired(cluster::retired_from_wire(retired)?),
     };
     let belongs_under = key(&record.key());
     if belongs_under != found_under {

@@ -17,8 +17,8 @@ use godwit_common::{
 use godwit_hub_core::{
     Action, Cause, Changes, ClusterRecord, ClusterTaint, Deployed, DeployedWorkload, Drain, DrainState,
     Ended, FederationRecord, Freeze, FreezeCause, JournalEntry, Migration, MigrationCause, MigrationId,
-    MigrationState, Move, ObjectRecord, ObjectRow, Policy, QuotaRecord, Request, Seat, Severity,
-    WorkloadRecord, WorkloadSpec, Yield,
+    MigrationState, Move, ObjectRecord, ObjectRow, Policy, Purpose, QuotaRecord, Request, RetiredRecord,
+    Seat, Severity, WorkloadRecord, WorkloadSpec, Yield,
 };
 
 use super::*;
@@ -106,6 +106,7 @@ fn keys_are_pinned_and_distinct() {
         "quota/shop",
         "request/of mine",
         "request/one/more",
+        "retired/00000000-0000-0000-0000-000000000009",
         "seat/00000000-0000-0000-0000-000000000002/east",
         "workload/00000000-0000-0000-0000-000000000002",
     ];
@@ -160,6 +161,12 @@ fn samples() -> Vec<Record> {
     let lost = MigrationCause::ClusterLost(name("east"));
     let mut samples = vec![federation(), policy(), workload(), seat(), cluster("east"), migration(lost)];
     samples.push(quota());
+    samples.push(Record::Retired(RetiredRecord {
+        uid: Uid(9),
+        name: name("old"),
+        at: WallTime(48),
+        entry: 11,
+    }));
     samples.extend(objects());
     samples.extend(ends());
     samples.extend(requests());
@@ -309,6 +316,8 @@ fn cluster(text: &str) -> Record {
             deadline: WallTime(46),
             max_surge: Some(35),
             force: true,
+            to: Some(ClusterSelector::of_names([name("west")])),
+            purpose: Purpose::Maintain { within: Duration::from_secs(7200), cordoned: true },
             state: DrainState::Overdue,
         }),
         maintenance: Some(WallTime(47)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use godwit_common::link::{
     Alarm, Capacity, Down, Hello, LeaderTerm, Leadership, ObjectTarget, Refusal, RefusalCode, Region, Report,
-    Status, Targets, Tombstone, Tombstoned, Up, VersionRange, Welcome, WorkloadTarget,
+    Status, Targets, Tombstone, Tombstoned, Unmanaged, Up, VersionRange, Welcome, WorkloadTarget,
 };
 use godwit_common::{
     Digest, Epoch, Fence, Generation, Need, NeedStatus, NodeClass, ObjectKey, Resources, Taint, TaintEffect,
@@ -110,17 +110,26 @@ fn capacity() -> impl Strategy<Value = Capacity> {
     let zones = btree_set(text("[ -~]{1,63}"), 0..4);
     let mixed_labels = btree_set(text("[a-z./]{1,20}"), 0..4);
     let counts = [count(), count(), count()];
-    (vec(class(), 0..4), resources(), counts, zones, mixed_labels).prop_map(
-        |(classes, allocatable, [running_pods, nodes, nodes_ready], zones, mixed_labels)| Capacity {
-            classes,
-            allocatable,
-            running_pods,
-            nodes,
-            nodes_ready,
-            zones,
-            mixed_labels,
+    (vec(class(), 0..4), resources(), counts, zones, mixed_labels, unmanaged()).prop_map(
+        |(classes, allocatable, [running_pods, nodes, nodes_ready], zones, mixed_labels, unmanaged)| {
+            Capacity {
+                classes,
+                allocatable,
+                running_pods,
+                nodes,
+                nodes_ready,
+                zones,
+                mixed_labels,
+                unmanaged,
+            }
         },
     )
+}
+
+fn unmanaged() -> impl Strategy<Value = Unmanaged> {
+    let some = (1..1_000_u32, count(), vec((workload(), count()), 0..4));
+    let some = some.prop_map(|(pods, owners, first)| Unmanaged { pods, owners, first });
+    prop_oneof![Just(Unmanaged::default()), some]
 }
 
 fn class() -> impl Strategy<Value = NodeClass> {

@@ -153,7 +153,7 @@ impl Checker {
             Key::Ended(uid) => Some(*uid),
             Key::Federation | Key::Policy(_) | Key::Workload(_) | Key::Seat(..) | Key::Object(_) => None,
             Key::ObjectRow(..) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_) => None,
-            Key::Request(_) | Key::Quota(_) => None,
+            Key::Request(_) | Key::Quota(_) | Key::Retired(_) => None,
         }));
     }
 
