@@ -139,11 +139,7 @@ impl Findings {
         self.span("federation.mass_loss_window", *mass_loss_window, HEARTBEAT_MIN);
         self.label("federation.failure_domain_label", failure_domain_label);
         self.span("federation.min_ready", *min_ready, Duration::ZERO);
-        self.refuse_if(
-            "federation.degraded_percent",
-            *degraded_percent > 100,
-            "it is a share in percent: it must be from 0 to 100",
-        );
+        self.share("federation.degraded_percent", *degraded_percent);
         self.percent("federation.pace_percent", *pace_percent);
         self.count("federation.pace_least", *pace_least);
         self.span("federation.start_window", *start_window, HEARTBEAT_MIN);
@@ -152,8 +148,7 @@ impl Findings {
         self.span("federation.removal_window", *removal_window, Duration::ZERO);
         self.span("federation.tombstone_age", *tombstone_age, Duration::ZERO);
         self.percent("federation.removal_percent", *removal_percent);
-        let entries = u32::try_from(*journal_entries).unwrap_or(u32::MAX);
-        self.count("federation.journal_entries", entries);
+        self.count("federation.journal_entries", u32::try_from(*journal_entries).unwrap_or(u32::MAX));
         self.count("federation.requests", *requests);
         self.span("federation.request_age", *request_age, HEARTBEAT_MIN);
         self.count("federation.migrations", *migrations);
@@ -169,6 +164,11 @@ impl Findings {
         self.span("federation.flapping_half_life", half_life, HEARTBEAT_MIN);
         self.span("federation.flapping_stable", stable, Duration::ZERO);
         self.span("federation.flapping_stable_most", stable_most, Duration::ZERO);
+    }
+
+    /// A percentage that may be zero.
+    fn share(&mut self, key: &'static str, percent: u32) {
+        self.refuse_if(key, percent > 100, "it is a share in percent: it must be from 0 to 100");
     }
 
     fn refuse_if(&mut self, key: &'static str, wrong: bool, problem: &str) {

@@ -121,10 +121,12 @@ impl Hub {
         self.end_cluster(name, entry);
         let Some(cluster) = self.clusters.get(name) else { return Err(no_cluster(name)) };
         let joined = self.now.wall;
+        let before = cluster.health.state;
         let record = ClusterRecord { uid, joined, inventoried: false, ..cluster.record.clone() };
         let mut cluster = Cluster::new(record, ClusterState::Joining, self.now);
         cluster.health.reason = "it was built anew, and has not connected yet".into();
         self.clusters.insert(name.clone(), Shared::new(cluster));
+        self.count_state(before, Some(ClusterState::Joining));
         self.touched.keys.insert(Key::Cluster(name.clone()));
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
         self.fleet_changed();
