@@ -217,6 +217,7 @@ fn workload(number: usize, clusters: usize, eligible: usize) -> WorkloadRecord {
         pending_reasons: Vec::new(),
         leader: None,
         yielded: Default::default(),
+        displaced: Default::default(),
         spec,
     }
 }

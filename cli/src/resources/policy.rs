@@ -95,6 +95,8 @@ pub(crate) fn describe(policy: &Policy, sheet: &mut Sheet<'_>) -> io::Result<()>
     sheet.line("Max surge", format!("{}%", spec.max_surge_percent.unwrap_or(SURGE_PERCENT)))?;
     sheet.line("Max unavailable", spec.max_unavailable.to_string())?;
     sheet.line("Traffic gate", words::gate(spec.traffic_gate.as_ref()))?;
+    sheet.line("Survivor", &spec.survivor)?;
+    sheet.line("Fail back", &spec.fail_back)?;
     sheet.line("Preemptible", yes_or_no(spec.preemptible))?;
     sheet.line("Colocate", yes_or_no(spec.colocate))?;
     sheet.line("Workloads", policy.workloads.to_string())?;

@@ -117,6 +117,8 @@ pub(crate) fn describe(
         );
         sheet.coloured("Possible over-run", over_run, Some(Colour::Yellow))?;
     }
+    let displaced = workload.displaced.iter().map(|(cluster, replicas)| format!("{replicas} of {cluster}"));
+    sheet.lines("Displaced", &displaced.collect::<Vec<_>>())?;
     if workload.deleting {
         let pending_on = match workload.deletion_pending_on.as_slice() {
             [] => "yes".to_owned(),

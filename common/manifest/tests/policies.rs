@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use godwit_common::policy::Motion;
 use godwit_common::policy::{
     ClusterSelector, GroupBy, Policy, Rebalance, Rule, SpreadConstraint, Strategy, Tiers, TrafficGate,
 };
+use godwit_common::policy::{FailBack, Motion, Survivor};
 use godwit_manifest::parse_policies;
 
 const POLICY: &str = "\
@@ -291,6 +291,8 @@ fn everything_that_a_policy_says_is_read() {
   priority: -5
   maxUnavailable: 10
   trafficGate: {mode: delay, delay: 1m30s}
+  survivor: keepOriginal
+  failBack: gradual
 "
     );
     let policy = parse_policies(&text).unwrap().remove(0);
@@ -306,7 +308,13 @@ fn everything_that_a_policy_says_is_read() {
     assert_eq!(policy.placement.rebalance, Rebalance::Gradual);
     assert_eq!(policy.lost_after, Some(Duration::ZERO));
     assert_eq!(policy.placement.priority, -5);
-    assert_eq!(policy.placement.motion.max_unavailable, 10);
-    assert_eq!(policy.placement.motion.traffic_gate, TrafficGate::Delay(Duration::from_secs(90)));
+    let motion = Motion {
+        max_unavailable: 10,
+        survivor: Survivor::KeepOriginal,
+        fail_back: FailBack::Gradual,
+        traffic_gate: TrafficGate::Delay(Duration::from_secs(90)),
+        ..Motion::default()
+    };
+    assert_eq!(policy.placement.motion, motion);
     assert_eq!(policy.placement.default, Some(Rule::new(3, 1, None).unwrap()));
 }

@@ -1,11 +1,12 @@
-//! How the workloads under a policy are moved: what a planned move may do to them.
+//! How the workloads under a policy are moved: what a planned move may do to them, and what becomes of them when a
+//! cluster returns.
 
 use super::TrafficGate;
 
 /// A planned move runs this many percent more than wanted, if its policy does not say (S20).
 pub const SURGE_PERCENT: u32 = 25;
 
-/// What a planned move may do to a workload (S20).
+/// How a workload is moved (S12, S13, S20).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Motion {
     /// How many replicas may run beyond those that are wanted, in percent of these, rounded up; 1 to 100.
@@ -14,11 +15,70 @@ pub struct Motion {
     pub max_unavailable: u32,
     /// What a step waits for before ready replicas stop.
     pub traffic_gate: TrafficGate,
+    /// Which copies stay when a cluster returns that was lost (S12).
+    pub survivor: Survivor,
+    /// Whether replicas go back to the cluster that they came from (S13).
+    pub fail_back: FailBack,
+}
+
+/// Which copies stay when a cluster returns that was lost, and its copies still run (S12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Survivor {
+    /// Those that were started elsewhere meanwhile.
+    #[default]
+    KeepReplacement,
+    /// Those in the cluster that returned.
+    KeepOriginal,
+}
+
+/// Whether replicas go back to the cluster that a loss, or a drain, took them from (S13).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum FailBack {
+    /// They stay where they are.
+    #[default]
+    Never,
+    /// A step at a time, once the cluster has been stable for a while.
+    Gradual,
+    /// All of them, as soon as it is back.
+    Immediate,
+}
+
+impl Survivor {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::KeepReplacement, Self::KeepOriginal];
+
+    /// Its name, as policies write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::KeepReplacement => "keepReplacement",
+            Self::KeepOriginal => "keepOriginal",
+        }
+    }
+}
+
+impl FailBack {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Never, Self::Gradual, Self::Immediate];
+
+    /// Its name, as policies write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Gradual => "gradual",
+            Self::Immediate => "immediate",
+        }
+    }
 }
 
 impl Default for Motion {
     fn default() -> Self {
-        Self { max_surge: SURGE_PERCENT, max_unavailable: 0, traffic_gate: TrafficGate::None }
+        Self {
+            max_surge: SURGE_PERCENT,
+            max_unavailable: 0,
+            traffic_gate: TrafficGate::None,
+            survivor: Survivor::default(),
+            fail_back: FailBack::default(),
+        }
     }
 }
 

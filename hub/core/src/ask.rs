@@ -15,6 +15,7 @@ use crate::batch::{Batch, Stock, growth};
 use crate::bonds::Bonds;
 use crate::contract::{PlanRowView, Policy, WorkloadRecord, WorkloadSpec, Yield};
 use crate::destinations;
+use crate::returns::Back;
 use crate::state::{SeatState, Workload};
 use crate::whole::whole;
 
@@ -36,6 +37,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) yielded: Option<&'a BTreeMap<ClusterName, Yield>>,
     /// Whether the share of a cluster that has not said yet whether it has what is needed is kept for it.
     pub(crate) patient: bool,
+    /// What a cluster is to have again, ahead of others that hold it.
+    pub(crate) back: Option<Back<'a>>,
     /// Whether the answer says what decided each cluster's number.
     pub(crate) report: bool,
 }
@@ -78,6 +81,8 @@ pub(crate) struct Shares {
 /// A candidate's place in the batch, and for how many copies there is, or must be, room there already.
 pub(crate) struct Site {
     pub(crate) place: usize,
+    /// What it holds, whatever the planner is told.
+    held: u32,
     occupied: u32,
     /// Its share is kept for it, and given when this is no longer so.
     awaited: Option<Barrier>,
@@ -95,7 +100,17 @@ impl<'a> Ask<'a> {
         let WorkloadRecord { uid, spec, leader, yielded, .. } = &workload.record;
         let (uid, leader, yielded) = (Some(*uid), leader.as_ref(), Some(yielded));
         let patient = workload.asks_until.is_some();
-        Self { spec, policy, seats: &workload.seats, uid, leader, yielded, patient, report: false }
+        Self {
+            spec,
+            policy,
+            seats: &workload.seats,
+            uid,
+            leader,
+            yielded,
+            patient,
+            back: None,
+            report: false,
+        }
     }
 }
 
@@ -134,6 +149,9 @@ impl Batch<'_> {
         let (empty, spec) = (self.places.is_empty(), ask.spec);
         let (mut candidates, sites) = candidates(self, ask, &bonds);
         let heeded = bound.map(|bound| bound.heed(ask, &mut candidates, &sites, &mut allowance));
+        if let Some(back) = ask.back {
+            give_back(ask, back, allowance.at_most, &mut candidates, &sites);
+        }
         let mut shares = match spec.stateful {
             true => whole(ask, &candidates, &allowance),
             false => divided(ask, moves, &candidates, &allowance, scratch),
@@ -149,7 +167,7 @@ impl Batch<'_> {
         }
         let mut taken = Vec::new();
         for ((candidate, after), site) in candidates.iter().zip(counts).zip(sites) {
-            let before = candidate.held;
+            let before = site.held;
             if before != after {
                 outcome.counts.push(Count { cluster: candidate.cluster.clone(), before, after });
                 taken.push((site.place, after.saturating_sub(site.occupied)));
@@ -217,7 +235,7 @@ fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Ve
             growth: growth(hub, &places[place], ask.policy).0,
             ..outsider(name, ask.policy.placement.choose(name, &cluster.record.traits), held)
         };
-        Some((candidate, Site { place, occupied: seat.occupied(), awaited: None }))
+        Some((candidate, Site { place, held, occupied: seat.occupied(), awaited: None }))
     };
     // Both in order of name: one walk finds every seat.
     let mut seats = ask.seats.iter().peekable();
@@ -236,9 +254,10 @@ fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Ve
             Growth::Closed(barrier @ Barrier::Checking(_)) if ask.patient => (Growth::Allowed, Some(barrier)),
             growth => (growth, None),
         };
-        sites.push(Site { place: index, occupied, awaited });
+        let held = seat.map_or(0, |seat| seat.seat.placed);
+        sites.push(Site { place: index, held, occupied, awaited });
         candidates.push(Candidate {
-            held: seat.map_or(0, |seat| seat.seat.placed),
+            held,
             room: Room::beside(occupied, fit.replicas.saturating_add(place.more), fit.scarce),
             growth,
             avoided: stand.avoided,
@@ -251,6 +270,30 @@ fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Ve
         sites.push(site);
     }
     (candidates, sites)
+}
+
+/// Lets a cluster that may grow hold what it is to have again, as if it did already, and keep it: what is too much then is
+/// taken from the others, in the policy's own order. Their minimums, its maximum and its room come first.
+fn give_back(ask: &Ask<'_>, back: Back<'_>, at_most: u32, candidates: &mut [Candidate<'_>], sites: &[Site]) {
+    let Ok(index) = candidates.binary_search_by(|candidate| candidate.cluster.cmp(back.cluster)) else {
+        return;
+    };
+    let minimum = |candidate: &Candidate<'_>| candidate.rule.map_or(0, |rule| rule.min().min(candidate.held));
+    let others = candidates.iter().enumerate().filter(|(other, _)| *other != index);
+    let needed = others.map(|(_, candidate)| minimum(candidate)).fold(0, u32::saturating_add);
+    let (Some(candidate), Some(site)) = (candidates.get_mut(index), sites.get(index)) else { return };
+    let Ok(rule) = candidate.rule else { return };
+    if candidate.growth != Growth::Allowed || site.awaited.is_some() {
+        return;
+    }
+    candidate.held = candidate.held.saturating_add(back.replicas);
+    // Groups of clusters have no minimums: there the emptiest keep what they have.
+    if ask.policy.placement.strategy.constraints().is_empty() {
+        let all = ask.spec.replicas.min(at_most);
+        let kept = candidate.held.min(all.saturating_sub(needed)).min(rule.max().unwrap_or(u32::MAX));
+        let rule = Rule::new(rule.weight(), rule.min().max(kept), rule.max());
+        candidate.rule = rule.map_or(candidate.rule, Ok);
+    }
 }
 
 fn outsider(cluster: &ClusterName, rule: Result<Rule, Unchosen>, held: u32) -> Candidate<'_> {

@@ -39,6 +39,12 @@ pub struct Config {
     pub min_ready: Duration,
     /// Above this share of nodes that are not ready, in percent, a cluster is degraded: it gets nothing new (S3).
     pub degraded_percent: u32,
+    /// How many replicas of a workload go back to a cluster in one step, in percent of its total (S13).
+    pub fail_back_percent: u32,
+    /// How long there is at least between two such steps (S13).
+    pub fail_back_pause: Duration,
+    /// How long the cluster must have been stable before the first (S13).
+    pub fail_back_after: Duration,
     /// How many starts may be on their way to one cluster, in percent of its running pods (S7).
     pub pace_percent: u32,
     /// But always this many (S7).
@@ -96,6 +102,9 @@ impl Default for Config {
             failure_domain_label: "topology.godwit.dev/failure-domain".into(),
             min_ready: Duration::from_secs(10),
             degraded_percent: 20,
+            fail_back_percent: 10,
+            fail_back_pause: Duration::from_secs(60),
+            fail_back_after: Duration::from_secs(600),
             pace_percent: 25,
             pace_least: 50,
             start_window: Duration::from_secs(60),

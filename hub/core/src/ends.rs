@@ -14,6 +14,7 @@ use crate::tally::Share;
 impl Hub {
     /// Ends the life of a workload: its rows become tombstones (S27, S28).
     pub(crate) fn end_workload(&mut self, uid: Uid, cause: Cause) {
+        self.forget_displaced(uid);
         let Some(workload) = self.workloads.remove(&uid) else {
             return;
         };

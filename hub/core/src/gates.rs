@@ -122,11 +122,14 @@ impl Hub {
     fn is_urgent(&self, cause: Option<Cause>) -> bool {
         let Some(Cause::Migration(id)) = cause else { return false };
         self.migrations.get(&id).is_some_and(|entry| match entry.migration.cause {
-            MigrationCause::ClusterLost(_) | MigrationCause::Preempted(_) => true,
+            MigrationCause::ClusterLost(_) | MigrationCause::Returned(_) | MigrationCause::Preempted(_) => {
+                true
+            }
             MigrationCause::PolicyChanged(_)
             | MigrationCause::ClusterDeleted(_)
             | MigrationCause::ClusterChanged(_)
             | MigrationCause::Drained(_)
+            | MigrationCause::FailedBack(_)
             | MigrationCause::RoomAppeared(_)
             | MigrationCause::QuotaFreed(_)
             | MigrationCause::Affinity(_)

@@ -61,6 +61,8 @@ pub struct Hub {
     pub(crate) quotas: BTreeMap<Arc<str>, QuotaState>,
     /// Namespaces whose quota may let more be placed than before.
     pub(crate) unquotaed: BTreeSet<Arc<str>>,
+    /// The workloads that a loss or a drain took something of from a cluster, by cluster (S12, S13).
+    pub(crate) displaced: Shared<BTreeMap<ClusterName, BTreeSet<Uid>>>,
     /// Who shares the clusters of a workload.
     pub(crate) followers: Shared<BTreeMap<WorkloadId, BTreeSet<Uid>>>,
     /// How many policies look at other workloads: most federations have none, and pay nothing for it.
@@ -106,6 +108,8 @@ pub(crate) enum Timer {
     Pace(Uid, ClusterName),
     /// The next step of a gradual rebalance (S18).
     Rebalance(Uid),
+    /// The next step of a gradual fail-back (S13).
+    FailBack(Uid),
     /// The end of a toleration of a cluster's taint.
     Taint(ClusterName),
     /// An ended life that is gone from a cluster can come back there no longer (S28).
@@ -236,6 +240,7 @@ impl Hub {
                 Timer::Silence(cluster) => self.look_at_silence(&cluster, spoken),
                 Timer::Pace(uid, cluster) => self.starts_expire(uid, &cluster),
                 Timer::Rebalance(uid) => self.rebalance_due(uid),
+                Timer::FailBack(uid) => self.fail_back_due(uid),
                 Timer::Taint(cluster) => self.toleration_ends(&cluster),
                 Timer::Tombstone(uid, cluster) => self.tombstone_due(uid, &cluster),
                 Timer::MassLoss => self.look_at_freeze(),

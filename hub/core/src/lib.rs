@@ -3,8 +3,8 @@
 //!
 //! Where to look: [`Hub::step`] dispatches; `sessions` knows who speaks, `fences` under whose authority, `liveness`,
 //! `mass_loss` and `flapping` who is lost, and what that means, `traits` what clusters are like, `reports` what runs,
-//! `placement`, `batch` and `ask` where replicas go, `destinations` where a drain
-//! sends them, `bonds` what they have to be near, `quotas` how many there may be,
+//! `placement`, `batch` and `ask` where replicas go, `destinations` where a drain sends them, `returns` what goes back,
+//! `bonds` what they have to be near, `quotas` how many there may be,
 //! `mover` and `surge` when they start and stop, `rows` and `ends` what each cluster is told, `outgoing` what leaves,
 //! `commands` what operators want, `restore`
 //! how a restart begins.
@@ -36,6 +36,7 @@ mod quotas;
 mod reports;
 mod restore;
 mod retire;
+mod returns;
 mod rows;
 mod sessions;
 mod shared;

@@ -250,6 +250,7 @@ impl Hub {
                 if state == ClusterState::Returning {
                     let message = "its inventory has come; surplus copies stop as soon as the others suffice";
                     self.note(Severity::Normal, "S12", "ClusterReturned", name.as_str(), message);
+                    self.originals_return(name);
                 }
             }
             ClusterState::Ready | ClusterState::Unknown | ClusterState::Suspect | ClusterState::Lost => {}

@@ -69,6 +69,8 @@ impl Hub {
             | MigrationCause::QuotaFreed(_)
             | MigrationCause::Preempted(_)
             | MigrationCause::Affinity(_)
+            | MigrationCause::Returned(_)
+            | MigrationCause::FailedBack(_)
             | MigrationCause::Rebalance(_) => false,
         })
     }
@@ -82,8 +84,10 @@ impl Hub {
             | MigrationCause::ClusterDeleted(_)
             | MigrationCause::ClusterChanged(_)
             | MigrationCause::Drained(_)
+            | MigrationCause::FailedBack(_)
             | MigrationCause::Affinity(_) => true,
             MigrationCause::ClusterLost(_)
+            | MigrationCause::Returned(_)
             | MigrationCause::RoomAppeared(_)
             | MigrationCause::QuotaFreed(_)
             | MigrationCause::Preempted(_) => false,
@@ -146,6 +150,10 @@ impl Hub {
                 ("S18", format!("cluster {name} is otherwise than before"))
             }
             MigrationCause::Drained(name) => ("S20", format!("cluster {name} is drained")),
+            MigrationCause::Returned(name) => {
+                ("S12", format!("cluster {name} has returned, and its copies stay"))
+            }
+            MigrationCause::FailedBack(name) => ("S13", format!("replicas go back to cluster {name}")),
             MigrationCause::QuotaFreed(namespace) => {
                 ("S16", format!("the quota of namespace {namespace} lets more be placed"))
             }

@@ -39,6 +39,10 @@ pub(crate) enum Reason {
     Cluster(ClusterName, Option<u64>),
     /// A cluster is drained by a command, whose entry in the journal this is (S20).
     Drain(ClusterName, u64),
+    /// A cluster has returned, and its copies are to stay (S12).
+    Returned(ClusterName),
+    /// Replicas go back to a cluster (S13).
+    FailedBack(ClusterName),
     /// A namespace's quota may let more be placed (S16).
     Quota(Arc<str>),
     /// Another workload was planned elsewhere.
@@ -54,6 +58,8 @@ struct Change {
     moves: Vec<Move>,
     /// A gradual rebalance is under way: when this is done, the next step has its time.
     next_step: bool,
+    /// It was a step back, and there may be another.
+    step_back: bool,
 }
 
 impl Hub {
@@ -89,8 +95,9 @@ impl Hub {
     /// Makes the plans the ones in force. Whatever takes replicas from one place to another is a migration.
     fn apply(&mut self, reason: Reason, changes: Vec<Change>) {
         let moves: Vec<Move> = changes.iter().flat_map(|change| change.moves.iter().cloned()).collect();
+        let balanced = matches!(reason, Reason::Balance(..));
         let cause = self.cause_of(reason.clone(), moves);
-        for Change { uid, outcome, next_step, .. } in changes {
+        for Change { uid, outcome, next_step, step_back, .. } in changes {
             if let Some(before) = &mut self.before
                 && !outcome.report.is_empty()
             {
@@ -101,6 +108,13 @@ impl Hub {
             }
             for count in outcome.counts.iter().filter(|count| count.before != count.after) {
                 self.set_placed(uid, &count.cluster, count.after, cause);
+            }
+            self.displace(uid, &outcome.counts);
+            if balanced {
+                self.forget_displaced(uid);
+            }
+            if step_back {
+                self.next_step_back(uid);
             }
             match outcome.cramped {
                 true => self.cramped.insert(uid),
@@ -144,6 +158,8 @@ impl Hub {
             Reason::Cluster(name, _) => Some(MigrationCause::ClusterChanged(name)),
             Reason::Drain(_, entry) if moves.is_empty() => return Cause::Command(entry),
             Reason::Drain(name, _) => Some(MigrationCause::Drained(name)),
+            Reason::Returned(name) => Some(MigrationCause::Returned(name)),
+            Reason::FailedBack(name) => Some(MigrationCause::FailedBack(name)),
             Reason::Quota(namespace) => Some(MigrationCause::QuotaFreed(namespace)),
             Reason::Affinity(other) => Some(MigrationCause::Affinity(other)),
             Reason::Preempted(by) => Some(MigrationCause::Preempted(by)),
@@ -182,15 +198,18 @@ impl Hub {
         let Some(workload) = self.workloads.get_mut(&uid) else {
             return;
         };
+        let wanted_before = workload.record.wanted;
         let record = &mut workload.record;
         if (record.wanted, record.pending, &record.pending_reasons) != (wanted, pending, &reasons) {
             (record.wanted, record.pending, record.pending_reasons) = (wanted, pending, reasons);
             self.touched.keys.insert(Key::Workload(uid));
             self.touched.subjects.insert(Subject::Workload(uid));
         }
+        self.shrink_displaced(uid, wanted_before, wanted);
     }
 
-    /// A cluster may be able to take more than before: pending replicas come first, then policies that rebalance.
+    /// A cluster may be able to take more than before: pending replicas come first, then those that go back, then policies
+    /// that rebalance.
     pub(crate) fn growth_possible(&mut self, name: &ClusterName) {
         let Some(cluster) = self.clusters.get(name).filter(|cluster| cluster.reporting()) else {
             return;
@@ -204,6 +223,7 @@ impl Hub {
                 self.dirty.entry(uid).or_insert_with(|| Reason::Room(name.clone()));
             }
         }
+        self.ways_back_open(name);
         for uid in self.cramped.iter().copied().collect::<Vec<_>>() {
             let Some(workload) = self.workloads.get(&uid) else { continue };
             let Some(policy) = self.policies.get(&workload.record.policy).map(|policy| &policy.policy) else {
@@ -223,7 +243,7 @@ impl Hub {
     }
 
     /// Whether a cluster could take a pending replica. Many workloads have pods of one shape: each is tried once.
-    fn takes_more<'a>(
+    pub(crate) fn takes_more<'a>(
         &'a self,
         uid: Uid,
         name: &ClusterName,
@@ -297,11 +317,13 @@ fn plan_one(batch: &mut Batch<'_>, uid: Uid, reason: &Reason, scratch: &mut Scra
     // What was commanded is told of, whatever else has become of it since.
     let told = || hub.before.as_ref().is_some_and(|before| before.reports.contains_key(&uid));
     let report = matches!(reason, Reason::Command(_)) || told();
-    let outcome = batch.ask(&Ask { report, ..Ask::of(workload, policy) }, moves, scratch);
+    let back = hub.back(workload, reason);
+    let outcome = batch.ask(&Ask { report, back, ..Ask::of(workload, policy) }, moves, scratch);
     let moves = moves_of(uid, workload, &outcome, reason);
     let gradual = policy.placement.rebalance == Rebalance::Gradual;
     let next_step = gradual && (!moves.is_empty() || !step_due);
-    Some(Change { uid, outcome, moves, next_step })
+    let step_back = matches!(reason, Reason::FailedBack(_)) && !moves.is_empty();
+    Some(Change { uid, outcome, moves, next_step, step_back })
 }
 
 /// How many replicas may move for balance alone. A step of a gradual rebalance has its own time; whatever else happens
@@ -336,6 +358,8 @@ fn moves_of(uid: Uid, workload: &crate::state::Workload, outcome: &Outcome, reas
         | Reason::Balance(..)
         | Reason::Cluster(..)
         | Reason::Drain(..)
+        | Reason::Returned(_)
+        | Reason::FailedBack(_)
         | Reason::Quota(_)
         | Reason::Affinity(_)
         | Reason::Preempted(_)

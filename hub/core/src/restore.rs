@@ -115,6 +115,7 @@ impl Hub {
             requests: Default::default(),
             quotas: BTreeMap::new(),
             unquotaed: Default::default(),
+            displaced: Default::default(),
             followers: Default::default(),
             bonded_policies: 0,
             roomless: Default::default(),
@@ -260,6 +261,7 @@ impl Hub {
                 }
             }
         }
+        self.relate_displaced();
         for ended in self.ended.values() {
             for name in ended.held_by.keys() {
                 if let Some(cluster) = self.clusters.get_mut(name) {

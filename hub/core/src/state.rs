@@ -36,6 +36,8 @@ pub(crate) struct Workload {
     pub(crate) migrations: BTreeSet<MigrationId>,
     /// When a gradual rebalance may take its next step (S18).
     pub(crate) rebalance_at: Option<Time>,
+    /// When a gradual fail-back may take its next step (S13).
+    pub(crate) fail_back_at: Option<Time>,
     /// Until when clusters that have not said yet whether they have what it needs are waited for.
     pub(crate) asks_until: Option<Time>,
     /// Who gave way to it, as long as it waits (S16).
@@ -357,6 +359,7 @@ impl Workload {
             acknowledged: BTreeMap::new(),
             migrations: BTreeSet::new(),
             rebalance_at: None,
+            fail_back_at: None,
             asks_until: None,
             preempting: BTreeSet::new(),
             preemptions: 0,

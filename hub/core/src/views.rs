@@ -120,6 +120,7 @@ impl Hub {
             leader: record.leader.clone(),
             revision: record.revision,
             placements: placements.collect(),
+            displaced: self.displaced_view(workload),
             possible_over_run: match self.is_duplicated(record) {
                 // Nothing replaces what a lost cluster may still run.
                 true => 0,
@@ -228,6 +229,7 @@ fn ending_workload(ended: &Ended, deletion_pending_on: Vec<ClusterName>) -> Opti
         leader: None,
         revision: 0,
         placements: Vec::new(),
+        displaced: Vec::new(),
         possible_over_run: 0,
         deleting: true,
         deletion_pending_on,

@@ -105,6 +105,9 @@ impl Findings {
             failure_domain_label,
             min_ready,
             degraded_percent,
+            fail_back_percent,
+            fail_back_pause,
+            fail_back_after,
             pace_percent,
             pace_least,
             start_window,
@@ -140,9 +143,8 @@ impl Findings {
         self.label("federation.failure_domain_label", failure_domain_label);
         self.span("federation.min_ready", *min_ready, Duration::ZERO);
         self.share("federation.degraded_percent", *degraded_percent);
-        self.percent("federation.pace_percent", *pace_percent);
-        self.count("federation.pace_least", *pace_least);
-        self.span("federation.start_window", *start_window, HEARTBEAT_MIN);
+        self.fail_back(*fail_back_percent, *fail_back_pause, *fail_back_after);
+        self.pace(*pace_percent, *pace_least, *start_window);
         self.count("federation.streams_per_cluster", *streams_per_cluster);
         self.span("federation.standby_retry", *standby_retry, HEARTBEAT_MIN);
         self.span("federation.removal_window", *removal_window, Duration::ZERO);
@@ -169,6 +171,18 @@ impl Findings {
     /// A percentage that may be zero.
     fn share(&mut self, key: &'static str, percent: u32) {
         self.refuse_if(key, percent > 100, "it is a share in percent: it must be from 0 to 100");
+    }
+
+    fn pace(&mut self, percent: u32, least: u32, start_window: Span) {
+        self.percent("federation.pace_percent", percent);
+        self.count("federation.pace_least", least);
+        self.span("federation.start_window", start_window, HEARTBEAT_MIN);
+    }
+
+    fn fail_back(&mut self, percent: u32, pause: Span, after: Span) {
+        self.percent("federation.fail_back_percent", percent);
+        self.span("federation.fail_back_pause", pause, HEARTBEAT_MIN);
+        self.span("federation.fail_back_after", after, Duration::ZERO);
     }
 
     fn refuse_if(&mut self, key: &'static str, wrong: bool, problem: &str) {

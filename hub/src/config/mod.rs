@@ -124,6 +124,12 @@ pub struct Federation {
     pub min_ready: Span,
     /// Above this share of nodes that are not ready, in percent, a cluster is degraded: it gets nothing new (S3).
     pub degraded_percent: u32,
+    /// How many replicas of a workload go back to a cluster in one step, in percent of its total (S13).
+    pub fail_back_percent: u32,
+    /// How long there is at least between two such steps (S13).
+    pub fail_back_pause: Span,
+    /// How long the cluster must have been stable before the first (S13).
+    pub fail_back_after: Span,
     /// How many starts may be on their way to one cluster, in percent of its running pods (S7).
     pub pace_percent: u32,
     /// But always this many (S7).
@@ -217,6 +223,9 @@ impl Default for Federation {
             failure_domain_label: core.failure_domain_label.to_string(),
             min_ready: Span(core.min_ready),
             degraded_percent: core.degraded_percent,
+            fail_back_percent: core.fail_back_percent,
+            fail_back_pause: Span(core.fail_back_pause),
+            fail_back_after: Span(core.fail_back_after),
             pace_percent: core.pace_percent,
             pace_least: core.pace_least,
             start_window: Span(core.start_window),
@@ -258,6 +267,9 @@ impl Federation {
             failure_domain_label: self.failure_domain_label.as_str().into(),
             min_ready: self.min_ready.0,
             degraded_percent: self.degraded_percent,
+            fail_back_percent: self.fail_back_percent,
+            fail_back_pause: self.fail_back_pause.0,
+            fail_back_after: self.fail_back_after.0,
             pace_percent: self.pace_percent,
             pace_least: self.pace_least,
             start_window: self.start_window.0,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use godwit_common::policy::{
-    ClusterSelector, ClusterToleration, GroupBy, Motion, Rule, SpreadConstraint, Strategy, Tiers,
-    TrafficGate, WorkloadSelector,
+    ClusterSelector, ClusterToleration, FailBack, GroupBy, Motion, Rule, SpreadConstraint, Strategy,
+    Survivor, Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::selector::{LabelSelector, Requirement, Test};
 use godwit_common::{TaintEffect, Toleration};
@@ -119,6 +119,8 @@ fn words_that_are_not_known_and_numbers_out_of_range_are_refused() {
         (gated("delay", duration(0)), "p.traffic_gate.delay: 0s is out of range: it must be above 0s"),
         (gated("delay", duration(3601)), "p.traffic_gate.delay: 3601s is out of range"),
         (v1::PolicySpec { max_surge_percent: Some(0), ..spec() }, "p.max_surge_percent: 0 is out of range"),
+        (v1::PolicySpec { survivor: "newest".into(), ..spec() }, "p.survivor: \"newest\" is not known"),
+        (v1::PolicySpec { fail_back: "always".into(), ..spec() }, "p.fail_back: \"always\" is not known"),
         (v1::PolicySpec { lost_after: duration(-1), ..spec() }, "p.lost_after: -1s is out of range"),
     ] {
         refused(&spec, says);
@@ -342,6 +344,8 @@ fn terms(strategy: Strategy) -> Terms {
             max_surge: 40,
             max_unavailable: 7,
             traffic_gate: TrafficGate::Delay(Duration::from_millis(1_500)),
+            survivor: Survivor::KeepOriginal,
+            fail_back: FailBack::Immediate,
         },
     };
     Terms { placement, lost_after: Some(Duration::from_millis(2_500)) }

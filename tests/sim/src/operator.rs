@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::policy::{
-    self, ClusterSelector, ClusterToleration, GroupBy, Rebalance, Rule, SpreadConstraint, Strategy, Tiers,
-    TrafficGate, WorkloadSelector,
+    self, ClusterSelector, ClusterToleration, FailBack, GroupBy, Rebalance, Rule, SpreadConstraint, Strategy,
+    Survivor, Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::quota::Quota;
 use godwit_common::{Taint, TaintEffect, Toleration, Uid};
@@ -285,6 +285,8 @@ impl World {
                 max_surge: [1, 25, 25, 100][self.pick(4)],
                 max_unavailable: u32::try_from(self.rng.below(2)).unwrap_or(0),
                 traffic_gate: TrafficGate::None,
+                survivor: Survivor::ALL[self.pick(Survivor::ALL.len())],
+                fail_back: FailBack::ALL[self.pick(FailBack::ALL.len())],
             },
             ..policy::Policy::default()
         };

@@ -89,9 +89,17 @@ impl Run {
         };
         let clusters = (0..self.clusters.unwrap_or(drawn)).map(cluster).collect();
         let seed = rng.next_u64() ^ self.seed;
-        // Clusters are to flap soon, and to be steady again before a run is over.
-        let [flapping_stable, flapping_stable_most] = [20, 60].map(Duration::from_secs);
-        let hub = Config { flapping_limit: 1, flapping_stable, flapping_stable_most, ..Config::default() };
+        let seconds = Duration::from_secs;
+        let hub = Config {
+            // Clusters are to flap soon, and to be steady again before a run is over.
+            flapping_limit: 1,
+            flapping_stable: seconds(20),
+            flapping_stable_most: seconds(60),
+            // And replicas are to be back.
+            fail_back_after: seconds(40),
+            fail_back_pause: seconds(10),
+            ..Config::default()
+        };
         let hubs = if rng.one_in(2) { 2 } else { 1 };
         Setup { seed, hub, hubs, clusters, trace }
     }

@@ -1,7 +1,7 @@
-//! What a policy lets a planned move do to its workloads.
+//! How a policy moves its workloads.
 
 use godwit_common::policy::limits::UNAVAILABLE_MAX;
-use godwit_common::policy::{Motion, SURGE_PERCENT};
+use godwit_common::policy::{FailBack, Motion, SURGE_PERCENT, Survivor};
 
 use super::gate;
 use crate::field::{Field, Object};
@@ -10,10 +10,14 @@ pub(super) fn read(spec: &Object<'_>) -> Motion {
     mode(spec);
     let max_unavailable = spec.get("maxUnavailable").and_then(|field| field.count(UNAVAILABLE_MAX));
     let max_surge = spec.get("maxSurge").and_then(|field| percent(&field));
+    let survivors = Survivor::ALL.map(|choice| (choice.name(), choice));
+    let ways_back = FailBack::ALL.map(|choice| (choice.name(), choice));
     Motion {
         max_surge: max_surge.unwrap_or(SURGE_PERCENT),
         max_unavailable: max_unavailable.unwrap_or(0),
         traffic_gate: gate::read(spec),
+        survivor: spec.get("survivor").and_then(|field| field.choice(&survivors)).unwrap_or_default(),
+        fail_back: spec.get("failBack").and_then(|field| field.choice(&ways_back)).unwrap_or_default(),
     }
 }
 

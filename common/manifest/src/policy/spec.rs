@@ -9,13 +9,14 @@ use super::{affinity, mistakes, motion, rule, selector, strategy};
 use crate::field::{Field, Object};
 use crate::{duration, toleration};
 
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 22] = [
     "affinity",
     "antiAffinity",
     "clusterSelector",
     "clusters",
     "colocate",
     "default",
+    "failBack",
     "fallback",
     "lostAfter",
     "maxSurge",
@@ -27,6 +28,7 @@ const FIELDS: [&str; 20] = [
     "rules",
     "spread",
     "strategy",
+    "survivor",
     "tiers",
     "tolerations",
     "trafficGate",

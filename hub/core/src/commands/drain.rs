@@ -170,6 +170,7 @@ impl Hub {
         }
         if returned > 0 {
             self.set_placed(uid, name, placed + returned, cause);
+            self.came_back(uid, name, returned);
             let reasons = if pending > 0 { reasons } else { Vec::new() };
             self.set_pending(uid, wanted, pending, reasons);
             // Whether the cluster may hold it at all, the planner says.

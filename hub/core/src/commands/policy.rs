@@ -59,6 +59,10 @@ impl Hub {
             self.dirty.insert(uid, Reason::Policy(name.clone(), entry));
             // What it waited for may be another gate, or none.
             self.moving.insert(uid);
+            // It may send replicas back now.
+            let displaced =
+                self.workloads.get(&uid).map(|workload| workload.record.displaced.keys().cloned());
+            self.roomier.extend(displaced.into_iter().flatten());
             self.touched.subjects.insert(Subject::Workload(uid));
         }
         // Windows may have become shorter.

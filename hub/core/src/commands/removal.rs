@@ -100,6 +100,7 @@ impl Hub {
     }
 
     fn drop_seat(&mut self, uid: Uid, name: &ClusterName, entry: u64) {
+        self.came_back(uid, name, u32::MAX);
         let Some(workload) = self.workloads.get_mut(&uid) else {
             return;
         };

@@ -167,6 +167,7 @@ impl Hub {
             pending_reasons: Vec::new(),
             leader: None,
             yielded: BTreeMap::new(),
+            displaced: BTreeMap::new(),
             spec,
         };
         self.workloads.insert(uid, Shared::new(Workload::new(record)));

@@ -165,6 +165,8 @@ pub struct WorkloadRecord {
     pub leader: Option<WorkloadId>,
     /// What it has given up for higher priorities, by cluster (S16).
     pub yielded: BTreeMap<ClusterName, Yield>,
+    /// What losses and drains took from clusters and has not come back, by cluster (S12, S13).
+    pub displaced: BTreeMap<ClusterName, u32>,
 }
 
 /// Replicas given up in one cluster for a workload of a higher priority that found no room there (S16).
@@ -411,6 +413,10 @@ pub enum MigrationCause {
     ClusterChanged(ClusterName),
     /// A cluster is drained (S20).
     Drained(ClusterName),
+    /// A cluster returned that was lost, and its copies stay in the place of their replacements (S12).
+    Returned(ClusterName),
+    /// Replicas go back to a cluster that a loss or a drain took them from (S13).
+    FailedBack(ClusterName),
     /// A namespace's quota lets more be placed (S16).
     QuotaFreed(Arc<str>),
     /// A workload of a higher priority found no room (S16).

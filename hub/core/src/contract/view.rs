@@ -249,6 +249,8 @@ pub struct WorkloadView {
     pub revision: u64,
     /// In order of cluster.
     pub placements: Vec<PlacementView>,
+    /// What losses and drains took from clusters and has not come back (S12, S13).
+    pub displaced: Vec<(ClusterName, u32)>,
     /// How many copies beyond the total may run where the hub cannot see (S8).
     pub possible_over_run: u32,
     /// Its end is decided.

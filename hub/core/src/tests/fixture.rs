@@ -389,6 +389,9 @@ impl Fixture {
                 assert_eq!(workload.above.contains(name), target > placed, "{name} of {}", workload.id());
             }
         }
+        let mut recount = self.hub.clone();
+        recount.relate_displaced();
+        assert_eq!(*self.hub.displaced, *recount.displaced, "what was displaced, by cluster");
         for (namespace, quota) in &self.hub.quotas {
             let mut used = godwit_common::quota::Usage::default();
             for workload in self.hub.workloads.values().filter(|one| one.id().namespace == *namespace) {

@@ -20,6 +20,7 @@ mod rebalance;
 mod reflections;
 mod rehearsals;
 mod retiring;
+mod returns;
 mod room;
 mod shortage;
 mod stateful;

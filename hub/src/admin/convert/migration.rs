@@ -57,6 +57,14 @@ fn told(cause: &MigrationCause) -> (&'static str, Option<&ClusterName>, String) 
             let message = format!("cluster {cluster} is drained");
             ("Drain", Some(cluster), message)
         }
+        MigrationCause::Returned(cluster) => {
+            let message = format!("cluster {cluster} has returned: its copies stay, their replacements go");
+            ("Return", Some(cluster), message)
+        }
+        MigrationCause::FailedBack(cluster) => {
+            let message = format!("replicas go back to cluster {cluster}");
+            ("FailBack", Some(cluster), message)
+        }
         MigrationCause::QuotaFreed(namespace) => {
             let message = format!("the quota of namespace {namespace} lets more be placed");
             ("Quota", None, message)

@@ -22,6 +22,8 @@ pub(super) fn to_wire(migration: &Migration) -> wire::Migration {
             (wire::MigrationCause::ClusterChanged, cluster.as_str(), None)
         }
         MigrationCause::Drained(cluster) => (wire::MigrationCause::Drained, cluster.as_str(), None),
+        MigrationCause::Returned(cluster) => (wire::MigrationCause::Returned, cluster.as_str(), None),
+        MigrationCause::FailedBack(cluster) => (wire::MigrationCause::FailedBack, cluster.as_str(), None),
         MigrationCause::QuotaFreed(namespace) => (wire::MigrationCause::QuotaFreed, &**namespace, None),
         MigrationCause::Preempted(workload) => (wire::MigrationCause::Preempted, "", Some(workload)),
         MigrationCause::Affinity(workload) => (wire::MigrationCause::Affinity, "", Some(workload)),
@@ -53,6 +55,8 @@ pub(super) fn from_wire(migration: wire::Migration) -> Result<Migration, Invalid
         wire::MigrationCause::ClusterDeleted => MigrationCause::ClusterDeleted(name("subject", subject)?),
         wire::MigrationCause::ClusterChanged => MigrationCause::ClusterChanged(name("subject", subject)?),
         wire::MigrationCause::Drained => MigrationCause::Drained(name("subject", subject)?),
+        wire::MigrationCause::Returned => MigrationCause::Returned(name("subject", subject)?),
+        wire::MigrationCause::FailedBack => MigrationCause::FailedBack(name("subject", subject)?),
         wire::MigrationCause::QuotaFreed => MigrationCause::QuotaFreed(namespace("subject", subject)?),
         wire::MigrationCause::Preempted => MigrationCause::Preempted(workload()?),
         wire::MigrationCause::Affinity => MigrationCause::Affinity(workload()?),

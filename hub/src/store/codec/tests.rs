@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use godwit_common::link::Tombstoned;
 use godwit_common::policy::{
-    self, Affinity, ClusterSelector, ClusterToleration, GroupBy, Motion, Rebalance, Rule, SpreadConstraint,
-    Strategy, Tiers, TrafficGate, WorkloadSelector,
+    self, Affinity, ClusterSelector, ClusterToleration, FailBack, GroupBy, Motion, Rebalance, Rule,
+    SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::quota::Quota;
 use godwit_common::selector::{LabelSelector, Requirement, Test};
@@ -61,6 +61,8 @@ fn every_cause_of_a_migration_comes_back_as_it_was() {
         MigrationCause::ClusterDeleted(name("east")),
         MigrationCause::ClusterChanged(name("east")),
         MigrationCause::Drained(name("east")),
+        MigrationCause::Returned(name("east")),
+        MigrationCause::FailedBack(name("east")),
         MigrationCause::QuotaFreed("shop".into()),
         MigrationCause::Preempted(id()),
         MigrationCause::Affinity(id()),
@@ -230,6 +232,8 @@ fn policy_of(strategy: Strategy) -> Record {
                 max_surge: 70,
                 max_unavailable: 3,
                 traffic_gate: TrafficGate::Delay(Duration::from_secs(20)),
+                survivor: Survivor::KeepOriginal,
+                fail_back: FailBack::Gradual,
             },
         },
         lost_after: Duration::from_millis(2_500),
@@ -276,6 +280,7 @@ fn workload() -> Record {
         pending_reasons: vec!["no room: cpu".into()],
         leader: Some(id()),
         yielded: BTreeMap::from([(name("east"), Yield { to: Uid(9), replicas: 4 })]),
+        displaced: BTreeMap::from([(name("west"), 6)]),
     })
 }
 

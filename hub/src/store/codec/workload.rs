@@ -27,6 +27,7 @@ pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
         pending_reasons,
         leader,
         yielded,
+        displaced,
     } = workload;
     let yielded = yielded.iter();
     wire::Workload {
@@ -43,6 +44,7 @@ pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
         pending_reasons: texts_to_wire(pending_reasons),
         leader: leader.as_ref().map(id_to_wire),
         yielded: yielded.map(|(cluster, given)| (cluster.to_string(), yield_to_wire(given))).collect(),
+        displaced: displaced.iter().map(|(cluster, replicas)| (cluster.to_string(), *replicas)).collect(),
     }
 }
 
@@ -66,6 +68,11 @@ pub(super) fn from_wire(workload: wire::Workload) -> Result<WorkloadRecord, Inva
         leader: leader.transpose()?,
         yielded: yielded
             .map(|(cluster, given)| Ok((name("yielded", &cluster)?, yield_from_wire(&given)?)))
+            .collect::<Result<_, _>>()?,
+        displaced: workload
+            .displaced
+            .into_iter()
+            .map(|(cluster, replicas)| Ok((name("displaced", &cluster)?, replicas)))
             .collect::<Result<_, _>>()?,
     })
 }

@@ -64,6 +64,10 @@ pub struct Seen {
     pub followers: u64,
     /// Those of what a drain moves.
     pub drains: u64,
+    /// Those of clusters whose copies stay when they return.
+    pub returns: u64,
+    /// Those of what goes back.
+    pub fail_backs: u64,
     /// Clusters that began to flap.
     pub flaps: u64,
     /// Commands, each of which a rehearsal foresaw.
@@ -186,6 +190,8 @@ impl Seen {
         self.preemptions += other.preemptions;
         self.followers += other.followers;
         self.drains += other.drains;
+        self.returns += other.returns;
+        self.fail_backs += other.fail_backs;
         self.flaps += other.flaps;
         self.commands += other.commands;
     }
@@ -195,6 +201,8 @@ impl Seen {
             MigrationCause::ClusterLost(_) => self.losses += 1,
             MigrationCause::ClusterChanged(_) => self.relabels += 1,
             MigrationCause::Drained(_) => self.drains += 1,
+            MigrationCause::Returned(_) => self.returns += 1,
+            MigrationCause::FailedBack(_) => self.fail_backs += 1,
             MigrationCause::QuotaFreed(_) => self.quotas += 1,
             MigrationCause::Preempted(_) => self.preemptions += 1,
             MigrationCause::Affinity(_) => self.followers += 1,

@@ -1,6 +1,6 @@
 //! A cluster is lost, and returns: S1, S2, S5, S8, S11, S12, S20.
 
-use godwit_hub_core::{ClusterState, PolicyChoice};
+use godwit_hub_core::{ClusterState, Command, PolicyChoice};
 use sim::net::Way;
 use sim::scenario::{id, weights};
 use sim::{World, app};
@@ -85,6 +85,55 @@ fn s1_a_stream_lost_is_not_a_cluster_lost() {
     world.until("north is back", 20, |world| world.cluster("north").state == ClusterState::Ready);
     world.run(30);
     assert_eq!((world.targets(), world.checker.seen.losses), (before, 0));
+}
+
+#[test]
+fn s1_a_blip_of_every_health_check_evicts_nothing() {
+    let mut world = hundred();
+    let before = world.targets();
+    // Nobody hears anybody for a moment, then the API servers are away, then one cluster's link breaks again and again.
+    for round in 0..3 {
+        let agents = world.agent_ids();
+        agents.iter().for_each(|agent| world.cut(*agent, &[Way::Up, Way::Down]));
+        world.run(8);
+        agents.iter().for_each(|agent| world.mend_links(*agent));
+        world.run(5 + round);
+        world.members.iter_mut().for_each(|member| member.api = false);
+        world.run(25);
+        world.members.iter_mut().for_each(|member| member.api = true);
+        world.run(20);
+    }
+    let north = agent(&world, "north");
+    for _ in 0..6 {
+        world.cut(north, &[Way::Up]);
+        world.run(7);
+        world.mend_links(north);
+        world.run(4);
+    }
+    world.settles(120);
+    assert_eq!((world.targets(), world.checker.seen.losses, world.checker.seen.freezes), (before, 0, 0));
+    assert_eq!(world.ready(&id("Deployment", "web")), 100);
+}
+
+#[test]
+fn s4_a_link_that_breaks_again_and_again_keeps_growth_away_until_it_holds() {
+    let mut world = hundred();
+    let web = id("Deployment", "web");
+    let north = agent(&world, "north");
+    for _ in 0..4 {
+        world.cut(north, &[Way::Up, Way::Down]);
+        world.until("north is suspect", 8, |world| world.cluster("north").state == ClusterState::Suspect);
+        world.mend_links(north);
+        world.until("north is back", 20, |world| world.cluster("north").state == ClusterState::Ready);
+    }
+    assert_eq!(world.checker.seen.flaps, 1);
+    world.order(Command::Scale { workload: web.clone(), replicas: 150 });
+    world.settles(60);
+    assert_eq!(world.target_in("north", &web), 20, "it keeps what it has, and gets nothing new");
+    world.until("north is steady", 90, |world| world.cluster("north").flapping.is_none());
+    world.order(Command::Scale { workload: web.clone(), replicas: 200 });
+    world.settles(60);
+    assert!(world.target_in("north", &web) > 20);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod history;
 mod loss;
 mod mass_loss;
 mod removal;
+mod returns;
 mod shortage;
 mod stateful;
 

@@ -3,7 +3,7 @@
 use godwit_hub_core::{
     ClusterState, Command, FreezeCause, MigrationCause, MigrationState, PolicyChoice, Record,
 };
-use sim::scenario::id;
+use sim::scenario::{cluster_name, id};
 use sim::{World, app};
 
 use super::federation;
@@ -17,6 +17,14 @@ fn fleet(count: usize) -> World {
     world.deploy(app("web", replicas), PolicyChoice::Annotated);
     world.settles(120);
     world
+}
+
+/// Makes the first so many clusters one failure domain.
+fn label(world: &mut World, domain: &str, clusters: &[&str]) {
+    for name in clusters {
+        let set = [("topology.godwit.dev/failure-domain".into(), domain.into())].into();
+        world.order(Command::Label { cluster: cluster_name(name), set, remove: Default::default() });
+    }
 }
 
 fn frozen(world: &World) -> bool {
@@ -83,6 +91,29 @@ fn s6_from_a_fifth_on_clusters_are_given_up_one_after_the_other() {
     let web = id("Deployment", "web");
     world.until("everything runs again", 100, |world| world.ready(&web) == 100);
     assert_eq!(world.checker.seen.freezes, 0);
+}
+
+#[test]
+fn s6_a_whole_failure_domain_dies_and_is_evacuated_at_once() {
+    let mut world = fleet(10);
+    label(&mut world, "north", &TEN[..6]);
+    label(&mut world, "south", &TEN[6..]);
+    (0..6).for_each(|cluster| world.kill_cluster(cluster));
+    let took = world.until("all six are given up", 20, |world| world.checker.seen.losses == 6);
+    assert!(took <= 12_000, "S2: it took {took} ms");
+    let web = id("Deployment", "web");
+    world.until("the south runs everything", 100, |world| world.ready(&web) == 100);
+    assert_eq!(world.checker.seen.freezes, 0);
+}
+
+#[test]
+fn s6_three_of_five_in_one_failure_domain_are_no_reason_to_freeze() {
+    let mut world = fleet(5);
+    label(&mut world, "north", &TEN[..3]);
+    (0..3).for_each(|cluster| world.kill_cluster(cluster));
+    let web = id("Deployment", "web");
+    world.until("the two that are left run everything", 100, |world| world.ready(&web) == 50);
+    assert_eq!((world.checker.seen.freezes, world.checker.seen.losses), (0, 3));
 }
 
 #[test]
