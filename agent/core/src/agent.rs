@@ -262,6 +262,9 @@ impl Agent {
         if self.leadership.is_led_by_other() {
             self.view.stop(cx);
         }
+        if self.link.is_up() {
+            self.link.outbox.api_server(self.leadership.unreachable());
+        }
         self.work(cx);
         if self.may_check() {
             self.needs.pump(cx);

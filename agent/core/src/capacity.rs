@@ -72,15 +72,15 @@ impl Nodes {
         true
     }
 
-    /// Drops the nodes that the listing did not name.
-    pub(crate) fn sweep(&mut self, list: u64) -> bool {
+    /// The nodes that the listing did not name.
+    pub(crate) fn unlisted(&self, list: u64) -> Vec<Arc<str>> {
         let stale = |node: &&Node| node.list != list;
-        let gone: Vec<Arc<str>> =
-            self.nodes.values().filter(stale).map(|node| node.seen.name.clone()).collect();
-        for name in &gone {
-            self.remove(name);
-        }
-        !gone.is_empty()
+        self.nodes.values().filter(stale).map(|node| node.seen.name.clone()).collect()
+    }
+
+    /// Whether a node is known, and not ready: nothing on it can be relied on.
+    pub(crate) fn is_down(&self, name: &Arc<str>) -> bool {
+        self.nodes.get(name).is_some_and(|node| !node.seen.ready)
     }
 
     pub(crate) fn bind(&mut self, node: &Arc<str>, requests: &Resources) {
@@ -384,12 +384,14 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_drops_what_it_does_not_name() {
+    fn what_a_listing_does_not_name_is_known_and_what_is_down_too() {
         let mut nodes = Nodes::default();
         nodes.put(node("a", 1000), 1);
         nodes.put(node("b", 1000), 1);
         nodes.put(node("b", 1000), 2);
-        assert!(nodes.sweep(2));
-        assert_eq!(of(&nodes, 0).nodes, 1);
+        assert_eq!(nodes.unlisted(2), ["a".into()]);
+        assert!(!nodes.is_down(&"a".into()) && !nodes.is_down(&"unknown".into()));
+        nodes.put(NodeSeen { ready: false, ..node("a", 1000) }, 2);
+        assert!(nodes.is_down(&"a".into()));
     }
 }

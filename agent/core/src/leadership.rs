@@ -40,6 +40,16 @@ pub(crate) struct Leadership {
     busy: Option<(Time, Doing)>,
     next: Time,
     retry: Retry,
+    api: Api,
+}
+
+/// Whether the API server answers. Whoever has a stream to the hub asks it every few seconds, the leader or not.
+#[derive(Debug, Default)]
+struct Api {
+    /// When the first call was sent that it has left unanswered, and every one since.
+    silent_since: Option<Time>,
+    /// That is as long ago as a Lease stands, and this is why.
+    unreachable: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -75,6 +85,7 @@ impl Leadership {
             busy: None,
             next: Time::default(),
             retry: Retry::new(config.lease_poll),
+            api: Api::default(),
         }
     }
 
@@ -91,6 +102,11 @@ impl Leadership {
     pub(crate) fn is_led_by_other(&self) -> bool {
         let other = |(lease, _): &(LeaseSeen, Time)| !lease.holder.is_empty() && lease.holder != self.me;
         self.reign.is_none() && self.seen.as_ref().is_some_and(other)
+    }
+
+    /// Why the API server cannot be reached, if it has not been for as long as a Lease stands (S3).
+    pub(crate) fn unreachable(&self) -> Option<&Arc<str>> {
+        self.api.unreachable.as_ref()
     }
 
     /// Nothing of ours is under way or held any more.
@@ -143,6 +159,7 @@ impl Leadership {
         let Some((sent, doing)) = self.busy.take() else {
             return News::Nothing;
         };
+        self.heed_answer(cx.now, sent, &result);
         match result {
             Ok(Reply::Lease(lease)) => {
                 // That the Lease can be read does not mean that it can be written.
@@ -167,6 +184,21 @@ impl Leadership {
                 self.next = self.retry.at;
                 News::Nothing
             }
+        }
+    }
+
+    /// Whatever is answered, the API server is there. One call that is lost says little.
+    fn heed_answer(&mut self, now: Time, sent: Time, result: &Result<Reply, CallError>) {
+        match result {
+            Err(CallError::Unavailable(reason)) => {
+                let since = *self.api.silent_since.get_or_insert(sent);
+                if now.since(since) >= self.duration {
+                    self.api.unreachable = Some(reason.clone());
+                }
+            }
+            Ok(_)
+            | Err(CallError::Outdated | CallError::NamespaceMissing | CallError::Refused(_))
+            | Err(CallError::FieldConflict { .. }) => self.api = Api::default(),
         }
     }
 

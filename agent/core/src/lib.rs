@@ -29,6 +29,6 @@ pub use config::Config;
 pub use effect::{Apply, Call, Effect, LeaseWrite, Log, OpId, Scope, SessionId, WatchId};
 pub use event::{CallError, Change, Event, Reply};
 pub use member::{
-    FenceRecord, FenceSeen, Identity, Kind, LeaseSeen, NeedSeen, NodeSeen, ObjectSeen, PodPhase, PodSeen,
-    Stamp,
+    Fault, FenceRecord, FenceSeen, Identity, Kind, LeaseSeen, NeedSeen, NodeSeen, ObjectSeen, PodPhase,
+    PodSeen, Stamp,
 };

@@ -105,6 +105,15 @@ pub enum PodPhase {
     Ended,
 }
 
+/// Whose fault it is that a pod is not ready (S3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The application's own: its containers fail, or their image or configuration does.
+    Application,
+    /// Its node's, or the cluster's: volumes, network or container runtime fail.
+    Cluster,
+}
+
 /// A pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodSeen {
@@ -126,6 +135,8 @@ pub struct PodSeen {
     pub unschedulable: bool,
     /// What it asks for, by Kubernetes' rule; one pod among it.
     pub requests: Resources,
+    /// Whose fault it is that it is not ready, as far as the pod itself tells; its node may tell more.
+    pub fault: Option<Fault>,
     /// What hinders its containers, such as `ImagePullBackOff`; may be empty. Free of the pod's own name, so that the
     /// pods of a workload say the same.
     pub problem: Arc<str>,

@@ -1,9 +1,10 @@
 //! What waits to be said to the hub: the newest of each kind, so that a slow stream never builds a queue (S25).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::{Alarm, Leadership, Up};
+use godwit_common::link::{Alarm, Leadership, TEXT_MAX, Up};
 use godwit_common::{Digest, Fence, Time};
 
 /// A hub that sends what does not fit is asked for the whole no more often than this.
@@ -15,8 +16,16 @@ pub(crate) struct Outbox {
     leadership: Option<Leadership>,
     alarms: BTreeMap<&'static str, Alarm>,
     accepted: Option<(Fence, Digest)>,
+    /// Whether the API server is reached, as the hub was told in this session (S3), and as it is to be told.
+    reached: Reached,
     sync_at: Option<Time>,
     synced_at: Option<Time>,
+}
+
+#[derive(Debug, Default)]
+struct Reached {
+    told_unreachable: bool,
+    news: Option<Option<Arc<str>>>,
 }
 
 impl Outbox {
@@ -42,6 +51,14 @@ impl Outbox {
         self.alarms.insert(kind, alarm);
     }
 
+    /// The API server is not reached for this reason, or it is: said once in a session, and once more when it changes.
+    pub(crate) fn api_server(&mut self, unreachable: Option<&Arc<str>>) {
+        if unreachable.is_some() != self.reached.told_unreachable {
+            self.reached.told_unreachable = unreachable.is_some();
+            self.reached.news = Some(unreachable.map(cut));
+        }
+    }
+
     pub(crate) fn want_sync(&mut self, now: Time) {
         let earliest = self.synced_at.map_or(now, |asked| asked + SYNC_INTERVAL);
         self.sync_at.get_or_insert(earliest.max(now));
@@ -60,6 +77,9 @@ impl Outbox {
         if let Some((_, alarm)) = self.alarms.pop_first() {
             return Some(Up::Alarm(alarm));
         }
+        if let Some(unreachable) = self.reached.news.take() {
+            return Some(Up::ApiServer { unreachable });
+        }
         if let Some((fence, digest)) = self.accepted.take() {
             return Some(Up::Accepted { fence, digest });
         }
@@ -74,4 +94,10 @@ impl Outbox {
     pub(crate) fn deadline(&self) -> Option<Time> {
         self.sync_at
     }
+}
+
+/// No longer than the wire takes.
+fn cut(reason: &Arc<str>) -> Arc<str> {
+    let end = reason.floor_char_boundary(TEXT_MAX);
+    reason.get(..end).unwrap_or_default().into()
 }

@@ -248,6 +248,8 @@ fn status(id: &WorkloadId, view: &View, rows: &Rows, told: Option<&Status>) -> O
         bound: tally.bound.min(COUNT_MAX),
         ready: tally.ready.min(COUNT_MAX),
         unschedulable: tally.unschedulable.min(COUNT_MAX),
+        failing: tally.failing.min(COUNT_MAX),
+        stranded: tally.stranded.min(COUNT_MAX),
         problem: problem.unwrap_or_default(),
         exists: object.is_some(),
     })
@@ -261,6 +263,8 @@ fn gone(told: Status) -> Status {
         bound: 0,
         ready: 0,
         unschedulable: 0,
+        failing: 0,
+        stranded: 0,
         problem: Arc::default(),
         exists: false,
         ..told

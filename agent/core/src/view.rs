@@ -10,7 +10,7 @@ use godwit_common::{ObjectKey, WorkloadId};
 use crate::capacity::Nodes;
 use crate::cx::Cx;
 use crate::rows::workload_of;
-use crate::{Change, Effect, Kind, ObjectSeen, PodPhase, PodSeen, Scope, WatchId};
+use crate::{Change, Effect, Fault, Kind, ObjectSeen, PodPhase, PodSeen, Scope, WatchId};
 
 /// The kinds that are watched even when no row names them, so that orphans are seen.
 const WORKLOAD_KINDS: [(&str, &str); 2] = [("apps/v1", "Deployment"), ("apps/v1", "StatefulSet")];
@@ -19,6 +19,9 @@ const SYSTEM: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "god
 /// Owners whose pods belong to their nodes, and go with these.
 const OF_NODES: [&str; 2] = ["DaemonSet", "Node"];
 
+/// Its namespace and its name.
+type PodKey = (Arc<str>, Arc<str>);
+
 #[derive(Debug, Default)]
 pub(crate) struct View {
     last: u64,
@@ -26,7 +29,9 @@ pub(crate) struct View {
     scopes: BTreeMap<Scope, WatchId>,
     objects: BTreeMap<ObjectKey, Object>,
     workloads: BTreeMap<WorkloadId, ObjectKey>,
-    pods: BTreeMap<(Arc<str>, Arc<str>), Pod>,
+    pods: BTreeMap<PodKey, Pod>,
+    /// The pods on each node, also on nodes that are not known (yet).
+    on_node: BTreeMap<Arc<str>, BTreeSet<PodKey>>,
     tallies: BTreeMap<WorkloadId, Tally>,
     /// Pods without an owner that are not of the system and have not ended.
     bare: BTreeSet<(Arc<str>, Arc<str>)>,
@@ -72,6 +77,10 @@ pub(crate) struct Tally {
     pub(crate) bound: u32,
     pub(crate) ready: u32,
     pub(crate) unschedulable: u32,
+    /// Not ready through a fault of the application (S3).
+    pub(crate) failing: u32,
+    /// Not ready through a fault of their node or of the cluster (S3).
+    pub(crate) stranded: u32,
     problems: BTreeMap<Arc<str>, u32>,
 }
 
@@ -92,7 +101,8 @@ impl Tally {
         self.problems.keys().next()
     }
 
-    fn count(&mut self, pod: &PodSeen, sign: i32) {
+    /// Adds or takes away a pod, whose node is down or is not.
+    fn count(&mut self, pod: &PodSeen, down: bool, sign: i32) {
         let add =
             |count: &mut u32, yes: bool| *count = count.saturating_add_signed(if yes { sign } else { 0 });
         let lives = pod.phase != PodPhase::Ended;
@@ -101,6 +111,10 @@ impl Tally {
         add(&mut self.bound, lives && pod.node.is_some());
         add(&mut self.ready, lives && pod.ready && !pod.terminating);
         add(&mut self.unschedulable, lives && pod.unschedulable && !pod.terminating);
+        let sick = lives && !pod.ready && !pod.terminating;
+        let stranded = down || pod.fault == Some(Fault::Cluster);
+        add(&mut self.stranded, sick && stranded);
+        add(&mut self.failing, sick && !stranded && pod.fault == Some(Fault::Application));
         if lives && !pod.terminating && !pod.problem.is_empty() {
             let count = self.problems.entry(pod.problem.clone()).or_default();
             add(count, true);
@@ -235,8 +249,13 @@ impl View {
                     touched.settled = Some(watch.scope.clone());
                 }
             }
-            Change::Node(node) => touched.capacity = self.nodes.put(node, list),
-            Change::NodeGone(name) => touched.capacity = self.nodes.remove(&name),
+            Change::Node(node) => {
+                let name = node.name.clone();
+                self.change_node(&name, &mut touched, |nodes| nodes.put(node, list));
+            }
+            Change::NodeGone(name) => {
+                self.change_node(&name, &mut touched, |nodes| nodes.remove(&name));
+            }
             Change::Pod(pod) => self.put_pod(pod, list, &mut touched),
             Change::PodGone { namespace, name } => self.remove_pod(&(namespace, name), &mut touched),
             Change::Object(seen) => {
@@ -310,14 +329,39 @@ impl View {
         }
     }
 
+    /// A node changes: what is not ready on it is its fault from now on, or no longer.
+    fn change_node(
+        &mut self,
+        name: &Arc<str>,
+        touched: &mut Touched,
+        change: impl FnOnce(&mut Nodes) -> bool,
+    ) {
+        let was_down = self.nodes.is_down(name);
+        touched.capacity |= change(&mut self.nodes);
+        if self.nodes.is_down(name) == was_down {
+            return;
+        }
+        let keys = self.on_node.get(name).into_iter().flatten();
+        for pod in keys.filter_map(|key| self.pods.get(key)) {
+            let Some(owner) = &pod.seen.owner else { continue };
+            if let Some(tally) = self.tallies.get_mut(owner) {
+                tally.count(&pod.seen, was_down, -1);
+                tally.count(&pod.seen, !was_down, 1);
+                touched.workloads.insert(owner.clone());
+            }
+        }
+    }
+
     /// Moves the sums from the old state of a pod to the new one.
     fn count_pod(&mut self, old: Option<&PodSeen>, new: Option<&PodSeen>, touched: &mut Touched) {
         let owners = [old, new].map(|pod| pod.and_then(|pod| pod.owner.clone()));
         let ready_before = owners.clone().map(|owner| self.ready(owner.as_ref()));
         for (pod, sign) in [(old, -1), (new, 1)] {
             let Some(pod) = pod else { continue };
+            let down = pod.node.as_ref().is_some_and(|node| self.nodes.is_down(node));
+            self.note_place(pod, sign);
             if let Some(owner) = &pod.owner {
-                self.tallies.entry(owner.clone()).or_default().count(pod, sign);
+                self.tallies.entry(owner.clone()).or_default().count(pod, down, sign);
                 touched.workloads.insert(owner.clone());
             } else if pod.phase != PodPhase::Ended && !SYSTEM.contains(&&*pod.namespace) {
                 let key = (pod.namespace.clone(), pod.name.clone());
@@ -349,6 +393,20 @@ impl View {
         }
     }
 
+    /// Remembers which node a pod is on, or that it is not there any more.
+    fn note_place(&mut self, pod: &PodSeen, sign: i32) {
+        let Some(node) = &pod.node else { return };
+        let key = (pod.namespace.clone(), pod.name.clone());
+        if sign > 0 {
+            self.on_node.entry(node.clone()).or_default().insert(key);
+        } else if let Some(pods) = self.on_node.get_mut(node) {
+            pods.remove(&key);
+            if pods.is_empty() {
+                self.on_node.remove(node);
+            }
+        }
+    }
+
     fn ready(&self, owner: Option<&WorkloadId>) -> u32 {
         let tally = owner.and_then(|owner| self.tallies.get(owner));
         tally.map_or(0, |tally| tally.ready)
@@ -357,7 +415,11 @@ impl View {
     /// Drops what the listing that has just ended did not name.
     fn sweep(&mut self, id: WatchId, list: u64, touched: &mut Touched) {
         match &touched.settled {
-            Some(Scope::Nodes) => touched.capacity |= self.nodes.sweep(list),
+            Some(Scope::Nodes) => {
+                for name in self.nodes.unlisted(list) {
+                    self.change_node(&name, touched, |nodes| nodes.remove(&name));
+                }
+            }
             Some(Scope::Pods) => {
                 let stale = self.pods.iter().filter(|(_, pod)| pod.list != list);
                 let gone: Vec<_> = stale.map(|(key, _)| key.clone()).collect();

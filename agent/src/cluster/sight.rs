@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use godwit_agent_core::{Kind, NodeSeen, ObjectSeen, PodPhase, PodSeen, Stamp, labels};
+use godwit_agent_core::{Fault, Kind, NodeSeen, ObjectSeen, PodPhase, PodSeen, Stamp, labels};
 use godwit_common::link::LeaderTerm;
 use godwit_common::{Epoch, Fence, Generation, ObjectKey, Taint, TaintEffect, Term, Uid, WorkloadId};
-use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod, PodCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
@@ -15,6 +15,8 @@ use super::requests;
 
 /// Problems are shown to people: the reason and the container, and no more.
 const PROBLEM_MAX: usize = 200;
+/// The condition of a pod that its volumes are mounted and its network is there.
+const NETWORKED: &str = "PodReadyToStartContainers";
 
 type Texts = BTreeMap<String, String>;
 
@@ -74,6 +76,7 @@ pub(crate) fn pod(pod: &Pod) -> PodSeen {
         conditions.into_iter().flatten().find(|condition| condition.type_ == wanted)
     };
     let scheduled = condition("PodScheduled");
+    let trouble = status.and_then(|status| trouble(status, condition(NETWORKED)));
     let is_refused = |reason: Option<&str>| reason == Some("Unschedulable");
     PodSeen {
         namespace: text(&pod.metadata.namespace),
@@ -86,7 +89,8 @@ pub(crate) fn pod(pod: &Pod) -> PodSeen {
         unschedulable: scheduled
             .is_some_and(|condition| condition.status == "False" && is_refused(condition.reason.as_deref())),
         requests: spec.map(requests::of_pod).unwrap_or_default(),
-        problem: status.and_then(problem).unwrap_or_default(),
+        fault: trouble.as_ref().map(|(fault, _)| *fault),
+        problem: trouble.and_then(|(_, problem)| problem).unwrap_or_default(),
     }
 }
 
@@ -111,23 +115,45 @@ pub(crate) fn uid(metadata: &ObjectMeta) -> Option<Uid> {
     metadata.uid.as_deref()?.parse().ok()
 }
 
-/// What the first troubled container waits for. The usual steps of a start are no trouble.
-fn problem(status: &PodStatus) -> Option<Arc<str>> {
+/// Whose fault it is that a pod is not ready, and what its first troubled container waits for, or ended with. The usual
+/// steps of a start are no trouble, and nor is a probe that does not succeed yet: how long that lasts is another question.
+fn trouble(status: &PodStatus, networked: Option<&PodCondition>) -> Option<(Fault, Option<Arc<str>>)> {
     let init = status.init_container_statuses.iter().flatten();
-    let all = init.chain(status.container_statuses.iter().flatten());
-    let trouble = |container: &ContainerStatus| {
-        let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let mut all = init.chain(status.container_statuses.iter().flatten());
+    if let Some((fault, text)) = all.find_map(trouble_of) {
+        return Some((fault, Some(text)));
+    }
+    // Before any container there are volumes and the pod's network: both are the cluster's business. Every start passes
+    // through this, so it has no words until it lasts.
+    let pending = status.phase.as_deref() == Some("Pending");
+    (pending && networked.is_some_and(|condition| condition.status == "False"))
+        .then_some((Fault::Cluster, None))
+}
+
+fn trouble_of(container: &ContainerStatus) -> Option<(Fault, Arc<str>)> {
+    let state = container.state.as_ref()?;
+    let last = || container.last_state.as_ref()?.terminated.as_ref()?.reason.as_deref();
+    let (reason, detail) = if let Some(waiting) = &state.waiting {
         let reason = waiting.reason.as_deref()?;
         if matches!(reason, "ContainerCreating" | "PodInitializing") {
             return None;
         }
-        let mut text = format!("container {}: {reason}", container.name);
-        if reason.contains("Image") {
-            text.push_str(&format!(" ({})", container.image));
-        }
-        Some(text.chars().take(PROBLEM_MAX).collect::<String>().into())
+        let detail = if reason.contains("Image") { Some(container.image.as_str()) } else { last() };
+        (reason, detail.filter(|detail| *detail != "Error"))
+    } else {
+        let ended = state.terminated.as_ref().filter(|ended| ended.exit_code != 0)?;
+        (ended.reason.as_deref().unwrap_or("Error"), None)
     };
-    all.filter_map(trouble).next()
+    let fault = match reason {
+        // The container runtime, the registry or the node failed, and not what was to run.
+        "ImageInspectError" | "RegistryUnavailable" | "ContainerStatusUnknown" => Fault::Cluster,
+        _ => Fault::Application,
+    };
+    let mut text = format!("container {}: {reason}", container.name);
+    if let Some(detail) = detail {
+        text.push_str(&format!(" ({detail})"));
+    }
+    Some((fault, text.chars().take(PROBLEM_MAX).collect::<String>().into()))
 }
 
 fn stamp(metadata: &ObjectMeta) -> Stamp {
@@ -213,6 +239,36 @@ mod tests {
         assert_eq!(waiting("CrashLoopBackOff"), "container web: CrashLoopBackOff");
         assert_eq!(waiting("ImagePullBackOff"), "container web: ImagePullBackOff (web:9)");
         assert_eq!(waiting("ContainerCreating"), "");
+    }
+
+    #[test]
+    fn a_pod_says_whose_fault_it_is() {
+        let container = |state: Value| {
+            json!({"name": "web", "image": "web:9", "imageID": "", "ready": false, "restartCount": 1, "state": state,
+                "lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}})
+        };
+        let seen = |state: Value, networked: &str| {
+            let status = json!({"phase": "Pending", "containerStatuses": [container(state)],
+                "conditions": [{"type": "PodReadyToStartContainers", "status": networked}]});
+            let pod = read(json!({"metadata": {"name": "p"}, "status": status}));
+            (pod.fault, pod.problem.to_string())
+        };
+        let waiting = |reason: &str| json!({"waiting": {"reason": reason}});
+        for reason in ["CrashLoopBackOff", "ErrImagePull", "CreateContainerConfigError"] {
+            assert_eq!(seen(waiting(reason), "True").0, Some(Fault::Application), "{reason}");
+        }
+        assert_eq!(
+            seen(waiting("CrashLoopBackOff"), "True").1,
+            "container web: CrashLoopBackOff (OOMKilled)"
+        );
+        let ended = |code: i32| json!({"terminated": {"exitCode": code, "reason": "OOMKilled"}});
+        let killed = (Some(Fault::Application), "container web: OOMKilled".to_owned());
+        assert_eq!(seen(ended(137), "True"), killed);
+        assert_eq!(seen(ended(0), "True").0, None, "an init container that is done is no fault");
+        assert_eq!(seen(waiting("ImageInspectError"), "True").0, Some(Fault::Cluster));
+        assert_eq!(seen(waiting("ContainerCreating"), "False"), (Some(Fault::Cluster), String::new()));
+        assert_eq!(seen(waiting("ContainerCreating"), "True").0, None, "it may be pulling its image");
+        assert_eq!(seen(json!({"running": {}}), "True").0, None, "its probe may succeed yet");
     }
 
     #[test]

@@ -159,6 +159,7 @@ fn records(names: &[ClusterName], workloads: usize, eligible: usize) -> impl Ite
                 target: 1,
                 generation: Generation(1),
                 manifest_generation: Generation(1),
+                given_up: 0,
                 cause: None,
             },
         })
@@ -258,6 +259,8 @@ fn status(number: usize) -> Status {
         bound: 1,
         ready: 1,
         unschedulable: 0,
+        failing: 0,
+        stranded: 0,
         problem: "".into(),
         exists: true,
     }

@@ -190,6 +190,8 @@ impl Agent {
             bound: row.replicas,
             ready: row.replicas,
             unschedulable: 0,
+            failing: 0,
+            stranded: 0,
             problem: "".into(),
             exists: true,
         });

@@ -29,11 +29,12 @@ mod tests {
         let spec = convert(
             "{default: {weight: 0}, clusters: {alpha: {weight: 3, min: 1, max: 9}}, rebalance: gradual, \
              lostAfter: 1500ms, priority: -2, maxSurge: 50%, maxUnavailable: 4, \
-             trafficGate: {mode: ack}}",
+             trafficGate: {mode: ack}, unreadyAfter: 2m}",
         );
         assert_eq!((&*spec.strategy, &*spec.mode, &*spec.rebalance), ("weighted", "available", "gradual"));
         assert_eq!((spec.priority, spec.max_surge_percent, spec.max_unavailable), (-2, Some(50), 4));
         assert_eq!(spec.traffic_gate.expect("a gate").mode, "ack");
+        assert_eq!(spec.unready_after.map(|wait| wait.seconds), Some(120));
         let rule = |weight, min, max| v1::ClusterRule { weight: Some(weight), min: Some(min), max };
         assert_eq!(spec.default, Some(rule(0, 0, None)));
         assert_eq!(spec.clusters["alpha"], rule(3, 1, Some(9)));

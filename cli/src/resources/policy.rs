@@ -90,6 +90,7 @@ pub(crate) fn describe(policy: &Policy, sheet: &mut Sheet<'_>) -> io::Result<()>
     sheet.line("Strategy", &spec.strategy)?;
     sheet.line("Rebalance", &spec.rebalance)?;
     sheet.line("Lost after", lost_after(&spec))?;
+    sheet.line("Unready after", span(spec.unready_after))?;
     sheet.line("Mode", &spec.mode)?;
     sheet.line("Priority", spec.priority.to_string())?;
     sheet.line("Max surge", format!("{}%", spec.max_surge_percent.unwrap_or(SURGE_PERCENT)))?;
@@ -148,7 +149,11 @@ fn rule_row(name: &str, rule: &ClusterRule) -> Vec<Cell> {
 }
 
 fn lost_after(spec: &PolicySpec) -> String {
-    let span = spec.lost_after.and_then(|span| std::time::Duration::try_from(span).ok());
+    span(spec.lost_after)
+}
+
+fn span(span: Option<prost_types::Duration>) -> String {
+    let span = span.and_then(|span| std::time::Duration::try_from(span).ok());
     span.map(|span| format!("{span:?}")).unwrap_or_else(|| age::NONE.to_owned())
 }
 

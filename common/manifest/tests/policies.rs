@@ -50,6 +50,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "(7, 14): Policy even: spec.lostAfter: \"2h\" is not valid here; write a duration from 0s to 1h, such as 10s or 1m30s",
     ),
     (
+        "  unreadyAfter: 5s",
+        "(7, 17): Policy even: spec.unreadyAfter: \"5s\" is not valid here; write a duration from 10s to 24h, such as 5m or 1m30s",
+    ),
+    (
         "  lost_after: 10s",
         "(7, 15): Policy even: spec.lost_after: this field is unknown; did you mean \"lostAfter\"?",
     ),
@@ -293,6 +297,7 @@ fn everything_that_a_policy_says_is_read() {
   trafficGate: {mode: delay, delay: 1m30s}
   survivor: keepOriginal
   failBack: gradual
+  unreadyAfter: 2m
 "
     );
     let policy = parse_policies(&text).unwrap().remove(0);
@@ -313,6 +318,7 @@ fn everything_that_a_policy_says_is_read() {
         survivor: Survivor::KeepOriginal,
         fail_back: FailBack::Gradual,
         traffic_gate: TrafficGate::Delay(Duration::from_secs(90)),
+        unready_after: Duration::from_secs(120),
         ..Motion::default()
     };
     assert_eq!(policy.placement.motion, motion);

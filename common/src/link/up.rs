@@ -27,6 +27,12 @@ pub enum Up {
     SyncWanted,
     /// Something that an operator must hear about.
     Alarm(Alarm),
+    /// Whether this agent reaches the API server of its cluster: said when that changes, whether it leads or not (S3). At
+    /// the start of a session it does.
+    ApiServer {
+        /// Why it does not; none when it does again.
+        unreachable: Option<Arc<str>>,
+    },
     /// The agent ends on purpose and expects to be back soon (S1).
     Goodbye,
 }
@@ -144,6 +150,12 @@ pub struct Status {
     pub ready: u32,
     /// Pods that the scheduler could not place.
     pub unschedulable: u32,
+    /// Pods that are not ready through a fault of the application: a crash loop, an image that cannot be pulled, a
+    /// configuration error (S3).
+    pub failing: u32,
+    /// Pods that are not ready through a fault of their node or of the cluster: the node is not ready, volumes or the
+    /// network are not there (S3). None of them is `failing`.
+    pub stranded: u32,
     /// What hinders it, in the member's words (an apply conflict, an image that cannot be pulled); may be empty.
     pub problem: Arc<str>,
     /// False when the object is gone and only this knowledge of it is left (it was deleted by hand).

@@ -29,3 +29,8 @@ pub const LOST_AFTER_MAX: Duration = Duration::from_secs(3600);
 /// The longest time for which a planned shrink lets those who route traffic see it. Past an hour somebody has to confirm
 /// it.
 pub const GATE_DELAY_MAX: Duration = Duration::from_secs(3600);
+/// The shortest and the longest that replicas may not be ready before they are moved: pods need a moment to start, and past
+/// a day it is an operator's decision.
+pub const UNREADY_AFTER_MIN: Duration = Duration::from_secs(10);
+/// See [`UNREADY_AFTER_MIN`].
+pub const UNREADY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);

@@ -20,7 +20,7 @@ use crate::{ClusterName, traits::Traits};
 pub use affinity::{ALL_NAMESPACES, Affinity, WorkloadSelector};
 pub use gate::TrafficGate;
 pub use mistake::{Mistake, Place, Step};
-pub use motion::{FailBack, Motion, SURGE_PERCENT, Survivor, most};
+pub use motion::{FailBack, Motion, SURGE_PERCENT, Survivor, UNREADY_AFTER, most};
 pub use rule::{REPLICAS_MAX, Rule, WEIGHT_MAX};
 pub use selector::ClusterSelector;
 pub use spread::{GroupBy, SpreadConstraint};

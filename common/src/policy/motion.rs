@@ -1,12 +1,16 @@
-//! How the workloads under a policy are moved: what a planned move may do to them, and what becomes of them when a
-//! cluster returns.
+//! How the workloads under a policy are moved: what a planned move may do to them, when they are moved for not being
+//! ready, and what becomes of them when a cluster returns.
+
+use std::time::Duration;
 
 use super::TrafficGate;
 
 /// A planned move runs this many percent more than wanted, if its policy does not say (S20).
 pub const SURGE_PERCENT: u32 = 25;
+/// Replicas that are not ready are waited for so long, if the policy does not say (S3).
+pub const UNREADY_AFTER: Duration = Duration::from_secs(300);
 
-/// How a workload is moved (S12, S13, S20).
+/// How a workload is moved (S3, S12, S13, S20).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Motion {
     /// How many replicas may run beyond those that are wanted, in percent of these, rounded up; 1 to 100.
@@ -19,6 +23,8 @@ pub struct Motion {
     pub survivor: Survivor,
     /// Whether replicas go back to the cluster that they came from (S13).
     pub fail_back: FailBack,
+    /// How long replicas may not be ready before they are moved, if that may help (S3).
+    pub unready_after: Duration,
 }
 
 /// Which copies stay when a cluster returns that was lost, and its copies still run (S12).
@@ -78,6 +84,7 @@ impl Default for Motion {
             traffic_gate: TrafficGate::None,
             survivor: Survivor::default(),
             fail_back: FailBack::default(),
+            unready_after: UNREADY_AFTER,
         }
     }
 }

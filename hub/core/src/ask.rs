@@ -237,6 +237,8 @@ fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Ve
         };
         Some((candidate, Site { place, held, occupied: seat.occupied(), awaited: None }))
     };
+    let known = ask.uid.and_then(|uid| hub.workloads.get(&uid));
+    let heeds_unwell = known.is_some_and(|workload| hub.well_somewhere(workload));
     // Both in order of name: one walk finds every seat.
     let mut seats = ask.seats.iter().peekable();
     for stand in stands {
@@ -250,15 +252,18 @@ fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Ve
         let seat = seats.next_if(|(seat, _)| *seat == place.name).map(|(_, seat)| seat);
         let fit = stock.fits(index, hub, place.cluster, pod, limit);
         let occupied = seat.map_or(0, SeatState::occupied);
+        let unwell = heeds_unwell && seat.is_some_and(SeatState::unwell);
         let (growth, awaited) = match bonds.growth(ask, place, &stand.growth) {
+            Growth::Allowed if unwell => (Growth::Closed(Barrier::Unready), None),
             Growth::Closed(barrier @ Barrier::Checking(_)) if ask.patient => (Growth::Allowed, Some(barrier)),
             growth => (growth, None),
         };
         let held = seat.map_or(0, |seat| seat.seat.placed);
+        let room = Room::beside(occupied, fit.replicas.saturating_add(place.more), fit.scarce);
         sites.push(Site { place: index, held, occupied, awaited });
         candidates.push(Candidate {
             held,
-            room: Room::beside(occupied, fit.replicas.saturating_add(place.more), fit.scarce),
+            room: seat.map_or(room.clone(), |seat| seat.estimate(room)),
             growth,
             avoided: stand.avoided,
             tie: ties.with(place.hash),

@@ -194,8 +194,11 @@ pub(crate) fn growth(hub: &Hub, place: &Place<'_>, policy: &Policy) -> (Growth, 
     if let Growth::Excluded(_) = &stance.growth {
         return (stance.growth, stance.avoided);
     }
+    let degraded = hub.degraded(cluster).then_some(Barrier::Degraded);
     let closed = match cluster.health.state {
         ClusterState::Ready if cluster.reporting() => None,
+        // Without the API server nobody leads, and no inventory comes.
+        ClusterState::Ready if degraded.is_some() => degraded.clone(),
         ClusterState::Ready | ClusterState::Unknown | ClusterState::Joining | ClusterState::Returning => {
             Some(Barrier::Inventory)
         }
@@ -203,7 +206,6 @@ pub(crate) fn growth(hub: &Hub, place: &Place<'_>, policy: &Policy) -> (Growth, 
     };
     let cordoned = cluster.record.cordoned.then_some(Barrier::Cordoned);
     let maintained = cluster.record.maintenance.map(|_| Barrier::Maintenance);
-    let degraded = hub.degraded(cluster).then_some(Barrier::Degraded);
     let flapping = cluster.flapping().then_some(Barrier::Flapping);
     let closed = closed.or(cordoned).or(maintained).or(degraded).or(flapping);
     let growth = closed.map_or(stance.growth, Growth::Closed);

@@ -51,6 +51,12 @@ pub struct Config {
     pub pace_least: u32,
     /// When a start that does not become ready stops counting (S7): never a silent rate of zero.
     pub start_window: Duration,
+    /// When replicas that a cluster cannot schedule lower the estimate of its room for their workload (S17).
+    pub unschedulable_after: Duration,
+    /// How long a lowered estimate lasts, twice as long with each repetition (S3, S17).
+    pub lowered_for: Duration,
+    /// But not longer than this.
+    pub lowered_for_max: Duration,
     /// How many agents of a cluster keep a stream (S24).
     pub streams_per_cluster: usize,
     /// When an agent that was told to stand by asks again (S24).
@@ -108,6 +114,9 @@ impl Default for Config {
             pace_percent: 25,
             pace_least: 50,
             start_window: Duration::from_secs(60),
+            unschedulable_after: Duration::from_secs(60),
+            lowered_for: Duration::from_secs(300),
+            lowered_for_max: Duration::from_secs(3600),
             streams_per_cluster: 3,
             standby_retry: Duration::from_secs(30),
             removal_window: Duration::from_secs(600),

@@ -133,6 +133,8 @@ impl Hub {
             | MigrationCause::RoomAppeared(_)
             | MigrationCause::QuotaFreed(_)
             | MigrationCause::Affinity(_)
+            | MigrationCause::Unready(_)
+            | MigrationCause::Unschedulable(_)
             | MigrationCause::Rebalance(_) => false,
         })
     }

@@ -118,6 +118,8 @@ pub(crate) enum Timer {
     MassLoss,
     /// Clusters that have not said yet whether they have what a workload needs are waited for no longer.
     Needs(Uid),
+    /// Copies that cannot be scheduled or are not ready, and estimates that were lowered for it (S3, S17).
+    Trouble(Uid, ClusterName),
     /// Another attempt to get room from lower priorities (S16).
     Preemption(Uid),
     /// The deadline of a drain (S21).
@@ -132,7 +134,7 @@ pub(crate) enum Timer {
     Shrink(Uid),
     /// The next look at what the fleet would survive.
     Survival,
-    /// Plans that follow from plans, and were too many for one step (S17).
+    /// Plans that follow from plans, and were too many for one step.
     Rounds,
 }
 
@@ -247,6 +249,7 @@ impl Hub {
                 // Whatever is dirty is planned at the end of every step.
                 Timer::Rounds => {}
                 Timer::Needs(uid) => self.asked_long_enough(uid),
+                Timer::Trouble(uid, cluster) => self.look_at_trouble(uid, &cluster),
                 Timer::Preemption(uid) => self.preemption_due(uid),
                 Timer::Drain(cluster) => self.drain_overdue(&cluster),
                 Timer::Steady(cluster) => self.look_at_steadiness(&cluster),

@@ -19,6 +19,7 @@ mod contract;
 mod destinations;
 mod drains;
 mod ends;
+mod estimates;
 mod fences;
 mod flapping;
 mod gates;

@@ -68,6 +68,8 @@ impl Hub {
             | MigrationCause::RoomAppeared(_)
             | MigrationCause::QuotaFreed(_)
             | MigrationCause::Preempted(_)
+            | MigrationCause::Unready(_)
+            | MigrationCause::Unschedulable(_)
             | MigrationCause::Affinity(_)
             | MigrationCause::Returned(_)
             | MigrationCause::FailedBack(_)
@@ -90,7 +92,9 @@ impl Hub {
             | MigrationCause::Returned(_)
             | MigrationCause::RoomAppeared(_)
             | MigrationCause::QuotaFreed(_)
-            | MigrationCause::Preempted(_) => false,
+            | MigrationCause::Preempted(_)
+            | MigrationCause::Unready(_)
+            | MigrationCause::Unschedulable(_) => false,
         })
     }
 
@@ -158,6 +162,10 @@ impl Hub {
                 ("S16", format!("the quota of namespace {namespace} lets more be placed"))
             }
             MigrationCause::Preempted(id) => ("S16", format!("{id} has a higher priority and finds no room")),
+            MigrationCause::Unready(name) => ("S3", format!("replicas are not ready in cluster {name}")),
+            MigrationCause::Unschedulable(name) => {
+                ("S17", format!("cluster {name} cannot schedule all replicas"))
+            }
             MigrationCause::Affinity(id) => ("S18", format!("{id} is placed otherwise than before")),
         };
         let workloads: BTreeSet<Uid> = moves.iter().map(|moved| moved.workload).collect();

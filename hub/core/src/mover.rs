@@ -86,6 +86,7 @@ impl Hub {
         }
         self.wake_at(until, Timer::Pace(uid, name.clone()));
         self.set_target(uid, name, target);
+        self.starts_begin(uid, name);
     }
 
     /// How many starts may be on their way to a cluster at once (S7).
@@ -173,7 +174,8 @@ impl Hub {
         let waits =
             drain.is_some_and(|drain| matches!(drain.state, DrainState::Paused | DrainState::Overdue));
         let kept = if waits { workload.record.wanted } else { kept };
-        let least = ready.saturating_sub(spare).max(seat.seat.target.min(kept));
+        let least =
+            ready.saturating_sub(spare).max(seat.seat.target.min(seat.seat.placed.saturating_add(kept)));
         Some(seat.seat.placed.max(least))
     }
 

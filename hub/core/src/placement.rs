@@ -12,7 +12,7 @@ use crate::ask::{Ask, Count, Outcome};
 use crate::batch::{Batch, room_left};
 use crate::contract::{Cause, Key, MigrationCause, Move, Policy, Subject, WorkloadRecord};
 use crate::hub::{Hub, Timer};
-use crate::state::Rank;
+use crate::state::{Rank, SeatState};
 
 /// How long a gradual rebalance rests between two steps (S18).
 const GRADUAL_PAUSE: Duration = Duration::from_secs(60);
@@ -49,6 +49,10 @@ pub(crate) enum Reason {
     Affinity(WorkloadId),
     /// It gave way to a higher priority (S16).
     Preempted(WorkloadId),
+    /// Replicas did not get ready in a cluster (S3).
+    Unready(ClusterName),
+    /// A cluster could not schedule replicas (S17).
+    Unschedulable(ClusterName),
 }
 
 /// What planning changes for one workload.
@@ -163,6 +167,8 @@ impl Hub {
             Reason::Quota(namespace) => Some(MigrationCause::QuotaFreed(namespace)),
             Reason::Affinity(other) => Some(MigrationCause::Affinity(other)),
             Reason::Preempted(by) => Some(MigrationCause::Preempted(by)),
+            Reason::Unready(name) => Some(MigrationCause::Unready(name)),
+            Reason::Unschedulable(name) => Some(MigrationCause::Unschedulable(name)),
         };
         match migration {
             Some(cause) if !moves.is_empty() => Cause::Migration(self.open_migration(cause, moves)),
@@ -255,6 +261,9 @@ impl Hub {
         };
         let seat = workload.seats.get(name);
         let (placed, occupied) = seat.map_or((0, 0), |seat| (seat.seat.placed, seat.occupied()));
+        if seat.and_then(SeatState::lowered).is_some_and(|lowered| lowered.most <= placed) {
+            return false;
+        }
         let policy = self.policies.get(&workload.record.policy);
         let rule = policy.and_then(|policy| self.rule_of(&policy.policy, name));
         let below_max = rule.is_some_and(|rule| rule.max().is_none_or(|max| max > placed));
@@ -363,6 +372,8 @@ fn moves_of(uid: Uid, workload: &crate::state::Workload, outcome: &Outcome, reas
         | Reason::Quota(_)
         | Reason::Affinity(_)
         | Reason::Preempted(_)
+        | Reason::Unready(_)
+        | Reason::Unschedulable(_)
         | Reason::Deleted(..) => workload.record.pending,
     };
     if outcome.pending > pending {

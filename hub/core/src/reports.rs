@@ -8,7 +8,6 @@ use godwit_common::{ClusterName, Generation, NeedStatus, Uid};
 use crate::contract::{Ended, SessionId, Severity, Subject};
 use crate::hub::Hub;
 use crate::state::Seen;
-use crate::traits::is_degraded;
 
 /// How many orphans of a cluster are listed: enough to see what happened there. All are kept, listed or not.
 const ORPHANS_MAX: usize = 1_000;
@@ -16,12 +15,16 @@ const ORPHANS_MAX: usize = 1_000;
 impl Hub {
     /// A report of a cluster; only its leading agent's counts (S24).
     pub(crate) fn report(&mut self, session: SessionId, name: &ClusterName, report: Report) {
+        let now = self.now.time;
         let Some(leader) = self.leader_of(session, name) else {
             return;
         };
         // Changes build on an inventory: before it they mean nothing (S11).
         if !report.complete && !leader.inventoried {
             return;
+        }
+        if !leader.inventoried {
+            leader.reporting_since = now;
         }
         leader.inventoried = true;
         leader.reflects = leader.reflects.max(report.reflects);
@@ -110,14 +113,19 @@ impl Hub {
             bound: status.bound,
             ready: status.ready.min(status.pods),
             unschedulable: status.unschedulable,
+            failing: status.failing,
+            stranded: status.stranded,
+            revision: status.revision,
             problem,
         };
         if seat.seen.as_ref() == Some(&seen) {
             return;
         }
+        let ready_before = seat.ready();
         seat.seen = Some(seen);
         self.seat_observed(uid, name);
         self.starts_progress(uid, name);
+        self.heed_trouble(uid, name, ready_before);
         self.moving.insert(uid);
     }
 
@@ -133,11 +141,13 @@ impl Hub {
             else {
                 continue;
             };
+            let ready_before = seat.ready();
             if seat.seen.replace(Seen::default()) == Some(Seen::default()) {
                 continue;
             }
             self.seat_observed(uid, name);
             self.starts_progress(uid, name);
+            self.heed_trouble(uid, name, ready_before);
             self.moving.insert(uid);
         }
     }
@@ -192,13 +202,12 @@ impl Hub {
         }
         let Some(cluster) = self.clusters.get_mut(name) else { return };
         let zones = capacity.zones.clone();
-        let before = cluster.capacity.replace(capacity);
+        cluster.capacity = Some(capacity);
         // No node at all says nothing about where they were.
         if !zones.is_empty() && cluster.record.traits.zones != zones {
             self.retrait(name, |traits| traits.zones = zones);
         }
-        let was_degraded = before.is_some_and(|before| is_degraded(&before, self.config.degraded_percent));
-        self.note_degradation(name, was_degraded);
+        self.note_degradation(name);
     }
 
     /// What can be seen of a cluster has changed as a whole: so has every workload that it has a part in.

@@ -227,6 +227,7 @@ impl Hub {
         workload.record.spec.manifest = manifest;
         let seats: Vec<ClusterName> = workload.seats.keys().cloned().collect();
         self.touched.keys.insert(Key::Workload(uid));
+        let now = self.now.time;
         for name in seats {
             let generation = self.generation_for(&name, uid);
             let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(&name))
@@ -236,6 +237,7 @@ impl Hub {
             seat.seat.generation = generation;
             seat.seat.manifest_generation = generation;
             let target = seat.seat.target;
+            seat.forget_trouble(now);
             if let Some(cluster) = self.clusters.get_mut(&name) {
                 cluster.digest -= WorkloadTarget::hash_of(uid, before, target);
                 cluster.digest += WorkloadTarget::hash_of(uid, before + 1, target);

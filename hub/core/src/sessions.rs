@@ -52,7 +52,9 @@ impl Hub {
         }
         if let Some(cluster) = self.clusters.get_mut(&name) {
             let (instance, zone) = (hello.instance.clone(), hello.zone.clone());
-            cluster.sessions.insert(session, Session { instance, zone, heard: self.now.time, claims: false });
+            let heard = self.now.time;
+            let opened = Session { instance, zone, heard, claims: false, unreachable: None };
+            cluster.sessions.insert(session, opened);
         }
         self.sessions.insert(session, name.clone());
         let welcome = Welcome {
@@ -166,6 +168,7 @@ impl Hub {
                 }
             }
             Up::Alarm(alarm) => self.alarm(&name, alarm),
+            Up::ApiServer { unreachable } => self.api_server(session, &name, unreachable),
             Up::Goodbye => self.goodbye(session, &name, spoken),
         }
     }
@@ -181,6 +184,7 @@ impl Hub {
                 self.leader_gone(&name, spoken);
             }
         }
+        self.note_degradation(&name);
         self.cluster_disconnected(&name, reason);
     }
 
@@ -307,6 +311,7 @@ impl Hub {
                     accepted: fence.generation,
                     reflects: Generation(0),
                     inventoried: false,
+                    reporting_since: Time::default(),
                     fence_behind: fence.epoch < ours,
                 });
                 self.show_seats(name);
@@ -337,6 +342,15 @@ impl Hub {
     /// The leading agent's session, if this is it.
     pub(crate) fn leader_of(&mut self, session: SessionId, name: &ClusterName) -> Option<&mut Leader> {
         self.clusters.get_mut(name)?.leader.as_mut().filter(|leader| leader.session == session)
+    }
+
+    /// Whether an agent reaches the API server of its cluster (S3).
+    fn api_server(&mut self, session: SessionId, name: &ClusterName, unreachable: Option<Arc<str>>) {
+        let session = self.clusters.get_mut(name).and_then(|cluster| cluster.sessions.get_mut(&session));
+        if let Some(session) = session {
+            session.unreachable = unreachable;
+            self.note_degradation(name);
+        }
     }
 
     fn goodbye(&mut self, session: SessionId, name: &ClusterName, spoken: &mut Vec<Effect>) {

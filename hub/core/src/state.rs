@@ -11,6 +11,7 @@ use crate::contract::{
     ClusterRecord, ClusterState, MigrationId, ObjectRecord, ObjectRow, Policy, Seat, SessionId, WithdrawalId,
     WorkloadRecord,
 };
+use crate::estimates::Trouble;
 use crate::flapping::Flaps;
 use crate::gates::Withdrawal;
 use crate::shared::Shared;
@@ -68,6 +69,8 @@ pub(crate) struct SeatState {
     pub(crate) share: Share,
     /// Copies that hold room on nodes and are in no plan: they end, and may leave room that nobody has counted (S14).
     pub(crate) surplus: u32,
+    /// Copies that cannot be scheduled, or are not ready (S3, S17).
+    pub(crate) trouble: Trouble,
     /// Of copies that leave in good order: down to what its target could go all along since then (S20).
     pub(crate) could_shrink: Option<(Time, u32)>,
 }
@@ -90,6 +93,10 @@ pub(crate) struct Seen {
     pub(crate) bound: u32,
     pub(crate) ready: u32,
     pub(crate) unschedulable: u32,
+    pub(crate) failing: u32,
+    pub(crate) stranded: u32,
+    /// Of the manifest that was applied last.
+    pub(crate) revision: u64,
     pub(crate) problem: Arc<str>,
 }
 
@@ -134,6 +141,8 @@ pub(crate) struct Cluster {
     pub(crate) term: Option<LeaderTerm>,
     /// From the last report.
     pub(crate) capacity: Option<Capacity>,
+    /// The journal says that it is degraded (S3).
+    pub(crate) said_degraded: bool,
     /// Whether its loss could be survived.
     pub(crate) known: Known,
     /// What workloads need, and whether it is there, as far as its agent has said.
@@ -174,6 +183,8 @@ pub(crate) struct Session {
     pub(crate) heard: Time,
     /// It said that it leads, and has not taken that back.
     pub(crate) claims: bool,
+    /// It said that it cannot reach the API server of its cluster, and why (S3).
+    pub(crate) unreachable: Option<Arc<str>>,
 }
 
 /// The session of the agent that leads, and how far it is.
@@ -190,6 +201,8 @@ pub(crate) struct Leader {
     pub(crate) reflects: Generation,
     /// Its inventory has come: it may be sent targets (S11).
     pub(crate) inventoried: bool,
+    /// When it came.
+    pub(crate) reporting_since: Time,
     /// The member's fence is of an older epoch, and is to be raised even if no row changes (S10).
     pub(crate) fence_behind: bool,
 }
@@ -258,6 +271,7 @@ impl Cluster {
             leader: None,
             term: None,
             capacity: None,
+            said_degraded: false,
             known: Known::default(),
             needs: Shared::default(),
             seats: Shared::default(),
@@ -278,6 +292,12 @@ impl Cluster {
     /// Whether it has a live stream.
     pub(crate) fn live(&self) -> bool {
         !self.sessions.is_empty()
+    }
+
+    /// Why none of its agents can reach its API server (S3).
+    pub(crate) fn unreachable(&self) -> Option<&Arc<str>> {
+        let all = self.sessions.values().all(|session| session.unreachable.is_some());
+        self.sessions.values().find_map(|session| session.unreachable.as_ref()).filter(|_| all)
     }
 
     /// Whether what it reports can be built on: connected, led, and its inventory has come.

@@ -118,42 +118,49 @@ impl Hub {
 
     /// Whether a cluster's own faults keep it from getting anything new (S3).
     pub(crate) fn degraded(&self, cluster: &Cluster) -> bool {
-        cluster.capacity.as_ref().is_some_and(|capacity| is_degraded(capacity, self.config.degraded_percent))
+        let percent = self.config.degraded_percent;
+        let nodes = cluster.capacity.as_ref().is_some_and(|capacity| is_degraded(capacity, percent));
+        nodes || cluster.unreachable().is_some()
     }
 
     /// The same in words.
     pub(crate) fn degraded_because(&self, cluster: &Cluster) -> Option<Arc<str>> {
+        if let Some(reason) = cluster.unreachable() {
+            return Some(format!("its agents cannot reach the API server: {reason}").into());
+        }
         let capacity = cluster.capacity.as_ref().filter(|_| self.degraded(cluster))?;
         let away = capacity.nodes.saturating_sub(capacity.nodes_ready);
         Some(format!("{away} of {} nodes are not ready", capacity.nodes).into())
     }
 
-    /// Says so when a cluster's own faults begin to keep it from growing, or no longer do (S3).
-    pub(crate) fn note_degradation(&mut self, name: &ClusterName, before: bool) {
-        let Some(cluster) = self.clusters.get(name) else { return };
-        let why = self.degraded_because(cluster);
-        match (before, why) {
-            (false, Some(why)) => {
+    /// Says so when a cluster's own faults begin to keep it from growing, or no longer do (S3). Of a cluster without a
+    /// stream nothing is known.
+    pub(crate) fn note_degradation(&mut self, name: &ClusterName) {
+        let Some(cluster) = self.clusters.get(name).filter(|cluster| cluster.live()) else { return };
+        let (said, why) = (cluster.said_degraded, self.degraded_because(cluster));
+        if said == why.is_some() {
+            return;
+        }
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.said_degraded = why.is_some();
+        }
+        self.touched.subjects.insert(Subject::Cluster(name.clone()));
+        self.fleet_changed();
+        match why {
+            Some(why) => {
                 let message = format!("{why}: it gets nothing new; nothing moves");
                 self.note(Severity::Warning, "S3", "ClusterDegraded", name.as_str(), message);
             }
-            (true, None) => {
-                self.note(
-                    Severity::Normal,
-                    "S3",
-                    "ClusterRecovered",
-                    name.as_str(),
-                    "its nodes are ready again",
-                );
+            None => {
+                self.note(Severity::Normal, "S3", "ClusterRecovered", name.as_str(), "it is well again");
                 self.roomier.insert(name.clone());
             }
-            (false, None) | (true, Some(_)) => {}
         }
     }
 }
 
 /// Whether more than so many percent of the nodes are not ready.
-pub(crate) fn is_degraded(capacity: &Capacity, percent: u32) -> bool {
+fn is_degraded(capacity: &Capacity, percent: u32) -> bool {
     let away = u64::from(capacity.nodes.saturating_sub(capacity.nodes_ready));
     away * 100 > u64::from(capacity.nodes) * u64::from(percent)
 }

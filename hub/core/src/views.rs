@@ -161,7 +161,8 @@ impl Hub {
                 "waits for traffic to be routed away (S20)"
             }
             (true, true) if target > placed => "surplus: stops when the others are ready (S20)",
-            (true, true) if seat.unschedulable() > 0 => "the cluster cannot schedule all of them",
+            (true, true) if seat.unschedulable() > 0 => "the cluster cannot schedule all of them (S17)",
+            (true, true) if seat.unwell() => "not ready, and not just starting (S3)",
             (true, true) if seat.ready() < placed => "starting",
             (true, true) if seat.pods() > placed => "stopping",
             (true, true) => "",

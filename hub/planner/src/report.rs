@@ -136,6 +136,10 @@ pub enum Scarce {
     Nodes,
     /// A room that was given as a number.
     Stated,
+    /// A place that its scheduler found: it has not for a while, whatever it reports as free (S17).
+    Unschedulable,
+    /// What replicas lack there to get ready (S3).
+    Unready,
 }
 
 impl Bound {
@@ -180,6 +184,12 @@ impl Cap {
                 "nodes that the pod's selector, affinity and tolerations admit".to_owned()
             }
             Self::Room(Scarce::Stated) => "more room".to_owned(),
+            Self::Room(Scarce::Unschedulable) => format!(
+                "time, or another revision: it is tried again; the events of the pods in {cluster} said why"
+            ),
+            Self::Room(Scarce::Unready) => {
+                format!("time, or another revision: it is tried again; mend the nodes of {cluster}")
+            }
             Self::Room(scarce) => {
                 format!("more free {scarce} on the nodes of {cluster}, or smaller requests")
             }
@@ -199,7 +209,7 @@ impl Barrier {
             Self::Unchosen(Unchosen::NoGroup) => format!("add {cluster} to a fallback group"),
             Self::Inventory => "the inventory of its agent".to_owned(),
             Self::Suspect | Self::Lost => format!("a connection from an agent of {cluster}"),
-            Self::Degraded => format!("mend the nodes of {cluster}"),
+            Self::Degraded => format!("mend {cluster}: its nodes, or the way to its API server"),
             Self::Flapping => {
                 format!("a stable connection: godwit describe cluster {cluster} says for how long")
             }
@@ -305,6 +315,8 @@ impl fmt::Display for Scarce {
             Self::Extended(name) => name,
             Self::Nodes => "no node admits the pod",
             Self::Stated => "room",
+            Self::Unschedulable => "replicas could not be scheduled",
+            Self::Unready => "replicas did not get ready",
         })
     }
 }

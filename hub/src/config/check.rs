@@ -111,20 +111,23 @@ impl Findings {
             pace_percent,
             pace_least,
             start_window,
+            unschedulable_after,
+            lowered_for,
+            lowered_for_max,
             streams_per_cluster,
             standby_retry,
             removal_window,
             tombstone_age,
             removal_percent,
-            journal_entries,
-            requests,
-            request_age,
-            migrations,
-            retired,
-            clusters,
-            workloads,
-            policies,
-            quotas,
+            journal_entries: _,
+            requests: _,
+            request_age: _,
+            migrations: _,
+            retired: _,
+            clusters: _,
+            workloads: _,
+            policies: _,
+            quotas: _,
         } = federation;
         self.refuse_if(
             "federation.heartbeat",
@@ -145,20 +148,34 @@ impl Findings {
         self.share("federation.degraded_percent", *degraded_percent);
         self.fail_back(*fail_back_percent, *fail_back_pause, *fail_back_after);
         self.pace(*pace_percent, *pace_least, *start_window);
+        self.estimates(*unschedulable_after, *lowered_for, *lowered_for_max);
         self.count("federation.streams_per_cluster", *streams_per_cluster);
         self.span("federation.standby_retry", *standby_retry, HEARTBEAT_MIN);
         self.span("federation.removal_window", *removal_window, Duration::ZERO);
         self.span("federation.tombstone_age", *tombstone_age, Duration::ZERO);
         self.percent("federation.removal_percent", *removal_percent);
-        self.count("federation.journal_entries", u32::try_from(*journal_entries).unwrap_or(u32::MAX));
-        self.count("federation.requests", *requests);
-        self.span("federation.request_age", *request_age, HEARTBEAT_MIN);
-        self.count("federation.migrations", *migrations);
-        self.count("federation.retired", *retired);
-        self.count("federation.clusters", *clusters);
-        self.count("federation.workloads", *workloads);
-        self.count("federation.policies", *policies);
-        self.count("federation.quotas", *quotas);
+        self.bounds(federation);
+    }
+
+    fn estimates(&mut self, unschedulable_after: Span, lowered_for: Span, lowered_for_max: Span) {
+        self.span("federation.unschedulable_after", unschedulable_after, HEARTBEAT_MIN);
+        self.span("federation.lowered_for", lowered_for, HEARTBEAT_MIN);
+        self.span("federation.lowered_for_max", lowered_for_max, HEARTBEAT_MIN);
+        let shorter = lowered_for_max.0 < lowered_for.0;
+        self.refuse_if("federation.lowered_for_max", shorter, "it must not be below federation.lowered_for");
+    }
+
+    fn bounds(&mut self, federation: &Federation) {
+        let entries = u32::try_from(federation.journal_entries).unwrap_or(u32::MAX);
+        self.count("federation.journal_entries", entries);
+        self.count("federation.requests", federation.requests);
+        self.span("federation.request_age", federation.request_age, HEARTBEAT_MIN);
+        self.count("federation.migrations", federation.migrations);
+        self.count("federation.retired", federation.retired);
+        self.count("federation.clusters", federation.clusters);
+        self.count("federation.workloads", federation.workloads);
+        self.count("federation.policies", federation.policies);
+        self.count("federation.quotas", federation.quotas);
     }
 
     fn flapping(&mut self, limit: u32, half_life: Span, stable: Span, stable_most: Span) {

@@ -136,6 +136,12 @@ pub struct Federation {
     pub pace_least: u32,
     /// When a start that does not become ready stops counting (S7).
     pub start_window: Span,
+    /// When replicas that a cluster cannot schedule lower the estimate of its room for their workload (S17).
+    pub unschedulable_after: Span,
+    /// How long a lowered estimate lasts, twice as long with each repetition (S3, S17).
+    pub lowered_for: Span,
+    /// But not longer than this.
+    pub lowered_for_max: Span,
     /// How many agents of a cluster keep a stream (S24).
     pub streams_per_cluster: u32,
     /// When an agent that was told to stand by asks again (S24).
@@ -229,6 +235,9 @@ impl Default for Federation {
             pace_percent: core.pace_percent,
             pace_least: core.pace_least,
             start_window: Span(core.start_window),
+            unschedulable_after: Span(core.unschedulable_after),
+            lowered_for: Span(core.lowered_for),
+            lowered_for_max: Span(core.lowered_for_max),
             streams_per_cluster: narrow(core.streams_per_cluster),
             standby_retry: Span(core.standby_retry),
             removal_window: Span(core.removal_window),
@@ -273,6 +282,9 @@ impl Federation {
             pace_percent: self.pace_percent,
             pace_least: self.pace_least,
             start_window: self.start_window.0,
+            unschedulable_after: self.unschedulable_after.0,
+            lowered_for: self.lowered_for.0,
+            lowered_for_max: self.lowered_for_max.0,
             streams_per_cluster: self.streams_per_cluster as usize,
             standby_retry: self.standby_retry.0,
             removal_window: self.removal_window.0,

@@ -125,6 +125,7 @@ async fn hello(incoming: &mut Incoming) -> Result<Hello, End> {
             | Up::Accepted { .. }
             | Up::SyncWanted
             | Up::Alarm(_)
+            | Up::ApiServer { .. }
             | Up::Goodbye,
         )) => Err(End::Broken("the first message of a session must be a hello".to_owned())),
     }

@@ -229,6 +229,8 @@ fn status(row: &WorkloadTarget) -> Status {
         bound: all,
         ready: all,
         unschedulable: 0,
+        failing: 0,
+        stranded: 0,
         problem: "".into(),
         exists: true,
     }

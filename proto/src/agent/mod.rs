@@ -21,11 +21,11 @@ mod tests;
 use std::sync::Arc;
 
 use godwit_common::Digest;
-use godwit_common::link::{Down, Targets, Up};
+use godwit_common::link::{Down, TEXT_MAX, Targets, Up};
 
 use crate::v1;
 pub use capacity::unmanaged_to_wire;
-use check::required;
+use check::{required, text};
 pub use error::WireError;
 use v1::attach_request::Message as UpWire;
 use v1::attach_response::Message as DownWire;
@@ -45,6 +45,9 @@ pub fn up_to_wire(up: &Up) -> Vec<v1::AttachRequest> {
         }
         Up::SyncWanted => UpWire::SyncWanted(v1::SyncWanted {}),
         Up::Alarm(alarm) => UpWire::Alarm(alarm::to_wire(alarm)),
+        Up::ApiServer { unreachable } => UpWire::ApiServer(v1::ApiServer {
+            unreachable: unreachable.as_deref().unwrap_or_default().into(),
+        }),
         Up::Goodbye => UpWire::Goodbye(v1::AgentGoodbye {}),
     };
     vec![v1::AttachRequest { message: Some(message) }]
@@ -74,6 +77,7 @@ impl UpInbox {
             Some(UpWire::Accepted(wire)) => named("accepted", accepted(wire))?,
             Some(UpWire::SyncWanted(v1::SyncWanted {})) => Up::SyncWanted,
             Some(UpWire::Alarm(wire)) => named("alarm", alarm::from_wire(wire).map(Up::Alarm))?,
+            Some(UpWire::ApiServer(wire)) => named("api_server", api_server(wire))?,
             Some(UpWire::Goodbye(v1::AgentGoodbye {})) => Up::Goodbye,
         };
         Ok(Some(up))
@@ -133,6 +137,11 @@ impl DownInbox {
         };
         Ok(Some(down))
     }
+}
+
+fn api_server(wire: v1::ApiServer) -> Result<Up, WireError> {
+    let unreachable = text("unreachable", wire.unreachable, TEXT_MAX)?;
+    Ok(Up::ApiServer { unreachable: Some(unreachable).filter(|reason| !reason.is_empty()) })
 }
 
 fn accepted(wire: v1::Accepted) -> Result<Up, WireError> {

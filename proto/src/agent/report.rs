@@ -104,6 +104,8 @@ fn status_to_wire(status: &Status) -> v1::WorkloadStatus {
         bound: status.bound,
         ready: status.ready,
         unschedulable: status.unschedulable,
+        failing: status.failing,
+        stranded: status.stranded,
         problem: status.problem.to_string(),
         missing: !status.exists,
     }
@@ -119,6 +121,8 @@ fn status_from_wire(wire: v1::WorkloadStatus) -> Result<Status, WireError> {
         bound: count("bound", wire.bound)?,
         ready: count("ready", wire.ready)?,
         unschedulable: count("unschedulable", wire.unschedulable)?,
+        failing: count("failing", wire.failing)?,
+        stranded: count("stranded", wire.stranded)?,
         problem: text("problem", wire.problem, TEXT_MAX)?,
         exists: !wire.missing,
     })

@@ -133,7 +133,10 @@ fn read(spec: &v1::PolicySpec) -> Result<Terms, FieldError> {
         preemptible: spec.preemptible,
         motion: motion::from_wire(spec)?,
     };
-    Ok(Terms { placement, lost_after: spec.lost_after.as_ref().map(duration).transpose()? })
+    Ok(Terms {
+        placement,
+        lost_after: spec.lost_after.as_ref().map(|wire| duration("lost_after", wire)).transpose()?,
+    })
 }
 
 fn affinity(spec: &v1::PolicySpec) -> Result<Affinity, FieldError> {
@@ -146,9 +149,9 @@ fn affinity(spec: &v1::PolicySpec) -> Result<Affinity, FieldError> {
 }
 
 /// Any length that is one: how long it may be is for those to say who set it.
-fn duration(wire: &prost_types::Duration) -> Result<Duration, FieldError> {
+fn duration(field: &str, wire: &prost_types::Duration) -> Result<Duration, FieldError> {
     let wrong = || format!("{wire} is out of range: it must not be below 0s");
-    Duration::try_from(*wire).map_err(|_| FieldError::new("lost_after", wrong()))
+    Duration::try_from(*wire).map_err(|_| FieldError::new(field, wrong()))
 }
 
 /// A duration beyond what the message holds is as good as endless.

@@ -121,6 +121,11 @@ fn words_that_are_not_known_and_numbers_out_of_range_are_refused() {
         (v1::PolicySpec { max_surge_percent: Some(0), ..spec() }, "p.max_surge_percent: 0 is out of range"),
         (v1::PolicySpec { survivor: "newest".into(), ..spec() }, "p.survivor: \"newest\" is not known"),
         (v1::PolicySpec { fail_back: "always".into(), ..spec() }, "p.fail_back: \"always\" is not known"),
+        (
+            v1::PolicySpec { unready_after: duration(9), ..spec() },
+            "p.unready_after: 9s is out of range: it must be from 10s to 24h",
+        ),
+        (v1::PolicySpec { unready_after: duration(-1), ..spec() }, "p.unready_after: -1s is out of range"),
         (v1::PolicySpec { lost_after: duration(-1), ..spec() }, "p.lost_after: -1s is out of range"),
     ] {
         refused(&spec, says);
@@ -346,6 +351,7 @@ fn terms(strategy: Strategy) -> Terms {
             traffic_gate: TrafficGate::Delay(Duration::from_millis(1_500)),
             survivor: Survivor::KeepOriginal,
             fail_back: FailBack::Immediate,
+            unready_after: Duration::from_secs(90),
         },
     };
     Terms { placement, lost_after: Some(Duration::from_millis(2_500)) }

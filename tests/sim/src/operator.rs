@@ -287,6 +287,7 @@ impl World {
                 traffic_gate: TrafficGate::None,
                 survivor: Survivor::ALL[self.pick(Survivor::ALL.len())],
                 fail_back: FailBack::ALL[self.pick(FailBack::ALL.len())],
+                unready_after: Duration::from_secs([10, 60, 300][self.pick(3)]),
             },
             ..policy::Policy::default()
         };

@@ -6,6 +6,7 @@ mod agent_loss;
 mod bad_input;
 mod cli;
 mod cluster_loss;
+mod degraded;
 mod deletion;
 mod drain;
 mod foreign_clients;

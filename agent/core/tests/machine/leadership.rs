@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::world::{Member, World, config, fence, key, whole, workload};
 use godwit_agent_core::{Call, CallError, LeaseSeen};
-use godwit_common::link::{Down, LeaderTerm, Leadership};
+use godwit_common::link::{Down, LeaderTerm, Leadership, Up};
 use godwit_common::{Generation, Term, Time, Uid};
 
 fn held_by(holder: &str, version: &str) -> LeaseSeen {
@@ -262,4 +262,58 @@ fn a_cluster_that_returns_starts_nothing_before_the_hub_has_seen_its_inventory()
         assert_eq!(replicas, Some(if answered { 0 } else { 2 }));
         assert!(answered || world.member.applies().len() > 1);
     }
+}
+
+/// What the hub was told about the API server, in order.
+fn api_server(world: &World) -> Vec<Option<std::sync::Arc<str>>> {
+    let mut told = Vec::new();
+    for up in world.ups() {
+        if let Up::ApiServer { unreachable } = up {
+            told.push(unreachable.clone());
+        }
+    }
+    told
+}
+
+#[test]
+fn s3_an_api_server_that_cannot_be_reached_is_told_once_and_so_is_its_return() {
+    for leads in [true, false] {
+        let mut world = if leads { World::leading() } else { with_lease(held_by("agent-2", "1")) };
+        world.advance(Duration::from_secs(2));
+        assert_eq!(world.leads(), leads);
+        world.member.fail = Some(|_| Some(CallError::Unavailable("connection refused".into())));
+        world.advance(Duration::from_secs(14));
+        assert_eq!(api_server(&world), [], "a few calls that are lost say little");
+        world.advance(Duration::from_secs(60));
+        assert!(!world.leads());
+        assert_eq!(api_server(&world), [Some("connection refused".into())]);
+        // Whoever answers is there, whatever it answers.
+        world.member.fail = Some(|_| Some(CallError::Refused("forbidden".into())));
+        world.advance(Duration::from_secs(10));
+        assert_eq!(api_server(&world), [Some("connection refused".into()), None]);
+    }
+}
+
+#[test]
+fn s3_a_new_session_hears_anew_that_the_api_server_cannot_be_reached() {
+    let mut world = World::leading();
+    world.member.fail = Some(|_| Some(CallError::Unavailable("connection refused".into())));
+    world.advance(Duration::from_secs(30));
+    world.cut();
+    world.sent.clear();
+    world.welcoming = true;
+    world.advance(Duration::from_secs(10));
+    assert_eq!(api_server(&world), [Some("connection refused".into())]);
+}
+
+#[test]
+fn s3_single_calls_that_are_lost_make_no_trouble() {
+    let mut world = World::leading();
+    for _ in 0..20 {
+        world.member.fail = Some(|_| Some(CallError::Unavailable("timeout".into())));
+        world.advance(Duration::from_secs(6));
+        world.member.fail = None;
+        world.advance(Duration::from_secs(6));
+    }
+    assert_eq!(api_server(&world), []);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use godwit_agent_core::PodPhase;
+use godwit_agent_core::{Fault, PodPhase};
 use godwit_common::link::{ROWS_MAX, Report, Status};
 use godwit_common::{Time, Uid, WorkloadId};
 
@@ -313,4 +313,58 @@ fn s21_what_nobody_here_manages_is_named_by_its_owner() {
     }
     world.advance(Duration::from_secs(30));
     assert_eq!(told(&world), (0, 0, Vec::new()));
+}
+
+#[test]
+fn s3_whose_fault_it_is_that_pods_are_not_ready_is_told() {
+    let mut world = holding();
+    let faults = |world: &World| (last(world).failing, last(world).stranded);
+    let member = &mut world.member;
+    let unready = |fault: Option<Fault>| {
+        move |pod: &mut godwit_agent_core::PodSeen| (pod.ready, pod.fault) = (false, fault)
+    };
+    member.pod(&web(), "starting", unready(None));
+    member.pod(&web(), "looping", unready(Some(Fault::Application)));
+    member.pod(&web(), "unmounted", unready(Some(Fault::Cluster)));
+    member.pod(&web(), "well", |pod| pod.fault = Some(Fault::Application));
+    member.pod(&web(), "leaving", |pod| {
+        (pod.ready, pod.terminating, pod.fault) = (false, true, Some(Fault::Cluster));
+    });
+    world.advance(Duration::from_secs(1));
+    assert_eq!(faults(&world), (1, 1), "what is ready or leaves is nobody's fault");
+}
+
+#[test]
+fn s3_what_is_not_ready_on_a_node_that_is_down_is_the_nodes_fault_whichever_is_seen_first() {
+    let mut world = holding();
+    let faults = |world: &World| (last(world).failing, last(world).stranded);
+    let looping = |pod: &mut godwit_agent_core::PodSeen| {
+        (pod.ready, pod.fault) = (false, Some(Fault::Application));
+    };
+    world.member.node("n2", 8000);
+    world.member.pod(&web(), "here", looping);
+    world.member.pod(&web(), "there", |pod| pod.node = Some("n2".into()));
+    world.advance(Duration::from_secs(1));
+    assert_eq!(faults(&world), (1, 0));
+    // The node goes down first, and its pods cease to be ready after that.
+    world.member.edit_node("n1", |node| node.ready = false);
+    world.member.edit_node("n2", |node| node.ready = false);
+    world.advance(Duration::from_secs(1));
+    assert_eq!(faults(&world), (0, 1));
+    world.member.pod(&web(), "there", |pod| (pod.node, pod.ready) = (Some("n2".into()), false));
+    world.advance(Duration::from_secs(1));
+    assert_eq!(faults(&world), (0, 2));
+    // A pod that goes elsewhere takes nothing with it.
+    world.member.edit_node("n1", |node| node.ready = true);
+    world.member.pod_gone("shop", "there");
+    world.advance(Duration::from_secs(1));
+    assert_eq!(faults(&world), (1, 0));
+    // What a listing does not name any more is gone, and is nobody's fault.
+    world.member.pod(&web(), "there", |pod| (pod.node, pod.ready) = (Some("n2".into()), false));
+    world.advance(Duration::from_secs(1));
+    assert_eq!(faults(&world), (1, 1));
+    world.member.nodes.remove("n2");
+    world.member.relist();
+    world.advance(Duration::from_secs(1));
+    assert_eq!(faults(&world), (1, 0));
 }

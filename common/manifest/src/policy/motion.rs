@@ -1,9 +1,13 @@
 //! How a policy moves its workloads.
 
-use godwit_common::policy::limits::UNAVAILABLE_MAX;
-use godwit_common::policy::{FailBack, Motion, SURGE_PERCENT, Survivor};
+use std::time::Duration;
+
+use godwit_common::policy::limits::{UNAVAILABLE_MAX, UNREADY_AFTER_MAX, UNREADY_AFTER_MIN};
+use godwit_common::policy::{FailBack, Motion, SURGE_PERCENT, Survivor, UNREADY_AFTER};
 
 use super::gate;
+use super::spec::text_of;
+use crate::duration;
 use crate::field::{Field, Object};
 
 pub(super) fn read(spec: &Object<'_>) -> Motion {
@@ -12,12 +16,14 @@ pub(super) fn read(spec: &Object<'_>) -> Motion {
     let max_surge = spec.get("maxSurge").and_then(|field| percent(&field));
     let survivors = Survivor::ALL.map(|choice| (choice.name(), choice));
     let ways_back = FailBack::ALL.map(|choice| (choice.name(), choice));
+    let unready_after = spec.get("unreadyAfter").and_then(|field| unready_after(&field));
     Motion {
         max_surge: max_surge.unwrap_or(SURGE_PERCENT),
         max_unavailable: max_unavailable.unwrap_or(0),
         traffic_gate: gate::read(spec),
         survivor: spec.get("survivor").and_then(|field| field.choice(&survivors)).unwrap_or_default(),
         fail_back: spec.get("failBack").and_then(|field| field.choice(&ways_back)).unwrap_or_default(),
+        unready_after: unready_after.unwrap_or(UNREADY_AFTER),
     }
 }
 
@@ -40,4 +46,13 @@ fn percent(field: &Field<'_>) -> Option<u32> {
         field.refuse_value("a percentage from 1% to 100%");
     }
     percent
+}
+
+fn unready_after(field: &Field<'_>) -> Option<Duration> {
+    let given = duration::parse(&text_of(field))
+        .filter(|given| (UNREADY_AFTER_MIN..=UNREADY_AFTER_MAX).contains(given));
+    if given.is_none() {
+        field.refuse_value("a duration from 10s to 24h, such as 5m or 1m30s");
+    }
+    given
 }

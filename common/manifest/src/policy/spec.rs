@@ -9,7 +9,7 @@ use super::{affinity, mistakes, motion, rule, selector, strategy};
 use crate::field::{Field, Object};
 use crate::{duration, toleration};
 
-const FIELDS: [&str; 22] = [
+const FIELDS: [&str; 23] = [
     "affinity",
     "antiAffinity",
     "clusterSelector",
@@ -32,6 +32,7 @@ const FIELDS: [&str; 22] = [
     "tiers",
     "tolerations",
     "trafficGate",
+    "unreadyAfter",
 ];
 
 /// What a spec says: a [`PolicySpec`](super::PolicySpec) without its name.

@@ -193,6 +193,8 @@ pub struct Seat {
     pub manifest_generation: Generation,
     /// Who set `placed` as it is: what exempts a shrink to zero from the guard (S27).
     pub cause: Option<Cause>,
+    /// The revision of which replicas left for not being ready here, which they do once; zero for none (S3).
+    pub given_up: u64,
 }
 
 /// Who decided.
@@ -423,6 +425,10 @@ pub enum MigrationCause {
     Preempted(WorkloadId),
     /// Other workloads moved, which this one has to be with or away from.
     Affinity(WorkloadId),
+    /// Replicas did not get ready in a cluster (S3).
+    Unready(ClusterName),
+    /// A cluster could not schedule replicas (S17).
+    Unschedulable(ClusterName),
 }
 
 /// How far a migration is.

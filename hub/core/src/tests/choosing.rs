@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use godwit_common::link::{Leadership, Up};
 use godwit_common::policy::{ClusterSelector, ClusterToleration, Rebalance};
 use godwit_common::selector::{Requirement, Test};
 use godwit_common::{Taint, TaintEffect, Toleration};
@@ -208,6 +209,41 @@ fn s3_a_degraded_cluster_gets_nothing_new_and_says_so_once() {
     fixture.members.get_mut(&cluster("alpha")).expect("a member").broken = 2;
     pass(&mut fixture, 2);
     assert_eq!(fixture.noted("ClusterRecovered"), 1);
+    fixture.command(Command::Scale { workload: super::fixture::web(), replicas: 24 }).expect("ok");
+    assert_eq!(fixture.plan(), shares(&[("alpha", 8), ("bravo", 16)]));
+}
+
+#[test]
+fn s3_a_cluster_whose_agents_cannot_reach_its_api_server_is_degraded_until_they_can() {
+    let mut fixture = Fixture::new(&[("alpha", 40), ("bravo", 40)]);
+    fixture.run("web", 8, policy("even", &[]));
+    pass(&mut fixture, 2);
+    let trouble = |unreachable: Option<&str>| Up::ApiServer { unreachable: unreachable.map(Into::into) };
+    let because = |fixture: &Fixture| fixture.hub.cluster(&cluster("alpha")).expect("a member").degraded;
+    // Another agent still reaches it: it is that agent's trouble alone.
+    let first = fixture.members[&cluster("alpha")].session;
+    fixture.open_as("alpha", "other");
+    fixture.say("alpha", trouble(Some("connection refused")));
+    assert_eq!((&*because(&fixture), fixture.noted("ClusterDegraded")), ("", 0));
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").session = first;
+    // Its leader resigns, as it cannot renew its Lease.
+    fixture.say("alpha", Up::Leadership(Leadership::Following));
+    for _ in 0..2 {
+        fixture.say("alpha", trouble(Some("timeout")));
+    }
+    let why = "its agents cannot reach the API server: timeout";
+    assert_eq!((&*because(&fixture), fixture.noted("ClusterDegraded")), (why, 1));
+    // Nothing moves for it, however long it lasts; it gets nothing new, and nothing there counts as ready.
+    fixture.pass_silently(Duration::from_secs(3600));
+    assert_eq!(fixture.state("alpha"), crate::ClusterState::Ready);
+    fixture.command(Command::Scale { workload: super::fixture::web(), replicas: 20 }).expect("ok");
+    assert_eq!(fixture.plan(), shares(&[("alpha", 4), ("bravo", 16)]));
+    assert_eq!(fixture.reason("web", "alpha"), "gets nothing new: degraded");
+    assert_eq!(fixture.web().ready, 4);
+    fixture.say("alpha", trouble(None));
+    fixture.lead("alpha");
+    pass(&mut fixture, 2);
+    assert_eq!((&*because(&fixture), fixture.noted("ClusterRecovered")), ("", 1));
     fixture.command(Command::Scale { workload: super::fixture::web(), replicas: 24 }).expect("ok");
     assert_eq!(fixture.plan(), shares(&[("alpha", 8), ("bravo", 16)]));
 }

@@ -48,6 +48,11 @@ pub(crate) struct Member {
     pub(crate) unmanaged: Unmanaged,
     /// Its identity, if it is not the usual one of its name.
     pub(crate) uid: Option<Uid>,
+    /// Its scheduler finds a node for no more than so many copies of each workload, whatever is free.
+    pub(crate) schedules: Option<u32>,
+    /// How many copies of each workload fail by themselves, and how many by the fault of their nodes.
+    pub(crate) failing: u32,
+    pub(crate) stranded: u32,
 }
 
 /// The machine and everything around it.
@@ -222,10 +227,21 @@ impl Fixture {
         let statuses = member.rows.values().map(|row| {
             let seen = status(row, member.ready && !member.podless);
             let pods = if member.podless { 0 } else { seen.pods };
-            Status { pods, bound: pods, ready: seen.ready.saturating_sub(member.unready), ..seen }
+            let bound = member.schedules.map_or(pods, |most| most.min(pods));
+            let sick = member.unready + member.failing + member.stranded;
+            Status {
+                pods,
+                bound,
+                unschedulable: pods - bound,
+                ready: seen.ready.min(bound.saturating_sub(sick)),
+                failing: member.failing.min(bound),
+                stranded: member.stranded.min(bound),
+                ..seen
+            }
         });
         let statuses: Vec<Status> = statuses.collect();
-        let used: u32 = member.rows.values().map(|row| row.replicas).sum();
+        let told = member.rows.values().map(|row| row.replicas);
+        let used: u32 = told.map(|told| member.schedules.map_or(told, |most| most.min(told))).sum();
         let free = member.cores.saturating_sub(used);
         let class = NodeClass {
             nodes: free,
@@ -504,6 +520,8 @@ pub(crate) fn status(row: &WorkloadTarget, ready: bool) -> Status {
         bound: row.replicas,
         ready: if ready { row.replicas } else { 0 },
         unschedulable: 0,
+        failing: 0,
+        stranded: 0,
         problem: "".into(),
         exists: true,
     }

@@ -26,3 +26,4 @@ mod shortage;
 mod stateful;
 mod strategies;
 mod streams;
+mod trouble;

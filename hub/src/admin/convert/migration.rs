@@ -77,6 +77,14 @@ fn told(cause: &MigrationCause) -> (&'static str, Option<&ClusterName>, String) 
             let message = format!("{workload} moved, which others have to be with, or away from");
             ("Affinity", None, message)
         }
+        MigrationCause::Unready(cluster) => {
+            let message = format!("replicas in cluster {cluster} did not get ready");
+            ("Unready", Some(cluster), message)
+        }
+        MigrationCause::Unschedulable(cluster) => {
+            let message = format!("cluster {cluster} could not schedule replicas");
+            ("Unschedulable", Some(cluster), message)
+        }
     }
 }
 

@@ -56,6 +56,7 @@ mod tests {
             max_unavailable: 7,
             max_surge_percent: Some(30),
             traffic_gate: Some(v1::TrafficGate { mode: "ack".to_owned(), delay: None }),
+            unready_after: Some(prost_types::Duration { seconds: 90, nanos: 0 }),
             ..v1::PolicySpec::default()
         };
         let read = read(spec.clone()).unwrap();

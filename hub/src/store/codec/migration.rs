@@ -27,6 +27,10 @@ pub(super) fn to_wire(migration: &Migration) -> wire::Migration {
         MigrationCause::QuotaFreed(namespace) => (wire::MigrationCause::QuotaFreed, &**namespace, None),
         MigrationCause::Preempted(workload) => (wire::MigrationCause::Preempted, "", Some(workload)),
         MigrationCause::Affinity(workload) => (wire::MigrationCause::Affinity, "", Some(workload)),
+        MigrationCause::Unready(cluster) => (wire::MigrationCause::Unready, cluster.as_str(), None),
+        MigrationCause::Unschedulable(cluster) => {
+            (wire::MigrationCause::Unschedulable, cluster.as_str(), None)
+        }
     };
     let state = match state {
         MigrationState::Running => wire::MigrationState::Running,
@@ -60,6 +64,8 @@ pub(super) fn from_wire(migration: wire::Migration) -> Result<Migration, Invalid
         wire::MigrationCause::QuotaFreed => MigrationCause::QuotaFreed(namespace("subject", subject)?),
         wire::MigrationCause::Preempted => MigrationCause::Preempted(workload()?),
         wire::MigrationCause::Affinity => MigrationCause::Affinity(workload()?),
+        wire::MigrationCause::Unready => MigrationCause::Unready(name("subject", subject)?),
+        wire::MigrationCause::Unschedulable => MigrationCause::Unschedulable(name("subject", subject)?),
         wire::MigrationCause::Unspecified => return Err(unknown("cause", migration.cause)),
     };
     let state = match known("state", migration.state)? {

@@ -66,6 +66,8 @@ fn every_cause_of_a_migration_comes_back_as_it_was() {
         MigrationCause::QuotaFreed("shop".into()),
         MigrationCause::Preempted(id()),
         MigrationCause::Affinity(id()),
+        MigrationCause::Unready(name("east")),
+        MigrationCause::Unschedulable(name("east")),
     ] {
         let record = migration(cause);
         assert_eq!(decode(&key(&record.key()), &encode(&record)), Ok(record));
@@ -234,6 +236,7 @@ fn policy_of(strategy: Strategy) -> Record {
                 traffic_gate: TrafficGate::Delay(Duration::from_secs(20)),
                 survivor: Survivor::KeepOriginal,
                 fail_back: FailBack::Gradual,
+                unready_after: Duration::from_secs(90),
             },
         },
         lost_after: Duration::from_millis(2_500),
@@ -293,6 +296,7 @@ fn seat() -> Record {
             target: 19,
             generation: Generation(5),
             manifest_generation: Generation(3),
+            given_up: 5,
             cause: Some(Cause::Migration(MigrationId(7))),
         },
     }

@@ -117,7 +117,7 @@ fn spec_from_wire(spec: wire::WorkloadSpec) -> Result<WorkloadSpec, Invalid> {
 }
 
 pub(super) fn seat_to_wire(workload: Uid, cluster: &ClusterName, seat: &Seat) -> wire::Seat {
-    let Seat { placed, target, generation, manifest_generation, cause } = seat;
+    let Seat { placed, target, generation, manifest_generation, cause, given_up } = seat;
     wire::Seat {
         workload: uid_to_wire(workload),
         cluster: cluster.to_string(),
@@ -125,6 +125,7 @@ pub(super) fn seat_to_wire(workload: Uid, cluster: &ClusterName, seat: &Seat) ->
         target: *target,
         generation: generation.0,
         manifest_generation: manifest_generation.0,
+        given_up: *given_up,
         cause: cause.map(cause_to_wire),
     }
 }
@@ -138,6 +139,7 @@ pub(super) fn seat_from_wire(seat: wire::Seat) -> Result<Record, Invalid> {
             target: seat.target,
             generation: Generation(seat.generation),
             manifest_generation: Generation(seat.manifest_generation),
+            given_up: seat.given_up,
             cause: cause(seat.cause)?,
         },
     })

@@ -95,6 +95,8 @@ fn a_large_report_arrives_in_parts() {
         bound: number,
         ready: number,
         unschedulable: 0,
+        failing: 0,
+        stranded: 0,
         problem: "".into(),
         exists: true,
     };

@@ -25,6 +25,7 @@ pub(super) fn up() -> impl Strategy<Value = Up> {
         (fence(), digest()).prop_map(|(fence, digest)| Up::Accepted { fence, digest }),
         Just(Up::SyncWanted),
         alarm().prop_map(Up::Alarm),
+        option::of(text("\\PC{1,80}")).prop_map(|unreachable| Up::ApiServer { unreachable }),
         Just(Up::Goodbye),
     ]
 }
@@ -88,20 +89,25 @@ fn report() -> impl Strategy<Value = Report> {
 }
 
 fn status() -> impl Strategy<Value = Status> {
-    let counts = [count(), count(), count(), count(), count()];
+    let counts = [count(), count(), count(), count(), count(), count(), count()];
     let problem = text("\\PC{0,80}");
     (workload(), uid(), any::<u64>(), counts, problem, any::<bool>()).prop_map(
-        |(workload, uid, revision, [replicas, pods, bound, ready, unschedulable], problem, exists)| Status {
-            workload,
-            uid,
-            revision,
-            replicas,
-            pods,
-            bound,
-            ready,
-            unschedulable,
-            problem,
-            exists,
+        |(workload, uid, revision, counts, problem, exists)| {
+            let [replicas, pods, bound, ready, unschedulable, failing, stranded] = counts;
+            Status {
+                workload,
+                uid,
+                revision,
+                replicas,
+                pods,
+                bound,
+                ready,
+                unschedulable,
+                failing,
+                stranded,
+                problem,
+                exists,
+            }
         },
     )
 }

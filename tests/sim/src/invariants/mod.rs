@@ -70,6 +70,10 @@ pub struct Seen {
     pub fail_backs: u64,
     /// Clusters that began to flap.
     pub flaps: u64,
+    /// Those of what a cluster could not schedule.
+    pub unschedulable: u64,
+    /// Those of what did not get ready.
+    pub unready: u64,
     /// Commands, each of which a rehearsal foresaw.
     pub commands: u64,
 }
@@ -193,6 +197,8 @@ impl Seen {
         self.returns += other.returns;
         self.fail_backs += other.fail_backs;
         self.flaps += other.flaps;
+        self.unschedulable += other.unschedulable;
+        self.unready += other.unready;
         self.commands += other.commands;
     }
 
@@ -206,6 +212,8 @@ impl Seen {
             MigrationCause::QuotaFreed(_) => self.quotas += 1,
             MigrationCause::Preempted(_) => self.preemptions += 1,
             MigrationCause::Affinity(_) => self.followers += 1,
+            MigrationCause::Unschedulable(_) => self.unschedulable += 1,
+            MigrationCause::Unready(_) => self.unready += 1,
             MigrationCause::RoomAppeared(_) | MigrationCause::PolicyChanged(_) => {}
             MigrationCause::Rebalance(_) | MigrationCause::ClusterDeleted(_) => {}
         }

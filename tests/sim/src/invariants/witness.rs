@@ -115,7 +115,8 @@ impl Witness {
                     lead.held = Generation(0);
                 }
             }
-            Up::Hello(_) | Up::Heartbeat | Up::Accepted { .. } | Up::Alarm(_) => {}
+            Up::Hello(_) | Up::Heartbeat | Up::Accepted { .. } => {}
+            Up::Alarm(_) | Up::ApiServer { .. } => {}
         }
     }
 

@@ -117,6 +117,7 @@ impl Member {
             ready: false,
             unschedulable: false,
             requests: self.requests_of(key),
+            fault: None,
             problem: "".into(),
         };
         let made_by = uid.clone();

@@ -186,7 +186,7 @@ impl World {
 /// Whether a message says how things are, and may as well be said twice.
 fn is_idempotent(message: &Up) -> bool {
     match message {
-        Up::Heartbeat | Up::Accepted { .. } | Up::Report(_) | Up::Alarm(_) => true,
+        Up::Heartbeat | Up::Accepted { .. } | Up::Report(_) | Up::Alarm(_) | Up::ApiServer { .. } => true,
         Up::Hello(_) | Up::Leadership(_) | Up::SyncWanted | Up::Goodbye => false,
     }
 }

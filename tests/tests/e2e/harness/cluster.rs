@@ -154,6 +154,11 @@ impl Cluster {
         Api::namespaced(self.client.clone(), "default")
     }
 
+    /// Stops or continues the API server alone: whoever calls it waits.
+    pub(crate) fn signal_api_server(&self, signal: Signal) {
+        self.kubesim.as_ref().expect("the API server runs").signal(signal);
+    }
+
     /// A Deployment in the namespace `default`, as the cluster itself has it.
     pub(crate) async fn deployment(&self, name: &str) -> Option<Deployment> {
         self.api().get_opt(name).await.unwrap()

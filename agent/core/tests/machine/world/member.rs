@@ -157,6 +157,13 @@ impl Member {
         self.tell(|scope| *scope == Scope::Nodes, Change::Node(node));
     }
 
+    pub(crate) fn edit_node(&mut self, name: &str, edit: impl FnOnce(&mut NodeSeen)) {
+        let node = self.nodes.get_mut(name).expect("the node exists");
+        edit(node);
+        let node = node.clone();
+        self.tell(|scope| *scope == Scope::Nodes, Change::Node(node));
+    }
+
     /// A pod of a workload: running and ready on `n1` unless changed.
     pub(crate) fn pod(&mut self, owner: &WorkloadId, name: &str, edit: impl FnOnce(&mut PodSeen)) {
         let mut pod = PodSeen {
@@ -169,6 +176,7 @@ impl Member {
             ready: true,
             unschedulable: false,
             requests: resources(100, 1),
+            fault: None,
             problem: "".into(),
         };
         edit(&mut pod);

@@ -158,7 +158,7 @@ impl World {
         self.ups().filter_map(|up| match up {
             Up::Report(report) => Some(report),
             Up::Hello(_) | Up::Heartbeat | Up::Leadership(_) | Up::Accepted { .. } => None,
-            Up::SyncWanted | Up::Alarm(_) | Up::Goodbye => None,
+            Up::SyncWanted | Up::Alarm(_) | Up::ApiServer { .. } | Up::Goodbye => None,
         })
     }
 
@@ -166,7 +166,7 @@ impl World {
         self.ups().rev().find_map(|up| match up {
             Up::Leadership(leadership) => Some(leadership),
             Up::Hello(_) | Up::Heartbeat | Up::Report(_) | Up::Accepted { .. } => None,
-            Up::SyncWanted | Up::Alarm(_) | Up::Goodbye => None,
+            Up::SyncWanted | Up::Alarm(_) | Up::ApiServer { .. } | Up::Goodbye => None,
         })
     }
 
