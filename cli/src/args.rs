@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     ack, apply, completion, confirm, cordon, delete, describe, diff, drain, explain, freeze, get, label,
-    maintenance, plan, rebalance, replace, retire, scale, taint, version, whatif,
+    maintenance, plan, rebalance, replace, retire, rollout, scale, taint, version, whatif,
 };
 use crate::dev::Dev;
 
@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Maintenance(maintenance::Maintenance),
     Rebalance(rebalance::Rebalance),
     Ack(ack::Ack),
+    #[command(subcommand)]
+    Rollout(rollout::Rollout),
     Label(label::Label),
     Taint(taint::Taint),
     #[command(name = "whatif")]

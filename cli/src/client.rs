@@ -13,6 +13,7 @@ use godwit_proto::v1::placement_service_client::PlacementServiceClient;
 use godwit_proto::v1::plan_service_client::PlanServiceClient;
 use godwit_proto::v1::policy_service_client::PolicyServiceClient;
 use godwit_proto::v1::quota_service_client::QuotaServiceClient;
+use godwit_proto::v1::rollout_service_client::RolloutServiceClient;
 use godwit_proto::v1::workload_service_client::WorkloadServiceClient;
 use godwit_rt::dial::{Connection, DialError, dial};
 use godwit_rt::limits::{ADMIN_MESSAGE_BYTES_MAX, DialTimeouts};
@@ -63,6 +64,8 @@ services! {
     policies: PolicyServiceClient,
     /// The quotas.
     quotas: QuotaServiceClient,
+    /// The rollouts.
+    rollouts: RolloutServiceClient,
     /// The workloads.
     workloads: WorkloadServiceClient,
 }

@@ -26,6 +26,8 @@ fn what_one_takes_the_other_takes_and_it_means_the_same() {
         json!({"trafficGate": {"mode": "ack"}}),
         json!({"trafficGate": {"mode": "delay"}}),
         json!({"trafficGate": {"mode": "delay", "delay": "3600s"}}),
+        json!({"rollout": {"order": [{"names": ["first"]}, {"regions": ["eu"]}], "maxClustersAtOnce": 2,
+               "pauseAfterFirst": true, "onFailure": "rollback", "progressDeadline": "90s"}}),
         // Tolerated without a time is tolerated for ever.
         json!({"tolerations": [{"key": "a", "operator": "Exists", "effect": "NoSchedule"}]}),
     ] {
@@ -362,10 +364,26 @@ fn what_is_unreadable_to_one_is_refused_by_the_other() {
             "tolerations[0].toleration_seconds",
         ),
     ] {
-        let sent = by_message(&spec).expect_err(&spec.to_string());
-        let places = (below("spec", written_at), below("policy", sent_at));
-        assert_eq!((mistake(&spec).field, sent.field), places, "{spec}");
+        refused_by_both(&spec, written_at, sent_at);
     }
+}
+
+#[test]
+fn what_is_unreadable_of_a_rollout_is_refused_by_both() {
+    let of = |field: &str, value: Value| json!({"rollout": {field: value}});
+    for (spec, written_at, sent_at) in [
+        (of("onFailure", json!("hope")), "rollout.onFailure", "rollout.on_failure"),
+        (of("maxClustersAtOnce", json!(0)), "rollout.maxClustersAtOnce", "rollout.max_clusters_at_once"),
+        (of("progressDeadline", json!("0s")), "rollout.progressDeadline", "rollout.progress_deadline"),
+    ] {
+        refused_by_both(&spec, written_at, sent_at);
+    }
+}
+
+fn refused_by_both(spec: &Value, written_at: &str, sent_at: &str) {
+    let sent = by_message(spec).expect_err(&spec.to_string());
+    let places = (below("spec", written_at), below("policy", sent_at));
+    assert_eq!((mistake(spec).field, sent.field), places, "{spec}");
 }
 
 /// So many entries of something.

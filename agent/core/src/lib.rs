@@ -30,5 +30,5 @@ pub use effect::{Apply, Call, Effect, LeaseWrite, Log, OpId, Scope, SessionId, W
 pub use event::{CallError, Change, Event, Reply};
 pub use member::{
     Fault, FenceRecord, FenceSeen, Identity, Kind, LeaseSeen, NeedSeen, NodeSeen, ObjectSeen, PodPhase,
-    PodSeen, Stamp,
+    PodSeen, Progress, Stamp,
 };

@@ -64,6 +64,19 @@ pub struct ObjectSeen {
     pub replicas: Option<u32>,
     /// It is being deleted.
     pub deleting: bool,
+    /// How far a workload's controller is with its present template.
+    pub progress: Progress,
+}
+
+/// How far a workload's controller is with the template that the object has now (S31): all zero before it has seen it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Pods of that template.
+    pub updated: u32,
+    /// At least so many of them are available.
+    pub available: u32,
+    /// It has given up waiting for more.
+    pub stalled: bool,
 }
 
 /// Whether the cluster has what a workload needs.

@@ -239,6 +239,7 @@ fn status(id: &WorkloadId, view: &View, rows: &Rows, told: Option<&Status>) -> O
     let stamp = object.and_then(|object| object.stamp);
     let uid = stamp.map(|stamp| stamp.uid).or(row.map(|(uid, _)| uid)).or(told.map(|told| told.uid));
     let tally = tally.cloned().unwrap_or_default();
+    let progress = object.map(|object| object.progress).unwrap_or_default();
     Some(Status {
         workload: id.clone(),
         uid: uid.unwrap_or_default(),
@@ -250,6 +251,9 @@ fn status(id: &WorkloadId, view: &View, rows: &Rows, told: Option<&Status>) -> O
         unschedulable: tally.unschedulable.min(COUNT_MAX),
         failing: tally.failing.min(COUNT_MAX),
         stranded: tally.stranded.min(COUNT_MAX),
+        updated: progress.updated.min(COUNT_MAX),
+        updated_ready: progress.available.min(COUNT_MAX),
+        stalled: progress.stalled,
         problem: problem.unwrap_or_default(),
         exists: object.is_some(),
     })
@@ -265,6 +269,9 @@ fn gone(told: Status) -> Status {
         unschedulable: 0,
         failing: 0,
         stranded: 0,
+        updated: 0,
+        updated_ready: 0,
+        stalled: false,
         problem: Arc::default(),
         exists: false,
         ..told

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use godwit_agent_core::{Fault, Kind, NodeSeen, ObjectSeen, PodPhase, PodSeen, Stamp, labels};
+use godwit_agent_core::{Fault, Kind, NodeSeen, ObjectSeen, PodPhase, PodSeen, Progress, Stamp, labels};
 use godwit_common::link::LeaderTerm;
 use godwit_common::{Epoch, Fence, Generation, ObjectKey, Taint, TaintEffect, Term, Uid, WorkloadId};
 use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod, PodCondition, PodStatus};
@@ -32,7 +32,38 @@ pub(crate) fn object(kind: &Kind, metadata: &ObjectMeta, data: Option<&Value>) -
         adopt,
         replicas: replicas.map(|replicas| u32::try_from(replicas).unwrap_or(u32::MAX)),
         deleting: metadata.deletion_timestamp.is_some(),
+        progress: data.and_then(|data| progress(kind, metadata, data)).unwrap_or_default(),
     }
+}
+
+/// What the status of a workload says of its present template; none as long as it is about an older one.
+fn progress(kind: &Kind, metadata: &ObjectMeta, data: &Value) -> Option<Progress> {
+    let status = data.get("status")?;
+    let observed = status.get("observedGeneration").and_then(Value::as_i64)?;
+    if metadata.generation.is_none_or(|generation| observed < generation) {
+        return None;
+    }
+    let count = |field: &str| {
+        let count = status.get(field).and_then(Value::as_u64)?;
+        Some(u32::try_from(count).unwrap_or(u32::MAX))
+    };
+    let updated = count("updatedReplicas").unwrap_or(0);
+    let available = count("availableReplicas");
+    // Deployments leave counts out that are zero; older StatefulSets do not count what is available.
+    let available = match &*kind.kind {
+        "Deployment" => available,
+        _ => available.or(count("readyReplicas")),
+    };
+    // It is not said which of them are available: at worst all others are.
+    let old = count("replicas").unwrap_or(0).saturating_sub(updated);
+    let available = available.unwrap_or(0).saturating_sub(old).min(updated);
+    let given_up = |condition: &Value| {
+        let is = |field: &str, text: &str| condition.get(field).and_then(Value::as_str) == Some(text);
+        is("type", "Progressing") && is("status", "False")
+    };
+    let conditions = status.get("conditions").and_then(Value::as_array);
+    let stalled = conditions.is_some_and(|conditions| conditions.iter().any(given_up));
+    Some(Progress { updated, available, stalled })
 }
 
 pub(crate) fn key(kind: &Kind, metadata: &ObjectMeta) -> ObjectKey {

@@ -10,8 +10,8 @@ use godwit_common::{
     WallTime, WorkloadId,
 };
 use godwit_hub_core::{
-    ClusterRecord, ClusterState, Config, Effect, Event, FederationRecord, Hub, Policy, Record, Seat,
-    SessionId, WorkloadRecord, WorkloadSpec,
+    ClusterRecord, ClusterState, Config, Effect, Event, FederationRecord, Hub, Policy, Record, Revision,
+    RevisionState, Seat, SessionId, WorkloadRecord, WorkloadSpec,
 };
 use godwit_planner::ClusterRoom;
 
@@ -150,6 +150,7 @@ fn records(names: &[ClusterName], workloads: usize, eligible: usize) -> impl Ite
     let members = names.iter().enumerate().map(|(index, name)| Record::Cluster(member(index, name)));
     let policies = (0..clusters).map(move |first| Record::Policy(policy(names, first, eligible)));
     let described = (0..workloads).map(move |number| Record::Workload(workload(number, clusters, eligible)));
+    let revisions = (0..workloads).map(move |number| Record::Revision(revision(number, eligible).into()));
     let seats = (0..workloads).flat_map(move |number| {
         eligible_for(number, clusters, eligible).map(move |index| Record::Seat {
             workload: uid(number),
@@ -157,6 +158,8 @@ fn records(names: &[ClusterName], workloads: usize, eligible: usize) -> impl Ite
             seat: Seat {
                 placed: 1,
                 target: 1,
+                revision: 1,
+                rolling: false,
                 generation: Generation(1),
                 manifest_generation: Generation(1),
                 given_up: 0,
@@ -168,6 +171,7 @@ fn records(names: &[ClusterName], workloads: usize, eligible: usize) -> impl Ite
         .chain(members)
         .chain(policies)
         .chain(described)
+        .chain(revisions)
         .chain(seats)
 }
 
@@ -192,8 +196,8 @@ fn policy(names: &[ClusterName], first: usize, eligible: usize) -> Policy {
     Policy { name: policy_name(first), placement, lost_after: Duration::ZERO }
 }
 
-fn workload(number: usize, clusters: usize, eligible: usize) -> WorkloadRecord {
-    let spec = WorkloadSpec {
+fn spec(number: usize, eligible: usize) -> WorkloadSpec {
+    WorkloadSpec {
         id: id(number),
         api_version: "apps/v1".into(),
         replicas: eligible as u32,
@@ -202,16 +206,35 @@ fn workload(number: usize, clusters: usize, eligible: usize) -> WorkloadRecord {
         needs: Vec::new(),
         pod: pod(),
         stateful: false,
-        // A manifest is shared with nobody, and counts; this one is as short as one can be.
-        manifest: "{}".into(),
-    };
+        manifest: "".into(),
+    }
+}
+
+fn revision(number: usize, eligible: usize) -> Revision {
+    // A manifest is shared with nobody, and counts; this one is as short as one can be.
+    let spec = WorkloadSpec { manifest: "{}".into(), ..spec(number, eligible) };
+    Revision {
+        workload: uid(number),
+        number: 1,
+        spec,
+        objects: Default::default(),
+        created: WallTime(0),
+        by: "bench".into(),
+    }
+}
+
+fn workload(number: usize, clusters: usize, eligible: usize) -> WorkloadRecord {
+    let spec = spec(number, eligible);
     WorkloadRecord {
         uid: uid(number),
         number: number as u64 + 1,
         created: WallTime(0),
         policy: policy_name(first_of(number, clusters)),
         revision: 1,
+        history: [(1, RevisionState::Proven)].into(),
+        rollout: None,
         objects: Default::default(),
+        leaving: Default::default(),
         wanted: spec.replicas,
         withheld: 0,
         pending: 0,
@@ -261,6 +284,9 @@ fn status(number: usize) -> Status {
         unschedulable: 0,
         failing: 0,
         stranded: 0,
+        updated: 1,
+        updated_ready: 1,
+        stalled: false,
         problem: "".into(),
         exists: true,
     }

@@ -192,6 +192,9 @@ impl Agent {
             unschedulable: 0,
             failing: 0,
             stranded: 0,
+            updated: row.replicas,
+            updated_ready: row.replicas,
+            stalled: false,
             problem: "".into(),
             exists: true,
         });

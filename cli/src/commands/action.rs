@@ -55,6 +55,7 @@ answer!(
     ReplaceClusterResponse,
     RetireClusterResponse,
     TaintClusterResponse,
+    UndoRolloutResponse,
     UncordonClusterResponse
 );
 

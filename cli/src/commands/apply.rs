@@ -108,8 +108,12 @@ pub(super) fn deployed(workload: &v1::DeployedWorkload, dry_run: bool) -> String
         (pending, true) => format!("; {pending} pending"),
         (pending, false) => format!("; {pending} pending: {}", workload.reasons.join("; ")),
     };
+    let rollout = match workload.rollout.as_slice() {
+        [] => String::new(),
+        clusters => format!("; revision {} goes to {}", workload.revision, clusters.join(", then ")),
+    };
     format!(
-        "{} {}{}{}: {place}{pending}",
+        "{} {}{}{}: {place}{pending}{rollout}",
         kind_and_name(&workload.kind, &workload.name),
         workload.action,
         changes::in_namespace(&workload.namespace),

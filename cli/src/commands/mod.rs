@@ -18,6 +18,7 @@ pub(crate) mod plan;
 pub(crate) mod rebalance;
 pub(crate) mod replace;
 pub(crate) mod retire;
+pub(crate) mod rollout;
 pub(crate) mod scale;
 pub(crate) mod taint;
 pub(crate) mod version;
@@ -72,6 +73,7 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::Maintenance(command) => wait(command.run(&places)),
         Command::Ack(command) => wait(command.run(&places)),
         Command::Rebalance(command) => wait(command.run(&places)),
+        Command::Rollout(command) => wait(command.run(&places)),
         Command::Label(command) => wait(command.run(&places)),
         Command::Taint(command) => wait(command.run(&places)),
         Command::WhatIf(command) => wait(command.run(&places)),

@@ -102,6 +102,7 @@ pub(crate) fn describe(policy: &Policy, sheet: &mut Sheet<'_>) -> io::Result<()>
     sheet.line("Colocate", yes_or_no(spec.colocate))?;
     sheet.line("Workloads", policy.workloads.to_string())?;
     describe_choice(&spec, sheet)?;
+    sheet.line("Rollout", words::rollout(&spec.rollout.clone().unwrap_or_default()))?;
     let others = match (&spec.default, spec.clusters.is_empty() && spec.rules.is_empty()) {
         (Some(rule), _) => words::rule(rule),
         (None, true) => "weight 1".to_owned(),

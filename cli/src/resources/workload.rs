@@ -3,7 +3,7 @@
 use std::io;
 use std::time::SystemTime;
 
-use godwit_proto::v1::{Placement, Plan, PlanRow, WatchWorkloadsRequest, Workload};
+use godwit_proto::v1::{Placement, Plan, PlanRow, Rollout, WatchWorkloadsRequest, Workload};
 
 use super::{Change, Changes, Column, Fetched, Filter, Shown, changes, column, joined};
 use crate::client::{Client, answer};
@@ -105,7 +105,11 @@ pub(crate) fn describe(
     if !workload.colocated_with.is_empty() {
         sheet.line("Shares clusters of", &workload.colocated_with)?;
     }
-    sheet.line("Revision", workload.revision.to_string())?;
+    let rollout = workload.rollout.clone().unwrap_or_default();
+    let failed = rollout.state == "Failed" || rollout.instead_of.is_some();
+    sheet.coloured("Revision", rollout_line(&rollout), failed.then_some(Colour::Red))?;
+    let waits = rollout.waiting.iter().map(|wait| format!("{}: {}", wait.cluster, wait.reason));
+    sheet.lines("Rollout waits for", &waits.collect::<Vec<_>>())?;
     let replicas =
         format!("{} wanted, {} ready, {} pending", workload.wanted, workload.ready, workload.pending);
     sheet.line("Replicas", replicas)?;
@@ -128,10 +132,25 @@ pub(crate) fn describe(
     }
     sheet.lines("Problems", &workload.problems)?;
     sheet.lines("Goes with it", &workload.objects)?;
-    let headers = vec!["CLUSTER", "TARGET", "SENT", "OBSERVED", "READY", "CONNECTED", "REASON"];
+    let headers =
+        vec!["CLUSTER", "TARGET", "SENT", "OBSERVED", "READY", "REVISION", "UPDATED", "CONNECTED", "REASON"];
     let rows: Vec<Vec<Cell>> = workload.placements.iter().map(placement_row).collect();
     sheet.table("Placements", headers, &rows, "none")?;
     describe_plan(plan, false, sheet)
+}
+
+/// How far a workload's newest revision is, in one line.
+pub(crate) fn rollout_line(rollout: &Rollout) -> String {
+    let Rollout { revision, state, message, instead_of, clusters, clusters_updated, .. } = rollout;
+    let far = format!("{clusters_updated} of {clusters} clusters have it, all ready");
+    let why = if message.is_empty() { String::new() } else { format!("; {message}") };
+    match (state.as_str(), instead_of) {
+        ("", _) | ("Completed", None) if clusters_updated >= clusters => format!("{revision}, rolled out"),
+        ("", _) => format!("{revision}; {far}"),
+        ("Completed", Some(_)) => format!("{revision}, rolled back{why}"),
+        (_, Some(_)) => format!("{revision}, rolling back; {far}{why}"),
+        (state, None) => format!("{revision}, {state}; {far}{why}"),
+    }
 }
 
 /// Why each cluster has what it has, and what would change it: in a column of its own if it is `wide`, else below, where
@@ -181,6 +200,8 @@ fn placement_row(placement: &Placement) -> Vec<Cell> {
         placement.sent.to_string().into(),
         placement.observed.to_string().into(),
         placement.ready.to_string().into(),
+        placement.revision.to_string().into(),
+        placement.updated.to_string().into(),
         Cell::from(connected).coloured((!placement.live).then_some(Colour::Yellow)),
         Cell::from(&*placement.reason),
     ]
@@ -226,6 +247,9 @@ fn notes(workload: &Workload) -> String {
             [] => "deleting".to_owned(),
             clusters => format!("deletion pending on {}", clusters.join(", ")),
         });
+    }
+    if let Some(rollout) = workload.rollout.as_ref().filter(|one| !matches!(&*one.state, "" | "Completed")) {
+        notes.push(format!("revision {}", rollout_line(rollout)));
     }
     notes.extend(workload.pending_reasons.iter().cloned());
     notes.extend(workload.problems.iter().cloned());

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use godwit_common::policy::{
-    ClusterSelector, GroupBy, Policy, Rebalance, Rule, SpreadConstraint, Strategy, Tiers, TrafficGate,
+    ClusterSelector, GroupBy, OnFailure, Policy, Rebalance, Rule, SpreadConstraint, Strategy, Tiers,
+    TrafficGate,
 };
 use godwit_common::policy::{FailBack, Motion, Survivor};
 use godwit_manifest::parse_policies;
@@ -298,6 +299,7 @@ fn everything_that_a_policy_says_is_read() {
   survivor: keepOriginal
   failBack: gradual
   unreadyAfter: 2m
+  rollout: {order: [canary, [east, west], {regions: [eu]}], onFailure: rollback, progressDeadline: 90s}
 "
     );
     let policy = parse_policies(&text).unwrap().remove(0);
@@ -323,4 +325,11 @@ fn everything_that_a_policy_says_is_read() {
     };
     assert_eq!(policy.placement.motion, motion);
     assert_eq!(policy.placement.default, Some(Rule::new(3, 1, None).unwrap()));
+    let rollout = &policy.placement.rollout;
+    let names: Vec<usize> = rollout.order.iter().map(|selector| selector.names.len()).collect();
+    assert_eq!((names, rollout.max_clusters_at_once, rollout.pause_after_first), (vec![1, 2, 0], 1, false));
+    assert_eq!(
+        (rollout.on_failure, rollout.progress_deadline),
+        (OnFailure::Rollback, Duration::from_secs(90))
+    );
 }

@@ -156,6 +156,12 @@ pub struct Status {
     /// Pods that are not ready through a fault of their node or of the cluster: the node is not ready, volumes or the
     /// network are not there (S3). None of them is `failing`.
     pub stranded: u32,
+    /// Pods of the object's present template, as its controller counts them; none before it has seen that template.
+    pub updated: u32,
+    /// Of those, at least so many are available: ready for as long as the manifest asks (S31).
+    pub updated_ready: u32,
+    /// The controller has given up waiting for progress: a Deployment's condition `Progressing` is false (S31).
+    pub stalled: bool,
     /// What hinders it, in the member's words (an apply conflict, an image that cannot be pulled); may be empty.
     pub problem: Arc<str>,
     /// False when the object is gone and only this knowledge of it is left (it was deleted by hand).

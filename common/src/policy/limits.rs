@@ -16,6 +16,12 @@ pub const SPREAD_MAX: usize = 4;
 pub const TOLERATIONS_MAX: usize = 64;
 /// The most selectors of workloads to be near, and to be away from: each is looked up for every placement.
 pub const AFFINITY_MAX: usize = 16;
+/// The most selectors that order a rollout; more than anyone can order by hand.
+pub const ROLLOUT_ORDER_MAX: usize = 64;
+/// The longest that a rollout may wait for progress in one cluster.
+pub const PROGRESS_DEADLINE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// And the shortest: pods take their time.
+pub const PROGRESS_DEADLINE_MIN: Duration = Duration::from_secs(1);
 /// The most values of any other list.
 pub const VALUES_MAX: usize = 1_000;
 /// The highest priority; the lowest is as far below zero.

@@ -7,6 +7,7 @@ mod gate;
 pub mod limits;
 mod mistake;
 mod motion;
+mod rollout;
 mod rule;
 mod selector;
 mod spread;
@@ -21,6 +22,7 @@ pub use affinity::{ALL_NAMESPACES, Affinity, WorkloadSelector};
 pub use gate::TrafficGate;
 pub use mistake::{Mistake, Place, Step};
 pub use motion::{FailBack, Motion, SURGE_PERCENT, Survivor, UNREADY_AFTER, most};
+pub use rollout::{OnFailure, Rollout};
 pub use rule::{REPLICAS_MAX, Rule, WEIGHT_MAX};
 pub use selector::ClusterSelector;
 pub use spread::{GroupBy, SpreadConstraint};
@@ -57,6 +59,8 @@ pub struct Policy {
     pub preemptible: bool,
     /// What a planned move may do to its workloads (S20).
     pub motion: Motion,
+    /// How a new revision goes over the clusters (S31).
+    pub rollout: Rollout,
 }
 
 /// Why a policy does not choose a cluster.

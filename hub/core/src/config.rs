@@ -66,6 +66,8 @@ pub struct Config {
     /// How many of a cluster's workloads may be removed in that time without an operator's word, in percent; one may
     /// always (S27).
     pub removal_percent: u32,
+    /// How many revisions of a workload are kept, beside those that are still in use (S31).
+    pub revisions: usize,
     /// How many entries the journal keeps.
     pub journal_entries: u64,
     /// How many answered requests are remembered, and for how long.
@@ -121,6 +123,7 @@ impl Default for Config {
             standby_retry: Duration::from_secs(30),
             removal_window: Duration::from_secs(600),
             removal_percent: 30,
+            revisions: 10,
             journal_entries: 10_000,
             requests: 10_000,
             request_age: Duration::from_secs(24 * 3600),

@@ -28,13 +28,14 @@ impl Hub {
         }
         self.touched.subjects.insert(Subject::Policy(record.policy.clone()));
         self.touched.keys.insert(Key::Workload(uid));
+        self.touched.keys.extend(workload.revisions.keys().map(|number| Key::Revision(uid, *number)));
         let rank = self.rank_of(record);
         self.pending.remove(&rank);
         self.cramped.remove(&uid);
         let mut held_by = BTreeMap::new();
         for (name, state) in &workload.seats {
             held_by.insert(name.clone(), self.generation_for(name, uid));
-            let hash = WorkloadTarget::hash_of(uid, record.revision, state.seat.target);
+            let hash = WorkloadTarget::hash_of(uid, state.seat.revision, state.seat.target);
             self.leave_seat(uid, name, state, rank, hash);
         }
         let what = Tombstoned::Workload {
@@ -46,7 +47,7 @@ impl Hub {
         self.forget_yields(uid, workload.preempting.iter().copied());
         self.settle_migrations(workload.migrations.clone(), uid);
         self.remember_end(uid, what, held_by, cause);
-        for object in record.objects.clone() {
+        for object in record.objects.union(&record.leaving).copied().collect::<Vec<_>>() {
             self.leave_object(object, uid, cause);
         }
     }

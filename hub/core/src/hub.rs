@@ -132,6 +132,8 @@ pub(crate) enum Timer {
     Retire(ClusterName),
     /// Copies may stop whose replacements have been ready for long enough, or that nobody is sent to any more (S20).
     Shrink(Uid),
+    /// A cluster may be as far with a revision as it has to be, or too slow (S31).
+    Revision(Uid, ClusterName),
     /// The next look at what the fleet would survive.
     Survival,
     /// Plans that follow from plans, and were too many for one step.
@@ -258,6 +260,7 @@ impl Hub {
                 Timer::Shrink(uid) => {
                     self.moving.insert(uid);
                 }
+                Timer::Revision(uid, cluster) => self.look_at_revision(uid, &cluster),
                 Timer::Survival => self.check_survival(),
             }
         }

@@ -6,7 +6,7 @@
 //! `placement`, `batch` and `ask` where replicas go, `destinations` where a drain sends them, `returns` what goes back,
 //! `bonds` what they have to be near, `quotas` how many there may be,
 //! `mover` and `surge` when they start and stop, `rows` and `ends` what each cluster is told, `outgoing` what leaves,
-//! `commands` what operators want, `restore`
+//! `revisions` what was deployed, `rollouts` how it gets everywhere, `commands` what operators want, `restore`
 //! how a restart begins.
 
 mod ask;
@@ -38,6 +38,8 @@ mod reports;
 mod restore;
 mod retire;
 mod returns;
+mod revisions;
+mod rollouts;
 mod rows;
 mod sessions;
 mod shared;

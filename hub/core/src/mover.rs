@@ -24,6 +24,7 @@ impl Hub {
             self.shrink(uid);
             let settled = self.settled(uid);
             self.settle_migrations(settled, uid);
+            self.roll(uid);
         }
     }
 
@@ -85,6 +86,7 @@ impl Hub {
             cluster.starting += more;
         }
         self.wake_at(until, Timer::Pace(uid, name.clone()));
+        self.choose_revision(uid, name);
         self.set_target(uid, name, target);
         self.starts_begin(uid, name);
     }

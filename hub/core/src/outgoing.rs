@@ -86,16 +86,16 @@ impl Hub {
                 return;
             };
             if seat.generation > base {
-                let spec = &workload.record.spec;
+                let spec = workload.spec_of(seat.revision);
                 let new = seat.manifest_generation > base;
                 targets.workloads.push(WorkloadTarget {
                     uid,
                     workload: spec.id.clone(),
                     api_version: spec.api_version.clone(),
-                    revision: workload.record.revision,
+                    revision: seat.revision,
                     replicas: seat.target,
                     manifest: new.then(|| spec.manifest.clone()),
-                    needs: if new { spec.needs.clone() } else { Vec::new() },
+                    needs: if new { workload.needs_of(spec) } else { Vec::new() },
                 });
             }
         } else if let Some(object) = self.objects.get(&uid) {
@@ -116,7 +116,15 @@ impl Hub {
         Some(match key {
             Key::Federation => Record::Federation(self.federation.clone()),
             Key::Policy(name) => Record::Policy(self.policies.get(name)?.policy.clone()),
-            Key::Workload(uid) => Record::Workload(self.workloads.get(uid)?.record.clone()),
+            Key::Workload(uid) => {
+                let mut record = self.workloads.get(uid)?.record.clone();
+                // It is in the record of its revision.
+                record.spec.manifest = Arc::default();
+                Record::Workload(record)
+            }
+            Key::Revision(uid, number) => {
+                Record::Revision(self.workloads.get(uid)?.revisions.get(number)?.clone())
+            }
             Key::Seat(uid, name) => Record::Seat {
                 workload: *uid,
                 cluster: name.clone(),

@@ -95,7 +95,7 @@ impl Hub {
         }
         cluster.orphans.remove(&(status.workload.clone(), uid));
         if status.exists {
-            self.ensure_seat(uid, name, status.replicas);
+            self.ensure_seat(uid, name, Some((status.replicas, status.revision)));
         }
         let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
         else {
@@ -116,14 +116,18 @@ impl Hub {
             failing: status.failing,
             stranded: status.stranded,
             revision: status.revision,
+            updated: status.updated,
+            updated_ready: status.updated_ready,
+            stalled: status.stalled,
             problem,
         };
         if seat.seen.as_ref() == Some(&seen) {
-            return;
+            return self.look_at_revision(uid, name);
         }
         let ready_before = seat.ready();
         seat.seen = Some(seen);
         self.seat_observed(uid, name);
+        self.look_at_revision(uid, name);
         self.starts_progress(uid, name);
         self.heed_trouble(uid, name, ready_before);
         self.moving.insert(uid);
@@ -146,6 +150,7 @@ impl Hub {
                 continue;
             }
             self.seat_observed(uid, name);
+            self.look_at_revision(uid, name);
             self.starts_progress(uid, name);
             self.heed_trouble(uid, name, ready_before);
             self.moving.insert(uid);
@@ -188,6 +193,8 @@ impl Hub {
             // Whoever waited for it may be placed now, or is told that it is not there (S14).
             self.roomier.insert(name.clone());
             self.fleet_changed();
+            // A rollout may have passed it over for that (S31).
+            self.moving_at(name);
         }
     }
 
@@ -229,7 +236,10 @@ impl Hub {
         let Some(cluster) = self.clusters.get(name) else {
             return;
         };
-        let unfinished = |uid: &&Uid| self.workloads.get(uid).is_some_and(|workload| workload.unfinished());
+        let unfinished = |uid: &&Uid| {
+            let workload = self.workloads.get(uid);
+            workload.is_some_and(|workload| workload.unfinished() || workload.unrolled(name))
+        };
         self.moving.extend(cluster.seats.iter().filter(unfinished));
     }
 }

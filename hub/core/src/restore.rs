@@ -56,7 +56,7 @@ impl Hub {
         let mut attached = Vec::new();
         for record in records {
             match record {
-                Record::Seat { .. } | Record::ObjectRow { .. } => attached.push(record),
+                Record::Revision(_) | Record::Seat { .. } | Record::ObjectRow { .. } => attached.push(record),
                 Record::Federation(_)
                 | Record::Policy(_)
                 | Record::Workload(_)
@@ -170,8 +170,8 @@ impl Hub {
             Record::Retired(retired) => {
                 self.retired.insert(retired.uid, retired);
             }
-            // Seats and rows are attached once everything that they belong to is there; the journal is the store's.
-            Record::Seat { .. } | Record::ObjectRow { .. } | Record::Journal(_) => {}
+            // Revisions, seats and rows are attached once everything that they belong to is there; the journal is the store's.
+            Record::Revision(_) | Record::Seat { .. } | Record::ObjectRow { .. } | Record::Journal(_) => {}
         }
     }
 
@@ -188,11 +188,15 @@ impl Hub {
         let unknown =
             |what: &str| RestoreError { key: key.clone(), problem: format!("its {what} is not there") };
         match record {
+            Record::Revision(revision) => {
+                let entry = self.workloads.get_mut(&revision.workload).ok_or_else(|| unknown("workload"))?;
+                entry.revisions.insert(revision.number, revision);
+            }
             Record::Seat { workload, cluster: name, seat } => {
                 let cluster = self.clusters.get_mut(&name).ok_or_else(|| unknown("cluster"))?;
                 let entry = self.workloads.get_mut(&workload).ok_or_else(|| unknown("workload"))?;
                 cluster.seats.insert(workload);
-                cluster.digest += WorkloadTarget::hash_of(workload, entry.record.revision, seat.target);
+                cluster.digest += WorkloadTarget::hash_of(workload, seat.revision, seat.target);
                 entry.seats.insert(name.clone(), SeatState::new(seat));
                 self.seat_observed(workload, &name);
                 self.moving.insert(workload);
@@ -235,6 +239,7 @@ impl Hub {
                     "{placed} placed and {pending} pending do not make {wanted} wanted"
                 )));
             }
+            self.relate_revisions(uid).map_err(wrong)?;
             let policy = self.policies.get_mut(&record.policy);
             let policy = policy.ok_or_else(|| wrong(format!("policy {} is not there", record.policy)))?;
             policy.users.insert(uid);
@@ -244,7 +249,7 @@ impl Hub {
             if let Some(leader) = &record.leader {
                 self.followers.entry(leader.clone()).or_default().insert(uid);
             }
-            for object in &record.objects {
+            for object in record.objects.union(&record.leaving) {
                 let object = self.objects.get_mut(object);
                 object
                     .ok_or_else(|| wrong("an object that it leans on is not there".into()))?

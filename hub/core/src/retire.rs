@@ -31,12 +31,12 @@ impl Hub {
 
     fn end_seat(&mut self, uid: Uid, name: &ClusterName, entry: u64) {
         let Some(workload) = self.workloads.get_mut(&uid) else { return };
-        let Some(seat) = workload.seats.remove(name) else { return };
-        workload.below.remove(name);
-        workload.above.remove(name);
+        let Some(seat) = workload.take_seat(name) else { return };
         let record = &workload.record;
         let (id, api_version) = (record.spec.id.clone(), record.spec.api_version.clone());
-        let hash = WorkloadTarget::hash_of(uid, record.revision, seat.seat.target);
+        let hash = WorkloadTarget::hash_of(uid, seat.seat.revision, seat.seat.target);
+        // Others may have waited for it (S31).
+        self.moving.insert(uid);
         // Its data was there, and goes with it: it may begin anew elsewhere (S32).
         let homeless = record.spec.stateful && seat.data().is_some();
         let rank = self.workloads.get(&uid).map(|workload| self.rank_of(&workload.record));

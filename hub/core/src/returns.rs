@@ -122,7 +122,9 @@ impl Hub {
             return 0;
         };
         let reflects = cluster.leader.as_ref().map_or_else(Default::default, |leader| leader.reflects);
-        let newest = seat.seat.manifest_generation <= reflects;
+        // Copies of an older revision, or on their way from one, have no claim (S31).
+        let behind = workload.behind.contains(name) || workload.rolling.contains(name);
+        let newest = !behind && seat.seat.manifest_generation <= reflects;
         let original = match policy.policy.placement.motion.survivor {
             Survivor::KeepOriginal => true,
             Survivor::KeepReplacement => false,

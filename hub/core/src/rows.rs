@@ -50,12 +50,14 @@ impl Hub {
         let Some(workload) = self.workloads.get_mut(&uid) else {
             return;
         };
-        let revision = workload.record.revision;
         let Some(state) = workload.seats.get_mut(name) else {
             return;
         };
+        let revision = state.seat.revision;
         let before = WorkloadTarget::hash_of(uid, revision, state.seat.target);
         state.seat.target = target;
+        // What has nothing to run is on no way.
+        state.seat.rolling &= target > 0;
         state.floor = state.floor.min(target);
         let rises = state.floor < target;
         state.seat.generation = generation;
@@ -113,6 +115,15 @@ impl Hub {
                 false => set.remove(name),
             };
         }
+        let newest = workload.record.revision;
+        for (set, is_in) in
+            [(&mut workload.rolling, seat.seat.rolling), (&mut workload.behind, seat.seat.revision != newest)]
+        {
+            match is_in {
+                true => set.insert(name.clone()),
+                false => set.remove(name),
+            };
+        }
         let Some(cluster) = self.clusters.get_mut(name) else { return };
         cluster.tally.change(before, after);
         match after.left {
@@ -160,7 +171,7 @@ impl Hub {
             .cloned()
             .collect();
         for name in chosen {
-            self.ensure_seat(uid, &name, 0);
+            self.ensure_seat(uid, &name, None);
         }
     }
 
@@ -178,7 +189,7 @@ impl Hub {
         }
         self.cramped.extend(cramped);
         for uid in users {
-            self.ensure_seat(uid, name, 0);
+            self.ensure_seat(uid, name, None);
         }
         let uids = self.run_in_every(name);
         for uid in uids {
@@ -186,8 +197,8 @@ impl Hub {
         }
     }
 
-    /// Gives a workload a seat in one cluster, where so many copies of it run, unless it has one.
-    pub(crate) fn ensure_seat(&mut self, uid: Uid, name: &ClusterName, running: u32) {
+    /// Gives a workload a seat in one cluster, unless it has one. It may be that so many copies of a revision run there.
+    pub(crate) fn ensure_seat(&mut self, uid: Uid, name: &ClusterName, runs: Option<(u32, u64)>) {
         let Some(workload) = self.workloads.get(&uid) else {
             return;
         };
@@ -195,12 +206,20 @@ impl Hub {
         if self.drain_of(name).is_some_and(|drain| drain.state == DrainState::Cleaning) {
             return;
         }
-        let objects: Vec<Uid> = workload.record.objects.iter().copied().collect();
+        let record = &workload.record;
+        let objects: Vec<Uid> = record.objects.union(&record.leaving).copied().collect();
         if !workload.seats.contains_key(name) {
-            let revision = workload.record.revision;
+            let (running, runs) = runs.unwrap_or_default();
+            let known = running > 0 && workload.revisions.contains_key(&runs);
+            let revision = if known { runs } else { workload.first_to_start() };
             let generation = self.generation_for(name, uid);
-            let seat =
-                Seat { generation, manifest_generation: generation, target: running, ..Seat::default() };
+            let seat = Seat {
+                generation,
+                manifest_generation: generation,
+                revision,
+                target: running,
+                ..Seat::default()
+            };
             if let Some(workload) = self.workloads.get_mut(&uid) {
                 workload.seats.insert(name.clone(), SeatState::new(seat));
             }
@@ -217,33 +236,26 @@ impl Hub {
         }
     }
 
-    /// A new revision of a workload's manifest: every cluster that has a seat is told (S33).
-    pub(crate) fn revise_workload(&mut self, uid: Uid, manifest: Arc<str>) {
-        let Some(workload) = self.workloads.get_mut(&uid) else {
+    /// Sets which revision a cluster is told to run of a workload (S31).
+    pub(crate) fn set_revision(&mut self, uid: Uid, name: &ClusterName, revision: u64, rolling: bool) {
+        let generation = self.generation_for(name, uid);
+        let now = self.now.time;
+        let Some(state) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
+        else {
             return;
         };
-        let before = workload.record.revision;
-        workload.record.revision = before + 1;
-        workload.record.spec.manifest = manifest;
-        let seats: Vec<ClusterName> = workload.seats.keys().cloned().collect();
-        self.touched.keys.insert(Key::Workload(uid));
-        let now = self.now.time;
-        for name in seats {
-            let generation = self.generation_for(&name, uid);
-            let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(&name))
-            else {
-                continue;
-            };
-            seat.seat.generation = generation;
-            seat.seat.manifest_generation = generation;
-            let target = seat.seat.target;
-            seat.forget_trouble(now);
-            if let Some(cluster) = self.clusters.get_mut(&name) {
-                cluster.digest -= WorkloadTarget::hash_of(uid, before, target);
-                cluster.digest += WorkloadTarget::hash_of(uid, before + 1, target);
-            }
-            self.seat_changed(uid, &name);
+        let (before, target) = (state.seat.revision, state.seat.target);
+        state.seat.revision = revision;
+        state.seat.rolling = rolling;
+        state.seat.generation = generation;
+        state.seat.manifest_generation = generation;
+        (state.complete, state.progress) = (None, None);
+        state.forget_trouble(now);
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.digest -= WorkloadTarget::hash_of(uid, before, target);
+            cluster.digest += WorkloadTarget::hash_of(uid, revision, target);
         }
+        self.seat_changed(uid, name);
     }
 
     /// A new revision of an object's manifest: every cluster that has a row is told.

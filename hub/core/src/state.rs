@@ -8,8 +8,8 @@ use godwit_common::link::{Capacity, LeaderTerm, Status};
 use godwit_common::{ClusterName, Digest, Generation, Need, PodShape, Time, Uid, WallTime, WorkloadId};
 
 use crate::contract::{
-    ClusterRecord, ClusterState, MigrationId, ObjectRecord, ObjectRow, Policy, Seat, SessionId, WithdrawalId,
-    WorkloadRecord,
+    ClusterRecord, ClusterState, MigrationId, ObjectRecord, ObjectRow, Policy, Revision, RevisionState,
+    RolloutState, Seat, SessionId, WithdrawalId, WorkloadRecord,
 };
 use crate::estimates::Trouble;
 use crate::flapping::Flaps;
@@ -33,6 +33,12 @@ pub(crate) struct Workload {
     pub(crate) withdrawals: BTreeMap<ClusterName, Withdrawal>,
     /// The last one that was acknowledged in a cluster.
     pub(crate) acknowledged: BTreeMap<ClusterName, WithdrawalId>,
+    /// What was deployed, by revision; each of them durable.
+    pub(crate) revisions: BTreeMap<u64, Arc<Revision>>,
+    /// Where it is on the way from one revision to another (S31).
+    pub(crate) rolling: BTreeSet<ClusterName>,
+    /// Where it has not been told the newest revision.
+    pub(crate) behind: BTreeSet<ClusterName>,
     /// Running migrations that wait for it.
     pub(crate) migrations: BTreeSet<MigrationId>,
     /// When a gradual rebalance may take its next step (S18).
@@ -73,6 +79,23 @@ pub(crate) struct SeatState {
     pub(crate) trouble: Trouble,
     /// Of copies that leave in good order: down to what its target could go all along since then (S20).
     pub(crate) could_shrink: Option<(Time, u32)>,
+    /// Since when all copies are of its revision, and ready, as the session of its cluster's leader says (S31).
+    pub(crate) complete: Option<(SessionId, Time)>,
+    /// Where it is on the way there.
+    pub(crate) progress: Option<Progress>,
+}
+
+/// How far a cluster is on its way to a revision (S31).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Who says so: silence is no lack of progress.
+    pub(crate) session: SessionId,
+    /// Copies of the revision, and how many of them are ready.
+    pub(crate) counts: (u32, u32),
+    /// Since when there are so many.
+    pub(crate) since: Time,
+    /// Since when its controller has given up.
+    pub(crate) stalled: Option<Time>,
 }
 
 /// Why the data of a stateful workload is taken to be in a cluster; the better reason is the greater.
@@ -97,6 +120,9 @@ pub(crate) struct Seen {
     pub(crate) stranded: u32,
     /// Of the manifest that was applied last.
     pub(crate) revision: u64,
+    pub(crate) updated: u32,
+    pub(crate) updated_ready: u32,
+    pub(crate) stalled: bool,
     pub(crate) problem: Arc<str>,
 }
 
@@ -343,6 +369,19 @@ impl SeatState {
         self.seat.placed.max(self.seat.target)
     }
 
+    /// Whether no copies of it were told or are seen here.
+    pub(crate) fn runs_nothing(&self) -> bool {
+        self.seat.target == 0 && self.pods() == 0
+    }
+
+    /// Whether all copies that were asked for are of the revision that was told, and ready.
+    pub(crate) fn is_complete(&self) -> bool {
+        let all = |seen: &Seen| {
+            seen.revision == self.seat.revision && seen.updated.min(seen.updated_ready) >= self.seat.target
+        };
+        self.seen.as_ref().is_some_and(all)
+    }
+
     /// Why the data of the workload is taken to be here, if it is (S32).
     pub(crate) fn data(&self) -> Option<Data> {
         match &self.seat {
@@ -377,6 +416,9 @@ impl Workload {
             above: BTreeSet::new(),
             withdrawals: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
+            revisions: BTreeMap::new(),
+            rolling: BTreeSet::new(),
+            behind: BTreeSet::new(),
             migrations: BTreeSet::new(),
             rebalance_at: None,
             fail_back_at: None,
@@ -395,9 +437,33 @@ impl Workload {
         &self.record.spec.pod
     }
 
+    /// It is in a cluster no longer, and whatever is kept for that is gone with it.
+    pub(crate) fn take_seat(&mut self, name: &ClusterName) -> Option<SeatState> {
+        for set in [&mut self.below, &mut self.above, &mut self.rolling, &mut self.behind] {
+            set.remove(name);
+        }
+        self.seats.remove(name)
+    }
+
     /// Whether the mover may have something to do for it.
     pub(crate) fn unfinished(&self) -> bool {
         !(self.below.is_empty() && self.above.is_empty() && self.migrations.is_empty())
+    }
+
+    /// Whether the same in one cluster may call for a step of its rollout (S31).
+    pub(crate) fn unrolled(&self, name: &ClusterName) -> bool {
+        self.rolling.contains(name) || self.behind.contains(name) || self.rolls()
+    }
+
+    /// Whether its newest revision is on its way.
+    pub(crate) fn rolls(&self) -> bool {
+        let state = self.record.rollout.as_ref().map(|rollout| rollout.state);
+        state == Some(RolloutState::Running)
+    }
+
+    /// What is known of one of its revisions.
+    pub(crate) fn state_of(&self, revision: u64) -> RevisionState {
+        self.record.history.get(&revision).copied().unwrap_or(RevisionState::New)
     }
 
     pub(crate) fn placed(&self) -> u32 {

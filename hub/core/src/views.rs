@@ -7,7 +7,7 @@ use crate::ask::Ask;
 use crate::batch::Batch;
 use crate::contract::{
     ClusterView, Ended, FederationView, MigrationId, MigrationState, MigrationView, PlacementView, PlanView,
-    PolicyView, RetiredRecord, Seat, WorkloadView,
+    PolicyView, RetiredRecord, RolloutView, Seat, WorkloadView,
 };
 use crate::hub::Hub;
 use crate::state::{SeatState, Workload};
@@ -91,6 +91,9 @@ impl Hub {
                 sent: seat.seat.target,
                 observed: seat.pods(),
                 ready: if live { seat.ready() } else { 0 },
+                revision: seat.seat.revision,
+                updated: seat.seen.as_ref().filter(|_| live).map_or(0, |seen| seen.updated),
+                updated_ready: seat.seen.as_ref().filter(|_| live).map_or(0, |seen| seen.updated_ready),
                 reason: self.standing(name, seat, workload),
                 live,
                 lost: self.clusters.get(name).is_some_and(|cluster| self.lost_to(workload, cluster)),
@@ -118,7 +121,7 @@ impl Hub {
             pending_reasons: record.pending_reasons.clone(),
             policy: Some(record.policy.clone()),
             leader: record.leader.clone(),
-            revision: record.revision,
+            rollout: self.rollout_view(workload),
             placements: placements.collect(),
             displaced: self.displaced_view(workload),
             possible_over_run: match self.is_duplicated(record) {
@@ -228,7 +231,7 @@ fn ending_workload(ended: &Ended, deletion_pending_on: Vec<ClusterName>) -> Opti
         pending_reasons: Vec::new(),
         policy: None,
         leader: None,
-        revision: 0,
+        rollout: RolloutView::default(),
         placements: Vec::new(),
         displaced: Vec::new(),
         possible_over_run: 0,

@@ -18,6 +18,7 @@ mod plans;
 mod policies;
 mod quotas;
 mod refusal;
+mod rollouts;
 mod watch;
 mod workloads;
 
@@ -32,6 +33,7 @@ use godwit_proto::v1::placement_service_server::PlacementServiceServer;
 use godwit_proto::v1::plan_service_server::PlanServiceServer;
 use godwit_proto::v1::policy_service_server::PolicyServiceServer;
 use godwit_proto::v1::quota_service_server::QuotaServiceServer;
+use godwit_proto::v1::rollout_service_server::RolloutServiceServer;
 use godwit_proto::v1::workload_service_server::WorkloadServiceServer;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -78,6 +80,7 @@ impl Admin {
             PlanServiceServer,
             PolicyServiceServer,
             QuotaServiceServer,
+            RolloutServiceServer,
             WorkloadServiceServer
         );
     }

@@ -119,6 +119,7 @@ impl Findings {
             removal_window,
             tombstone_age,
             removal_percent,
+            revisions: _,
             journal_entries: _,
             requests: _,
             request_age: _,
@@ -166,6 +167,7 @@ impl Findings {
     }
 
     fn bounds(&mut self, federation: &Federation) {
+        self.count("federation.revisions", federation.revisions);
         let entries = u32::try_from(federation.journal_entries).unwrap_or(u32::MAX);
         self.count("federation.journal_entries", entries);
         self.count("federation.requests", federation.requests);

@@ -153,6 +153,8 @@ pub struct Federation {
     /// How many of a cluster's workloads may be removed in that time without an operator's word, in percent; one may
     /// always (S27).
     pub removal_percent: u32,
+    /// How many revisions of a workload are kept, beside those that are still in use (S31).
+    pub revisions: u32,
     /// How many events the journal keeps.
     pub journal_entries: u64,
     /// How many answered requests are remembered, so that the same request again gets the same answer.
@@ -243,6 +245,7 @@ impl Default for Federation {
             removal_window: Span(core.removal_window),
             tombstone_age: Span(core.tombstone_age),
             removal_percent: core.removal_percent,
+            revisions: narrow(core.revisions),
             journal_entries: core.journal_entries,
             requests: narrow(core.requests),
             request_age: Span(core.request_age),
@@ -290,6 +293,7 @@ impl Federation {
             removal_window: self.removal_window.0,
             tombstone_age: self.tombstone_age.0,
             removal_percent: self.removal_percent,
+            revisions: self.revisions as usize,
             journal_entries: self.journal_entries,
             requests: self.requests as usize,
             request_age: self.request_age.0,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use godwit_common::link::{Hello, Up};
 use godwit_common::{ClusterName, WorkloadId};
-use godwit_hub_core::{Answer, Command, PlanView, Refused, SessionId, WhatIf, WhatIfView};
+use godwit_hub_core::{Answer, Command, HistoryView, PlanView, Refused, SessionId, WhatIf, WhatIfView};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -73,6 +73,13 @@ impl Handle {
         let (reply, plan) = oneshot::channel();
         self.send(Input::Question(Question::Plan { workload, reply })).await?;
         plan.await.map_err(|_| Gone)
+    }
+
+    /// The revisions of a workload.
+    pub(crate) async fn history(&self, workload: WorkloadId) -> Result<Option<HistoryView>, Gone> {
+        let (reply, history) = oneshot::channel();
+        self.send(Input::Question(Question::History { workload, reply })).await?;
+        history.await.map_err(|_| Gone)
     }
 
     /// What a command would come to.

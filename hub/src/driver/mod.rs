@@ -19,8 +19,8 @@ use std::thread;
 use godwit_common::link::{Hello, Up};
 use godwit_common::{ClusterName, WorkloadId};
 use godwit_hub_core::{
-    Answer, Command, Config, Effect, Hub, PlanView, Record, Refused, RestoreError, SessionId, WhatIf,
-    WhatIfView,
+    Answer, Command, Config, Effect, HistoryView, Hub, PlanView, Record, Refused, RestoreError, SessionId,
+    WhatIf, WhatIfView,
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -64,6 +64,8 @@ pub(crate) enum Input {
 pub(crate) enum Question {
     /// Why a workload is where it is.
     Plan { workload: WorkloadId, reply: oneshot::Sender<Option<PlanView>> },
+    /// The revisions of a workload.
+    History { workload: WorkloadId, reply: oneshot::Sender<Option<HistoryView>> },
     /// What a command would come to.
     Rehearse { command: Box<Command>, reply: oneshot::Sender<Result<Answer, Refused>> },
     /// Where everything would go.

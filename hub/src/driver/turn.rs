@@ -120,6 +120,7 @@ impl Driver {
     fn answer(&self, question: Question) {
         match question {
             Question::Plan { workload, reply } => drop(reply.send(self.hub.plan(&workload))),
+            Question::History { workload, reply } => drop(reply.send(self.hub.history(&workload))),
             Question::Rehearse { command, reply } => {
                 let now = self.clock.now();
                 self.find_out(reply, move |copy| copy.rehearse(now, *command));
@@ -190,6 +191,7 @@ impl Driver {
                         Record::Journal(entry) => entries.push(Arc::new(entry)),
                         Record::Policy(_)
                         | Record::Workload(_)
+                        | Record::Revision(_)
                         | Record::Seat { .. }
                         | Record::Object(_)
                         | Record::ObjectRow { .. }

@@ -152,6 +152,7 @@ async fn health_and_reflection_are_for_every_certificate() {
                 "PlanService",
                 "PolicyService",
                 "QuotaService",
+                "RolloutService",
                 "WorkloadService"
             ]
         );

@@ -231,6 +231,9 @@ fn status(row: &WorkloadTarget) -> Status {
         unschedulable: 0,
         failing: 0,
         stranded: 0,
+        updated: row.replicas,
+        updated_ready: row.replicas,
+        stalled: false,
         problem: "".into(),
         exists: true,
     }

@@ -108,6 +108,9 @@ fn status_to_wire(status: &Status) -> v1::WorkloadStatus {
         stranded: status.stranded,
         problem: status.problem.to_string(),
         missing: !status.exists,
+        updated: status.updated,
+        updated_ready: status.updated_ready,
+        stalled: status.stalled,
     }
 }
 
@@ -123,6 +126,9 @@ fn status_from_wire(wire: v1::WorkloadStatus) -> Result<Status, WireError> {
         unschedulable: count("unschedulable", wire.unschedulable)?,
         failing: count("failing", wire.failing)?,
         stranded: count("stranded", wire.stranded)?,
+        updated: count("updated", wire.updated)?,
+        updated_ready: count("updated_ready", wire.updated_ready)?,
+        stalled: wire.stalled,
         problem: text("problem", wire.problem, TEXT_MAX)?,
         exists: !wire.missing,
     })

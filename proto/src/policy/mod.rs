@@ -9,6 +9,7 @@ mod check;
 mod gate;
 mod mistake;
 mod motion;
+mod rollout;
 mod rules;
 mod selector;
 mod strategy;
@@ -19,7 +20,7 @@ mod toleration;
 use std::time::Duration;
 
 use godwit_common::policy::limits::{AFFINITY_MAX, FALLBACK_MAX, TOLERATIONS_MAX};
-use godwit_common::policy::{Affinity, ClusterSelector, Policy, Rebalance};
+use godwit_common::policy::{Affinity, ClusterSelector, Policy, Rebalance, Rollout};
 
 use crate::field::FieldError;
 use crate::v1;
@@ -77,6 +78,7 @@ pub fn to_wire(placement: &Policy, lost_after: Option<Duration>) -> v1::PolicySp
         priority,
         preemptible,
         motion,
+        rollout,
     } = placement;
     let mut spec = v1::PolicySpec {
         default: default.map(rules::rule_to_wire),
@@ -92,6 +94,7 @@ pub fn to_wire(placement: &Policy, lost_after: Option<Duration>) -> v1::PolicySp
         anti_affinity: without.iter().map(selector::workloads_to_wire).collect(),
         colocate: *colocate,
         preemptible: *preemptible,
+        rollout: Some(rollout).filter(|one| **one != Rollout::default()).map(rollout::to_wire),
         ..v1::PolicySpec::default()
     };
     strategy::to_wire(strategy, &mut spec);
@@ -119,6 +122,7 @@ fn read(spec: &v1::PolicySpec) -> Result<Terms, FieldError> {
     let selector = spec.cluster_selector.as_ref().map(selector::from_wire).transpose();
     let default = spec.default.as_ref().map(rules::rule_from_wire).transpose();
     let rebalance = Rebalance::ALL.map(|choice| (choice.name(), choice));
+    let rollout = spec.rollout.as_ref().map(rollout::from_wire).transpose();
     let placement = Policy {
         strategy,
         selector: selector.map_err(|error| error.within("cluster_selector"))?.unwrap_or_default(),
@@ -132,6 +136,7 @@ fn read(spec: &v1::PolicySpec) -> Result<Terms, FieldError> {
         priority: spec.priority,
         preemptible: spec.preemptible,
         motion: motion::from_wire(spec)?,
+        rollout: rollout.map_err(|error| error.within("rollout"))?.unwrap_or_default(),
     };
     Ok(Terms {
         placement,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use godwit_common::policy::{
-    ClusterSelector, ClusterToleration, FailBack, GroupBy, Motion, Rule, SpreadConstraint, Strategy,
-    Survivor, Tiers, TrafficGate, WorkloadSelector,
+    ClusterSelector, ClusterToleration, FailBack, GroupBy, Motion, OnFailure, Rollout, Rule,
+    SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::selector::{LabelSelector, Requirement, Test};
 use godwit_common::{TaintEffect, Toleration};
@@ -305,6 +305,13 @@ fn lists_have_bounds() {
         }),
         (64, "tolerations", &|count| v1::PolicySpec { tolerations: tolerations(count), ..spec() }),
         (16, "affinity", &|count| v1::PolicySpec { affinity: near(count), ..spec() }),
+        (64, "rollout.order", &|count| {
+            let order = vec![v1::ClusterSelector::default(); count];
+            v1::PolicySpec {
+                rollout: Some(v1::RolloutPolicy { order, ..v1::RolloutPolicy::default() }),
+                ..spec()
+            }
+        }),
         (16, "anti_affinity", &|count| v1::PolicySpec { anti_affinity: near(count), ..spec() }),
         (1_000, "cluster_selector.zones", &|count| v1::PolicySpec {
             cluster_selector: Some(values(count)),
@@ -352,6 +359,13 @@ fn terms(strategy: Strategy) -> Terms {
             survivor: Survivor::KeepOriginal,
             fail_back: FailBack::Immediate,
             unready_after: Duration::from_secs(90),
+        },
+        rollout: Rollout {
+            order: vec![everything("first"), ClusterSelector::default()],
+            max_clusters_at_once: 2,
+            pause_after_first: true,
+            on_failure: OnFailure::Rollback,
+            progress_deadline: Duration::from_secs(90),
         },
     };
     Terms { placement, lost_after: Some(Duration::from_millis(2_500)) }

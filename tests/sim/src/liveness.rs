@@ -2,6 +2,7 @@
 //! missing, so that a run that does not converge says why.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use godwit_common::link::{ObjectTarget, WorkloadTarget};
 use godwit_common::policy::{Rule, Strategy};
@@ -11,7 +12,7 @@ use godwit_hub_core::{
 };
 
 use crate::invariants::shrink::{lacking, needed};
-use crate::member::Member;
+use crate::member::{Member, Pod};
 use crate::world::World;
 
 impl World {
@@ -36,6 +37,12 @@ impl World {
                 Record::Workload(workload) => self.check_workload(workload, &mut missing),
                 Record::Cluster(cluster) => self.check_cluster(cluster, &mut missing),
                 Record::Seat { workload, seat, .. }
+                    if !self.is_newest(*workload, seat) && !self.is_stuck() =>
+                {
+                    missing
+                        .push(format!("{key:?}: told revision {}, rolling {}", seat.revision, seat.rolling));
+                }
+                Record::Seat { workload, seat, .. }
                     if seat.target != seat.placed && !self.is_short(*workload) =>
                 {
                     missing.push(format!("{key:?}: told {} of {}", seat.target, seat.placed));
@@ -43,6 +50,7 @@ impl World {
                 Record::Federation(_) | Record::Migration(_) | Record::Seat { .. } => {}
                 Record::Policy(_) | Record::Object(_) | Record::ObjectRow { .. } => {}
                 Record::Journal(_) | Record::Request(_) | Record::Quota(_) | Record::Retired(_) => {}
+                Record::Revision(_) => {}
             }
         }
         missing
@@ -95,7 +103,9 @@ impl World {
             let placed = if waits { seat.placed.min(seat.target) } else { seat.placed };
             let pods: Vec<_> = member.pods_of(id).collect();
             let ready = pods.iter().filter(|pod| pod.seen.ready).count();
-            let stuck = pods.iter().filter(|pod| pod.seen.unschedulable).count();
+            let manifest = self.manifest_of(workload);
+            let is_old = |pod: &Pod| Some(&pod.template) != manifest;
+            let stuck = pods.iter().filter(|pod| pod.seen.unschedulable || is_old(pod)).count();
             let excused = if self.is_stuck() { stuck } else { 0 };
             let right = match self.is_short(workload.uid) {
                 true => pods.len() >= placed as usize,
@@ -104,6 +114,10 @@ impl World {
             if !right || ready + excused < placed as usize {
                 let (name, pods) = (&member.name, pods.len());
                 missing.push(format!("{name} runs {ready} of {pods} of {id}, {placed} are placed"));
+            }
+            let old = pods.iter().filter(|pod| is_old(pod)).count();
+            if old > 0 && !self.is_stuck() {
+                missing.push(format!("{old} pods of {id} in {} are not of its newest revision", member.name));
             }
             if let Some(more) = self.could_take(workload, member) {
                 open.push((member.name.clone(), more));
@@ -117,6 +131,19 @@ impl World {
             let (pending, reasons) = (workload.pending, &workload.pending_reasons);
             missing.push(format!("{pending} of {id} are pending: {reasons:?}; there is room: {open:?}"));
         }
+    }
+
+    /// The manifest of a workload's newest revision.
+    fn manifest_of(&self, workload: &WorkloadRecord) -> Option<&Arc<str>> {
+        let record = self.hubs[0].store.get(&Key::Revision(workload.uid, workload.revision))?;
+        if let Record::Revision(revision) = record { Some(&revision.spec.manifest) } else { None }
+    }
+
+    /// Whether a cluster was told the newest revision, and is there (S31).
+    fn is_newest(&self, uid: Uid, seat: &Seat) -> bool {
+        let record = self.hubs[0].store.get(&Key::Workload(uid));
+        let newest = if let Some(Record::Workload(workload)) = record { workload.revision } else { 0 };
+        seat.revision == newest && !seat.rolling
     }
 
     /// Whether replicas found no node. Those of several sizes may be packed otherwise than was planned, which is for
@@ -227,7 +254,7 @@ impl World {
             (Key::ObjectRow(uid, name), _) => (name == cluster).then_some((*uid, None)),
             (Key::Federation | Key::Policy(_) | Key::Workload(_) | Key::Seat(..) | Key::Object(_), _) => None,
             (Key::Ended(_) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_), _) => None,
-            (Key::Request(_) | Key::Quota(_) | Key::Retired(_), _) => None,
+            (Key::Request(_) | Key::Quota(_) | Key::Retired(_) | Key::Revision(..), _) => None,
         };
         self.hubs[0].store.iter().filter_map(row).collect()
     }
@@ -237,10 +264,8 @@ impl World {
         let mut digest = Digest::default();
         for (uid, replicas) in self.live_rows(cluster) {
             let store = &self.hubs[0].store;
-            if let (Some(Record::Workload(workload)), Some(replicas)) =
-                (store.get(&Key::Workload(uid)), replicas)
-            {
-                digest += WorkloadTarget::hash_of(uid, workload.revision, replicas);
+            if let (Some(seat), Some(replicas)) = (self.seat(uid, cluster), replicas) {
+                digest += WorkloadTarget::hash_of(uid, seat.revision, replicas);
             } else if let Some(Record::Object(object)) = store.get(&Key::Object(uid)) {
                 digest += ObjectTarget::hash_of(uid, object.revision);
             }

@@ -4,16 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::policy::{
-    self, ClusterSelector, ClusterToleration, FailBack, GroupBy, Rebalance, Rule, SpreadConstraint, Strategy,
-    Survivor, Tiers, TrafficGate, WorkloadSelector,
+    self, ClusterSelector, ClusterToleration, FailBack, GroupBy, OnFailure, Rebalance, Rollout, Rule,
+    SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::quota::Quota;
-use godwit_common::{Taint, TaintEffect, Toleration, Uid};
-use godwit_hub_core::{Command, DrainOrder, DrainTerms, Key, Policy, PolicyChoice, QuotaRecord, Record};
+use godwit_common::{Taint, TaintEffect, Toleration, Uid, WorkloadId};
+use godwit_hub_core::{
+    Application, Command, DrainOrder, DrainTerms, Key, Policy, PolicyChoice, QuotaRecord, Record,
+    RolloutOrder, RolloutState,
+};
 
 use crate::clock::Cx;
 use crate::happening::Happening;
-use crate::scenario::{deploy, id, policy_name, workload};
+use crate::member::is_bad;
+use crate::scenario::{BAD, deploy, id, policy_name, workload};
 use crate::world::{World, cx};
 
 /// The names that its applications take turns in: a deleted one comes back under the same name.
@@ -91,8 +95,28 @@ impl World {
             Record::Federation(_) | Record::Cluster(_) | Record::Policy(_) | Record::Workload(_) => None,
             Record::Seat { .. } | Record::Object(_) | Record::ObjectRow { .. } | Record::Ended(_) => None,
             Record::Migration(_) | Record::Journal(_) | Record::Request(_) | Record::Retired(_) => None,
+            Record::Revision(_) => None,
         };
-        self.hubs[0].store.values().find_map(ended)
+        let store = &self.hubs[0].store;
+        store.values().find_map(ended).or_else(|| store.values().find_map(|record| self.mended(record)))
+    }
+
+    /// What lets a workload's rollout come to a good end.
+    fn mended(&self, record: &Record) -> Option<Command> {
+        let Record::Workload(workload) = record else { return None };
+        let revision = self.hubs[0].store.get(&Key::Revision(workload.uid, workload.revision));
+        let bad = matches!(revision, Some(Record::Revision(revision)) if is_bad(&revision.spec.manifest));
+        let WorkloadId { kind, name, .. } = &workload.spec.id;
+        if bad {
+            let replicas = workload.spec.replicas;
+            return Some(deploy(mending(kind, name, replicas), PolicyChoice::Annotated));
+        }
+        let held = match workload.rollout.as_ref()?.state {
+            RolloutState::Paused | RolloutState::PausedAfterFirst | RolloutState::Failed => true,
+            RolloutState::Running | RolloutState::Completed => false,
+        };
+        let resume = Command::Rollout { workload: workload.spec.id.clone(), order: RolloutOrder::Resume };
+        held.then_some(resume)
     }
 
     /// What a forgotten history, or another federation, has left in the members is removed by hand (S27).
@@ -129,10 +153,11 @@ impl World {
         let name = NAMES[self.pick(NAMES.len())];
         let kind = if name == "cart" { "StatefulSet" } else { "Deployment" };
         let replicas = u32::try_from(self.rng.below(self.operator.replicas_max + 1)).unwrap_or(0);
-        match self.rng.below(14) {
+        match self.rng.below(16) {
             0..=3 => {
                 let cpu = if self.operator.uniform { 100 } else { 50 << self.rng.below(4) };
                 let revision = u32::try_from(self.rng.below(3)).unwrap_or(0);
+                let revision = if self.rng.one_in(6) { BAD } else { revision };
                 let policy = match self.rng.below(3) {
                     0 => PolicyChoice::Annotated,
                     1 => PolicyChoice::Inline(self.policy()),
@@ -151,6 +176,15 @@ impl World {
             7 => Command::DeleteWorkload { workload: id(kind, name) },
             8 | 9 => self.wish_of_cluster(),
             10 => self.wish_of_quota(),
+            11 | 12 => {
+                let order = match self.rng.below(4) {
+                    0 => RolloutOrder::Pause,
+                    1 => RolloutOrder::Resume,
+                    2 => RolloutOrder::Undo { to: None },
+                    _ => RolloutOrder::Undo { to: Some(1 + self.rng.below(8)) },
+                };
+                Command::Rollout { workload: id(kind, name), order }
+            }
             _ => Command::ApplyPolicy(self.policy()),
         }
     }
@@ -289,6 +323,7 @@ impl World {
                 fail_back: FailBack::ALL[self.pick(FailBack::ALL.len())],
                 unready_after: Duration::from_secs([10, 60, 300][self.pick(3)]),
             },
+            rollout: self.rollout(),
             ..policy::Policy::default()
         };
         if self.rng.one_in(3) {
@@ -298,6 +333,18 @@ impl World {
             name: policy_name(POLICIES[self.pick(POLICIES.len())]),
             placement,
             lost_after: Duration::from_secs([0, 6, 10, 20][self.pick(4)]),
+        }
+    }
+
+    fn rollout(&mut self) -> Rollout {
+        let first = self.pick(self.members.len());
+        let first = ClusterSelector::of_names([self.members[first].name.clone()]);
+        Rollout {
+            order: if self.rng.one_in(2) { vec![first] } else { Vec::new() },
+            max_clusters_at_once: 1 + u32::try_from(self.rng.below(3)).unwrap_or(0),
+            pause_after_first: self.rng.one_in(6),
+            on_failure: if self.rng.one_in(2) { OnFailure::Rollback } else { OnFailure::Stop },
+            progress_deadline: Duration::from_secs(30 + self.rng.below(300)),
         }
     }
 
@@ -330,4 +377,9 @@ fn tier(tier: &str) -> ClusterSelector {
     let mut selector = ClusterSelector::default();
     selector.labels.labels.insert("tier".into(), tier.into());
     selector
+}
+
+/// What an application is mended with: a revision that was never deployed before, and whose pods get ready.
+fn mending(kind: &str, name: &str, replicas: u32) -> Application {
+    workload(kind, name, replicas, 100, 7)
 }

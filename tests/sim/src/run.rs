@@ -16,7 +16,7 @@ use crate::world::{Sink, World};
 /// How long everything must stay as it is, in seconds, to count as settled.
 const CALM: u64 = 70;
 /// Within how many seconds of the last accident everything must have settled.
-const SETTLED: u64 = 1_200;
+const SETTLED: u64 = 1_800;
 /// Above so many clusters a look at the whole federation takes longer than what happens in a second.
 const MANY: usize = 50;
 

@@ -60,6 +60,9 @@ impl Setup {
     }
 }
 
+/// The revision of manifests whose pods never get ready.
+pub const BAD: u32 = 13;
+
 /// One Deployment and its ConfigMap; each replica asks for a tenth of a core.
 pub fn app(name: &str, replicas: u32) -> Application {
     workload("Deployment", name, replicas, 100, 1)

@@ -28,7 +28,7 @@ fn every_new_seed_is_safe_and_settles() {
     println!("{count} seeds: {seen:?}");
     if count >= SEEDS {
         let basics = [seen.losses, seen.shrinks, seen.removals, seen.freezes, seen.starts, seen.restarts];
-        let causes = [seen.quotas, seen.preemptions, seen.drains, seen.flaps];
+        let causes = [seen.quotas, seen.preemptions, seen.drains, seen.flaps, seen.turns, seen.failures];
         let all = basics.iter().chain(&causes).all(|times| *times > 0);
         assert!(all, "the seeds have not shown everything: {seen:?}");
     }

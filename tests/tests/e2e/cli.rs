@@ -237,3 +237,48 @@ async fn a_drain_is_watched_until_nothing_is_left() {
     assert_eq!(dev.must(&["rebalance", "--all"]).await, "all workloads unchanged\n");
     assert_eq!(dev.godwit(&["rebalance"]).await.code, Some(2));
 }
+
+#[tokio::test]
+async fn a_rollout_that_fails_is_seen_and_taken_back() {
+    let dev = Dev::start(2).await;
+    let web = fs::read_to_string(example("web.yaml")).unwrap();
+    assert!(web.contains("image: "), "{web}");
+    let bad: Vec<String> = web
+        .lines()
+        .map(|line| match line.split_once("image: ") {
+            Some((indent, _)) => format!("{indent}image: registry.example/badimage:1"),
+            None if line == "  minReadySeconds: 5" => "  progressDeadlineSeconds: 2".to_owned(),
+            None => line.to_owned(),
+        })
+        .collect();
+    fs::write(dev.folder.path().join("bad.yaml"), bad.join("\n")).unwrap();
+    dev.must(&["apply", "-f", &example("policies"), "-f", &example("web.yaml")]).await;
+    dev.settles("web", &[("alpha", 7), ("bravo", 13)]).await;
+    let first = dev.must(&["rollout", "status", "workload", "shop/web", "--watch"]).await;
+    assert!(first.ends_with("workload/shop/deployment/web: 1, rolled out\n"), "{first}");
+    let refused = dev.godwit(&["rollout", "pause", "deployment/web", "-n", "shop"]).await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.err.contains("there is nothing to pause"), "{refused:?}");
+    let foreseen = dev.must(&["apply", "-f", "bad.yaml", "--dry-run"]).await;
+    assert!(foreseen.contains("; revision 2 goes to alpha, then bravo"), "{foreseen}");
+    dev.must(&["apply", "-f", "bad.yaml"]).await;
+    let failed = dev.godwit(&["rollout", "status", "deployment/web", "-n", "shop", "--watch"]).await;
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert!(failed.err.contains("revision 2 failed in cluster alpha"), "{failed:?}");
+    let described = dev.must(&["describe", "workload", "shop/web"]).await;
+    assert!(described.contains("2, Failed; 0 of 2 clusters have it"), "{described}");
+    let history = dev.must(&["rollout", "history", "workload", "shop/web"]).await;
+    let states: Vec<Vec<&str>> =
+        history.lines().map(|line| line.split_whitespace().take(2).collect()).collect();
+    assert_eq!(states, [["REVISION", "STATE"], ["1", "Proven"], ["2", "Failed"]], "{history}");
+    let undone = dev.must(&["rollout", "undo", "workload", "shop/web"]).await;
+    assert!(
+        undone.starts_with("workload/shop/deployment/web rolled back, as revision 3: alpha\n"),
+        "{undone}"
+    );
+    let done = dev.must(&["rollout", "status", "workload", "shop/web", "--watch"]).await;
+    assert!(done.ends_with("workload/shop/deployment/web: 3, rolled out\n"), "{done}");
+    dev.settles("web", &[("alpha", 7), ("bravo", 13)]).await;
+    let whole = dev.must(&["rollout", "history", "workload", "shop/web", "--revision", "2"]).await;
+    assert!(whole.contains("badimage:1"), "{whole}");
+}

@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use crate::harness::{Deployment, Federation, policy, tool, within};
 
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 9] = [
     "godwit.v1.ClusterService",
     "godwit.v1.EventService",
     "godwit.v1.FederationService",
@@ -17,6 +17,7 @@ const SERVICES: [&str; 8] = [
     "godwit.v1.PlanService",
     "godwit.v1.PolicyService",
     "godwit.v1.QuotaService",
+    "godwit.v1.RolloutService",
     "godwit.v1.WorkloadService",
 ];
 

@@ -20,6 +20,7 @@ mod maintenance;
 mod mass_loss;
 mod partition;
 mod placement;
+mod rollout;
 mod shortage;
 mod store_damage;
 mod store_lost;

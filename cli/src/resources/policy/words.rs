@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use godwit_proto::v1::{
-    ClusterRule, ClusterSelector, ClusterToleration, Requirement, SpreadConstraint, TrafficGate,
-    WorkloadSelector,
+    ClusterRule, ClusterSelector, ClusterToleration, Requirement, RolloutPolicy, SpreadConstraint,
+    TrafficGate, WorkloadSelector,
 };
 
 use crate::output::age;
@@ -14,6 +14,25 @@ use crate::output::age;
 pub(super) fn rule(rule: &ClusterRule) -> String {
     let max = rule.max.map(|max| format!(", max {max}")).unwrap_or_default();
     format!("weight {}, min {}{max}", rule.weight.unwrap_or(1), rule.min.unwrap_or(0))
+}
+
+/// How a new revision goes over the clusters: `1 cluster at once, first c1, pause after the first, on failure stop`.
+pub(super) fn rollout(rollout: &RolloutPolicy) -> String {
+    let RolloutPolicy { order, max_clusters_at_once, pause_after_first, on_failure, progress_deadline } =
+        rollout;
+    let at_once = max_clusters_at_once.unwrap_or(1);
+    let mut parts = vec![format!("{at_once} cluster{} at once", if at_once == 1 { "" } else { "s" })];
+    if !order.is_empty() {
+        parts.push(format!("first {}", order.iter().map(clusters).collect::<Vec<_>>().join(", then ")));
+    }
+    if *pause_after_first {
+        parts.push("pause after the first".to_owned());
+    }
+    parts.push(format!("on failure {}", if on_failure.is_empty() { "stop" } else { on_failure }));
+    if let Some(deadline) = progress_deadline.and_then(|span| Duration::try_from(span).ok()) {
+        parts.push(format!("deadline {deadline:?}"));
+    }
+    parts.join("; ")
 }
 
 /// Which clusters: `region eu or us, tier=prod, not delta`.

@@ -5,11 +5,11 @@ use std::time::Duration;
 use godwit_common::policy::limits::{FALLBACK_MAX, LOST_AFTER_MAX, PRIORITY_MAX};
 use godwit_common::policy::{ClusterSelector, Mistake, Policy, Rebalance};
 
-use super::{affinity, mistakes, motion, rule, selector, strategy};
+use super::{affinity, mistakes, motion, rollout, rule, selector, strategy};
 use crate::field::{Field, Object};
 use crate::{duration, toleration};
 
-const FIELDS: [&str; 23] = [
+const FIELDS: [&str; 24] = [
     "affinity",
     "antiAffinity",
     "clusterSelector",
@@ -25,6 +25,7 @@ const FIELDS: [&str; 23] = [
     "preemptible",
     "priority",
     "rebalance",
+    "rollout",
     "rules",
     "spread",
     "strategy",
@@ -58,6 +59,7 @@ pub(crate) fn read(spec: &Object<'_>, check: fn(&Policy) -> Vec<Mistake>) -> Spe
         priority: priority(spec),
         preemptible: spec.flag("preemptible"),
         motion: motion::read(spec),
+        rollout: rollout::read(spec),
     };
     let lost_after = lost_after(spec);
     mistakes::refuse(spec, check(&placement));

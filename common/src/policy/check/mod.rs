@@ -52,6 +52,7 @@ impl Policy {
             preemptible: _,
             // Every value that it can have goes with every policy.
             motion: _,
+            rollout,
         } = self;
         let mut check = Check::default();
         check.field("spread", |check| parts::constraints(check, strategy.constraints()));
@@ -63,6 +64,7 @@ impl Policy {
         check.items("tolerations", tolerations, parts::toleration);
         check.items("affinity", with, selectors::workloads);
         check.items("antiAffinity", without, parts::away_from);
+        check.field("rollout", |check| parts::rollout(check, rollout));
         rules::check(&mut check, self);
         if !(-PRIORITY_MAX..=PRIORITY_MAX).contains(priority) {
             let remedy = format!("give a number from -{PRIORITY_MAX} to {PRIORITY_MAX}");

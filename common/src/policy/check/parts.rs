@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Check, selectors};
-use crate::policy::limits::TOLERATION_SECONDS_MAX;
+use crate::policy::limits::{PROGRESS_DEADLINE_MAX, PROGRESS_DEADLINE_MIN, TOLERATION_SECONDS_MAX};
 use crate::policy::mistake::Step;
 use crate::policy::{
-    ClusterSelector, ClusterToleration, GroupBy, REPLICAS_MAX, SpreadConstraint, Strategy, StrategyKind,
-    WorkloadSelector,
+    ClusterSelector, ClusterToleration, GroupBy, REPLICAS_MAX, Rollout, SpreadConstraint, Strategy,
+    StrategyKind, WorkloadSelector,
 };
 use crate::{TaintEffect, Toleration, label};
 
@@ -46,6 +46,21 @@ pub(super) fn fallback(check: &mut Check, strategy: &Strategy, groups: &[Cluster
                 check.refuse(format!("it is the same as fallback[{before}]"), "remove one of the two");
             }
         });
+    }
+}
+
+/// How a new revision goes over the clusters.
+pub(super) fn rollout(check: &mut Check, rollout: &Rollout) {
+    let Rollout { order, max_clusters_at_once, pause_after_first: _, on_failure: _, progress_deadline } =
+        rollout;
+    check.items("order", order, selectors::clusters);
+    if *max_clusters_at_once == 0 {
+        let problem = "0 is too small: no cluster would ever get a new revision";
+        check.field("maxClustersAtOnce", |check| check.refuse(problem, "give at least 1, or leave it out"));
+    }
+    if *progress_deadline < PROGRESS_DEADLINE_MIN || *progress_deadline > PROGRESS_DEADLINE_MAX {
+        let problem = format!("{progress_deadline:?} is out of range");
+        check.field("progressDeadline", |check| check.refuse(problem, "give a duration from 1s to 24h"));
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::policy::{
-    ClusterSelector, ClusterToleration, GroupBy, Rule, SpreadConstraint, Strategy, Tiers, WorkloadSelector,
+    ClusterSelector, ClusterToleration, GroupBy, Rollout, Rule, SpreadConstraint, Strategy, Tiers,
+    WorkloadSelector,
 };
 use crate::selector::{LabelSelector, Requirement, Test};
 use crate::{TaintEffect, Toleration};
@@ -49,6 +50,17 @@ fn constraints_that_cannot_be_kept() {
     ] {
         refused(&Policy { strategy: Strategy::Spread(constraints), ..Policy::default() }, says);
     }
+}
+
+#[test]
+fn rollouts_that_cannot_go_on() {
+    let policy = |rollout| Policy { rollout, ..Policy::default() };
+    let none = Rollout { max_clusters_at_once: 0, ..Rollout::default() };
+    refused(&policy(none), "rollout.maxClustersAtOnce: 0 is too small: no cluster would ever get a new");
+    let hasty = Rollout { progress_deadline: std::time::Duration::ZERO, ..Rollout::default() };
+    refused(&policy(hasty), "rollout.progressDeadline: 0ns is out of range; give a duration from 1s to 24h");
+    let order = vec![ClusterSelector::default(), region(" ")];
+    refused(&policy(Rollout { order, ..Rollout::default() }), "rollout.order[1].regions: ");
 }
 
 #[test]

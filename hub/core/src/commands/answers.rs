@@ -34,6 +34,8 @@ impl Hub {
             action,
             policy: policy.name.clone(),
             replicas: record.spec.replicas,
+            revision: record.revision,
+            rollout: self.rollout_order(workload, policy),
             placements: self.clusters.keys().filter_map(placement).collect(),
             pending: record.pending,
             reasons: record.pending_reasons.iter().map(|reason| reason.to_string()).collect(),

@@ -129,7 +129,9 @@ impl Hub {
 fn without_plans(deployed: &Deployed) -> Deployed {
     let workloads = deployed.workloads.iter().cloned();
     Deployed {
-        workloads: workloads.map(|workload| DeployedWorkload { report: Vec::new(), ..workload }).collect(),
+        workloads: workloads
+            .map(|workload| DeployedWorkload { report: Vec::new(), rollout: Vec::new(), ..workload })
+            .collect(),
         changes: Changes::default(),
         ..deployed.clone()
     }

@@ -11,6 +11,7 @@ mod removal;
 mod replace;
 mod requests;
 mod retire;
+mod rollout;
 mod take;
 
 use godwit_common::{ClusterName, Now, WorkloadId};
@@ -57,6 +58,7 @@ impl Hub {
             Command::Acknowledge { workload, cluster, withdrawal } => {
                 self.acknowledge(&workload, &cluster, withdrawal)
             }
+            Command::Rollout { workload, order } => self.rollout(&workload, order),
             Command::Label { cluster, set, remove } => self.label(&cluster, set, &remove),
             Command::Taint { cluster, add, remove } => self.taint(&cluster, add, &remove),
             Command::ApplyQuota(record) => self.apply_quota(record),

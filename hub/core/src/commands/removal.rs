@@ -104,15 +104,15 @@ impl Hub {
         let Some(workload) = self.workloads.get_mut(&uid) else {
             return;
         };
-        let data = workload.seats.remove(name).and_then(|seat| seat.data());
-        workload.below.remove(name);
-        workload.above.remove(name);
+        let data = workload.take_seat(name).and_then(|seat| seat.data());
         workload.withdrawals.remove(name);
         workload.acknowledged.remove(name);
         if workload.record.spec.stateful && data.is_some() {
             // Its data was there, and is gone with it: it may begin anew elsewhere.
             self.dirty.insert(uid, Reason::Deleted(name.clone(), entry));
         }
+        // Others may have waited for it (S31).
+        self.moving.insert(uid);
         self.touched.keys.insert(Key::Seat(uid, name.clone()));
         self.touched.subjects.insert(Subject::Workload(uid));
     }

@@ -57,28 +57,25 @@ impl Hub {
         if asks {
             self.ask_for_needs(uid);
         }
-        let same_manifest = self.workloads.get(&uid).is_some_and(|workload| {
-            let known = &workload.record.spec;
-            (&known.manifest, &known.api_version, &known.needs)
-                == (&spec.manifest, &spec.api_version, &spec.needs)
-        });
+        self.revise(uid, &spec, objects);
         self.use_objects(uid, objects, entry);
-        if !same_manifest {
-            self.revise_workload(uid, spec.manifest.clone());
-        }
         self.change_policy(uid, policy);
         self.follow(uid, leader);
-        if let Some(workload) = self.workloads.get_mut(&uid) {
-            let placed = workload.placed();
-            let before = std::mem::replace(&mut workload.record.spec, spec.clone());
-            let sizes = (&before.pod.requests, &spec.pod.requests);
-            self.use_quota(&spec.id.namespace, (sizes.0, placed), (sizes.1, placed));
-        }
-        self.touched.keys.insert(Key::Workload(uid));
-        self.touched.subjects.insert(Subject::Workload(uid));
+        self.replace_spec(uid, spec);
         self.ensure_seats(uid);
         self.dirty.insert(uid, Reason::Command(entry));
         (uid, action)
+    }
+
+    /// What a workload is asked for to be from now on.
+    pub(crate) fn replace_spec(&mut self, uid: Uid, spec: WorkloadSpec) {
+        let Some(workload) = self.workloads.get_mut(&uid) else { return };
+        let (placed, namespace) = (workload.placed(), spec.id.namespace.clone());
+        let after = spec.pod.requests.clone();
+        let before = std::mem::replace(&mut workload.record.spec, spec).pod.requests;
+        self.use_quota(&namespace, (&before, placed), (&after, placed));
+        self.touched.keys.insert(Key::Workload(uid));
+        self.touched.subjects.insert(Subject::Workload(uid));
     }
 
     /// What a request does to a workload.
@@ -158,8 +155,11 @@ impl Hub {
             number,
             created: self.now.wall,
             policy,
-            revision: 1,
+            revision: 0,
+            history: BTreeMap::new(),
+            rollout: None,
             objects: BTreeSet::new(),
+            leaving: BTreeSet::new(),
             // It is planned before the step ends.
             wanted: 0,
             withheld: 0,
@@ -196,20 +196,34 @@ impl Hub {
         self.seats_observed(uid);
     }
 
-    /// From now on a workload leans on these objects; what nobody leans on any more ends (S27, S28).
-    fn use_objects(&mut self, uid: Uid, objects: &BTreeSet<Uid>, entry: u64) {
+    /// From now on a workload leans on these objects. What nobody leans on any more ends (S27, S28), but not before the
+    /// revisions are gone that came with it (S31).
+    pub(crate) fn use_objects(&mut self, uid: Uid, objects: &BTreeSet<Uid>, entry: u64) {
         for object in objects {
             if let Some(object) = self.objects.get_mut(object) {
                 object.users.insert(uid);
             }
         }
-        let before =
-            self.workloads.get(&uid).map(|workload| workload.record.objects.clone()).unwrap_or_default();
-        if let Some(workload) = self.workloads.get_mut(&uid) {
-            workload.record.objects = objects.clone();
+        let Some(workload) = self.workloads.get_mut(&uid) else { return };
+        let record = &mut workload.record;
+        let before = std::mem::replace(&mut record.objects, objects.clone());
+        record.leaving.extend(before);
+        record.leaving.retain(|object| !objects.contains(object));
+        self.touched.keys.insert(Key::Workload(uid));
+        if !self.is_under_way(uid) {
+            self.leave_objects(uid, entry);
         }
-        for dropped in before.difference(objects) {
-            self.leave_object(*dropped, uid, Cause::Command(entry));
+    }
+
+    /// No copies are left of the revisions that came with these.
+    pub(crate) fn leave_objects(&mut self, uid: Uid, entry: u64) {
+        let Some(workload) = self.workloads.get_mut(&uid).filter(|one| !one.record.leaving.is_empty()) else {
+            return;
+        };
+        let leaving = std::mem::take(&mut workload.record.leaving);
+        self.touched.keys.insert(Key::Workload(uid));
+        for object in leaving {
+            self.leave_object(object, uid, Cause::Command(entry));
         }
     }
 }

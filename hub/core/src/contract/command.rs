@@ -10,7 +10,7 @@ use godwit_common::{
     ClusterName, Need, ObjectKey, PodShape, PolicyName, Taint, TaintEffect, Uid, WorkloadId,
 };
 
-use super::{Changes, PlanRowView, Policy, QuotaRecord, WithdrawalId};
+use super::{Changes, PlanRowView, Policy, QuotaRecord, RolloutOrder, WithdrawalId};
 
 /// An operator's wish. Names and bounds inside are checked where the types were built; what remains to be checked
 /// here is whether it fits the state of the federation.
@@ -110,6 +110,13 @@ pub enum Command {
         cluster: ClusterName,
         /// Which announcement; none for whatever is announced now.
         withdrawal: Option<WithdrawalId>,
+    },
+    /// Hold a rollout, let it go on, or go back to an older revision (S31).
+    Rollout {
+        /// Of which workload.
+        workload: WorkloadId,
+        /// What is to be done.
+        order: RolloutOrder,
     },
     /// Change a cluster's labels (S18).
     Label {
@@ -254,7 +261,7 @@ pub struct ObjectSpec {
 /// A good answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// To [`Command::Deploy`] and [`Command::Scale`] (one workload, no objects).
+    /// To [`Command::Deploy`], [`Command::Scale`] and [`Command::Rollout`] (one workload, no objects).
     Deployed(Deployed),
     /// To [`Command::DeleteWorkload`].
     WorkloadDeleted {
@@ -316,6 +323,10 @@ pub struct DeployedWorkload {
     pub policy: PolicyName,
     /// The total.
     pub replicas: u32,
+    /// The newest revision of its manifest.
+    pub revision: u64,
+    /// The clusters to which it goes yet, in the order in which they would get it now (S31).
+    pub rollout: Vec<ClusterName>,
     /// The count of each eligible cluster, in order of name.
     pub placements: Vec<(ClusterName, u32)>,
     /// What could not be placed.

@@ -4,6 +4,7 @@ mod command;
 mod effect;
 mod event;
 mod record;
+mod rollout;
 mod view;
 
 pub use command::{
@@ -16,6 +17,9 @@ pub use record::{
     Cause, ClusterRecord, ClusterTaint, Drain, DrainState, Ended, FederationRecord, Freeze, FreezeCause,
     JournalEntry, Key, Migration, MigrationCause, MigrationId, MigrationState, Move, ObjectRecord, ObjectRow,
     Policy, Purpose, QuotaRecord, Record, Request, RetiredRecord, Seat, Severity, WorkloadRecord, Yield,
+};
+pub use rollout::{
+    HistoryView, Revision, RevisionState, RevisionView, Rollout, RolloutOrder, RolloutState, RolloutView,
 };
 pub use view::{
     Changes, ClusterState, ClusterView, DrainView, FederationView, FlappingView, MigrationView,

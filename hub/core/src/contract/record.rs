@@ -10,7 +10,7 @@ use godwit_common::{
     ClusterName, Epoch, Generation, ObjectKey, PolicyName, Taint, Traits, Uid, WallTime, WorkloadId, policy,
 };
 
-use super::{Deployed, WorkloadSpec};
+use super::{Deployed, Revision, RevisionState, Rollout, WorkloadSpec};
 
 /// One durable record.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,8 @@ pub enum Record {
     Policy(Policy),
     /// A workload.
     Workload(WorkloadRecord),
+    /// What a workload was deployed as, once.
+    Revision(Arc<Revision>),
     /// A workload in a cluster.
     Seat {
         /// The workload.
@@ -66,6 +68,8 @@ pub enum Key {
     Policy(PolicyName),
     /// See [`Record::Workload`].
     Workload(Uid),
+    /// See [`Record::Revision`].
+    Revision(Uid, u64),
     /// See [`Record::Seat`].
     Seat(Uid, ClusterName),
     /// See [`Record::Object`].
@@ -136,7 +140,7 @@ pub struct Policy {
     pub lost_after: Duration,
 }
 
-/// A workload: its manifest, its total, and where it stands as a whole.
+/// A workload: its total, and where it stands as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkloadRecord {
     /// This life of it (S28).
@@ -145,14 +149,21 @@ pub struct WorkloadRecord {
     pub number: u64,
     /// When it was created, for people.
     pub created: WallTime,
-    /// What was asked for. Its `policy` and `replicas` are those in force.
+    /// What was asked for. Its `policy` and `replicas` are those in force; what else it says is that of the newest
+    /// revision, in whose record its manifest is: here there is none.
     pub spec: WorkloadSpec,
     /// The policy in force.
     pub policy: PolicyName,
-    /// Rises with each change of the manifest.
+    /// The newest revision: it rises with each change of the manifest.
     pub revision: u64,
+    /// What is known of the revisions that are kept (S31).
+    pub history: BTreeMap<u64, RevisionState>,
+    /// How far the newest is on its way over the clusters; none as long as there was only the first.
+    pub rollout: Option<Rollout>,
     /// The objects that it leans on.
     pub objects: BTreeSet<Uid>,
+    /// Those that only its older revisions lean on: they go when the newest is everywhere (S31).
+    pub leaving: BTreeSet<Uid>,
     /// How many replicas the plan divides: the total, times the chosen clusters under `duplicate`.
     pub wanted: u32,
     /// What of it a quota does not let run (S16).
@@ -187,6 +198,10 @@ pub struct Seat {
     /// How many the cluster was told to run. The mover brings it to `placed`: up as the pace allows (S7), down as the
     /// shrink rule allows (S20), and never while the cluster is away.
     pub target: u32,
+    /// The revision that the cluster was told to run (S31).
+    pub revision: u64,
+    /// It was told another one while copies ran, and has not shown since that all of them are of it, and ready.
+    pub rolling: bool,
     /// The generation in which the row last changed.
     pub generation: Generation,
     /// The generation in which the manifest last changed: whoever holds a later one has it.
@@ -513,6 +528,7 @@ impl Record {
             Record::Federation(_) => Key::Federation,
             Record::Policy(policy) => Key::Policy(policy.name.clone()),
             Record::Workload(workload) => Key::Workload(workload.uid),
+            Record::Revision(revision) => Key::Revision(revision.workload, revision.number),
             Record::Seat { workload, cluster, .. } => Key::Seat(*workload, cluster.clone()),
             Record::Object(object) => Key::Object(object.uid),
             Record::ObjectRow { object, cluster, .. } => Key::ObjectRow(*object, cluster.clone()),

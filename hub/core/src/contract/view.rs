@@ -13,7 +13,9 @@ use godwit_common::{
     ClusterName, Epoch, Generation, PolicyName, Resources, Traits, Uid, WallTime, WorkloadId,
 };
 
-use super::{ClusterTaint, Drain, Freeze, Migration, MigrationId, Policy, QuotaRecord, RetiredRecord};
+use super::{
+    ClusterTaint, Drain, Freeze, Migration, MigrationId, Policy, QuotaRecord, RetiredRecord, RolloutView,
+};
 
 /// Something whose view has changed, or that is gone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -245,8 +247,8 @@ pub struct WorkloadView {
     pub policy: Option<PolicyName>,
     /// The workload whose clusters it shares, if its policy colocates.
     pub leader: Option<WorkloadId>,
-    /// Of the manifest.
-    pub revision: u64,
+    /// Its newest revision, and how far that is (S31).
+    pub rollout: RolloutView,
     /// In order of cluster.
     pub placements: Vec<PlacementView>,
     /// What losses and drains took from clusters and has not come back (S12, S13).
@@ -278,6 +280,13 @@ pub struct PlacementView {
     pub observed: u32,
     /// Pods that are ready; zero while the cluster is not connected.
     pub ready: u32,
+    /// The revision that the cluster was told to run.
+    pub revision: u64,
+    /// How many pods of the object's present template there are, and how many of them are ready at least; zero while the
+    /// cluster is not connected.
+    pub updated: u32,
+    /// See `updated`.
+    pub updated_ready: u32,
     /// Why it has what it has.
     pub reason: &'static str,
     /// Whether the cluster is connected.

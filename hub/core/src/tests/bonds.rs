@@ -150,10 +150,10 @@ fn a_cluster_that_lacks_what_a_workload_needs_gets_none_of_it_until_it_is_there(
     pass(&mut fixture, 5);
     assert_eq!(fixture.placed("web"), shares(&[("alpha", 3), ("bravo", 5)]));
     // It needs nothing any more: its rows are told, though its manifest is the same.
-    let before = fixture.view("web").revision;
+    let before = fixture.view("web").rollout.revision;
     let content = WorkloadSpec { needs: Vec::new(), ..needy };
     fixture.deploy(content, PolicyChoice::Annotated).expect("a good deployment");
-    assert_eq!(fixture.view("web").revision, before + 1);
+    assert_eq!(fixture.view("web").rollout.revision, before + 1);
 }
 
 #[test]

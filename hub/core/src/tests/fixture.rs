@@ -19,6 +19,9 @@ use crate::{
     ObjectSpec, Policy, PolicyChoice, Record, Refused, SessionId, Ticket, WorkloadSpec, WorkloadView,
 };
 
+/// What makes a manifest one whose pods do not get ready.
+pub(crate) const BAD: &str = "no-such-image";
+
 /// A member cluster and its one agent.
 #[derive(Debug, Default)]
 pub(crate) struct Member {
@@ -53,6 +56,8 @@ pub(crate) struct Member {
     /// How many copies of each workload fail by themselves, and how many by the fault of their nodes.
     pub(crate) failing: u32,
     pub(crate) stranded: u32,
+    /// Its controllers say so when a revision makes no progress.
+    pub(crate) gives_up: bool,
 }
 
 /// The machine and everything around it.
@@ -229,14 +234,26 @@ impl Fixture {
             let pods = if member.podless { 0 } else { seen.pods };
             let bound = member.schedules.map_or(pods, |most| most.min(pods));
             let sick = member.unready + member.failing + member.stranded;
-            Status {
+            let ready = seen.ready.min(bound.saturating_sub(sick));
+            let seen = Status {
                 pods,
                 bound,
                 unschedulable: pods - bound,
-                ready: seen.ready.min(bound.saturating_sub(sick)),
+                ready,
+                updated_ready: seen.updated_ready.min(ready),
                 failing: member.failing.min(bound),
                 stranded: member.stranded.min(bound),
                 ..seen
+            };
+            match row.manifest.as_deref().is_some_and(|manifest| manifest.contains(BAD)) {
+                // One new copy does not get ready, and the old ones run on.
+                true => Status {
+                    updated: row.replicas.min(1),
+                    updated_ready: 0,
+                    stalled: member.gives_up,
+                    ..seen
+                },
+                false => seen,
             }
         });
         let statuses: Vec<Status> = statuses.collect();
@@ -403,6 +420,10 @@ impl Fixture {
                 let (target, placed) = (seat.seat.target, seat.seat.placed);
                 assert_eq!(workload.below.contains(name), target < placed, "{name} of {}", workload.id());
                 assert_eq!(workload.above.contains(name), target > placed, "{name} of {}", workload.id());
+                let (rolling, behind) = (seat.seat.rolling, seat.seat.revision != workload.record.revision);
+                assert_eq!(workload.rolling.contains(name), rolling, "{name} of {}", workload.id());
+                assert_eq!(workload.behind.contains(name), behind, "{name} of {}", workload.id());
+                assert!(workload.revisions.contains_key(&seat.seat.revision), "{name} of {}", workload.id());
             }
         }
         let mut recount = self.hub.clone();
@@ -463,6 +484,13 @@ impl Fixture {
         self.deploy(spec, PolicyChoice::Inline(policy)).expect("a good deployment");
     }
 
+    /// Which revision of `web` each member runs copies of.
+    pub(crate) fn revisions(&self) -> Vec<(String, u64)> {
+        let row = |member: &Member| member.rows.values().find(|row| row.replicas > 0).map(|row| row.revision);
+        let members = self.members.iter();
+        members.filter_map(|(name, member)| Some((name.to_string(), row(member)?))).collect()
+    }
+
     /// How many copies of `web` each member runs.
     pub(crate) fn running(&self) -> Vec<(String, u32)> {
         let sum = |member: &Member| member.rows.values().map(|row| row.replicas).sum::<u32>();
@@ -505,7 +533,10 @@ impl Member {
         }
         for row in &targets.workloads {
             self.needs.extend(row.needs.iter().cloned());
-            self.rows.insert(row.uid, row.clone());
+            let known = self.rows.remove(&row.uid).filter(|known| known.revision == row.revision);
+            let known = known.and_then(|known| known.manifest);
+            let manifest = row.manifest.clone().or(known).expect("a manifest that was sent once");
+            self.rows.insert(row.uid, WorkloadTarget { manifest: Some(manifest), ..row.clone() });
         }
     }
 }
@@ -522,6 +553,9 @@ pub(crate) fn status(row: &WorkloadTarget, ready: bool) -> Status {
         unschedulable: 0,
         failing: 0,
         stranded: 0,
+        updated: row.replicas,
+        updated_ready: if ready { row.replicas } else { 0 },
+        stalled: false,
         problem: "".into(),
         exists: true,
     }

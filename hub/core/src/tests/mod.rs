@@ -21,6 +21,7 @@ mod reflections;
 mod rehearsals;
 mod retiring;
 mod returns;
+mod rollouts;
 mod room;
 mod shortage;
 mod stateful;

@@ -7,6 +7,7 @@ mod placement;
 mod plan;
 mod policy;
 mod quota;
+mod rollout;
 mod workload;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(super) use placement::{placements, removed_placements};
 pub(super) use plan::{changes, plan, what_if};
 pub(super) use policy::{policy, policy_from_wire};
 pub(super) use quota::{quota, quota_from_wire};
+pub(super) use rollout::revision;
 pub(super) use workload::{action, deployed, deployed_workload, removed_workload, workload};
 
 pub(super) fn timestamp(time: WallTime) -> Timestamp {

@@ -34,6 +34,9 @@ fn cluster(view: &PlacementView) -> v1::ServingCluster {
     let PlacementView {
         cluster,
         target,
+        revision: _,
+        updated: _,
+        updated_ready: _,
         sent: _,
         observed: _,
         ready,

@@ -5,6 +5,7 @@ use godwit_hub_core::{Action, Deployed, DeployedWorkload, PlacementView, Workloa
 use godwit_proto::v1;
 
 use super::plan::{changes, row};
+use super::rollout::rollout;
 use super::{texts, timestamp};
 
 pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
@@ -19,7 +20,7 @@ pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
         pending_reasons,
         policy,
         leader,
-        revision,
+        rollout: newest,
         placements,
         displaced,
         possible_over_run,
@@ -38,7 +39,8 @@ pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
         pending_reasons: texts(pending_reasons),
         policy: policy.as_ref().map(PolicyName::to_string).unwrap_or_default(),
         colocated_with: leader.as_ref().map(WorkloadId::to_string).unwrap_or_default(),
-        revision: *revision,
+        revision: newest.revision,
+        rollout: policy.as_ref().map(|_| rollout(newest)),
         placements: placements.iter().map(placement).collect(),
         displaced: displaced.iter().map(|(cluster, replicas)| (cluster.to_string(), *replicas)).collect(),
         possible_over_run: *possible_over_run,
@@ -73,6 +75,9 @@ fn placement(view: &PlacementView) -> v1::Placement {
         sent,
         observed,
         ready,
+        revision,
+        updated,
+        updated_ready,
         reason,
         live,
         lost: _,
@@ -87,6 +92,9 @@ fn placement(view: &PlacementView) -> v1::Placement {
         ready: *ready,
         reason: reason.to_string(),
         live: *live,
+        revision: *revision,
+        updated: *updated,
+        updated_ready: *updated_ready,
     }
 }
 
@@ -103,8 +111,18 @@ pub(in crate::admin) fn deployed(deployed: Deployed, dry_run: bool) -> v1::Deplo
 }
 
 pub(in crate::admin) fn deployed_workload(workload: DeployedWorkload) -> v1::DeployedWorkload {
-    let DeployedWorkload { id, action: done, policy, replicas, placements, pending, reasons, report } =
-        workload;
+    let DeployedWorkload {
+        id,
+        action: done,
+        policy,
+        replicas,
+        revision,
+        rollout,
+        placements,
+        pending,
+        reasons,
+        report,
+    } = workload;
     let share =
         |(cluster, replicas): (ClusterName, u32)| v1::Share { cluster: cluster.to_string(), replicas };
     v1::DeployedWorkload {
@@ -118,6 +136,8 @@ pub(in crate::admin) fn deployed_workload(workload: DeployedWorkload) -> v1::Dep
         pending,
         reasons,
         report: report.iter().map(row).collect(),
+        revision,
+        rollout: rollout.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -9,6 +9,7 @@ mod pod;
 mod policy;
 mod quota;
 mod request;
+mod revision;
 mod workload;
 
 use std::fmt;
@@ -41,6 +42,7 @@ pub(crate) fn key(key: &Key) -> String {
         Key::Federation => "federation".to_owned(),
         Key::Policy(name) => format!("policy/{name}"),
         Key::Workload(uid) => format!("workload/{uid}"),
+        Key::Revision(workload, number) => format!("revision/{workload}/{number:020}"),
         Key::Seat(workload, cluster) => format!("seat/{workload}/{cluster}"),
         Key::Object(uid) => format!("object/{uid}"),
         Key::ObjectRow(object, cluster) => format!("object-row/{object}/{cluster}"),
@@ -60,6 +62,7 @@ pub(crate) fn encode(record: &Record) -> Vec<u8> {
         Record::Federation(federation) => Row::Federation(federation::to_wire(federation)),
         Record::Policy(policy) => Row::Policy(policy::to_wire(policy)),
         Record::Workload(workload) => Row::Workload(workload::to_wire(workload)),
+        Record::Revision(revision) => Row::Revision(revision::to_wire(revision)),
         Record::Seat { workload, cluster, seat } => {
             Row::Seat(workload::seat_to_wire(*workload, cluster, seat))
         }
@@ -87,6 +90,7 @@ pub(crate) fn decode(found_under: &str, bytes: &[u8]) -> Result<Record, Invalid>
         Row::Federation(federation) => Record::Federation(federation::from_wire(federation)?),
         Row::Policy(policy) => Record::Policy(policy::from_wire(policy)?),
         Row::Workload(workload) => Record::Workload(workload::from_wire(workload)?),
+        Row::Revision(revision) => Record::Revision(revision::from_wire(revision)?.into()),
         Row::Seat(seat) => workload::seat_from_wire(seat)?,
         Row::Object(object) => Record::Object(workload::object_from_wire(object)?),
         Row::ObjectRow(row) => workload::object_row_from_wire(row)?,

@@ -38,7 +38,18 @@ fn deployed_from_wire(deployed: wire::Deployed) -> Result<Deployed, Invalid> {
 }
 
 fn workload_to_wire(workload: &DeployedWorkload) -> wire::DeployedWorkload {
-    let DeployedWorkload { id, action, policy, replicas, placements, pending, reasons, report: _ } = workload;
+    let DeployedWorkload {
+        id,
+        action,
+        policy,
+        replicas,
+        revision,
+        rollout: _,
+        placements,
+        pending,
+        reasons,
+        report: _,
+    } = workload;
     let share = |(cluster, replicas): &(ClusterName, u32)| wire::Share {
         cluster: cluster.to_string(),
         replicas: *replicas,
@@ -51,6 +62,7 @@ fn workload_to_wire(workload: &DeployedWorkload) -> wire::DeployedWorkload {
         placements: placements.iter().map(share).collect(),
         pending: *pending,
         reasons: reasons.clone(),
+        revision: *revision,
     }
 }
 
@@ -64,6 +76,8 @@ fn workload_from_wire(workload: wire::DeployedWorkload) -> Result<DeployedWorklo
         placements: workload.placements.into_iter().map(share).collect::<Result<_, _>>()?,
         pending: workload.pending,
         reasons: workload.reasons,
+        revision: workload.revision,
+        rollout: Vec::new(),
         report: Vec::new(),
     })
 }

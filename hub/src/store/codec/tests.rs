@@ -18,7 +18,7 @@ use godwit_hub_core::{
     Action, Cause, Changes, ClusterRecord, ClusterTaint, Deployed, DeployedWorkload, Drain, DrainState,
     Ended, FederationRecord, Freeze, FreezeCause, JournalEntry, Migration, MigrationCause, MigrationId,
     MigrationState, Move, ObjectRecord, ObjectRow, Policy, Purpose, QuotaRecord, Request, RetiredRecord,
-    Seat, Severity, WorkloadRecord, WorkloadSpec, Yield,
+    Revision, RevisionState, Rollout, RolloutState, Seat, Severity, WorkloadRecord, WorkloadSpec, Yield,
 };
 
 use super::*;
@@ -28,6 +28,21 @@ fn every_kind_of_record_comes_back_as_it_was() {
     for record in samples() {
         let (key, bytes) = (key(&record.key()), encode(&record));
         assert_eq!(decode(&key, &bytes), Ok(record), "{key}");
+    }
+}
+
+#[test]
+fn every_state_of_a_rollout_comes_back_as_it_was() {
+    for state in [
+        RolloutState::Running,
+        RolloutState::Paused,
+        RolloutState::PausedAfterFirst,
+        RolloutState::Failed,
+        RolloutState::Completed,
+    ] {
+        let Record::Workload(workload) = workload() else { unreachable!("a workload is one") };
+        let record = Record::Workload(WorkloadRecord { rollout: Some(rollout(state)), ..workload });
+        assert_eq!(decode(&key(&record.key()), &encode(&record)), Ok(record));
     }
 }
 
@@ -111,6 +126,7 @@ fn keys_are_pinned_and_distinct() {
         "request/of mine",
         "request/one/more",
         "retired/00000000-0000-0000-0000-000000000009",
+        "revision/00000000-0000-0000-0000-000000000002/00000000000000000006",
         "seat/00000000-0000-0000-0000-000000000002/east",
         "workload/00000000-0000-0000-0000-000000000002",
     ];
@@ -163,7 +179,8 @@ fn what_is_wrong_is_named() {
 /// At least one record of each kind, with nothing left at its default.
 fn samples() -> Vec<Record> {
     let lost = MigrationCause::ClusterLost(name("east"));
-    let mut samples = vec![federation(), policy(), workload(), seat(), cluster("east"), migration(lost)];
+    let mut samples =
+        vec![federation(), policy(), workload(), revision(), seat(), cluster("east"), migration(lost)];
     samples.push(quota());
     samples.push(Record::Retired(RetiredRecord {
         uid: Uid(9),
@@ -238,6 +255,13 @@ fn policy_of(strategy: Strategy) -> Record {
                 fail_back: FailBack::Gradual,
                 unready_after: Duration::from_secs(90),
             },
+            rollout: policy::Rollout {
+                order: vec![clusters(&["east"])],
+                max_clusters_at_once: 2,
+                pause_after_first: true,
+                on_failure: policy::OnFailure::Rollback,
+                progress_deadline: Duration::from_secs(90),
+            },
         },
         lost_after: Duration::from_millis(2_500),
     })
@@ -274,17 +298,42 @@ fn workload() -> Record {
                 tolerations: vec![Toleration::default(), toleration()],
             },
             stateful: true,
-            manifest: "{}".into(),
+            manifest: "".into(),
         },
         policy: name("spread"),
         revision: 6,
+        history: BTreeMap::from([
+            (4, RevisionState::Proven),
+            (5, RevisionState::Failed),
+            (6, RevisionState::New),
+        ]),
+        rollout: Some(rollout(RolloutState::Running)),
         objects: BTreeSet::from([Uid(3), Uid(4)]),
+        leaving: BTreeSet::from([Uid(5)]),
         pending: 2,
         pending_reasons: vec!["no room: cpu".into()],
         leader: Some(id()),
         yielded: BTreeMap::from([(name("east"), Yield { to: Uid(9), replicas: 4 })]),
         displaced: BTreeMap::from([(name("west"), 6)]),
     })
+}
+
+fn rollout(state: RolloutState) -> Rollout {
+    Rollout { started: WallTime(98), state, message: "paused by ann".into(), held: true, instead_of: Some(5) }
+}
+
+fn revision() -> Record {
+    let Record::Workload(workload) = workload() else { unreachable!("a workload is one") };
+    let spec = WorkloadSpec { manifest: "{}".into(), ..workload.spec };
+    let revision = Revision {
+        workload: Uid(2),
+        number: 6,
+        spec,
+        objects: [Uid(3)].into(),
+        created: WallTime(97),
+        by: "ann".into(),
+    };
+    Record::Revision(revision.into())
 }
 
 fn seat() -> Record {
@@ -294,6 +343,8 @@ fn seat() -> Record {
         seat: Seat {
             placed: 20,
             target: 19,
+            revision: 4,
+            rolling: true,
             generation: Generation(5),
             manifest_generation: Generation(3),
             given_up: 5,
@@ -399,6 +450,8 @@ fn requests() -> Vec<Record> {
             action: Action::Configured,
             policy: name("spread"),
             replicas: 100,
+            revision: 6,
+            rollout: vec![],
             placements: vec![(name("east"), 60), (name("west"), 38)],
             pending: 2,
             reasons: vec!["no room: memory".to_owned()],

@@ -5,12 +5,12 @@ use godwit_common::{ClusterName, Generation, Uid};
 use godwit_hub_core::{Ended, ObjectRecord, ObjectRow, Record, Seat, WorkloadRecord, WorkloadSpec, Yield};
 use godwit_proto::store::v1 as wire;
 
-use super::Invalid;
 use super::parts::{
     cause, cause_to_wire, id, id_to_wire, labels, labels_to_wire, name, needed, object_key,
     object_key_to_wire, texts, texts_to_wire, uid, uid_to_wire, wall,
 };
 use super::pod::{need, need_to_wire, pod, pod_to_wire};
+use super::{Invalid, revision};
 
 pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
     let WorkloadRecord {
@@ -20,7 +20,10 @@ pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
         spec,
         policy,
         revision,
+        history,
+        rollout,
         objects,
+        leaving,
         wanted,
         withheld,
         pending,
@@ -37,7 +40,10 @@ pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
         spec: Some(spec_to_wire(spec)),
         policy: policy.to_string(),
         revision: *revision,
+        history: revision::history_to_wire(history),
+        rollout: rollout.as_ref().map(revision::rollout_to_wire),
         objects: objects.iter().copied().map(uid_to_wire).collect(),
+        leaving: leaving.iter().copied().map(uid_to_wire).collect(),
         wanted: Some(*wanted),
         withheld: *withheld,
         pending: *pending,
@@ -49,7 +55,7 @@ pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
 }
 
 pub(super) fn from_wire(workload: wire::Workload) -> Result<WorkloadRecord, Invalid> {
-    let objects = workload.objects.iter();
+    let (objects, leaving) = (workload.objects.iter(), workload.leaving.iter());
     let spec = spec_from_wire(needed("spec", workload.spec)?)?;
     let leader = workload.leader.map(|leader| id("leader", Some(leader)));
     let yielded = workload.yielded.into_iter();
@@ -62,7 +68,10 @@ pub(super) fn from_wire(workload: wire::Workload) -> Result<WorkloadRecord, Inva
         spec,
         policy: name("policy", &workload.policy)?,
         revision: workload.revision,
+        history: revision::history_from_wire(&workload.history)?,
+        rollout: workload.rollout.map(revision::rollout_from_wire).transpose()?,
         objects: objects.map(|object| uid("objects", object)).collect::<Result<_, _>>()?,
+        leaving: leaving.map(|object| uid("leaving", object)).collect::<Result<_, _>>()?,
         pending: workload.pending,
         pending_reasons: texts(workload.pending_reasons),
         leader: leader.transpose()?,
@@ -86,7 +95,7 @@ fn yield_from_wire(given: &wire::Yield) -> Result<Yield, Invalid> {
     Ok(Yield { to: uid("yielded.to", &given.to)?, replicas: given.replicas })
 }
 
-fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
+pub(super) fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
     let WorkloadSpec { id, api_version, replicas, policy, labels, needs, pod, stateful, manifest } = spec;
     wire::WorkloadSpec {
         id: Some(id_to_wire(id)),
@@ -101,7 +110,7 @@ fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
     }
 }
 
-fn spec_from_wire(spec: wire::WorkloadSpec) -> Result<WorkloadSpec, Invalid> {
+pub(super) fn spec_from_wire(spec: wire::WorkloadSpec) -> Result<WorkloadSpec, Invalid> {
     let policy = Some(&spec.policy).filter(|policy| !policy.is_empty());
     Ok(WorkloadSpec {
         id: id("spec.id", spec.id)?,
@@ -117,7 +126,7 @@ fn spec_from_wire(spec: wire::WorkloadSpec) -> Result<WorkloadSpec, Invalid> {
 }
 
 pub(super) fn seat_to_wire(workload: Uid, cluster: &ClusterName, seat: &Seat) -> wire::Seat {
-    let Seat { placed, target, generation, manifest_generation, cause, given_up } = seat;
+    let Seat { placed, target, revision, rolling, generation, manifest_generation, cause, given_up } = seat;
     wire::Seat {
         workload: uid_to_wire(workload),
         cluster: cluster.to_string(),
@@ -127,6 +136,8 @@ pub(super) fn seat_to_wire(workload: Uid, cluster: &ClusterName, seat: &Seat) ->
         manifest_generation: manifest_generation.0,
         given_up: *given_up,
         cause: cause.map(cause_to_wire),
+        revision: *revision,
+        rolling: *rolling,
     }
 }
 
@@ -137,6 +148,8 @@ pub(super) fn seat_from_wire(seat: wire::Seat) -> Result<Record, Invalid> {
         seat: Seat {
             placed: seat.placed,
             target: seat.target,
+            revision: seat.revision,
+            rolling: seat.rolling,
             generation: Generation(seat.generation),
             manifest_generation: Generation(seat.manifest_generation),
             given_up: seat.given_up,

@@ -97,6 +97,9 @@ fn a_large_report_arrives_in_parts() {
         unschedulable: 0,
         failing: 0,
         stranded: 0,
+        updated: 3,
+        updated_ready: 2,
+        stalled: true,
         problem: "".into(),
         exists: true,
     };

@@ -90,9 +90,10 @@ fn report() -> impl Strategy<Value = Report> {
 
 fn status() -> impl Strategy<Value = Status> {
     let counts = [count(), count(), count(), count(), count(), count(), count()];
-    let problem = text("\\PC{0,80}");
-    (workload(), uid(), any::<u64>(), counts, problem, any::<bool>()).prop_map(
-        |(workload, uid, revision, counts, problem, exists)| {
+    let (updated, problem) = ([count(), count()], text("\\PC{0,80}"));
+    let flags = [any::<bool>(), any::<bool>()];
+    (workload(), uid(), any::<u64>(), counts, updated, problem, flags).prop_map(
+        |(workload, uid, revision, counts, [updated, updated_ready], problem, [stalled, exists])| {
             let [replicas, pods, bound, ready, unschedulable, failing, stranded] = counts;
             Status {
                 workload,
@@ -105,6 +106,9 @@ fn status() -> impl Strategy<Value = Status> {
                 unschedulable,
                 failing,
                 stranded,
+                updated,
+                updated_ready,
+                stalled,
                 problem,
                 exists,
             }

@@ -4,6 +4,7 @@
 mod fence;
 mod placement;
 mod removal;
+mod rollout;
 mod room;
 pub(crate) mod shrink;
 mod wire;
@@ -74,6 +75,10 @@ pub struct Seen {
     pub unschedulable: u64,
     /// Those of what did not get ready.
     pub unready: u64,
+    /// Clusters that were told another revision while copies ran there.
+    pub turns: u64,
+    /// Rollouts that failed.
+    pub failures: u64,
     /// Commands, each of which a rehearsal foresaw.
     pub commands: u64,
 }
@@ -129,6 +134,7 @@ impl Checker {
         placement::check_views(core);
         removal::check_zeros(records, &seats, self.histories_may_fork, zeros, self.now);
         shrink::check(records, witness, &seats);
+        self.seen.turns += rollout::check(records, witness, &seats);
         wire::check_order(step.effects);
         wire::check(records, witness, step.effects, &mut self.said);
         witness.spoken(step);
@@ -161,7 +167,7 @@ impl Checker {
             Key::Ended(uid) => Some(*uid),
             Key::Federation | Key::Policy(_) | Key::Workload(_) | Key::Seat(..) | Key::Object(_) => None,
             Key::ObjectRow(..) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_) => None,
-            Key::Request(_) | Key::Quota(_) | Key::Retired(_) => None,
+            Key::Request(_) | Key::Quota(_) | Key::Retired(_) | Key::Revision(..) => None,
         }));
     }
 
@@ -199,6 +205,8 @@ impl Seen {
         self.flaps += other.flaps;
         self.unschedulable += other.unschedulable;
         self.unready += other.unready;
+        self.turns += other.turns;
+        self.failures += other.failures;
         self.commands += other.commands;
     }
 
@@ -225,7 +233,11 @@ impl Seen {
                 Effect::Put(Record::Federation(federation)) if federation.freeze.is_some() => {
                     self.freezes += 1
                 }
-                Effect::Put(Record::Journal(entry)) if &*entry.reason == "ClusterFlapping" => self.flaps += 1,
+                Effect::Put(Record::Journal(entry)) => match &*entry.reason {
+                    "ClusterFlapping" => self.flaps += 1,
+                    "RolloutFailed" => self.failures += 1,
+                    _ => {}
+                },
                 Effect::Put(_) | Effect::Delete(_) => {}
                 Effect::Send { .. } | Effect::Close { .. } | Effect::Answer { .. } => {}
             }

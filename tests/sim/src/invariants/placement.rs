@@ -60,7 +60,7 @@ fn adds_up(records: &Records, uid: Uid) {
 
 fn uid_of(key: &Key) -> Option<Uid> {
     match key {
-        Key::Workload(uid) | Key::Seat(uid, _) => Some(*uid),
+        Key::Workload(uid) | Key::Seat(uid, _) | Key::Revision(uid, _) => Some(*uid),
         Key::Federation | Key::Policy(_) | Key::Object(_) | Key::ObjectRow(..) | Key::Ended(_) => None,
         Key::Cluster(_) | Key::Migration(_) | Key::Journal(_) | Key::Request(_) => None,
         Key::Quota(_) | Key::Retired(_) => None,

@@ -76,11 +76,21 @@ fn check_rows(records: &Records, cluster: &ClusterName, targets: &Targets) {
     }
     for row in &targets.workloads {
         let seat = records.get(&Key::Seat(row.uid, cluster.clone()));
-        let told = matches!(seat, Some(Record::Seat { seat, .. }) if seat.target == row.replicas);
+        let told = matches!(seat, Some(Record::Seat { seat, .. })
+            if (seat.target, seat.revision) == (row.replicas, row.revision));
         assert!(
             told,
-            "{cluster} is told {} replicas of {}, the record says {seat:?}",
-            row.replicas, row.workload
+            "{cluster} is told {} replicas of revision {} of {}, the record says {seat:?}",
+            row.replicas, row.revision, row.workload
+        );
+        let revision = records.get(&Key::Revision(row.uid, row.revision));
+        let kept = if let Some(Record::Revision(revision)) = revision { Some(revision) } else { None };
+        assert!(
+            row.manifest.is_none() || row.manifest.as_ref() == kept.map(|kept| &kept.spec.manifest),
+            "{cluster} is told {:?} as revision {} of {}, the record says {kept:?}",
+            row.manifest,
+            row.revision,
+            row.workload
         );
         assert!(
             row.manifest.is_some() || targets.base != Generation(0),

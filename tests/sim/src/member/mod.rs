@@ -16,7 +16,7 @@ use godwit_common::{ClusterName, Need, ObjectKey, Resources, Uid, WorkloadId};
 
 use crate::happening::WatchKey;
 
-pub use pods::Pod;
+pub use pods::{Pod, is_bad};
 pub use store::Deed;
 use watch::Watch;
 
@@ -64,6 +64,8 @@ pub struct Object {
     pub manifest: Arc<str>,
     /// Somebody else has set `spec.replicas` last.
     pub scaled_by_hand: bool,
+    /// When it was last further on the way to what was applied.
+    pub progressed: u64,
 }
 
 impl Member {

@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use godwit_agent_core::{Change, PodPhase, PodSeen};
+use godwit_agent_core::{Change, PodPhase, PodSeen, Progress};
 use godwit_common::{ObjectKey, WorkloadId};
 
 use super::{Member, id_of};
 use crate::clock::Cx;
 use crate::happening::Happening;
+use crate::scenario::BAD;
 
 /// How long a pod takes from its node to readiness.
 const START: (u64, u64) = (500, 8_000);
 /// How long a pod takes to end.
 const GRACE: (u64, u64) = (100, 6_000);
+
+/// When controllers give up waiting for progress.
+const GIVES_UP: (u64, u64) = (120_000, 121_000);
 
 /// A pod.
 #[derive(Debug, Clone)]
@@ -21,38 +25,52 @@ pub struct Pod {
     pub seen: PodSeen,
     /// The own UID of the object that made it.
     pub made_by: Arc<str>,
+    /// The manifest that it was made of.
+    pub template: Arc<str>,
 }
 
 impl Member {
-    /// The controllers look at a workload: too few pods, too many, or its object is gone.
+    /// The controllers look at a workload: too few pods, too many, of another template, or its object is gone.
     pub(crate) fn reconcile(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey) {
         if self.dead {
             return;
         }
         let id = id_of(key);
-        let object = self.objects.get(key).map(|object| object.seen.clone());
-        let (uid, wanted) =
-            object.map_or_else(|| (Arc::from(""), 0), |object| (object.uid, object.replicas.unwrap_or(1)));
-        let living = |pod: &&Pod| !pod.seen.terminating;
-        let (own, others): (Vec<&Pod>, Vec<&Pod>) =
-            self.pods_of(&id).filter(living).partition(|pod| pod.made_by == uid);
-        let mut own: Vec<(bool, bool, Arc<str>)> = own
-            .into_iter()
-            .map(|pod| (pod.seen.ready, pod.seen.node.is_some(), pod.seen.name.clone()))
-            .collect();
-        let mut ending: Vec<Arc<str>> = others.into_iter().map(|pod| pod.seen.name.clone()).collect();
-        // Kubernetes ends first what is not ready, and of that what has no node.
-        own.sort();
-        let wanted = wanted as usize;
-        let surplus = own.len().saturating_sub(wanted);
-        ending.extend(own.iter().take(surplus).map(|(_, _, name)| name.clone()));
+        let object = self.objects.get(key);
+        let uid = object.map_or_else(|| Arc::from(""), |object| object.seen.uid.clone());
+        let wanted = object.map_or(0, |object| object.seen.replicas.unwrap_or(1)) as usize;
+        let template = object.map_or_else(|| Arc::from(""), |object| object.manifest.clone());
+        let living = self.pods_of(&id).filter(|pod| !pod.seen.terminating);
+        let (own, others): (Vec<&Pod>, Vec<&Pod>) = living.partition(|pod| pod.made_by == uid);
+        let (new, old): (Vec<&Pod>, Vec<&Pod>) = own.iter().partition(|pod| pod.template == template);
+        let (more, mut ending) = rolled(wanted, new, old);
+        ending.extend(others.into_iter().map(|pod| pod.seen.name.clone()));
         for name in ending {
             self.end_pod(cx, &name);
         }
-        for _ in own.len()..wanted {
+        for _ in 0..more {
             self.make_pod(cx, key, &id, &uid);
         }
+        self.show_progress(cx, key, wanted);
         cx.after((1, 200), Happening::Schedule { cluster: self.index });
+    }
+
+    /// What the controllers say of a workload's template, and whether they have given up (S31).
+    fn show_progress(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey, wanted: usize) {
+        let Some(object) = self.objects.get(key) else { return };
+        let mut progress = Progress::default();
+        let of_it = |pod: &&Pod| pod.template == object.manifest && !pod.seen.terminating;
+        for pod in self.pods_of(&id_of(key)).filter(of_it) {
+            progress.updated += 1;
+            progress.available += u32::from(pod.seen.ready);
+        }
+        let done = progress.available as usize >= wanted;
+        let waited = cx.now.saturating_sub(object.progressed);
+        progress.stalled = !done && &*key.kind == "Deployment" && waited >= GIVES_UP.0;
+        self.set_progress(cx, key, progress);
+        if !done && !progress.stalled {
+            cx.after(GIVES_UP, Happening::Reconcile { cluster: self.index, key: key.clone() });
+        }
     }
 
     /// A pod has started, unless its node has failed.
@@ -60,18 +78,23 @@ impl Member {
         if self.has_failed_node(name) {
             return;
         }
+        let bad = self.is_bad(name);
         self.change_pod(cx, name, |pod| {
             pod.phase = PodPhase::Running;
-            pod.ready = !pod.terminating;
+            pod.ready = !pod.terminating && !bad;
         });
     }
 
     /// A pod's probe fails, or succeeds again.
     pub(crate) fn set_ready(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>, ready: bool) {
-        let ready = ready && !self.has_failed_node(name);
+        let ready = ready && !self.has_failed_node(name) && !self.is_bad(name);
         self.change_pod(cx, name, |pod| {
             pod.ready = ready && pod.phase == PodPhase::Running && !pod.terminating;
         });
+    }
+
+    fn is_bad(&self, name: &Arc<str>) -> bool {
+        self.pods.get(name).is_some_and(|pod| is_bad(&pod.template))
     }
 
     /// A pod's grace is over.
@@ -83,6 +106,7 @@ impl Member {
             // Nobody can say that it has ended.
             cx.after(GRACE, Happening::PodEnds { cluster: self.index, pod: name.clone() });
         } else if let Some(pod) = self.pods.remove(name) {
+            self.owner_looks(cx, &pod.seen);
             let (namespace, name) = (pod.seen.namespace, pod.seen.name);
             self.show_pods(cx, Change::PodGone { namespace, name });
             cx.after((1, 200), Happening::Schedule { cluster: self.index });
@@ -121,8 +145,9 @@ impl Member {
             problem: "".into(),
         };
         let made_by = uid.clone();
+        let template = self.objects.get(key).map_or_else(|| Arc::from(""), |object| object.manifest.clone());
         self.show_pods(cx, Change::Pod(seen.clone()));
-        self.pods.insert(name, Pod { seen, made_by });
+        self.pods.insert(name, Pod { seen, made_by, template });
     }
 
     pub(super) fn end_pod(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>) {
@@ -151,8 +176,12 @@ impl Member {
         change: impl FnOnce(&mut PodSeen),
     ) {
         if let Some(pod) = self.pods.get_mut(name) {
+            let before = pod.seen.clone();
             change(&mut pod.seen);
             let seen = pod.seen.clone();
+            if before.ready != seen.ready {
+                self.owner_looks(cx, &seen);
+            }
             self.show_pods(cx, Change::Pod(seen));
         }
     }
@@ -164,4 +193,31 @@ impl Member {
             self.controllers_look(cx, &key);
         }
     }
+}
+
+/// How many pods of the present template are to be made, and which pods are to end: a rolling update that never goes
+/// further below the wanted number, nor further above it, than a quarter of it, and one always.
+fn rolled(wanted: usize, mut new: Vec<&Pod>, mut old: Vec<&Pod>) -> (usize, Vec<Arc<str>>) {
+    let (surge, missing) = (wanted.div_ceil(4).max(1), (wanted / 4).max(1));
+    let least = wanted.saturating_sub(missing);
+    // Kubernetes ends first what is not ready, and of that what has no node.
+    let order = |pod: &&Pod| (pod.seen.ready, pod.seen.node.is_some(), pod.seen.name.clone());
+    new.sort_by_key(order);
+    old.sort_by_key(order);
+    let surplus = new.len().saturating_sub(wanted);
+    let mut ending: Vec<Arc<str>> = new.iter().take(surplus).map(|pod| pod.seen.name.clone()).collect();
+    let (new, total) = (&new[surplus..], new.len() - surplus + old.len());
+    let room = (wanted + if old.is_empty() { 0 } else { surge }).saturating_sub(total);
+    let more = wanted.saturating_sub(new.len()).min(room);
+    // What is old and not ready serves nobody, and makes room; of what is ready, no more than can be spared.
+    let (unready, ready): (Vec<&Pod>, Vec<&Pod>) = old.iter().partition(|pod| !pod.seen.ready);
+    let all_ready = ready.len() + new.iter().filter(|pod| pod.seen.ready).count();
+    let spare = ready.iter().take(all_ready.saturating_sub(least));
+    ending.extend(unready.iter().chain(spare).map(|pod| pod.seen.name.clone()));
+    (more, ending)
+}
+
+/// Whether pods of a manifest never get ready.
+pub fn is_bad(manifest: &str) -> bool {
+    manifest.contains(&format!("\"revision\":{BAD}}}"))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use godwit_agent_core::{
     Apply, Call, CallError, Change, FenceRecord, FenceSeen, LeaseSeen, LeaseWrite, NeedSeen, ObjectSeen,
-    Reply, Stamp,
+    Progress, Reply, Stamp,
 };
 use godwit_common::{ObjectKey, Uid};
 
@@ -136,6 +136,7 @@ impl Member {
             adopt: false,
             replicas: apply.replicas,
             deleting: false,
+            progress: Progress::default(),
         };
         let deed = Deed::Applied { key: key.clone(), before, after: apply.stamp };
         self.put(cx, seen.clone(), apply.manifest, false);
@@ -164,7 +165,8 @@ impl Member {
     pub(crate) fn scale_by_hand(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey, replicas: u32) {
         if let Some(object) = self.objects.get(key).cloned() {
             let version = self.next_version().to_string().into();
-            let seen = ObjectSeen { version, replicas: Some(replicas), ..object.seen };
+            let progress = Progress::default();
+            let seen = ObjectSeen { version, replicas: Some(replicas), progress, ..object.seen };
             self.put(cx, seen, object.manifest, true);
         }
     }
@@ -190,10 +192,28 @@ impl Member {
 
     fn put(&mut self, cx: &mut Cx<Happening>, seen: ObjectSeen, manifest: Arc<str>, by_hand: bool) {
         let key = seen.key.clone();
-        let object = Object { seen: seen.clone(), manifest, scaled_by_hand: by_hand };
+        let object = Object { seen: seen.clone(), manifest, scaled_by_hand: by_hand, progressed: cx.now };
         self.objects.insert(key.clone(), object);
         self.show(cx, &key, Change::Object(seen));
         self.controllers_look(cx, &key);
+    }
+
+    /// The controllers have found out how far a workload is.
+    pub(super) fn set_progress(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey, progress: Progress) {
+        let version = self.next_version().to_string().into();
+        let Some(object) = self.objects.get_mut(key) else { return };
+        let before = object.seen.progress;
+        let counts = |progress: Progress| (progress.updated, progress.available);
+        if counts(before) != counts(progress) {
+            object.progressed = cx.now;
+        }
+        if before == progress {
+            return;
+        }
+        object.seen.progress = progress;
+        object.seen.version = version;
+        let seen = object.seen.clone();
+        self.show(cx, key, Change::Object(seen));
     }
 
     pub(super) fn controllers_look(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey) {

@@ -11,6 +11,7 @@ use godwit_proto::v1::migration_service_client::MigrationServiceClient;
 use godwit_proto::v1::plan_service_client::PlanServiceClient;
 use godwit_proto::v1::policy_service_client::PolicyServiceClient;
 use godwit_proto::v1::quota_service_client::QuotaServiceClient;
+use godwit_proto::v1::rollout_service_client::RolloutServiceClient;
 use godwit_proto::v1::workload_service_client::WorkloadServiceClient;
 use godwit_rt::dial::{Connection, Endpoint, dial};
 use godwit_rt::limits::{ADMIN_MESSAGE_BYTES_MAX, DialTimeouts};
@@ -160,6 +161,20 @@ impl Admin {
             dry_run: false,
         };
         self.call(async |to| ClusterServiceClient::new(to).taint_cluster(request).await).await
+    }
+
+    /// Brings the revision before the present one back.
+    pub(crate) async fn undo(&self, name: &str) -> Result<v1::UndoRolloutResponse, Status> {
+        let request = v1::UndoRolloutRequest { name: name.to_owned(), ..v1::UndoRolloutRequest::default() };
+        self.call(async |to| RolloutServiceClient::new(to).undo_rollout(request).await).await
+    }
+
+    pub(crate) async fn revisions(&self, name: &str) -> Result<Vec<v1::Revision>, Status> {
+        let request =
+            v1::ListRevisionsRequest { name: name.to_owned(), ..v1::ListRevisionsRequest::default() };
+        let answer =
+            self.call(async |to| RolloutServiceClient::new(to).list_revisions(request).await).await?;
+        Ok(answer.items)
     }
 
     pub(crate) async fn what_if(&self, request: v1::WhatIfRequest) -> Result<v1::WhatIfResponse, Status> {

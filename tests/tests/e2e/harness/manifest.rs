@@ -11,19 +11,25 @@ pub(crate) struct Deployment<'a> {
     pub(crate) replicas: u32,
     /// The annotation `godwit.dev/policy`.
     pub(crate) policy: Option<&'a str>,
+    /// The last part of its image.
+    pub(crate) image: &'a str,
 }
 
 impl<'a> Deployment<'a> {
     pub(crate) fn new(name: &'a str, replicas: u32) -> Self {
-        Self { name, replicas, policy: None }
+        Self { name, replicas, policy: None, image: "main:1" }
     }
 
     pub(crate) fn policy(self, policy: &'a str) -> Self {
         Self { policy: Some(policy), ..self }
     }
 
+    pub(crate) fn image(self, image: &'a str) -> Self {
+        Self { image, ..self }
+    }
+
     pub(crate) fn yaml(&self) -> String {
-        let Self { name, replicas, policy } = self;
+        let Self { name, replicas, policy, image } = self;
         let annotations = policy
             .map_or(String::new(), |policy| format!("  annotations:\n    godwit.dev/policy: {policy}\n"));
         format!(
@@ -33,6 +39,7 @@ metadata:
   name: {name}
 {annotations}spec:
   replicas: {replicas}
+  progressDeadlineSeconds: 3
   selector:
     matchLabels:
       app: {name}
@@ -44,7 +51,7 @@ metadata:
       terminationGracePeriodSeconds: 1
       containers:
         - name: main
-          image: registry.example/{name}:1
+          image: registry.example/{image}
           resources:
             requests:
               cpu: 50m

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use godwit_agent_core::{
     Apply, Call, CallError, Change, Event, FenceRecord, FenceSeen, Identity, LeaseSeen, LeaseWrite, NeedSeen,
-    NodeSeen, ObjectSeen, OpId, PodPhase, PodSeen, Reply, Scope, WatchId,
+    NodeSeen, ObjectSeen, OpId, PodPhase, PodSeen, Progress, Reply, Scope, WatchId,
 };
 use godwit_common::rng::Rng;
 use godwit_common::{Need, ObjectKey, Resources, Uid, WorkloadId};
@@ -211,6 +211,7 @@ impl Member {
             adopt: false,
             replicas: Some(1),
             deleting: false,
+            progress: Progress::default(),
         };
         self.objects.insert(key.clone(), object);
     }
@@ -349,6 +350,7 @@ impl Member {
             adopt: false,
             replicas: apply.replicas,
             deleting: false,
+            progress: Progress::default(),
         };
         self.objects.insert(key, object.clone());
         self.show(object.clone());
