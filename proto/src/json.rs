@@ -142,7 +142,7 @@ mod tests {
                 "strategy": "", "default": null, "clusters": {}, "rebalance": "", "lostAfter": "2.500s", "mode": "",
                 "priority": -3, "maxUnavailable": 0, "tiers": [], "clusterSelector": null, "rules": [], "spread": [],
                 "fallback": [], "tolerations": [], "affinity": [], "antiAffinity": [], "colocate": false,
-                "preemptible": false, "trafficGate": null, "rollout": null,
+                "preemptible": false, "trafficGate": null, "rollout": null, "survivor": "", "failBack": "",
             },
             "workloads": 0,
         });
