@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use godwit_common::{ClusterName, Time, Uid};
 
@@ -59,8 +60,10 @@ impl Hub {
         let Some(cluster) = self.clusters.get(name) else {
             return false;
         };
-        // Decided before: its loss was confirmed, or a shorter window has run out already.
-        if cluster.health.confirmed || cluster.health.lost_through.is_some() {
+        // Decided before: its loss was confirmed, or a shorter window has run out already. One that is too short to be
+        // seen together with others has decided for nobody but itself.
+        let decided = |through: Duration| through >= self.config.vanished_after();
+        if cluster.health.confirmed || cluster.health.lost_through.is_some_and(decided) {
             return true;
         }
         let share = self.vanished();

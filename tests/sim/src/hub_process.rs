@@ -186,22 +186,24 @@ impl HubProcess {
         self.commit_later(cx, batch);
     }
 
-    /// The batch is durable: its records are in the store. Returns what is to be said now.
-    pub fn commit(&mut self) -> Vec<Effect> {
-        let mut spoken = Vec::new();
+    /// The batch is durable: its records are in the store. Returns what is to be said now, and what was written.
+    pub fn commit(&mut self) -> (Vec<Effect>, Vec<Key>) {
+        let (mut spoken, mut written) = (Vec::new(), Vec::new());
         for effect in self.pending.take().unwrap_or_default() {
             match effect {
                 Effect::Put(Record::Journal(_)) | Effect::Delete(Key::Journal(_)) => {}
                 Effect::Put(record) => {
+                    written.push(record.key());
                     self.store.insert(record.key(), record);
                 }
                 Effect::Delete(key) => {
                     self.store.remove(&key);
+                    written.push(key);
                 }
                 Effect::Send { .. } | Effect::Close { .. } | Effect::Answer { .. } => spoken.push(effect),
             }
         }
-        spoken
+        (spoken, written)
     }
 
     /// Sets the next tick, unless one is set that comes early enough.

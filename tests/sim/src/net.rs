@@ -76,6 +76,10 @@ struct Pipe {
 pub(crate) struct Net {
     /// By number.
     pub(crate) sessions: BTreeMap<u64, Session>,
+    /// By what the life of an agent calls them.
+    of_agents: BTreeMap<(AgentId, u64, agent::SessionId), u64>,
+    /// By what the life of a hub calls them.
+    of_hubs: BTreeMap<(usize, u64, hub::SessionId), u64>,
     next: u64,
     /// Links that carry nothing one way.
     cut: BTreeSet<(AgentId, Way)>,
@@ -108,6 +112,7 @@ impl Net {
             untaken: 0,
             owed: 0,
         };
+        self.of_agents.insert((agent, agent_life, agent_session), self.next);
         self.sessions.insert(self.next, session);
         self.send(cx, self.next, Way::Up, Item::Hello(hello));
         self.next
@@ -212,10 +217,21 @@ impl Net {
         }
     }
 
-    /// The sessions of an agent.
+    /// A life of a hub has taken a session, and calls it so.
+    pub(crate) fn reaches(&mut self, number: u64, life: u64, name: hub::SessionId) {
+        if let Some(session) = self.sessions.get_mut(&number) {
+            session.hub_end = Some((life, name));
+            self.of_hubs.insert((session.hub, life, name), number);
+        }
+    }
+
+    /// The sessions of an agent, the oldest first.
     pub(crate) fn of_agent(&self, agent: AgentId) -> Vec<u64> {
-        let of = |session: &&u64| self.sessions[*session].agent == agent;
-        self.sessions.keys().filter(of).copied().collect()
+        let from = (agent, 0, agent::SessionId(0));
+        let of = self.of_agents.range(from..).take_while(|((of, ..), _)| *of == agent);
+        let mut numbers: Vec<u64> = of.map(|(_, number)| *number).collect();
+        numbers.sort_unstable();
+        numbers
     }
 
     /// The sessions of a hub.
@@ -226,25 +242,23 @@ impl Net {
 
     /// A life of a hub goes on under another number, with its sessions.
     pub(crate) fn hub_moves(&mut self, from: (usize, u64), to: (usize, u64)) {
-        for session in self.sessions.values_mut().filter(|session| session.hub == from.0) {
-            if let Some((life, _)) = session.hub_end.as_mut().filter(|(life, _)| *life == from.1) {
+        for (number, session) in self.sessions.iter_mut().filter(|(_, session)| session.hub == from.0) {
+            if let Some((life, name)) = session.hub_end.as_mut().filter(|(life, _)| *life == from.1) {
+                self.of_hubs.remove(&(from.0, from.1, *name));
                 (session.hub, *life) = to;
+                self.of_hubs.insert((to.0, to.1, *name), *number);
             }
         }
     }
 
     /// The session that a life of a hub knows under a name.
-    pub(crate) fn of_hub_session(&self, hub: usize, end: (u64, hub::SessionId)) -> Option<u64> {
-        let found = |(_, session): &(&u64, &Session)| session.hub == hub && session.hub_end == Some(end);
-        self.sessions.iter().find(found).map(|(number, _)| *number)
+    pub(crate) fn of_hub_session(&self, hub: usize, (life, name): (u64, hub::SessionId)) -> Option<u64> {
+        self.of_hubs.get(&(hub, life, name)).copied()
     }
 
     /// The session that a life of an agent knows under a name.
     pub(crate) fn of_agent_session(&self, agent: AgentId, life: u64, name: agent::SessionId) -> Option<u64> {
-        let found = |(_, session): &(&u64, &Session)| {
-            session.agent == agent && session.agent_life == life && session.agent_session == name
-        };
-        self.sessions.iter().find(found).map(|(number, _)| *number)
+        self.of_agents.get(&(agent, life, name)).copied()
     }
 
     /// One side ends the session: after what it has sent, or at once, when what is on its way is lost with it.
@@ -265,9 +279,13 @@ impl Net {
 
     /// Forgets a session that both sides have ended.
     pub(crate) fn forget(&mut self, number: u64) {
-        if self.sessions.get(&number).is_some_and(|session| !session.agent_open && !session.hub_open) {
-            self.sessions.remove(&number);
+        let over = |session: &&Session| !session.agent_open && !session.hub_open;
+        let Some(session) = self.sessions.get(&number).filter(over) else { return };
+        self.of_agents.remove(&(session.agent, session.agent_life, session.agent_session));
+        if let Some((life, name)) = session.hub_end {
+            self.of_hubs.remove(&(session.hub, life, name));
         }
+        self.sessions.remove(&number);
     }
 }
 

@@ -251,6 +251,13 @@ impl World {
         self.members[cluster].die();
     }
 
+    /// A cluster without power is built anew under its old name: nothing is left of what it was.
+    pub fn rebuild_cluster(&mut self, cluster: usize) {
+        self.note(|| format!("cluster {} is built anew", self.members[cluster].name));
+        let uid = self.rng.uid();
+        self.members[cluster].rebuild(uid);
+    }
+
     /// Power is back.
     pub fn revive_cluster(&mut self, cluster: usize) {
         if self.members[cluster].dead {

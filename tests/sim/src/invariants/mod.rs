@@ -2,6 +2,7 @@
 //! was told and what it wrote and said, never by what it believes.
 
 mod fence;
+mod loss;
 mod placement;
 mod removal;
 mod rollout;
@@ -13,7 +14,9 @@ mod witness;
 use std::collections::{BTreeMap, BTreeSet};
 
 use godwit_common::{ClusterName, Digest, Epoch, Generation, Uid};
-use godwit_hub_core::{Answer, Effect, Freeze, FreezeCause, Hub, Key, MigrationCause, Record, Refused, Seat};
+use godwit_hub_core::{
+    Answer, Effect, Freeze, FreezeCause, Hub, Key, Migration, MigrationCause, Record, Refused, Seat,
+};
 
 use crate::hub_process::Step;
 use crate::member::{Deed, Member};
@@ -88,6 +91,7 @@ pub struct Seen {
 struct Watched {
     records: Records,
     witness: Witness,
+    silence: loss::Silence,
     zeros: removal::Zeros,
 }
 
@@ -103,41 +107,44 @@ struct SeatChange {
 impl Checker {
     /// A hub has started from its store.
     pub fn hub_started(&mut self, hub: usize, core: &mut Hub, store: &Records, effects: &[Effect]) {
-        let watched = Watched { records: store.clone(), ..Watched::default() };
+        let silence = loss::Silence::since(self.now);
+        let watched = Watched { records: store.clone(), silence, ..Watched::default() };
         self.seen.restarts += 1;
+        check_epoch(store, effects);
         self.hubs.insert(hub, watched);
         self.hub_stepped(hub, core, &Step { event: None, foreseen: None, effects });
     }
 
     /// A hub has made a step.
     pub fn hub_stepped(&mut self, hub: usize, core: &mut Hub, step: &Step<'_>) {
-        let Some(Watched { records, witness, zeros }) = self.hubs.get_mut(&hub) else {
+        let Some(Watched { records, witness, silence, zeros }) = self.hubs.get_mut(&hub) else {
             return;
         };
         self.seen.steps += 1;
         if let Some(event) = step.event {
+            silence.hear(witness, event, self.now);
             witness.hear(event);
         }
         if let Some(foreseen) = step.foreseen {
             check_answer(foreseen, step.effects);
             self.seen.commands += 1;
         }
-        for cause in begun(records, step.effects) {
-            self.seen.migrated(cause);
-        }
+        let begun = begun(records, step.effects);
+        begun.iter().for_each(|migration| self.seen.migrated(&migration.cause));
         let seats = write(records, step.effects);
         // A command may be carried out right before the silence of a cluster is noticed.
         room::check(records, witness, &seats);
         witness.closed(step.effects);
+        silence.check(records, witness, (step.event, &begun), self.now);
         self.seen.count(step.effects, &seats);
-        placement::check(records, step.effects);
-        placement::check_views(core);
+        placement::check(records, core, step.effects);
         removal::check_zeros(records, &seats, self.histories_may_fork, zeros, self.now);
         shrink::check(records, witness, &seats);
         self.seen.turns += rollout::check(records, witness, &seats);
         wire::check_order(step.effects);
         wire::check(records, witness, step.effects, &mut self.said);
         witness.spoken(step);
+        silence.welcome(witness, step.event, self.now);
         if !self.histories_may_fork {
             check_history(step.effects);
         }
@@ -161,9 +168,9 @@ impl Checker {
     }
 
     /// A batch of a hub has become durable.
-    pub fn hub_committed(&mut self, store: &Records) {
-        placement::check_all(store);
-        self.ended.extend(store.keys().filter_map(|key| match key {
+    pub fn hub_committed(&mut self, store: &Records, written: &[Key]) {
+        placement::check_stored(store, written);
+        self.ended.extend(written.iter().filter_map(|key| match key {
             Key::Ended(uid) => Some(*uid),
             Key::Federation | Key::Policy(_) | Key::Workload(_) | Key::Seat(..) | Key::Object(_) => None,
             Key::ObjectRow(..) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_) => None,
@@ -251,13 +258,13 @@ impl Seen {
     }
 }
 
-/// Why migrations begin in a step. Where nothing has to start, they end in the same one.
-fn begun<'e>(records: &Records, effects: &'e [Effect]) -> Vec<&'e MigrationCause> {
-    let cause = |effect: &'e Effect| {
+/// The migrations that begin in a step. Where nothing has to start, they end in the same one.
+fn begun<'e>(records: &Records, effects: &'e [Effect]) -> Vec<&'e Migration> {
+    let begun = |effect: &'e Effect| {
         let Effect::Put(Record::Migration(migration)) = effect else { return None };
-        (!records.contains_key(&Key::Migration(migration.id))).then_some(&migration.cause)
+        (!records.contains_key(&Key::Migration(migration.id))).then_some(migration)
     };
-    effects.iter().filter_map(cause).collect()
+    effects.iter().filter_map(begun).collect()
 }
 
 /// Writes what a step puts and deletes; returns the seats of living workloads that it changed.
@@ -328,6 +335,16 @@ fn check_answer(foreseen: &Result<Answer, Refused>, effects: &[Effect]) {
     for answer in answers {
         assert_eq!(foreseen, answer, "S30: a rehearsal foresaw something else");
     }
+}
+
+/// A hub begins under an epoch that its store does not know (S10).
+fn check_epoch(store: &Records, effects: &[Effect]) {
+    let epoch =
+        |record: &Record| if let Record::Federation(record) = record { Some(record.epoch) } else { None };
+    let taken =
+        effects.iter().find_map(|effect| if let Effect::Put(record) = effect { epoch(record) } else { None });
+    let known = store.get(&Key::Federation).and_then(epoch);
+    assert!(taken > known, "S10: a hub starts under epoch {taken:?}, and its store knows {known:?}");
 }
 
 /// A hub that alone writes its store, before it speaks, never hears of a later history than its own (S10).

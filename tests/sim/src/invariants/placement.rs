@@ -7,26 +7,31 @@ use godwit_hub_core::{Effect, Hub, Key, Record, Subject};
 
 use super::{Records, seats_of};
 
-/// After a step, for what it wrote.
-pub(super) fn check(records: &Records, effects: &[Effect]) {
+/// After a step, for what it wrote, in the records and in what is shown.
+pub(super) fn check(records: &Records, core: &mut Hub, effects: &[Effect]) {
     let touched = effects.iter().filter_map(|effect| match effect {
         Effect::Put(record) => uid_of(&record.key()),
         Effect::Delete(key) => uid_of(key),
         Effect::Send { .. } | Effect::Close { .. } | Effect::Answer { .. } => None,
     });
     let touched: BTreeSet<Uid> = touched.collect();
-    touched.into_iter().for_each(|uid| adds_up(records, uid));
+    touched.iter().for_each(|uid| adds_up(records, *uid));
+    check_views(core, &touched);
 }
 
-/// For everything, as after a commit.
-pub(super) fn check_all(records: &Records) {
-    records.keys().filter_map(uid_of).for_each(|uid| adds_up(records, uid));
+/// After a commit, for what it wrote.
+pub(super) fn check_stored(records: &Records, written: &[Key]) {
+    let written: BTreeSet<Uid> = written.iter().filter_map(uid_of).collect();
+    written.into_iter().for_each(|uid| adds_up(records, uid));
 }
 
-/// For what is shown.
-pub(super) fn check_views(core: &mut Hub) {
+/// What else is shown of a workload than what was written of it, has no part in these sums.
+fn check_views(core: &mut Hub, touched: &BTreeSet<Uid>) {
     for subject in core.changes() {
         let Subject::Workload(uid) = subject else { continue };
+        if !touched.contains(&uid) {
+            continue;
+        }
         let Some(view) = core.workload(uid) else { continue };
         let placed: u32 = view.placements.iter().map(|row| row.target).sum();
         assert!(

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use godwit_common::{ClusterName, Resources};
+use godwit_common::{ClusterName, Resources, Uid};
 use godwit_hub_core::{Key, Record, Seat};
 
 use super::witness::Witness;
@@ -27,14 +27,11 @@ fn check_cluster(records: &Records, witness: &Witness, cluster: &ClusterName, se
         add(&mut free, &class.free, u64::from(class.nodes));
     }
     let mut demand = Resources::default();
-    for (key, record) in records {
-        let (Key::Seat(uid, name), Record::Seat { seat, .. }) = (key, record) else {
-            continue;
+    for (key, record) in records.range(Key::Workload(Uid(0))..) {
+        let (Key::Workload(uid), Record::Workload(workload)) = (key, record) else {
+            break;
         };
-        let Some(Record::Workload(workload)) = records.get(&Key::Workload(*uid)) else {
-            continue;
-        };
-        if name == cluster {
+        if let Some(Record::Seat { seat, .. }) = records.get(&Key::Seat(*uid, cluster.clone())) {
             // What the scheduler has found no place for does not stand in the way of what fits.
             let on_the_way = occupied(seat).saturating_sub(told.bound(*uid) + told.unschedulable(*uid));
             add(&mut demand, &workload.spec.pod.requests, u64::from(on_the_way));

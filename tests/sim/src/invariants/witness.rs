@@ -46,6 +46,11 @@ impl Witness {
         self.sessions.get(&session)
     }
 
+    /// Whether any of a cluster's agents has a stream.
+    pub(super) fn is_connected(&self, cluster: &ClusterName) -> bool {
+        self.sessions.values().any(|name| name == cluster)
+    }
+
     pub(super) fn told(&self, cluster: &ClusterName) -> Option<&Told> {
         self.clusters.get(cluster)
     }

@@ -97,6 +97,15 @@ impl Member {
         }
     }
 
+    /// Another cluster stands in its place, with its name.
+    pub(crate) fn rebuild(&mut self, uid: Uid) {
+        self.uid = uid;
+        (self.lease, self.fence) = (None, None);
+        self.objects.clear();
+        self.pods.clear();
+        self.namespaces = BTreeSet::from(["default".into()]);
+    }
+
     /// Who it is.
     pub fn identity(&self, zone: &str) -> Identity {
         Identity {

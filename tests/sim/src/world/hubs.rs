@@ -61,8 +61,8 @@ impl World {
             self.note(|| format!("hub-{hub} falls before its commit"));
             return self.fall(hub);
         }
-        let spoken = self.hubs[hub].commit();
-        self.checker.hub_committed(&self.hubs[hub].store);
+        let (spoken, written) = self.hubs[hub].commit();
+        self.checker.hub_committed(&self.hubs[hub].store, &written);
         let falls = self.faults.hub_falls(&mut self.rng);
         let spoken_max = match falls {
             true => usize::try_from(self.rng.below(spoken.len() as u64 + 1)).unwrap_or(0),

@@ -30,9 +30,7 @@ impl World {
                 let cluster = self.members[agent.cluster].name.clone();
                 let name = self.hubs[hub].next_session();
                 let life = self.hubs[hub].life;
-                if let Some(session) = self.net.sessions.get_mut(&number) {
-                    session.hub_end = Some((life, name));
-                }
+                self.net.reaches(number, life, name);
                 let session = name;
                 self.hubs[hub].hear(hub::Event::Opened { session, cluster, hello });
             }

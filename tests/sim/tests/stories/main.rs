@@ -5,6 +5,7 @@ mod agents;
 mod capacity;
 mod federation;
 mod history;
+mod incidents;
 mod loss;
 mod mass_loss;
 mod removal;

@@ -1,9 +1,11 @@
 //! Many clusters vanish at once: S6, S7.
 
+use std::time::Duration;
+
 use godwit_hub_core::{
     ClusterState, Command, FreezeCause, MigrationCause, MigrationState, PolicyChoice, Record,
 };
-use sim::scenario::{cluster_name, id};
+use sim::scenario::{cluster_name, id, weights};
 use sim::{World, app};
 
 use super::federation;
@@ -114,6 +116,25 @@ fn s6_three_of_five_in_one_failure_domain_are_no_reason_to_freeze() {
     let web = id("Deployment", "web");
     world.until("the two that are left run everything", 100, |world| world.ready(&web) == 50);
     assert_eq!((world.checker.seen.freezes, world.checker.seen.losses), (0, 3));
+}
+
+#[test]
+fn s6_a_window_too_short_for_the_guard_decides_for_its_own_policy_only() {
+    let mut world = fleet(5);
+    let mut hasty = weights("hasty", &["c0", "c1", "c2", "c3", "c4"].map(|name| (name, 1)));
+    hasty.lost_after = Duration::ZERO;
+    world.deploy(app("hasty", 5), PolicyChoice::Inline(hasty));
+    world.settles(120);
+    let (web, hasty) = (id("Deployment", "web"), id("Deployment", "hasty"));
+    let before = world.counts(&web);
+    for agent in world.agent_ids() {
+        world.agents[agent.cluster][agent.agent].held_down = true;
+        world.crash_agent(agent, false);
+    }
+    world.until("what is lost at once is lost", 5, |world| world.view(&hasty).pending == 5);
+    world.until("failover is frozen", 15, frozen);
+    world.run(60);
+    assert_eq!(world.counts(&web), before, "nobody has confirmed that all are gone");
 }
 
 #[test]

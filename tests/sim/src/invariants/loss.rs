@@ -1,0 +1,143 @@
+//! S1, S5, S6, S22: a cluster is given up only after it was silent for as long as every policy that moves something
+//! asks, with no stream alive, outside an announced window, and not together with all others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use godwit_common::ClusterName;
+use godwit_hub_core::{Command, Event, Key, Migration, MigrationCause, Record};
+
+use super::Records;
+use super::witness::Witness;
+
+/// How long a hub that has started waits for each cluster, in milliseconds.
+const STARTUP: u64 = 30_000;
+/// A hub that made no step for longer has stalled, in milliseconds: silence proves nothing.
+const HEARTBEAT: u64 = 2_000;
+/// After so long without a sign of life a cluster has vanished, in milliseconds: 1.5 heartbeats.
+const VANISHED: u64 = 3_000;
+/// Windows below this, in milliseconds, act before mass losses can be seen.
+const SHORT: u64 = 5_000;
+
+/// When one life of a hub heard of whom, in true time.
+#[derive(Debug, Default)]
+pub(super) struct Silence {
+    started: u64,
+    /// When it last made a step, and when it last began to wait anew for everybody.
+    stepped: u64,
+    restarted: u64,
+    heard: BTreeMap<ClusterName, u64>,
+    /// Given up before, and not connected since.
+    lost: BTreeSet<ClusterName>,
+    /// An operator said that they are gone, and they were not connected since.
+    confirmed: BTreeSet<ClusterName>,
+}
+
+impl Silence {
+    /// The life begins.
+    pub(super) fn since(started: u64) -> Self {
+        Self { started, stepped: started, ..Self::default() }
+    }
+
+    /// The hub is about to hear something.
+    pub(super) fn hear(&mut self, witness: &Witness, event: &Event, now: u64) {
+        let released = matches!(event, Event::Command { command: Command::ReleaseFreeze, .. });
+        if released || now - self.stepped > HEARTBEAT {
+            self.restarted = now;
+        }
+        self.stepped = now;
+        if let Event::Message { session, .. } = event
+            && let Some(cluster) = witness.cluster_of(*session)
+        {
+            self.heard.insert(cluster.clone(), now);
+        }
+    }
+
+    /// After a step: what it gave up, in the migrations that began in it, it may give up.
+    pub(super) fn check(
+        &mut self,
+        records: &Records,
+        witness: &Witness,
+        (event, begun): (Option<&Event>, &[&Migration]),
+        now: u64,
+    ) {
+        if let Some(Event::Command { command: Command::ConfirmFreeze, .. }) = event {
+            let silent = clusters(records).filter(|cluster| !witness.is_connected(cluster));
+            self.confirmed = silent.cloned().collect();
+        }
+        for migration in begun {
+            if let MigrationCause::ClusterLost(cluster) = &migration.cause
+                && self.lost.insert(cluster.clone())
+            {
+                self.check_loss(records, witness, cluster, migration, now);
+            }
+        }
+    }
+
+    /// After a step: who has connected in it, or brought an inventory.
+    pub(super) fn welcome(&mut self, witness: &Witness, event: Option<&Event>, now: u64) {
+        match event {
+            Some(Event::Opened { cluster, .. }) if witness.is_connected(cluster) => {
+                self.heard.insert(cluster.clone(), now);
+                self.confirmed.remove(cluster);
+            }
+            Some(Event::Message { .. }) => self.lost.retain(|cluster| witness.reports(cluster).is_none()),
+            Some(Event::Opened { .. } | Event::Command { .. } | Event::Closed { .. }) => {}
+            Some(Event::Stopping | Event::Tick) | None => {}
+        }
+    }
+
+    fn check_loss(
+        &self,
+        records: &Records,
+        witness: &Witness,
+        cluster: &ClusterName,
+        migration: &Migration,
+        now: u64,
+    ) {
+        assert!(!witness.is_connected(cluster), "S1: {cluster} is given up while a stream is alive");
+        if let Some(Record::Cluster(record)) = records.get(&Key::Cluster(cluster.clone())) {
+            assert!(record.maintenance.is_none(), "S22: {cluster} is given up within its window");
+        }
+        // What waited for a place before the loss has lost nothing by it.
+        let moved = migration.moves.iter().filter(|moved| moved.from.as_ref() == Some(cluster));
+        let windows = moved.filter_map(|moved| {
+            let Some(Record::Workload(workload)) = records.get(&Key::Workload(moved.workload)) else {
+                return None;
+            };
+            let policy = records.get(&Key::Policy(workload.policy.clone()))?;
+            let Record::Policy(policy) = policy else { return None };
+            u64::try_from(policy.lost_after.as_millis()).ok()
+        });
+        let window = windows.max().unwrap_or(0);
+        let heard = self.heard.get(cluster).copied();
+        let least = if heard.is_none() { window.max(STARTUP) } else { window };
+        let silent = now - heard.unwrap_or(self.started);
+        // The hub's clock may run a little fast.
+        assert!(
+            silent + 1 + least / 1_000 >= least,
+            "S1: {cluster} is given up after {silent} ms of silence, and {least} were to pass"
+        );
+        let sudden = window < SHORT || self.confirmed.contains(cluster);
+        let alone = sudden || clusters(records).any(|other| !self.has_vanished(other, now));
+        assert!(
+            alone,
+            "S6: {cluster} is given up while all clusters are silent, and nobody has confirmed it"
+        );
+    }
+
+    fn has_vanished(&self, cluster: &ClusterName, now: u64) -> bool {
+        if self.confirmed.contains(cluster) {
+            return false;
+        }
+        match self.heard.get(cluster) {
+            Some(heard) => now - self.restarted.max(*heard) >= VANISHED,
+            None => now - self.restarted.max(self.started) >= STARTUP,
+        }
+    }
+}
+
+fn clusters(records: &Records) -> impl Iterator<Item = &ClusterName> {
+    records
+        .values()
+        .filter_map(|record| if let Record::Cluster(cluster) = record { Some(&cluster.name) } else { None })
+}
