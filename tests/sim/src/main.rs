@@ -41,6 +41,9 @@ struct Options {
     /// How long things go wrong, in hours of virtual time, whatever the seed says
     #[arg(long, value_parser = milliseconds)]
     hours: Option<u64>,
+    /// Swap no store, and let no hub go on beside another one
+    #[arg(long)]
+    one_history: bool,
     /// Print everything that happens
     #[arg(long)]
     trace: bool,
@@ -96,7 +99,13 @@ struct Sums {
 impl Options {
     fn run(&self, seed: u64) -> Run {
         let count = |count: Option<u64>| count.and_then(|count| usize::try_from(count).ok());
-        Run { seed, clusters: count(self.clusters), agents: count(self.agents), lasts: self.hours }
+        Run {
+            seed,
+            clusters: count(self.clusters),
+            agents: count(self.agents),
+            lasts: self.hours,
+            one_history: self.one_history,
+        }
     }
 }
 
@@ -146,7 +155,7 @@ mod tests {
         let parse = |line: &str| Options::try_parse_from(line.split(' '));
         let options = parse("sim --seeds 3..5 --clusters 1000 --hours 0.5").expect("it is right");
         assert_eq!(options.seeds, Some(3..5));
-        let run = Run { seed: 4, clusters: Some(1000), agents: None, lasts: Some(1_800_000) };
+        let run = Run { clusters: Some(1000), lasts: Some(1_800_000), ..Run::of(4) };
         assert_eq!(options.run(4), run);
         for wrong in ["--seeds 5..5", "--seeds 5", "--hours 0", "--hours nan", "--clusters 0", "--agents x"] {
             assert!(parse(&format!("sim {wrong}")).is_err(), "{wrong}");
@@ -155,7 +164,8 @@ mod tests {
 
     #[test]
     fn a_run_tells_the_command_that_makes_it_again() {
-        let run = Run { seed: 4, clusters: Some(9), agents: Some(2), lasts: Some(1_800_000) };
+        let run =
+            Run { seed: 4, clusters: Some(9), agents: Some(2), lasts: Some(1_800_000), one_history: true };
         let line = run.to_string();
         let (_, arguments) = line.split_once(" -- ").expect("arguments");
         let again = Options::try_parse_from(format!("sim {arguments}").split(' ')).expect("its own words");

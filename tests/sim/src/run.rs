@@ -31,6 +31,8 @@ pub struct Run {
     pub agents: Option<usize>,
     /// How long things go wrong, in milliseconds.
     pub lasts: Option<u64>,
+    /// No hub comes back with another store, or goes on beside another one.
+    pub one_history: bool,
 }
 
 /// What came of a run that went well.
@@ -65,7 +67,7 @@ impl Run {
             uniform: !rng.one_in(3),
         };
         world.begin_operator(operator);
-        world.begin_faults(Faults::some(&mut rng));
+        world.begin_faults(Faults::some(&mut rng, self.one_history));
         let lasts = self.lasts.unwrap_or((60 + rng.below(240)) * 1000);
         world.run_to(world.now + lasts);
         world.operator.winds_up = true;
@@ -116,6 +118,9 @@ impl Display for Run {
         }
         if let Some(agents) = self.agents {
             write!(f, " --agents {agents}")?;
+        }
+        if self.one_history {
+            write!(f, " --one-history")?;
         }
         if let Some(lasts) = self.lasts {
             write!(f, " --hours {}", lasts as f64 / 3_600_000.0)?;

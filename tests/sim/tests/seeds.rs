@@ -8,13 +8,23 @@ use sim::run::Run;
 
 /// How many new seeds are run when nobody says otherwise.
 const SEEDS: u64 = 200;
+/// How many seeds are run in which a hub may come back with another store, or go on beside another one; always the
+/// same ones.
+const FORKS: u64 = 60;
 /// Seeds on which something was wrong once, each with what it was.
 const REGRESSIONS: &str = include_str!("../regressions.txt");
 
 #[test]
 fn every_seed_that_failed_once_is_safe_and_settles() {
     for seed in regressions() {
-        make(seed);
+        make(Run::of(seed));
+    }
+}
+
+#[test]
+fn histories_that_fork_are_safe_and_settle() {
+    for seed in 1..=FORKS {
+        make(Run::of(seed));
     }
 }
 
@@ -24,7 +34,7 @@ fn every_new_seed_is_safe_and_settles() {
     let count = variable("GODWIT_SIM_SEEDS").unwrap_or(SEEDS);
     println!("GODWIT_SIM_FIRST={first} GODWIT_SIM_SEEDS={count} runs the same seeds again");
     let mut seen = Seen::default();
-    (first..first + count).for_each(|seed| seen.add(make(seed)));
+    (first..first + count).for_each(|seed| seen.add(make(Run { one_history: true, ..Run::of(seed) })));
     println!("{count} seeds: {seen:?}");
     if count >= SEEDS {
         let basics = [seen.losses, seen.shrinks, seen.removals, seen.freezes, seen.starts, seen.restarts];
@@ -42,12 +52,11 @@ fn a_run_is_the_same_each_time() {
     assert_ne!(Run::of(seed + 1).make(None).digest, once.digest, "seed {seed} and the next");
 }
 
-fn make(seed: u64) -> Seen {
-    let run = Run::of(seed);
+fn make(run: Run) -> Seen {
     match catch_unwind(AssertUnwindSafe(|| run.make(None))) {
         Ok(outcome) => outcome.seen,
         Err(panic) => {
-            println!("seed {seed} failed; to run it again, with a trace of all that happens:\n{run}");
+            println!("seed {} failed; to run it again, with a trace of all that happens:\n{run}", run.seed);
             resume_unwind(panic);
         }
     }

@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use godwit_common::ClusterName;
-use godwit_hub_core::{Command, Event, Key, Migration, MigrationCause, Record};
+use godwit_common::link::Down;
+use godwit_hub_core::{Command, Effect, Event, Key, Migration, MigrationCause, Record};
+
+use crate::hub_process::Step;
 
 use super::Records;
 use super::witness::Witness;
@@ -57,10 +60,10 @@ impl Silence {
         &mut self,
         records: &Records,
         witness: &Witness,
-        (event, begun): (Option<&Event>, &[&Migration]),
+        (step, begun): (&Step<'_>, &[&Migration]),
         now: u64,
     ) {
-        if let Some(Event::Command { command: Command::ConfirmFreeze, .. }) = event {
+        if let Some(Event::Command { command: Command::ConfirmFreeze, .. }) = step.event {
             let silent = clusters(records).filter(|cluster| !witness.is_connected(cluster));
             self.confirmed = silent.cloned().collect();
         }
@@ -71,12 +74,21 @@ impl Silence {
                 self.check_loss(records, witness, cluster, migration, now);
             }
         }
+        // Where nothing was placed nothing moves, and it is decided all the same.
+        for effect in step.effects {
+            if let Effect::Put(Record::Journal(entry)) = effect
+                && &*entry.reason == "ClusterLost"
+            {
+                let named = |cluster: &&ClusterName| cluster.as_str() == &*entry.subject;
+                self.lost.extend(clusters(records).filter(named).cloned());
+            }
+        }
     }
 
     /// After a step: who has connected in it, or brought an inventory.
-    pub(super) fn welcome(&mut self, witness: &Witness, event: Option<&Event>, now: u64) {
-        match event {
-            Some(Event::Opened { cluster, .. }) if witness.is_connected(cluster) => {
+    pub(super) fn welcome(&mut self, witness: &Witness, step: &Step<'_>, now: u64) {
+        match step.event {
+            Some(Event::Opened { cluster, .. }) if step.effects.iter().any(is_welcome) => {
                 self.heard.insert(cluster.clone(), now);
                 self.confirmed.remove(cluster);
             }
@@ -134,6 +146,10 @@ impl Silence {
             None => now - self.restarted.max(self.started) >= STARTUP,
         }
     }
+}
+
+fn is_welcome(effect: &Effect) -> bool {
+    matches!(effect, Effect::Send { message: Down::Welcome(_), .. })
 }
 
 fn clusters(records: &Records) -> impl Iterator<Item = &ClusterName> {

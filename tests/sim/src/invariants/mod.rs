@@ -31,6 +31,8 @@ pub struct Checker {
     hubs: BTreeMap<usize, Watched>,
     /// Lives whose end was ever durable.
     ended: BTreeSet<Uid>,
+    /// Lives that a late write may have brought back.
+    late: BTreeSet<(ClusterName, Uid)>,
     /// What was said under each authority.
     said: BTreeMap<(ClusterName, Epoch, Generation), Digest>,
     /// The true time, in milliseconds.
@@ -135,7 +137,7 @@ impl Checker {
         // A command may be carried out right before the silence of a cluster is noticed.
         room::check(records, witness, &seats);
         witness.closed(step.effects);
-        silence.check(records, witness, (step.event, &begun), self.now);
+        silence.check(records, witness, (step, &begun), self.now);
         self.seen.count(step.effects, &seats);
         placement::check(records, core, step.effects);
         removal::check_zeros(records, &seats, self.histories_may_fork, zeros, self.now);
@@ -144,7 +146,7 @@ impl Checker {
         wire::check_order(step.effects);
         wire::check(records, witness, step.effects, &mut self.said);
         witness.spoken(step);
-        silence.welcome(witness, step.event, self.now);
+        silence.welcome(witness, step, self.now);
         if !self.histories_may_fork {
             check_history(step.effects);
         }
@@ -180,12 +182,13 @@ impl Checker {
 
     /// An agent says which lives are gone from its member.
     pub fn agent_reports(&mut self, member: &Member, removed: &[Uid]) {
-        removal::check_removed(member, removed);
+        removal::check_removed(member, removed, &self.late);
     }
 
     /// An agent has changed something in its member.
     pub fn member_did(&mut self, cluster: &ClusterName, deed: &Deed) {
         fence::check(cluster, deed);
+        self.late.extend(removal::comes_late(deed, &self.ended).map(|uid| (cluster.clone(), uid)));
         if removal::check(cluster, deed, &self.ended) {
             self.seen.removals += 1;
         }

@@ -43,12 +43,25 @@ pub(super) fn check(cluster: &ClusterName, deed: &Deed, ended: &BTreeSet<Uid>) -
     }
 }
 
-/// When an agent says that lives are gone: they are, with their pods.
-pub(super) fn check_removed(member: &Member, removed: &[Uid]) {
+/// An object whose life has ended was removed once, or was not there before: what is there of it now has come late, and
+/// its tombstone still stands (S28).
+pub(super) fn comes_late(deed: &Deed, ended: &BTreeSet<Uid>) -> Option<Uid> {
+    match deed {
+        Deed::Deleted { stamp, .. } => stamp.map(|stamp| stamp.uid),
+        Deed::Applied { before: None, after, .. } => ended.contains(&after.uid).then_some(after.uid),
+        Deed::Applied { .. } | Deed::Fence { .. } => None,
+    }
+}
+
+/// When an agent says that lives are gone: they are, but for what has come back late.
+pub(super) fn check_removed(member: &Member, removed: &[Uid], late: &BTreeSet<(ClusterName, Uid)>) {
     for object in member.objects.values() {
         let Some(stamp) = object.seen.stamp.filter(|stamp| removed.contains(&stamp.uid)) else {
             continue;
         };
+        if late.contains(&(member.name.clone(), stamp.uid)) {
+            continue;
+        }
         let (key, cluster) = (&object.seen.key, &member.name);
         panic!("S28: {key} of {} is said to be gone from {cluster}, and is not", stamp.uid);
     }

@@ -1,0 +1,167 @@
+//! The mutants: each breaks one rule at one place. The text has to occur there exactly once.
+
+/// One rule broken on purpose.
+pub(crate) struct Mutant {
+    pub(crate) name: &'static str,
+    /// The file, and the text in it that is replaced: an expression, or whole statements.
+    pub(crate) file: &'static str,
+    pub(crate) text: &'static str,
+    pub(crate) replacement: &'static str,
+    /// What the simulator has to say: one of these begins a sentence of its.
+    pub(crate) caught_by: &'static [&'static str],
+}
+
+pub(crate) const MUTANTS: &[Mutant] = &[
+    // Write before you speak.
+    Mutant {
+        name: "it-speaks-before-it-writes",
+        file: "hub/core/src/hub.rs",
+        text: "self.send_targets(&mut spoken);",
+        replacement: "self.send_targets(&mut spoken); effects.append(&mut spoken);",
+        caught_by: &["a step speaks before its records"],
+    },
+    Mutant {
+        name: "what-it-tells-a-cluster-is-not-written",
+        file: "hub/core/src/rows.rs",
+        text: "self.touched.keys.insert(Key::Seat(uid, name.clone()));",
+        replacement: "",
+        caught_by: &["I1:", "is told"],
+    },
+    // S1, S5, S6: losses.
+    Mutant {
+        name: "a-cluster-is-lost-at-once",
+        file: "hub/core/src/liveness.rs",
+        text: "due > now",
+        replacement: "false",
+        caught_by: &["S1:"],
+    },
+    Mutant {
+        name: "a-restarted-hub-does-not-wait",
+        file: "hub/core/src/liveness.rs",
+        text: "(health.heard + self.config.startup_grace).max(health.heard + window)",
+        replacement: "health.heard + window",
+        caught_by: &["S1:"],
+    },
+    Mutant {
+        name: "the-loss-of-all-clusters-is-normal",
+        file: "hub/core/src/mass_loss.rs",
+        text: "share.counted > 0 && share.vanished == share.counted",
+        replacement: "false",
+        caught_by: &["S6:"],
+    },
+    Mutant {
+        name: "a-silent-cluster-gets-more",
+        file: "hub/core/src/batch.rs",
+        text: "ClusterState::Suspect | ClusterState::Lost => Some(Barrier::Suspect),",
+        replacement: "ClusterState::Suspect | ClusterState::Lost => None,",
+        caught_by: &["S14:"],
+    },
+    // S10: who may speak.
+    Mutant {
+        name: "a-hub-starts-under-its-old-epoch",
+        file: "hub/core/src/restore.rs",
+        text: "self.federation.epoch = self.federation.epoch.next();",
+        replacement: "self.federation.epoch = self.federation.epoch.max(Epoch(1));",
+        caught_by: &["S10:"],
+    },
+    Mutant {
+        name: "the-hub-believes-an-old-leader",
+        file: "hub/core/src/sessions.rs",
+        text: "cluster.term.is_some_and(older)",
+        replacement: "false",
+        caught_by: &["S24:", "S11:", "S25:"],
+    },
+    // S11, S25: what targets build on.
+    Mutant {
+        name: "targets-go-out-before-the-inventory",
+        file: "hub/core/src/outgoing.rs",
+        text: "cluster.leader.as_ref().filter(|leader| leader.inventoried)?",
+        replacement: "cluster.leader.as_ref()?",
+        caught_by: &["S11:"],
+    },
+    // S15: room.
+    Mutant {
+        name: "room-is-counted-twice",
+        file: "hub/core/src/batch.rs",
+        text: "room.take(workload.shape(), *replicas)",
+        replacement: "*replicas",
+        caught_by: &["I8:"],
+    },
+    // S20: the shrink rule.
+    Mutant {
+        name: "it-shrinks-without-waiting",
+        file: "hub/core/src/mover.rs",
+        text: "elsewhere.saturating_add(ready).saturating_sub(self.needed(workload, forced))",
+        replacement: "ready.saturating_add(elsewhere.min(0))",
+        caught_by: &["I4:"],
+    },
+    Mutant {
+        name: "what-cannot-be-seen-is-shrunk",
+        file: "hub/core/src/mover.rs",
+        text: "self.reporting(name) && self.may_move(seat)",
+        replacement: "self.may_move(seat)",
+        caught_by: &["S20:", "I4:"],
+    },
+    // S27, S28: removal.
+    Mutant {
+        name: "what-a-snapshot-lacks-is-deleted",
+        file: "agent/core/src/rows.rs",
+        text: "self.retain_listed(targets, &mut changed);",
+        replacement: "
+            let listed: BTreeSet<Uid> = (targets.objects.iter().map(|row| row.uid))
+                .chain(targets.workloads.iter().map(|row| row.uid))
+                .chain(targets.tombstones.iter().map(|ended| ended.uid))
+                .collect();
+            let absent = self.rows.iter().filter(|(uid, _)| !listed.contains(uid)).map(|(uid, row)| {
+                let what = match row.workload() {
+                    Some(workload) => {
+                        Tombstoned::Workload { workload, api_version: row.key.api_version.clone() }
+                    }
+                    None => Tombstoned::Object(row.key.clone()),
+                };
+                Tombstone { uid: *uid, what }
+            });
+            let absent: Vec<Tombstone> = absent.collect();
+            self.retain_listed(targets, &mut changed);
+            absent.iter().for_each(|ended| self.bury(ended, &mut changed));",
+        caught_by: &["I2:"],
+    },
+    Mutant {
+        name: "the-guard-is-off",
+        file: "hub/core/src/mover.rs",
+        text: "target > 0 || seat.seat.cause.is_some()",
+        replacement: "true",
+        caught_by: &["S27:"],
+    },
+    Mutant {
+        name: "the-first-report-ends-a-tombstone",
+        file: "hub/core/src/ends.rs",
+        text: "self.wake_at(until, Timer::Tombstone(uid, name.clone()));",
+        replacement: "
+            let held_by = self.ended.get(&uid).map(|ended| ended.held_by.clone()).unwrap_or_default();
+            held_by.keys().for_each(|name| self.forget_end(uid, name));",
+        caught_by: &["I5:", "I2:", "S28:"],
+    },
+    Mutant {
+        name: "a-new-life-takes-the-place-of-an-old-one",
+        file: "agent/core/src/judge.rs",
+        text: "stamp.uid != uid && !is_kept(&row.key)",
+        replacement: "false",
+        caught_by: &["S28:"],
+    },
+    // What has to come about in the end.
+    Mutant {
+        name: "a-write-that-failed-is-not-tried-again",
+        file: "agent/core/src/writer.rs",
+        text: "self.waits.set(uid, cx.now + retry_wait(cx, row.attempts.failed));",
+        replacement: "",
+        caught_by: &["I5:"],
+    },
+    Mutant {
+        name: "drift-is-not-set-right",
+        file: "agent/core/src/judge.rs",
+        text: "(row.replicas.is_none() || seen.replicas == row.replicas)",
+        replacement: "true",
+        caught_by: &["I5:"],
+    },
+];
