@@ -122,10 +122,10 @@ impl Hub {
     fn is_urgent(&self, cause: Option<Cause>) -> bool {
         let Some(Cause::Migration(id)) = cause else { return false };
         self.migrations.get(&id).is_some_and(|entry| match entry.migration.cause {
-            MigrationCause::ClusterLost(_) | MigrationCause::Returned(_) | MigrationCause::Preempted(_) => {
-                true
-            }
-            MigrationCause::PolicyChanged(_)
+            MigrationCause::ClusterLost(_) | MigrationCause::Preempted(_) => true,
+            // The replacements are where traffic goes by now.
+            MigrationCause::Returned(_)
+            | MigrationCause::PolicyChanged(_)
             | MigrationCause::ClusterDeleted(_)
             | MigrationCause::ClusterChanged(_)
             | MigrationCause::Drained(_)

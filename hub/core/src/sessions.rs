@@ -315,6 +315,7 @@ impl Hub {
                     fence_behind: fence.epoch < ours,
                 });
                 self.show_seats(name);
+                self.moving_at(name);
                 self.heed_fence(name, fence);
             }
         }
@@ -333,6 +334,8 @@ impl Hub {
         let claims = cluster.sessions.iter().filter(|(id, session)| session.claims && Some(**id) != former);
         let claimants: Vec<SessionId> = claims.map(|(id, _)| *id).collect();
         self.show_seats(name);
+        // What was about to stop because of what is ready there stays, as long as nobody says that it is.
+        self.moving_at(name);
         for session in claimants {
             spoken.push(Effect::Close { session });
             self.end_session(session, "who leads it is asked again", spoken);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use godwit_common::link::{Leadership, Up};
 use godwit_common::policy::TrafficGate;
 
 use super::drains::{drain, order, state};
@@ -159,6 +160,19 @@ fn s20_what_is_needed_again_is_taken_back() {
     assert_ne!(second.id, first.id);
     order(&mut fixture, "alpha", DrainOrder::Cancel);
     assert_eq!(announced(&fixture, "alpha").filter(|one| one.id == second.id && one.stays < 2), None);
+}
+
+#[test]
+fn s20_what_nobody_vouches_for_is_no_reason_to_stop_anything() {
+    let mut fixture = halves(TrafficGate::Ack);
+    drain(&mut fixture, "alpha");
+    let first = until_announced(&mut fixture, "alpha");
+    // No agent leads in bravo any more: what is ready there is not known.
+    fixture.say("bravo", Up::Leadership(Leadership::Following));
+    assert_eq!(announced(&fixture, "alpha"), None);
+    fixture.lead("bravo");
+    let second = until_announced(&mut fixture, "alpha");
+    assert_ne!(second.id, first.id);
 }
 
 #[test]
