@@ -15,6 +15,7 @@ use super::cluster::{Cluster, ClusterSpec, Place};
 use super::hub::{Hub, own_loopback};
 use super::manifest::Deployment;
 use super::netns::Network;
+use super::relay::Relay;
 use super::wait::wait_for;
 
 /// Faster than the defaults, so that tests are short, and slow enough for a busy machine. The rules hold at any speed.
@@ -29,8 +30,17 @@ const TIMINGS: [(&str, &str); 4] = [
 pub(crate) struct Builder {
     clusters: Vec<ClusterSpec>,
     settings: Vec<(String, String)>,
-    /// The cluster that is in a network of its own.
-    remote: Option<String>,
+    /// Who is in a network of its own.
+    remote: Option<Remote>,
+    /// The cluster whose wire to the hub is a relay.
+    relayed: Option<String>,
+}
+
+/// Who is at the other end of the cable.
+#[derive(Debug, PartialEq, Eq)]
+enum Remote {
+    Cluster(String),
+    Hub,
 }
 
 /// The running processes. They end with it.
@@ -40,6 +50,7 @@ pub(crate) struct Federation {
     hub: Hub,
     pub(crate) certificates: Development,
     cable: Option<Arc<Network>>,
+    relay: Option<Relay>,
     dir: TempDir,
 }
 
@@ -50,6 +61,7 @@ impl Builder {
             clusters: clusters.iter().map(|name| ClusterSpec::new(name)).collect(),
             settings: Vec::new(),
             remote: None,
+            relayed: None,
         }
         .settings(&TIMINGS)
     }
@@ -69,7 +81,19 @@ impl Builder {
 
     /// Puts a cluster into a network of its own.
     pub(crate) fn behind_a_cable(mut self, cluster: &str) -> Self {
-        self.remote = Some(cluster.to_owned());
+        self.remote = Some(Remote::Cluster(cluster.to_owned()));
+        self
+    }
+
+    /// Puts the hub into a network of its own: it hears all clusters, and its operators, over one cable.
+    pub(crate) fn hub_behind_a_cable(mut self) -> Self {
+        self.remote = Some(Remote::Hub);
+        self
+    }
+
+    /// Puts a relay between a cluster and the hub.
+    pub(crate) fn through_a_relay(mut self, cluster: &str) -> Self {
+        self.relayed = Some(cluster.to_owned());
         self
     }
 
@@ -83,15 +107,26 @@ impl Builder {
     pub(crate) async fn start(self) -> Federation {
         let dir = tempfile::Builder::new().prefix("godwit-e2e-").tempdir().unwrap();
         let cable = self.remote.is_some().then(|| Arc::new(Network::new()));
-        let ip = cable.as_ref().map_or_else(own_loopback, |network| network.here());
+        let with_the_hub = cable.clone().filter(|_| self.remote == Some(Remote::Hub));
+        let ip = match (&cable, &with_the_hub) {
+            (_, Some(network)) => network.home(),
+            (Some(network), None) => network.here(),
+            (None, None) => own_loopback(),
+        };
         let names: Vec<ClusterName> = self.clusters.iter().map(|spec| spec.name.parse().unwrap()).collect();
         let certificates = mint_development(&dir.path().join("pki"), &names, &[ip.to_string()]).unwrap();
-        let hub = Hub::start(dir.path(), ip, &certificates.hub, self.settings).await;
+        let hub = Hub::start(dir.path(), ip, &certificates.hub, self.settings, with_the_hub).await;
         let admin = Admin::new(hub.address(), certificates.admin.clone());
-        let mut federation = Federation { admin, clusters: BTreeMap::new(), hub, certificates, cable, dir };
+        let relay = match &self.relayed {
+            Some(_) => Some(Relay::start(ip, hub.address()).await),
+            None => None,
+        };
+        let mut federation =
+            Federation { admin, clusters: BTreeMap::new(), hub, certificates, cable, relay, dir };
         for spec in self.clusters {
-            let is_remote = self.remote.as_ref() == Some(&spec.name);
-            federation.join(spec, is_remote).await;
+            let is_remote = self.remote == Some(Remote::Cluster(spec.name.clone()));
+            let is_relayed = self.relayed.as_ref() == Some(&spec.name);
+            federation.join(spec, is_remote, is_relayed).await;
         }
         for name in names {
             federation.cluster_is(name.as_str(), "Ready").await;
@@ -107,21 +142,27 @@ impl Federation {
     }
 
     /// Starts a cluster whose certificate is there already.
-    async fn join(&mut self, spec: ClusterSpec, is_remote: bool) {
+    async fn join(&mut self, spec: ClusterSpec, is_remote: bool, is_relayed: bool) {
         let name: ClusterName = spec.name.parse().unwrap();
+        let relay = self.relay.as_ref().filter(|_| is_relayed);
         let place = Place {
             dir: self.dir.path().to_owned(),
             tls: self.certificates.agents[&name].clone(),
-            hub: self.hub.address().to_owned(),
+            hub: relay.map_or(self.hub.address(), Relay::address).to_owned(),
             network: self.cable.as_ref().filter(|_| is_remote).map(Arc::clone),
         };
         let cluster = Cluster::start(spec, place).await;
         self.clusters.insert(name.as_str().to_owned(), cluster);
     }
 
-    /// The cable of [`Builder::behind_a_cable`].
+    /// The relay of [`Builder::through_a_relay`].
+    pub(crate) fn relay(&self) -> &Relay {
+        self.relay.as_ref().expect("a cluster is behind a relay")
+    }
+
+    /// The cable of [`Builder::behind_a_cable`] and [`Builder::hub_behind_a_cable`].
     pub(crate) fn cable(&self) -> &Network {
-        self.cable.as_ref().expect("a cluster is behind a cable")
+        self.cable.as_ref().expect("somebody is behind a cable")
     }
 
     /// `kill -9` of the hub.

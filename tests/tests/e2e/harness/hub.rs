@@ -4,10 +4,12 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use godwit_certs::TlsFiles;
 
+use super::netns::Network;
 use super::process::{Process, Signal, program};
 
 /// A hub whose folder and address outlive its process.
@@ -16,6 +18,8 @@ pub(crate) struct Hub {
     config: PathBuf,
     settings: Vec<(String, String)>,
     listen: String,
+    /// A network of its own, if it has one.
+    network: Option<Arc<Network>>,
     process: Option<Process>,
 }
 
@@ -26,6 +30,7 @@ impl Hub {
         ip: Ipv4Addr,
         tls: &TlsFiles,
         settings: Vec<(String, String)>,
+        network: Option<Arc<Network>>,
     ) -> Self {
         let config = dir.join("hub.toml");
         let path = |path: &Path| format!("{:?}", path.to_str().unwrap());
@@ -38,7 +43,7 @@ impl Hub {
         );
         fs::write(&config, text).unwrap();
         let mut hub =
-            Self { dir: dir.to_owned(), config, settings, listen: format!("{ip}:0"), process: None };
+            Self { dir: dir.to_owned(), config, settings, listen: format!("{ip}:0"), network, process: None };
         hub.restart().await;
         hub
     }
@@ -46,6 +51,11 @@ impl Hub {
     /// `HOST:PORT`.
     pub(crate) fn address(&self) -> &str {
         &self.listen
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        let port = self.listen.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        port.expect("the hub has said where it listens")
     }
 
     /// The file of the store.
@@ -74,6 +84,10 @@ impl Hub {
             "--exit-with-stdin".to_owned(),
         ];
         let command = program("hub", args.into_iter().chain(settings));
+        let command = match &self.network {
+            Some(network) => network.inside_of(&command),
+            None => command,
+        };
         self.process.insert(Process::start("hub", &self.dir, command))
     }
 

@@ -4,6 +4,22 @@ use std::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use super::tools::tool;
+
+/// Which way packets go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Way {
+    /// To who is inside.
+    In,
+    /// From there.
+    Out,
+}
+
+/// The table of our own rules.
+const TABLE: &str = "inet godwit";
+/// The variable that names the program, and the program otherwise.
+const NFT: (&str, &str) = ("GODWIT_TEST_NFT", "nft");
+
 /// A network namespace with a pair of virtual interfaces: one end here, the other inside.
 pub(crate) struct Network {
     name: String,
@@ -14,12 +30,27 @@ pub(crate) struct Network {
 impl Network {
     /// Why no namespace can be made here, if none can.
     pub(crate) fn missing() -> Option<String> {
-        let probe = format!("gwprobe{}", std::process::id());
+        static PROBED: AtomicU8 = AtomicU8::new(0);
+        // Tests that look at the same time must not find each other's.
+        let number = PROBED.fetch_add(1, Ordering::Relaxed);
+        let probe = format!("gwprobe{}-{number}", std::process::id());
         let made = ip(&["netns", "add", &probe]);
         match &made {
             Ok(()) => ip(&["netns", "del", &probe]).err(),
             Err(problem) => Some(problem.clone()),
         }
+    }
+
+    /// The same, or why no rules can be set in one: those of nftables that lose some packets and not others. Rights are
+    /// nothing that can be installed; nftables is.
+    pub(crate) fn missing_rules() -> Option<String> {
+        if let Some(problem) = Self::missing() {
+            return Some(problem);
+        }
+        if tool(NFT.0, NFT.1, &["--version"]).is_none() {
+            return Some("nftables".to_owned());
+        }
+        Self::new().nft(&format!("add table {TABLE}")).err()
     }
 
     pub(crate) fn new() -> Self {
@@ -66,6 +97,59 @@ impl Network {
 
     pub(crate) fn heal(&self) {
         must(&["-n", &self.name, "link", "set", "cable", "up"]);
+    }
+
+    /// From now on so many percent of the packets to or from a port are lost that go this way, and nobody is told. What
+    /// else uses the cable, such as the test itself, loses nothing.
+    pub(crate) fn lose(&self, way: Way, percent: u8, port: u16) {
+        let (chain, interface) = match way {
+            Way::In => ("input", "iifname"),
+            Way::Out => ("output", "oifname"),
+        };
+        let mut rules = format!(
+            "add table {TABLE}
+             add chain {TABLE} {chain} {{ type filter hook {chain} priority 0 ; }}
+"
+        );
+        // Of a hundred numbers none is above the last.
+        let some = if percent < 100 { format!("numgen random mod 100 < {percent} ") } else { String::new() };
+        for side in ["sport", "dport"] {
+            let packets = format!("{interface} cable tcp {side} {port} {some}");
+            rules += &format!("add rule {TABLE} {chain} {packets}counter drop\n");
+        }
+        self.nft(&rules).unwrap_or_else(|problem| panic!("{problem}"));
+    }
+
+    /// Every packet arrives again.
+    pub(crate) fn lose_nothing(&self) {
+        self.nft(&format!("delete table {TABLE}")).unwrap_or_else(|problem| panic!("{problem}"));
+    }
+
+    /// How many packets the rules have lost.
+    pub(crate) fn lost(&self) -> u64 {
+        let rules = self.nft(&format!("list table {TABLE}")).unwrap_or_else(|problem| panic!("{problem}"));
+        let mut words = rules.split_whitespace();
+        let mut lost = 0;
+        while let Some(word) = words.next() {
+            if word == "packets" {
+                lost += words.next().and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
+            }
+        }
+        lost
+    }
+
+    fn nft(&self, rules: &str) -> Result<String, String> {
+        let lines: Vec<&str> = rules.lines().map(str::trim).collect();
+        let program = std::env::var_os(NFT.0).unwrap_or_else(|| NFT.1.into());
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name]).arg(program).arg(lines.join("\n"));
+        let output = command.output();
+        let output = output.map_err(|error| format!("nft: {error}"))?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        match output.status.success() {
+            true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+            false => Err(format!("nft: {}", said.trim())),
+        }
     }
 
     /// The same command, inside.

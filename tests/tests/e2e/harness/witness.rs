@@ -176,7 +176,8 @@ fn counts(seen: &BTreeMap<String, Seen>) -> BTreeMap<String, i32> {
     seen.iter().map(|(cluster, seen)| (cluster.clone(), ready(&seen.last))).collect()
 }
 
-fn is_ready(pod: &Pod) -> bool {
+/// Whether a pod is ready, and is to stay.
+pub(crate) fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let mut readiness = conditions.filter(|condition| condition.type_ == "Ready");
     pod.metadata.deletion_timestamp.is_none() && readiness.any(|condition| condition.status == "True")
