@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     ack, apply, completion, confirm, cordon, delete, describe, diff, drain, explain, freeze, get, label,
-    maintenance, plan, rebalance, replace, retire, rollout, scale, taint, version, whatif,
+    maintenance, migrate, plan, rebalance, replace, retire, rollout, scale, taint, version, whatif,
 };
 use crate::dev::Dev;
 
@@ -61,6 +61,9 @@ pub(crate) enum Command {
     Replace(replace::Replace),
     #[command(subcommand)]
     Maintenance(maintenance::Maintenance),
+    Pause(migrate::Pause),
+    Resume(migrate::Resume),
+    Cancel(migrate::Cancel),
     Rebalance(rebalance::Rebalance),
     Ack(ack::Ack),
     #[command(subcommand)]

@@ -82,6 +82,7 @@ fn write_until_killed(folder: &Path) -> ! {
                 cordoned: false,
                 drain: None,
                 maintenance: None,
+                awaited: None,
             }));
         }
         store.commit(Epoch(1), &batch).expect("the disk takes it");

@@ -187,6 +187,7 @@ fn member(index: usize, name: &ClusterName) -> ClusterRecord {
         cordoned: false,
         drain: None,
         maintenance: None,
+        awaited: None,
     }
 }
 

@@ -47,13 +47,16 @@ macro_rules! answer {
 answer!(
     ApplyPolicyResponse,
     ApplyQuotaResponse,
+    CancelMigrationResponse,
     CordonClusterResponse,
     DrainClusterResponse,
     LabelClusterResponse,
     MaintainClusterResponse,
+    PauseMigrationResponse,
     RebalanceResponse,
     ReplaceClusterResponse,
     RetireClusterResponse,
+    ResumeMigrationResponse,
     TaintClusterResponse,
     UndoRolloutResponse,
     UncordonClusterResponse

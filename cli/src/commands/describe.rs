@@ -61,7 +61,12 @@ impl Describe {
             Resource::Clusters => {
                 let found = cluster::find(&client, target.require_name()?).await?;
                 let events = event::about(&client, &found.name).await?;
+                let loss = migration::last_loss(&client, &found.name).await?;
                 cluster::describe(&found, now, sheet)?;
+                if let Some(loss) = loss {
+                    let heading = format!("Last loss ({})", loss.id);
+                    migration::describe_timeline(&heading, &loss, sheet)?;
+                }
                 describe_events(&events, now, sheet)?;
             }
             Resource::Workloads => {

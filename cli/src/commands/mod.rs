@@ -14,6 +14,7 @@ pub(crate) mod freeze;
 pub(crate) mod get;
 pub(crate) mod label;
 pub(crate) mod maintenance;
+pub(crate) mod migrate;
 pub(crate) mod plan;
 pub(crate) mod rebalance;
 pub(crate) mod replace;
@@ -72,6 +73,9 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::Replace(command) => wait(command.run(&places)),
         Command::Maintenance(command) => wait(command.run(&places)),
         Command::Ack(command) => wait(command.run(&places)),
+        Command::Pause(command) => wait(command.run(&places)),
+        Command::Resume(command) => wait(command.run(&places)),
+        Command::Cancel(command) => wait(command.run(&places)),
         Command::Rebalance(command) => wait(command.run(&places)),
         Command::Rollout(command) => wait(command.run(&places)),
         Command::Label(command) => wait(command.run(&places)),

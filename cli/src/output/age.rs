@@ -31,6 +31,31 @@ pub(crate) fn moment(time: Option<&Timestamp>) -> String {
     text.unwrap_or_else(|| NONE.to_owned())
 }
 
+/// The moment itself to the millisecond, such as `2026-11-23T14:52:00.250Z`.
+pub(crate) fn precise_moment(time: Option<&Timestamp>) -> String {
+    let text = moment(time);
+    let millis = time.map_or(0, |time| time.nanos / 1_000_000);
+    match text.strip_suffix('Z') {
+        Some(text) => format!("{text}.{millis:03}Z"),
+        None => text,
+    }
+}
+
+/// The seconds between two moments, such as `12.3s`.
+pub(crate) fn seconds_between(from: Option<&Timestamp>, to: Option<&Timestamp>) -> String {
+    match (from.and_then(system_time), to.and_then(system_time)) {
+        (Some(from), Some(to)) => {
+            format!("{:.1}s", to.duration_since(from).unwrap_or_default().as_secs_f64())
+        }
+        (_, _) => NONE.to_owned(),
+    }
+}
+
+/// How long it is until then; zero if it has passed.
+pub(crate) fn until(then: Option<&Timestamp>, now: SystemTime) -> Option<Duration> {
+    then.and_then(system_time).map(|then| then.duration_since(now).unwrap_or_default())
+}
+
 /// A span, such as `5m12s`.
 pub(crate) fn short(span: Duration) -> String {
     const MINUTE: u64 = 60;
@@ -98,5 +123,16 @@ mod tests {
         assert_eq!(moment(Some(&at(1_800_000_000))), "2027-01-15T08:00:00Z");
         assert_eq!(between(Some(&at(700)), Some(&at(730)), now), "30s");
         assert_eq!(between(Some(&at(700)), None, now), "5m");
+        let precise = Timestamp { seconds: 1_800_000_000, nanos: 250_999_999 };
+        assert_eq!(precise_moment(Some(&precise)), "2027-01-15T08:00:00.250Z");
+        assert_eq!(precise_moment(Some(&at(i64::MAX))), "-");
+        assert_eq!(
+            seconds_between(Some(&at(700)), Some(&Timestamp { nanos: 90_000_000, ..at(701) })),
+            "1.1s"
+        );
+        assert_eq!(seconds_between(Some(&at(700)), Some(&at(1))), "0.0s");
+        assert_eq!(until(Some(&at(1_012)), now), Some(Duration::from_secs(12)));
+        assert_eq!(until(Some(&at(12)), now), Some(Duration::ZERO));
+        assert_eq!(until(Some(&at(-1)), now), None);
     }
 }

@@ -29,8 +29,7 @@ impl Paint {
     /// For standard output as it is. NO_COLOR with any content but none switches colours off (no-color.org).
     pub(crate) fn of_stdout() -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        if std::io::stdout().is_terminal() && !unwanted && !dumb { Self::Always } else { Self::Never }
+        if stdout_takes_codes() && !unwanted { Self::Always } else { Self::Never }
     }
 
     /// The text in that colour.
@@ -44,6 +43,12 @@ impl Paint {
         };
         Cow::Owned(format!("\u{1b}[{code}m{text}\u{1b}[0m"))
     }
+}
+
+/// Whether standard output is a terminal that does what codes say.
+pub(crate) fn stdout_takes_codes() -> bool {
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    std::io::stdout().is_terminal() && !dumb
 }
 
 /// The colour of a cluster's state.

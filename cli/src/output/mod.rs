@@ -2,6 +2,7 @@
 
 pub(crate) mod age;
 pub(crate) mod amount;
+pub(crate) mod bars;
 pub(crate) mod changes;
 pub(crate) mod colour;
 pub(crate) mod document;

@@ -120,6 +120,13 @@ pub(crate) fn describe(cluster: &Cluster, now: SystemTime, sheet: &mut Sheet<'_>
         );
         sheet.coloured("Maintenance", said, Some(Colour::Yellow))?;
     }
+    if !cluster.awaited.is_empty() {
+        let said = format!(
+            "{} was cancelled: what it holds stays its plan until it returns; `godwit drain cluster {}` ends that",
+            cluster.awaited, cluster.name
+        );
+        sheet.coloured("Awaited", said, Some(Colour::Yellow))?;
+    }
     if let Some(drain) = &cluster.drain {
         describe_drain(cluster, drain, now, sheet)?;
     } else if cluster.cordoned {

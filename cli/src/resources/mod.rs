@@ -64,6 +64,19 @@ impl Column {
     }
 }
 
+/// How far something is that takes its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// What it is.
+    pub(crate) what: String,
+    /// How much of how much is done.
+    pub(crate) done: u32,
+    /// See `done`.
+    pub(crate) of: u32,
+    /// What else there is to say.
+    pub(crate) rest: String,
+}
+
 /// Something as it is now, or the news that it is gone.
 #[derive(Debug, Clone)]
 pub(crate) struct Change<T> {
@@ -92,6 +105,11 @@ pub(crate) trait Shown: Message + Name + Default + Clone + 'static {
 
     /// Its number, if it is of a kind that never changes and comes in order.
     fn sequence(&self) -> Option<u64> {
+        None
+    }
+
+    /// How far it is, if it is something under way: on a terminal, a watch shows it as a bar.
+    fn progress(&self, _now: SystemTime) -> Option<Progress> {
         None
     }
 

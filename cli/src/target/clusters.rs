@@ -1,4 +1,4 @@
-//! Clusters that a command is about, by their names.
+//! Clusters and migrations that a command is about, by their names.
 
 use godwit_common::ClusterName;
 
@@ -6,25 +6,39 @@ use super::Target;
 use crate::error::Error;
 
 impl Target {
-    /// All names, as in kubectl: one resource before several names, or each with its own, as in `cluster/alpha`.
+    /// The names of clusters.
     pub(crate) fn cluster_names(self, rest: &[String]) -> Result<Vec<ClusterName>, Error> {
+        self.names(rest, Self::cluster_name)
+    }
+
+    /// The ids of migrations, which the hub checks.
+    pub(crate) fn migration_ids(self, rest: &[String]) -> Result<Vec<String>, Error> {
+        self.names(rest, |_, id| Ok(id.to_owned()))
+    }
+
+    /// All names, as in kubectl: one resource before several names, or each with its own, as in `cluster/alpha`.
+    fn names<T>(
+        self,
+        rest: &[String],
+        read: impl Fn(&Self, &str) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
         let Some(first) = &self.name else {
             if rest.is_empty() {
                 return Err(Error::Usage(self.which()));
             }
-            return rest.iter().map(|name| self.cluster_name(name)).collect();
+            return rest.iter().map(|name| read(&self, name)).collect();
         };
-        let mut names = vec![self.cluster_name(first)?];
+        let mut names = vec![read(&self, first)?];
         for text in rest {
             let Some(Self { name: Some(name), .. }) =
                 Self::parse(text).filter(|other| other.resource == self.resource)
             else {
-                let message = format!(
-                    "{text:?} follows cluster/{first}; write cluster/NAME for each, or cluster NAME..."
-                );
+                let one = self.resource.singular();
+                let message =
+                    format!("{text:?} follows {one}/{first}; write {one}/NAME for each, or {one} NAME...");
                 return Err(Error::Usage(message));
             };
-            names.push(self.cluster_name(&name)?);
+            names.push(read(&self, &name)?);
         }
         Ok(names)
     }

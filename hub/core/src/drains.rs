@@ -11,6 +11,7 @@ use crate::contract::{
     Drain, DrainState, DrainTerms, DrainView, Ended, Key, Purpose, Severity, Subject, WorkloadRecord,
 };
 use crate::hub::{Hub, Timer};
+use crate::progress::paused;
 use crate::state::{Cluster, SeatState, Workload};
 
 /// How many of the workloads that hold a drain up are named.
@@ -95,6 +96,7 @@ impl Hub {
             return;
         };
         drain.state = state;
+        self.show_migrations();
         self.touched.keys.insert(Key::Cluster(name.clone()));
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
         // What was about to stop for it may have to stay.
@@ -171,6 +173,11 @@ impl Hub {
         }
         if seat.seat.target == 0 {
             return format!("{left} are stopping");
+        }
+        if self.held(workload, name).stops > 0
+            && let Some(migration) = self.held_by(workload, name)
+        {
+            return format!("{left} left; {}", paused(migration));
         }
         match drain.state {
             DrainState::Paused => return format!("{left} left; the drain is paused"),

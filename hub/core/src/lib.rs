@@ -4,10 +4,10 @@
 //! Where to look: [`Hub::step`] dispatches; `sessions` knows who speaks, `fences` under whose authority, `liveness`,
 //! `mass_loss` and `flapping` who is lost, and what that means, `traits` what clusters are like, `reports` what runs,
 //! `placement`, `batch` and `ask` where replicas go, `destinations` where a drain sends them, `returns` what goes back,
-//! `bonds` what they have to be near, `quotas` how many there may be,
-//! `mover` and `surge` when they start and stop, `rows` and `ends` what each cluster is told, `outgoing` what leaves,
-//! `revisions` what was deployed, `rollouts` how it gets everywhere, `commands` what operators want, `restore`
-//! how a restart begins.
+//! `bonds` what they have to be near, `quotas` how many there may be, `mover` and `surge` when they start and stop,
+//! `migrations` which moves belong together, `holds` what of them is paused, `rows` and `ends` what each cluster is
+//! told, `outgoing` what leaves, `revisions` what was deployed, `rollouts` how it gets everywhere, `commands` what
+//! operators want, `restore` how a restart begins.
 
 mod ask;
 mod batch;
@@ -23,6 +23,7 @@ mod estimates;
 mod fences;
 mod flapping;
 mod gates;
+mod holds;
 mod hub;
 mod journal;
 mod liveness;
@@ -33,6 +34,7 @@ mod mover;
 mod outgoing;
 mod placement;
 mod preempt;
+mod progress;
 mod quotas;
 mod reports;
 mod restore;

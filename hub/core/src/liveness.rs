@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use godwit_common::{ClusterName, Time, Uid, WallTime};
 
-use crate::contract::{ClusterState, Effect, Key, SessionId, Severity, Subject};
+use crate::contract::{ClusterState, Effect, Key, MigrationId, SessionId, Severity, Subject};
 use crate::hub::{Hub, Timer};
 use crate::placement::Reason;
 use crate::state::SeatState;
@@ -192,6 +192,9 @@ impl Hub {
             // It counted as connected until now (S6).
             cluster.health.ready_until = Some(self.now.time);
         }
+        if let Some(migration) = cluster.record.awaited {
+            return self.go_on_awaiting(name, migration, first);
+        }
         let seats: Vec<Uid> = cluster.seats.iter().copied().collect();
         let silent = self.now.time.since(cluster.health.heard);
         let (mut workloads, mut replicas, mut running) = (0_u64, 0_u64, 0_u64);
@@ -232,6 +235,16 @@ impl Hub {
         self.note(Severity::Warning, "S1", "ClusterLost", name.as_str(), message);
     }
 
+    /// The hub has started again, or a longer window has run out, and still an operator wants the return of a cluster to
+    /// be awaited: nothing goes elsewhere.
+    fn go_on_awaiting(&mut self, name: &ClusterName, migration: MigrationId, first: bool) {
+        if first {
+            self.enter(name, ClusterState::Lost, "no sign of life; its return is awaited");
+            let message = format!("no sign of life; {migration} was cancelled: its return is awaited");
+            self.note(Severity::Warning, "S1", "ClusterAwaited", name.as_str(), message);
+        }
+    }
+
     /// The inventory of a cluster has come: it takes part again (S11).
     pub(crate) fn inventory_came(&mut self, name: &ClusterName) {
         let Some(cluster) = self.clusters.get_mut(name) else {
@@ -243,6 +256,9 @@ impl Hub {
             self.seat_everything(name);
         }
         let Some(cluster) = self.clusters.get_mut(name) else { return };
+        if cluster.record.awaited.take().is_some() {
+            self.touched.keys.insert(Key::Cluster(name.clone()));
+        }
         match state {
             ClusterState::Joining | ClusterState::Returning => {
                 cluster.health.lost_through = None;

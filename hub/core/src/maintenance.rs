@@ -98,8 +98,10 @@ impl Hub {
         let Some(Purpose::Maintain { cordoned, .. }) = purpose else { return };
         let Some(cluster) = self.clusters.get_mut(name) else { return };
         (cluster.record.drain, cluster.record.cordoned) = (None, cordoned);
-        for uid in cluster.seats.clone().iter() {
-            self.give_back(*uid, name, entry);
+        let seats = cluster.seats.clone();
+        self.cancel_migrations_of_drain(name);
+        for uid in seats.iter() {
+            self.give_back_all(*uid, name, entry);
         }
         self.barriers_changed(name, Some(entry));
     }

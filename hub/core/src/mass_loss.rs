@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use godwit_common::{ClusterName, Time, Uid};
 
-use crate::contract::{ClusterState, Freeze, FreezeCause, Key, MigrationCause, Severity, Subject};
+use crate::contract::{
+    ClusterState, Freeze, FreezeCause, Key, Migration, MigrationCause, MigrationState, Severity, Subject,
+};
 use crate::hub::{Hub, Timer};
-use crate::migrations::MigrationEntry;
 use crate::shared::Shared;
 use crate::state::Cluster;
 
@@ -61,9 +62,10 @@ impl Hub {
             return false;
         };
         // Decided before: its loss was confirmed, or a shorter window has run out already. One that is too short to be
-        // seen together with others has decided for nobody but itself.
+        // seen together with others has decided for nobody but itself. Of what is awaited nothing would move.
         let decided = |through: Duration| through >= self.config.vanished_after();
-        if cluster.health.confirmed || cluster.health.lost_through.is_some_and(decided) {
+        let awaited = cluster.record.awaited.is_some();
+        if cluster.health.confirmed || awaited || cluster.health.lost_through.is_some_and(decided) {
             return true;
         }
         let share = self.vanished();
@@ -141,16 +143,17 @@ impl Hub {
         let current = |name: &ClusterName| {
             self.clusters.get(name).is_some_and(|cluster| self.domain_of(cluster) == current)
         };
-        let moves = |entry: &Shared<MigrationEntry>| {
-            let lost = matches!(&entry.migration.cause, MigrationCause::ClusterLost(name) if current(name));
-            lost && !entry.unsettled.is_empty()
+        // What is paused stands still, and the others do not wait for it.
+        let moves = |one: &Migration| {
+            let lost = matches!(&one.cause, MigrationCause::ClusterLost(name) if current(name));
+            lost && one.state == MigrationState::Running
         };
         // One that went with it, and is not given up yet.
         let follows = |name: &ClusterName| {
             let state = self.clusters.get(name).map(|cluster| cluster.health.state);
             state == Some(ClusterState::Suspect) && self.places_something(name) && current(name)
         };
-        if !self.migrations.values().any(moves) && !self.away().iter().any(follows) {
+        if !self.open_migrations().any(moves) && !self.away().iter().any(follows) {
             self.mass_loss.slow = None;
             for name in self.away() {
                 self.wake_at(now, Timer::Silence(name));
@@ -171,6 +174,7 @@ impl Hub {
         if !held {
             self.federation.freeze = Some(Freeze { cause, since: self.now.wall, message: message.into() });
         }
+        self.show_migrations();
         self.touched.keys.insert(Key::Federation);
         self.touched.subjects.insert(Subject::Federation);
     }
@@ -231,6 +235,7 @@ impl Hub {
 
     fn thaw(&mut self, why: &str) {
         self.federation.freeze = None;
+        self.show_migrations();
         self.mass_loss = MassLoss::default();
         self.touched.keys.insert(Key::Federation);
         self.touched.subjects.insert(Subject::Federation);
@@ -276,10 +281,11 @@ impl Hub {
                 ClusterState::Lost => lately,
                 ClusterState::Joining => false,
             };
-            // Who was drained is missed by nobody, nor who announced that it would be away.
+            // Who was drained is missed by nobody, nor who announced that it would be away, or whose return is awaited.
             let record = &cluster.record;
             let drained = record.drain.as_ref().is_some_and(|drain| drain.state.is_empty());
-            if !counts || health.confirmed || drained || record.maintenance.is_some() {
+            let announced = record.maintenance.is_some() || record.awaited.is_some();
+            if !counts || health.confirmed || drained || announced {
                 continue;
             }
             share.counted += 1;

@@ -22,8 +22,7 @@ impl Hub {
         }
         for uid in moving {
             self.shrink(uid);
-            let settled = self.settled(uid);
-            self.settle_migrations(settled, uid);
+            self.look_at_migrations(uid);
             self.roll(uid);
         }
     }
@@ -70,6 +69,7 @@ impl Hub {
         let Some(workload) = self.workloads.get(&uid) else { return 0 };
         let Some(seat) = workload.seats.get(name).filter(|seat| self.may_move(seat)) else { return 0 };
         let missing = seat.seat.placed.saturating_sub(seat.seat.target);
+        let missing = missing.saturating_sub(self.held(workload, name).starts);
         self.surge_left(workload).map_or(missing, |left| missing.min(left))
     }
 
@@ -178,6 +178,9 @@ impl Hub {
         let kept = if waits { workload.record.wanted } else { kept };
         let least =
             ready.saturating_sub(spare).max(seat.seat.target.min(seat.seat.placed.saturating_add(kept)));
+        // Nor does a migration that is paused, which is one that stands still.
+        let held = seat.seat.placed.saturating_add(self.held(workload, name).stops);
+        let least = least.max(held.min(workload.record.wanted).min(seat.seat.target));
         Some(seat.seat.placed.max(least))
     }
 

@@ -53,6 +53,9 @@ pub(crate) enum Reason {
     Unready(ClusterName),
     /// A cluster could not schedule replicas (S17).
     Unschedulable(ClusterName),
+    /// A migration with this cause was cancelled by a command, whose entry in the journal this is: what was given back may
+    /// not be where it is now.
+    Cancelled(MigrationCause, u64),
 }
 
 /// What planning changes for one workload.
@@ -169,6 +172,8 @@ impl Hub {
             Reason::Preempted(by) => Some(MigrationCause::Preempted(by)),
             Reason::Unready(name) => Some(MigrationCause::Unready(name)),
             Reason::Unschedulable(name) => Some(MigrationCause::Unschedulable(name)),
+            Reason::Cancelled(_, entry) if !relocates => return Cause::Command(entry),
+            Reason::Cancelled(cause, _) => Some(cause),
         };
         match migration {
             Some(cause) if !moves.is_empty() => Cause::Migration(self.open_migration(cause, moves)),
@@ -336,10 +341,11 @@ fn plan_one(batch: &mut Batch<'_>, uid: Uid, reason: &Reason, scratch: &mut Scra
 }
 
 /// How many replicas may move for balance alone. A step of a gradual rebalance has its own time; whatever else happens
-/// moves nothing for balance. An operator's word moves all.
+/// moves nothing for balance. An operator's word moves all; another one moves nothing.
 fn moves_for_balance(policy: &Policy, wanted: u32, reason: &Reason) -> u32 {
     match (policy.placement.rebalance, reason) {
         (_, Reason::Balance(..)) => u32::MAX,
+        (_, Reason::Cancelled(..)) => 0,
         (rebalance, Reason::Rebalance(_)) => rebalance.moves(wanted),
         (Rebalance::Gradual, _) => 0,
         (rebalance, _) => rebalance.moves(wanted),
@@ -374,6 +380,7 @@ fn moves_of(uid: Uid, workload: &crate::state::Workload, outcome: &Outcome, reas
         | Reason::Preempted(_)
         | Reason::Unready(_)
         | Reason::Unschedulable(_)
+        | Reason::Cancelled(..)
         | Reason::Deleted(..) => workload.record.pending,
     };
     if outcome.pending > pending {

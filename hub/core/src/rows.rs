@@ -69,6 +69,7 @@ impl Hub {
             }
         }
         self.seat_changed(uid, name);
+        self.trim_holds(uid, name);
     }
 
     /// Sets the plan for a workload in a cluster, and who decided it.
@@ -82,6 +83,7 @@ impl Hub {
         state.seat.cause = Some(cause);
         state.held_back = false;
         self.seat_changed(uid, name);
+        self.trim_holds(uid, name);
     }
 
     /// Keeps what is derived from a seat in step with it.

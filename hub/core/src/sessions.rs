@@ -257,6 +257,7 @@ impl Hub {
             cordoned: false,
             drain: None,
             maintenance: None,
+            awaited: None,
         };
         let cluster = Cluster::new(record, ClusterState::Joining, self.now);
         self.clusters.insert(name.clone(), Shared::new(cluster));

@@ -331,9 +331,9 @@ impl Cluster {
         self.supposed || self.leader.as_ref().is_some_and(|leader| leader.inventoried)
     }
 
-    /// Whether a policy with this `lost_after` counts it as lost.
+    /// Whether a policy with this `lost_after` counts it as lost. What is awaited counts as away for a while.
     pub(crate) fn lost_for(&self, lost_after: Duration) -> bool {
-        self.health.lost_through.is_some_and(|through| lost_after <= through)
+        self.record.awaited.is_none() && self.health.lost_through.is_some_and(|through| lost_after <= through)
     }
 }
 

@@ -1,15 +1,18 @@
 //! Views: plain copies for the shell to show (S14, S28, S30).
 
+use std::borrow::Cow;
+
 use godwit_common::link::Tombstoned;
 use godwit_common::{ClusterName, PolicyName, Resources, Uid, WorkloadId};
 
 use crate::ask::Ask;
 use crate::batch::Batch;
 use crate::contract::{
-    ClusterView, Ended, FederationView, MigrationId, MigrationState, MigrationView, PlacementView, PlanView,
-    PolicyView, RetiredRecord, RolloutView, Seat, WorkloadView,
+    ClusterView, Ended, FederationView, MigrationId, MigrationState, PlacementView, PlanView, PolicyView,
+    RetiredRecord, RolloutView, Seat, WorkloadView,
 };
 use crate::hub::Hub;
+use crate::progress::paused;
 use crate::state::{SeatState, Workload};
 
 impl Hub {
@@ -51,6 +54,7 @@ impl Hub {
             cordoned: record.cordoned,
             drain: self.drain_view(cluster),
             maintenance: record.maintenance,
+            awaited: record.awaited,
             degraded: self.degraded_because(cluster).unwrap_or_default(),
             flapping: self.flapping_view(cluster),
             survival: cluster.known.survival.clone(),
@@ -110,6 +114,11 @@ impl Hub {
                 seat.seen.as_ref().map(|seen| seen.problem.clone()).filter(|problem| !problem.is_empty());
             problem.map(|problem| format!("{name}: {problem}"))
         };
+        let halted = |id: &MigrationId| {
+            let migration = &self.migrations.get(id)?.migration;
+            (migration.state == MigrationState::Paused).then(|| paused(*id))
+        };
+        let halts = workload.migrations.iter().filter_map(halted);
         WorkloadView {
             id: record.spec.id.clone(),
             uid: record.uid,
@@ -136,13 +145,28 @@ impl Hub {
                 .iter()
                 .filter_map(|uid| Some(self.objects.get(uid)?.record.key.to_string()))
                 .collect(),
-            problems: workload.seats.iter().filter_map(problem).collect(),
+            problems: workload.seats.iter().filter_map(problem).chain(halts).collect(),
             created: record.created,
         }
     }
 
     /// Where a seat stands on the way to its target, in a few words; what decided the target is in the plan.
-    fn standing(&self, name: &ClusterName, seat: &SeatState, workload: &Workload) -> &'static str {
+    pub(crate) fn standing(
+        &self,
+        name: &ClusterName,
+        seat: &SeatState,
+        workload: &Workload,
+    ) -> Cow<'static, str> {
+        let held = self.held(workload, name);
+        let Seat { placed, target, .. } = seat.seat;
+        let stands = held.starts > 0 && held.starts == placed.saturating_sub(target) || held.stops > 0;
+        match self.held_by(workload, name).filter(|_| stands) {
+            Some(migration) => Cow::Owned(paused(migration)),
+            None => Cow::Borrowed(self.standing_of_moving(name, seat, workload)),
+        }
+    }
+
+    fn standing_of_moving(&self, name: &ClusterName, seat: &SeatState, workload: &Workload) -> &'static str {
         let (Some(cluster), Some(policy)) =
             (self.clusters.get(name), self.policies.get(&workload.record.policy))
         else {
@@ -176,27 +200,6 @@ impl Hub {
     pub fn policy(&self, name: &PolicyName) -> Option<PolicyView> {
         let state = self.policies.get(name)?;
         Some(PolicyView { policy: state.policy.clone(), workloads: count(state.users.len()) })
-    }
-
-    /// A migration; none if it is forgotten.
-    pub fn migration(&self, id: MigrationId) -> Option<MigrationView> {
-        let entry = self.migrations.get(&id)?;
-        let migration = entry.migration.clone();
-        let (mut replicas, mut replicas_ready) = (0_u32, 0_u32);
-        for moved in migration.moves.iter().filter(|moved| moved.to.is_some()) {
-            replicas = replicas.saturating_add(moved.replicas);
-            let settled = migration.state == MigrationState::Completed
-                || !entry.unsettled.contains_key(&moved.workload);
-            let arrived = || {
-                let name = moved.to.as_ref()?;
-                let seat = self.workloads.get(&moved.workload)?.seats.get(name)?;
-                let missing = seat.seat.placed.saturating_sub(seat.ready());
-                Some(moved.replicas.saturating_sub(missing))
-            };
-            let ready = if settled { moved.replicas } else { arrived().unwrap_or(0) };
-            replicas_ready = replicas_ready.saturating_add(ready);
-        }
-        Some(MigrationView { migration, replicas, replicas_ready })
     }
 
     /// The plan in force for a workload, with what decided each share.

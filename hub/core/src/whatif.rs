@@ -49,6 +49,7 @@ impl Hub {
         for name in &what.lose {
             self.clear(name, Reason::Lost(name.clone()), |cluster| {
                 cluster.health.lost_through = Some(Duration::MAX);
+                cluster.record.awaited = None;
             });
         }
         self.make_plans();
@@ -89,6 +90,7 @@ impl Hub {
             cordoned: false,
             drain: None,
             maintenance: None,
+            awaited: None,
             ..model.record.clone()
         };
         let mut cluster = Cluster::new(record, ClusterState::Ready, self.now);

@@ -1,15 +1,16 @@
 //! `MigrationService`.
 
 use std::ops::Bound;
+use std::sync::Arc;
 
-use godwit_hub_core::{MigrationId, MigrationState};
+use godwit_hub_core::{Answer, Command, MigrationId, MigrationOrder, MigrationView};
 use godwit_proto::v1;
 use godwit_proto::v1::migration_service_server::MigrationService;
 use tonic::{Request, Response, Status};
 
 use super::page::Page;
 use super::watch::{Change, Watched};
-use super::{Admin, convert, fields};
+use super::{Admin, access, convert, fields, refusal};
 
 #[tonic::async_trait]
 impl MigrationService for Admin {
@@ -24,7 +25,14 @@ impl MigrationService for Admin {
         let before = page.after.as_deref().map(fields::migration).transpose();
         let to = before.map_err(|_| Page::bad_token())?.map_or(Bound::Unbounded, Bound::Excluded);
         let view = self.driver.view();
+        let wanted = |one: &MigrationView| {
+            let (cause, cluster) = convert::cause_of(&one.migration);
+            let of_cluster = || cluster.is_some_and(|cluster| cluster.as_str() == request.cluster);
+            (request.cause.is_empty() || request.cause == cause)
+                && (request.cluster.is_empty() || of_cluster())
+        };
         let newest_first = view.migrations.range::<_, MigrationId>((Bound::Unbounded, to)).rev();
+        let newest_first = newest_first.filter(|(_, migration)| wanted(migration));
         let (items, next_page_token) =
             page.fill(newest_first.map(|(id, migration)| (id.to_string(), convert::migration(migration))));
         Ok(Response::new(v1::ListMigrationsResponse { items, next_page_token }))
@@ -52,11 +60,10 @@ impl MigrationService for Admin {
             |view| &view.migrations,
             |change| {
                 let migration = match change {
-                    Change::Initial(migration) => match migration.migration.state {
-                        MigrationState::Running => migration,
-                        MigrationState::Completed => return None,
-                    },
-                    Change::New(migration) | Change::Changed { now: migration, .. } => migration,
+                    Change::Initial(migration) if migration.state.ended() => return None,
+                    Change::Initial(migration)
+                    | Change::New(migration)
+                    | Change::Changed { now: migration, .. } => migration,
                     // Forgotten, which says nothing about its moves.
                     Change::Gone(_) | Change::Complete => return None,
                 };
@@ -64,5 +71,70 @@ impl MigrationService for Admin {
                 Some(v1::WatchMigrationsResponse { migration })
             },
         )
+    }
+
+    async fn pause_migration(
+        &self,
+        request: Request<v1::PauseMigrationRequest>,
+    ) -> Result<Response<v1::PauseMigrationResponse>, Status> {
+        let operator = access::operator(&request);
+        let v1::PauseMigrationRequest { id, dry_run } = request.into_inner();
+        let Ordered { migration, action, changes, changes_total } =
+            self.migrate(operator, &id, MigrationOrder::Pause, dry_run).await?;
+        Ok(Response::new(v1::PauseMigrationResponse { migration, action, changes, changes_total }))
+    }
+
+    async fn resume_migration(
+        &self,
+        request: Request<v1::ResumeMigrationRequest>,
+    ) -> Result<Response<v1::ResumeMigrationResponse>, Status> {
+        let operator = access::operator(&request);
+        let v1::ResumeMigrationRequest { id, dry_run } = request.into_inner();
+        let Ordered { migration, action, changes, changes_total } =
+            self.migrate(operator, &id, MigrationOrder::Resume, dry_run).await?;
+        Ok(Response::new(v1::ResumeMigrationResponse { migration, action, changes, changes_total }))
+    }
+
+    async fn cancel_migration(
+        &self,
+        request: Request<v1::CancelMigrationRequest>,
+    ) -> Result<Response<v1::CancelMigrationResponse>, Status> {
+        let operator = access::operator(&request);
+        let v1::CancelMigrationRequest { id, dry_run } = request.into_inner();
+        let Ordered { migration, action, changes, changes_total } =
+            self.migrate(operator, &id, MigrationOrder::Cancel, dry_run).await?;
+        Ok(Response::new(v1::CancelMigrationResponse { migration, action, changes, changes_total }))
+    }
+}
+
+/// What became of it.
+struct Ordered {
+    migration: Option<v1::Migration>,
+    action: String,
+    changes: Vec<v1::PlanChange>,
+    changes_total: u64,
+}
+
+impl Admin {
+    /// The view is ahead of the answer: it shows the migration as the command left it.
+    async fn migrate(
+        &self,
+        operator: Arc<str>,
+        id: &str,
+        order: MigrationOrder,
+        dry_run: bool,
+    ) -> Result<Ordered, Status> {
+        let migration = fields::migration(id)?;
+        tracing::info!(%operator, %migration, ?order, dry_run, "an operator pauses, resumes or cancels a migration");
+        let command = Command::Migrate { migration, order };
+        match self.carry_out_or_rehearse(operator, command, dry_run).await? {
+            Answer::Applied { action, changes } => Ok(Ordered {
+                migration: self.driver.view().migrations.get(&migration).map(|view| convert::migration(view)),
+                action: convert::action(action).to_owned(),
+                changes: convert::changes(&changes),
+                changes_total: changes.total,
+            }),
+            other => Err(refusal::mismatched(&other)),
+        }
     }
 }

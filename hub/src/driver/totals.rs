@@ -47,6 +47,8 @@ pub(crate) struct WorkloadTotals {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct MigrationTotals {
     pub(crate) running: u64,
+    pub(crate) paused: u64,
+    pub(crate) cancelled: u64,
     pub(crate) completed: u64,
 }
 
@@ -176,9 +178,14 @@ impl Sums for WorkloadTotals {
 
 impl MigrationTotals {
     /// How many migrations are in each state, zeros included.
-    pub(crate) fn by_state(&self) -> [(MigrationState, u64); 2] {
-        let Self { running, completed } = *self;
-        [(MigrationState::Running, running), (MigrationState::Completed, completed)]
+    pub(crate) fn by_state(&self) -> [(MigrationState, u64); 4] {
+        let Self { running, paused, cancelled, completed } = *self;
+        [
+            (MigrationState::Running, running),
+            (MigrationState::Paused, paused),
+            (MigrationState::Cancelled, cancelled),
+            (MigrationState::Completed, completed),
+        ]
     }
 }
 
@@ -186,15 +193,20 @@ impl Sums for MigrationTotals {
     type Item = MigrationView;
 
     fn of(migration: &MigrationView) -> Self {
-        match migration.migration.state {
-            MigrationState::Running => Self { running: 1, completed: 0 },
-            MigrationState::Completed => Self { running: 0, completed: 1 },
-        }
+        let mut part = Self::default();
+        let count = match migration.state {
+            MigrationState::Running => &mut part.running,
+            MigrationState::Paused => &mut part.paused,
+            MigrationState::Cancelled => &mut part.cancelled,
+            MigrationState::Completed => &mut part.completed,
+        };
+        *count = 1;
+        part
     }
 
     fn each(&mut self) -> impl Iterator<Item = &mut u64> {
-        let Self { running, completed } = self;
-        [running, completed].into_iter()
+        let Self { running, paused, cancelled, completed } = self;
+        [running, paused, cancelled, completed].into_iter()
     }
 }
 
@@ -283,6 +295,7 @@ mod tests {
             cordoned: false,
             drain: None,
             maintenance: None,
+            awaited: None,
             degraded: "".into(),
             flapping: None,
             survival: None,

@@ -22,6 +22,7 @@ fn each_sum_is_in_its_place() {
     (workloads.count, workloads.wanted, workloads.placed) = (11, 12, 13);
     (workloads.ready, workloads.pending, workloads.possible_over_run) = (14, 15, 16);
     (view.totals.migrations.running, view.totals.migrations.completed) = (17, 18);
+    (view.totals.migrations.paused, view.totals.migrations.cancelled) = (23, 24);
     let build = format!("godwit_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
     let expected = [
         (&*build, 1),
@@ -48,6 +49,8 @@ fn each_sum_is_in_its_place() {
         ("godwit_possible_over_run_replicas", 16),
         ("godwit_migrations{state=\"Running\"}", 17),
         ("godwit_migrations{state=\"Completed\"}", 18),
+        ("godwit_migrations{state=\"Paused\"}", 23),
+        ("godwit_migrations{state=\"Cancelled\"}", 24),
     ];
     let expected: BTreeMap<String, u64> =
         expected.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

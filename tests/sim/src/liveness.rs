@@ -30,7 +30,8 @@ impl World {
                 }
                 Record::Ended(ended) => missing.push(format!("{:?} is not gone everywhere", ended.what)),
                 Record::Migration(migration)
-                    if migration.state == MigrationState::Running && !self.is_stuck() =>
+                    if migration.state == MigrationState::Paused
+                        || migration.state == MigrationState::Running && !self.is_stuck() =>
                 {
                     missing.push(format!("{} is not completed", migration.id));
                 }

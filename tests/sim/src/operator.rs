@@ -10,8 +10,8 @@ use godwit_common::policy::{
 use godwit_common::quota::Quota;
 use godwit_common::{Taint, TaintEffect, Toleration, Uid, WorkloadId};
 use godwit_hub_core::{
-    Application, Command, DrainOrder, DrainTerms, Key, Policy, PolicyChoice, QuotaRecord, Record,
-    RolloutOrder, RolloutState,
+    Application, Command, DrainOrder, DrainTerms, Key, MigrationOrder, MigrationState, Policy, PolicyChoice,
+    QuotaRecord, Record, RolloutOrder, RolloutState,
 };
 
 use crate::clock::Cx;
@@ -77,7 +77,7 @@ impl World {
         self.command(0, command);
     }
 
-    /// What ends the next quota, cordon, window or taint that is left.
+    /// What ends the next quota, cordon, window, taint or pause that is left.
     fn leftover(&self) -> Option<Command> {
         let ended = |record: &Record| match record {
             Record::Quota(quota) => Some(Command::DeleteQuota { namespace: quota.namespace.clone() }),
@@ -94,6 +94,9 @@ impl World {
             }
             Record::Federation(_) | Record::Cluster(_) | Record::Policy(_) | Record::Workload(_) => None,
             Record::Seat { .. } | Record::Object(_) | Record::ObjectRow { .. } | Record::Ended(_) => None,
+            Record::Migration(migration) if migration.state == MigrationState::Paused => {
+                Some(Command::Migrate { migration: migration.id, order: MigrationOrder::Resume })
+            }
             Record::Migration(_) | Record::Journal(_) | Record::Request(_) | Record::Retired(_) => None,
             Record::Revision(_) => None,
         };
@@ -153,6 +156,9 @@ impl World {
         let name = NAMES[self.pick(NAMES.len())];
         let kind = if name == "cart" { "StatefulSet" } else { "Deployment" };
         let replicas = u32::try_from(self.rng.below(self.operator.replicas_max + 1)).unwrap_or(0);
+        if let Some(command) = self.wish_of_migration() {
+            return command;
+        }
         match self.rng.below(16) {
             0..=3 => {
                 let cpu = if self.operator.uniform { 100 } else { 50 << self.rng.below(4) };
@@ -243,6 +249,25 @@ impl World {
             force: self.rng.one_in(6),
             to,
         }
+    }
+
+    /// Something for a migration that is under way, at whatever moment that is.
+    fn wish_of_migration(&mut self) -> Option<Command> {
+        let open = |record: &Record| {
+            if let Record::Migration(migration) = record {
+                return (!migration.state.ended()).then_some(migration.id);
+            }
+            None
+        };
+        let open: Vec<_> = self.hubs[0].store.values().filter_map(open).collect();
+        if open.is_empty() || self.rng.one_in(3) {
+            return None;
+        }
+        let migration = open[self.pick(open.len())];
+        let orders =
+            [MigrationOrder::Pause, MigrationOrder::Resume, MigrationOrder::Cancel, MigrationOrder::Cancel];
+        let order = orders[self.pick(orders.len())];
+        Some(Command::Migrate { migration, order })
     }
 
     fn wish_of_quota(&mut self) -> Command {

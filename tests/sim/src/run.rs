@@ -92,7 +92,7 @@ impl Run {
         let clusters = (0..self.clusters.unwrap_or(drawn)).map(cluster).collect();
         let seed = rng.next_u64() ^ self.seed;
         let seconds = Duration::from_secs;
-        let hub = Config {
+        let mut hub = Config {
             // Clusters are to flap soon, and to be steady again before a run is over.
             flapping_limit: 1,
             flapping_stable: seconds(20),
@@ -102,6 +102,11 @@ impl Run {
             fail_back_pause: seconds(10),
             ..Config::default()
         };
+        if rng.one_in(2) {
+            // So slow that there is something to pause and to cancel (S7).
+            hub.pace_least = 1 + u32::try_from(rng.below(3)).unwrap_or(0);
+            hub.pace_percent = 1;
+        }
         let hubs = if rng.one_in(2) { 2 } else { 1 };
         Setup { seed, hub, hubs, clusters, trace }
     }

@@ -14,7 +14,8 @@ use super::Columns;
 use crate::client::Client;
 use crate::error::Error;
 use crate::output::Format;
-use crate::output::colour::Paint;
+use crate::output::bars::Bars;
+use crate::output::colour::{self, Paint};
 use crate::output::document::{self, Syntax};
 use crate::output::table::{Cell, Table};
 use crate::resources::{Change, Changes, Filter, Shown};
@@ -25,6 +26,8 @@ const TOGETHER: Duration = Duration::from_millis(50);
 const TOGETHER_MAX: usize = 1000;
 /// The first wait before the hub is tried again, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// How often bars are drawn over again while nothing changes: times go on.
+const REDRAW: Duration = Duration::from_secs(1);
 
 /// Watches until the user has seen enough. A hub that goes away is waited for: when it is back it says everything once
 /// more, of which only what is new is printed.
@@ -48,6 +51,7 @@ pub(super) async fn watch<T: Shown>(
         if !ended.is_unavailable() {
             return Err(ended);
         }
+        printer.forget_bars(out)?;
         eprintln!("the connection to the hub is lost; waiting for it");
         client = loop {
             tokio::time::sleep(backoff.next(&mut rng)).await;
@@ -67,6 +71,7 @@ async fn follow<T: Shown>(
     let mut waiting = Vec::new();
     loop {
         let next = match waiting.len() {
+            0 if printer.shows_bars() => tokio::time::timeout(REDRAW, changes.next()).await,
             0 => Ok(changes.next().await),
             TOGETHER_MAX.. => {
                 printer.print(&std::mem::take(&mut waiting), out)?;
@@ -98,7 +103,41 @@ struct Printer<T> {
     printed: BTreeMap<String, Printed>,
     /// The number of the last one, for kinds that come in order.
     last: Option<u64>,
-    kind: std::marker::PhantomData<T>,
+    /// On a terminal: what is under way is a bar, until it is over.
+    live: Option<Live<T>>,
+}
+
+/// What is under way, by its reference, and the bars that show it.
+struct Live<T> {
+    bars: Bars,
+    under_way: BTreeMap<String, T>,
+}
+
+impl<T: Shown> Live<T> {
+    /// Only tables are for people who look, and only a terminal can be drawn on.
+    fn on(terminal: bool, format: Format) -> Option<Self> {
+        let table = matches!(format, Format::Table | Format::Wide);
+        (terminal && table).then(|| Self { bars: Bars::default(), under_way: BTreeMap::new() })
+    }
+
+    /// Whether a change is shown by a bar, and not by a row.
+    fn take(&mut self, change: &Change<T>, now: SystemTime) -> bool {
+        let reference = change.item.reference();
+        let under_way = !change.removed && change.item.progress(now).is_some();
+        match under_way {
+            true => self.under_way.insert(reference, change.item.clone()),
+            false => self.under_way.remove(&reference),
+        };
+        under_way
+    }
+
+    fn draw(&mut self, now: SystemTime, out: &mut dyn Write) -> Result<(), Error> {
+        let all: Vec<_> = self.under_way.values().filter_map(|item| item.progress(now)).collect();
+        if all.is_empty() {
+            return Ok(self.bars.clear(out)?);
+        }
+        Ok(self.bars.draw(&all, out)?)
+    }
 }
 
 /// What was printed last of one thing.
@@ -119,14 +158,34 @@ impl<T: Shown> Printer<T> {
             paint: Paint::of_stdout(),
             printed: BTreeMap::new(),
             last: None,
-            kind: std::marker::PhantomData,
+            live: Live::on(colour::stdout_takes_codes(), format),
         }
+    }
+
+    /// Whatever is under way is told of again.
+    fn forget_bars(&mut self, out: &mut dyn Write) -> Result<(), Error> {
+        if let Some(live) = &mut self.live {
+            live.under_way.clear();
+            live.bars.clear(out)?;
+            out.flush()?;
+        }
+        Ok(())
+    }
+
+    fn shows_bars(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| !live.under_way.is_empty())
     }
 
     fn print(&mut self, changes: &[Change<T>], out: &mut dyn Write) -> Result<(), Error> {
         let now = SystemTime::now();
         let mut rows = Vec::new();
+        if let Some(live) = &mut self.live {
+            live.bars.clear(out)?;
+        }
         for change in changes {
+            if self.live.as_mut().is_some_and(|live| live.take(change, now)) {
+                continue;
+            }
             let reference = change.item.reference();
             match self.format {
                 Format::Table | Format::Wide => {
@@ -146,6 +205,9 @@ impl<T: Shown> Printer<T> {
         }
         if !rows.is_empty() {
             self.table.print(&rows, self.paint, out)?;
+        }
+        if let Some(live) = &mut self.live {
+            live.draw(now, out)?;
         }
         Ok(out.flush()?)
     }
@@ -207,7 +269,7 @@ fn seed() -> u64 {
 #[cfg(test)]
 mod tests {
     use futures_util::stream;
-    use godwit_proto::v1::{Cluster, Event};
+    use godwit_proto::v1::{Cluster, Event, Migration};
 
     use super::*;
 
@@ -217,7 +279,16 @@ mod tests {
     }
 
     async fn watched<T: Shown>(format: Format, changes: Vec<Change<T>>) -> (String, Error) {
-        let mut printer = Printer { paint: Paint::Never, ..Printer::new(format) };
+        watched_on(false, format, changes).await
+    }
+
+    async fn watched_on<T: Shown>(
+        terminal: bool,
+        format: Format,
+        changes: Vec<Change<T>>,
+    ) -> (String, Error) {
+        let live = Live::on(terminal, format);
+        let mut printer = Printer { paint: Paint::Never, live, ..Printer::new(format) };
         let mut out = Vec::new();
         let changes = Box::pin(stream::iter(changes.into_iter().map(Ok)));
         let ended = follow(changes, &mut printer, &mut out).await.expect("it is written");
@@ -255,6 +326,40 @@ mod tests {
         assert_eq!(states, ["Ready", "Ready", "Lost", ""]);
         assert_eq!(documents[3]["removed"], true);
         assert_eq!(documents[0].get("removed"), None);
+    }
+
+    fn migration(id: &str, ready: u32, over: bool) -> Change<Migration> {
+        let item = Migration {
+            id: id.into(),
+            cause: "Capacity".into(),
+            state: if over { "Completed" } else { "Running" }.into(),
+            replicas: 4,
+            replicas_ready: ready,
+            started: Some(prost_types::Timestamp::default()),
+            completed: over.then(prost_types::Timestamp::default),
+            ..Migration::default()
+        };
+        Change { item, removed: false }
+    }
+
+    #[tokio::test]
+    async fn what_is_under_way_is_a_bar_on_a_terminal_and_a_row_elsewhere() {
+        let first = vec![migration("m-1", 1, false), migration("m-2", 2, false)];
+        let (bars, _) = watched_on(true, Format::Table, first.clone()).await;
+        assert!(
+            bars.contains("m-1 Capacity  [######..................]  25%  1/4 ready, 0/0 workloads, "),
+            "{bars}"
+        );
+        assert!(!bars.contains("STATE"), "{bars}");
+        let (rows, _) = watched_on(false, Format::Table, first.clone()).await;
+        assert!(rows.contains("STATE") && !rows.contains('['), "{rows}");
+        let (names, _) = watched_on(true, Format::Name, first).await;
+        assert_eq!(names, "migration/m-1\nmigration/m-2\n");
+        // What is over stays as a row, above the bars of the others.
+        let then = vec![migration("m-2", 2, false), migration("m-1", 4, true)];
+        let (bars, _) = watched_on(true, Format::Table, then).await;
+        let at = |text: &str| bars.find(text).unwrap_or_else(|| panic!("no {text} in {bars}"));
+        assert!(at("m-1") < at("m-2 Capacity  [") && at("Completed") < at("m-2 Capacity  ["), "{bars}");
     }
 
     #[tokio::test]

@@ -53,7 +53,8 @@ impl Hub {
         if known.is_some_and(same) {
             return Ok(Answer::Applied { action: Action::Unchanged, changes: Changes::default() });
         }
-        let record = ClusterRecord { drain: Some(drain), cordoned: true, ..cluster.record.clone() };
+        let record =
+            ClusterRecord { drain: Some(drain), cordoned: true, awaited: None, ..cluster.record.clone() };
         let to = terms.to.as_ref().map(|to| format!(", in {to} only")).unwrap_or_default();
         let then = match purpose {
             Purpose::Empty => "",
@@ -73,7 +74,8 @@ impl Hub {
     /// Whether a cluster can be drained on these terms: whoever is named must be there, and be another.
     pub(super) fn check_drain(&self, name: &ClusterName, terms: &DrainTerms) -> Result<(), Refused> {
         let cluster = self.clusters.get(name).ok_or_else(|| no_cluster(name))?;
-        if cluster.health.state == ClusterState::Lost {
+        // What is awaited holds its plan still: an order to empty it ends that.
+        if cluster.health.state == ClusterState::Lost && cluster.record.awaited.is_none() {
             let message = format!(
                 "cluster {name} is lost: what it held goes elsewhere already; `godwit delete cluster {name} --force` \
                  forgets it"
@@ -137,46 +139,11 @@ impl Hub {
             .get(name)
             .map(|cluster| cluster.seats.iter().copied().collect())
             .unwrap_or_default();
+        self.cancel_migrations_of_drain(name);
         for uid in seats {
-            self.give_back(uid, name, entry);
+            self.give_back_all(uid, name, entry);
         }
         self.goes_on(name)
-    }
-
-    /// What still runs of a workload in a cluster is its plan again, as far as nothing was started in its place.
-    pub(crate) fn give_back(&mut self, uid: Uid, name: &ClusterName, entry: u64) {
-        let cause = Cause::Command(entry);
-        let Some(workload) = self.workloads.get(&uid) else { return };
-        let Some(seat) = workload.seats.get(name) else { return };
-        let (placed, record) = (seat.seat.placed, &workload.record);
-        let mut left = seat.seat.target.saturating_sub(placed);
-        let (wanted, mut pending) = (record.wanted, record.pending);
-        let reasons = record.pending_reasons.clone();
-        let from_pending = left.min(pending);
-        (left, pending) = (left - from_pending, pending - from_pending);
-        let mut returned = from_pending;
-        let unstarted: Vec<(ClusterName, u32, u32)> = workload
-            .seats
-            .iter()
-            .filter(|(other, seat)| *other != name && seat.seat.placed > seat.seat.target)
-            .map(|(other, seat)| (other.clone(), seat.seat.placed, seat.seat.placed - seat.seat.target))
-            .collect();
-        for (other, planned, unstarted) in unstarted {
-            let back = unstarted.min(left);
-            if back > 0 {
-                self.set_placed(uid, &other, planned - back, cause);
-                (left, returned) = (left - back, returned + back);
-            }
-        }
-        if returned > 0 {
-            self.set_placed(uid, name, placed + returned, cause);
-            self.came_back(uid, name, returned);
-            let reasons = if pending > 0 { reasons } else { Vec::new() };
-            self.set_pending(uid, wanted, pending, reasons);
-            // Whether the cluster may hold it at all, the planner says.
-            self.dirty.entry(uid).or_insert_with(|| Reason::Cluster(name.clone(), Some(entry)));
-        }
-        self.moving.insert(uid);
     }
 
     /// What runs in a cluster without anybody's word stops by this one (S27).
@@ -200,6 +167,7 @@ impl Hub {
         self.touched.keys.insert(Key::Cluster(name.clone()));
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
         self.fleet_changed();
+        self.show_migrations();
         self.note_command(Severity::Normal, "S20", reason, name.as_str(), message)
     }
 

@@ -4,6 +4,8 @@ mod answers;
 mod cluster;
 mod deploy;
 mod drain;
+mod give_back;
+mod migrate;
 mod policy;
 mod quota;
 mod rebalance;
@@ -48,6 +50,7 @@ impl Hub {
             Command::ConfirmRemoval { cluster } => self.confirm_removal(&cluster),
             Command::DeleteCluster { cluster, force } => self.delete_cluster(&cluster, force),
             Command::Cordon { cluster, cordoned } => self.cordon(&cluster, cordoned),
+            Command::Migrate { migration, order } => self.migrate(migration, order),
             Command::Maintain { cluster, within, drain } => self.maintain(&cluster, within, drain.as_ref()),
             Command::Retire { cluster, terms } => self.retire(&cluster, &terms),
             Command::Readmit { cluster } => self.readmit(&cluster),

@@ -76,6 +76,7 @@ impl Hub {
         };
         // Lost for every policy: what was placed there is placed elsewhere while it is still known where it was.
         cluster.health.lost_through = Some(Duration::MAX);
+        cluster.record.awaited = None;
         let (seats, objects, ended) = (cluster.seats.clone(), cluster.objects.clone(), cluster.ended.clone());
         let waiting = if self.drain_of(name).is_some() { self.waiting_in(name) } else { Vec::new() };
         for uid in self.placed_in(name).into_iter().chain(waiting) {
@@ -107,7 +108,9 @@ impl Hub {
         let data = workload.take_seat(name).and_then(|seat| seat.data());
         workload.withdrawals.remove(name);
         workload.acknowledged.remove(name);
-        if workload.record.spec.stateful && data.is_some() {
+        let stateful = workload.record.spec.stateful;
+        self.trim_holds(uid, name);
+        if stateful && data.is_some() {
             // Its data was there, and is gone with it: it may begin anew elsewhere.
             self.dirty.insert(uid, Reason::Deleted(name.clone(), entry));
         }

@@ -10,7 +10,7 @@ use godwit_common::{
     ClusterName, Need, ObjectKey, PodShape, PolicyName, Taint, TaintEffect, Uid, WorkloadId,
 };
 
-use super::{Changes, PlanRowView, Policy, QuotaRecord, RolloutOrder, WithdrawalId};
+use super::{Changes, MigrationId, PlanRowView, Policy, QuotaRecord, RolloutOrder, WithdrawalId};
 
 /// An operator's wish. Names and bounds inside are checked where the types were built; what remains to be checked
 /// here is whether it fits the state of the federation.
@@ -62,6 +62,13 @@ pub enum Command {
         cluster: ClusterName,
         /// What is to be done.
         order: DrainOrder,
+    },
+    /// Let a migration stand still, go on, or end where it is.
+    Migrate {
+        /// Which.
+        migration: MigrationId,
+        /// What is to be done.
+        order: MigrationOrder,
     },
     /// Announce that a cluster may be away for a while, or that this is over (S22).
     Maintain {
@@ -158,6 +165,17 @@ pub enum Balanced {
     Policy(PolicyName),
     /// All workloads.
     All,
+}
+
+/// What is to be done about a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MigrationOrder {
+    /// Nothing more starts or stops for it, until it is resumed.
+    Pause,
+    /// It goes on.
+    Resume,
+    /// It ends: what has not started is given back to where it still runs; what has started stays.
+    Cancel,
 }
 
 /// What is to be done about a drain.
@@ -268,8 +286,9 @@ pub enum Answer {
         /// Clusters that have yet to confirm the end (S28).
         pending_on: Vec<ClusterName>,
     },
-    /// To [`Command::ApplyPolicy`], [`Command::Cordon`], [`Command::Drain`], [`Command::Maintain`],
-    /// [`Command::Retire`], [`Command::Readmit`], [`Command::Rebuilt`], [`Command::Rebalance`], [`Command::Label`], [`Command::Taint`] and
+    /// To [`Command::ApplyPolicy`], [`Command::Cordon`], [`Command::Drain`], [`Command::Migrate`], [`Command::Maintain`],
+    /// [`Command::Retire`], [`Command::Readmit`], [`Command::Rebuilt`], [`Command::Rebalance`], [`Command::Label`],
+    /// [`Command::Taint`] and
     /// [`Command::ApplyQuota`]: what it did, and which plans it changes.
     Applied {
         /// What the request did.

@@ -9,20 +9,21 @@ mod view;
 
 pub use command::{
     Action, Answer, Application, Balanced, Command, Deploy, Deployed, DeployedWorkload, DrainOrder,
-    DrainTerms, ObjectSpec, PolicyChoice, Refused, RefusedKind, WorkloadRef, WorkloadSpec,
+    DrainTerms, MigrationOrder, ObjectSpec, PolicyChoice, Refused, RefusedKind, WorkloadRef, WorkloadSpec,
 };
 pub use effect::{Effect, SessionId, Ticket};
 pub use event::Event;
 pub use record::{
     Cause, ClusterRecord, ClusterTaint, Drain, DrainState, Ended, FederationRecord, Freeze, FreezeCause,
-    JournalEntry, Key, Migration, MigrationCause, MigrationId, MigrationState, Move, ObjectRecord, ObjectRow,
-    Policy, Purpose, QuotaRecord, Record, Request, RetiredRecord, Seat, Severity, WorkloadRecord, Yield,
+    Held, JournalEntry, Key, Loss, Migration, MigrationCause, MigrationId, MigrationState, Move,
+    ObjectRecord, ObjectRow, Policy, Purpose, QuotaRecord, Record, Request, RetiredRecord, Seat, Severity,
+    WorkloadRecord, Yield,
 };
 pub use rollout::{
     HistoryView, Revision, RevisionState, RevisionView, Rollout, RolloutOrder, RolloutState, RolloutView,
 };
 pub use view::{
-    Changes, ClusterState, ClusterView, DrainView, FederationView, FlappingView, MigrationView,
+    ArrivalView, Changes, ClusterState, ClusterView, DrainView, FederationView, FlappingView, MigrationView,
     PlacementView, PlanChange, PlanRowView, PlanView, PolicyView, QuotaView, Subject, Survival, WhatIf,
     WhatIfView, WithdrawalId, WithdrawalView, WorkloadView,
 };

@@ -280,6 +280,9 @@ pub struct ClusterRecord {
     pub drain: Option<Drain>,
     /// Until when an operator announced that it may be away: its silence is no loss (S22).
     pub maintenance: Option<WallTime>,
+    /// It is lost, and by an operator's word its return is awaited: what it holds stays its plan. The migration that was
+    /// cancelled for that.
+    pub awaited: Option<MigrationId>,
 }
 
 /// A cluster that was retired, and does not join again by itself (S23).
@@ -407,10 +410,38 @@ pub struct Migration {
     pub state: MigrationState,
     /// When it began, for people.
     pub started: WallTime,
-    /// When the last replica was ready in its new place, for people.
-    pub completed: Option<WallTime>,
+    /// Since when it is in its state, for people; running, since it began or was resumed.
+    pub since: WallTime,
+    /// How many replicas were ready in their new places then: what its rate does not count.
+    pub ready_before: u32,
+    /// When the last of its starts was told to a cluster, for people.
+    pub told: Option<WallTime>,
+    /// How the cluster that it replaces was lost, for people.
+    pub loss: Option<Loss>,
     /// What moves; fixed when it opened.
-    pub moves: Vec<Move>,
+    pub moves: Arc<[Move]>,
+    /// What its pause holds, of which workload in which cluster.
+    pub held: BTreeMap<Uid, BTreeMap<ClusterName, Held>>,
+}
+
+/// How a cluster was lost (S1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loss {
+    /// The last message; none if it was not heard since the hub started.
+    pub heard: Option<WallTime>,
+    /// The death of its last stream; none if it had none since the hub started.
+    pub suspect: Option<WallTime>,
+    /// The decision.
+    pub lost: WallTime,
+}
+
+/// What a pause holds of a workload in a cluster: at most what is missing, or too much, there by the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Held {
+    /// Replicas that do not start.
+    pub starts: u32,
+    /// Replicas that do not stop.
+    pub stops: u32,
 }
 
 /// Why replicas move.
@@ -451,6 +482,10 @@ pub enum MigrationCause {
 pub enum MigrationState {
     /// Replacements are on their way.
     Running,
+    /// Nothing of it starts or stops, by an operator's word.
+    Paused,
+    /// What had not started was given back, by an operator's word.
+    Cancelled,
     /// All run, and are ready.
     Completed,
 }
@@ -460,8 +495,25 @@ impl MigrationState {
     pub fn as_str(self) -> &'static str {
         match self {
             MigrationState::Running => "Running",
+            MigrationState::Paused => "Paused",
+            MigrationState::Cancelled => "Cancelled",
             MigrationState::Completed => "Completed",
         }
+    }
+
+    /// Whether it is over.
+    pub fn ended(self) -> bool {
+        match self {
+            MigrationState::Running | MigrationState::Paused => false,
+            MigrationState::Cancelled | MigrationState::Completed => true,
+        }
+    }
+}
+
+impl Migration {
+    /// When the last replica was ready in its new place, or it was cancelled.
+    pub fn completed(&self) -> Option<WallTime> {
+        self.state.ended().then_some(self.since)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the hub shows: plain copies, made when something changed, read without a lock.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use godwit_common::{
 };
 
 use super::{
-    ClusterTaint, Drain, Freeze, Migration, MigrationId, Policy, QuotaRecord, RetiredRecord, RolloutView,
+    ClusterTaint, Drain, Freeze, Migration, MigrationId, MigrationState, Policy, QuotaRecord, RetiredRecord,
+    RolloutView,
 };
 
 /// Something whose view has changed, or that is gone.
@@ -94,6 +96,8 @@ pub struct ClusterView {
     pub drain: Option<DrainView>,
     /// Until when an operator announced that it may be away.
     pub maintenance: Option<WallTime>,
+    /// It is lost, and its return is awaited: the migration that was cancelled for that.
+    pub awaited: Option<MigrationId>,
     /// What is wrong with the cluster itself, so that it gets nothing new (S3); empty if nothing is.
     pub degraded: Arc<str>,
     /// What is asked of it before it gets anything new, because it keeps losing its connection (S4).
@@ -288,7 +292,7 @@ pub struct PlacementView {
     /// See `updated`.
     pub updated_ready: u32,
     /// Why it has what it has.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// Whether the cluster is connected.
     pub live: bool,
     /// Whether the workload's policy has given the cluster up (S1).
@@ -335,10 +339,36 @@ pub struct PolicyView {
 pub struct MigrationView {
     /// The record.
     pub migration: Migration,
+    /// Its state; that of a drain's is paused as long as the drain stands still.
+    pub state: MigrationState,
+    /// Why nothing of it goes on, and the remedy; empty if it does, or has ended.
+    pub halted: String,
     /// How many replicas move.
     pub replicas: u32,
     /// How many of them run ready in their new place.
     pub replicas_ready: u32,
+    /// Of how many workloads.
+    pub workloads: u32,
+    /// How many of these are ready in their new places.
+    pub workloads_ready: u32,
+    /// When it ends if it goes on as fast as since it began or was resumed; none before the first replica is ready, and
+    /// while it stands still.
+    pub estimated_end: Option<WallTime>,
+    /// What it still waits for, of the first workloads.
+    pub waiting: Vec<ArrivalView>,
+}
+
+/// What a migration waits for in one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArrivalView {
+    /// Which workload.
+    pub id: WorkloadId,
+    /// Where.
+    pub cluster: ClusterName,
+    /// How many replicas of it are not ready there.
+    pub missing: u32,
+    /// Why not.
+    pub reason: Cow<'static, str>,
 }
 
 /// The federation as a whole.

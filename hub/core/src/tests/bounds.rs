@@ -58,7 +58,7 @@ fn s23_a_deleted_cluster_concerns_only_what_it_had() {
     fixture.connect("alpha");
     fixture.command(Command::DeleteCluster { cluster: cluster("bravo"), force: true }).expect("not seen");
     let migration = fixture.hub.migration(crate::MigrationId(1)).expect("recorded").migration;
-    let moves: Vec<_> = migration.moves.into_iter().map(|m| (m.from, m.to, m.replicas)).collect();
+    let moves: Vec<_> = migration.moves.iter().map(|m| (m.from.clone(), m.to.clone(), m.replicas)).collect();
     assert_eq!(moves, [(Some(cluster("bravo")), Some(cluster("alpha")), 5)]);
     assert_eq!(fixture.plan(), shares(&[("alpha", 10)]));
 }

@@ -15,6 +15,7 @@ mod history;
 mod losses;
 mod maintenance;
 mod mass_loss;
+mod migrations;
 mod pace;
 mod rebalance;
 mod reflections;

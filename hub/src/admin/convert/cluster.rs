@@ -25,6 +25,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         cordoned,
         drain,
         maintenance,
+        awaited,
         degraded,
         flapping,
         survival,
@@ -77,6 +78,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         flapping: flapping.as_ref().map(self::flapping),
         unmanaged: Some(unmanaged).filter(|one| one.pods > 0).map(unmanaged_to_wire),
         claimant_uid: claimant.map(|uid| uid.to_string()).unwrap_or_default(),
+        awaited: awaited.map(|migration| migration.to_string()).unwrap_or_default(),
     }
 }
 

@@ -1,14 +1,35 @@
 //! Migrations.
 
 use godwit_common::ClusterName;
-use godwit_hub_core::{Migration, MigrationCause, MigrationView, Move};
+use godwit_hub_core::{ArrivalView, Migration, MigrationCause, MigrationState, MigrationView, Move};
 use godwit_proto::v1;
 
 use super::timestamp;
 
 pub(in crate::admin) fn migration(view: &MigrationView) -> v1::Migration {
-    let MigrationView { migration, replicas, replicas_ready } = view;
-    let Migration { id, cause, state, started, completed, moves } = migration;
+    let MigrationView {
+        migration,
+        state,
+        halted,
+        replicas,
+        replicas_ready,
+        workloads,
+        workloads_ready,
+        estimated_end,
+        waiting,
+    } = view;
+    let Migration {
+        id,
+        cause,
+        state: _, // As it is shown.
+        started,
+        since: _, // When it was paused or resumed, the journal says.
+        ready_before: _,
+        told: _, // In the timeline, as is the loss.
+        loss: _,
+        moves,
+        held: _, // In what it waits for.
+    } = migration;
     let (cause, cluster, message) = told(cause);
     v1::Migration {
         id: id.to_string(),
@@ -16,12 +37,51 @@ pub(in crate::admin) fn migration(view: &MigrationView) -> v1::Migration {
         cluster: cluster.map(ToString::to_string).unwrap_or_default(),
         state: state.as_str().to_owned(),
         started: Some(timestamp(*started)),
-        completed: completed.map(timestamp),
+        completed: migration.completed().map(timestamp),
         replicas: *replicas,
         replicas_ready: *replicas_ready,
         moves: moves.iter().map(moved).collect(),
         message,
+        workloads: *workloads,
+        workloads_ready: *workloads_ready,
+        estimated_end: estimated_end.map(timestamp),
+        halted: halted.clone(),
+        waiting: waiting.iter().map(arrival).collect(),
+        timeline: timeline(migration),
     }
+}
+
+/// The name of a cause, by which migrations are listed.
+pub(in crate::admin) fn cause_of(migration: &Migration) -> (&'static str, Option<&ClusterName>) {
+    let (cause, cluster, _) = told(&migration.cause);
+    (cause, cluster)
+}
+
+fn arrival(view: &ArrivalView) -> v1::Arrival {
+    let ArrivalView { id, cluster, missing, reason } = view;
+    v1::Arrival {
+        namespace: id.namespace.to_string(),
+        kind: id.kind.to_string(),
+        name: id.name.to_string(),
+        cluster: cluster.to_string(),
+        missing: *missing,
+        reason: reason.to_string(),
+    }
+}
+
+/// What happened when, as far as it is known.
+fn timeline(migration: &Migration) -> Vec<v1::Milestone> {
+    let ready = migration.completed().filter(|_| migration.state == MigrationState::Completed);
+    let loss = migration.loss.as_ref();
+    let milestones = [
+        ("LastHeard", loss.and_then(|loss| loss.heard)),
+        ("Suspect", loss.and_then(|loss| loss.suspect)),
+        ("Lost", loss.map(|loss| loss.lost)),
+        ("TargetsSent", migration.told),
+        ("Ready", ready),
+    ];
+    let known = milestones.into_iter().filter_map(|(what, time)| Some((what, time?)));
+    known.map(|(what, time)| v1::Milestone { what: what.to_owned(), time: Some(timestamp(time)) }).collect()
 }
 
 /// A cause in one word, its cluster, and a sentence for people.

@@ -17,7 +17,7 @@ use prost_types::Timestamp;
 
 pub(super) use cluster::cluster;
 pub(super) use event::event;
-pub(super) use migration::migration;
+pub(super) use migration::{cause_of, migration};
 pub(super) use placement::{placements, removed_placements};
 pub(super) use plan::{changes, plan, what_if};
 pub(super) use policy::{policy, policy_from_wire};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use godwit_common::{Generation, Taint, Traits};
-use godwit_hub_core::{ClusterRecord, ClusterTaint, Drain, DrainState, Purpose, RetiredRecord};
+use godwit_hub_core::{ClusterRecord, ClusterTaint, Drain, DrainState, MigrationId, Purpose, RetiredRecord};
 use godwit_proto::policy;
 use godwit_proto::store::v1 as wire;
 
@@ -25,6 +25,7 @@ pub(super) fn to_wire(cluster: &ClusterRecord) -> wire::Cluster {
         cordoned,
         drain,
         maintenance,
+        awaited,
     } = cluster;
     let Traits { labels, provider, region, zones } = traits;
     wire::Cluster {
@@ -41,6 +42,7 @@ pub(super) fn to_wire(cluster: &ClusterRecord) -> wire::Cluster {
         cordoned: *cordoned,
         drain: drain.as_ref().map(drain_to_wire),
         maintenance_ms: maintenance.map(|until| until.0),
+        awaited: awaited.map(|migration| migration.0),
     }
 }
 
@@ -61,6 +63,7 @@ pub(super) fn from_wire(cluster: wire::Cluster) -> Result<ClusterRecord, Invalid
         cordoned: cluster.cordoned,
         drain: cluster.drain.map(drain_from_wire).transpose()?,
         maintenance: cluster.maintenance_ms.map(wall),
+        awaited: cluster.awaited.map(MigrationId),
     })
 }
 

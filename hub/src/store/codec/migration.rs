@@ -1,7 +1,9 @@
 //! Migrations.
 
-use godwit_common::ClusterName;
-use godwit_hub_core::{Migration, MigrationCause, MigrationId, MigrationState, Move};
+use std::collections::BTreeMap;
+
+use godwit_common::{ClusterName, Uid};
+use godwit_hub_core::{Held, Loss, Migration, MigrationCause, MigrationId, MigrationState, Move};
 use godwit_proto::store::v1 as wire;
 
 use super::Invalid;
@@ -9,7 +11,7 @@ use super::parts::{id, id_to_wire, known, name, uid, uid_to_wire, unknown, wall}
 use super::quota::namespace;
 
 pub(super) fn to_wire(migration: &Migration) -> wire::Migration {
-    let Migration { id, cause, state, started, completed, moves } = migration;
+    let Migration { id, cause, state, started, since, ready_before, told, loss, moves, held } = migration;
     let (cause, subject, workload) = match cause {
         MigrationCause::ClusterLost(cluster) => (wire::MigrationCause::ClusterLost, cluster.as_str(), None),
         MigrationCause::RoomAppeared(cluster) => (wire::MigrationCause::RoomAppeared, cluster.as_str(), None),
@@ -34,6 +36,8 @@ pub(super) fn to_wire(migration: &Migration) -> wire::Migration {
     };
     let state = match state {
         MigrationState::Running => wire::MigrationState::Running,
+        MigrationState::Paused => wire::MigrationState::Paused,
+        MigrationState::Cancelled => wire::MigrationState::Cancelled,
         MigrationState::Completed => wire::MigrationState::Completed,
     };
     wire::Migration {
@@ -43,8 +47,12 @@ pub(super) fn to_wire(migration: &Migration) -> wire::Migration {
         workload: workload.map(id_to_wire),
         state: state.into(),
         started_ms: started.0,
-        completed_ms: completed.map(|completed| completed.0),
+        since_ms: Some(since.0),
         moves: moves.iter().map(move_to_wire).collect(),
+        ready_before: *ready_before,
+        told_ms: told.map(|told| told.0),
+        loss: loss.as_ref().map(loss_to_wire),
+        held: held_to_wire(held),
     }
 }
 
@@ -70,6 +78,8 @@ pub(super) fn from_wire(migration: wire::Migration) -> Result<Migration, Invalid
     };
     let state = match known("state", migration.state)? {
         wire::MigrationState::Running => MigrationState::Running,
+        wire::MigrationState::Paused => MigrationState::Paused,
+        wire::MigrationState::Cancelled => MigrationState::Cancelled,
         wire::MigrationState::Completed => MigrationState::Completed,
         wire::MigrationState::Unspecified => return Err(unknown("state", migration.state)),
     };
@@ -78,9 +88,49 @@ pub(super) fn from_wire(migration: wire::Migration) -> Result<Migration, Invalid
         cause,
         state,
         started: wall(migration.started_ms),
-        completed: migration.completed_ms.map(wall),
+        since: wall(migration.since_ms.unwrap_or(migration.started_ms)),
+        ready_before: migration.ready_before,
+        told: migration.told_ms.map(wall),
+        loss: migration.loss.map(loss_from_wire),
         moves: migration.moves.into_iter().map(move_from_wire).collect::<Result<_, _>>()?,
+        held: held_from_wire(migration.held)?,
     })
+}
+
+fn loss_to_wire(loss: &Loss) -> wire::Loss {
+    let Loss { heard, suspect, lost } = loss;
+    wire::Loss {
+        heard_ms: heard.map(|heard| heard.0),
+        suspect_ms: suspect.map(|suspect| suspect.0),
+        lost_ms: lost.0,
+    }
+}
+
+fn loss_from_wire(loss: wire::Loss) -> Loss {
+    Loss { heard: loss.heard_ms.map(wall), suspect: loss.suspect_ms.map(wall), lost: wall(loss.lost_ms) }
+}
+
+fn held_to_wire(held: &BTreeMap<Uid, BTreeMap<ClusterName, Held>>) -> Vec<wire::Held> {
+    let of_one = |(workload, places): (&Uid, &BTreeMap<ClusterName, Held>)| {
+        let workload = uid_to_wire(*workload);
+        let one = |(cluster, held): (&ClusterName, &Held)| wire::Held {
+            workload: workload.clone(),
+            cluster: cluster.to_string(),
+            starts: held.starts,
+            stops: held.stops,
+        };
+        places.iter().map(one).collect::<Vec<_>>()
+    };
+    held.iter().flat_map(of_one).collect()
+}
+
+fn held_from_wire(held: Vec<wire::Held>) -> Result<BTreeMap<Uid, BTreeMap<ClusterName, Held>>, Invalid> {
+    let mut all: BTreeMap<Uid, BTreeMap<ClusterName, Held>> = BTreeMap::new();
+    for wire::Held { workload, cluster, starts, stops } in held {
+        let places = all.entry(uid("held.workload", &workload)?).or_default();
+        places.insert(name("held.cluster", &cluster)?, Held { starts, stops });
+    }
+    Ok(all)
 }
 
 fn move_to_wire(moved: &Move) -> wire::Move {

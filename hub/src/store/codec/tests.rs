@@ -16,9 +16,10 @@ use godwit_common::{
 };
 use godwit_hub_core::{
     Action, Cause, Changes, ClusterRecord, ClusterTaint, Deployed, DeployedWorkload, Drain, DrainState,
-    Ended, FederationRecord, Freeze, FreezeCause, JournalEntry, Migration, MigrationCause, MigrationId,
-    MigrationState, Move, ObjectRecord, ObjectRow, Policy, Purpose, QuotaRecord, Request, RetiredRecord,
-    Revision, RevisionState, Rollout, RolloutState, Seat, Severity, WorkloadRecord, WorkloadSpec, Yield,
+    Ended, FederationRecord, Freeze, FreezeCause, Held, JournalEntry, Loss, Migration, MigrationCause,
+    MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Policy, Purpose, QuotaRecord, Request,
+    RetiredRecord, Revision, RevisionState, Rollout, RolloutState, Seat, Severity, WorkloadRecord,
+    WorkloadSpec, Yield,
 };
 
 use super::*;
@@ -84,8 +85,15 @@ fn every_cause_of_a_migration_comes_back_as_it_was() {
         MigrationCause::Unready(name("east")),
         MigrationCause::Unschedulable(name("east")),
     ] {
-        let record = migration(cause);
-        assert_eq!(decode(&key(&record.key()), &encode(&record)), Ok(record));
+        for state in [
+            MigrationState::Running,
+            MigrationState::Paused,
+            MigrationState::Cancelled,
+            MigrationState::Completed,
+        ] {
+            let record = migration_that(cause.clone(), state);
+            assert_eq!(decode(&key(&record.key()), &encode(&record)), Ok(record));
+        }
     }
 }
 
@@ -381,6 +389,7 @@ fn cluster(text: &str) -> Record {
             state: DrainState::Overdue,
         }),
         maintenance: Some(WallTime(47)),
+        awaited: Some(MigrationId(48)),
     })
 }
 
@@ -396,6 +405,10 @@ fn quota() -> Record {
 }
 
 fn migration(cause: MigrationCause) -> Record {
+    migration_that(cause, MigrationState::Paused)
+}
+
+fn migration_that(cause: MigrationCause, state: MigrationState) -> Record {
     let moves =
         [(Some("east"), None), (None, Some("west"))].map(|(from, to): (Option<&str>, Option<&str>)| Move {
             workload: Uid(2),
@@ -407,10 +420,14 @@ fn migration(cause: MigrationCause) -> Record {
     Record::Migration(Migration {
         id: MigrationId(7),
         cause,
-        state: MigrationState::Completed,
+        state,
         started: WallTime(5),
-        completed: Some(WallTime(0)),
-        moves: moves.to_vec(),
+        since: WallTime(6),
+        ready_before: 3,
+        told: Some(WallTime(0)),
+        loss: Some(Loss { heard: Some(WallTime(2)), suspect: Some(WallTime(0)), lost: WallTime(4) }),
+        moves: moves.into(),
+        held: BTreeMap::from([(Uid(2), BTreeMap::from([(name("west"), Held { starts: 8, stops: 9 })]))]),
     })
 }
 

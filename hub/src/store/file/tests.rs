@@ -183,6 +183,7 @@ fn cluster(name: &str, generation: u64) -> Record {
         cordoned: false,
         drain: None,
         maintenance: None,
+        awaited: None,
     })
 }
 

@@ -3,6 +3,7 @@
 
 mod fence;
 mod loss;
+mod pause;
 mod placement;
 mod removal;
 mod rollout;
@@ -15,7 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use godwit_common::{ClusterName, Digest, Epoch, Generation, Uid};
 use godwit_hub_core::{
-    Answer, Effect, Freeze, FreezeCause, Hub, Key, Migration, MigrationCause, Record, Refused, Seat,
+    Answer, Effect, Freeze, FreezeCause, Hub, Key, Migration, MigrationCause, MigrationState, Record,
+    Refused, Seat,
 };
 
 use crate::hub_process::Step;
@@ -84,6 +86,14 @@ pub struct Seen {
     pub turns: u64,
     /// Rollouts that failed.
     pub failures: u64,
+    /// Migrations that were paused, resumed and cancelled.
+    pub pauses: u64,
+    /// See `pauses`.
+    pub resumptions: u64,
+    /// See `pauses`.
+    pub cancellations: u64,
+    /// Lost clusters whose return is awaited by an operator's word.
+    pub awaited: u64,
     /// Commands, each of which a rehearsal foresaw.
     pub commands: u64,
 }
@@ -133,7 +143,10 @@ impl Checker {
         }
         let begun = begun(records, step.effects);
         begun.iter().for_each(|migration| self.seen.migrated(&migration.cause));
+        self.seen.ordered(records, step.effects);
+        let held = pause::holds(records);
         let seats = write(records, step.effects);
+        pause::check(records, &held, &seats);
         // A command may be carried out right before the silence of a cluster is noticed.
         room::check(records, witness, &seats);
         witness.closed(step.effects);
@@ -217,6 +230,10 @@ impl Seen {
         self.unready += other.unready;
         self.turns += other.turns;
         self.failures += other.failures;
+        self.pauses += other.pauses;
+        self.resumptions += other.resumptions;
+        self.cancellations += other.cancellations;
+        self.awaited += other.awaited;
         self.commands += other.commands;
     }
 
@@ -234,6 +251,27 @@ impl Seen {
             MigrationCause::Unready(_) => self.unready += 1,
             MigrationCause::RoomAppeared(_) | MigrationCause::PolicyChanged(_) => {}
             MigrationCause::Rebalance(_) | MigrationCause::ClusterDeleted(_) => {}
+        }
+    }
+
+    /// What became of migrations by an operator's word.
+    fn ordered(&mut self, records: &Records, effects: &[Effect]) {
+        for effect in effects {
+            let Effect::Put(record) = effect else { continue };
+            match (records.get(&record.key()), record) {
+                (Some(Record::Migration(before)), Record::Migration(after)) => {
+                    match (before.state, after.state) {
+                        (MigrationState::Running, MigrationState::Paused) => self.pauses += 1,
+                        (MigrationState::Paused, MigrationState::Running) => self.resumptions += 1,
+                        (before, MigrationState::Cancelled) if !before.ended() => self.cancellations += 1,
+                        (_, _) => {}
+                    }
+                }
+                (Some(Record::Cluster(before)), Record::Cluster(after)) => {
+                    self.awaited += u64::from(before.awaited.is_none() && after.awaited.is_some());
+                }
+                (_, _) => {}
+            }
         }
     }
 

@@ -1,0 +1,53 @@
+//! What is paused stands still: no step starts or stops what a paused migration holds, unless the plan itself has become
+//! another, or fewer are wanted.
+
+use std::collections::BTreeMap;
+
+use godwit_common::{ClusterName, Uid};
+use godwit_hub_core::{Held, Key, Migration, MigrationId, MigrationState, Record};
+
+use super::{Records, SeatChange};
+
+/// What is held, by migration.
+pub(super) type Holds = BTreeMap<MigrationId, BTreeMap<Uid, BTreeMap<ClusterName, Held>>>;
+
+/// What paused migrations hold.
+pub(super) fn holds(records: &Records) -> Holds {
+    let paused = |record: &Record| match record {
+        Record::Migration(one) if one.state == MigrationState::Paused => Some((one.id, one.held.clone())),
+        Record::Migration(one) => {
+            assert!(one.held.is_empty(), "{} holds something, and is {:?}", one.id, one.state);
+            None
+        }
+        Record::Federation(_) | Record::Policy(_) | Record::Workload(_) | Record::Seat { .. } => None,
+        Record::Object(_) | Record::ObjectRow { .. } | Record::Ended(_) | Record::Cluster(_) => None,
+        Record::Journal(_) | Record::Request(_) | Record::Quota(_) | Record::Retired(_) => None,
+        Record::Revision(_) => None,
+    };
+    records.values().filter_map(paused).collect()
+}
+
+/// After a step of a hub.
+pub(super) fn check(records: &Records, before: &Holds, seats: &[SeatChange]) {
+    let still = |id: &MigrationId| match records.get(&Key::Migration(*id)) {
+        Some(Record::Migration(Migration { state, .. })) => *state == MigrationState::Paused,
+        _ => false,
+    };
+    for change in seats.iter().filter(|change| change.before.cause == change.after.cause) {
+        let Some(Record::Workload(workload)) = records.get(&Key::Workload(change.workload)) else { continue };
+        let here = |(id, held): (&MigrationId, &BTreeMap<Uid, BTreeMap<ClusterName, Held>>)| {
+            held.get(&change.workload)?.get(&change.cluster).copied().filter(|_| still(id))
+        };
+        let (mut starts, mut stops) = (0, 0);
+        for held in before.iter().filter_map(here) {
+            (starts, stops) = (starts + held.starts, stops + held.stops);
+        }
+        let most = change.after.placed.saturating_sub(starts).max(change.before.target);
+        let least = (change.after.placed + stops).min(workload.wanted).min(change.before.target);
+        let target = change.after.target;
+        assert!(
+            least <= target && (starts == 0 || target <= most),
+            "a paused migration holds {starts} starts and {stops} stops: {change:?}"
+        );
+    }
+}
