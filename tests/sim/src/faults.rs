@@ -57,6 +57,8 @@ enum Accident {
     NodeFails,
     /// A whole cluster loses power.
     ClusterDies,
+    /// A cluster is switched off, and another is built under its name.
+    ClusterRebuilt,
     /// A person scales or deletes something in a member.
     HandsOn,
     /// A person deletes a member's Lease.
@@ -64,7 +66,7 @@ enum Accident {
 }
 
 /// How often each comes, if all of them do.
-const USUAL: [(Accident, u64); 22] = [
+const USUAL: [(Accident, u64); 23] = [
     (Accident::AgentDies, 6),
     (Accident::AgentsDie, 2),
     (Accident::AgentEnds, 2),
@@ -85,6 +87,7 @@ const USUAL: [(Accident, u64); 22] = [
     (Accident::PodsFail, 4),
     (Accident::NodeFails, 3),
     (Accident::ClusterDies, 2),
+    (Accident::ClusterRebuilt, 1),
     (Accident::HandsOn, 4),
     (Accident::LeaseDeleted, 1),
 ];
@@ -243,6 +246,11 @@ impl World {
             Accident::ClusterDies => {
                 self.kill_cluster(cluster);
                 cx!(self).after((5_000, 60_000), Happening::Mend(Mend::Cluster(cluster)));
+            }
+            Accident::ClusterRebuilt => {
+                self.kill_cluster(cluster);
+                self.rebuild_cluster(cluster);
+                cx!(self).after((2_000, 60_000), Happening::Mend(Mend::Cluster(cluster)));
             }
             Accident::HandsOn => self.hands(cluster),
             Accident::LeaseDeleted => self.members[cluster].drop_lease(),

@@ -10,13 +10,13 @@ use godwit_common::policy::{
 use godwit_common::quota::Quota;
 use godwit_common::{Taint, TaintEffect, Toleration, Uid, WorkloadId};
 use godwit_hub_core::{
-    Application, Command, DrainOrder, DrainTerms, Key, MigrationOrder, MigrationState, Policy, PolicyChoice,
-    QuotaRecord, Record, RolloutOrder, RolloutState,
+    Application, Command, DrainOrder, DrainState, DrainTerms, Key, MigrationOrder, MigrationState, Policy,
+    PolicyChoice, Purpose, QuotaRecord, Record, RolloutOrder, RolloutState,
 };
 
 use crate::clock::Cx;
-use crate::happening::Happening;
-use crate::member::is_bad;
+use crate::happening::{AgentId, Happening};
+use crate::member::{Member, is_bad};
 use crate::scenario::{BAD, deploy, id, policy_name, workload};
 use crate::world::{World, cx};
 
@@ -40,6 +40,8 @@ pub struct Operator {
     pub replicas_max: u64,
     /// All replicas ask for the same.
     pub uniform: bool,
+    /// Clusters were forgotten as they were: what still was in them may be an orphan when they join again.
+    pub forgets: bool,
 }
 
 impl World {
@@ -74,18 +76,29 @@ impl World {
             },
             None => self.wish(),
         };
+        if let Command::Retire { terms, .. } = &command {
+            self.operator.forgets |= terms.force;
+        }
         self.command(0, command);
     }
 
-    /// What ends the next quota, cordon, window, taint or pause that is left.
+    /// What ends the next quota, cordon, window, taint or pause that is left; and what lets every cluster be a member again.
     fn leftover(&self) -> Option<Command> {
         let ended = |record: &Record| match record {
-            Record::Quota(quota) => Some(Command::DeleteQuota { namespace: quota.namespace.clone() }),
-            Record::Cluster(cluster) if cluster.cordoned => {
-                Some(Command::Cordon { cluster: cluster.name.clone(), cordoned: false })
+            Record::Cluster(cluster)
+                if cluster.maintenance.is_none()
+                    && cluster.drain.as_ref().is_some_and(|drain| drain.state == DrainState::Cleaning) =>
+            {
+                // It leaves, and cannot be called back.
+                None
             }
+            Record::Retired(retired) => Some(Command::Readmit { cluster: retired.name.clone() }),
+            Record::Quota(quota) => Some(Command::DeleteQuota { namespace: quota.namespace.clone() }),
             Record::Cluster(cluster) if cluster.maintenance.is_some() => {
                 Some(Command::Maintain { cluster: cluster.name.clone(), within: None, drain: None })
+            }
+            Record::Cluster(cluster) if cluster.cordoned => {
+                Some(Command::Cordon { cluster: cluster.name.clone(), cordoned: false })
             }
             Record::Cluster(cluster) if !cluster.taints.is_empty() => {
                 let remove = cluster.taints.iter().map(|one| (one.taint.key.clone(), None)).collect();
@@ -97,11 +110,12 @@ impl World {
             Record::Migration(migration) if migration.state == MigrationState::Paused => {
                 Some(Command::Migrate { migration: migration.id, order: MigrationOrder::Resume })
             }
-            Record::Migration(_) | Record::Journal(_) | Record::Request(_) | Record::Retired(_) => None,
-            Record::Revision(_) => None,
+            Record::Migration(_) | Record::Journal(_) | Record::Request(_) | Record::Revision(_) => None,
         };
         let store = &self.hubs[0].store;
-        store.values().find_map(ended).or_else(|| store.values().find_map(|record| self.mended(record)))
+        let rebuilt = || self.members.iter().find_map(|member| self.rebuilt(member.index));
+        let mended = || store.values().find_map(|record| self.mended(record));
+        store.values().find_map(ended).or_else(rebuilt).or_else(mended)
     }
 
     /// What lets a workload's rollout come to a good end.
@@ -122,9 +136,20 @@ impl World {
         held.then_some(resume)
     }
 
+    /// What lets a cluster in that was built anew, once the old one is not heard any more.
+    fn rebuilt(&self, member: usize) -> Option<Command> {
+        let cluster = &self.members[member].name;
+        let view = self.hubs[0].core.as_ref()?.cluster(cluster)?;
+        let uid = view.claimant.filter(|_| view.agents == 0)?;
+        let (cluster, retires) =
+            (cluster.clone(), view.drain.is_some_and(|view| view.drain.purpose == Purpose::Retire));
+        let terms = DrainTerms { force: true, ..DrainTerms::default() };
+        Some(if retires { Command::Retire { cluster, terms } } else { Command::Rebuilt { cluster, uid } })
+    }
+
     /// What a forgotten history, or another federation, has left in the members is removed by hand (S27).
     fn remove_strays(&mut self) -> Option<Command> {
-        if !self.checker.histories_may_fork {
+        if !self.checker.histories_may_fork && !self.operator.forgets {
             return None;
         }
         let store = &self.hubs[0].store;
@@ -141,9 +166,21 @@ impl World {
                 }
             }
         }
-        let foreign = federation.uid;
-        for member in &mut self.members {
-            member.fence = member.fence.take().filter(|fence| fence.record.fence.federation == foreign);
+        let ours = federation.uid;
+        let of_others = |member: &Member| {
+            member.fence.as_ref().is_some_and(|fence| fence.record.fence.federation != ours)
+        };
+        let foreign: Vec<usize> =
+            self.members.iter().filter(|one| of_others(one)).map(|one| one.index).collect();
+        for cluster in foreign {
+            // Its agents have read the fence once, and read it again when they start.
+            self.note(|| {
+                format!("a person removes the fence of cluster {cluster}: it is of another federation")
+            });
+            self.members[cluster].fence = None;
+            for agent in 0..self.agents[cluster].len() {
+                self.crash_and_restart(AgentId { cluster, agent });
+            }
         }
         for (cluster, key) in strays {
             self.note(|| format!("a person removes {key} from cluster {cluster}: the hub does not know it"));
@@ -198,7 +235,18 @@ impl World {
     fn wish_of_cluster(&mut self) -> Command {
         let member = self.pick(self.members.len());
         let cluster = self.members[member].name.clone();
-        match self.rng.below(5) {
+        match self.rng.below(8) {
+            7 => match self.rebuilt(member) {
+                Some(command) => command,
+                None => Command::Cordon { cluster, cordoned: false },
+            },
+            6 => {
+                let with = self.pick(self.members.len());
+                let with = self.members[with].name.clone();
+                Command::Replace { cluster, with, terms: DrainTerms { to: None, ..self.terms() } }
+            }
+            5 if self.rng.one_in(4) => Command::Readmit { cluster },
+            5 => Command::Retire { cluster, terms: self.terms() },
             4 => {
                 let seconds = self.rng.one_in(2).then(|| 1 + self.rng.below(120));
                 let drain = (seconds.is_some() && self.rng.one_in(2)).then(|| self.terms());

@@ -65,6 +65,7 @@ impl Run {
             winds_up: false,
             replicas_max: (4 + rng.below(40)) * per_cluster,
             uniform: !rng.one_in(3),
+            forgets: false,
         };
         world.begin_operator(operator);
         world.begin_faults(Faults::some(&mut rng, self.one_history));

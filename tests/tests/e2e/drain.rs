@@ -1,14 +1,8 @@
 //! Draining a cluster: nothing is missed meanwhile, whatever dies (S20, S21, S22, S23).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-
 use godwit_proto::v1;
-use k8s_openapi::api::apps::v1::Deployment as Deployed;
-use kube::Api;
-use tokio::task::JoinHandle;
 
-use crate::harness::{Builder, Deployment, Federation, policy, wait_for};
+use crate::harness::{Builder, Census, Deployment, Federation, policy, wait_for};
 
 /// Replacements count at once after a second: the tests do not wait for what they do not show.
 async fn federation(clusters: &[&str]) -> Federation {
@@ -16,39 +10,6 @@ async fn federation(clusters: &[&str]) -> Federation {
     let even: Vec<(&str, u32)> = clusters.iter().map(|name| (*name, 1)).collect();
     federation.admin.apply_policy(policy("even", &even)).await.unwrap();
     federation
-}
-
-/// Counts what is ready in the clusters themselves, as often as it can.
-struct Census {
-    least: Arc<AtomicU32>,
-    over: Arc<AtomicBool>,
-    task: JoinHandle<()>,
-}
-
-impl Census {
-    fn begin(federation: &Federation, name: &'static str) -> Self {
-        let clusters: Vec<Api<Deployed>> = federation.clusters().map(|cluster| cluster.api()).collect();
-        let (least, over) = (Arc::new(AtomicU32::new(u32::MAX)), Arc::new(AtomicBool::new(false)));
-        let (lowest, ended) = (Arc::clone(&least), Arc::clone(&over));
-        let task = tokio::spawn(async move {
-            while !ended.load(Ordering::Relaxed) {
-                let mut ready = 0;
-                for cluster in &clusters {
-                    let found = cluster.get_opt(name).await.unwrap();
-                    let status = found.and_then(|deployed| deployed.status);
-                    ready += status.and_then(|status| status.ready_replicas).unwrap_or(0);
-                }
-                lowest.fetch_min(u32::try_from(ready).unwrap(), Ordering::Relaxed);
-            }
-        });
-        Self { least, over, task }
-    }
-
-    async fn least(self) -> u32 {
-        self.over.store(true, Ordering::Relaxed);
-        self.task.await.unwrap();
-        self.least.load(Ordering::Relaxed)
-    }
 }
 
 fn drain(name: &str) -> v1::DrainClusterRequest {
@@ -144,6 +105,11 @@ async fn what_is_wrong_with_a_drain_is_named() {
             "max_surge_percent: 101 is out of range: 1 to 100",
         ),
         (
+            v1::DrainClusterRequest { to: Some(v1::ClusterSelector::default()), ..drain("alpha") },
+            tonic::Code::InvalidArgument,
+            "to: it chooses every cluster",
+        ),
+        (
             v1::DrainClusterRequest { order: 77, ..drain("alpha") },
             tonic::Code::InvalidArgument,
             "order: 77 is not known",
@@ -151,7 +117,7 @@ async fn what_is_wrong_with_a_drain_is_named() {
         (
             v1::DrainClusterRequest { order: v1::DrainOrder::Pause.into(), force: true, ..drain("alpha") },
             tonic::Code::InvalidArgument,
-            "order: within, max_surge_percent and force are for starting only",
+            "order: within, max_surge_percent, force and to are for starting only",
         ),
         (
             v1::DrainClusterRequest { order: v1::DrainOrder::Cancel.into(), ..drain("alpha") },

@@ -122,7 +122,9 @@ impl Hub {
         let Some(cluster) = self.clusters.get(name) else { return Err(no_cluster(name)) };
         let joined = self.now.wall;
         let before = cluster.health.state;
-        let record = ClusterRecord { uid, joined, inventoried: false, ..cluster.record.clone() };
+        // What was said to the old one was said under its generation: the new one is told under later ones (S10).
+        let generation = cluster.record.generation.next();
+        let record = ClusterRecord { uid, joined, generation, inventoried: false, ..cluster.record.clone() };
         let mut cluster = Cluster::new(record, ClusterState::Joining, self.now);
         cluster.health.reason = "it was built anew, and has not connected yet".into();
         self.clusters.insert(name.clone(), Shared::new(cluster));
@@ -144,7 +146,8 @@ impl Hub {
             )
         } else if self.is_retiring(name) {
             format!(
-                "it is being retired: `godwit retire cluster {name} --force` ends that, then the new one may join"
+                "it is being retired: `godwit drain cluster {name} --cancel` calls that off; or \
+                 `godwit retire cluster {name} --force` forgets it once it is lost, and the new one joins as any other"
             )
         } else if let Some(twin) = twin {
             format!("the UID {uid} is that of {}, which is a member", twin.record.name)

@@ -15,7 +15,11 @@ impl Hub {
     pub(super) fn retire(&mut self, name: &ClusterName, terms: &DrainTerms) -> Result<Answer, Refused> {
         let cluster = self.clusters.get(name).ok_or_else(|| no_cluster(name))?;
         let state = cluster.health.state;
-        let gone = !cluster.live() && matches!(state, ClusterState::Lost | ClusterState::Joining);
+        let drain = cluster.record.drain.as_ref();
+        let cleaning = drain.is_some_and(|drain| drain.state == DrainState::Cleaning);
+        // Of what is being cleaned up nothing runs any more: nobody has to be sure that it is lost.
+        let lost = matches!(state, ClusterState::Lost | ClusterState::Joining) || (cleaning && terms.force);
+        let gone = lost && !cluster.live();
         match gone {
             true if terms.force => Ok(self.retire_unseen(name)),
             true => {
@@ -26,7 +30,7 @@ impl Hub {
                 );
                 Err(refused(RefusedKind::FailedPrecondition, message))
             }
-            false if self.drain_of(name).is_some_and(|drain| drain.state == DrainState::Cleaning) => {
+            false if cleaning => {
                 Ok(Answer::Applied { action: Action::Unchanged, changes: Changes::default() })
             }
             false => self.start_drain(name, terms, Purpose::Retire),

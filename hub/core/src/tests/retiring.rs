@@ -168,6 +168,15 @@ fn s23_what_is_deleted_while_a_cluster_is_cleaned_up_is_gone_everywhere() {
         ended.unwrap_or_default()
     };
     assert_eq!(pending(&fixture), [cluster("alpha")]);
+    // A hub that has just started does not know yet that it is lost.
+    let mut started = federation(&["alpha", "bravo"]);
+    retire(&mut started, "alpha", false).expect("a member");
+    while state(&started, "alpha") != Some(DrainState::Cleaning) {
+        started.pass(Duration::from_millis(500));
+    }
+    restart(&mut started, &["bravo"]);
+    retire(&mut started, "alpha", true).expect("nothing runs there any more");
+    assert!(!is_member(&started, "alpha"));
     // Nobody waits for one that is lost, if that is meant.
     refused(
         retire(&mut fixture, "alpha", false),

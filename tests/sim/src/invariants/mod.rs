@@ -31,8 +31,8 @@ pub type Records = BTreeMap<Key, Record>;
 #[derive(Debug, Default)]
 pub struct Checker {
     hubs: BTreeMap<usize, Watched>,
-    /// Lives whose end was ever durable.
-    ended: BTreeSet<Uid>,
+    /// Lives whose end was ever durable, and where.
+    ended: BTreeSet<(Uid, ClusterName)>,
     /// Lives that a late write may have brought back.
     late: BTreeSet<(ClusterName, Uid)>,
     /// What was said under each authority.
@@ -94,6 +94,10 @@ pub struct Seen {
     pub cancellations: u64,
     /// Lost clusters whose return is awaited by an operator's word.
     pub awaited: u64,
+    /// Clusters that were retired.
+    pub retired: u64,
+    /// Clusters that were built anew, and let in.
+    pub rebuilt: u64,
     /// Commands, each of which a rehearsal foresaw.
     pub commands: u64,
 }
@@ -185,12 +189,11 @@ impl Checker {
     /// A batch of a hub has become durable.
     pub fn hub_committed(&mut self, store: &Records, written: &[Key]) {
         placement::check_stored(store, written);
-        self.ended.extend(written.iter().filter_map(|key| match key {
-            Key::Ended(uid) => Some(*uid),
-            Key::Federation | Key::Policy(_) | Key::Workload(_) | Key::Seat(..) | Key::Object(_) => None,
-            Key::ObjectRow(..) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_) => None,
-            Key::Request(_) | Key::Quota(_) | Key::Retired(_) | Key::Revision(..) => None,
-        }));
+        for key in written {
+            if let Some(Record::Ended(ended)) = store.get(key) {
+                self.ended.extend(ended.held_by.keys().map(|name| (ended.uid, name.clone())));
+            }
+        }
     }
 
     /// An agent says which lives are gone from its member.
@@ -201,7 +204,7 @@ impl Checker {
     /// An agent has changed something in its member.
     pub fn member_did(&mut self, cluster: &ClusterName, deed: &Deed) {
         fence::check(cluster, deed);
-        self.late.extend(removal::comes_late(deed, &self.ended).map(|uid| (cluster.clone(), uid)));
+        self.late.extend(removal::comes_late(cluster, deed, &self.ended).map(|uid| (cluster.clone(), uid)));
         if removal::check(cluster, deed, &self.ended) {
             self.seen.removals += 1;
         }
@@ -234,6 +237,8 @@ impl Seen {
         self.resumptions += other.resumptions;
         self.cancellations += other.cancellations;
         self.awaited += other.awaited;
+        self.retired += other.retired;
+        self.rebuilt += other.rebuilt;
         self.commands += other.commands;
     }
 
@@ -284,8 +289,10 @@ impl Seen {
                 Effect::Put(Record::Journal(entry)) => match &*entry.reason {
                     "ClusterFlapping" => self.flaps += 1,
                     "RolloutFailed" => self.failures += 1,
+                    "ClusterReplaced" => self.rebuilt += 1,
                     _ => {}
                 },
+                Effect::Put(Record::Retired(_)) => self.retired += 1,
                 Effect::Put(_) | Effect::Delete(_) => {}
                 Effect::Send { .. } | Effect::Close { .. } | Effect::Answer { .. } => {}
             }

@@ -15,7 +15,7 @@ const WINDOW: u64 = 595_000;
 const PERCENT: usize = 30;
 
 /// After a deed in a member. True if it removed something, as it may.
-pub(super) fn check(cluster: &ClusterName, deed: &Deed, ended: &BTreeSet<Uid>) -> bool {
+pub(super) fn check(cluster: &ClusterName, deed: &Deed, ended: &BTreeSet<(Uid, ClusterName)>) -> bool {
     match deed {
         Deed::Fence { .. } => false,
         Deed::Deleted { key, stamp } => {
@@ -23,8 +23,8 @@ pub(super) fn check(cluster: &ClusterName, deed: &Deed, ended: &BTreeSet<Uid>) -
                 panic!("I2: {key} in {cluster} was deleted, and is not even ours");
             };
             assert!(
-                ended.contains(&stamp.uid),
-                "I2: {key} in {cluster} was deleted; no tombstone names its life {}",
+                ended.contains(&(stamp.uid, cluster.clone())),
+                "I2: {key} in {cluster} was deleted; no tombstone there names its life {}",
                 stamp.uid
             );
             true
@@ -45,10 +45,16 @@ pub(super) fn check(cluster: &ClusterName, deed: &Deed, ended: &BTreeSet<Uid>) -
 
 /// An object whose life has ended was removed once, or was not there before: what is there of it now has come late, and
 /// its tombstone still stands (S28).
-pub(super) fn comes_late(deed: &Deed, ended: &BTreeSet<Uid>) -> Option<Uid> {
+pub(super) fn comes_late(
+    cluster: &ClusterName,
+    deed: &Deed,
+    ended: &BTreeSet<(Uid, ClusterName)>,
+) -> Option<Uid> {
     match deed {
         Deed::Deleted { stamp, .. } => stamp.map(|stamp| stamp.uid),
-        Deed::Applied { before: None, after, .. } => ended.contains(&after.uid).then_some(after.uid),
+        Deed::Applied { before: None, after, .. } => {
+            ended.contains(&(after.uid, cluster.clone())).then_some(after.uid)
+        }
         Deed::Applied { .. } | Deed::Fence { .. } => None,
     }
 }

@@ -29,6 +29,10 @@ pub(super) fn check(
     said: &mut BTreeMap<(ClusterName, Epoch, Generation), Digest>,
 ) {
     for effect in effects {
+        if let Effect::Delete(Key::Cluster(name)) = effect {
+            // Another cluster may have its name from now on.
+            said.retain(|(cluster, _, _), _| cluster != name);
+        }
         let Effect::Send { session, message } = effect else {
             continue;
         };

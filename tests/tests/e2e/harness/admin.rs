@@ -135,6 +135,32 @@ impl Admin {
         self.call(async |to| ClusterServiceClient::new(to).maintain_cluster(request).await).await
     }
 
+    pub(crate) async fn retire(
+        &self,
+        request: v1::RetireClusterRequest,
+    ) -> Result<v1::RetireClusterResponse, Status> {
+        self.call(async |to| ClusterServiceClient::new(to).retire_cluster(request).await).await
+    }
+
+    pub(crate) async fn replace(
+        &self,
+        request: v1::ReplaceClusterRequest,
+    ) -> Result<v1::ReplaceClusterResponse, Status> {
+        self.call(async |to| ClusterServiceClient::new(to).replace_cluster(request).await).await
+    }
+
+    pub(crate) async fn uncordon(&self, name: &str) -> Result<v1::UncordonClusterResponse, Status> {
+        let request = v1::UncordonClusterRequest { name: name.to_owned(), dry_run: false };
+        self.call(async |to| ClusterServiceClient::new(to).uncordon_cluster(request).await).await
+    }
+
+    /// All workloads move to their policies' own division.
+    pub(crate) async fn rebalance(&self) -> Result<v1::RebalanceResponse, Status> {
+        let what = Some(v1::rebalance_request::What::All(true));
+        let request = v1::RebalanceRequest { what, dry_run: false };
+        self.call(async |to| WorkloadServiceClient::new(to).rebalance(request).await).await
+    }
+
     pub(crate) async fn delete_cluster(
         &self,
         request: v1::DeleteClusterRequest,

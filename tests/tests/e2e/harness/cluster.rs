@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use godwit_certs::TlsFiles;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
@@ -59,31 +60,27 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts the API server and the agents.
     pub(crate) async fn start(spec: ClusterSpec, place: Place) -> Self {
-        let home = place.network.as_ref().map_or(Ipv4Addr::LOCALHOST, |network| network.home());
         let kubeconfig = place.dir.join(format!("{}.kubeconfig", spec.name));
-        let command = program(
-            "kubesim",
-            [
-                format!("--name={}", spec.name),
-                format!("--listen={home}:0"),
-                format!("--nodes={}", spec.nodes),
-                format!("--node-cpu={}", spec.node_cpu),
-                format!("--node-pods={}", spec.node_pods),
-                format!("--startup-delay-ms={}", spec.startup),
-                "--termination-delay-ms=100".to_owned(),
-                format!("--kubeconfig-out={}", kubeconfig.display()),
-                "--exit-with-stdin".to_owned(),
-            ],
-        );
-        let mut kubesim = place.start(&format!("kubesim-{}", spec.name), command);
-        kubesim.line_after(" ready ").await;
-        let client = client(&kubeconfig).await;
+        let (kubesim, client) = boot(&spec, &place, &kubeconfig).await;
         let agents = (0..spec.agents).map(|_| None).collect();
         let mut cluster = Self { spec, place, kubeconfig, client, agents, kubesim: Some(kubesim) };
         for number in 0..cluster.spec.agents {
             cluster.start_agent(number);
         }
         cluster
+    }
+
+    /// What was killed is built anew under its name: it has another identity, holds nothing, and no agent runs yet.
+    pub(crate) async fn rebuild(&mut self) {
+        assert!(self.kubesim.is_none(), "the old one runs");
+        let (kubesim, client) = boot(&self.spec, &self.place, &self.kubeconfig).await;
+        (self.kubesim, self.client) = (Some(kubesim), client);
+    }
+
+    /// Its identity: the UID of its namespace kube-system.
+    pub(crate) async fn uid(&self) -> String {
+        let namespaces: Api<Namespace> = self.all();
+        namespaces.get("kube-system").await.unwrap().metadata.uid.unwrap()
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -135,6 +132,10 @@ impl Cluster {
         self.agents[number].as_ref().expect("the agent runs")
     }
 
+    pub(crate) fn agent_mut(&mut self, number: usize) -> &mut Process {
+        self.agents[number].as_mut().expect("the agent runs")
+    }
+
     /// An agent that is refused says so as an error, which otherwise fails a test.
     pub(crate) fn may_log_errors(&mut self, number: usize) {
         self.agents[number].as_mut().expect("the agent runs").may_log_errors();
@@ -159,6 +160,14 @@ impl Cluster {
         self.kubesim.as_ref().expect("the API server runs").signal(signal);
     }
 
+    /// Objects that are in no namespace.
+    pub(crate) fn all<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<DynamicType = (), Scope = k8s_openapi::ClusterResourceScope>,
+    {
+        Api::all(self.client.clone())
+    }
+
     /// A Deployment in the namespace `default`, as the cluster itself has it.
     pub(crate) async fn deployment(&self, name: &str) -> Option<Deployment> {
         self.api().get_opt(name).await.unwrap()
@@ -173,6 +182,28 @@ impl Place {
         };
         Process::start(name, &self.dir, command)
     }
+}
+
+/// Starts an API server, and gives a client for it.
+async fn boot(spec: &ClusterSpec, place: &Place, kubeconfig: &Path) -> (Process, kube::Client) {
+    let home = place.network.as_ref().map_or(Ipv4Addr::LOCALHOST, |network| network.home());
+    let command = program(
+        "kubesim",
+        [
+            format!("--name={}", spec.name),
+            format!("--listen={home}:0"),
+            format!("--nodes={}", spec.nodes),
+            format!("--node-cpu={}", spec.node_cpu),
+            format!("--node-pods={}", spec.node_pods),
+            format!("--startup-delay-ms={}", spec.startup),
+            "--termination-delay-ms=100".to_owned(),
+            format!("--kubeconfig-out={}", kubeconfig.display()),
+            "--exit-with-stdin".to_owned(),
+        ],
+    );
+    let mut kubesim = place.start(&format!("kubesim-{}", spec.name), command);
+    kubesim.line_after(" ready ").await;
+    (kubesim, client(kubeconfig).await)
 }
 
 async fn client(kubeconfig: &Path) -> kube::Client {

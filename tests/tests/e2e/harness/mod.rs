@@ -1,6 +1,7 @@
 //! What the tests share: federations of real processes, an operator's client, and waiting for conditions.
 
 mod admin;
+mod census;
 mod cluster;
 mod federation;
 mod hub;
@@ -13,6 +14,7 @@ mod wait;
 mod witness;
 
 pub(crate) use admin::Admin;
+pub(crate) use census::Census;
 pub(crate) use cluster::{Cluster, ClusterSpec};
 pub(crate) use federation::{Builder, Federation, targets};
 pub(crate) use manifest::{Deployment, policy};
