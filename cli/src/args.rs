@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    ack, apply, completion, confirm, cordon, delete, describe, diff, drain, explain, freeze, get, label,
-    maintenance, migrate, plan, rebalance, replace, retire, rollout, scale, taint, version, whatif,
+    ack, apply, completion, confirm, confirm_dead, cordon, delete, describe, diff, drain, explain, freeze,
+    get, label, maintenance, migrate, plan, rebalance, replace, retire, rollout, scale, taint, version,
+    whatif,
 };
 use crate::dev::Dev;
 
@@ -76,6 +77,7 @@ pub(crate) enum Command {
     Freeze(freeze::Freeze),
     #[command(subcommand)]
     Confirm(confirm::Confirm),
+    ConfirmDead(confirm_dead::ConfirmDead),
     Plan(plan::Plan),
     Dev(Dev),
     Completion(completion::Completion),

@@ -83,6 +83,7 @@ fn write_until_killed(folder: &Path) -> ! {
                 drain: None,
                 maintenance: None,
                 awaited: None,
+                dead: None,
             }));
         }
         store.commit(Epoch(1), &batch).expect("the disk takes it");

@@ -304,7 +304,8 @@ fn what_is_unreadable_to_one_is_refused_by_the_other() {
     let selector = json!({"regions": ["eu"]});
     for (spec, written_at, sent_at) in [
         (json!({"strategy": "random"}), "strategy", "strategy"),
-        (json!({"mode": "atMost"}), "mode", "mode"),
+        (json!({"mode": "once"}), "mode", "mode"),
+        (json!({"mode": "available", "fence": "confirm"}), "fence", "fence"),
         (json!({"rebalance": "now"}), "rebalance", "rebalance"),
         (json!({"priority": 1001}), "priority", "priority"),
         (json!({"priority": -1001}), "priority", "priority"),

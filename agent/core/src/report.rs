@@ -254,6 +254,7 @@ fn status(id: &WorkloadId, view: &View, rows: &Rows, told: Option<&Status>) -> O
         updated: progress.updated.min(COUNT_MAX),
         updated_ready: progress.available.min(COUNT_MAX),
         stalled: progress.stalled,
+        terminating: tally.terminating.min(COUNT_MAX),
         problem: problem.unwrap_or_default(),
         exists: object.is_some(),
     })
@@ -272,6 +273,7 @@ fn gone(told: Status) -> Status {
         updated: 0,
         updated_ready: 0,
         stalled: false,
+        terminating: 0,
         problem: Arc::default(),
         exists: false,
         ..told

@@ -81,6 +81,7 @@ pub(crate) struct Tally {
     pub(crate) failing: u32,
     /// Not ready through a fault of their node or of the cluster (S3).
     pub(crate) stranded: u32,
+    pub(crate) terminating: u32,
     problems: BTreeMap<Arc<str>, u32>,
 }
 
@@ -115,6 +116,7 @@ impl Tally {
         let stranded = down || pod.fault == Some(Fault::Cluster);
         add(&mut self.stranded, sick && stranded);
         add(&mut self.failing, sick && !stranded && pod.fault == Some(Fault::Application));
+        add(&mut self.terminating, lives && pod.terminating);
         if lives && !pod.terminating && !pod.problem.is_empty() {
             let count = self.problems.entry(pod.problem.clone()).or_default();
             add(count, true);

@@ -160,6 +160,7 @@ fn records(names: &[ClusterName], workloads: usize, eligible: usize) -> impl Ite
                 target: 1,
                 revision: 1,
                 rolling: false,
+                may_run: 1,
                 generation: Generation(1),
                 manifest_generation: Generation(1),
                 given_up: 0,
@@ -188,6 +189,7 @@ fn member(index: usize, name: &ClusterName) -> ClusterRecord {
         drain: None,
         maintenance: None,
         awaited: None,
+        dead: None,
     }
 }
 
@@ -207,6 +209,7 @@ fn spec(number: usize, eligible: usize) -> WorkloadSpec {
         needs: Vec::new(),
         pod: pod(),
         stateful: false,
+        surges: false,
         manifest: "".into(),
     }
 }
@@ -288,6 +291,7 @@ fn status(number: usize) -> Status {
         updated: 1,
         updated_ready: 1,
         stalled: false,
+        terminating: 0,
         problem: "".into(),
         exists: true,
     }

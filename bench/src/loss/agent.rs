@@ -195,6 +195,7 @@ impl Agent {
             updated: row.replicas,
             updated_ready: row.replicas,
             stalled: false,
+            terminating: 0,
             problem: "".into(),
             exists: true,
         });

@@ -48,6 +48,7 @@ answer!(
     ApplyPolicyResponse,
     ApplyQuotaResponse,
     CancelMigrationResponse,
+    ConfirmDeadResponse,
     CordonClusterResponse,
     DrainClusterResponse,
     LabelClusterResponse,

@@ -4,6 +4,7 @@ pub(crate) mod ack;
 pub(crate) mod apply;
 pub(crate) mod completion;
 pub(crate) mod confirm;
+pub(crate) mod confirm_dead;
 pub(crate) mod cordon;
 pub(crate) mod delete;
 pub(crate) mod describe;
@@ -83,6 +84,7 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::WhatIf(command) => wait(command.run(&places)),
         Command::Freeze(command) => wait(command.run(&places)),
         Command::Confirm(command) => wait(command.run(&places)),
+        Command::ConfirmDead(command) => wait(command.run(&places)),
         Command::Plan(command) => command.run(),
         Command::Dev(command) => wait(command.run(&places)),
         Command::Completion(command) => command.run(),

@@ -127,6 +127,18 @@ pub(crate) fn describe(cluster: &Cluster, now: SystemTime, sheet: &mut Sheet<'_>
         );
         sheet.coloured("Awaited", said, Some(Colour::Yellow))?;
     }
+    if let Some(since) = &cluster.dead_since {
+        let said = format!("since {}, by an operator's word", age::moment(Some(since)));
+        sheet.coloured("Confirmed dead", said, Some(Colour::Red))?;
+    } else if cluster.unaccounted > 0 {
+        let said = format!(
+            "up to {} of workloads that may run only once; they are replaced when it is back, or after \
+             `godwit confirm-dead cluster {}`",
+            counted(cluster.unaccounted, "pod"),
+            cluster.name
+        );
+        sheet.coloured("May still run", said, Some(Colour::Yellow))?;
+    }
     if let Some(drain) = &cluster.drain {
         describe_drain(cluster, drain, now, sheet)?;
     } else if cluster.cordoned {

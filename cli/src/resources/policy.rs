@@ -93,7 +93,10 @@ pub(crate) fn describe(policy: &Policy, sheet: &mut Sheet<'_>) -> io::Result<()>
     sheet.line("Unready after", span(spec.unready_after))?;
     sheet.line("Mode", &spec.mode)?;
     sheet.line("Priority", spec.priority.to_string())?;
-    sheet.line("Max surge", format!("{}%", spec.max_surge_percent.unwrap_or(SURGE_PERCENT)))?;
+    match spec.fence.is_empty() {
+        true => sheet.line("Max surge", format!("{}%", spec.max_surge_percent.unwrap_or(SURGE_PERCENT)))?,
+        false => sheet.line("Fence", &spec.fence)?,
+    }
     sheet.line("Max unavailable", spec.max_unavailable.to_string())?;
     sheet.line("Traffic gate", words::gate(spec.traffic_gate.as_ref()))?;
     sheet.line("Survivor", &spec.survivor)?;

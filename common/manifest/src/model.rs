@@ -35,6 +35,8 @@ pub struct Workload {
     pub needs: Vec<Need>,
     /// `spec.minReadySeconds`, or 0.
     pub min_ready_seconds: u32,
+    /// Whether its own rolling update runs more pods than wanted for a while.
+    pub surges: bool,
     /// Whether its pods hold volume claims, by `spec.volumeClaimTemplates` or by a volume of the pod: such data stays
     /// in its cluster (S32).
     pub has_volume_claims: bool,

@@ -80,8 +80,26 @@ pub(crate) fn read(object: &Object<'_>, (api_version, kind): (&str, &str)) -> Op
         pod: template.pod,
         needs: template.needs.into_iter().chain(of_claims).collect(),
         min_ready_seconds: min_ready_seconds?,
+        surges: surges(&spec, kind),
         has_volume_claims: !claims.is_empty() || template.has_claims,
         manifest: canonical::workload_manifest(value, &key.namespace).into(),
         object: key,
+    })
+}
+
+/// Whether its own rolling update runs more pods than wanted for a while: Kubernetes' default is a quarter more. What the
+/// fields say is for the member to judge; here only nothing at all counts as none.
+fn surges(spec: &Object<'_>, kind: &str) -> bool {
+    if kind != "Deployment" {
+        return false;
+    }
+    let Some(strategy) = spec.at.entry("strategy") else { return true };
+    if strategy.entry("type").is_some_and(|kind| kind.node.as_text() == Some("Recreate")) {
+        return false;
+    }
+    let surge = strategy.entry("rollingUpdate").and_then(|rolling| rolling.entry("maxSurge"));
+    surge.is_none_or(|surge| {
+        let value = surge.node.to_value();
+        value != 0 && value != "0%"
     })
 }

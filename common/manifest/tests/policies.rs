@@ -6,7 +6,7 @@ use godwit_common::policy::{
     ClusterSelector, GroupBy, OnFailure, Policy, Rebalance, Rule, SpreadConstraint, Strategy, Tiers,
     TrafficGate,
 };
-use godwit_common::policy::{FailBack, Motion, Survivor};
+use godwit_common::policy::{FailBack, Fencing, Mode, Motion, Survivor};
 use godwit_manifest::parse_policies;
 
 const POLICY: &str = "\
@@ -59,10 +59,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "(7, 15): Policy even: spec.lost_after: this field is unknown; did you mean \"lostAfter\"?",
     ),
     (
-        "  mode: atMost",
-        "(7, 9): Policy even: spec.mode: the mode atMost is not available: it needs a fence that stops the old copies before new ones start; write mode: available, where both copies may run during a partition",
+        "  mode: atMost\n  fence: gate",
+        "(8, 10): Policy even: spec.fence: the fence gate is not available: nothing in the pods would end their processes when a lease runs out; write fence: confirm",
     ),
-    ("  mode: fast", "(7, 9): Policy even: spec.mode: \"fast\" is not known; write available"),
+    ("  mode: fast", "(7, 9): Policy even: spec.mode: \"fast\" is not known; known are available, atMost"),
     (
         "  maxUnavailable: 10%",
         "(7, 19): Policy even: spec.maxUnavailable: \"10%\" is not valid here; write a whole number from 0 to 1000000",
@@ -332,4 +332,22 @@ fn everything_that_a_policy_says_is_read() {
         (rollout.on_failure, rollout.progress_deadline),
         (OnFailure::Rollback, Duration::from_secs(90))
     );
+}
+
+#[test]
+fn a_policy_for_what_may_run_only_once() {
+    let read = |spec: &str| parse_policies(&format!("{POLICY}{spec}\n"));
+    let policy = read("  mode: atMost").unwrap().remove(0);
+    let motion = Motion { mode: Mode::AtMost(Fencing::Confirm), max_unavailable: 1, ..Motion::default() };
+    assert_eq!(policy.placement.motion, motion);
+    for (spec, problem) in [
+        ("  mode: atMost\n  maxUnavailable: 0", "0 leaves no way to move anything in the mode atMost"),
+        ("  mode: atMost\n  maxSurge: 10%", "in the mode atMost nothing starts before another has ended"),
+        ("  fence: confirm", "only the mode atMost has a fence"),
+        ("  maxSurge: 101%", "write a percentage from 1% to 100%"),
+    ] {
+        let errors = read(spec).expect_err(spec);
+        let [error] = errors.errors() else { panic!("{spec}: one mistake, but {errors:?}") };
+        assert!(error.to_string().contains(problem), "{spec}: {error}");
+    }
 }

@@ -162,6 +162,8 @@ pub struct Status {
     pub updated_ready: u32,
     /// The controller has given up waiting for progress: a Deployment's condition `Progressing` is false (S31).
     pub stalled: bool,
+    /// Pods that are being deleted and have not ended: others may start in their place before they have (S8).
+    pub terminating: u32,
     /// What hinders it, in the member's words (an apply conflict, an image that cannot be pulled); may be empty.
     pub problem: Arc<str>,
     /// False when the object is gone and only this knowledge of it is left (it was deleted by hand).

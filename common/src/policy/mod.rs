@@ -21,7 +21,7 @@ use crate::{ClusterName, traits::Traits};
 pub use affinity::{ALL_NAMESPACES, Affinity, WorkloadSelector};
 pub use gate::TrafficGate;
 pub use mistake::{Mistake, Place, Step};
-pub use motion::{FailBack, Motion, SURGE_PERCENT, Survivor, UNREADY_AFTER, most};
+pub use motion::{FailBack, Fencing, Mode, Motion, SURGE_PERCENT, Survivor, UNREADY_AFTER, most};
 pub use rollout::{OnFailure, Rollout};
 pub use rule::{REPLICAS_MAX, Rule, WEIGHT_MAX};
 pub use selector::ClusterSelector;
@@ -57,7 +57,7 @@ pub struct Policy {
     pub priority: i32,
     /// Whether replicas may be given up for a higher priority that finds no room, down to the minimums (S16).
     pub preemptible: bool,
-    /// What a planned move may do to its workloads (S20).
+    /// What moves may do to its workloads (S8, S20).
     pub motion: Motion,
     /// How a new revision goes over the clusters (S31).
     pub rollout: Rollout,

@@ -1,5 +1,5 @@
-//! How the workloads under a policy are moved: what a planned move may do to them, when they are moved for not being
-//! ready, and what becomes of them when a cluster returns.
+//! How the workloads under a policy are moved: whether two copies of a replica may run at once, what a planned move may do
+//! to them, when they are moved for not being ready, and what becomes of them when a cluster returns.
 
 use std::time::Duration;
 
@@ -10,10 +10,13 @@ pub const SURGE_PERCENT: u32 = 25;
 /// Replicas that are not ready are waited for so long, if the policy does not say (S3).
 pub const UNREADY_AFTER: Duration = Duration::from_secs(300);
 
-/// How a workload is moved (S3, S12, S13, S20).
+/// How a workload is moved (S3, S8, S12, S13, S20).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Motion {
-    /// How many replicas may run beyond those that are wanted, in percent of these, rounded up; 1 to 100.
+    /// Whether two copies of a replica may run at once.
+    pub mode: Mode,
+    /// How many replicas may run beyond those that are wanted, in percent of these, rounded up; 1 to 100. Without meaning
+    /// in the mode [`Mode::AtMost`], where it is none.
     pub max_surge: u32,
     /// How many ready replicas below the wanted number a step may leave.
     pub max_unavailable: u32,
@@ -76,9 +79,28 @@ impl FailBack {
     }
 }
 
+/// Whether two copies of a replica may run at once (S8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Mode {
+    /// A replica is replaced when its cluster is lost; the old copy may run on in a cluster that is merely cut off.
+    #[default]
+    Available,
+    /// No start takes the pods in existence above the wanted number; planned moves stop first.
+    AtMost(Fencing),
+}
+
+/// When a copy in a lost cluster counts as gone (S9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Fencing {
+    /// When an agent reports it gone, or an operator says that the cluster is dead.
+    #[default]
+    Confirm,
+}
+
 impl Default for Motion {
     fn default() -> Self {
         Self {
+            mode: Mode::Available,
             max_surge: SURGE_PERCENT,
             max_unavailable: 0,
             traffic_gate: TrafficGate::None,
@@ -90,9 +112,26 @@ impl Default for Motion {
 }
 
 impl Motion {
-    /// How many replicas may exist at once where so many are wanted.
-    pub fn most(&self, wanted: u32) -> u32 {
-        most(wanted, self.max_surge)
+    /// Whether no start may take the pods in existence above the wanted number.
+    pub fn is_at_most(&self) -> bool {
+        match self.mode {
+            Mode::Available => false,
+            Mode::AtMost(_) => true,
+        }
+    }
+}
+
+impl Mode {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Available, Self::AtMost(Fencing::Confirm)];
+
+    /// How many ready replicas below the wanted number a step may leave, if the policy does not say: a move that stops
+    /// first leaves one at least.
+    pub fn default_unavailable(self) -> u32 {
+        match self {
+            Self::Available => 0,
+            Self::AtMost(_) => 1,
+        }
     }
 }
 
@@ -108,7 +147,6 @@ mod tests {
 
     #[test]
     fn a_surge_is_rounded_up_and_one_at_least() {
-        let most = |wanted, percent| most(wanted, percent);
         assert_eq!((most(8, 25), most(9, 25), most(1, 1), most(0, 25)), (10, 12, 2, 1));
         assert_eq!(most(u32::MAX, 100), u32::MAX);
     }

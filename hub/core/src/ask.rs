@@ -11,6 +11,7 @@ use godwit_planner::{
     room_that_matters,
 };
 
+use crate::at_most::unfenced_because;
 use crate::batch::{Batch, Stock, growth};
 use crate::bonds::Bonds;
 use crate::contract::{PlanRowView, Policy, WorkloadRecord, WorkloadSpec, Yield};
@@ -199,6 +200,31 @@ impl Batch<'_> {
     }
 
     fn allowance(&self, ask: &Ask<'_>) -> Allowance {
+        let by_quota = self.by_quota(ask);
+        let by_fence = self.by_fence(ask);
+        // The one that binds has its say.
+        if by_fence.at_most < by_quota.at_most { by_fence } else { by_quota }
+    }
+
+    /// How many replicas may be placed before old copies are fenced that nobody sees (S9).
+    fn by_fence(&self, ask: &Ask<'_>) -> Allowance {
+        let workload = ask.uid.and_then(|uid| self.hub.workloads.get(&uid));
+        let (unfenced, clusters) = workload.map(|one| self.hub.unfenced(one)).unwrap_or_default();
+        if unfenced == 0 {
+            return Allowance { at_most: u32::MAX, reason: None };
+        }
+        // What is placed where it is not lost is not taken away.
+        let lost = |name: &ClusterName| {
+            let cluster = self.hub.clusters.get(name);
+            cluster.is_some_and(|cluster| cluster.lost_for(ask.policy.lost_after))
+        };
+        let placed = ask.seats.iter().filter(|(name, _)| !lost(name)).map(|(_, seat)| seat.seat.placed);
+        let held = placed.fold(0, u32::saturating_add);
+        let at_most = ask.spec.replicas.saturating_sub(unfenced).max(held);
+        Allowance { at_most, reason: Some(unfenced_because(unfenced, &clusters)) }
+    }
+
+    fn by_quota(&self, ask: &Ask<'_>) -> Allowance {
         let held: u64 = ask.seats.values().map(|seat| u64::from(seat.seat.placed)).sum();
         match self.allowed(&ask.spec.id, &ask.spec.pod.requests, ask.uid, held) {
             None => Allowance { at_most: u32::MAX, reason: None },

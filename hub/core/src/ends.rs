@@ -121,7 +121,7 @@ impl Hub {
             cluster.seats.remove(&uid);
             cluster.held.remove(&uid);
             cluster.ended.insert(uid);
-            cluster.rising.remove(&uid);
+            cluster.unreflected.remove(&uid);
             if cluster.on_the_way.remove(&uid).is_some() {
                 self.roomier.insert(name.clone());
             }

@@ -132,6 +132,7 @@ impl Hub {
             | MigrationCause::FailedBack(_)
             | MigrationCause::RoomAppeared(_)
             | MigrationCause::QuotaFreed(_)
+            | MigrationCause::Fenced(_)
             | MigrationCause::Affinity(_)
             | MigrationCause::Unready(_)
             | MigrationCause::Unschedulable(_)

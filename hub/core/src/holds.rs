@@ -152,6 +152,7 @@ impl Hub {
             | MigrationCause::Returned(_)
             | MigrationCause::FailedBack(_)
             | MigrationCause::Unready(_)
+            | MigrationCause::Fenced(_)
             | MigrationCause::Unschedulable(_) => None,
         }
     }

@@ -4,12 +4,13 @@
 //! Where to look: [`Hub::step`] dispatches; `sessions` knows who speaks, `fences` under whose authority, `liveness`,
 //! `mass_loss` and `flapping` who is lost, and what that means, `traits` what clusters are like, `reports` what runs,
 //! `placement`, `batch` and `ask` where replicas go, `destinations` where a drain sends them, `returns` what goes back,
-//! `bonds` what they have to be near, `quotas` how many there may be, `mover` and `surge` when they start and stop,
-//! `migrations` which moves belong together, `holds` what of them is paused, `rows` and `ends` what each cluster is
+//! `bonds` what they have to be near, `quotas` how many there may be, `mover`, `surge` and `at_most` when they start and
+//! stop, `migrations` which moves belong together, `holds` what of them is paused, `rows` and `ends` what each cluster is
 //! told, `outgoing` what leaves, `revisions` what was deployed, `rollouts` how it gets everywhere, `commands` what
 //! operators want, `restore` how a restart begins.
 
 mod ask;
+mod at_most;
 mod batch;
 mod bonds;
 mod changes;

@@ -39,6 +39,7 @@ impl Hub {
         }
         let was = health.state;
         health.confirmed = false;
+        self.rises(name);
         match was {
             ClusterState::Unknown | ClusterState::Suspect => {
                 self.enter(name, ClusterState::Ready, "connected");
@@ -273,6 +274,7 @@ impl Hub {
         }
         self.touched.send.insert(name.clone());
         self.roomier.insert(name.clone());
+        self.fenced(name);
         self.show_seats(name);
         self.moving_at(name);
     }

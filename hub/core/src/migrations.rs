@@ -104,6 +104,7 @@ impl Hub {
             | MigrationCause::Returned(_)
             | MigrationCause::FailedBack(_)
             | MigrationCause::Unready(_)
+            | MigrationCause::Fenced(_)
             | MigrationCause::Unschedulable(_) => None,
         };
         let entry = MigrationEntry::new(Migration {
@@ -139,6 +140,7 @@ impl Hub {
             MigrationCause::PolicyChanged(_)
             | MigrationCause::ClusterDeleted(_)
             | MigrationCause::ClusterChanged(_)
+            | MigrationCause::Fenced(_)
             | MigrationCause::Drained(_) => true,
             MigrationCause::ClusterLost(_)
             | MigrationCause::RoomAppeared(_)
@@ -168,6 +170,7 @@ impl Hub {
             | MigrationCause::Returned(_)
             | MigrationCause::RoomAppeared(_)
             | MigrationCause::QuotaFreed(_)
+            | MigrationCause::Fenced(_)
             | MigrationCause::Preempted(_)
             | MigrationCause::Unready(_)
             | MigrationCause::Unschedulable(_) => false,
@@ -308,6 +311,9 @@ impl Hub {
                 ("S16", format!("the quota of namespace {namespace} lets more be placed"))
             }
             MigrationCause::Preempted(id) => ("S16", format!("{id} has a higher priority and finds no room")),
+            MigrationCause::Fenced(name) => {
+                ("S9", format!("what cluster {name} may still have run is accounted for"))
+            }
             MigrationCause::Unready(name) => ("S3", format!("replicas are not ready in cluster {name}")),
             MigrationCause::Unschedulable(name) => {
                 ("S17", format!("cluster {name} cannot schedule all replicas"))

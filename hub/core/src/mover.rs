@@ -70,7 +70,11 @@ impl Hub {
         let Some(seat) = workload.seats.get(name).filter(|seat| self.may_move(seat)) else { return 0 };
         let missing = seat.seat.placed.saturating_sub(seat.seat.target);
         let missing = missing.saturating_sub(self.held(workload, name).starts);
-        self.surge_left(workload).map_or(missing, |left| missing.min(left))
+        let left = match self.is_at_most(&workload.record) {
+            true => Some(self.may_start(workload, name)),
+            false => self.surge_left(workload),
+        };
+        left.map_or(missing, |left| missing.min(left))
     }
 
     fn start(&mut self, uid: Uid, name: &ClusterName, more: u32) {

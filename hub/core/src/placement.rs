@@ -56,6 +56,8 @@ pub(crate) enum Reason {
     /// A migration with this cause was cancelled by a command, whose entry in the journal this is: what was given back may
     /// not be where it is now.
     Cancelled(MigrationCause, u64),
+    /// What a cluster may still have run of it is accounted for (S9).
+    Fenced(ClusterName),
 }
 
 /// What planning changes for one workload.
@@ -174,6 +176,7 @@ impl Hub {
             Reason::Unschedulable(name) => Some(MigrationCause::Unschedulable(name)),
             Reason::Cancelled(_, entry) if !relocates => return Cause::Command(entry),
             Reason::Cancelled(cause, _) => Some(cause),
+            Reason::Fenced(name) => Some(MigrationCause::Fenced(name)),
         };
         match migration {
             Some(cause) if !moves.is_empty() => Cause::Migration(self.open_migration(cause, moves)),
@@ -381,6 +384,7 @@ fn moves_of(uid: Uid, workload: &crate::state::Workload, outcome: &Outcome, reas
         | Reason::Unready(_)
         | Reason::Unschedulable(_)
         | Reason::Cancelled(..)
+        | Reason::Fenced(_)
         | Reason::Deleted(..) => workload.record.pending,
     };
     if outcome.pending > pending {

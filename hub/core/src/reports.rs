@@ -58,21 +58,27 @@ impl Hub {
         self.look_at_drain(name);
     }
 
-    /// Raised targets that are known to have reached the cluster count from now on (S20).
+    /// Targets that are known to have reached the cluster: raised ones count from now on (S20), and what lowered ones left
+    /// can be told (S8).
     fn reflected(&mut self, name: &ClusterName, reflects: Generation) {
         let Some(cluster) = self.clusters.get_mut(name) else { return };
-        for uid in std::mem::take(&mut cluster.rising) {
+        let mut known = Vec::new();
+        for uid in std::mem::take(&mut cluster.unreflected) {
             let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
             else {
                 continue;
             };
             if seat.seat.generation > reflects {
-                cluster.rising.insert(uid);
+                cluster.unreflected.insert(uid);
                 continue;
             }
             seat.floor = seat.seat.target;
             self.moving.insert(uid);
             self.touched.subjects.insert(Subject::Workload(uid));
+            known.push(uid);
+        }
+        for uid in known {
+            self.bound_existence(uid, name);
         }
     }
 
@@ -119,6 +125,8 @@ impl Hub {
             updated: status.updated,
             updated_ready: status.updated_ready,
             stalled: status.stalled,
+            terminating: status.terminating,
+            replicas: status.replicas,
             problem,
         };
         if seat.seen.as_ref() == Some(&seen) {
@@ -126,6 +134,7 @@ impl Hub {
         }
         let ready_before = seat.ready();
         seat.seen = Some(seen);
+        self.bound_existence(uid, name);
         self.seat_observed(uid, name);
         self.look_at_revision(uid, name);
         self.starts_progress(uid, name);
@@ -149,6 +158,7 @@ impl Hub {
             if seat.seen.replace(Seen::default()) == Some(Seen::default()) {
                 continue;
             }
+            self.bound_existence(uid, name);
             self.seat_observed(uid, name);
             self.look_at_revision(uid, name);
             self.starts_progress(uid, name);

@@ -55,18 +55,18 @@ impl Hub {
         };
         let revision = state.seat.revision;
         let before = WorkloadTarget::hash_of(uid, revision, state.seat.target);
+        // What starts may do so beside what is still ending.
+        let more = target.saturating_sub(state.seat.target);
+        state.seat.may_run = state.seat.may_run.saturating_add(more);
         state.seat.target = target;
         // What has nothing to run is on no way.
         state.seat.rolling &= target > 0;
         state.floor = state.floor.min(target);
-        let rises = state.floor < target;
         state.seat.generation = generation;
         if let Some(cluster) = self.clusters.get_mut(name) {
             cluster.digest -= before;
             cluster.digest += WorkloadTarget::hash_of(uid, revision, target);
-            if rises {
-                cluster.rising.insert(uid);
-            }
+            cluster.unreflected.insert(uid);
         }
         self.seat_changed(uid, name);
         self.trim_holds(uid, name);
@@ -220,6 +220,7 @@ impl Hub {
                 manifest_generation: generation,
                 revision,
                 target: running,
+                may_run: running,
                 ..Seat::default()
             };
             if let Some(workload) = self.workloads.get_mut(&uid) {

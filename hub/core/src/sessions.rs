@@ -258,6 +258,7 @@ impl Hub {
             drain: None,
             maintenance: None,
             awaited: None,
+            dead: None,
         };
         let cluster = Cluster::new(record, ClusterState::Joining, self.now);
         self.clusters.insert(name.clone(), Shared::new(cluster));

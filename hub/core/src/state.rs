@@ -123,6 +123,9 @@ pub(crate) struct Seen {
     pub(crate) updated: u32,
     pub(crate) updated_ready: u32,
     pub(crate) stalled: bool,
+    pub(crate) terminating: u32,
+    /// The object's own number.
+    pub(crate) replicas: u32,
     pub(crate) problem: Arc<str>,
 }
 
@@ -189,8 +192,8 @@ pub(crate) struct Cluster {
     pub(crate) starting: u32,
     /// Workloads that want to start more here, the most urgent first (S7).
     pub(crate) waiting: BTreeSet<Rank>,
-    /// Seats whose target was raised by a row that no report reflects yet.
-    pub(crate) rising: BTreeSet<Uid>,
+    /// Seats whose target was changed by a row that no report reflects yet.
+    pub(crate) unreflected: BTreeSet<Uid>,
     /// Placed replicas that do not hold room on a node yet: what is deducted from the reported room (S15).
     pub(crate) on_the_way: Shared<BTreeMap<Uid, u32>>,
     /// Removals of late, without an operator's word (S27).
@@ -308,7 +311,7 @@ impl Cluster {
             tally: Tally::default(),
             starting: 0,
             waiting: BTreeSet::new(),
-            rising: BTreeSet::new(),
+            unreflected: BTreeSet::new(),
             on_the_way: Shared::default(),
             removals: VecDeque::new(),
             orphans: BTreeMap::new(),

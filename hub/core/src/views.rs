@@ -55,6 +55,8 @@ impl Hub {
             drain: self.drain_view(cluster),
             maintenance: record.maintenance,
             awaited: record.awaited,
+            dead: record.dead,
+            unaccounted: if cluster.reporting() { 0 } else { self.unaccounted(name).0 },
             degraded: self.degraded_because(cluster).unwrap_or_default(),
             flapping: self.flapping_view(cluster),
             survival: cluster.known.survival.clone(),
@@ -133,7 +135,7 @@ impl Hub {
             rollout: self.rollout_view(workload),
             placements: placements.collect(),
             displaced: self.displaced_view(workload),
-            possible_over_run: match self.is_duplicated(record) {
+            possible_over_run: match self.is_duplicated(record) || self.is_at_most(record) {
                 // Nothing replaces what a lost cluster may still run.
                 true => 0,
                 false => workload.seats.iter().map(unseen).fold(0, u32::saturating_add),
@@ -180,6 +182,13 @@ impl Hub {
             (false, _) => "cluster away: nothing moves yet",
             (true, false) => "inventory awaited",
             (true, true) if seat.held_back => "removal held back (S27)",
+            (true, true)
+                if target < placed
+                    && self.is_at_most(&workload.record)
+                    && self.may_start(workload, name) == 0 =>
+            {
+                "starts when old copies have ended: mode atMost (S8)"
+            }
             (true, true) if target < placed && self.surge_left(workload) == Some(0) => {
                 "starts as others stop elsewhere: it is moved within its surge (S20)"
             }

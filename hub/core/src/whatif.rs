@@ -33,8 +33,8 @@ impl Hub {
         Ok(view)
     }
 
-    /// On a copy: makes it so, and plans what follows. Nothing is waited for: neither the end of a freeze, nor the room of
-    /// what gives way.
+    /// On a copy: makes it so, and plans what follows. Nothing is waited for: neither the end of a freeze, nor a fence,
+    /// nor the room of what gives way.
     pub(crate) fn suppose(&mut self, what: &WhatIf) {
         self.supposing = true;
         self.federation.freeze = None;
@@ -46,8 +46,10 @@ impl Hub {
             let drain = self.drain_from(&DrainTerms::default(), Purpose::Empty);
             self.clear(name, Reason::Drain(name.clone(), 0), |cluster| cluster.record.drain = Some(drain));
         }
+        let dead = Some(self.now.wall);
         for name in &what.lose {
             self.clear(name, Reason::Lost(name.clone()), |cluster| {
+                cluster.record.dead = dead;
                 cluster.health.lost_through = Some(Duration::MAX);
                 cluster.record.awaited = None;
             });
@@ -91,6 +93,7 @@ impl Hub {
             drain: None,
             maintenance: None,
             awaited: None,
+            dead: None,
             ..model.record.clone()
         };
         let mut cluster = Cluster::new(record, ClusterState::Ready, self.now);

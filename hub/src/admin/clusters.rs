@@ -146,6 +146,17 @@ impl ClusterService for Admin {
         Ok(Response::new(v1::ReplaceClusterResponse { cluster, action, changes, changes_total, policies }))
     }
 
+    async fn confirm_dead(
+        &self,
+        request: Request<v1::ConfirmDeadRequest>,
+    ) -> Result<Response<v1::ConfirmDeadResponse>, Status> {
+        let operator = access::operator(&request);
+        let v1::ConfirmDeadRequest { name, dry_run } = request.into_inner();
+        let marked = self.dead(operator, &name, dry_run).await?;
+        let Marked { cluster, action, changes, changes_total } = marked;
+        Ok(Response::new(v1::ConfirmDeadResponse { cluster, action, changes, changes_total }))
+    }
+
     async fn uncordon_cluster(
         &self,
         request: Request<v1::UncordonClusterRequest>,

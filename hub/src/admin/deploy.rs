@@ -79,6 +79,7 @@ fn workload(workload: manifest::Workload) -> WorkloadSpec {
         needs: workload.needs,
         pod: workload.pod,
         stateful,
+        surges: workload.surges,
         manifest: workload.manifest,
     }
 }

@@ -1,4 +1,4 @@
-//! What operators put on a cluster, read and carried out: cordon, maintenance, labels, taints.
+//! What operators put on a cluster, read and carried out: cordon, maintenance, death, labels, taints.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +53,13 @@ impl Admin {
         let drain = drain.as_ref().map(|terms| drains::terms("drain", terms)).transpose()?;
         tracing::info!(%operator, %cluster, ?within, ?drain, dry_run, "an operator announces maintenance, or its end");
         let command = Command::Maintain { cluster: cluster.clone(), within, drain };
+        self.mark(operator, &cluster, command, dry_run).await
+    }
+
+    pub(super) async fn dead(&self, operator: Arc<str>, name: &str, dry_run: bool) -> Result<Marked, Status> {
+        let cluster: ClusterName = fields::name("name", name)?;
+        tracing::info!(%operator, %cluster, dry_run, "an operator says that a cluster is dead");
+        let command = Command::ConfirmDead { cluster: cluster.clone() };
         self.mark(operator, &cluster, command, dry_run).await
     }
 

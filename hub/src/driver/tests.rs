@@ -186,6 +186,7 @@ fn deploy_as(name: &str, replicas: u32) -> Command {
         needs: Vec::new(),
         pod: Default::default(),
         stateful: false,
+        surges: false,
         manifest: "{}".into(),
     };
     Command::Deploy(Deploy {

@@ -296,6 +296,8 @@ mod tests {
             drain: None,
             maintenance: None,
             awaited: None,
+            dead: None,
+            unaccounted: 0,
             degraded: "".into(),
             flapping: None,
             survival: None,

@@ -234,6 +234,7 @@ fn status(row: &WorkloadTarget) -> Status {
         updated: row.replicas,
         updated_ready: row.replicas,
         stalled: false,
+        terminating: 0,
         problem: "".into(),
         exists: true,
     }

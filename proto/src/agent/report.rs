@@ -106,6 +106,7 @@ fn status_to_wire(status: &Status) -> v1::WorkloadStatus {
         unschedulable: status.unschedulable,
         failing: status.failing,
         stranded: status.stranded,
+        terminating: status.terminating,
         problem: status.problem.to_string(),
         missing: !status.exists,
         updated: status.updated,
@@ -129,6 +130,7 @@ fn status_from_wire(wire: v1::WorkloadStatus) -> Result<Status, WireError> {
         updated: count("updated", wire.updated)?,
         updated_ready: count("updated_ready", wire.updated_ready)?,
         stalled: wire.stalled,
+        terminating: count("terminating", wire.terminating)?,
         problem: text("problem", wire.problem, TEXT_MAX)?,
         exists: !wire.missing,
     })

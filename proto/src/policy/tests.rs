@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use godwit_common::policy::{
-    ClusterSelector, ClusterToleration, FailBack, GroupBy, Motion, OnFailure, Rollout, Rule,
+    ClusterSelector, ClusterToleration, FailBack, Fencing, GroupBy, Mode, Motion, OnFailure, Rollout, Rule,
     SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::selector::{LabelSelector, Requirement, Test};
@@ -27,6 +27,18 @@ fn a_policy_with_everything_comes_back_as_it_was() {
         let wire = to_wire(&terms.placement, terms.lost_after);
         assert_eq!(from_wire("", &wire), Ok(terms));
     }
+}
+
+#[test]
+fn what_may_run_only_once_comes_back_as_it_was() {
+    let motion = Motion { mode: Mode::AtMost(Fencing::Confirm), max_unavailable: 2, ..Motion::default() };
+    let wire = to_wire(&Policy { motion, ..Policy::default() }, None);
+    assert_eq!((&*wire.mode, &*wire.fence, wire.max_surge_percent), ("at_most", "confirm", None));
+    assert_eq!(from_wire("", &wire).map(|terms| terms.placement.motion), Ok(motion));
+    // One replica at a time is the least, and the default.
+    let least = v1::PolicySpec { mode: "at_most".into(), ..v1::PolicySpec::default() };
+    let motion = Motion { max_unavailable: 1, ..motion };
+    assert_eq!(from_wire("", &least).map(|terms| terms.placement.motion), Ok(motion));
 }
 
 #[test]
@@ -101,8 +113,17 @@ fn words_that_are_not_known_and_numbers_out_of_range_are_refused() {
             "p.strategy: \"random\" is not known: write weighted or capacity",
         ),
         (
-            v1::PolicySpec { mode: "at_most".into(), ..spec() },
-            "p.mode: \"at_most\" is not known: write available",
+            v1::PolicySpec { mode: "once".into(), ..spec() },
+            "p.mode: \"once\" is not known: write available or at_most",
+        ),
+        (
+            v1::PolicySpec { mode: "at_most".into(), fence: "gate".into(), ..spec() },
+            "p.fence: the fence gate is not available",
+        ),
+        (v1::PolicySpec { fence: "confirm".into(), ..spec() }, "p.fence: only the mode at_most has a fence"),
+        (
+            v1::PolicySpec { mode: "at_most".into(), max_surge_percent: Some(1), ..spec() },
+            "p.max_surge_percent: 1 is not for the mode at_most",
         ),
         (
             v1::PolicySpec { rebalance: "x".into(), ..spec() },
@@ -353,6 +374,7 @@ fn terms(strategy: Strategy) -> Terms {
         priority: -5,
         preemptible: true,
         motion: Motion {
+            mode: Mode::Available,
             max_surge: 40,
             max_unavailable: 7,
             traffic_gate: TrafficGate::Delay(Duration::from_millis(1_500)),

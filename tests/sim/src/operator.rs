@@ -64,12 +64,20 @@ impl World {
             view.is_some_and(|view| view.removals_held > 0)
         });
         let held = held.map(|member| member.name.clone());
+        let dead = self.members.iter().position(|member| member.dead && !member.abandoned);
+        let dead = dead.filter(|_| self.rng.one_in(3));
         let command = match held {
             _ if frozen && self.rng.one_in(2) => match self.rng.one_in(2) {
                 true => Command::ReleaseFreeze,
                 false => Command::ConfirmFreeze,
             },
             Some(cluster) => Command::ConfirmRemoval { cluster },
+            None if dead.is_some() => {
+                let member = &mut self.members[dead.unwrap_or(0)];
+                // What an operator says is so from before he says it.
+                member.abandoned = true;
+                Command::ConfirmDead { cluster: member.name.clone() }
+            }
             None if self.operator.winds_up => match self.leftover().or_else(|| self.remove_strays()) {
                 Some(command) => command,
                 None => return,
@@ -388,14 +396,7 @@ impl World {
             rebalance,
             priority,
             preemptible: self.rng.one_in(2),
-            motion: policy::Motion {
-                max_surge: [1, 25, 25, 100][self.pick(4)],
-                max_unavailable: u32::try_from(self.rng.below(2)).unwrap_or(0),
-                traffic_gate: TrafficGate::None,
-                survivor: Survivor::ALL[self.pick(Survivor::ALL.len())],
-                fail_back: FailBack::ALL[self.pick(FailBack::ALL.len())],
-                unready_after: Duration::from_secs([10, 60, 300][self.pick(3)]),
-            },
+            motion: self.motion(),
             rollout: self.rollout(),
             ..policy::Policy::default()
         };
@@ -418,6 +419,20 @@ impl World {
             pause_after_first: self.rng.one_in(6),
             on_failure: if self.rng.one_in(2) { OnFailure::Rollback } else { OnFailure::Stop },
             progress_deadline: Duration::from_secs(30 + self.rng.below(300)),
+        }
+    }
+
+    fn motion(&mut self) -> policy::Motion {
+        let mode = policy::Mode::ALL[usize::from(self.rng.one_in(4))];
+        let more = u32::try_from(self.rng.below(2)).unwrap_or(0);
+        policy::Motion {
+            mode,
+            max_surge: [1, 25, 25, 100][self.pick(4)],
+            max_unavailable: mode.default_unavailable() + more,
+            traffic_gate: TrafficGate::None,
+            survivor: Survivor::ALL[self.pick(Survivor::ALL.len())],
+            fail_back: FailBack::ALL[self.pick(FailBack::ALL.len())],
+            unready_after: Duration::from_secs([10, 60, 300][self.pick(3)]),
         }
     }
 

@@ -80,6 +80,7 @@ pub fn workload(kind: &str, name: &str, replicas: u32, cpu_millis: u64, revision
         needs: Vec::new(),
         pod: PodShape { requests: requests(&manifest), ..PodShape::default() },
         stateful: kind == "StatefulSet",
+        surges: false,
         manifest: manifest.clone(),
     };
     let object = ObjectSpec {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use godwit_common::policy::limits::{UNAVAILABLE_MAX, UNREADY_AFTER_MAX, UNREADY_AFTER_MIN};
-use godwit_common::policy::{FailBack, Motion, SURGE_PERCENT, Survivor, UNREADY_AFTER};
+use godwit_common::policy::{FailBack, Fencing, Mode, Motion, SURGE_PERCENT, Survivor, UNREADY_AFTER};
 
 use super::gate;
 use super::spec::text_of;
@@ -11,15 +11,16 @@ use crate::duration;
 use crate::field::{Field, Object};
 
 pub(super) fn read(spec: &Object<'_>) -> Motion {
-    mode(spec);
+    let mode = mode(spec);
     let max_unavailable = spec.get("maxUnavailable").and_then(|field| field.count(UNAVAILABLE_MAX));
-    let max_surge = spec.get("maxSurge").and_then(|field| percent(&field));
+    let max_unavailable = max_unavailable.unwrap_or(mode.default_unavailable());
     let survivors = Survivor::ALL.map(|choice| (choice.name(), choice));
     let ways_back = FailBack::ALL.map(|choice| (choice.name(), choice));
     let unready_after = spec.get("unreadyAfter").and_then(|field| unready_after(&field));
     Motion {
-        max_surge: max_surge.unwrap_or(SURGE_PERCENT),
-        max_unavailable: max_unavailable.unwrap_or(0),
+        mode,
+        max_surge: max_surge(spec, mode).unwrap_or(SURGE_PERCENT),
+        max_unavailable,
         traffic_gate: gate::read(spec),
         survivor: spec.get("survivor").and_then(|field| field.choice(&survivors)).unwrap_or_default(),
         fail_back: spec.get("failBack").and_then(|field| field.choice(&ways_back)).unwrap_or_default(),
@@ -27,16 +28,39 @@ pub(super) fn read(spec: &Object<'_>) -> Motion {
     }
 }
 
-fn mode(spec: &Object<'_>) {
-    let Some(field) = spec.get("mode") else { return };
-    if matches!(field.node.as_text(), Some("atMost" | "at_most")) {
-        field.refuse(
-            "the mode atMost is not available: it needs a fence that stops the old copies before new ones start",
-            "write mode: available, where both copies may run during a partition",
-        );
-        return;
+fn mode(spec: &Object<'_>) -> Mode {
+    let at_most = Mode::AtMost(fencing(spec));
+    let mode = spec
+        .get("mode")
+        .and_then(|field| field.choice(&[("available", Mode::Available), ("atMost", at_most)]));
+    let mode = mode.unwrap_or_default();
+    if let (Mode::Available, Some(fence)) = (mode, spec.get("fence")) {
+        fence.refuse("only the mode atMost has a fence", "remove it, or write mode: atMost");
     }
-    field.choice(&[("available", ())]);
+    mode
+}
+
+fn fencing(spec: &Object<'_>) -> Fencing {
+    let Some(field) = spec.get("fence") else { return Fencing::default() };
+    if field.node.as_text() == Some("gate") {
+        field.refuse(
+            "the fence gate is not available: nothing in the pods would end their processes when a lease runs out",
+            "write fence: confirm",
+        );
+        return Fencing::default();
+    }
+    field.choice(&[("confirm", Fencing::Confirm)]).unwrap_or_default()
+}
+
+fn max_surge(spec: &Object<'_>, mode: Mode) -> Option<u32> {
+    let field = spec.get("maxSurge")?;
+    match mode {
+        Mode::Available => percent(&field),
+        Mode::AtMost(_) => {
+            field.refuse("in the mode atMost nothing starts before another has ended", "remove it");
+            None
+        }
+    }
 }
 
 fn percent(field: &Field<'_>) -> Option<u32> {

@@ -9,7 +9,7 @@ use super::{affinity, mistakes, motion, rollout, rule, selector, strategy};
 use crate::field::{Field, Object};
 use crate::{duration, toleration};
 
-const FIELDS: [&str; 24] = [
+const FIELDS: [&str; 25] = [
     "affinity",
     "antiAffinity",
     "clusterSelector",
@@ -18,6 +18,7 @@ const FIELDS: [&str; 24] = [
     "default",
     "failBack",
     "fallback",
+    "fence",
     "lostAfter",
     "maxSurge",
     "maxUnavailable",

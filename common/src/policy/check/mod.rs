@@ -51,7 +51,7 @@ impl Policy {
             priority,
             preemptible: _,
             // Every value that it can have goes with every policy.
-            motion: _,
+            motion,
             rollout,
         } = self;
         let mut check = Check::default();
@@ -69,6 +69,12 @@ impl Policy {
         if !(-PRIORITY_MAX..=PRIORITY_MAX).contains(priority) {
             let remedy = format!("give a number from -{PRIORITY_MAX} to {PRIORITY_MAX}");
             check.field("priority", |check| check.refuse(format!("{priority} is out of range"), remedy));
+        }
+        if motion.is_at_most() && motion.max_unavailable == 0 {
+            let remedy = "give 1 or more, or leave it out";
+            let problem =
+                "0 leaves no way to move anything in the mode atMost, where the old copy stops first";
+            check.field("maxUnavailable", |check| check.refuse(problem, remedy));
         }
         check.mistakes
     }

@@ -19,6 +19,7 @@ impl Hub {
         }
         let policies = self.policies_of(&deploy)?;
         self.check_bounds(&deploy.application)?;
+        self.check_modes(&deploy, &policies)?;
         if let PolicyChoice::Inline(policy) = &deploy.policy {
             self.put_policy(policy.clone())?;
         }
@@ -100,6 +101,16 @@ impl Hub {
             }
         };
         deploy.application.workloads.iter().map(chosen).collect()
+    }
+
+    /// Whether the workloads go with the modes of their policies (S8).
+    fn check_modes(&self, deploy: &Deploy, policies: &[PolicyName]) -> Result<(), Refused> {
+        for (spec, name) in deploy.application.workloads.iter().zip(policies) {
+            let known = self.policies.get(name).map(|known| &known.policy);
+            let policy = if let PolicyChoice::Inline(policy) = &deploy.policy { Some(policy) } else { known };
+            policy.map_or(Ok(()), |policy| Self::check_mode(&spec.id, spec.surges, policy))?;
+        }
+        Ok(())
     }
 
     fn check_bounds(&self, application: &Application) -> Result<(), Refused> {

@@ -48,6 +48,7 @@ impl Hub {
             Command::ApplyPolicy(policy) => self.apply_policy(policy),
             Command::DeletePolicy { name } => self.delete_policy(&name),
             Command::ConfirmRemoval { cluster } => self.confirm_removal(&cluster),
+            Command::ConfirmDead { cluster } => self.confirm_dead(&cluster),
             Command::DeleteCluster { cluster, force } => self.delete_cluster(&cluster, force),
             Command::Cordon { cluster, cordoned } => self.cordon(&cluster, cordoned),
             Command::Migrate { migration, order } => self.migrate(migration, order),

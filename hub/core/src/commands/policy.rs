@@ -88,6 +88,10 @@ impl Hub {
             let message = format!("the federation holds at most {} policies", self.config.policies);
             return Err(refused(RefusedKind::ResourceExhausted, message));
         }
+        let users = self.policies.get(&policy.name).into_iter().flat_map(|known| known.users.iter());
+        for workload in users.filter_map(|uid| self.workloads.get(uid)) {
+            Self::check_mode(workload.id(), workload.record.spec.surges, policy)?;
+        }
         Ok(())
     }
 

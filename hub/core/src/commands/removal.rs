@@ -49,6 +49,9 @@ impl Hub {
             );
             return Err(refused(RefusedKind::FailedPrecondition, message));
         }
+        if !drained {
+            self.check_accounted(name)?;
+        }
         let (severity, message) = match drained {
             true => (Severity::Normal, "it was drained, and is forgotten"),
             false => (Severity::Warning, "it is forgotten; what may still run there is not stopped"),
@@ -108,6 +111,8 @@ impl Hub {
         let data = workload.take_seat(name).and_then(|seat| seat.data());
         workload.withdrawals.remove(name);
         workload.acknowledged.remove(name);
+        // Others may start now that waited for what it may have run (S8).
+        self.moving.insert(uid);
         let stateful = workload.record.spec.stateful;
         self.trim_holds(uid, name);
         if stateful && data.is_some() {

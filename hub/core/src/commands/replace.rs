@@ -113,6 +113,7 @@ impl Hub {
             return Ok(Answer::Applied { action: Action::Unchanged, changes: Changes::default() });
         }
         self.check_identity(name, cluster, uid)?;
+        self.check_accounted(name)?;
         let known = cluster.record.uid;
         let message = format!(
             "its UID is {uid}, and was {known}: it begins anew; what may still run in the old one is not stopped"
@@ -124,7 +125,14 @@ impl Hub {
         let before = cluster.health.state;
         // What was said to the old one was said under its generation: the new one is told under later ones (S10).
         let generation = cluster.record.generation.next();
-        let record = ClusterRecord { uid, joined, generation, inventoried: false, ..cluster.record.clone() };
+        let record = ClusterRecord {
+            uid,
+            joined,
+            generation,
+            inventoried: false,
+            dead: None,
+            ..cluster.record.clone()
+        };
         let mut cluster = Cluster::new(record, ClusterState::Joining, self.now);
         cluster.health.reason = "it was built anew, and has not connected yet".into();
         self.clusters.insert(name.clone(), Shared::new(cluster));

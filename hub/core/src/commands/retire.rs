@@ -21,7 +21,10 @@ impl Hub {
         let lost = matches!(state, ClusterState::Lost | ClusterState::Joining) || (cleaning && terms.force);
         let gone = lost && !cluster.live();
         match gone {
-            true if terms.force => Ok(self.retire_unseen(name)),
+            true if terms.force => {
+                self.check_accounted(name)?;
+                Ok(self.retire_unseen(name))
+            }
             true => {
                 let message = format!(
                     "cluster {name} is {}, and nothing there can be stopped or cleaned up: with --force it is \

@@ -42,6 +42,11 @@ pub enum Command {
         /// In which cluster.
         cluster: ClusterName,
     },
+    /// A cluster is dead, and nothing that it held comes back by itself (S9).
+    ConfirmDead {
+        /// Which.
+        cluster: ClusterName,
+    },
     /// Forget a lost cluster (S23).
     DeleteCluster {
         /// Which.
@@ -263,6 +268,8 @@ pub struct WorkloadSpec {
     pub pod: PodShape,
     /// It keeps state: it stays whole in one cluster, and does not move by itself (S32).
     pub stateful: bool,
+    /// Its own rolling update runs more copies than wanted for a while: not in the mode `atMost` (S8).
+    pub surges: bool,
     /// The manifest as JSON, without `spec.replicas`.
     pub manifest: Arc<str>,
 }
@@ -286,7 +293,7 @@ pub enum Answer {
         /// Clusters that have yet to confirm the end (S28).
         pending_on: Vec<ClusterName>,
     },
-    /// To [`Command::ApplyPolicy`], [`Command::Cordon`], [`Command::Drain`], [`Command::Migrate`], [`Command::Maintain`],
+    /// To [`Command::ApplyPolicy`], [`Command::ConfirmDead`], [`Command::Cordon`], [`Command::Drain`], [`Command::Migrate`], [`Command::Maintain`],
     /// [`Command::Retire`], [`Command::Readmit`], [`Command::Rebuilt`], [`Command::Rebalance`], [`Command::Label`],
     /// [`Command::Taint`] and
     /// [`Command::ApplyQuota`]: what it did, and which plans it changes.

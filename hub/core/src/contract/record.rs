@@ -166,7 +166,7 @@ pub struct WorkloadRecord {
     pub leaving: BTreeSet<Uid>,
     /// How many replicas the plan divides: the total, times the chosen clusters under `duplicate`.
     pub wanted: u32,
-    /// What of it a quota does not let run (S16).
+    /// What of it may not run: a quota does not let it (S16), or old copies are not fenced (S9).
     pub withheld: u32,
     /// What is wanted but not placed (S14).
     pub pending: u32,
@@ -202,6 +202,9 @@ pub struct Seat {
     pub revision: u64,
     /// It was told another one while copies ran, and has not shown since that all of them are of it, and ready.
     pub rolling: bool,
+    /// At most so many of its pods may exist there: what the cluster was told, and what it reported (S8). Where nothing
+    /// bounds the pods in existence, it may be higher than it needs to.
+    pub may_run: u32,
     /// The generation in which the row last changed.
     pub generation: Generation,
     /// The generation in which the manifest last changed: whoever holds a later one has it.
@@ -283,6 +286,8 @@ pub struct ClusterRecord {
     /// It is lost, and by an operator's word its return is awaited: what it holds stays its plan. The migration that was
     /// cancelled for that.
     pub awaited: Option<MigrationId>,
+    /// When an operator said that it is dead, and that nothing it held comes back by itself (S9).
+    pub dead: Option<WallTime>,
 }
 
 /// A cluster that was retired, and does not join again by itself (S23).
@@ -469,6 +474,8 @@ pub enum MigrationCause {
     QuotaFreed(Arc<str>),
     /// A workload of a higher priority found no room (S16).
     Preempted(WorkloadId),
+    /// What a cluster may still have run is accounted for (S9).
+    Fenced(ClusterName),
     /// Other workloads moved, which this one has to be with or away from.
     Affinity(WorkloadId),
     /// Replicas did not get ready in a cluster (S3).

@@ -98,6 +98,10 @@ pub struct ClusterView {
     pub maintenance: Option<WallTime>,
     /// It is lost, and its return is awaited: the migration that was cancelled for that.
     pub awaited: Option<MigrationId>,
+    /// When an operator said that it is dead (S9).
+    pub dead: Option<WallTime>,
+    /// While it cannot be seen: how many pods of `atMost` workloads may still run there, and keep others from starting.
+    pub unaccounted: u64,
     /// What is wrong with the cluster itself, so that it gets nothing new (S3); empty if nothing is.
     pub degraded: Arc<str>,
     /// What is asked of it before it gets anything new, because it keeps losing its connection (S4).

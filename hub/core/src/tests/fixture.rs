@@ -104,7 +104,18 @@ pub(crate) fn spec(id: WorkloadId, replicas: u32) -> WorkloadSpec {
     let manifest = format!("{{\"name\":{:?}}}", &*id.name).into();
     let api_version = "apps/v1".into();
     let (labels, needs) = (Default::default(), Vec::new());
-    WorkloadSpec { id, api_version, replicas, policy: None, labels, needs, pod, stateful, manifest }
+    WorkloadSpec {
+        id,
+        api_version,
+        replicas,
+        policy: None,
+        labels,
+        needs,
+        pod,
+        stateful,
+        surges: false,
+        manifest,
+    }
 }
 
 impl Fixture {
@@ -203,7 +214,7 @@ impl Fixture {
         self.members.get_mut(&cluster(name)).expect("a member").fence = fence;
     }
 
-    fn begin_to_lead(&mut self, name: &str) {
+    pub(crate) fn begin_to_lead(&mut self, name: &str) {
         let member = self.members.get(&cluster(name)).expect("a member");
         let term = LeaderTerm { lease: Uid(1), transitions: Term(1) };
         let mut digest = Digest::default();
@@ -556,6 +567,7 @@ pub(crate) fn status(row: &WorkloadTarget, ready: bool) -> Status {
         updated: row.replicas,
         updated_ready: if ready { row.replicas } else { 0 },
         stalled: false,
+        terminating: 0,
         problem: "".into(),
         exists: true,
     }

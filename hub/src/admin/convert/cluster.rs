@@ -26,6 +26,8 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         drain,
         maintenance,
         awaited,
+        dead,
+        unaccounted,
         degraded,
         flapping,
         survival,
@@ -79,6 +81,8 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         unmanaged: Some(unmanaged).filter(|one| one.pods > 0).map(unmanaged_to_wire),
         claimant_uid: claimant.map(|uid| uid.to_string()).unwrap_or_default(),
         awaited: awaited.map(|migration| migration.to_string()).unwrap_or_default(),
+        dead_since: dead.map(timestamp),
+        unaccounted: *unaccounted,
     }
 }
 

@@ -133,6 +133,10 @@ fn told(cause: &MigrationCause) -> (&'static str, Option<&ClusterName>, String) 
             let message = format!("{workload} has a higher priority and found no room");
             ("Preemption", None, message)
         }
+        MigrationCause::Fenced(cluster) => {
+            let message = format!("what cluster {cluster} may still have run is accounted for");
+            ("Fence", Some(cluster), message)
+        }
         MigrationCause::Affinity(workload) => {
             let message = format!("{workload} moved, which others have to be with, or away from");
             ("Affinity", None, message)

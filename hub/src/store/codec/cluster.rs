@@ -26,6 +26,7 @@ pub(super) fn to_wire(cluster: &ClusterRecord) -> wire::Cluster {
         drain,
         maintenance,
         awaited,
+        dead,
     } = cluster;
     let Traits { labels, provider, region, zones } = traits;
     wire::Cluster {
@@ -43,6 +44,7 @@ pub(super) fn to_wire(cluster: &ClusterRecord) -> wire::Cluster {
         drain: drain.as_ref().map(drain_to_wire),
         maintenance_ms: maintenance.map(|until| until.0),
         awaited: awaited.map(|migration| migration.0),
+        dead_ms: dead.map(|since| since.0),
     }
 }
 
@@ -64,6 +66,7 @@ pub(super) fn from_wire(cluster: wire::Cluster) -> Result<ClusterRecord, Invalid
         drain: cluster.drain.map(drain_from_wire).transpose()?,
         maintenance: cluster.maintenance_ms.map(wall),
         awaited: cluster.awaited.map(MigrationId),
+        dead: cluster.dead_ms.map(wall),
     })
 }
 

@@ -28,6 +28,7 @@ pub(super) fn to_wire(migration: &Migration) -> wire::Migration {
         MigrationCause::FailedBack(cluster) => (wire::MigrationCause::FailedBack, cluster.as_str(), None),
         MigrationCause::QuotaFreed(namespace) => (wire::MigrationCause::QuotaFreed, &**namespace, None),
         MigrationCause::Preempted(workload) => (wire::MigrationCause::Preempted, "", Some(workload)),
+        MigrationCause::Fenced(cluster) => (wire::MigrationCause::Fenced, cluster.as_str(), None),
         MigrationCause::Affinity(workload) => (wire::MigrationCause::Affinity, "", Some(workload)),
         MigrationCause::Unready(cluster) => (wire::MigrationCause::Unready, cluster.as_str(), None),
         MigrationCause::Unschedulable(cluster) => {
@@ -71,6 +72,7 @@ pub(super) fn from_wire(migration: wire::Migration) -> Result<Migration, Invalid
         wire::MigrationCause::FailedBack => MigrationCause::FailedBack(name("subject", subject)?),
         wire::MigrationCause::QuotaFreed => MigrationCause::QuotaFreed(namespace("subject", subject)?),
         wire::MigrationCause::Preempted => MigrationCause::Preempted(workload()?),
+        wire::MigrationCause::Fenced => MigrationCause::Fenced(name("subject", subject)?),
         wire::MigrationCause::Affinity => MigrationCause::Affinity(workload()?),
         wire::MigrationCause::Unready => MigrationCause::Unready(name("subject", subject)?),
         wire::MigrationCause::Unschedulable => MigrationCause::Unschedulable(name("subject", subject)?),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use godwit_common::link::Tombstoned;
 use godwit_common::policy::{
-    self, Affinity, ClusterSelector, ClusterToleration, FailBack, GroupBy, Motion, Rebalance, Rule,
+    self, Affinity, ClusterSelector, ClusterToleration, FailBack, GroupBy, Mode, Motion, Rebalance, Rule,
     SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::quota::Quota;
@@ -84,6 +84,7 @@ fn every_cause_of_a_migration_comes_back_as_it_was() {
         MigrationCause::Affinity(id()),
         MigrationCause::Unready(name("east")),
         MigrationCause::Unschedulable(name("east")),
+        MigrationCause::Fenced(name("east")),
     ] {
         for state in [
             MigrationState::Running,
@@ -256,6 +257,7 @@ fn policy_of(strategy: Strategy) -> Record {
             priority: -4,
             preemptible: true,
             motion: Motion {
+                mode: Mode::Available,
                 max_surge: 70,
                 max_unavailable: 3,
                 traffic_gate: TrafficGate::Delay(Duration::from_secs(20)),
@@ -306,6 +308,7 @@ fn workload() -> Record {
                 tolerations: vec![Toleration::default(), toleration()],
             },
             stateful: true,
+            surges: true,
             manifest: "".into(),
         },
         policy: name("spread"),
@@ -353,6 +356,7 @@ fn seat() -> Record {
             target: 19,
             revision: 4,
             rolling: true,
+            may_run: 21,
             generation: Generation(5),
             manifest_generation: Generation(3),
             given_up: 5,
@@ -390,6 +394,7 @@ fn cluster(text: &str) -> Record {
         }),
         maintenance: Some(WallTime(47)),
         awaited: Some(MigrationId(48)),
+        dead: Some(WallTime(53)),
     })
 }
 

@@ -96,7 +96,8 @@ fn yield_from_wire(given: &wire::Yield) -> Result<Yield, Invalid> {
 }
 
 pub(super) fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
-    let WorkloadSpec { id, api_version, replicas, policy, labels, needs, pod, stateful, manifest } = spec;
+    let WorkloadSpec { id, api_version, replicas, policy, labels, needs, pod, stateful, surges, manifest } =
+        spec;
     wire::WorkloadSpec {
         id: Some(id_to_wire(id)),
         api_version: api_version.to_string(),
@@ -106,6 +107,7 @@ pub(super) fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
         needs: needs.iter().map(need_to_wire).collect(),
         pod: Some(pod_to_wire(pod)),
         stateful: *stateful,
+        surges: *surges,
         manifest: manifest.to_string(),
     }
 }
@@ -121,17 +123,20 @@ pub(super) fn spec_from_wire(spec: wire::WorkloadSpec) -> Result<WorkloadSpec, I
         needs: spec.needs.into_iter().map(need).collect::<Result<_, _>>()?,
         pod: pod(spec.pod)?,
         stateful: spec.stateful,
+        surges: spec.surges,
         manifest: spec.manifest.into(),
     })
 }
 
 pub(super) fn seat_to_wire(workload: Uid, cluster: &ClusterName, seat: &Seat) -> wire::Seat {
-    let Seat { placed, target, revision, rolling, generation, manifest_generation, cause, given_up } = seat;
+    let Seat { placed, target, may_run, revision, rolling, generation, manifest_generation, cause, given_up } =
+        seat;
     wire::Seat {
         workload: uid_to_wire(workload),
         cluster: cluster.to_string(),
         placed: *placed,
         target: *target,
+        may_run: Some(*may_run),
         generation: generation.0,
         manifest_generation: manifest_generation.0,
         given_up: *given_up,
@@ -150,6 +155,8 @@ pub(super) fn seat_from_wire(seat: wire::Seat) -> Result<Record, Invalid> {
             target: seat.target,
             revision: seat.revision,
             rolling: seat.rolling,
+            // What was written before this was recorded had no workload whose pods are bounded.
+            may_run: seat.may_run.unwrap_or(seat.target),
             generation: Generation(seat.generation),
             manifest_generation: Generation(seat.manifest_generation),
             given_up: seat.given_up,

@@ -184,6 +184,7 @@ fn cluster(name: &str, generation: u64) -> Record {
         drain: None,
         maintenance: None,
         awaited: None,
+        dead: None,
     })
 }
 

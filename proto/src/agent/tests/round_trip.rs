@@ -100,6 +100,7 @@ fn a_large_report_arrives_in_parts() {
         updated: 3,
         updated_ready: 2,
         stalled: true,
+        terminating: 0,
         problem: "".into(),
         exists: true,
     };

@@ -89,12 +89,12 @@ fn report() -> impl Strategy<Value = Report> {
 }
 
 fn status() -> impl Strategy<Value = Status> {
-    let counts = [count(), count(), count(), count(), count(), count(), count()];
+    let counts = [count(), count(), count(), count(), count(), count(), count(), count()];
     let (updated, problem) = ([count(), count()], text("\\PC{0,80}"));
     let flags = [any::<bool>(), any::<bool>()];
     (workload(), uid(), any::<u64>(), counts, updated, problem, flags).prop_map(
         |(workload, uid, revision, counts, [updated, updated_ready], problem, [stalled, exists])| {
-            let [replicas, pods, bound, ready, unschedulable, failing, stranded] = counts;
+            let [replicas, pods, bound, ready, unschedulable, failing, stranded, terminating] = counts;
             Status {
                 workload,
                 uid,
@@ -109,6 +109,7 @@ fn status() -> impl Strategy<Value = Status> {
                 updated,
                 updated_ready,
                 stalled,
+                terminating,
                 problem,
                 exists,
             }

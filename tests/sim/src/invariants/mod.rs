@@ -1,6 +1,7 @@
 //! What must be so after every step, whatever goes wrong. Each file watches one thing; all of them go by what the hub
 //! was told and what it wrote and said, never by what it believes.
 
+mod at_most;
 mod fence;
 mod loss;
 mod pause;
@@ -41,6 +42,8 @@ pub struct Checker {
     pub now: u64,
     /// A scenario takes a store away, or lets two hubs speak: a hub may find that it is behind.
     pub histories_may_fork: bool,
+    /// What may run only once, and was started since it was last looked at.
+    started: BTreeSet<(usize, Uid)>,
     /// What was seen, so that a run can tell whether it has shown anything.
     pub seen: Seen,
 }
@@ -76,6 +79,10 @@ pub struct Seen {
     pub returns: u64,
     /// Those of what goes back.
     pub fail_backs: u64,
+    /// Those of what may run only once, and was known to be gone (S9).
+    pub fenced: u64,
+    /// Steps that started more of what may run only once.
+    pub bounded_starts: u64,
     /// Clusters that began to flap.
     pub flaps: u64,
     /// Those of what a cluster could not schedule.
@@ -131,6 +138,20 @@ impl Checker {
         self.hub_stepped(hub, core, &Step { event: None, foreseen: None, effects });
     }
 
+    /// Looks at what was started, and must not run twice, in the members themselves.
+    pub fn look_at_starts(&mut self, members: &[Member]) {
+        for (hub, uid) in std::mem::take(&mut self.started) {
+            // A hub with an old store does not know what another told since, until it hears of it (S10).
+            if self.histories_may_fork {
+                continue;
+            }
+            if let Some(watched) = self.hubs.get(&hub) {
+                at_most::check(&watched.records, members, uid);
+                self.seen.bounded_starts += 1;
+            }
+        }
+    }
+
     /// A hub has made a step.
     pub fn hub_stepped(&mut self, hub: usize, core: &mut Hub, step: &Step<'_>) {
         let Some(Watched { records, witness, silence, zeros }) = self.hubs.get_mut(&hub) else {
@@ -156,6 +177,7 @@ impl Checker {
         witness.closed(step.effects);
         silence.check(records, witness, (step, &begun), self.now);
         self.seen.count(step.effects, &seats);
+        self.started.extend(at_most::started(records, &seats).into_iter().map(|uid| (hub, uid)));
         placement::check(records, core, step.effects);
         removal::check_zeros(records, &seats, self.histories_may_fork, zeros, self.now);
         shrink::check(records, witness, &seats);
@@ -225,6 +247,8 @@ impl Seen {
         self.quotas += other.quotas;
         self.preemptions += other.preemptions;
         self.followers += other.followers;
+        self.fenced += other.fenced;
+        self.bounded_starts += other.bounded_starts;
         self.drains += other.drains;
         self.returns += other.returns;
         self.fail_backs += other.fail_backs;
@@ -254,6 +278,7 @@ impl Seen {
             MigrationCause::Affinity(_) => self.followers += 1,
             MigrationCause::Unschedulable(_) => self.unschedulable += 1,
             MigrationCause::Unready(_) => self.unready += 1,
+            MigrationCause::Fenced(_) => self.fenced += 1,
             MigrationCause::RoomAppeared(_) | MigrationCause::PolicyChanged(_) => {}
             MigrationCause::Rebalance(_) | MigrationCause::ClusterDeleted(_) => {}
         }

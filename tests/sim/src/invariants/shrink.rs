@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use godwit_common::Uid;
 use godwit_common::policy::Strategy;
+use godwit_common::{ClusterName, Uid};
 use godwit_hub_core::{Key, Policy, Record, WorkloadRecord};
 
 use super::witness::Witness;
@@ -31,9 +31,14 @@ pub(crate) fn lacking(workload: &WorkloadRecord, policy: Option<&Policy>) -> u32
 pub(super) fn check(records: &Records, witness: &Witness, seats: &[SeatChange]) {
     let lowered: Vec<&SeatChange> =
         seats.iter().filter(|seat| seat.after.target < seat.before.target).collect();
+    // What is said to be dead runs nothing that could be missed (S9).
+    let dead = |name: &ClusterName| {
+        let cluster = records.get(&Key::Cluster(name.clone()));
+        matches!(cluster, Some(Record::Cluster(cluster)) if cluster.dead.is_some())
+    };
     for seat in &lowered {
         assert!(
-            witness.reports(&seat.cluster).is_some(),
+            witness.reports(&seat.cluster).is_some() || dead(&seat.cluster),
             "S20: {} was lowered from {} to {} in {}, which the hub cannot see",
             seat.workload,
             seat.before.target,

@@ -47,6 +47,8 @@ pub struct Member {
     pub api: bool,
     /// The whole cluster is down: nothing runs.
     pub dead: bool,
+    /// It is down for good: should it ever come back, then with nothing of what it held.
+    pub abandoned: bool,
     /// What its nodes are like, and how many it shall have.
     size: (NodeSeen, u32),
     namespaces: BTreeSet<Arc<str>>,
@@ -91,6 +93,7 @@ impl Member {
             lacks: BTreeSet::new(),
             api: true,
             dead: false,
+            abandoned: false,
             namespaces: BTreeSet::from(["default".into()]),
             watches: BTreeMap::new(),
             version: 0,

@@ -76,6 +76,9 @@ impl Member {
         }
         for pod in self.pods_on(name) {
             self.end_pod(cx, &pod);
+            if let Some(pod) = self.pods.get_mut(&pod) {
+                pod.of_its_own = true;
+            }
             if let Some(seen) = self.pods.get(&pod).map(|pod| pod.seen.clone()) {
                 self.owner_looks(cx, &seen);
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use godwit_agent_core::{Change, PodPhase, PodSeen, Progress};
-use godwit_common::{ObjectKey, WorkloadId};
+use godwit_common::{ObjectKey, Uid, WorkloadId};
 
 use super::{Member, id_of};
 use crate::clock::Cx;
@@ -27,6 +27,10 @@ pub struct Pod {
     pub made_by: Arc<str>,
     /// The manifest that it was made of.
     pub template: Arc<str>,
+    /// The life of the workload that it was made for.
+    pub life: Option<Uid>,
+    /// It was made, or ends, for a reason within the cluster: somebody asked for it there, or its node has failed.
+    pub of_its_own: bool,
 }
 
 impl Member {
@@ -120,13 +124,37 @@ impl Member {
         self.forget_watches();
     }
 
-    /// Power is back: controllers make new pods.
+    /// Power is back: controllers make new pods, unless the cluster was given up, and is set up anew.
     pub(crate) fn revive(&mut self, cx: &mut Cx<Happening>) {
         self.dead = false;
+        if std::mem::take(&mut self.abandoned) {
+            self.objects.clear();
+        }
         let keys: Vec<ObjectKey> = self.objects.keys().cloned().collect();
         for key in keys {
             self.controllers_look(cx, &key);
         }
+    }
+
+    /// How many pods of a life of a workload may exist here where so many are told, without anybody saying anything more;
+    /// none if somebody meddled.
+    pub(crate) fn may_exist(&self, id: &WorkloadId, life: Uid, told: u32) -> Option<u32> {
+        if self.abandoned {
+            return Some(0);
+        }
+        let count = |pods: usize| u32::try_from(pods).unwrap_or(u32::MAX);
+        let pods: Vec<&Pod> = self.pods_of(id).filter(|pod| pod.life == Some(life)).collect();
+        let object =
+            self.workload(id).filter(|object| object.seen.stamp.is_some_and(|stamp| stamp.uid == life));
+        // Made by an object that somebody deleted: the agent makes it anew while they end.
+        let bereft = |pod: &&Pod| object.is_none_or(|object| object.seen.uid != pod.made_by);
+        let scaled = object.is_some_and(|object| object.scaled_by_hand);
+        if scaled || pods.iter().any(|pod| pod.of_its_own || bereft(&pod)) {
+            return None;
+        }
+        let ending = count(pods.iter().filter(|pod| pod.seen.terminating).count());
+        let asked = object.and_then(|object| object.seen.replicas).unwrap_or(0);
+        Some(ending + asked.max(told).max(count(pods.len()) - ending))
     }
 
     fn make_pod(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey, id: &WorkloadId, uid: &Arc<str>) {
@@ -146,8 +174,11 @@ impl Member {
         };
         let made_by = uid.clone();
         let template = self.objects.get(key).map_or_else(|| Arc::from(""), |object| object.manifest.clone());
+        let object = self.objects.get(key);
+        let life = object.and_then(|object| Some(object.seen.stamp?.uid));
+        let of_its_own = object.is_some_and(|object| object.scaled_by_hand);
         self.show_pods(cx, Change::Pod(seen.clone()));
-        self.pods.insert(name, Pod { seen, made_by, template });
+        self.pods.insert(name, Pod { seen, made_by, template, life, of_its_own });
     }
 
     pub(super) fn end_pod(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>) {

@@ -44,10 +44,11 @@ impl World {
 
     /// A hub steps through what waits for it.
     pub fn run_hub(&mut self, hub: usize) {
-        let (checker, trace) = (&mut self.checker, self.trace);
+        let (checker, members, trace) = (&mut self.checker, &self.members, self.trace);
         let mut said = Vec::new();
         self.hubs[hub].run(cx!(self), |core: &mut Hub, step| {
             checker.hub_stepped(hub, core, &step);
+            checker.look_at_starts(members);
             if trace.is_some() {
                 said.extend_from_slice(step.effects);
             }

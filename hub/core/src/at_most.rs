@@ -1,0 +1,256 @@
+//! The mode `atMost` (S8, S9): no start takes the pods of a workload that exist anywhere above the number wanted. For each
+//! of its seats the hub keeps how many pods may exist there at most, whatever it was told and whatever it heard; and a
+//! replica in a lost cluster is replaced only when that cluster is fenced.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use godwit_common::{ClusterName, Generation, Uid};
+
+use crate::commands::{no_cluster, refused};
+use crate::contract::{
+    Action, Answer, Changes, ClusterState, Key, Policy, Refused, RefusedKind, Severity, Subject,
+    WorkloadRecord,
+};
+use crate::hub::Hub;
+use crate::placement::Reason;
+use crate::state::{Cluster, SeatState, Seen, Workload};
+
+/// How many clusters a reason names.
+const NAMED_MAX: usize = 5;
+
+impl Hub {
+    pub(crate) fn is_at_most(&self, record: &WorkloadRecord) -> bool {
+        let policy = self.policies.get(&record.policy);
+        policy.is_some_and(|policy| policy.policy.placement.motion.is_at_most())
+    }
+
+    /// How many more of an `atMost` workload may start in a cluster: none as long as what was told elsewhere to stop, or
+    /// cannot be seen, may still exist.
+    pub(crate) fn may_start(&self, workload: &Workload, name: &ClusterName) -> u32 {
+        let seats = workload.seats.iter();
+        // Under `duplicate` no cluster makes up for another.
+        let alone = self.is_duplicated(&workload.record);
+        let own = |seat: &SeatState| seat.seat.placed;
+        let wanted = match alone {
+            true => workload.seats.get(name).map_or(0, own),
+            false => workload.record.wanted,
+        };
+        let counts = |other: &ClusterName| (!alone || other == name) && !self.is_dead(other);
+        let exist = seats.filter(|(other, _)| counts(other)).map(|(_, seat)| seat.seat.may_run);
+        wanted.saturating_sub(exist.fold(0, u32::saturating_add))
+    }
+
+    /// How many replicas of a workload may not be placed, because copies that nobody can see may still run: how many, and
+    /// where. Nobody waits for those of a cluster that is there, or is known to be dead: they are gone, or seen to go.
+    pub(crate) fn unfenced(&self, workload: &Workload) -> (u32, Vec<ClusterName>) {
+        let record = &workload.record;
+        if !self.is_at_most(record) || self.is_duplicated(record) {
+            return (0, Vec::new());
+        }
+        let Some(policy) = self.policies.get(&record.policy) else { return (0, Vec::new()) };
+        let mut unfenced = (0_u32, Vec::new());
+        for (name, seat) in &workload.seats {
+            let Some(cluster) = self.clusters.get(name) else { continue };
+            if cluster.reporting() || cluster.record.dead.is_some() {
+                continue;
+            }
+            let lost = cluster.lost_for(policy.policy.lost_after);
+            let placed = if lost { 0 } else { seat.seat.placed };
+            let beyond = seat.seat.may_run.saturating_sub(placed);
+            if beyond > 0 {
+                unfenced = (unfenced.0.saturating_add(beyond), unfenced.1);
+                unfenced.1.push(name.clone());
+            }
+        }
+        unfenced
+    }
+
+    /// A report came: how many pods may exist there of a workload by now?
+    pub(crate) fn bound_existence(&mut self, uid: Uid, name: &ClusterName) {
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
+        let reflects = cluster.leader.as_ref().map_or(Generation(0), |leader| leader.reflects);
+        let Some(seat) = self.workloads.get(&uid).and_then(|workload| workload.seats.get(name)) else {
+            return;
+        };
+        let Some(seen) = &seat.seen else { return };
+        let bound = match seat.seat.generation <= reflects {
+            true => seen.may_run(seat.seat.target),
+            // It may not have heard yet that it shall run fewer.
+            false => {
+                cluster.unreflected.insert(uid);
+                seen.may_run(seat.seat.target).max(seat.seat.may_run)
+            }
+        };
+        self.set_may_run(uid, name, bound);
+    }
+
+    pub(crate) fn set_may_run(&mut self, uid: Uid, name: &ClusterName, bound: u32) {
+        let Some(workload) = self.workloads.get_mut(&uid) else { return };
+        let Some(seat) = workload.seats.get_mut(name) else { return };
+        let before = std::mem::replace(&mut seat.seat.may_run, bound);
+        if before == bound {
+            return;
+        }
+        let Some(workload) = self.workloads.get(&uid) else { return };
+        if !self.is_at_most(&workload.record) {
+            return;
+        }
+        self.touched.keys.insert(Key::Seat(uid, name.clone()));
+        self.touched.subjects.insert(Subject::Workload(uid));
+        if bound < before {
+            // Others may start now that waited for this.
+            self.moving.insert(uid);
+        }
+    }
+
+    /// What a cluster may have run can be seen, or is known to be gone: whoever waited for that is planned.
+    pub(crate) fn fenced(&mut self, name: &ClusterName) {
+        let Some(cluster) = self.clusters.get(name) else { return };
+        let waits = |uid: &Uid| {
+            let workload = self.workloads.get(uid)?;
+            let waits = workload.record.pending > 0 && self.is_at_most(&workload.record);
+            waits.then_some(*uid)
+        };
+        let waiting: Vec<Uid> = cluster.seats.iter().filter_map(waits).collect();
+        for uid in waiting {
+            self.dirty.entry(uid).or_insert_with(|| Reason::Fenced(name.clone()));
+        }
+        // What is planned already may start.
+        self.moving_at(name);
+    }
+
+    /// The `atMost` workloads of which pods may exist in a cluster that cannot be seen, and how many.
+    pub(crate) fn unaccounted(&self, name: &ClusterName) -> (u64, BTreeSet<Uid>) {
+        let Some(cluster) = self.clusters.get(name).filter(|cluster| cluster.record.dead.is_none()) else {
+            return (0, BTreeSet::new());
+        };
+        let bounded = |uid: &Uid| {
+            let workload = self.workloads.get(uid).filter(|workload| self.is_at_most(&workload.record))?;
+            let may_run = workload.seats.get(name)?.seat.may_run;
+            (may_run > 0).then_some((*uid, u64::from(may_run)))
+        };
+        let bounded: Vec<(Uid, u64)> = cluster.seats.iter().filter_map(bounded).collect();
+        (bounded.iter().map(|(_, pods)| pods).sum(), bounded.into_iter().map(|(uid, _)| uid).collect())
+    }
+
+    /// An operator says that a cluster is dead, and that nothing it held comes back by itself (S9).
+    pub(crate) fn confirm_dead(&mut self, name: &ClusterName) -> Result<Answer, Refused> {
+        let cluster = self.clusters.get(name).ok_or_else(|| no_cluster(name))?;
+        if cluster.live() {
+            let message = format!(
+                "cluster {name} is connected: it is not dead; `godwit drain cluster {name}` moves what it holds"
+            );
+            return Err(refused(RefusedKind::FailedPrecondition, message));
+        }
+        if cluster.health.state == ClusterState::Joining {
+            let message = format!("cluster {name} never brought an inventory: nothing is known to run there");
+            return Err(refused(RefusedKind::FailedPrecondition, message));
+        }
+        if cluster.record.dead.is_some() {
+            return Ok(Answer::Applied { action: Action::Unchanged, changes: Changes::default() });
+        }
+        let (pods, workloads) = self.unaccounted(name);
+        let message = format!(
+            "by an operator's word: up to {pods} copies of {} workloads that may run only once are replaced",
+            workloads.len()
+        );
+        self.note_command(Severity::Warning, "S9", "ClusterConfirmedDead", name.as_str(), message);
+        self.set_dead(name, Some(self.now.wall));
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            // It is no sign of trouble of the hub's own any more (S6).
+            cluster.health.confirmed = true;
+            // Nobody waits for it any more.
+            cluster.record.awaited = None;
+        }
+        self.lose(name, std::time::Duration::MAX);
+        // Should it ever be heard again, it is to start none of them.
+        for uid in workloads {
+            self.set_target(uid, name, 0);
+            self.set_may_run(uid, name, 0);
+        }
+        self.fenced(name);
+        self.fleet_changed();
+        self.make_plans();
+        Ok(Answer::Applied { action: Action::Configured, changes: self.plan_changes() })
+    }
+
+    /// A cluster that was said to be dead is heard: it was not.
+    pub(crate) fn rises(&mut self, name: &ClusterName) {
+        if self.clusters.get(name).is_none_or(|cluster| cluster.record.dead.is_none()) {
+            return;
+        }
+        self.set_dead(name, None);
+        let message = "it was said to be dead and is heard again: what it runs may run twice until it has been told to stop";
+        self.note(Severity::Warning, "S9", "ClusterNotDead", name.as_str(), message);
+    }
+
+    /// Refuses to forget what a cluster may run that may run only once, unless it is known to be dead (S9).
+    pub(crate) fn check_accounted(&self, name: &ClusterName) -> Result<(), Refused> {
+        let (pods, workloads) = self.unaccounted(name);
+        if pods == 0 {
+            return Ok(());
+        }
+        let message = format!(
+            "up to {pods} copies of {} workloads of the mode atMost may still run in cluster {name}: say first that it \
+             is dead, with `godwit confirm-dead cluster {name}`",
+            workloads.len()
+        );
+        Err(refused(RefusedKind::FailedPrecondition, message))
+    }
+
+    /// Refuses what the mode of its policy does not go with.
+    pub(crate) fn check_mode(
+        id: &godwit_common::WorkloadId,
+        surges: bool,
+        policy: &Policy,
+    ) -> Result<(), Refused> {
+        if !(surges && policy.placement.motion.is_at_most()) {
+            return Ok(());
+        }
+        let message = format!(
+            "{id}: spec.strategy.rollingUpdate.maxSurge: its own rolling update would run more pods than are wanted, \
+             which policy {} (mode atMost) does not allow: set it to 0, or spec.strategy.type to Recreate",
+            policy.name
+        );
+        Err(refused(RefusedKind::FailedPrecondition, message))
+    }
+
+    fn set_dead(&mut self, name: &ClusterName, dead: Option<godwit_common::WallTime>) {
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.record.dead = dead;
+        }
+        self.touched.keys.insert(Key::Cluster(name.clone()));
+        self.touched.subjects.insert(Subject::Cluster(name.clone()));
+    }
+
+    fn is_dead(&self, name: &ClusterName) -> bool {
+        self.clusters
+            .get(name)
+            .is_some_and(|cluster: &crate::shared::Shared<Cluster>| cluster.record.dead.is_some())
+    }
+}
+
+impl Seen {
+    /// How many pods may exist where so many are wanted: those that are there, and those that may start beside them while
+    /// others are still ending.
+    fn may_run(&self, target: u32) -> u32 {
+        self.pods.max(self.replicas.max(target).saturating_add(self.terminating))
+    }
+}
+
+/// Why so many replicas have no place: old copies may still run in these clusters.
+pub(crate) fn unfenced_because(replicas: u32, clusters: &[ClusterName]) -> Arc<str> {
+    let named: Vec<&str> = clusters.iter().take(NAMED_MAX).map(ClusterName::as_str).collect();
+    let remedy = clusters.first().map_or("", ClusterName::as_str);
+    let more = match clusters.len().saturating_sub(NAMED_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "unfenced: up to {replicas} may still run in {}{more}; they are replaced when it is back, or after \
+         `godwit confirm-dead cluster {remedy}` (S9)",
+        named.join(", ")
+    )
+    .into()
+}

@@ -1,0 +1,45 @@
+//! I3, S8: no start takes the pods of an `atMost` workload that exist anywhere above the number wanted. Here what exists is
+//! what does: in every member, whatever the hub can see.
+
+use std::collections::BTreeSet;
+
+use godwit_common::Uid;
+use godwit_common::policy::Strategy;
+use godwit_hub_core::{Key, Record};
+
+use super::{Records, SeatChange, seats_of};
+use crate::member::Member;
+
+/// The `atMost` workloads of which a step of a hub starts more.
+pub(super) fn started(records: &Records, seats: &[SeatChange]) -> BTreeSet<Uid> {
+    let raised = seats.iter().filter(|seat| seat.after.target > seat.before.target);
+    raised.map(|seat| seat.workload).filter(|uid| is_bounded(records, *uid)).collect()
+}
+
+/// After a step in which the hub started more of a workload.
+pub(super) fn check(records: &Records, members: &[Member], uid: Uid) {
+    let Some(Record::Workload(workload)) = records.get(&Key::Workload(uid)) else { return };
+    let id = &workload.spec.id;
+    let mut exist = Vec::new();
+    for member in members {
+        let told = seats_of(records, uid).find(|(name, _)| **name == member.name);
+        let told = told.map_or(0, |(_, seat)| seat.target);
+        let Some(most) = member.may_exist(id, uid, told) else { return };
+        exist.push((member.name.as_str(), most));
+    }
+    let sum: u32 = exist.iter().map(|(_, most)| most).sum();
+    assert!(
+        sum <= workload.wanted,
+        "I3: {} of {id} are wanted, and these may exist: {exist:?}",
+        workload.wanted
+    );
+}
+
+fn is_bounded(records: &Records, uid: Uid) -> bool {
+    let Some(Record::Workload(workload)) = records.get(&Key::Workload(uid)) else { return false };
+    let Some(Record::Policy(policy)) = records.get(&Key::Policy(workload.policy.clone())) else {
+        return false;
+    };
+    let placement = &policy.placement;
+    placement.motion.is_at_most() && placement.strategy != Strategy::Duplicate
+}
