@@ -253,6 +253,10 @@ async fn a_rollout_that_fails_is_seen_and_taken_back() {
         .collect();
     fs::write(dev.folder.path().join("bad.yaml"), bad.join("\n")).unwrap();
     dev.must(&["apply", "-f", &example("policies"), "-f", &example("web.yaml")]).await;
+    let weighted = fs::read_to_string(example("policies/weighted.yaml")).unwrap();
+    let quick = format!("{}\n  rollout: {{progressDeadline: 20s}}\n", weighted.trim_end());
+    fs::write(dev.folder.path().join("quick.yaml"), quick).unwrap();
+    dev.must(&["apply", "-f", "quick.yaml"]).await;
     dev.settles("web", &[("alpha", 7), ("bravo", 13)]).await;
     let first = dev.must(&["rollout", "status", "workload", "shop/web", "--watch"]).await;
     assert!(first.ends_with("workload/shop/deployment/web: 1, rolled out\n"), "{first}");
