@@ -55,6 +55,10 @@ enum Accident {
     PodsFail,
     /// A node fails: what ran there is gone after a while. It comes back, or another in its place.
     NodeFails,
+    /// The scheduler of a cluster finds no nodes for a while, whatever they have free.
+    SchedulerRefuses,
+    /// No image can be pulled in a cluster for a while.
+    RegistryGone,
     /// A whole cluster loses power.
     ClusterDies,
     /// A cluster is switched off, and another is built under its name.
@@ -66,7 +70,7 @@ enum Accident {
 }
 
 /// How often each comes, if all of them do.
-const USUAL: [(Accident, u64); 23] = [
+const USUAL: [(Accident, u64); 25] = [
     (Accident::AgentDies, 6),
     (Accident::AgentsDie, 2),
     (Accident::AgentEnds, 2),
@@ -86,6 +90,8 @@ const USUAL: [(Accident, u64); 23] = [
     (Accident::WatchesLost, 2),
     (Accident::PodsFail, 4),
     (Accident::NodeFails, 3),
+    (Accident::SchedulerRefuses, 2),
+    (Accident::RegistryGone, 2),
     (Accident::ClusterDies, 2),
     (Accident::ClusterRebuilt, 1),
     (Accident::HandsOn, 4),
@@ -185,6 +191,8 @@ impl World {
             self.mend(Mend::Api(cluster));
             self.mend(Mend::Cluster(cluster));
             self.mend(Mend::Nodes(cluster));
+            self.mend(Mend::Scheduler(cluster));
+            self.mend(Mend::Registry(cluster));
             for pod in self.members[cluster].pod_names() {
                 self.members[cluster].set_ready(cx!(self), &pod, true);
             }
@@ -243,6 +251,8 @@ impl World {
             Accident::WatchesLost => self.members[cluster].relist_all(cx!(self)),
             Accident::PodsFail => self.pods_fail(cluster),
             Accident::NodeFails => self.fail_node(cluster),
+            Accident::SchedulerRefuses => self.stop_scheduler(cluster),
+            Accident::RegistryGone => self.stop_registry(cluster),
             Accident::ClusterDies => {
                 self.kill_cluster(cluster);
                 cx!(self).after((5_000, 60_000), Happening::Mend(Mend::Cluster(cluster)));

@@ -85,6 +85,10 @@ pub(crate) enum Mend {
     Cluster(usize),
     /// All nodes of a cluster are there, and ready.
     Nodes(usize),
+    /// The scheduler of a cluster finds nodes again.
+    Scheduler(usize),
+    /// Images can be pulled in a cluster again.
+    Registry(usize),
     /// A hub's own store is found again.
     Store,
     /// A hub that was replaced falls silent.

@@ -232,7 +232,19 @@ impl World {
             && placement.fallback.is_empty()
             && placement.strategy.constraints().is_empty()
             && !workload.yielded.contains_key(name)
+            && !self.is_lowered(workload, name)
             && !store.values().any(repels)
+    }
+
+    /// Whether what a cluster is taken to hold of a workload that waits is lowered for what was seen there (S3, S17).
+    fn is_lowered(&self, workload: &WorkloadRecord, name: &ClusterName) -> bool {
+        let core = self.hubs[0].core.as_ref().filter(|_| workload.pending > 0);
+        let rows = core.and_then(|core| core.plan(&workload.spec.id)).map(|plan| plan.report);
+        let lowered = ["could not be scheduled", "did not get ready"];
+        rows.into_iter()
+            .flatten()
+            .filter(|row| row.cluster == *name)
+            .any(|row| lowered.iter().any(|reason| row.reason.ends_with(reason)))
     }
 
     fn policy_of(&self, workload: &WorkloadRecord) -> Option<&Policy> {

@@ -156,6 +156,11 @@ impl World {
         }
     }
 
+    /// The probe of a pod fails from now on, or succeeds again.
+    pub fn probe(&mut self, cluster: usize, pod: &Arc<str>, ready: bool) {
+        self.members[cluster].set_ready(cx!(self), pod, ready);
+    }
+
     /// Cuts the link of an agent.
     pub fn cut(&mut self, agent: AgentId, ways: &[Way]) {
         for way in ways {

@@ -233,6 +233,8 @@ impl World {
             }
             Mend::Cluster(cluster) => self.revive_cluster(cluster),
             Mend::Nodes(cluster) => self.members[cluster].mend_nodes(cx!(self)),
+            Mend::Scheduler(cluster) => self.members[cluster].mend_scheduler(cx!(self)),
+            Mend::Registry(cluster) => self.members[cluster].mend_registry(cx!(self)),
             Mend::Store => self.find_store(),
             Mend::Leader if self.hubs.len() > 1 && self.hubs[1].core.is_some() => self.crash_hub(1, false),
             Mend::Leader => return,

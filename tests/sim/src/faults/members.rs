@@ -40,6 +40,18 @@ impl World {
         cx!(self).after((1_000, 90_000), Happening::Mend(Mend::Nodes(cluster)));
     }
 
+    pub(super) fn stop_scheduler(&mut self, cluster: usize) {
+        self.note(|| format!("the scheduler of cluster {cluster} finds no nodes"));
+        self.members[cluster].refuses = true;
+        cx!(self).after((1_000, 120_000), Happening::Mend(Mend::Scheduler(cluster)));
+    }
+
+    pub(super) fn stop_registry(&mut self, cluster: usize) {
+        self.note(|| format!("no image can be pulled in cluster {cluster}"));
+        self.members[cluster].registry = false;
+        cx!(self).after((1_000, 120_000), Happening::Mend(Mend::Registry(cluster)));
+    }
+
     /// A person scales or deletes something in a member.
     pub(super) fn hands(&mut self, cluster: usize) {
         let keys: Vec<ObjectKey> = self.members[cluster].objects.keys().cloned().collect();

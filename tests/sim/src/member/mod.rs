@@ -45,6 +45,10 @@ pub struct Member {
     pub lacks: BTreeSet<Need>,
     /// The API server answers.
     pub api: bool,
+    /// Its scheduler finds no node for anything, whatever they have free.
+    pub refuses: bool,
+    /// Images can be pulled.
+    pub registry: bool,
     /// The whole cluster is down: nothing runs.
     pub dead: bool,
     /// It is down for good: should it ever come back, then with nothing of what it held.
@@ -92,6 +96,8 @@ impl Member {
             pods: BTreeMap::new(),
             lacks: BTreeSet::new(),
             api: true,
+            refuses: false,
+            registry: true,
             dead: false,
             abandoned: false,
             namespaces: BTreeSet::from(["default".into()]),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use godwit_agent_core::{Change, PodPhase, PodSeen, Progress};
+use godwit_agent_core::{Change, Fault, PodPhase, PodSeen, Progress};
 use godwit_common::{ObjectKey, Uid, WorkloadId};
 
 use super::{Member, id_of};
@@ -82,11 +82,29 @@ impl Member {
         if self.has_failed_node(name) {
             return;
         }
+        if !self.registry {
+            self.change_pod(cx, name, |pod| {
+                (pod.fault, pod.problem) =
+                    (Some(Fault::Application), "container app: ImagePullBackOff".into());
+            });
+            return;
+        }
         let bad = self.is_bad(name);
         self.change_pod(cx, name, |pod| {
+            (pod.fault, pod.problem) = (None, "".into());
             pod.phase = PodPhase::Running;
             pod.ready = !pod.terminating && !bad;
         });
+    }
+
+    /// Images can be pulled again: what waited for one starts.
+    pub(crate) fn mend_registry(&mut self, cx: &mut Cx<Happening>) {
+        self.registry = true;
+        for name in self.pod_names() {
+            if self.pods.get(&name).is_some_and(|pod| pod.seen.fault.is_some()) {
+                self.pod_starts(cx, &name);
+            }
+        }
     }
 
     /// A pod's probe fails, or succeeds again.

@@ -25,13 +25,19 @@ impl Member {
             let Some(requests) = self.pods.get(&name).map(|pod| pod.seen.requests.clone()) else {
                 continue;
             };
-            let mut nodes = self.free();
+            let mut nodes = if self.refuses { Vec::new() } else { self.free() };
             nodes.retain(|(_, free)| free.fits(&requests) > 0);
             match nodes.into_iter().max_by_key(|(_, free)| free.cpu_millis) {
                 Some((node, _)) => self.bind_pod(cx, &name, node),
                 None => self.change_pod(cx, &name, |pod| pod.unschedulable = true),
             }
         }
+    }
+
+    /// The scheduler finds nodes again.
+    pub(crate) fn mend_scheduler(&mut self, cx: &mut Cx<Happening>) {
+        self.refuses = false;
+        cx.after((1, 200), Happening::Schedule { cluster: self.index });
     }
 
     /// How many more pods of this size the nodes could take.

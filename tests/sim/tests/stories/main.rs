@@ -12,6 +12,7 @@ mod removal;
 mod returns;
 mod shortage;
 mod stateful;
+mod trouble;
 
 use sim::happening::AgentId;
 use sim::{Setup, World};
