@@ -11,7 +11,9 @@ use super::{Records, SeatChange};
 
 /// After a step of a hub.
 pub(super) fn check(records: &Records, witness: &Witness, seats: &[SeatChange]) {
-    let more = |seat: &&SeatChange| occupied(&seat.after) > occupied(&seat.before);
+    // What was found running where nothing was known of it was given by nobody (S27).
+    let found = |seat: &SeatChange| seat.before.generation.0 == 0 && seat.after.placed == 0;
+    let more = |seat: &&SeatChange| occupied(&seat.after) > occupied(&seat.before) && !found(seat);
     let clusters: BTreeSet<&ClusterName> = seats.iter().filter(more).map(|seat| &seat.cluster).collect();
     for cluster in clusters {
         check_cluster(records, witness, cluster, seats);
