@@ -70,6 +70,8 @@ pub(crate) enum Happening {
     Mend(Mend),
     /// The operator's next wish.
     Operate,
+    /// The router looks where traffic may go.
+    Route,
 }
 
 /// What is put right when an accident is over.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use godwit_common::Now;
 use godwit_hub_core::{Answer, Config, Effect, Event, Hub, Key, Record, Refused, SessionId, Ticket};
 
 use crate::clock::{Clock, Cx};
@@ -53,6 +54,8 @@ pub struct Step<'a> {
     pub foreseen: Option<&'a Result<Answer, Refused>>,
     /// What it wants done.
     pub effects: &'a [Effect],
+    /// What its clock said.
+    pub now: Now,
 }
 
 impl HubProcess {
@@ -77,7 +80,7 @@ impl HubProcess {
     }
 
     /// Starts the process on its store. The effects of the restoration are its first batch.
-    pub(crate) fn start(&mut self, cx: &mut Cx<Happening>) -> Vec<Effect> {
+    pub(crate) fn start(&mut self, cx: &mut Cx<Happening>) -> (Vec<Effect>, Now) {
         self.life += 1;
         self.clock = Clock::new(cx.now, cx.rng);
         self.stalled_until = 0;
@@ -91,7 +94,7 @@ impl HubProcess {
             Err(error) => panic!("S5: the hub's own records do not restore: {error}"),
         }
         self.commit_later(cx, effects.clone());
-        effects
+        (effects, now)
     }
 
     /// The process is gone, with all that it had not made durable.
@@ -179,7 +182,7 @@ impl HubProcess {
                 | Event::Tick => None,
             };
             core.step(now, event.clone(), &mut effects);
-            let step = Step { event: Some(&event), foreseen: foreseen.as_ref(), effects: &effects };
+            let step = Step { event: Some(&event), foreseen: foreseen.as_ref(), effects: &effects, now };
             show(core, step);
             batch.append(&mut effects);
         }

@@ -15,6 +15,7 @@ pub mod member;
 mod mix;
 pub mod net;
 pub mod operator;
+pub mod router;
 pub mod run;
 pub mod scenario;
 pub mod world;

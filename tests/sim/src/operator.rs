@@ -429,10 +429,18 @@ impl World {
             mode,
             max_surge: [1, 25, 25, 100][self.pick(4)],
             max_unavailable: mode.default_unavailable() + more,
-            traffic_gate: TrafficGate::None,
+            traffic_gate: self.gate(),
             survivor: Survivor::ALL[self.pick(Survivor::ALL.len())],
             fail_back: FailBack::ALL[self.pick(FailBack::ALL.len())],
             unready_after: Duration::from_secs([10, 60, 300][self.pick(3)]),
+        }
+    }
+
+    fn gate(&mut self) -> TrafficGate {
+        match self.rng.below(5) {
+            0 | 1 => TrafficGate::Ack,
+            2 => TrafficGate::Delay(Duration::from_secs(1 + self.rng.below(25))),
+            _ => TrafficGate::None,
         }
     }
 

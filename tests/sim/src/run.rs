@@ -68,6 +68,7 @@ impl Run {
             forgets: false,
         };
         world.begin_operator(operator);
+        world.begin_router(500 + rng.below(4_000));
         world.begin_faults(Faults::some(&mut rng, self.one_history));
         let lasts = self.lasts.unwrap_or((60 + rng.below(240)) * 1000);
         world.run_to(world.now + lasts);

@@ -21,6 +21,7 @@ use crate::invariants::{Checker, Records};
 use crate::member::Member;
 use crate::net::Net;
 use crate::operator::Operator;
+use crate::router::Router;
 use crate::scenario::Setup;
 
 /// How soon a process that fell is started again.
@@ -57,6 +58,8 @@ pub struct World {
     pub(crate) kept: Option<Records>,
     /// Who wants things.
     pub operator: Operator,
+    /// Who sends traffic.
+    pub router: Router,
     /// Who watches over everything.
     pub checker: Checker,
     /// Answers that have come, by hub and ticket.
@@ -109,6 +112,7 @@ impl World {
             backup: None,
             kept: None,
             operator: Operator::default(),
+            router: Router::default(),
             checker: Checker::default(),
             answers: BTreeMap::new(),
             happened: 0,
@@ -211,6 +215,7 @@ impl World {
             Happening::Accident => self.accident(),
             Happening::Mend(mend) => self.mend(mend),
             Happening::Operate => self.operate(),
+            Happening::Route => self.route(),
             // Meant for a life that is over.
             Happening::HubTick { .. } | Happening::HubResumes { .. } | Happening::HubCommits { .. } => {}
             Happening::AgentTick { .. } | Happening::AgentResumes { .. } | Happening::AgentHears { .. } => {}

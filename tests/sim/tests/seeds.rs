@@ -39,7 +39,8 @@ fn every_new_seed_is_safe_and_settles() {
     if count >= SEEDS {
         let basics = [seen.losses, seen.shrinks, seen.removals, seen.freezes, seen.starts, seen.restarts];
         let causes = [seen.quotas, seen.preemptions, seen.drains, seen.flaps, seen.turns, seen.failures];
-        let orders = [seen.pauses, seen.resumptions, seen.cancellations, seen.retired, seen.rebuilt];
+        let orders =
+            [seen.gated, seen.pauses, seen.resumptions, seen.cancellations, seen.retired, seen.rebuilt];
         let all = basics.iter().chain(&causes).chain(&orders).all(|times| *times > 0);
         assert!(all, "the seeds have not shown everything: {seen:?}");
     }

@@ -3,6 +3,7 @@
 
 mod at_most;
 mod fence;
+mod gates;
 mod loss;
 mod pause;
 mod placement;
@@ -15,7 +16,7 @@ mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use godwit_common::{ClusterName, Digest, Epoch, Generation, Uid};
+use godwit_common::{ClusterName, Digest, Epoch, Generation, Now, Uid};
 use godwit_hub_core::{
     Answer, Effect, Freeze, FreezeCause, Hub, Key, Migration, MigrationCause, MigrationState, Record,
     Refused, Seat,
@@ -23,6 +24,7 @@ use godwit_hub_core::{
 
 use crate::hub_process::Step;
 use crate::member::{Deed, Member};
+use gates::Announced;
 use witness::Witness;
 
 /// Records by key, as a hub's machine has them: those of steps that are not durable yet included.
@@ -105,6 +107,10 @@ pub struct Seen {
     pub retired: u64,
     /// Clusters that were built anew, and let in.
     pub rebuilt: u64,
+    /// The most that was announced to stop at once.
+    pub announced: u64,
+    /// Targets that were lowered because a gate let them.
+    pub gated: u64,
     /// Commands, each of which a rehearsal foresaw.
     pub commands: u64,
 }
@@ -116,6 +122,7 @@ struct Watched {
     witness: Witness,
     silence: loss::Silence,
     zeros: removal::Zeros,
+    announced: Announced,
 }
 
 /// A seat before and after a step.
@@ -129,13 +136,13 @@ struct SeatChange {
 
 impl Checker {
     /// A hub has started from its store.
-    pub fn hub_started(&mut self, hub: usize, core: &mut Hub, store: &Records, effects: &[Effect]) {
+    pub fn hub_started(&mut self, hub: usize, core: &mut Hub, store: &Records, effects: &[Effect], now: Now) {
         let silence = loss::Silence::since(self.now);
         let watched = Watched { records: store.clone(), silence, ..Watched::default() };
         self.seen.restarts += 1;
         check_epoch(store, effects);
         self.hubs.insert(hub, watched);
-        self.hub_stepped(hub, core, &Step { event: None, foreseen: None, effects });
+        self.hub_stepped(hub, core, &Step { event: None, foreseen: None, effects, now });
     }
 
     /// Looks at what was started, and must not run twice, in the members themselves.
@@ -154,7 +161,7 @@ impl Checker {
 
     /// A hub has made a step.
     pub fn hub_stepped(&mut self, hub: usize, core: &mut Hub, step: &Step<'_>) {
-        let Some(Watched { records, witness, silence, zeros }) = self.hubs.get_mut(&hub) else {
+        let Some(Watched { records, witness, silence, zeros, announced }) = self.hubs.get_mut(&hub) else {
             return;
         };
         self.seen.steps += 1;
@@ -178,10 +185,13 @@ impl Checker {
         silence.check(records, witness, (step, &begun), self.now);
         self.seen.count(step.effects, &seats);
         self.started.extend(at_most::started(records, &seats).into_iter().map(|uid| (hub, uid)));
-        placement::check(records, core, step.effects);
+        let changed = placement::check(records, core, step.effects);
         removal::check_zeros(records, &seats, self.histories_may_fork, zeros, self.now);
         shrink::check(records, witness, &seats);
         self.seen.turns += rollout::check(records, witness, &seats);
+        self.seen.gated += announced.check(records, witness, &seats, step);
+        announced.follow(core, records, &changed, step);
+        self.seen.announced = self.seen.announced.max(announced.count() as u64);
         wire::check_order(step.effects);
         wire::check(records, witness, step.effects, &mut self.said);
         witness.spoken(step);
@@ -263,6 +273,8 @@ impl Seen {
         self.awaited += other.awaited;
         self.retired += other.retired;
         self.rebuilt += other.rebuilt;
+        self.announced = self.announced.max(other.announced);
+        self.gated += other.gated;
         self.commands += other.commands;
     }
 

@@ -7,8 +7,9 @@ use godwit_hub_core::{Effect, Hub, Key, Record, Subject};
 
 use super::{Records, seats_of};
 
-/// After a step, for what it wrote, in the records and in what is shown.
-pub(super) fn check(records: &Records, core: &mut Hub, effects: &[Effect]) {
+/// After a step, for what it wrote, in the records and in what is shown. Returns the workloads of which anything else is
+/// shown than before.
+pub(super) fn check(records: &Records, core: &mut Hub, effects: &[Effect]) -> Vec<Uid> {
     let touched = effects.iter().filter_map(|effect| match effect {
         Effect::Put(record) => uid_of(&record.key()),
         Effect::Delete(key) => uid_of(key),
@@ -16,7 +17,7 @@ pub(super) fn check(records: &Records, core: &mut Hub, effects: &[Effect]) {
     });
     let touched: BTreeSet<Uid> = touched.collect();
     touched.iter().for_each(|uid| adds_up(records, *uid));
-    check_views(core, &touched);
+    check_views(core, &touched)
 }
 
 /// After a commit, for what it wrote.
@@ -26,9 +27,11 @@ pub(super) fn check_stored(records: &Records, written: &[Key]) {
 }
 
 /// What else is shown of a workload than what was written of it, has no part in these sums.
-fn check_views(core: &mut Hub, touched: &BTreeSet<Uid>) {
+fn check_views(core: &mut Hub, touched: &BTreeSet<Uid>) -> Vec<Uid> {
+    let mut changed = Vec::new();
     for subject in core.changes() {
         let Subject::Workload(uid) = subject else { continue };
+        changed.push(uid);
         if !touched.contains(&uid) {
             continue;
         }
@@ -48,6 +51,7 @@ fn check_views(core: &mut Hub, touched: &BTreeSet<Uid>) {
             view.id
         );
     }
+    changed
 }
 
 fn adds_up(records: &Records, uid: Uid) {

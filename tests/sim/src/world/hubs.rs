@@ -14,11 +14,11 @@ impl World {
         if self.hubs[hub].core.is_some() {
             return;
         }
-        let effects = self.hubs[hub].start(cx!(self));
+        let (effects, now) = self.hubs[hub].start(cx!(self));
         self.note(|| format!("hub-{hub} starts"));
         let process = &mut self.hubs[hub];
         if let Some(core) = &mut process.core {
-            self.checker.hub_started(hub, core, &process.store, &effects);
+            self.checker.hub_started(hub, core, &process.store, &effects, now);
         }
         self.trace_journal(&effects);
         self.hubs[hub].set_tick(cx!(self));
