@@ -164,15 +164,35 @@ impl Hub {
             cluster.record.awaited = None;
         }
         self.lose(name, std::time::Duration::MAX);
-        // Should it ever be heard again, it is to start none of them.
         for uid in workloads {
-            self.set_target(uid, name, 0);
-            self.set_may_run(uid, name, 0);
+            self.silence(uid, name);
         }
         self.fenced(name);
         self.fleet_changed();
         self.make_plans();
         Ok(Answer::Applied { action: Action::Configured, changes: self.plan_changes() })
+    }
+
+    /// A workload is under another policy than before, or its policy is another: what dead clusters were told to run of it
+    /// is as it would be, had it been so from the beginning.
+    pub(crate) fn silence_the_dead(&mut self, uid: Uid) {
+        let Some(workload) = self.workloads.get(&uid).filter(|workload| self.is_at_most(&workload.record))
+        else {
+            return;
+        };
+        let told = |(name, seat): (&ClusterName, &SeatState)| {
+            (seat.seat.target > 0 && self.is_dead(name)).then(|| name.clone())
+        };
+        let told: Vec<ClusterName> = workload.seats.iter().filter_map(told).collect();
+        for name in told {
+            self.silence(uid, &name);
+        }
+    }
+
+    /// Should a dead cluster ever be heard again, it is to start none of what may run only once.
+    fn silence(&mut self, uid: Uid, name: &ClusterName) {
+        self.set_target(uid, name, 0);
+        self.set_may_run(uid, name, 0);
     }
 
     /// A cluster that was said to be dead is heard: it was not.

@@ -236,13 +236,19 @@ impl Hub {
             };
             entry.settle(uid, lives);
             self.touched.subjects.insert(Subject::Migration(id));
-            let over = entry.unsettled.is_empty() && entry.migration.held.is_empty();
-            if over && !entry.migration.state.ended() {
-                let replicas = entry.ready;
-                self.end_migration(id, MigrationState::Completed);
-                let message = format!("{replicas} replicas of {id} are ready in their new places");
-                self.note(Severity::Normal, "", "MigrationCompleted", id.to_string(), message);
-            }
+            self.complete_migration(id);
+        }
+    }
+
+    /// A migration that waits for nobody any more, and holds nothing, is completed.
+    pub(crate) fn complete_migration(&mut self, id: MigrationId) {
+        let Some(entry) = self.migrations.get(&id) else { return };
+        let over = entry.unsettled.is_empty() && entry.migration.held.is_empty();
+        if over && !entry.migration.state.ended() {
+            let replicas = entry.ready;
+            self.end_migration(id, MigrationState::Completed);
+            let message = format!("{replicas} replicas of {id} are ready in their new places");
+            self.note(Severity::Normal, "", "MigrationCompleted", id.to_string(), message);
         }
     }
 

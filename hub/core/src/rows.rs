@@ -155,6 +155,7 @@ impl Hub {
         for name in names {
             self.seat_observed(uid, &name);
         }
+        self.silence_the_dead(uid);
     }
 
     /// Gives a workload a seat, and its objects rows, in every cluster that its policy chooses (S33: ahead of need).

@@ -149,6 +149,10 @@ impl World {
         let cluster = &self.members[member].name;
         let view = self.hubs[0].core.as_ref()?.cluster(cluster)?;
         let uid = view.claimant.filter(|_| view.agents == 0)?;
+        if view.unaccounted > 0 {
+            // Nothing of the old one is left: that has to be said of what may run only once (S9).
+            return Some(Command::ConfirmDead { cluster: cluster.clone() });
+        }
         let (cluster, retires) =
             (cluster.clone(), view.drain.is_some_and(|view| view.drain.purpose == Purpose::Retire));
         let terms = DrainTerms { force: true, ..DrainTerms::default() };

@@ -93,6 +93,8 @@ impl Hub {
         }
         self.migration_changed(id);
         self.note_command(Severity::Normal, "", "MigrationResumed", id.to_string(), "it goes on");
+        // Its replicas may have been ready before it went on.
+        self.complete_migration(id);
         Answer::Applied { action: Action::Configured, changes: Changes::default() }
     }
 

@@ -336,3 +336,23 @@ fn a_deleted_workload_or_cluster_is_held_no_longer() {
     assert!(view(&fixture, id).migration.held.is_empty());
     assert_eq!(state(&fixture, id), MigrationState::Completed);
 }
+
+#[test]
+fn a_migration_whose_replicas_got_ready_while_it_was_paused_is_completed_when_it_goes_on() {
+    let mut fixture = Fixture::new(ABC);
+    fixture.run("web", 30, even());
+    pass(&mut fixture, 20);
+    fixture.disconnect("charlie");
+    fixture.pass_silently(Duration::from_secs(11));
+    // All have been told to start, and none is ready; what is left in charlie is held.
+    let id = newest(&fixture, &MigrationCause::ClusterLost(cluster("charlie")));
+    done(&mut fixture, id, MigrationOrder::Pause);
+    fixture.connect("charlie");
+    pass(&mut fixture, 30);
+    assert_eq!(state(&fixture, id), MigrationState::Paused);
+    assert_eq!(fixture.running(), shares(&[("alpha", 15), ("bravo", 15), ("charlie", 10)]));
+    done(&mut fixture, id, MigrationOrder::Resume);
+    assert_eq!(state(&fixture, id), MigrationState::Completed);
+    pass(&mut fixture, 30);
+    assert_eq!(fixture.running(), shares(&[("alpha", 15), ("bravo", 15)]));
+}

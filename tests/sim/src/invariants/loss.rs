@@ -108,6 +108,10 @@ impl Silence {
     ) {
         assert!(!witness.is_connected(cluster), "S1: {cluster} is given up while a stream is alive");
         if let Some(Record::Cluster(record)) = records.get(&Key::Cluster(cluster.clone())) {
+            if record.dead.is_some() {
+                // An operator's word, and no silence (S9).
+                return;
+            }
             assert!(record.maintenance.is_none(), "S22: {cluster} is given up within its window");
         }
         // What waited for a place before the loss has lost nothing by it.

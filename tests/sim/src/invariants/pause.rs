@@ -33,7 +33,13 @@ pub(super) fn check(records: &Records, before: &Holds, seats: &[SeatChange]) {
         Some(Record::Migration(Migration { state, .. })) => *state == MigrationState::Paused,
         _ => false,
     };
-    for change in seats.iter().filter(|change| change.before.cause == change.after.cause) {
+    // What is said to be dead is told to run nothing, whatever else is held (S9).
+    let dead = |name: &ClusterName| {
+        let cluster = records.get(&Key::Cluster(name.clone()));
+        matches!(cluster, Some(Record::Cluster(cluster)) if cluster.dead.is_some())
+    };
+    let same = |change: &&SeatChange| change.before.cause == change.after.cause && !dead(&change.cluster);
+    for change in seats.iter().filter(same) {
         let Some(Record::Workload(workload)) = records.get(&Key::Workload(change.workload)) else { continue };
         let here = |(id, held): (&MigrationId, &BTreeMap<Uid, BTreeMap<ClusterName, Held>>)| {
             held.get(&change.workload)?.get(&change.cluster).copied().filter(|_| still(id))

@@ -172,6 +172,10 @@ impl Member {
         }
         let ending = count(pods.iter().filter(|pod| pod.seen.terminating).count());
         let asked = object.and_then(|object| object.seen.replicas).unwrap_or(0);
+        // More live than are asked for: the member rolls a revision out, or has yet to end some.
+        if count(pods.len()) - ending > asked {
+            return None;
+        }
         Some(ending + asked.max(told).max(count(pods.len()) - ending))
     }
 
