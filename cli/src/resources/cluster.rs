@@ -112,6 +112,37 @@ pub(crate) fn describe(cluster: &Cluster, now: SystemTime, sheet: &mut Sheet<'_>
     let since = age::since(cluster.since.as_ref(), now);
     sheet.coloured("State", format!("{} for {since}", state(cluster)), state_colour(cluster))?;
     sheet.line("Reason", &cluster.reason)?;
+    describe_marks(cluster, now, sheet)?;
+    sheet.line("Last seen", format!("{} ago", age::since(cluster.last_seen.as_ref(), now)))?;
+    let lost_after = Duration::from_millis(cluster.lost_after_ms.into());
+    sheet.line("Lost after", format!("{lost_after:?} of silence"))?;
+    sheet.line("Agents", cluster.agents.to_string())?;
+    sheet.line("Leader", &cluster.leader)?;
+    sheet.line("Provider", &cluster.provider)?;
+    sheet.line("Region", &cluster.region)?;
+    sheet.line("Zones", cluster.zones.join(", "))?;
+    lines_or_none("Labels", &labels(cluster), sheet)?;
+    let added = |one: &ClusterTaint| format!("{} for {}", taint(one), age::since(one.added.as_ref(), now));
+    lines_or_none("Taints", &cluster.taints.iter().map(added).collect::<Vec<_>>(), sheet)?;
+    sheet.line("Nodes", format!("{} ready of {}", cluster.nodes_ready, cluster.nodes))?;
+    sheet.line("Allocatable", room(cluster.allocatable.as_ref()))?;
+    sheet.line("Free", room(cluster.free.as_ref()))?;
+    sheet.line("Workloads", cluster.workloads.to_string())?;
+    sheet.line("Replicas", format!("{} ready of {}", cluster.ready, cluster.replicas))?;
+    sheet.lines("Not managed", &unmanaged(cluster))?;
+    describe_survival(cluster.survival.as_ref(), now, sheet)?;
+    let generation = format!("{}, accepted {}", cluster.generation, cluster.accepted_generation);
+    sheet.line("Generation", generation)?;
+    if cluster.removals_held > 0 {
+        let held =
+            format!("{}; `godwit confirm removal {}` lets them go on", cluster.removals_held, cluster.name);
+        sheet.coloured("Removals held", held, Some(Colour::Yellow))?;
+    }
+    sheet.lines("Orphans", &cluster.orphans)
+}
+
+/// What operators have said of it, and what is odd about it.
+fn describe_marks(cluster: &Cluster, now: SystemTime, sheet: &mut Sheet<'_>) -> io::Result<()> {
     if let Some(until) = &cluster.maintenance_until {
         let until = age::moment(Some(until));
         let said = format!(
@@ -159,32 +190,7 @@ pub(crate) fn describe(cluster: &Cluster, now: SystemTime, sheet: &mut Sheet<'_>
     if let Some(flapping) = &cluster.flapping {
         sheet.coloured("Flapping", describe_flapping(flapping), Some(Colour::Yellow))?;
     }
-    sheet.line("Last seen", format!("{} ago", age::since(cluster.last_seen.as_ref(), now)))?;
-    let lost_after = Duration::from_millis(cluster.lost_after_ms.into());
-    sheet.line("Lost after", format!("{lost_after:?} of silence"))?;
-    sheet.line("Agents", cluster.agents.to_string())?;
-    sheet.line("Leader", &cluster.leader)?;
-    sheet.line("Provider", &cluster.provider)?;
-    sheet.line("Region", &cluster.region)?;
-    sheet.line("Zones", cluster.zones.join(", "))?;
-    lines_or_none("Labels", &labels(cluster), sheet)?;
-    let added = |one: &ClusterTaint| format!("{} for {}", taint(one), age::since(one.added.as_ref(), now));
-    lines_or_none("Taints", &cluster.taints.iter().map(added).collect::<Vec<_>>(), sheet)?;
-    sheet.line("Nodes", format!("{} ready of {}", cluster.nodes_ready, cluster.nodes))?;
-    sheet.line("Allocatable", room(cluster.allocatable.as_ref()))?;
-    sheet.line("Free", room(cluster.free.as_ref()))?;
-    sheet.line("Workloads", cluster.workloads.to_string())?;
-    sheet.line("Replicas", format!("{} ready of {}", cluster.ready, cluster.replicas))?;
-    sheet.lines("Not managed", &unmanaged(cluster))?;
-    describe_survival(cluster.survival.as_ref(), now, sheet)?;
-    let generation = format!("{}, accepted {}", cluster.generation, cluster.accepted_generation);
-    sheet.line("Generation", generation)?;
-    if cluster.removals_held > 0 {
-        let held =
-            format!("{}; `godwit confirm removal {}` lets them go on", cluster.removals_held, cluster.name);
-        sheet.coloured("Removals held", held, Some(Colour::Yellow))?;
-    }
-    sheet.lines("Orphans", &cluster.orphans)
+    Ok(())
 }
 
 fn describe_flapping(flapping: &Flapping) -> String {

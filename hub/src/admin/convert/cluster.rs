@@ -21,12 +21,12 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         agents,
         leader,
         traits: Traits { labels, provider, region, zones },
-        taints,
-        cordoned,
-        drain,
-        maintenance,
-        awaited,
-        dead,
+        taints: _, // See `orders`.
+        cordoned: _,
+        drain: _,
+        maintenance: _,
+        awaited: _,
+        dead: _,
         unaccounted,
         degraded,
         flapping,
@@ -71,18 +71,27 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         lost_after_ms: count(lost_after.as_millis()),
         labels: labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
         zones: texts(zones),
-        taints: taints.iter().map(taint).collect(),
-        cordoned: *cordoned,
         degraded: degraded.to_string(),
         survival: survival.as_ref().map(self::survival),
-        drain: drain.as_ref().map(self::drain),
-        maintenance_until: maintenance.map(timestamp),
         flapping: flapping.as_ref().map(self::flapping),
         unmanaged: Some(unmanaged).filter(|one| one.pods > 0).map(unmanaged_to_wire),
         claimant_uid: claimant.map(|uid| uid.to_string()).unwrap_or_default(),
+        unaccounted: *unaccounted,
+        ..orders(view)
+    }
+}
+
+/// What operators have said of a cluster; the rest is left out.
+fn orders(view: &ClusterView) -> v1::Cluster {
+    let ClusterView { taints, cordoned, drain, maintenance, awaited, dead, .. } = view;
+    v1::Cluster {
+        taints: taints.iter().map(taint).collect(),
+        cordoned: *cordoned,
+        drain: drain.as_ref().map(self::drain),
+        maintenance_until: maintenance.map(timestamp),
         awaited: awaited.map(|migration| migration.to_string()).unwrap_or_default(),
         dead_since: dead.map(timestamp),
-        unaccounted: *unaccounted,
+        ..v1::Cluster::default()
     }
 }
 

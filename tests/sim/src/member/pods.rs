@@ -167,7 +167,7 @@ impl Member {
         // Made by an object that somebody deleted: the agent makes it anew while they end.
         let bereft = |pod: &&Pod| object.is_none_or(|object| object.seen.uid != pod.made_by);
         let scaled = object.is_some_and(|object| object.scaled_by_hand);
-        if scaled || pods.iter().any(|pod| pod.of_its_own || bereft(&pod)) {
+        if scaled || pods.iter().any(|pod| pod.of_its_own || bereft(pod)) {
             return None;
         }
         let ending = count(pods.iter().filter(|pod| pod.seen.terminating).count());
