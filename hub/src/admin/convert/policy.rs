@@ -57,6 +57,8 @@ mod tests {
             max_surge_percent: Some(30),
             traffic_gate: Some(v1::TrafficGate { mode: "ack".to_owned(), delay: None }),
             unready_after: Some(prost_types::Duration { seconds: 90, nanos: 0 }),
+            survivor: "keepOriginal".to_owned(),
+            fail_back: "immediate".to_owned(),
             ..v1::PolicySpec::default()
         };
         let read = read(spec.clone()).unwrap();
