@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PostParams};
 
-use crate::harness::{Deployment, Federation, policy, targets, wait_for};
+use crate::harness::{Builder, Deployment, Federation, policy, targets, wait_for};
 
 use godwit_proto::v1;
 
@@ -26,7 +26,8 @@ async fn reason(federation: &Federation, workload: &str, cluster: &str) -> (Stri
 
 #[tokio::test]
 async fn labels_and_taints_move_what_runs_surge_first_and_survive_the_hub() {
-    let mut federation = Federation::of(&["alpha", "bravo"]).await;
+    let settings = [("federation.min_ready", "1s")];
+    let mut federation = Builder::new(&["alpha", "bravo"]).settings(&settings).start().await;
     federation.admin.apply_policy(prod()).await.unwrap();
     let web = federation.deploy(&Deployment::new("web", 8).policy("prod")).await;
     assert_eq!((web.pending, web.placements.len()), (8, 0), "nobody is chosen yet");
