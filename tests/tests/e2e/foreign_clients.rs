@@ -9,11 +9,12 @@ use tokio::process::Command;
 
 use crate::harness::{Deployment, Federation, policy, tool, within};
 
-const SERVICES: [&str; 9] = [
+const SERVICES: [&str; 10] = [
     "godwit.v1.ClusterService",
     "godwit.v1.EventService",
     "godwit.v1.FederationService",
     "godwit.v1.MigrationService",
+    "godwit.v1.PlacementService",
     "godwit.v1.PlanService",
     "godwit.v1.PolicyService",
     "godwit.v1.QuotaService",
@@ -150,6 +151,8 @@ fn check_answer(answer: &Value) {
         "pending": 0,
         "reasons": [],
         "report": [reason("alpha"), reason("bravo")],
+        "revision": "1",
+        "rollout": [],
     });
     assert_eq!(answer["workloads"], json!([expected]), "{answer}");
     assert_eq!(answer["dryRun"], json!(false), "{answer}");
