@@ -127,13 +127,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         caught_by: &["I2:"],
     },
     Mutant {
-        name: "the-guard-is-off",
-        file: "hub/core/src/mover.rs",
-        text: "target > 0 || seat.seat.cause.is_some()",
-        replacement: "true",
-        caught_by: &["S27:"],
-    },
-    Mutant {
         name: "the-first-report-ends-a-tombstone",
         file: "hub/core/src/ends.rs",
         text: "self.wake_at(until, Timer::Tombstone(uid, name.clone()));",

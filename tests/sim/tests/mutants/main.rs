@@ -21,7 +21,7 @@ use list::{MUTANTS, Mutant};
 /// What the simulator is made of.
 const PACKAGES: [&str; 5] = ["agent/core", "common", "hub/core", "hub/planner", "tests/sim"];
 /// Within so many seeds each mutant has to be caught.
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 6_000;
 /// So many have to pass without one.
 const SOUND: u64 = 50;
 /// Turns a mutant on, in the copy.
