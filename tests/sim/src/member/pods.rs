@@ -172,8 +172,9 @@ impl Member {
         }
         let ending = count(pods.iter().filter(|pod| pod.seen.terminating).count());
         let asked = object.and_then(|object| object.seen.replicas).unwrap_or(0);
-        // More live than are asked for: the member rolls a revision out, or has yet to end some.
-        if count(pods.len()) - ending > asked {
+        // The member rolls a revision out, or has yet to end some: what it makes and ends meanwhile is its own.
+        let old = |pod: &&Pod| object.is_some_and(|object| object.manifest != pod.template);
+        if count(pods.len()) - ending > asked || pods.iter().any(old) {
             return None;
         }
         Some(ending + asked.max(told).max(count(pods.len()) - ending))
