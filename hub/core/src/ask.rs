@@ -435,7 +435,8 @@ pub(crate) fn said(caps: BTreeMap<String, Vec<&ClusterName>>) -> Vec<Arc<str>> {
     caps.into_iter().map(|(cap, names)| format!("{}: {cap}", listed(&names)).into()).collect()
 }
 
-fn listed(names: &[&ClusterName]) -> String {
+/// So many names of clusters as a reason has, and how many more there are.
+pub(crate) fn listed(names: &[&ClusterName]) -> String {
     let named: Vec<&str> = names.iter().take(NAMED_MAX).map(|name| name.as_str()).collect();
     match names.len().saturating_sub(NAMED_MAX) {
         0 => named.join(", "),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use godwit_common::{ClusterName, Generation, Uid};
 
+use crate::ask::listed;
 use crate::commands::{no_cluster, refused};
 use crate::contract::{
     Action, Answer, Changes, ClusterState, Key, Policy, Refused, RefusedKind, Severity, Subject,
@@ -14,10 +15,8 @@ use crate::contract::{
 };
 use crate::hub::Hub;
 use crate::placement::Reason;
+use crate::shared::Shared;
 use crate::state::{Cluster, SeatState, Seen, Workload};
-
-/// How many clusters a reason names.
-const NAMED_MAX: usize = 5;
 
 impl Hub {
     pub(crate) fn is_at_most(&self, record: &WorkloadRecord) -> bool {
@@ -50,17 +49,16 @@ impl Hub {
         }
         let Some(policy) = self.policies.get(&record.policy) else { return (0, Vec::new()) };
         let mut unfenced = (0_u32, Vec::new());
+        let (pods, clusters) = (&mut unfenced.0, &mut unfenced.1);
         for (name, seat) in &workload.seats {
-            let Some(cluster) = self.clusters.get(name) else { continue };
-            if cluster.reporting() || cluster.record.dead.is_some() {
-                continue;
-            }
+            let unseen = |cluster: &&Shared<Cluster>| !cluster.reporting() && cluster.record.dead.is_none();
+            let Some(cluster) = self.clusters.get(name).filter(unseen) else { continue };
             let lost = cluster.lost_for(policy.policy.lost_after);
             let placed = if lost { 0 } else { seat.seat.placed };
             let beyond = seat.seat.may_run.saturating_sub(placed);
             if beyond > 0 {
-                unfenced = (unfenced.0.saturating_add(beyond), unfenced.1);
-                unfenced.1.push(name.clone());
+                *pods = pods.saturating_add(beyond);
+                clusters.push(name.clone());
             }
         }
         unfenced
@@ -245,9 +243,7 @@ impl Hub {
     }
 
     fn is_dead(&self, name: &ClusterName) -> bool {
-        self.clusters
-            .get(name)
-            .is_some_and(|cluster: &crate::shared::Shared<Cluster>| cluster.record.dead.is_some())
+        self.clusters.get(name).is_some_and(|cluster| cluster.record.dead.is_some())
     }
 }
 
@@ -261,16 +257,12 @@ impl Seen {
 
 /// Why so many replicas have no place: old copies may still run in these clusters.
 pub(crate) fn unfenced_because(replicas: u32, clusters: &[ClusterName]) -> Arc<str> {
-    let named: Vec<&str> = clusters.iter().take(NAMED_MAX).map(ClusterName::as_str).collect();
+    let named: Vec<&ClusterName> = clusters.iter().collect();
     let remedy = clusters.first().map_or("", ClusterName::as_str);
-    let more = match clusters.len().saturating_sub(NAMED_MAX) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
     format!(
-        "unfenced: up to {replicas} may still run in {}{more}; they are replaced when it is back, or after \
+        "unfenced: up to {replicas} may still run in {}; they are replaced when it is back, or after \
          `godwit confirm-dead cluster {remedy}` (S9)",
-        named.join(", ")
+        listed(&named)
     )
     .into()
 }

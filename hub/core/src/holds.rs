@@ -134,27 +134,10 @@ impl Hub {
     /// The cluster whose drain a migration belongs to: it stands still and goes on with that drain. A cluster that is
     /// lost is a drain no longer (S22).
     pub(crate) fn drain_behind<'a>(&self, cause: &'a MigrationCause) -> Option<&'a ClusterName> {
-        match cause {
-            MigrationCause::Drained(name) => {
-                let cluster = self.clusters.get(name)?;
-                let drained = cluster.record.drain.is_some() && cluster.health.lost_through.is_none();
-                drained.then_some(name)
-            }
-            MigrationCause::ClusterLost(_)
-            | MigrationCause::RoomAppeared(_)
-            | MigrationCause::PolicyChanged(_)
-            | MigrationCause::Rebalance(_)
-            | MigrationCause::ClusterDeleted(_)
-            | MigrationCause::ClusterChanged(_)
-            | MigrationCause::QuotaFreed(_)
-            | MigrationCause::Preempted(_)
-            | MigrationCause::Affinity(_)
-            | MigrationCause::Returned(_)
-            | MigrationCause::FailedBack(_)
-            | MigrationCause::Unready(_)
-            | MigrationCause::Fenced(_)
-            | MigrationCause::Unschedulable(_) => None,
-        }
+        let MigrationCause::Drained(name) = cause else { return None };
+        let cluster = self.clusters.get(name)?;
+        let drained = cluster.record.drain.is_some() && cluster.health.lost_through.is_none();
+        drained.then_some(name)
     }
 }
 

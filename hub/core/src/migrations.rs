@@ -90,23 +90,7 @@ impl Hub {
         self.touched.keys.insert(Key::Federation);
         self.note_migration(id, &cause, &moves);
         let now = self.now.wall;
-        let loss = match &cause {
-            MigrationCause::ClusterLost(name) => self.loss_of(name),
-            MigrationCause::RoomAppeared(_)
-            | MigrationCause::PolicyChanged(_)
-            | MigrationCause::Rebalance(_)
-            | MigrationCause::ClusterDeleted(_)
-            | MigrationCause::ClusterChanged(_)
-            | MigrationCause::Drained(_)
-            | MigrationCause::QuotaFreed(_)
-            | MigrationCause::Preempted(_)
-            | MigrationCause::Affinity(_)
-            | MigrationCause::Returned(_)
-            | MigrationCause::FailedBack(_)
-            | MigrationCause::Unready(_)
-            | MigrationCause::Fenced(_)
-            | MigrationCause::Unschedulable(_) => None,
-        };
+        let loss = if let MigrationCause::ClusterLost(name) = &cause { self.loss_of(name) } else { None };
         let entry = MigrationEntry::new(Migration {
             id,
             cause,

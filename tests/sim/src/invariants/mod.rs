@@ -445,3 +445,9 @@ fn check_history(effects: &[Effect]) {
         }
     }
 }
+
+/// Whether an operator has said that a cluster is dead (S9).
+fn is_dead(records: &Records, name: &ClusterName) -> bool {
+    let cluster = records.get(&Key::Cluster(name.clone()));
+    matches!(cluster, Some(Record::Cluster(cluster)) if cluster.dead.is_some())
+}

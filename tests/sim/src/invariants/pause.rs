@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use godwit_common::{ClusterName, Uid};
 use godwit_hub_core::{Held, Key, Migration, MigrationId, MigrationState, Record};
 
-use super::{Records, SeatChange};
+use super::{Records, SeatChange, is_dead};
 
 /// What is held, by migration.
 pub(super) type Holds = BTreeMap<MigrationId, BTreeMap<Uid, BTreeMap<ClusterName, Held>>>;
@@ -34,11 +34,9 @@ pub(super) fn check(records: &Records, before: &Holds, seats: &[SeatChange]) {
         _ => false,
     };
     // What is said to be dead is told to run nothing, whatever else is held (S9).
-    let dead = |name: &ClusterName| {
-        let cluster = records.get(&Key::Cluster(name.clone()));
-        matches!(cluster, Some(Record::Cluster(cluster)) if cluster.dead.is_some())
+    let same = |change: &&SeatChange| {
+        change.before.cause == change.after.cause && !is_dead(records, &change.cluster)
     };
-    let same = |change: &&SeatChange| change.before.cause == change.after.cause && !dead(&change.cluster);
     for change in seats.iter().filter(same) {
         let Some(Record::Workload(workload)) = records.get(&Key::Workload(change.workload)) else { continue };
         let here = |(id, held): (&MigrationId, &BTreeMap<Uid, BTreeMap<ClusterName, Held>>)| {

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use godwit_common::Uid;
 use godwit_common::policy::Strategy;
-use godwit_common::{ClusterName, Uid};
 use godwit_hub_core::{Key, Policy, Record, WorkloadRecord};
 
 use super::witness::Witness;
-use super::{Records, SeatChange, seats_of};
+use super::{Records, SeatChange, is_dead, seats_of};
 
 /// Below how many ready replicas no step may go.
 pub(crate) fn needed(workload: &WorkloadRecord, policy: Option<&Policy>) -> u32 {
@@ -32,13 +32,9 @@ pub(super) fn check(records: &Records, witness: &Witness, seats: &[SeatChange]) 
     let lowered: Vec<&SeatChange> =
         seats.iter().filter(|seat| seat.after.target < seat.before.target).collect();
     // What is said to be dead runs nothing that could be missed (S9).
-    let dead = |name: &ClusterName| {
-        let cluster = records.get(&Key::Cluster(name.clone()));
-        matches!(cluster, Some(Record::Cluster(cluster)) if cluster.dead.is_some())
-    };
     for seat in &lowered {
         assert!(
-            witness.reports(&seat.cluster).is_some() || dead(&seat.cluster),
+            witness.reports(&seat.cluster).is_some() || is_dead(records, &seat.cluster),
             "S20: {} was lowered from {} to {} in {}, which the hub cannot see",
             seat.workload,
             seat.before.target,
