@@ -172,7 +172,7 @@ impl Agent {
                 }
             }
             Event::Watched { watch, change } => {
-                let touched = self.view.apply(watch, change);
+                let touched = self.view.apply(cx.now, watch, change);
                 self.touched(touched);
             }
             Event::Stop => {

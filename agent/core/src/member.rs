@@ -144,6 +144,8 @@ pub struct PodSeen {
     pub terminating: bool,
     /// Its condition `Ready` is true.
     pub ready: bool,
+    /// For how long it had been when it was seen, by the member's own clocks; zero if it is not, or that is not known.
+    pub ready_for: Duration,
     /// The scheduler found no place for it.
     pub unschedulable: bool,
     /// What it asks for, by Kubernetes' rule; one pod among it.

@@ -143,7 +143,7 @@ impl Reporter {
     fn inventory(&mut self, now: Time, view: &View, rows: &Rows, needs: &Needs) -> Report {
         let ids: BTreeSet<&WorkloadId> =
             view.workload_ids().chain(rows.workload_ids()).chain(self.told.keys()).collect();
-        let status = |id: &&WorkloadId| status(id, view, rows, self.told.get(*id));
+        let status = |id: &&WorkloadId| status(now, id, view, rows, self.told.get(*id));
         let statuses: Vec<Status> = ids.iter().filter_map(status).collect();
         let capacity = view.capacity();
         let needs: Vec<NeedStatus> = needs.statuses().collect();
@@ -170,11 +170,13 @@ impl Reporter {
         let mut statuses = Vec::new();
         for id in std::mem::take(&mut self.dirty.ids) {
             let told = self.told.remove(&id);
-            let Some(new) = status(&id, view, rows, told.as_ref()) else {
+            let Some(new) = status(now, &id, view, rows, told.as_ref()) else {
                 statuses.extend(told.map(gone));
                 continue;
             };
-            if told.as_ref() != Some(&new) {
+            // That its pods are older than before is no news.
+            let same = |told: Status| Status { ready_for: new.ready_for, ..told } == new;
+            if !told.is_some_and(same) {
                 statuses.push(new.clone());
             }
             self.told.insert(id, new);
@@ -220,7 +222,7 @@ impl Reporter {
 }
 
 /// The state of a workload now; `None` when there is nothing to say of it.
-fn status(id: &WorkloadId, view: &View, rows: &Rows, told: Option<&Status>) -> Option<Status> {
+fn status(now: Time, id: &WorkloadId, view: &View, rows: &Rows, told: Option<&Status>) -> Option<Status> {
     let (object, row, tally) = (view.workload(id), rows.workload(id), view.tally(id));
     let around = rows.problem_around(id);
     let own = row.map(|(_, row)| row.problem.clone()).filter(|problem| !problem.is_empty());
@@ -255,6 +257,7 @@ fn status(id: &WorkloadId, view: &View, rows: &Rows, told: Option<&Status>) -> O
         updated_ready: progress.available.min(COUNT_MAX),
         stalled: progress.stalled,
         terminating: tally.terminating.min(COUNT_MAX),
+        ready_for: tally.ready_for(now),
         problem: problem.unwrap_or_default(),
         exists: object.is_some(),
     })
@@ -274,6 +277,7 @@ fn gone(told: Status) -> Status {
         updated_ready: 0,
         stalled: false,
         terminating: 0,
+        ready_for: Duration::ZERO,
         problem: Arc::default(),
         exists: false,
         ..told

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use godwit_common::link::{COUNT_MAX, Capacity, UNMANAGED_MAX, Unmanaged};
-use godwit_common::{ObjectKey, WorkloadId};
+use godwit_common::{ObjectKey, Time, WorkloadId};
 
 use crate::capacity::Nodes;
 use crate::cx::Cx;
@@ -63,8 +64,26 @@ struct Object {
 
 #[derive(Debug)]
 struct Pod {
+    /// But for how long it had been ready then.
     seen: PodSeen,
+    ready_since: Since,
     list: u64,
+}
+
+/// A moment on the agent's own clock, in milliseconds. Below zero it is before the clock began: pods outlive agents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Since(i64);
+
+impl Since {
+    fn ago(duration: Duration, now: Time) -> Self {
+        let millis = |millis: u128| i64::try_from(millis).unwrap_or(i64::MAX);
+        Self(millis(now.0.into()).saturating_sub(millis(duration.as_millis())))
+    }
+
+    fn until(self, now: Time) -> Duration {
+        let now = i64::try_from(now.0).unwrap_or(i64::MAX);
+        Duration::from_millis(u64::try_from(now.saturating_sub(self.0)).unwrap_or(0))
+    }
 }
 
 /// The pods of one workload.
@@ -82,6 +101,8 @@ pub(crate) struct Tally {
     /// Not ready through a fault of their node or of the cluster (S3).
     pub(crate) stranded: u32,
     pub(crate) terminating: u32,
+    /// Since when the ready ones are, and how many of them since the same moment.
+    ready_since: BTreeMap<Since, u32>,
     problems: BTreeMap<Arc<str>, u32>,
 }
 
@@ -102,15 +123,27 @@ impl Tally {
         self.problems.keys().next()
     }
 
+    /// For how long the youngest of the ready ones has been ready.
+    pub(crate) fn ready_for(&self, now: Time) -> Duration {
+        self.ready_since.last_key_value().map_or(Duration::ZERO, |(since, _)| since.until(now))
+    }
+
     /// Adds or takes away a pod, whose node is down or is not.
-    fn count(&mut self, pod: &PodSeen, down: bool, sign: i32) {
+    fn count(&mut self, Pod { seen: pod, ready_since, .. }: &Pod, down: bool, sign: i32) {
         let add =
             |count: &mut u32, yes: bool| *count = count.saturating_add_signed(if yes { sign } else { 0 });
         let lives = pod.phase != PodPhase::Ended;
         add(&mut self.exist, true);
         add(&mut self.pods, lives);
         add(&mut self.bound, lives && pod.node.is_some());
-        add(&mut self.ready, lives && pod.ready && !pod.terminating);
+        if lives && pod.ready && !pod.terminating {
+            add(&mut self.ready, true);
+            let count = self.ready_since.entry(*ready_since).or_default();
+            add(count, true);
+            if *count == 0 {
+                self.ready_since.remove(ready_since);
+            }
+        }
         add(&mut self.unschedulable, lives && pod.unschedulable && !pod.terminating);
         let sick = lives && !pod.ready && !pod.terminating;
         let stranded = down || pod.fault == Some(Fault::Cluster);
@@ -232,7 +265,7 @@ impl View {
     }
 
     /// Takes in what a watch says.
-    pub(crate) fn apply(&mut self, id: WatchId, change: Change) -> Touched {
+    pub(crate) fn apply(&mut self, now: Time, id: WatchId, change: Change) -> Touched {
         let mut touched = Touched::default();
         let Some(watch) = self.watches.get_mut(&id) else {
             return touched;
@@ -258,7 +291,7 @@ impl View {
             Change::NodeGone(name) => {
                 self.change_node(&name, &mut touched, |nodes| nodes.remove(&name));
             }
-            Change::Pod(pod) => self.put_pod(pod, list, &mut touched),
+            Change::Pod(pod) => self.put_pod(now, pod, list, &mut touched),
             Change::PodGone { namespace, name } => self.remove_pod(&(namespace, name), &mut touched),
             Change::Object(seen) => {
                 let workload = matches!(watch.scope, Scope::Workloads(_));
@@ -312,22 +345,27 @@ impl View {
         }
     }
 
-    fn put_pod(&mut self, seen: PodSeen, list: u64, touched: &mut Touched) {
+    fn put_pod(&mut self, now: Time, mut seen: PodSeen, list: u64, touched: &mut Touched) {
         let key = (seen.namespace.clone(), seen.name.clone());
+        let ready_since = Since::ago(std::mem::take(&mut seen.ready_for), now);
+        // The same pod is seen a little older each time: what it was first taken for stays.
         if let Some(pod) = self.pods.get_mut(&key)
             && pod.seen == seen
         {
             pod.list = list;
             return;
         }
-        let old = self.pods.remove(&key).map(|pod| pod.seen);
-        self.count_pod(old.as_ref(), Some(&seen), touched);
-        self.pods.insert(key, Pod { seen, list });
+        let old = self.pods.remove(&key);
+        let still_ready = old.as_ref().filter(|old| old.seen.ready && seen.ready);
+        let ready_since = still_ready.map_or(ready_since, |old| old.ready_since);
+        let new = Pod { seen, ready_since, list };
+        self.count_pod(old.as_ref(), Some(&new), touched);
+        self.pods.insert(key, new);
     }
 
     fn remove_pod(&mut self, key: &(Arc<str>, Arc<str>), touched: &mut Touched) {
         if let Some(pod) = self.pods.remove(key) {
-            self.count_pod(Some(&pod.seen), None, touched);
+            self.count_pod(Some(&pod), None, touched);
         }
     }
 
@@ -347,23 +385,24 @@ impl View {
         for pod in keys.filter_map(|key| self.pods.get(key)) {
             let Some(owner) = &pod.seen.owner else { continue };
             if let Some(tally) = self.tallies.get_mut(owner) {
-                tally.count(&pod.seen, was_down, -1);
-                tally.count(&pod.seen, !was_down, 1);
+                tally.count(pod, was_down, -1);
+                tally.count(pod, !was_down, 1);
                 touched.workloads.insert(owner.clone());
             }
         }
     }
 
     /// Moves the sums from the old state of a pod to the new one.
-    fn count_pod(&mut self, old: Option<&PodSeen>, new: Option<&PodSeen>, touched: &mut Touched) {
-        let owners = [old, new].map(|pod| pod.and_then(|pod| pod.owner.clone()));
+    fn count_pod(&mut self, old: Option<&Pod>, new: Option<&Pod>, touched: &mut Touched) {
+        let owners = [old, new].map(|pod| pod.and_then(|pod| pod.seen.owner.clone()));
         let ready_before = owners.clone().map(|owner| self.ready(owner.as_ref()));
         for (pod, sign) in [(old, -1), (new, 1)] {
-            let Some(pod) = pod else { continue };
+            let Some(counted) = pod else { continue };
+            let pod = &counted.seen;
             let down = pod.node.as_ref().is_some_and(|node| self.nodes.is_down(node));
             self.note_place(pod, sign);
             if let Some(owner) = &pod.owner {
-                self.tallies.entry(owner.clone()).or_default().count(pod, down, sign);
+                self.tallies.entry(owner.clone()).or_default().count(counted, down, sign);
                 touched.workloads.insert(owner.clone());
             } else if pod.phase != PodPhase::Ended && !SYSTEM.contains(&&*pod.namespace) {
                 let key = (pod.namespace.clone(), pod.name.clone());

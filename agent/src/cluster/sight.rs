@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use godwit_agent_core::{Fault, Kind, NodeSeen, ObjectSeen, PodPhase, PodSeen, Progress, Stamp, labels};
 use godwit_common::link::LeaderTerm;
 use godwit_common::{Epoch, Fence, Generation, ObjectKey, Taint, TaintEffect, Term, Uid, WorkloadId};
 use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod, PodCondition, PodStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time as MetaTime};
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::requests;
@@ -95,7 +97,8 @@ pub(crate) fn node(node: Node) -> NodeSeen {
     }
 }
 
-pub(crate) fn pod(pod: &Pod) -> PodSeen {
+/// A pod as it is at a moment of this cluster's own time.
+pub(crate) fn pod(pod: &Pod, now: Timestamp) -> PodSeen {
     let (spec, status) = (pod.spec.as_ref(), pod.status.as_ref());
     let phase = match status.and_then(|status| status.phase.as_deref()) {
         Some("Running") => PodPhase::Running,
@@ -108,6 +111,7 @@ pub(crate) fn pod(pod: &Pod) -> PodSeen {
     };
     let scheduled = condition("PodScheduled");
     let trouble = status.and_then(|status| trouble(status, condition(NETWORKED)));
+    let ready = condition("Ready").filter(|condition| condition.status == "True");
     let is_refused = |reason: Option<&str>| reason == Some("Unschedulable");
     PodSeen {
         namespace: text(&pod.metadata.namespace),
@@ -116,13 +120,19 @@ pub(crate) fn pod(pod: &Pod) -> PodSeen {
         node: spec.and_then(|spec| spec.node_name.as_deref()).filter(|name| !name.is_empty()).map(Arc::from),
         phase,
         terminating: pod.metadata.deletion_timestamp.is_some(),
-        ready: condition("Ready").is_some_and(|condition| condition.status == "True"),
+        ready: ready.is_some(),
+        ready_for: ready.and_then(|ready| age(ready.last_transition_time.as_ref()?, now)).unwrap_or_default(),
         unschedulable: scheduled
             .is_some_and(|condition| condition.status == "False" && is_refused(condition.reason.as_deref())),
         requests: spec.map(requests::of_pod).unwrap_or_default(),
         fault: trouble.as_ref().map(|(fault, _)| *fault),
         problem: trouble.and_then(|(_, problem)| problem).unwrap_or_default(),
     }
+}
+
+/// For how long something has been so; none where clocks say that it is yet to come.
+fn age(since: &MetaTime, now: Timestamp) -> Option<Duration> {
+    Duration::try_from(now.duration_since(since.0)).ok()
 }
 
 /// The workload that a pod belongs to. A Deployment names its ReplicaSets after itself and the hash that their pods
@@ -225,7 +235,7 @@ mod tests {
     use super::*;
 
     fn read(pod: Value) -> PodSeen {
-        super::pod(&serde_json::from_value(pod).unwrap())
+        super::pod(&serde_json::from_value(pod).unwrap(), "2026-01-02T03:04:05Z".parse().unwrap())
     }
 
     #[test]
@@ -253,6 +263,12 @@ mod tests {
         let pod = read(json!({"metadata": {"name": "p"}, "spec": {"nodeName": "n1", "containers": []},
             "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}));
         assert!(pod.ready && !pod.unschedulable && pod.node.as_deref() == Some("n1"));
+        assert_eq!(pod.ready_for, Duration::ZERO, "it does not say since when");
+        for (since, seconds) in [("2026-01-02T03:03:00Z", 65), ("2026-01-02T03:04:06Z", 0)] {
+            let ready = json!({"type": "Ready", "status": "True", "lastTransitionTime": since});
+            let pod = read(json!({"metadata": {"name": "p"}, "status": {"conditions": [ready]}}));
+            assert_eq!((pod.ready, pod.ready_for), (true, Duration::from_secs(seconds)));
+        }
         let pod = read(json!({"metadata": {"name": "p"}, "status": {"phase": "Failed"}}));
         assert_eq!(pod.phase, PodPhase::Ended);
     }

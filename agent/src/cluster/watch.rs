@@ -7,6 +7,7 @@ use godwit_agent_core::{CallError, Change, Event, Kind, Scope, WatchId, labels};
 use godwit_common::backoff::Backoff;
 use godwit_common::rng::Rng;
 use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{DynamicObject, PartialObjectMeta};
 use kube::core::ApiResource;
 use kube::runtime::watcher::{self, watcher};
@@ -41,7 +42,7 @@ impl Cluster {
                     namespace: pod.metadata.namespace.as_deref().unwrap_or_default().into(),
                     name: pod.metadata.name.as_deref().unwrap_or_default().into(),
                 };
-                teller.follow(stream, |pod| Change::Pod(sight::pod(&pod)), gone).await;
+                teller.follow(stream, |pod| Change::Pod(sight::pod(&pod, Timestamp::now())), gone).await;
             }
             Scope::Workloads(kind) => {
                 let Some((api, teller)) = self.api_of(&kind, teller).await else { return };

@@ -292,6 +292,7 @@ fn status(number: usize) -> Status {
         updated_ready: 1,
         stalled: false,
         terminating: 0,
+        ready_for: std::time::Duration::ZERO,
         problem: "".into(),
         exists: true,
     }

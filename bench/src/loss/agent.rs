@@ -196,6 +196,7 @@ impl Agent {
             updated_ready: row.replicas,
             stalled: false,
             terminating: 0,
+            ready_for: std::time::Duration::ZERO,
             problem: "".into(),
             exists: true,
         });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{Digest, Epoch, Fence, Generation, NeedStatus, NodeClass, Resources, Term, Uid, WorkloadId};
 
@@ -164,6 +165,9 @@ pub struct Status {
     pub stalled: bool,
     /// Pods that are being deleted and have not ended: others may start in their place before they have (S8).
     pub terminating: u32,
+    /// For how long the youngest of the ready pods has been ready, by the member's own clocks; zero if none is, or if it is
+    /// not known (S12).
+    pub ready_for: Duration,
     /// What hinders it, in the member's words (an apply conflict, an image that cannot be pulled); may be empty.
     pub problem: Arc<str>,
     /// False when the object is gone and only this knowledge of it is left (it was deleted by hand).

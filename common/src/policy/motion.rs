@@ -38,6 +38,8 @@ pub enum Survivor {
     KeepReplacement,
     /// Those in the cluster that returned.
     KeepOriginal,
+    /// Those that have been ready for longer.
+    LongestRunning,
 }
 
 /// Whether replicas go back to the cluster that a loss, or a drain, took them from (S13).
@@ -54,13 +56,14 @@ pub enum FailBack {
 
 impl Survivor {
     /// All there are.
-    pub const ALL: [Self; 2] = [Self::KeepReplacement, Self::KeepOriginal];
+    pub const ALL: [Self; 3] = [Self::KeepReplacement, Self::KeepOriginal, Self::LongestRunning];
 
     /// Its name, as policies write it.
     pub fn name(self) -> &'static str {
         match self {
             Self::KeepReplacement => "keepReplacement",
             Self::KeepOriginal => "keepOriginal",
+            Self::LongestRunning => "longestRunning",
         }
     }
 }

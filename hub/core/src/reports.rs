@@ -84,7 +84,7 @@ impl Hub {
 
     /// What a cluster says about one workload.
     fn status(&mut self, name: &ClusterName, status: Status) {
-        let uid = status.uid;
+        let (uid, now) = (status.uid, self.now.time);
         let Some(cluster) = self.clusters.get_mut(name) else {
             return;
         };
@@ -107,6 +107,7 @@ impl Hub {
         else {
             return;
         };
+        seat.ready_for = (status.ready_for, now);
         let problem = match status.exists {
             true => status.problem,
             false if status.problem.is_empty() => {

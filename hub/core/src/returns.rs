@@ -11,7 +11,7 @@ use crate::ask::Count;
 use crate::contract::{Key, Policy, Subject};
 use crate::hub::{Hub, Timer};
 use crate::placement::Reason;
-use crate::state::Workload;
+use crate::state::{SeatState, Workload};
 
 /// How many replicas of a workload may have a cluster's place again, ahead of others that hold them.
 #[derive(Debug, Clone, Copy)]
@@ -128,12 +128,26 @@ impl Hub {
         let original = match policy.policy.placement.motion.survivor {
             Survivor::KeepOriginal => true,
             Survivor::KeepReplacement => false,
+            Survivor::LongestRunning => self.ran_longest(workload, name),
         };
         if !original || !newest || !gives_back(&policy.policy) {
             return 0;
         }
         let displaced = workload.record.displaced.get(name).copied().unwrap_or(0);
         seat.staying().min(seat.seat.target).saturating_sub(seat.seat.placed).min(displaced)
+    }
+
+    /// Whether the youngest ready copy in a cluster has been ready for longer than the youngest in all others: their
+    /// replacements are the youngest that there are. A cluster that does not say so is taken for young.
+    fn ran_longest(&self, workload: &Workload, name: &ClusterName) -> bool {
+        let age = |seat: &SeatState| {
+            let (ready_for, reported) = seat.ready_for;
+            ready_for + self.now.time.since(reported)
+        };
+        let ready = workload.seats.iter().filter(|(other, seat)| self.reporting(other) && seat.ready() > 0);
+        let (own, others): (Vec<_>, Vec<_>) = ready.partition(|(other, _)| *other == name);
+        let youngest = others.into_iter().map(|(_, seat)| age(seat)).min();
+        own.first().is_some_and(|(_, seat)| youngest.is_none_or(|youngest| age(seat) > youngest))
     }
 
     /// A cluster may be able to take more than before: replicas that it had to give may go back to it (S13).

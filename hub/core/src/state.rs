@@ -62,6 +62,8 @@ pub(crate) struct SeatState {
     pub(crate) seat: Seat,
     /// From the cluster's last report; none before its first inventory.
     pub(crate) seen: Option<Seen>,
+    /// For how long the youngest of its ready copies had been ready when that was reported, and when it was (S12).
+    pub(crate) ready_for: (Duration, Time),
     /// Starts on their way that still count against the pace (S7).
     pub(crate) starting: u32,
     /// When they cease to count.

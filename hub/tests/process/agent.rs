@@ -235,6 +235,7 @@ fn status(row: &WorkloadTarget) -> Status {
         updated_ready: row.replicas,
         stalled: false,
         terminating: 0,
+        ready_for: std::time::Duration::ZERO,
         problem: "".into(),
         exists: true,
     }

@@ -1,5 +1,7 @@
 //! What a cluster holds.
 
+use std::time::Duration;
+
 use godwit_common::link::{ROWS_MAX, Report, Status, TEXT_MAX};
 use godwit_common::{Generation, WorkloadId};
 use prost::Message;
@@ -112,6 +114,7 @@ fn status_to_wire(status: &Status) -> v1::WorkloadStatus {
         updated: status.updated,
         updated_ready: status.updated_ready,
         stalled: status.stalled,
+        ready_for_ms: u64::try_from(status.ready_for.as_millis()).unwrap_or(u64::MAX),
     }
 }
 
@@ -133,5 +136,6 @@ fn status_from_wire(wire: v1::WorkloadStatus) -> Result<Status, WireError> {
         terminating: count("terminating", wire.terminating)?,
         problem: text("problem", wire.problem, TEXT_MAX)?,
         exists: !wire.missing,
+        ready_for: Duration::from_millis(wire.ready_for_ms),
     })
 }

@@ -45,6 +45,8 @@ pub(crate) struct Member {
     pub(crate) removed: Vec<Uid>,
     /// How many copies of each workload are not ready.
     pub(crate) unready: u32,
+    /// For how long those have been ready that are.
+    pub(crate) ready_for: Duration,
     /// No pods can be made there.
     pub(crate) podless: bool,
     /// What runs there that nobody here manages.
@@ -254,6 +256,7 @@ impl Fixture {
                 updated_ready: seen.updated_ready.min(ready),
                 failing: member.failing.min(bound),
                 stranded: member.stranded.min(bound),
+                ready_for: member.ready_for,
                 ..seen
             };
             match row.manifest.as_deref().is_some_and(|manifest| manifest.contains(BAD)) {
@@ -568,6 +571,7 @@ pub(crate) fn status(row: &WorkloadTarget, ready: bool) -> Status {
         updated_ready: if ready { row.replicas } else { 0 },
         stalled: false,
         terminating: 0,
+        ready_for: Duration::ZERO,
         problem: "".into(),
         exists: true,
     }

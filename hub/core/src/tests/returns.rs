@@ -101,6 +101,25 @@ fn s12_originals_that_are_gone_or_not_ready_are_not_waited_for() {
 }
 
 #[test]
+fn s12_of_all_the_longest_running_stay() {
+    let reboot = Duration::from_secs(5);
+    for (ready_for, stay) in [(Duration::from_secs(3600), true), (reboot, false)] {
+        let mut fixture = thirty(Survivor::LongestRunning, FailBack::Never);
+        fixture.lose_one("bravo");
+        for name in ["alpha", "charlie"] {
+            fixture.members.get_mut(&cluster(name)).expect("a member").ready_for = Duration::from_secs(20);
+            fixture.report(name, false);
+        }
+        fixture.members.get_mut(&cluster("bravo")).expect("a member").ready_for = ready_for;
+        fixture.connect("bravo");
+        fixture.pass(Duration::from_secs(3));
+        let originals = shares(&[("alpha", 10), ("bravo", 10), ("charlie", 10)]);
+        let replacements = shares(&[("alpha", 15), ("charlie", 15)]);
+        assert_eq!(fixture.running(), if stay { originals } else { replacements });
+    }
+}
+
+#[test]
 fn s12_a_newer_revision_wins_over_the_originals() {
     let mut fixture = thirty(Survivor::KeepOriginal, FailBack::Never);
     fixture.lose_one("bravo");

@@ -101,6 +101,7 @@ fn a_large_report_arrives_in_parts() {
         updated_ready: 2,
         stalled: true,
         terminating: 0,
+        ready_for: std::time::Duration::from_millis(number.into()),
         problem: "".into(),
         exists: true,
     };

@@ -91,9 +91,9 @@ fn report() -> impl Strategy<Value = Report> {
 fn status() -> impl Strategy<Value = Status> {
     let counts = [count(), count(), count(), count(), count(), count(), count(), count()];
     let (updated, problem) = ([count(), count()], text("\\PC{0,80}"));
-    let flags = [any::<bool>(), any::<bool>()];
-    (workload(), uid(), any::<u64>(), counts, updated, problem, flags).prop_map(
-        |(workload, uid, revision, counts, [updated, updated_ready], problem, [stalled, exists])| {
+    let (flags, age) = ([any::<bool>(), any::<bool>()], any::<u32>());
+    (workload(), uid(), any::<u64>(), counts, updated, problem, flags, age).prop_map(
+        |(workload, uid, revision, counts, [updated, updated_ready], problem, [stalled, exists], age)| {
             let [replicas, pods, bound, ready, unschedulable, failing, stranded, terminating] = counts;
             Status {
                 workload,
@@ -110,6 +110,7 @@ fn status() -> impl Strategy<Value = Status> {
                 updated_ready,
                 stalled,
                 terminating,
+                ready_for: std::time::Duration::from_millis(age.into()),
                 problem,
                 exists,
             }

@@ -1,6 +1,7 @@
 //! Controllers and kubelets: as many pods as a workload asks for, which start, become ready, and end with grace.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use godwit_agent_core::{Change, Fault, PodPhase, PodSeen, Progress};
 use godwit_common::{ObjectKey, Uid, WorkloadId};
@@ -23,6 +24,8 @@ const GIVES_UP: (u64, u64) = (120_000, 121_000);
 pub struct Pod {
     /// As agents see it.
     pub seen: PodSeen,
+    /// Since when it is as ready as it is, in milliseconds.
+    pub ready_since: u64,
     /// The own UID of the object that made it.
     pub made_by: Arc<str>,
     /// The manifest that it was made of.
@@ -31,6 +34,14 @@ pub struct Pod {
     pub life: Option<Uid>,
     /// It was made, or ends, for a reason within the cluster: somebody asked for it there, or its node has failed.
     pub of_its_own: bool,
+}
+
+impl Pod {
+    /// As it is shown at a moment.
+    pub(super) fn shown(&self, now: u64) -> PodSeen {
+        let age = if self.seen.ready { now - self.ready_since } else { 0 };
+        PodSeen { ready_for: Duration::from_millis(age), ..self.seen.clone() }
+    }
 }
 
 impl Member {
@@ -190,6 +201,7 @@ impl Member {
             phase: PodPhase::Pending,
             terminating: false,
             ready: false,
+            ready_for: Duration::ZERO,
             unschedulable: false,
             requests: self.requests_of(key),
             fault: None,
@@ -201,7 +213,7 @@ impl Member {
         let life = object.and_then(|object| Some(object.seen.stamp?.uid));
         let of_its_own = object.is_some_and(|object| object.scaled_by_hand);
         self.show_pods(cx, Change::Pod(seen.clone()));
-        self.pods.insert(name, Pod { seen, made_by, template, life, of_its_own });
+        self.pods.insert(name, Pod { seen, ready_since: cx.now, made_by, template, life, of_its_own });
     }
 
     pub(super) fn end_pod(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>) {
@@ -230,10 +242,13 @@ impl Member {
         change: impl FnOnce(&mut PodSeen),
     ) {
         if let Some(pod) = self.pods.get_mut(name) {
-            let before = pod.seen.clone();
+            let before = pod.seen.ready;
             change(&mut pod.seen);
-            let seen = pod.seen.clone();
-            if before.ready != seen.ready {
+            if pod.seen.ready != before {
+                pod.ready_since = cx.now;
+            }
+            let (changed, seen) = (pod.seen.ready != before, pod.shown(cx.now));
+            if changed {
                 self.owner_looks(cx, &seen);
             }
             self.show_pods(cx, Change::Pod(seen));

@@ -92,7 +92,7 @@ impl Member {
         let mut changes = vec![Change::Restarted];
         match scope {
             Scope::Nodes => changes.extend(self.nodes.values().cloned().map(Change::Node)),
-            Scope::Pods => changes.extend(self.pods.values().map(|pod| Change::Pod(pod.seen.clone()))),
+            Scope::Pods => changes.extend(self.pods.values().map(|pod| Change::Pod(pod.shown(cx.now)))),
             Scope::Workloads(kind) | Scope::Objects(kind) => {
                 let managed = self
                     .objects

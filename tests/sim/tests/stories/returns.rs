@@ -67,12 +67,31 @@ fn s12_old_copies_do_not_linger_after_a_return() {
             Survivor::KeepReplacement => {
                 assert_eq!(world.placed(&web), [("north".to_owned(), 30), ("west".to_owned(), 30)]);
             }
-            Survivor::KeepOriginal => {
+            Survivor::KeepOriginal | Survivor::LongestRunning => {
                 assert_eq!(pods(&world, "east"), originals, "the very same run on");
                 assert_eq!(caused(&world, &MigrationCause::Returned(cluster_name("east"))), 1);
             }
         }
     }
+}
+
+#[test]
+fn s12_originals_that_were_started_again_have_not_run_the_longest() {
+    let mut world = sixty(Survivor::LongestRunning, FailBack::Never);
+    let web = id("Deployment", "web");
+    let east = world.index("east");
+    world.kill_cluster(east);
+    world.until("copies run elsewhere", 60, |world| world.ready(&web) == 60);
+    world.run(60);
+    let agent = agent(&world, "east");
+    world.agents[agent.cluster][agent.agent].held_down = true;
+    world.revive_cluster(east);
+    world.until("its pods are started again", 60, |world| world.ready_in("east", &web) == 20);
+    world.agents[agent.cluster][agent.agent].held_down = false;
+    world.start_agent(agent);
+    world.until("they have gone", 60, |world| world.ready_in("east", &web) == 0);
+    world.settles(60);
+    assert_eq!(world.placed(&web), [("north".to_owned(), 30), ("west".to_owned(), 30)]);
 }
 
 #[test]

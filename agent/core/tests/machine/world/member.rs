@@ -174,6 +174,7 @@ impl Member {
             phase: PodPhase::Running,
             terminating: false,
             ready: true,
+            ready_for: std::time::Duration::ZERO,
             unschedulable: false,
             requests: resources(100, 1),
             fault: None,
