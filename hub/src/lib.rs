@@ -12,6 +12,7 @@ mod metrics;
 mod serve;
 mod sessions;
 pub mod store;
+mod webhook;
 
 use std::ffi::OsString;
 use std::io::Write;

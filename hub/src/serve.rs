@@ -25,6 +25,7 @@ use crate::config::{Settings, Tls};
 use crate::driver::{self, Handle};
 use crate::metrics;
 use crate::sessions::Agents;
+use crate::webhook::{Delivery, Webhook};
 
 /// The whole of the server, as health calls it.
 const SERVER: &str = "";
@@ -44,6 +45,8 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
         "" => None,
         listen => Some(bind("metrics.listen", listen).await?),
     };
+    let delivery = Arc::<Delivery>::default();
+    let webhook = Webhook::open(&settings.webhook, &settings.data_dir, Arc::clone(&delivery))?;
     let core = settings.federation.core();
     let seed =
         getrandom::u64().map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
@@ -54,9 +57,10 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     tokio::spawn(tls.watch(stop.clone()));
     let scraped = scraped.map(|(listener, address)| {
         tracing::info!(%address, path = metrics::PATH, "serving metrics");
-        let page = metrics::page(driver.clone());
+        let page = metrics::page(driver.clone(), delivery);
         tokio::spawn(plain::serve(listener, page, PlainLimits::default(), stop.clone()))
     });
+    let told = webhook.map(|webhook| tokio::spawn(webhook.run(driver.clone(), stop.clone())));
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving agents and operators");
     announce(address, args.ready_file.as_deref())?;
     let failed = tokio::select! {
@@ -80,6 +84,9 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     served.context("serving panicked; this is a fault of godwit-hub")?;
     if let Some(scraped) = scraped {
         scraped.await.context("serving metrics panicked; this is a fault of godwit-hub")?;
+    }
+    if let Some(told) = told {
+        told.await.context("posting events panicked; this is a fault of godwit-hub")?;
     }
     tracing::info!("stopped");
     Ok(())

@@ -54,7 +54,7 @@ fn federation(view: &View) -> v1::Federation {
         epoch: federation.epoch.0,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         clusters: count(view.clusters.len()),
-        clusters_ready: count(totals.clusters.ready),
+        clusters_ready: count(totals.clusters.connected),
         workloads: count(totals.workloads.count),
         replicas: count(totals.workloads.replicas),
         ready: count(totals.workloads.ready),

@@ -3,7 +3,7 @@
 
 mod access;
 mod clusters;
-mod convert;
+pub(crate) mod convert;
 mod deploy;
 mod drains;
 mod events;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use godwit_common::label;
 use godwit_rt::telemetry::LogFormat;
 
-use super::{Federation, Limits, Settings, Span};
+use super::{Federation, Limits, Settings, Span, Webhook};
+use crate::webhook::check_url;
 
 /// Below this, heartbeats cost more than they tell.
 const HEARTBEAT_MIN: Duration = Duration::from_millis(100);
@@ -26,7 +27,7 @@ const COUNT_MAX: u32 = 10_000_000;
 
 /// What is wrong, by key; and what works, but not as one may think.
 pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<String>) {
-    let Settings { listen, data_dir, tls, log, metrics, limits, federation } = settings;
+    let Settings { listen, data_dir, tls, log, metrics, webhook, limits, federation } = settings;
     let mut found = Findings::default();
     found.refuse_if(
         "listen",
@@ -43,14 +44,18 @@ pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<St
         !metrics.listen.is_empty() && metrics.listen.parse::<SocketAddr>().is_err(),
         "it must be an IP address and a port, such as 127.0.0.1:9464, or empty for no metrics",
     );
+    found.webhook(webhook);
     found.limits(limits);
     found.federation(federation);
-    (found.problems, warnings(federation))
+    (found.problems, warnings(webhook, federation))
 }
 
-fn warnings(federation: &Federation) -> Vec<String> {
+fn warnings(webhook: &Webhook, federation: &Federation) -> Vec<String> {
     let least = federation.core().stream_timeout();
     let mut warnings = Vec::new();
+    if !webhook.token_file.as_os_str().is_empty() && webhook.url.starts_with("http:") {
+        warnings.push("webhook.token_file is sent in the clear: give webhook.url with https".to_owned());
+    }
     if federation.lost_after.0 < least {
         warnings.push(format!(
             "federation.lost_after = {} is below 2.5 heartbeats ({}): losses are decided before the guard against mass \
@@ -68,6 +73,16 @@ struct Findings {
 }
 
 impl Findings {
+    fn webhook(&mut self, webhook: &Webhook) {
+        let Webhook { url, ca: _, token_file: _, severity, timeout } = webhook;
+        if let Some(problem) = check_url(url).err().filter(|_| !url.is_empty()) {
+            self.refuse_if("webhook.url", true, problem);
+        }
+        let known = ["Normal", "Warning"].contains(&severity.as_str());
+        self.refuse_if("webhook.severity", !known, "it must be Normal or Warning");
+        self.span("webhook.timeout", *timeout, HEARTBEAT_MIN);
+    }
+
     fn limits(&mut self, limits: &Limits) {
         let Limits {
             connections,

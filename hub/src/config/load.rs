@@ -285,7 +285,16 @@ fn unknown(key: &str, known: &BTreeMap<String, Leaf>) -> String {
             let inside = |known: &&String| known.split('.').next() == Some(group);
             let mut keys: Vec<&str> = known.keys().filter(inside).map(String::as_str).collect();
             if keys.is_empty() {
-                keys = vec!["listen", "data_dir", "tls.*", "log.*", "metrics.*", "limits.*", "federation.*"];
+                keys = vec![
+                    "listen",
+                    "data_dir",
+                    "tls.*",
+                    "log.*",
+                    "metrics.*",
+                    "webhook.*",
+                    "limits.*",
+                    "federation.*",
+                ];
             }
             format!("there is no such key; the keys are {}", keys.join(", "))
         }

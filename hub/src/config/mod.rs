@@ -8,6 +8,7 @@ mod load;
 mod span;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use godwit_rt::limits::{ADMIN_MESSAGE_BYTES_MAX, AGENT_MESSAGE_BYTES_MAX, ServerLimits};
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ pub struct Settings {
     pub log: Log,
     /// What the hub measures.
     pub metrics: Metrics,
+    /// Whom the hub tells of events.
+    pub webhook: Webhook,
     /// What the hub takes from its peers.
     pub limits: Limits,
     /// How the federation behaves.
@@ -63,6 +66,22 @@ pub struct Log {
 pub struct Metrics {
     /// The address, with its port, of a listener of their own. Port 0 takes any free one; empty is none.
     pub listen: String,
+}
+
+/// Where events are posted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webhook {
+    /// The address; empty is none.
+    pub url: String,
+    /// The authorities whose certificates are accepted from it, as a PEM file; empty: those that the system trusts.
+    pub ca: PathBuf,
+    /// A file with a token that is sent along as a bearer's. It is read again each time.
+    pub token_file: PathBuf,
+    /// `Normal` for all events, `Warning` for those that somebody should look at.
+    pub severity: String,
+    /// How long an answer may take.
+    pub timeout: Span,
 }
 
 /// Bounds: what exceeds them is refused (RESOURCE_EXHAUSTED, or OUT_OF_RANGE for the size of a message) or closed, and the
@@ -183,6 +202,7 @@ impl Default for Settings {
             tls: Tls::default(),
             log: Log::default(),
             metrics: Metrics::default(),
+            webhook: Webhook::default(),
             limits: Limits::default(),
             federation: Federation::default(),
         }
@@ -192,6 +212,18 @@ impl Default for Settings {
 impl Default for Log {
     fn default() -> Self {
         Self { format: "text".to_owned(), filter: "info".to_owned() }
+    }
+}
+
+impl Default for Webhook {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            ca: PathBuf::new(),
+            token_file: PathBuf::new(),
+            severity: "Warning".to_owned(),
+            timeout: Span(Duration::from_secs(10)),
+        }
     }
 }
 

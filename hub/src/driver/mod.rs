@@ -8,6 +8,8 @@
 mod clock;
 mod handle;
 mod shortages;
+mod shown;
+mod times;
 mod totals;
 mod turn;
 mod view;
@@ -31,6 +33,10 @@ use crate::store::{Store, StoreError};
 pub(crate) use handle::{Gone, Handle};
 #[cfg(test)]
 pub(crate) use shortages::Shortages;
+pub(crate) use shown::Shown;
+pub(crate) use times::Histogram;
+#[cfg(test)]
+pub(crate) use times::Times;
 pub(crate) use view::{View, WorkloadKey};
 
 use clock::Clock;

@@ -3,6 +3,7 @@
 use godwit_hub_core::{ClusterState, ClusterView, MigrationState, MigrationView, WorkloadView};
 
 use super::shortages::Shortages;
+use super::shown::Shown;
 
 /// All sums. Cloning them is cheap, as with the view: they hold no more than one number for a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,12 +17,12 @@ pub(crate) struct Totals {
 /// Over all clusters: how many are in each state, and what they have together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ClusterTotals {
-    pub(crate) unknown: u64,
-    pub(crate) joining: u64,
-    pub(crate) ready: u64,
-    pub(crate) suspect: u64,
-    pub(crate) lost: u64,
-    pub(crate) returning: u64,
+    /// In the order of [`Shown::ALL`].
+    pub(crate) states: [u64; Shown::ALL.len()],
+    /// Connected, whatever an operator or a fault makes of them.
+    pub(crate) connected: u64,
+    pub(crate) cordoned: u64,
+    pub(crate) flapping: u64,
     pub(crate) survives: u64,
     pub(crate) short: u64,
     pub(crate) unchecked: u64,
@@ -74,30 +75,8 @@ pub(super) trait Sums: Default {
 
 impl ClusterTotals {
     /// How many clusters are in each state, zeros included.
-    pub(crate) fn by_state(&self) -> [(ClusterState, u64); 6] {
-        // Every field is named, so that a new state is not forgotten here.
-        let Self {
-            unknown,
-            joining,
-            ready,
-            suspect,
-            lost,
-            returning,
-            survives: _,
-            short: _,
-            unchecked: _,
-            agents: _,
-            removals_held: _,
-            orphans: _,
-        } = *self;
-        [
-            (ClusterState::Unknown, unknown),
-            (ClusterState::Joining, joining),
-            (ClusterState::Ready, ready),
-            (ClusterState::Suspect, suspect),
-            (ClusterState::Lost, lost),
-            (ClusterState::Returning, returning),
-        ]
+    pub(crate) fn by_state(&self) -> impl Iterator<Item = (Shown, u64)> {
+        Shown::ALL.into_iter().zip(self.states)
     }
 
     /// How many clusters the federation could lose, each alone, with nothing left without a place; how many not; and of
@@ -111,21 +90,17 @@ impl Sums for ClusterTotals {
     type Item = ClusterView;
 
     fn of(cluster: &ClusterView) -> Self {
+        let shown = Shown::of(cluster);
         let mut part = Self {
+            states: Shown::ALL.map(|state| u64::from(state == shown)),
+            connected: u64::from(cluster.state == ClusterState::Ready),
+            cordoned: u64::from(cluster.cordoned),
+            flapping: u64::from(cluster.flapping.is_some()),
             agents: u64::from(cluster.agents),
             removals_held: u64::from(cluster.removals_held),
             orphans: cluster.orphans.len() as u64,
             ..Self::default()
         };
-        let count = match cluster.state {
-            ClusterState::Unknown => &mut part.unknown,
-            ClusterState::Joining => &mut part.joining,
-            ClusterState::Ready => &mut part.ready,
-            ClusterState::Suspect => &mut part.suspect,
-            ClusterState::Lost => &mut part.lost,
-            ClusterState::Returning => &mut part.returning,
-        };
-        *count = 1;
         let verdict = match &cluster.survival {
             None => &mut part.unchecked,
             Some(survival) if survival.unplaced == 0 => &mut part.survives,
@@ -137,12 +112,10 @@ impl Sums for ClusterTotals {
 
     fn each(&mut self) -> impl Iterator<Item = &mut u64> {
         let Self {
-            unknown,
-            joining,
-            ready,
-            suspect,
-            lost,
-            returning,
+            states,
+            connected,
+            cordoned,
+            flapping,
             survives,
             short,
             unchecked,
@@ -150,8 +123,9 @@ impl Sums for ClusterTotals {
             removals_held,
             orphans,
         } = self;
-        let states = [unknown, joining, ready, suspect, lost, returning];
-        states.into_iter().chain([survives, short, unchecked, agents, removals_held, orphans])
+        let sums =
+            [connected, cordoned, flapping, survives, short, unchecked, agents, removals_held, orphans];
+        states.iter_mut().chain(sums)
     }
 }
 
@@ -235,19 +209,20 @@ mod tests {
     #[test]
     fn each_state_counts_for_itself_and_what_goes_takes_its_part_along() {
         let mut totals = ClusterTotals::default();
-        let states = totals.by_state().map(|(state, _)| state);
-        for state in states {
-            let ready = cluster(ClusterState::Ready, 2, 0);
-            let other = cluster(state, 1, 3);
-            totals.change(None, Some(&ready));
-            assert_eq!((totals.ready, totals.agents, totals.orphans), (1, 2, 0));
-            totals.change(Some(&ready), Some(&other));
-            let expected = states.map(|known| (known, u64::from(known == state)));
-            assert_eq!(totals.by_state(), expected);
-            assert_eq!((totals.agents, totals.removals_held, totals.orphans), (1, 4, 3));
-            totals.change(Some(&other), None);
-            assert_eq!(totals, ClusterTotals::default());
-        }
+        let ready = cluster(ClusterState::Ready, 2, 0);
+        totals.change(None, Some(&ready));
+        assert_eq!((totals.connected, totals.agents, totals.orphans), (1, 2, 0));
+        let degraded = ClusterView { degraded: "2 of 3 nodes".into(), ..cluster(ClusterState::Ready, 1, 3) };
+        totals.change(Some(&ready), Some(&degraded));
+        let expected: Vec<_> =
+            Shown::ALL.into_iter().map(|state| (state, u64::from(state == Shown::Degraded))).collect();
+        assert_eq!(totals.by_state().collect::<Vec<_>>(), expected);
+        assert_eq!((totals.connected, totals.agents, totals.removals_held, totals.orphans), (1, 1, 4, 3));
+        let marked = ClusterView { cordoned: true, ..cluster(ClusterState::Suspect, 0, 0) };
+        totals.change(Some(&degraded), Some(&marked));
+        assert_eq!((totals.connected, totals.cordoned), (0, 1));
+        totals.change(Some(&marked), None);
+        assert_eq!(totals, ClusterTotals::default());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use godwit_hub_core::{
 };
 use imbl::OrdMap;
 
+use super::times::Times;
 use super::totals::{Sums, Totals};
 
 /// A workload's place in the view: by name, and by life where one ends while the next has begun.
@@ -26,6 +27,7 @@ pub(crate) struct View {
     pub(crate) migrations: OrdMap<MigrationId, Arc<MigrationView>>,
     pub(crate) journal: OrdMap<u64, Arc<JournalEntry>>,
     pub(crate) totals: Totals,
+    pub(crate) times: Times,
 }
 
 impl View {
@@ -39,6 +41,7 @@ impl View {
             migrations: OrdMap::new(),
             journal: OrdMap::new(),
             totals: Totals::default(),
+            times: Times::default(),
         }
     }
 
@@ -82,9 +85,14 @@ impl Projector {
         if changes.is_empty() && !self.journal_changed {
             return None;
         }
+        let restored = self.view.is_none();
         let mut view = self.view.take().unwrap_or_else(|| View::empty(hub.federation()));
         for subject in changes {
             self.take(hub, &mut view, subject);
+        }
+        if restored {
+            // What was there before this process began was counted when it happened.
+            view.times = Times::default();
         }
         if std::mem::take(&mut self.journal_changed) {
             view.journal = self.journal.clone();
@@ -115,6 +123,7 @@ impl Projector {
                 let migration = hub.migration(id).map(Arc::new);
                 let (old, new) = replace(&mut view.migrations, id, migration);
                 view.totals.migrations.change(old.as_deref(), new.as_deref());
+                view.times.saw(old.as_deref(), new.as_deref());
             }
         }
     }

@@ -7,27 +7,32 @@
 mod text;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use godwit_rt::plain;
 
 use crate::driver::{Handle, View};
+use crate::webhook::Delivery;
 use text::{CONTENT_TYPE, Text};
 
 /// Where the page is.
 pub(crate) const PATH: &str = "/metrics";
 
 /// The page, as it is served.
-pub(crate) fn page(driver: Handle) -> plain::Page {
-    plain::Page { path: PATH, content_type: CONTENT_TYPE, render: Arc::new(move || render(&driver.view())) }
+pub(crate) fn page(driver: Handle, delivery: Arc<Delivery>) -> plain::Page {
+    let render = Arc::new(move || render(&driver.view(), &delivery));
+    plain::Page { path: PATH, content_type: CONTENT_TYPE, render }
 }
 
-fn render(view: &View) -> String {
+fn render(view: &View, delivery: &Delivery) -> String {
     let mut text = Text::default();
     hub(&mut text, view);
     clusters(&mut text, view);
     survivability(&mut text, view);
     workloads(&mut text, view);
     migrations(&mut text, view);
+    losses(&mut text, view);
+    webhook(&mut text, delivery);
     text.into_string()
 }
 
@@ -53,6 +58,12 @@ fn clusters(text: &mut Text, view: &View) {
     let totals = &view.totals.clusters;
     let states = totals.by_state().map(|(state, clusters)| (state.as_str(), clusters));
     text.gauges("godwit_clusters", "Member clusters in each state.", "state", states);
+    text.gauge("godwit_clusters_cordoned", "Member clusters that get nothing new.", totals.cordoned);
+    text.gauge(
+        "godwit_clusters_flapping",
+        "Member clusters that lost their connection too often, and must be stable before they get anything new.",
+        totals.flapping,
+    );
     text.gauge("godwit_agents_connected", "Agents that hold a stream to the hub.", totals.agents);
     text.gauge(
         "godwit_removals_held",
@@ -100,6 +111,38 @@ fn workloads(text: &mut Text, view: &View) {
 fn migrations(text: &mut Text, view: &View) {
     let states = view.totals.migrations.by_state().map(|(state, migrations)| (state.as_str(), migrations));
     text.gauges("godwit_migrations", "Migrations that are kept, in each state.", "state", states);
+}
+
+/// How long losses took.
+fn losses(text: &mut Text, view: &View) {
+    let times = &view.times;
+    text.histogram(
+        "godwit_loss_detection_seconds",
+        "From the last sign of life of a cluster to the decision that it is lost.",
+        &times.detection,
+    );
+    text.histogram(
+        "godwit_loss_wave_seconds",
+        "From that decision until the last start was sent to a cluster.",
+        &times.wave,
+    );
+    text.histogram(
+        "godwit_loss_recovery_seconds",
+        "From that decision until everything was ready elsewhere.",
+        &times.recovery,
+    );
+}
+
+/// Events that are posted.
+fn webhook(text: &mut Text, delivery: &Delivery) {
+    let Delivery { delivered, failed_attempts, missed } = delivery;
+    for (name, help, value) in [
+        ("godwit_webhook_delivered_total", "Events that the webhook took.", delivered),
+        ("godwit_webhook_failed_attempts_total", "Attempts to post events that failed.", failed_attempts),
+        ("godwit_webhook_missed_total", "Events that were forgotten before they could be posted.", missed),
+    ] {
+        text.counter(name, help, value.load(Ordering::Relaxed));
+    }
 }
 
 #[cfg(test)]

@@ -13,4 +13,5 @@ mod migrating;
 mod quotas;
 mod routing;
 mod watching;
+mod webhook;
 mod whatif;

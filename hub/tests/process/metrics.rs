@@ -46,6 +46,11 @@ async fn a_scrape_shows_what_the_hub_knows() {
     let away = values_when(metrics, |values| values["godwit_agents_connected"] == 1).await;
     assert_eq!(away["godwit_clusters{state=\"Ready\"}"], 1);
     assert_eq!((away["godwit_replicas_ready"], away["godwit_replicas_placed"]), (5, 10));
+
+    let lost = values_when(metrics, |values| values["godwit_loss_recovery_seconds_count"] == 1).await;
+    assert_eq!((lost["godwit_clusters{state=\"Lost\"}"], lost["godwit_replicas_ready"]), (1, 10));
+    assert_eq!((lost["godwit_loss_detection_seconds_count"], lost["godwit_loss_wave_seconds_count"]), (1, 1));
+    assert!(lost["godwit_loss_detection_seconds_sum"] >= 2, "less than lost_after");
 }
 
 #[tokio::test]
@@ -105,7 +110,7 @@ fn without_an_address_there_are_none_and_a_wrong_one_is_named() {
 /// A hub that serves metrics, and where.
 fn measured(clusters: &[&str]) -> (Federation, SocketAddr) {
     let mut federation = Federation::stopped(clusters);
-    federation.start_hub_logged(&[("METRICS__LISTEN", "127.0.0.1:0")]);
+    federation.start_hub_logged(&[("METRICS__LISTEN", "127.0.0.1:0"), ("FEDERATION__LOST_AFTER", "2s")]);
     let log = federation.log();
     let line = log.lines().find(|line| line.contains("serving metrics")).expect("the address is logged");
     let address = line.split("address=").nth(1).and_then(|rest| rest.split(' ').next());
@@ -113,14 +118,15 @@ fn measured(clusters: &[&str]) -> (Federation, SocketAddr) {
     (federation, address)
 }
 
-/// Every series and its value.
+/// Every series and its value, in whole numbers.
 async fn values(metrics: SocketAddr) -> BTreeMap<String, u64> {
     let page = ask(metrics, "GET /metrics HTTP/1.1\r\nHost: hub\r\n\r\n").await;
     let (_, body) = page.split_once("\r\n\r\n").expect("a body");
     let series = body.lines().filter(|line| !line.starts_with('#'));
     let value = |line: &str| {
         let (name, value) = line.rsplit_once(' ').expect("a name and a value");
-        (name.to_owned(), value.parse().expect("a number"))
+        let value: f64 = value.parse().expect("a number");
+        (name.to_owned(), value as u64)
     };
     series.map(value).collect()
 }

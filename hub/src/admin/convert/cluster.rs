@@ -1,14 +1,13 @@
 //! Clusters.
 
 use godwit_common::{Resources, Taint, Traits, WorkloadId};
-use godwit_hub_core::{
-    ClusterState, ClusterTaint, ClusterView, Drain, DrainState, DrainView, FlappingView, Purpose, Survival,
-};
+use godwit_hub_core::{ClusterTaint, ClusterView, Drain, DrainView, FlappingView, Purpose, Survival};
 use godwit_proto::agent::unmanaged_to_wire;
 use godwit_proto::policy::selector_to_wire;
 use godwit_proto::v1;
 
 use super::{count, texts, timestamp};
+use crate::driver::Shown;
 
 pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
     let ClusterView {
@@ -49,7 +48,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
     v1::Cluster {
         name: name.to_string(),
         uid: uid.to_string(),
-        state: shown(view).to_owned(),
+        state: Shown::of(view).as_str().to_owned(),
         reason: reason.to_string(),
         since: Some(timestamp(*since)),
         agents: *agents,
@@ -92,22 +91,6 @@ fn orders(view: &ClusterView) -> v1::Cluster {
         awaited: awaited.map(|migration| migration.to_string()).unwrap_or_default(),
         dead_since: dead.map(timestamp),
         ..v1::Cluster::default()
-    }
-}
-
-/// The state of a cluster in a word: what an operator, or a fault of its own, makes of one that is connected is more of
-/// note than that.
-fn shown(view: &ClusterView) -> &'static str {
-    let ClusterView { state, drain, maintenance, degraded, .. } = view;
-    let done = drain.as_ref().map(|view| view.drain.state == DrainState::Done);
-    let retiring = drain.as_ref().is_some_and(|view| view.drain.purpose == Purpose::Retire);
-    match (state, maintenance, done) {
-        (ClusterState::Ready | ClusterState::Suspect | ClusterState::Unknown, Some(_), _) => "Maintenance",
-        (ClusterState::Ready, None, Some(_)) if retiring => "Retiring",
-        (ClusterState::Ready, None, Some(true)) => "Drained",
-        (ClusterState::Ready, None, Some(false)) => "Draining",
-        (ClusterState::Ready, None, None) if !degraded.is_empty() => "Degraded",
-        (_, _, _) => state.as_str(),
     }
 }
 

@@ -5,7 +5,7 @@ use godwit_proto::v1;
 
 use super::timestamp;
 
-pub(in crate::admin) fn event(entry: &JournalEntry) -> v1::Event {
+pub(crate) fn event(entry: &JournalEntry) -> v1::Event {
     let JournalEntry { number, at, severity, reason, rule, subject, message } = entry;
     let kind = match severity {
         Severity::Normal => "Normal",

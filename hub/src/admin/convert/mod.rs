@@ -16,7 +16,7 @@ use godwit_common::WallTime;
 use prost_types::Timestamp;
 
 pub(super) use cluster::cluster;
-pub(super) use event::event;
+pub(crate) use event::event;
 pub(super) use migration::{cause_of, migration};
 pub(super) use placement::{placements, removed_placements};
 pub(super) use plan::{changes, plan, what_if};
