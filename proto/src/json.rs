@@ -143,7 +143,7 @@ mod tests {
                 "priority": -3, "maxUnavailable": 0, "tiers": [], "clusterSelector": null, "rules": [], "spread": [],
                 "fallback": [], "tolerations": [], "affinity": [], "antiAffinity": [], "colocate": false,
                 "preemptible": false, "trafficGate": null, "rollout": null, "survivor": "", "failBack": "",
-                "fence": "",
+                "fence": "", "data": "", "divide": false, "prestage": "",
             },
             "workloads": 0,
         });

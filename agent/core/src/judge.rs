@@ -68,7 +68,7 @@ pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Author
         );
     }
     if stamp.uid == uid
-        && stamp.revision == row.revision
+        && (stamp.revision, stamp.ordinals) == (row.revision, row.ordinals)
         && (row.replicas.is_none() || seen.replicas == row.replicas)
     {
         return Verdict::Settled;

@@ -8,6 +8,8 @@ pub const MANAGED: &str = "godwit.dev/managed";
 pub const UID: &str = "godwit.dev/uid";
 /// Annotation: the revision of the manifest that was applied.
 pub const REVISION: &str = "godwit.dev/revision";
+/// Annotation: how much higher a StatefulSet's ordinals begin than its manifest says, where they do (S32).
+pub const ORDINALS: &str = "godwit.dev/ordinals";
 /// Annotation: the federation whose target was applied.
 pub const FEDERATION: &str = "godwit.dev/federation";
 /// Annotation: the epoch of the target that was applied (S10).

@@ -41,6 +41,8 @@ pub struct Stamp {
     pub uid: Uid,
     /// The revision of the manifest.
     pub revision: u64,
+    /// How much higher a StatefulSet's ordinals begin than its manifest says (S32).
+    pub ordinals: u32,
     /// Whose target it was (S10).
     pub fence: Fence,
     /// The reign that wrote it (S24).

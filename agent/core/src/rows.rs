@@ -28,6 +28,8 @@ pub(crate) struct Row {
     pub(crate) revision: u64,
     /// `spec.replicas`, for a workload.
     pub(crate) replicas: Option<u32>,
+    /// How much higher its ordinals begin than its manifest says (S32).
+    pub(crate) ordinals: u32,
     pub(crate) manifest: Arc<str>,
     /// What it needs of the cluster, of this revision; shared, because a change of the count keeps them.
     needs: Arc<[Need]>,
@@ -384,7 +386,7 @@ impl Rows {
             None => held().unwrap_or_default(),
         };
         let row = Row::new(key, target.revision, Some(target.replicas), manifest, target.hash(), since);
-        Row { needs, ..row }
+        Row { needs, ordinals: target.ordinals, ..row }
     }
 
     /// The manifest that was sent, or else the one that is held.
@@ -407,6 +409,7 @@ impl Row {
             key,
             revision,
             replicas,
+            ordinals: 0,
             manifest,
             needs: Arc::default(),
             hash,

@@ -134,8 +134,10 @@ impl Writer {
                 row.attempts.outdated = 0;
                 row.attempts.made_namespace = false;
                 // A write for an older target does not slow down the one for this.
-                let is_of =
-                    |apply: Apply| apply.stamp.revision == row.revision && apply.replicas == row.replicas;
+                let is_of = |apply: Apply| {
+                    let stamp = (apply.stamp.revision, apply.stamp.ordinals);
+                    stamp == (row.revision, row.ordinals) && apply.replicas == row.replicas
+                };
                 row.wrote_at = busy.apply.is_some_and(is_of).then_some(cx.now);
                 row.written = Some(seen.version);
                 self.look_for_echo(desk.rows, desk.view, uid);
@@ -245,6 +247,7 @@ impl Writer {
                     stamp: Stamp {
                         uid,
                         revision: row.revision,
+                        ordinals: row.ordinals,
                         fence: desk.mine.fence,
                         term: desk.mine.term,
                     },

@@ -52,6 +52,12 @@ pub(crate) fn to_apply(apply: Apply) -> Result<Value, String> {
     ] {
         notes.insert(name.to_owned(), Value::String(value));
     }
+    if stamp.ordinals > 0 {
+        notes.insert(labels::ORDINALS.to_owned(), Value::String(stamp.ordinals.to_string()));
+        let ordinals = table(table(object, "spec")?, "ordinals")?;
+        let own = ordinals.get("start").and_then(Value::as_u64).unwrap_or(0);
+        ordinals.insert("start".to_owned(), json!(own.saturating_add(stamp.ordinals.into())));
+    }
     if let Some(replicas) = replicas {
         table(object, "spec")?.insert("replicas".to_owned(), json!(replicas));
     }

@@ -204,6 +204,7 @@ fn stamp(metadata: &ObjectMeta) -> Stamp {
     Stamp {
         uid: uid(&metadata.labels, labels::UID),
         revision: number(labels::REVISION),
+        ordinals: u32::try_from(number(labels::ORDINALS)).unwrap_or(u32::MAX),
         fence: Fence {
             federation: uid(&metadata.annotations, labels::FEDERATION),
             epoch: Epoch(number(labels::EPOCH)),

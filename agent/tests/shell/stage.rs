@@ -164,6 +164,7 @@ pub(crate) fn deployment(uid: u128, revision: u64, replicas: u32) -> WorkloadTar
         api_version: "apps/v1".into(),
         revision,
         replicas,
+        ordinals: 0,
         manifest: Some(manifest.to_string().into()),
         needs: Vec::new(),
     }

@@ -165,6 +165,7 @@ fn records(names: &[ClusterName], workloads: usize, eligible: usize) -> impl Ite
                 manifest_generation: Generation(1),
                 given_up: 0,
                 cause: None,
+                ordinals: None,
             },
         })
     });
@@ -208,7 +209,7 @@ fn spec(number: usize, eligible: usize) -> WorkloadSpec {
         labels: Default::default(),
         needs: Vec::new(),
         pod: pod(),
-        stateful: false,
+        claims: false,
         surges: false,
         manifest: "".into(),
     }

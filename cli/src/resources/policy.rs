@@ -103,6 +103,9 @@ pub(crate) fn describe(policy: &Policy, sheet: &mut Sheet<'_>) -> io::Result<()>
     sheet.line("Fail back", &spec.fail_back)?;
     sheet.line("Preemptible", yes_or_no(spec.preemptible))?;
     sheet.line("Colocate", yes_or_no(spec.colocate))?;
+    sheet.line("Data", &spec.data)?;
+    sheet.line("Divide", yes_or_no(spec.divide))?;
+    sheet.line("Prestage", &spec.prestage)?;
     sheet.line("Workloads", policy.workloads.to_string())?;
     describe_choice(&spec, sheet)?;
     sheet.line("Rollout", words::rollout(&spec.rollout.clone().unwrap_or_default()))?;

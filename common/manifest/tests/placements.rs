@@ -1,6 +1,8 @@
 //! Which clusters a policy chooses, what it tolerates, and near which workloads it places.
 
-use godwit_common::policy::{ClusterSelector, ClusterToleration, Policy, Rule, WorkloadSelector};
+use godwit_common::policy::{
+    ClusterSelector, ClusterToleration, Data, Policy, Prestage, Rule, WorkloadSelector,
+};
 use godwit_common::selector::{LabelSelector, Requirement, Test};
 use godwit_common::{TaintEffect, Toleration};
 use godwit_manifest::parse_policies;
@@ -266,6 +268,19 @@ fn affinity_chooses_workloads() {
     ]);
     let many = format!("{{affinity: [{}]}}", "{names: [a]}, ".repeat(17));
     assert_eq!(errors(&many), "spec.affinity: 17 are too many; give at most 16");
+}
+
+#[test]
+fn data_stays_and_nothing_is_divided_unless_the_policy_says_so() {
+    let policy = read("{}");
+    assert_eq!((policy.data, policy.divide, policy.prestage), (Data::Keep, false, Prestage::Eligible));
+    let policy = read("{data: disposable, divide: true, prestage: placed}");
+    assert_eq!((policy.data, policy.divide, policy.prestage), (Data::Disposable, true, Prestage::Placed));
+    check(&[
+        ("{data: lost}", "spec.data: \"lost\" is not known; known are keep, replicated, disposable"),
+        ("{divide: often}", "spec.divide: \"often\" is not valid here; write true or false"),
+        ("{prestage: placd}", "spec.prestage: \"placd\" is not known; did you mean \"placed\"?"),
+    ]);
 }
 
 #[test]

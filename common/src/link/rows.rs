@@ -49,6 +49,8 @@ pub struct WorkloadTarget {
     pub revision: u64,
     /// Absolute (S25); zero keeps the object ready for a failover (S33).
     pub replicas: u32,
+    /// How much higher its ordinals begin here than its manifest says, so that no other cluster has the same (S32).
+    pub ordinals: u32,
     /// The manifest as JSON, without `spec.replicas`; absent when the receiver, being at the base, has had it.
     pub manifest: Option<Arc<str>>,
     /// What the workload needs of the cluster and does not bring along: sorted, each once, at most
@@ -87,19 +89,19 @@ impl ObjectTarget {
 
     /// The part of the digest of a row that is not at hand as one.
     pub fn hash_of(uid: Uid, revision: u64) -> u64 {
-        row_hash(b"object", uid, revision, 0)
+        row_hash(b"object", uid, revision, 0, 0)
     }
 }
 
 impl WorkloadTarget {
     /// This row's part of the digest.
     pub fn hash(&self) -> u64 {
-        Self::hash_of(self.uid, self.revision, self.replicas)
+        Self::hash_of(self.uid, self.revision, self.replicas, self.ordinals)
     }
 
     /// The part of the digest of a row that is not at hand as one.
-    pub fn hash_of(uid: Uid, revision: u64, replicas: u32) -> u64 {
-        row_hash(b"workload", uid, revision, replicas)
+    pub fn hash_of(uid: Uid, revision: u64, replicas: u32, ordinals: u32) -> u64 {
+        row_hash(b"workload", uid, revision, replicas, ordinals)
     }
 }
 
@@ -157,8 +159,12 @@ pub fn rows_digest<'a>(
     digest
 }
 
-fn row_hash(kind: &[u8], uid: Uid, revision: u64, replicas: u32) -> u64 {
-    stable_hash([kind, &uid.0.to_le_bytes(), &revision.to_le_bytes(), &replicas.to_le_bytes()])
+fn row_hash(kind: &[u8], uid: Uid, revision: u64, replicas: u32, ordinals: u32) -> u64 {
+    let parts: [&[u8]; 4] = [kind, &uid.0.to_le_bytes(), &revision.to_le_bytes(), &replicas.to_le_bytes()];
+    let ordinals = ordinals.to_le_bytes();
+    // Builds that know of no ordinals take the same rows for the same, as long as there are none.
+    let more = (ordinals != [0; 4]).then_some(&ordinals[..]);
+    stable_hash(parts.into_iter().chain(more))
 }
 
 /// Puts `newer` rows in the place of those of the same UID; `inherit` lets a new row take over from the old one: a
@@ -186,6 +192,7 @@ mod tests {
             api_version: "apps/v1".into(),
             revision,
             replicas,
+            ordinals: 0,
             manifest: manifest.map(Into::into),
             needs: manifest.map(|_| need()).into_iter().collect(),
         }
@@ -243,7 +250,8 @@ mod tests {
     fn the_digest_sees_every_part_of_a_row() {
         let digest = |row: &WorkloadTarget| rows_digest([], [row]);
         let base = row(1, 1, 1, None);
-        for other in [row(2, 1, 1, None), row(1, 2, 1, None), row(1, 1, 2, None)] {
+        let numbered = WorkloadTarget { ordinals: 10_000, ..base.clone() };
+        for other in [row(2, 1, 1, None), row(1, 2, 1, None), row(1, 1, 2, None), numbered] {
             assert_ne!(digest(&base), digest(&other));
         }
         assert_eq!(digest(&base), digest(&row(1, 1, 1, Some("the manifest is the revision's"))));

@@ -3,6 +3,7 @@
 
 mod affinity;
 mod check;
+mod data;
 mod gate;
 pub mod limits;
 mod mistake;
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 use crate::{ClusterName, traits::Traits};
 
 pub use affinity::{ALL_NAMESPACES, Affinity, WorkloadSelector};
+pub use data::{Data, Prestage};
 pub use gate::TrafficGate;
 pub use mistake::{Mistake, Place, Step};
 pub use motion::{FailBack, Fencing, Mode, Motion, SURGE_PERCENT, Survivor, UNREADY_AFTER, most};
@@ -61,6 +63,12 @@ pub struct Policy {
     pub motion: Motion,
     /// How a new revision goes over the clusters (S31).
     pub rollout: Rollout,
+    /// What becomes of the data of its workloads when they would move (S32).
+    pub data: Data,
+    /// Whether a StatefulSet is divided over clusters, each with ordinals of its own (S32).
+    pub divide: bool,
+    /// In which clusters its workloads are ahead of need (S33).
+    pub prestage: Prestage,
 }
 
 /// Why a policy does not choose a cluster.

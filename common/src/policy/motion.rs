@@ -115,6 +115,11 @@ impl Default for Motion {
 }
 
 impl Motion {
+    /// The usual one of a mode.
+    pub fn of(mode: Mode) -> Self {
+        Self { mode, max_unavailable: mode.default_unavailable(), ..Self::default() }
+    }
+
     /// Whether no start may take the pods in existence above the wanted number.
     pub fn is_at_most(&self) -> bool {
         match self.mode {

@@ -17,7 +17,8 @@ use crate::bonds::Bonds;
 use crate::contract::{PlanRowView, Policy, WorkloadRecord, WorkloadSpec, Yield};
 use crate::destinations;
 use crate::returns::Back;
-use crate::state::{SeatState, Workload};
+use crate::state::{Data, SeatState, Workload};
+use crate::volumes::Stuck;
 use crate::whole::whole;
 
 /// How many clusters a reason names before it counts the rest.
@@ -84,7 +85,9 @@ pub(crate) struct Site {
     pub(crate) place: usize,
     /// What it holds, whatever the planner is told.
     held: u32,
-    occupied: u32,
+    pub(crate) occupied: u32,
+    /// Why its data is taken to be there, if it is.
+    pub(crate) data: Option<Data>,
     /// Its share is kept for it, and given when this is no longer so.
     awaited: Option<Barrier>,
 }
@@ -153,9 +156,16 @@ impl Batch<'_> {
         if let Some(back) = ask.back {
             give_back(ask, back, allowance.at_most, &mut candidates, &sites);
         }
-        let mut shares = match spec.stateful {
-            true => whole(ask, &candidates, &allowance),
-            false => divided(ask, moves, &candidates, &allowance, scratch),
+        let mut shares = match spec.is_whole(&ask.policy.placement) {
+            true => whole(ask, &candidates, &sites, &allowance),
+            false => {
+                let stuck = Stuck::of(ask, &mut candidates, &sites);
+                let replicas = spec.replicas - stuck.replicas;
+                let moves = if spec.is_pinned(&ask.policy.placement) { 0 } else { moves };
+                let mut shares = divided(ask, (replicas, moves), &candidates, &allowance, scratch);
+                stuck.add_to(&mut shares, &candidates);
+                shares
+            }
         };
         shares.withhold(&candidates, &sites);
         let Shares { counts, mut outcome } = shares;
@@ -220,7 +230,12 @@ impl Batch<'_> {
         };
         let placed = ask.seats.iter().filter(|(name, _)| !lost(name)).map(|(_, seat)| seat.seat.placed);
         let held = placed.fold(0, u32::saturating_add);
-        let at_most = ask.spec.replicas.saturating_sub(unfenced).max(held);
+        // What moves at once starts when all of it is known to be gone.
+        let unfenced_parts = match ask.spec.moves_at_once(&ask.policy.placement) {
+            true => ask.spec.replicas,
+            false => unfenced,
+        };
+        let at_most = ask.spec.replicas.saturating_sub(unfenced_parts).max(held);
         Allowance { at_most, reason: Some(unfenced_because(unfenced, &clusters)) }
     }
 
@@ -247,10 +262,11 @@ fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Ve
     let pod = (&ask.spec.pod, stock.shape(&ask.spec.pod));
     let mut candidates = Vec::with_capacity(stands.len());
     let mut sites = Vec::with_capacity(stands.len());
+    let settled = ask.spec.is_settled(&ask.policy.placement);
     // A cluster that the policy does not choose: what it holds goes elsewhere, unless it is where its data is (S32).
     let unchosen = |name: &'a ClusterName, seat: &SeatState, stock: &mut Stock| {
         let held = seat.seat.placed;
-        if held == 0 && !(ask.spec.stateful && seat.data().is_some()) {
+        if held == 0 && !(settled && seat.data().is_some()) {
             return None;
         }
         let place = places.binary_search_by(|place| place.name.cmp(name)).ok()?;
@@ -261,7 +277,8 @@ fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Ve
             growth: growth(hub, &places[place], ask.policy).0,
             ..outsider(name, ask.policy.placement.choose(name, &cluster.record.traits), held)
         };
-        Some((candidate, Site { place, held, occupied: seat.occupied(), awaited: None }))
+        let data = seat.data().filter(|_| cluster.record.dead.is_none());
+        Some((candidate, Site { place, held, occupied: seat.occupied(), data, awaited: None }))
     };
     let known = ask.uid.and_then(|uid| hub.workloads.get(&uid));
     let heeds_unwell = known.is_some_and(|workload| hub.well_somewhere(workload));
@@ -286,7 +303,9 @@ fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Ve
         };
         let held = seat.map_or(0, |seat| seat.seat.placed);
         let room = Room::beside(occupied, fit.replicas.saturating_add(place.more), fit.scarce);
-        sites.push(Site { place: index, held, occupied, awaited });
+        // What an operator said is dead has taken its data with it.
+        let data = seat.and_then(SeatState::data).filter(|_| place.cluster.record.dead.is_none());
+        sites.push(Site { place: index, held, occupied, data, awaited });
         candidates.push(Candidate {
             held,
             room: seat.map_or(room.clone(), |seat| seat.estimate(room)),
@@ -344,17 +363,13 @@ fn outsider(cluster: &ClusterName, rule: Result<Rule, Unchosen>, held: u32) -> C
 
 fn divided(
     ask: &Ask<'_>,
-    moves: u32,
+    (replicas, moves): (u32, u32),
     candidates: &[Candidate<'_>],
     allowance: &Allowance,
     scratch: &mut Scratch,
 ) -> Shares {
-    let demand = Demand {
-        replicas: ask.spec.replicas,
-        at_most: allowance.at_most,
-        moves,
-        strategy: &ask.policy.placement.strategy,
-    };
+    let demand =
+        Demand { replicas, at_most: allowance.at_most, moves, strategy: &ask.policy.placement.strategy };
     let division = divide(&demand, candidates, scratch);
     let rebalances = ask.policy.placement.rebalance != Rebalance::Never;
     let short = division.pending - division.withheld;

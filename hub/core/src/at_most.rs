@@ -24,8 +24,15 @@ impl Hub {
         policy.is_some_and(|policy| policy.policy.placement.motion.is_at_most())
     }
 
+    /// Whether all of a workload ends in one cluster before any of it starts in another (S32, S33).
+    pub(crate) fn moves_at_once(&self, record: &WorkloadRecord) -> bool {
+        let policy = self.policies.get(&record.policy);
+        policy.is_some_and(|policy| record.spec.moves_at_once(&policy.policy.placement))
+    }
+
     /// How many more of an `atMost` workload may start in a cluster: none as long as what was told elsewhere to stop, or
-    /// cannot be seen, may still exist.
+    /// cannot be seen, may still exist. What moves at once starts when nothing is left elsewhere; under `available` what a
+    /// loss left behind is not waited for.
     pub(crate) fn may_start(&self, workload: &Workload, name: &ClusterName) -> u32 {
         let seats = workload.seats.iter();
         // Under `duplicate` no cluster makes up for another.
@@ -35,8 +42,20 @@ impl Hub {
             true => workload.seats.get(name).map_or(0, own),
             false => workload.record.wanted,
         };
-        let counts = |other: &ClusterName| (!alone || other == name) && !self.is_dead(other);
-        let exist = seats.filter(|(other, _)| counts(other)).map(|(_, seat)| seat.seat.may_run);
+        let at_most = self.is_at_most(&workload.record);
+        let left_behind = |other: &ClusterName| {
+            let cluster = self.clusters.get(other);
+            !at_most && cluster.is_some_and(|cluster| self.lost_to(workload, cluster))
+        };
+        let counts =
+            |other: &ClusterName| (!alone || other == name) && !self.is_dead(other) && !left_behind(other);
+        let mut exist = seats.filter(|(other, _)| counts(other));
+        if self.moves_at_once(&workload.record)
+            && exist.clone().any(|(other, seat)| other != name && seat.seat.may_run > 0)
+        {
+            return 0;
+        }
+        let exist = exist.by_ref().map(|(_, seat)| seat.seat.may_run);
         wanted.saturating_sub(exist.fold(0, u32::saturating_add))
     }
 
@@ -162,6 +181,10 @@ impl Hub {
             cluster.record.awaited = None;
         }
         self.lose(name, std::time::Duration::MAX);
+        // What waited for its data waits no longer (S32).
+        for uid in self.waiting_in(name) {
+            self.dirty.entry(uid).or_insert_with(|| Reason::Lost(name.clone()));
+        }
         for uid in workloads {
             self.silence(uid, name);
         }

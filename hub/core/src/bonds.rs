@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::policy::{Affinity, WorkloadSelector};
+use godwit_common::policy::{Affinity, Prestage, WorkloadSelector};
 use godwit_common::{ClusterName, Uid, WorkloadId};
 use godwit_planner::{Barrier, Growth};
 
@@ -114,11 +114,14 @@ fn repels(id: &WorkloadId, without: &[WorkloadSelector], ask: &Ask<'_>) -> bool 
 /// What the workload needs and a place lacks, or may lack.
 fn lacking(ask: &Ask<'_>, place: &Place<'_>) -> Option<Barrier> {
     let known = &place.cluster.needs;
+    // Where nothing is ahead of need, nobody has looked yet.
+    let unasked = ask.policy.placement.prestage == Prestage::Placed && !ask.seats.contains_key(place.name);
     let mut unknown = None;
     for need in &ask.spec.needs {
         match known.get(need) {
             Some(true) => {}
             Some(false) => return Some(Barrier::Lacks(need.to_string().into())),
+            None if unasked => {}
             None => unknown = unknown.or(Some(need)),
         }
     }

@@ -31,8 +31,10 @@ pub(crate) struct Heeded {
 impl<'h> Bound<'h> {
     /// What of a workload is bound; none in all but few plans.
     pub(crate) fn of(batch: &Batch<'h>, ask: &Ask<'_>) -> Option<Self> {
+        let placement = &ask.policy.placement;
         // Neither moves: each cluster has the full number, and data stays where it is (S32).
-        if ask.policy.placement.strategy == Strategy::Duplicate || ask.spec.stateful {
+        let everywhere = placement.strategy == Strategy::Duplicate && !ask.spec.is_whole(placement);
+        if everywhere || ask.spec.is_pinned(placement) {
             return None;
         }
         let (mut drains, mut leaving, mut left) = (Vec::new(), 0_u32, 0_u32);
@@ -74,7 +76,8 @@ impl<'h> Bound<'h> {
         };
         let kept: u32 = candidates.iter().filter(stays).map(|one| one.held).fold(0, u32::saturating_add);
         let free = ask.spec.replicas.saturating_sub(kept).saturating_sub(self.replicas);
-        if free == 0 {
+        // What is not divided is not bound in part.
+        if free == 0 || ask.spec.is_whole(&ask.policy.placement) {
             self.restrict(candidates, sites);
             return Heeded::default();
         }

@@ -124,10 +124,13 @@ impl Hub {
         seats.copied().filter(placed).collect()
     }
 
-    /// Whether nothing managed is left in a cluster: no target, no pod, no life that is to end, and nothing that nobody
-    /// here explains (S27, S28).
+    /// Whether nothing managed is left in a cluster: no target, no pod, no life that is to end, nothing that nobody here
+    /// explains (S27, S28), and nothing that it may still start because it was told so before.
     pub(crate) fn is_empty(&self, cluster: &Cluster) -> bool {
-        cluster.held.is_empty() && cluster.orphans.is_empty() && self.ending_in(cluster).next().is_none()
+        cluster.held.is_empty()
+            && cluster.unreflected.is_empty()
+            && cluster.orphans.is_empty()
+            && self.ending_in(cluster).next().is_none()
     }
 
     /// The ended lives that are still in a cluster.

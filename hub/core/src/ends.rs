@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use godwit_common::link::{ObjectTarget, Tombstoned, WorkloadTarget};
+use godwit_common::link::{ObjectTarget, Tombstoned};
 use godwit_common::{ClusterName, Generation, Uid};
 
 use crate::contract::{Cause, Ended, Key, Subject};
@@ -35,7 +35,7 @@ impl Hub {
         let mut held_by = BTreeMap::new();
         for (name, state) in &workload.seats {
             held_by.insert(name.clone(), self.generation_for(name, uid));
-            let hash = WorkloadTarget::hash_of(uid, state.seat.revision, state.seat.target);
+            let hash = state.seat.hash(uid);
             self.leave_seat(uid, name, state, rank, hash);
         }
         let what = Tombstoned::Workload {

@@ -263,7 +263,7 @@ impl Hub {
             return;
         }
         let why = match () {
-            () if workload.record.spec.stateful => "a stateful workload stays where its data is (S32)",
+            () if self.is_settled(&workload.record) => "it stays where it is, whole or with its data (S32)",
             () if self.is_duplicated(&workload.record) => "every cluster runs the full number",
             () if !may_leave => "the cluster is not to be left now",
             () if movable > 0 => "replicas of this revision have left it once already",
@@ -300,7 +300,7 @@ impl Hub {
         let Some(workload) = self.workloads.get(&uid) else { return false };
         let Some(cluster) = self.clusters.get(name) else { return false };
         let record = &cluster.record;
-        !workload.record.spec.stateful
+        !self.is_settled(&workload.record)
             && !self.is_duplicated(&workload.record)
             && self.federation.freeze.is_none()
             && cluster.health.state == ClusterState::Ready

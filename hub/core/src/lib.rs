@@ -3,7 +3,7 @@
 //!
 //! Where to look: [`Hub::step`] dispatches; `sessions` knows who speaks, `fences` under whose authority, `liveness`,
 //! `mass_loss` and `flapping` who is lost, and what that means, `traits` what clusters are like, `reports` what runs,
-//! `placement`, `batch` and `ask` where replicas go, `destinations` where a drain sends them, `returns` what goes back,
+//! `placement`, `batch` and `ask` where replicas go, `whole` and `volumes` what is not divided, or stays with its data, `destinations` where a drain sends them, `returns` what goes back,
 //! `bonds` what they have to be near, `quotas` how many there may be, `mover`, `surge` and `at_most` when they start and
 //! stop, `migrations` which moves belong together, `holds` what of them is paused, `rows` and `ends` what each cluster is
 //! told, `outgoing` what leaves, `revisions` what was deployed, `rollouts` how it gets everywhere, `commands` what
@@ -32,6 +32,7 @@ mod maintenance;
 mod mass_loss;
 mod migrations;
 mod mover;
+mod ordinals;
 mod outgoing;
 mod placement;
 mod preempt;
@@ -54,10 +55,11 @@ mod tally;
 mod tests;
 mod traits;
 mod views;
+mod volumes;
 mod whatif;
 mod whole;
 
 pub use config::Config;
 pub use contract::*;
 pub use hub::Hub;
-pub use restore::{DEFAULT_POLICY, RestoreError};
+pub use restore::{DEFAULT_POLICY, RestoreError, STATEFUL_POLICY};

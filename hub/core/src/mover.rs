@@ -70,7 +70,8 @@ impl Hub {
         let Some(seat) = workload.seats.get(name).filter(|seat| self.may_move(seat)) else { return 0 };
         let missing = seat.seat.placed.saturating_sub(seat.seat.target);
         let missing = missing.saturating_sub(self.held(workload, name).starts);
-        let left = match self.is_at_most(&workload.record) {
+        let bounded = self.is_at_most(&workload.record) || self.moves_at_once(&workload.record);
+        let left = match bounded {
             true => Some(self.may_start(workload, name)),
             false => self.surge_left(workload),
         };
@@ -200,7 +201,10 @@ impl Hub {
     /// Below how many ready replicas no step may go (S20). What is `forced` does without all that has no place.
     fn needed(&self, workload: &Workload, forced: bool) -> u32 {
         let policy = self.policies.get(&workload.record.policy);
-        let unavailable = policy.map_or(0, |policy| policy.policy.placement.motion.max_unavailable);
+        let unavailable = match self.moves_at_once(&workload.record) {
+            true => u32::MAX,
+            false => policy.map_or(0, |policy| policy.policy.placement.motion.max_unavailable),
+        };
         let missing = if forced { workload.record.pending } else { self.missing(workload) };
         workload.record.wanted.saturating_sub(missing).saturating_sub(unavailable)
     }

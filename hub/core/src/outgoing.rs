@@ -94,6 +94,7 @@ impl Hub {
                     api_version: spec.api_version.clone(),
                     revision: seat.revision,
                     replicas: seat.target,
+                    ordinals: seat.ordinals.unwrap_or(0),
                     manifest: new.then(|| spec.manifest.clone()),
                     needs: if new { workload.needs_of(spec) } else { Vec::new() },
                 });

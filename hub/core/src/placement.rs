@@ -116,8 +116,11 @@ impl Hub {
                 self.next_step_of_balance(uid);
             }
             for count in outcome.counts.iter().filter(|count| count.before != count.after) {
+                // Where nothing was ahead of need, it comes with the first replica (S33).
+                self.ensure_seat(uid, &count.cluster, None);
                 self.set_placed(uid, &count.cluster, count.after, cause);
             }
+            self.give_ordinals(uid);
             self.displace(uid, &outcome.counts);
             if balanced {
                 self.forget_displaced(uid);
@@ -275,7 +278,7 @@ impl Hub {
         let policy = self.policies.get(&workload.record.policy);
         let rule = policy.and_then(|policy| self.rule_of(&policy.policy, name));
         let below_max = rule.is_some_and(|rule| rule.max().is_none_or(|max| max > placed));
-        if !below_max && !workload.record.spec.stateful {
+        if !below_max && !self.stays_whole(&workload.record) {
             return false;
         }
         let shape = workload.shape();
@@ -284,8 +287,20 @@ impl Hub {
 
     /// Whether each chosen cluster runs the full number of a workload: then none makes up for another.
     pub(crate) fn is_duplicated(&self, record: &WorkloadRecord) -> bool {
+        let policy = self.policies.get(&record.policy).map(|policy| &policy.policy.placement);
+        policy.is_some_and(|policy| policy.strategy == Strategy::Duplicate && !record.spec.is_whole(policy))
+    }
+
+    /// Whether all of a workload is in one cluster (S32, S33).
+    pub(crate) fn stays_whole(&self, record: &WorkloadRecord) -> bool {
         let policy = self.policies.get(&record.policy);
-        policy.is_some_and(|policy| policy.policy.placement.strategy == Strategy::Duplicate)
+        policy.is_some_and(|policy| record.spec.is_whole(&policy.policy.placement))
+    }
+
+    /// Whether a workload leaves a cluster only when that one is to hold nothing any more (S32).
+    pub(crate) fn is_settled(&self, record: &WorkloadRecord) -> bool {
+        let policy = self.policies.get(&record.policy);
+        policy.is_some_and(|policy| record.spec.is_settled(&policy.policy.placement))
     }
 
     /// The workloads of which a cluster runs the full number: more is wanted when it comes, and less when it goes.

@@ -96,7 +96,7 @@ impl Hub {
         });
         let users = lower.flat_map(|policy| policy.users.iter()).filter_map(|uid| self.workloads.get(uid));
         let mut ranks: Vec<Rank> =
-            users.filter(|one| !one.record.spec.stateful).map(|one| self.rank_of(&one.record)).collect();
+            users.filter(|one| !self.is_settled(&one.record)).map(|one| self.rank_of(&one.record)).collect();
         ranks.sort_unstable_by(|a, b| b.cmp(a));
         ranks.truncate(VICTIMS_MAX);
         ranks.into_iter().map(|rank| rank.uid).collect()
@@ -204,6 +204,7 @@ impl Hub {
         }
         let cause = Cause::Command(self.federation.next_entry);
         for count in &outcome.counts {
+            self.ensure_seat(uid, &count.cluster, None);
             self.set_placed(uid, &count.cluster, count.after, cause);
         }
         self.set_pending(uid, outcome.wanted, outcome.pending, outcome.reasons);

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use godwit_common::link::{ObjectTarget, WorkloadTarget};
-use godwit_common::policy::Rebalance;
+use godwit_common::link::ObjectTarget;
+use godwit_common::policy::{self, Fencing, Mode, Motion, Rebalance};
 use godwit_common::rng::Rng;
 use godwit_common::{ClusterName, Epoch, Now, PolicyName, Uid};
 use godwit_planner::Scratch;
@@ -22,6 +22,10 @@ use crate::state::{Cluster, Object, PolicyState, SeatState, Workload};
 
 /// The policy of workloads that name none: every cluster alike.
 pub const DEFAULT_POLICY: &str = "default";
+/// The same of StatefulSets: no replica runs twice (S32).
+pub const STATEFUL_POLICY: &str = "stateful";
+/// The policies that every federation has: they may be configured, and not be deleted.
+pub(crate) const BUILT_IN_POLICIES: [&str; 2] = [DEFAULT_POLICY, STATEFUL_POLICY];
 
 /// The records do not fit together: the store is damaged, or was written by something else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,7 +200,7 @@ impl Hub {
                 let cluster = self.clusters.get_mut(&name).ok_or_else(|| unknown("cluster"))?;
                 let entry = self.workloads.get_mut(&workload).ok_or_else(|| unknown("workload"))?;
                 cluster.seats.insert(workload);
-                cluster.digest += WorkloadTarget::hash_of(workload, seat.revision, seat.target);
+                cluster.digest += seat.hash(workload);
                 entry.seats.insert(name.clone(), SeatState::new(seat));
                 self.seat_observed(workload, &name);
                 self.moving.insert(workload);
@@ -290,12 +294,8 @@ impl Hub {
     fn take_over(&mut self) {
         self.federation.epoch = self.federation.epoch.next();
         self.touched.keys.insert(Key::Federation);
-        if self.policies.is_empty()
-            && let Ok(name) = DEFAULT_POLICY.parse()
-        {
-            let policy = Policy { name, placement: Default::default(), lost_after: self.config.lost_after };
-            self.touched.keys.insert(Key::Policy(policy.name.clone()));
-            self.add_policy(policy);
+        for name in BUILT_IN_POLICIES.iter().filter_map(|name| name.parse().ok()) {
+            self.build_in(name);
         }
         for name in self.clusters.keys().cloned().collect::<Vec<_>>() {
             self.await_cluster(&name);
@@ -316,6 +316,20 @@ impl Hub {
             self.config.startup_grace.as_secs()
         );
         self.note(Severity::Normal, "S5", "HubStarted", "", message);
+    }
+
+    /// Puts one of the policies in force that every federation has, unless an operator has said what it is to be.
+    fn build_in(&mut self, name: PolicyName) {
+        if self.policies.contains_key(&name) {
+            return;
+        }
+        let motion = match name.as_str() {
+            STATEFUL_POLICY => Motion::of(Mode::AtMost(Fencing::default())),
+            _ => Motion::default(),
+        };
+        let placement = policy::Policy { motion, ..policy::Policy::default() };
+        self.touched.keys.insert(Key::Policy(name.clone()));
+        self.add_policy(Policy { name, placement, lost_after: self.config.lost_after });
     }
 
     /// A cluster has its startup window; one that never brought an inventory is still joining, and is not missed.

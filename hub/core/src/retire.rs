@@ -1,7 +1,7 @@
 //! Retiring: a cluster that was emptied is cleaned up by tombstones, and leaves the federation (S23, S27, S28). It goes on
 //! over restarts of the hub, and waits for a cluster that is away.
 
-use godwit_common::link::{Down, ObjectTarget, Refusal, RefusalCode, Tombstoned, WorkloadTarget};
+use godwit_common::link::{Down, ObjectTarget, Refusal, RefusalCode, Tombstoned};
 use godwit_common::{ClusterName, Uid};
 
 use crate::contract::{
@@ -30,15 +30,16 @@ impl Hub {
     }
 
     fn end_seat(&mut self, uid: Uid, name: &ClusterName, entry: u64) {
+        let settled = self.workloads.get(&uid).is_some_and(|workload| self.is_settled(&workload.record));
         let Some(workload) = self.workloads.get_mut(&uid) else { return };
         let Some(seat) = workload.take_seat(name) else { return };
         let record = &workload.record;
         let (id, api_version) = (record.spec.id.clone(), record.spec.api_version.clone());
-        let hash = WorkloadTarget::hash_of(uid, seat.seat.revision, seat.seat.target);
+        let hash = seat.seat.hash(uid);
         // Others may have waited for it (S31).
         self.moving.insert(uid);
         // Its data was there, and goes with it: it may begin anew elsewhere (S32).
-        let homeless = record.spec.stateful && seat.data().is_some();
+        let homeless = settled && seat.data().is_some();
         let rank = self.workloads.get(&uid).map(|workload| self.rank_of(&workload.record));
         if homeless {
             self.dirty.insert(uid, Reason::Deleted(name.clone(), entry));

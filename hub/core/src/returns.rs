@@ -45,7 +45,8 @@ impl Hub {
             .clusters
             .get(name)
             .is_some_and(|cluster| cluster.lost_for(policy.lost_after) || cluster.record.drain.is_some());
-        away && !workload.record.spec.stateful && policy.placement.strategy != Strategy::Duplicate
+        let settled = workload.record.spec.is_settled(&policy.placement);
+        away && !settled && policy.placement.strategy != Strategy::Duplicate
     }
 
     /// How many replicas of a workload a cluster has had to give.

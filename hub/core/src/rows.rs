@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use godwit_common::link::{ObjectTarget, WorkloadTarget};
-use godwit_common::policy::Rebalance;
+use godwit_common::link::ObjectTarget;
+use godwit_common::policy::{Prestage, Rebalance};
 use godwit_common::{ClusterName, Generation, Uid};
 
 use crate::contract::{Cause, DrainState, Key, Seat, Subject};
@@ -53,8 +53,7 @@ impl Hub {
         let Some(state) = workload.seats.get_mut(name) else {
             return;
         };
-        let revision = state.seat.revision;
-        let before = WorkloadTarget::hash_of(uid, revision, state.seat.target);
+        let before = state.seat.hash(uid);
         // What starts may do so beside what is still ending.
         let more = target.saturating_sub(state.seat.target);
         state.seat.may_run = state.seat.may_run.saturating_add(more);
@@ -63,9 +62,10 @@ impl Hub {
         state.seat.rolling &= target > 0;
         state.floor = state.floor.min(target);
         state.seat.generation = generation;
+        let after = state.seat.hash(uid);
         if let Some(cluster) = self.clusters.get_mut(name) {
             cluster.digest -= before;
-            cluster.digest += WorkloadTarget::hash_of(uid, revision, target);
+            cluster.digest += after;
             cluster.unreflected.insert(uid);
         }
         self.seat_changed(uid, name);
@@ -158,7 +158,8 @@ impl Hub {
         self.silence_the_dead(uid);
     }
 
-    /// Gives a workload a seat, and its objects rows, in every cluster that its policy chooses (S33: ahead of need).
+    /// Gives a workload a seat, and its objects rows, in every cluster that its policy chooses, ahead of need; or only where
+    /// it has one, if its policy says so (S33).
     pub(crate) fn ensure_seats(&mut self, uid: Uid) {
         let Some(workload) = self.workloads.get(&uid) else {
             return;
@@ -166,10 +167,14 @@ impl Hub {
         let Some(policy) = self.policies.get(&workload.record.policy) else {
             return;
         };
+        let ahead = policy.policy.placement.prestage == Prestage::Eligible
+            || workload.record.spec.kind().everywhere();
         let chosen: Vec<ClusterName> = self
             .clusters
             .keys()
-            .filter(|name| self.chooses(&policy.policy, name) || workload.seats.contains_key(*name))
+            .filter(|name| {
+                (ahead && self.chooses(&policy.policy, name)) || workload.seats.contains_key(*name)
+            })
             .filter(|name| self.clusters.get(*name).is_some_and(|cluster| cluster.record.inventoried))
             .cloned()
             .collect();
@@ -185,7 +190,11 @@ impl Hub {
         let choosing = |policy: &&Shared<PolicyState>| self.chooses(&policy.policy, name);
         let mut cramped = Vec::new();
         for policy in self.policies.values().filter(choosing) {
-            users.extend(policy.users.iter().copied());
+            let ahead = policy.policy.placement.prestage == Prestage::Eligible;
+            let everywhere = |uid: &Uid| {
+                self.workloads.get(uid).is_some_and(|workload| workload.record.spec.kind().everywhere())
+            };
+            users.extend(policy.users.iter().filter(|uid| ahead || everywhere(uid)).copied());
             if policy.policy.placement.rebalance != Rebalance::Never {
                 cramped.extend(policy.users.iter().copied());
             }
@@ -224,12 +233,12 @@ impl Hub {
                 may_run: running,
                 ..Seat::default()
             };
-            if let Some(workload) = self.workloads.get_mut(&uid) {
-                workload.seats.insert(name.clone(), SeatState::new(seat));
-            }
             if let Some(cluster) = self.clusters.get_mut(name) {
                 cluster.seats.insert(uid);
-                cluster.digest += WorkloadTarget::hash_of(uid, revision, running);
+                cluster.digest += seat.hash(uid);
+            }
+            if let Some(workload) = self.workloads.get_mut(&uid) {
+                workload.seats.insert(name.clone(), SeatState::new(seat));
             }
             self.seat_changed(uid, name);
         }
@@ -248,16 +257,17 @@ impl Hub {
         else {
             return;
         };
-        let (before, target) = (state.seat.revision, state.seat.target);
+        let before = state.seat.hash(uid);
         state.seat.revision = revision;
         state.seat.rolling = rolling;
         state.seat.generation = generation;
         state.seat.manifest_generation = generation;
         (state.complete, state.progress) = (None, None);
         state.forget_trouble(now);
+        let after = state.seat.hash(uid);
         if let Some(cluster) = self.clusters.get_mut(name) {
-            cluster.digest -= WorkloadTarget::hash_of(uid, before, target);
-            cluster.digest += WorkloadTarget::hash_of(uid, revision, target);
+            cluster.digest -= before;
+            cluster.digest += after;
         }
         self.seat_changed(uid, name);
     }

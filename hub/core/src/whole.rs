@@ -1,4 +1,5 @@
-//! A stateful workload stays whole in one cluster, where its data is, and does not move by itself (S32).
+//! What is not divided stays whole in one cluster: a StatefulSet, a Job, a CronJob. Once it is somewhere, it leaves only
+//! when that cluster may hold it no longer; and not even then as long as its data is there (S32, S33).
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -8,16 +9,22 @@ use godwit_common::ClusterName;
 use godwit_common::policy::Strategy;
 use godwit_planner::{Bound, Candidate, Cap, Growth};
 
-use crate::ask::{Allowance, Ask, Outcome, Shares, row, said};
-use crate::state::SeatState;
+use crate::ask::{Allowance, Ask, Outcome, Shares, Site, row, said};
+use crate::state::Data;
+use crate::volumes;
 
-const HOME: &str = "its data is here";
-const ELSEWHERE: &str = "a stateful workload stays whole in one cluster (S32)";
+const HOME: &str = "it is whole in one cluster (S32), which is this one";
+const ELSEWHERE: &str = "it stays whole in one cluster (S32), which is another";
 
-/// Where a stateful workload is, and what decided that for each candidate.
-pub(crate) fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>], allowance: &Allowance) -> Shares {
+/// Where a whole workload is, and what decided that for each candidate.
+pub(crate) fn whole(
+    ask: &Ask<'_>,
+    candidates: &[Candidate<'_>],
+    sites: &[Site],
+    allowance: &Allowance,
+) -> Shares {
     let wanted = ask.spec.replicas;
-    let home = home(ask, candidates);
+    let home = home(ask, candidates, sites);
     let mut outcome = Outcome { wanted, pending: wanted, ..Outcome::default() };
     let mut counts = Vec::with_capacity(candidates.len());
     for candidate in candidates {
@@ -40,20 +47,33 @@ pub(crate) fn whole(ask: &Ask<'_>, candidates: &[Candidate<'_>], allowance: &All
         }
     }
     if home.is_none() && wanted > 0 {
+        outcome.withheld = wanted.saturating_sub(allowance.at_most);
         outcome.reasons = homeless(wanted, candidates);
+        outcome.reasons.extend(allowance.reason.clone().filter(|_| outcome.withheld > 0));
     }
     Shares { counts, outcome }
 }
 
-/// Where its data is; for a new one, where it begins.
-fn home<'c, 'a>(ask: &Ask<'_>, candidates: &'c [Candidate<'a>]) -> Option<&'c Candidate<'a>> {
-    let data = |candidate: &&Candidate<'_>| ask.seats.get(candidate.cluster).and_then(SeatState::data);
-    let home = candidates.iter().filter(|candidate| data(candidate).is_some()).max_by_key(data);
+/// Where it is, or where its data is; for one that is nowhere, where it begins.
+fn home<'c, 'a>(ask: &Ask<'_>, candidates: &'c [Candidate<'a>], sites: &[Site]) -> Option<&'c Candidate<'a>> {
+    let pinned = ask.spec.is_pinned(&ask.policy.placement);
+    let stays = |candidate: &Candidate<'_>, data: Data| {
+        pinned || (data > Data::Was && candidate.rule.is_ok() && !is_excluded(candidate))
+    };
+    let homes = candidates.iter().zip(sites).filter_map(|(candidate, site)| {
+        let data = site.data.filter(|data| stays(candidate, *data))?;
+        Some((data, candidate))
+    });
+    let home = homes.max_by_key(|(data, _)| *data).map(|(_, candidate)| candidate);
     home.or_else(|| choose(ask, candidates))
 }
 
-/// The home of a new stateful workload: the heaviest cluster that can take all of it, in the first tier that has one;
-/// where room counts rather than weight, the one with the most.
+fn is_excluded(candidate: &Candidate<'_>) -> bool {
+    matches!(candidate.growth, Growth::Excluded(_))
+}
+
+/// The home of one that is nowhere: the heaviest cluster that can take all of it, in the first tier that has one; where
+/// room counts rather than weight, the one with the most.
 fn choose<'c, 'a>(ask: &Ask<'_>, candidates: &'c [Candidate<'a>]) -> Option<&'c Candidate<'a>> {
     let (wanted, strategy) = (ask.spec.replicas, &ask.policy.placement.strategy);
     let weight = |candidate: &Candidate<'_>| match strategy {
@@ -73,7 +93,7 @@ fn choose<'c, 'a>(ask: &Ask<'_>, candidates: &'c [Candidate<'a>]) -> Option<&'c 
     })
 }
 
-/// Whether all of a new stateful workload may start in a cluster.
+/// Whether all of it may start in a cluster.
 fn takes_all(wanted: u32, candidate: &Candidate<'_>) -> bool {
     let allowed = candidate.growth == Growth::Allowed;
     let maximum =
@@ -86,7 +106,7 @@ fn obstacle(wanted: u32, candidate: &Candidate<'_>) -> Option<Cap> {
     if takes_all(wanted, candidate) { None } else { candidate.cap() }
 }
 
-/// Why a new stateful workload starts nowhere.
+/// Why it starts nowhere.
 fn homeless(wanted: u32, candidates: &[Candidate<'_>]) -> Vec<Arc<str>> {
     let mut caps: BTreeMap<String, Vec<&ClusterName>> = BTreeMap::new();
     let mut too_small = false;
@@ -97,10 +117,11 @@ fn homeless(wanted: u32, candidates: &[Candidate<'_>]) -> Vec<Arc<str>> {
         }
     }
     let mut reasons = said(caps);
-    if too_small {
+    if too_small && wanted > 1 {
         reasons.push(
             format!(
-                "no single cluster takes all {wanted} replicas: a stateful workload is not divided (S32)"
+                "no single cluster takes all {wanted} replicas, and it is not divided: its policy does not say \
+                 divide: true (S32)"
             )
             .into(),
         );
@@ -115,12 +136,14 @@ fn unable(wanted: u32, candidate: &Candidate<'_>) -> (u32, String, Option<String
     (0, cap.to_string(), Bound::Cap(cap).remedy(candidate.cluster))
 }
 
-/// How many of a stateful workload run in the cluster that holds its data, why no more, and what would change that.
+/// How many run in the cluster that is its home, why no more, and what would change that.
 fn at_home(wanted: u32, home: &Candidate<'_>) -> (u32, String, Option<String>) {
     let (count, reason) = match &home.growth {
         Growth::Allowed => (wanted.min(home.room.total()), HOME.to_owned()),
         Growth::Closed(barrier) => (wanted.min(home.held), format!("gets nothing new: {barrier}")),
-        Growth::Excluded(barrier) => (0, format!("{HOME}, and it does not move by itself (S32): {barrier}")),
+        Growth::Excluded(barrier) => {
+            return (0, volumes::stays(barrier), Some(volumes::remedy(home, barrier.clone())));
+        }
     };
     match home.cap().filter(|_| count < wanted) {
         Some(cap @ Cap::Room(_)) => (count, format!("{HOME}; {cap}"), Bound::Cap(cap).remedy(home.cluster)),

@@ -69,7 +69,6 @@ async fn parse(text: String, namespace: String) -> Result<Application, Status> {
 }
 
 fn workload(workload: manifest::Workload) -> WorkloadSpec {
-    let stateful = &*workload.id.kind == "StatefulSet";
     WorkloadSpec {
         id: workload.id,
         api_version: workload.object.api_version,
@@ -78,7 +77,7 @@ fn workload(workload: manifest::Workload) -> WorkloadSpec {
         labels: workload.labels,
         needs: workload.needs,
         pod: workload.pod,
-        stateful,
+        claims: workload.has_volume_claims,
         surges: workload.surges,
         manifest: workload.manifest,
     }

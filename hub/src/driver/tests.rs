@@ -187,7 +187,7 @@ fn deploy_as(name: &str, replicas: u32) -> Command {
         labels: Default::default(),
         needs: Vec::new(),
         pod: Default::default(),
-        stateful: false,
+        claims: false,
         surges: false,
         manifest: "{}".into(),
     };

@@ -162,6 +162,7 @@ mod tests {
             api_version: "apps/v1".into(),
             revision: 1,
             replicas,
+            ordinals: 0,
             manifest: None,
             needs: Vec::new(),
         };

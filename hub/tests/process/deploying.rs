@@ -154,7 +154,7 @@ async fn policies_are_kept_by_name() {
     }
     let list = client.list_policies(v1::ListPoliciesRequest::default()).await.unwrap().into_inner();
     let names: Vec<&str> = list.items.iter().map(|policy| policy.name.as_str()).collect();
-    assert_eq!(names, ["default", "spread"]);
+    assert_eq!(names, ["default", "spread", "stateful"]);
     let get = v1::GetPolicyRequest { name: "spread".to_owned() };
     let known = client.get_policy(get.clone()).await.unwrap().into_inner().policy.unwrap();
     assert_eq!(known.spec.unwrap().clusters["east"].weight, Some(3));

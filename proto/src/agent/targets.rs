@@ -103,6 +103,7 @@ fn workload_to_wire(row: &WorkloadTarget) -> v1::WorkloadTarget {
         name: row.workload.name.to_string(),
         revision: row.revision,
         replicas: row.replicas,
+        ordinals: row.ordinals,
         manifest: row.manifest.as_deref().unwrap_or_default().to_owned(),
         needs: row.needs.iter().map(need::to_wire).collect(),
     }
@@ -118,6 +119,7 @@ fn workload_from_wire(wire: v1::WorkloadTarget) -> Result<WorkloadTarget, WireEr
         api_version,
         revision: wire.revision,
         replicas: count("replicas", wire.replicas)?,
+        ordinals: wire.ordinals,
         manifest,
         needs,
     })

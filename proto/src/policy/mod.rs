@@ -20,7 +20,7 @@ mod toleration;
 use std::time::Duration;
 
 use godwit_common::policy::limits::{AFFINITY_MAX, FALLBACK_MAX, TOLERATIONS_MAX};
-use godwit_common::policy::{Affinity, ClusterSelector, Policy, Rebalance, Rollout};
+use godwit_common::policy::{Affinity, ClusterSelector, Data, Policy, Prestage, Rebalance, Rollout};
 
 use crate::field::FieldError;
 use crate::v1;
@@ -79,6 +79,9 @@ pub fn to_wire(placement: &Policy, lost_after: Option<Duration>) -> v1::PolicySp
         preemptible,
         motion,
         rollout,
+        data,
+        divide,
+        prestage,
     } = placement;
     let mut spec = v1::PolicySpec {
         default: default.map(rules::rule_to_wire),
@@ -95,6 +98,9 @@ pub fn to_wire(placement: &Policy, lost_after: Option<Duration>) -> v1::PolicySp
         colocate: *colocate,
         preemptible: *preemptible,
         rollout: Some(rollout).filter(|one| **one != Rollout::default()).map(rollout::to_wire),
+        data: data.name().to_owned(),
+        divide: *divide,
+        prestage: prestage.name().to_owned(),
         ..v1::PolicySpec::default()
     };
     strategy::to_wire(strategy, &mut spec);
@@ -123,6 +129,8 @@ fn read(spec: &v1::PolicySpec) -> Result<Terms, FieldError> {
     let default = spec.default.as_ref().map(rules::rule_from_wire).transpose();
     let rebalance = Rebalance::ALL.map(|choice| (choice.name(), choice));
     let rollout = spec.rollout.as_ref().map(rollout::from_wire).transpose();
+    let data = Data::ALL.map(|choice| (choice.name(), choice));
+    let prestage = Prestage::ALL.map(|choice| (choice.name(), choice));
     let placement = Policy {
         strategy,
         selector: selector.map_err(|error| error.within("cluster_selector"))?.unwrap_or_default(),
@@ -137,6 +145,9 @@ fn read(spec: &v1::PolicySpec) -> Result<Terms, FieldError> {
         preemptible: spec.preemptible,
         motion: motion::from_wire(spec)?,
         rollout: rollout.map_err(|error| error.within("rollout"))?.unwrap_or_default(),
+        data: one_of("data", &spec.data, &data)?,
+        divide: spec.divide,
+        prestage: one_of("prestage", &spec.prestage, &prestage)?,
     };
     Ok(Terms {
         placement,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use godwit_common::policy::{
-    ClusterSelector, ClusterToleration, FailBack, Fencing, GroupBy, Mode, Motion, OnFailure, Rollout, Rule,
-    SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
+    ClusterSelector, ClusterToleration, Data, FailBack, Fencing, GroupBy, Mode, Motion, OnFailure, Prestage,
+    Rollout, Rule, SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::selector::{LabelSelector, Requirement, Test};
 use godwit_common::{TaintEffect, Toleration};
@@ -389,6 +389,9 @@ fn terms(strategy: Strategy) -> Terms {
             on_failure: OnFailure::Rollback,
             progress_deadline: Duration::from_secs(90),
         },
+        data: Data::Replicated,
+        divide: true,
+        prestage: Prestage::Placed,
     };
     Terms { placement, lost_after: Some(Duration::from_millis(2_500)) }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use godwit_common::link::{ObjectTarget, WorkloadTarget};
+use godwit_common::link::ObjectTarget;
 use godwit_common::policy::{Rule, Strategy};
 use godwit_common::{ClusterName, Digest, Uid};
 use godwit_hub_core::{
@@ -124,11 +124,16 @@ impl World {
                 open.push((member.name.clone(), more));
             }
         }
-        let fits = match workload.spec.stateful {
+        let placement = self.policy_of(workload).map(|policy| &policy.placement);
+        let whole = placement.is_some_and(|placement| workload.spec.is_whole(placement));
+        let fits = match whole {
             false => open.iter().any(|(_, more)| *more > 0),
             true => self.could_be_whole(workload, &open),
         };
-        if workload.pending > 0 && fits && !self.is_stuck() {
+        // What stays with its data has no place elsewhere, whatever room there is (S32).
+        let stays = placement.is_some_and(|placement| !whole && workload.spec.is_pinned(placement));
+        let stuck = if stays { self.beyond(workload.uid) } else { 0 };
+        if workload.pending > stuck && fits && !self.is_stuck() {
             let (pending, reasons) = (workload.pending, &workload.pending_reasons);
             missing.push(format!("{pending} of {id} are pending: {reasons:?}; there is room: {open:?}"));
         }
@@ -161,10 +166,15 @@ impl World {
             return false;
         };
         let policy = self.policy_of(workload);
-        let seats = self.members.iter().filter_map(|member| self.seat(uid, &member.name));
-        let beyond: u32 = seats.map(|seat| seat.target.saturating_sub(seat.placed)).sum();
+        let beyond = self.beyond(uid);
         let short = self.ready(&workload.spec.id) <= needed(workload, policy);
         short || beyond <= workload.pending - lacking(workload, policy)
+    }
+
+    /// How many replicas of a workload clusters were told to run beyond what is placed there.
+    fn beyond(&self, uid: Uid) -> u32 {
+        let seats = self.members.iter().filter_map(|member| self.seat(uid, &member.name));
+        seats.map(|seat| seat.target.saturating_sub(seat.placed)).sum()
     }
 
     /// How many more replicas of a workload a cluster could take; none if its policy does not choose it.
@@ -173,7 +183,7 @@ impl World {
         let rule = self.rule_of(workload, &member.name).filter(|_| self.is_open(workload, &member.name))?;
         let placed = self.seat(workload.uid, &member.name).map_or(0, |seat| seat.placed);
         let below = |bound: u32| u64::from(bound.saturating_sub(placed));
-        let duplicate = placement.strategy == Strategy::Duplicate && !workload.spec.stateful;
+        let duplicate = placement.strategy == Strategy::Duplicate && !workload.spec.is_whole(placement);
         let most = match (rule.weight(), rule.max()) {
             (0, _) if duplicate => 0,
             (_, None) if duplicate => below(workload.spec.replicas),
@@ -185,7 +195,7 @@ impl World {
         Some(member.room_for(&workload.spec.pod.requests).min(most))
     }
 
-    /// Whether a stateful workload could grow where it is, or be whole somewhere if it is nowhere.
+    /// Whether a workload that is not divided could grow where it is, or be whole somewhere if it is nowhere.
     fn could_be_whole(&self, workload: &WorkloadRecord, open: &[(ClusterName, u64)]) -> bool {
         let placed = |name: &ClusterName| self.seat(workload.uid, name).map_or(0, |seat| seat.placed);
         let weight = |name: &ClusterName| self.rule_of(workload, name).map_or(0, |rule| rule.weight());
@@ -194,7 +204,10 @@ impl World {
             Some((_, more)) => *more > 0,
             None => {
                 // Its data may be where it cannot run at present: then it waits (S32).
-                let data = |seat: &Seat| seat.placed > 0 || seat.target > 0 || seat.cause.is_some();
+                let pinned =
+                    self.policy_of(workload).is_some_and(|one| workload.spec.is_pinned(&one.placement));
+                let data =
+                    |seat: &Seat| seat.placed > 0 || seat.target > 0 || (pinned && seat.cause.is_some());
                 let mut seats =
                     self.members.iter().filter_map(|member| self.seat(workload.uid, &member.name));
                 let at_home = seats.any(data);
@@ -277,8 +290,8 @@ impl World {
         let mut digest = Digest::default();
         for (uid, replicas) in self.live_rows(cluster) {
             let store = &self.hubs[0].store;
-            if let (Some(seat), Some(replicas)) = (self.seat(uid, cluster), replicas) {
-                digest += WorkloadTarget::hash_of(uid, seat.revision, replicas);
+            if let (Some(seat), Some(_)) = (self.seat(uid, cluster), replicas) {
+                digest += seat.hash(uid);
             } else if let Some(Record::Object(object)) = store.get(&Key::Object(uid)) {
                 digest += ObjectTarget::hash_of(uid, object.revision);
             }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::policy::{
-    self, ClusterSelector, ClusterToleration, FailBack, GroupBy, OnFailure, Rebalance, Rollout, Rule,
-    SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
+    self, ClusterSelector, ClusterToleration, Data, FailBack, GroupBy, OnFailure, Prestage, Rebalance,
+    Rollout, Rule, SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::quota::Quota;
 use godwit_common::{Taint, TaintEffect, Toleration, Uid, WorkloadId};
@@ -219,6 +219,9 @@ impl World {
                     _ => PolicyChoice::Named(policy_name(POLICIES[self.pick(POLICIES.len())])),
                 };
                 let mut application = workload(kind, name, replicas, cpu, revision);
+                // Data that stays, of a StatefulSet or of replicas that are alike (S32).
+                let claims = self.rng.one_in(if kind == "StatefulSet" { 2 } else { 6 });
+                application.workloads.iter_mut().for_each(|workload| workload.claims = claims);
                 if self.rng.one_in(4) {
                     // Two workloads that may share their clusters.
                     let other = workload("Deployment", COMPANION, 1 + replicas / 2, cpu, revision);
@@ -402,6 +405,9 @@ impl World {
             preemptible: self.rng.one_in(2),
             motion: self.motion(),
             rollout: self.rollout(),
+            data: Data::ALL[self.pick(Data::ALL.len())],
+            divide: self.rng.one_in(2),
+            prestage: Prestage::ALL[usize::from(self.rng.one_in(4))],
             ..policy::Policy::default()
         };
         if self.rng.one_in(3) {

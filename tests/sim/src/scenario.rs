@@ -79,7 +79,7 @@ pub fn workload(kind: &str, name: &str, replicas: u32, cpu_millis: u64, revision
         labels: [("app".into(), name.into())].into(),
         needs: Vec::new(),
         pod: PodShape { requests: requests(&manifest), ..PodShape::default() },
-        stateful: kind == "StatefulSet",
+        claims: kind == "StatefulSet",
         surges: false,
         manifest: manifest.clone(),
     };

@@ -3,19 +3,21 @@
 use std::time::Duration;
 
 use godwit_common::policy::limits::{FALLBACK_MAX, LOST_AFTER_MAX, PRIORITY_MAX};
-use godwit_common::policy::{ClusterSelector, Mistake, Policy, Rebalance};
+use godwit_common::policy::{ClusterSelector, Data, Mistake, Policy, Prestage, Rebalance};
 
 use super::{affinity, mistakes, motion, rollout, rule, selector, strategy};
 use crate::field::{Field, Object};
 use crate::{duration, toleration};
 
-const FIELDS: [&str; 25] = [
+const FIELDS: [&str; 28] = [
     "affinity",
     "antiAffinity",
     "clusterSelector",
     "clusters",
     "colocate",
+    "data",
     "default",
+    "divide",
     "failBack",
     "fallback",
     "fence",
@@ -24,6 +26,7 @@ const FIELDS: [&str; 25] = [
     "maxUnavailable",
     "mode",
     "preemptible",
+    "prestage",
     "priority",
     "rebalance",
     "rollout",
@@ -61,6 +64,9 @@ pub(crate) fn read(spec: &Object<'_>, check: fn(&Policy) -> Vec<Mistake>) -> Spe
         preemptible: spec.flag("preemptible"),
         motion: motion::read(spec),
         rollout: rollout::read(spec),
+        data: data(spec),
+        divide: spec.flag("divide"),
+        prestage: prestage(spec),
     };
     let lost_after = lost_after(spec);
     mistakes::refuse(spec, check(&placement));
@@ -76,6 +82,16 @@ fn fallback(spec: &Object<'_>) -> Vec<ClusterSelector> {
 fn rebalance(spec: &Object<'_>) -> Rebalance {
     let choices = Rebalance::ALL.map(|choice| (choice.name(), choice));
     spec.get("rebalance").and_then(|field| field.choice(&choices)).unwrap_or_default()
+}
+
+fn data(spec: &Object<'_>) -> Data {
+    let choices = Data::ALL.map(|choice| (choice.name(), choice));
+    spec.get("data").and_then(|field| field.choice(&choices)).unwrap_or_default()
+}
+
+fn prestage(spec: &Object<'_>) -> Prestage {
+    let choices = Prestage::ALL.map(|choice| (choice.name(), choice));
+    spec.get("prestage").and_then(|field| field.choice(&choices)).unwrap_or_default()
 }
 
 fn priority(spec: &Object<'_>) -> i32 {

@@ -53,6 +53,9 @@ impl Policy {
             // Every value that it can have goes with every policy.
             motion,
             rollout,
+            data: _,
+            divide: _,
+            prestage: _,
         } = self;
         let mut check = Check::default();
         check.field("spread", |check| parts::constraints(check, strategy.constraints()));

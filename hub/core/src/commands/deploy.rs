@@ -9,7 +9,7 @@ use crate::contract::{
 };
 use crate::hub::Hub;
 use crate::placement::Reason;
-use crate::restore::DEFAULT_POLICY;
+use crate::restore::{DEFAULT_POLICY, STATEFUL_POLICY};
 
 impl Hub {
     /// Takes an application over.
@@ -57,6 +57,9 @@ impl Hub {
         let uid = self.ids.get(id).copied().ok_or_else(|| no_workload(id))?;
         let workload = self.workloads.get(&uid).ok_or_else(|| no_workload(id))?;
         let before = workload.record.spec.replicas;
+        if let Some(policy) = self.policies.get(&workload.record.policy) {
+            Self::check_ordinals(&workload.record.spec, replicas, &policy.policy)?;
+        }
         let action = if before == replicas { Action::Unchanged } else { Action::Configured };
         let warnings = self.warnings(std::slice::from_ref(&workload.record.policy));
         if before != replicas {
@@ -92,23 +95,29 @@ impl Hub {
             (PolicyChoice::Annotated, Some(name)) => known(name),
             (PolicyChoice::Annotated, None) => {
                 let in_force = self.ids.get(&spec.id).and_then(|uid| self.workloads.get(uid));
-                match (in_force, DEFAULT_POLICY.parse()) {
+                let usual = if spec.kind().ordered() { STATEFUL_POLICY } else { DEFAULT_POLICY };
+                match (in_force, usual.parse()) {
                     // Applying a file again must not undo `--policy`.
                     (Some(workload), _) => Ok(workload.record.policy.clone()),
                     (None, Ok(name)) => known(&name),
-                    (None, Err(_)) => Err(refused(RefusedKind::NotFound, "there is no default policy")),
+                    (None, Err(_)) => {
+                        Err(refused(RefusedKind::NotFound, format!("there is no policy {usual}")))
+                    }
                 }
             }
         };
         deploy.application.workloads.iter().map(chosen).collect()
     }
 
-    /// Whether the workloads go with the modes of their policies (S8).
+    /// Whether the workloads go with their policies (S8, S32).
     fn check_modes(&self, deploy: &Deploy, policies: &[PolicyName]) -> Result<(), Refused> {
         for (spec, name) in deploy.application.workloads.iter().zip(policies) {
             let known = self.policies.get(name).map(|known| &known.policy);
             let policy = if let PolicyChoice::Inline(policy) = &deploy.policy { Some(policy) } else { known };
-            policy.map_or(Ok(()), |policy| Self::check_mode(&spec.id, spec.surges, policy))?;
+            if let Some(policy) = policy {
+                Self::check_mode(&spec.id, spec.surges, policy)?;
+                Self::check_ordinals(spec, spec.replicas, policy)?;
+            }
         }
         Ok(())
     }

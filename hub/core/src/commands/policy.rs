@@ -6,7 +6,7 @@ use super::refused;
 use crate::contract::{Action, Answer, Key, Policy, Refused, RefusedKind, Severity, Subject};
 use crate::hub::{Hub, Timer};
 use crate::placement::Reason;
-use crate::restore::DEFAULT_POLICY;
+use crate::restore::BUILT_IN_POLICIES;
 use crate::state::Rank;
 
 impl Hub {
@@ -90,7 +90,9 @@ impl Hub {
         }
         let users = self.policies.get(&policy.name).into_iter().flat_map(|known| known.users.iter());
         for workload in users.filter_map(|uid| self.workloads.get(uid)) {
-            Self::check_mode(workload.id(), workload.record.spec.surges, policy)?;
+            let spec = &workload.record.spec;
+            Self::check_mode(workload.id(), spec.surges, policy)?;
+            Self::check_ordinals(spec, spec.replicas, policy)?;
         }
         Ok(())
     }
@@ -101,8 +103,10 @@ impl Hub {
             let message = format!("policy {name} does not exist; `godwit get policies` lists what does");
             return Err(refused(RefusedKind::NotFound, message));
         };
-        if name.as_str() == DEFAULT_POLICY {
-            let message = "policy default cannot be deleted: workloads that name no policy use it; apply another under its name";
+        if BUILT_IN_POLICIES.contains(&name.as_str()) {
+            let message = format!(
+                "policy {name} cannot be deleted: workloads that name no policy use it; apply another under its name"
+            );
             return Err(refused(RefusedKind::FailedPrecondition, message));
         }
         let user = policy

@@ -105,6 +105,7 @@ impl Hub {
 
     fn drop_seat(&mut self, uid: Uid, name: &ClusterName, entry: u64) {
         self.came_back(uid, name, u32::MAX);
+        let settled = self.workloads.get(&uid).is_some_and(|workload| self.is_settled(&workload.record));
         let Some(workload) = self.workloads.get_mut(&uid) else {
             return;
         };
@@ -113,9 +114,8 @@ impl Hub {
         workload.acknowledged.remove(name);
         // Others may start now that waited for what it may have run (S8).
         self.moving.insert(uid);
-        let stateful = workload.record.spec.stateful;
         self.trim_holds(uid, name);
-        if stateful && data.is_some() {
+        if settled && data.is_some() {
             // Its data was there, and is gone with it: it may begin anew elsewhere.
             self.dirty.insert(uid, Reason::Deleted(name.clone(), entry));
         }

@@ -266,8 +266,8 @@ pub struct WorkloadSpec {
     pub needs: Vec<Need>,
     /// What one replica asks of a node.
     pub pod: PodShape,
-    /// It keeps state: it stays whole in one cluster, and does not move by itself (S32).
-    pub stateful: bool,
+    /// Its pods hold volume claims: its data stays in its cluster, unless its policy says otherwise (S32).
+    pub claims: bool,
     /// Its own rolling update runs more copies than wanted for a while: not in the mode `atMost` (S8).
     pub surges: bool,
     /// The manifest as JSON, without `spec.replicas`.

@@ -3,6 +3,7 @@
 mod command;
 mod effect;
 mod event;
+mod kinds;
 mod record;
 mod rollout;
 mod view;

@@ -213,6 +213,9 @@ pub struct Seat {
     pub cause: Option<Cause>,
     /// The revision of which replicas left for not being ready here, which they do once; zero for none (S3).
     pub given_up: u64,
+    /// How much higher its ordinals begin here than its manifest says; none as long as it was not divided. It is given once
+    /// and kept, so that replicas keep their names, and their volumes (S32).
+    pub ordinals: Option<u32>,
 }
 
 /// Who decided.

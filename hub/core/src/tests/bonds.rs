@@ -208,7 +208,7 @@ fn a_stateful_workload_that_starts_nowhere_says_what_each_cluster_lacks() {
         [
             "alpha, bravo: gets nothing new: it lacks Secret default/store",
             "charlie: no room: cpu",
-            "no single cluster takes all 3 replicas: a stateful workload is not divided (S32)"
+            "no single cluster takes all 3 replicas, and it is not divided: its policy does not say divide: true (S32)"
         ]
     );
     let report = fixture.hub.plan(&id).expect("it is deployed").report;

@@ -102,7 +102,7 @@ pub(crate) fn policy(name: &str, weights: &[(&str, u32)]) -> Policy {
 pub(crate) fn spec(id: WorkloadId, replicas: u32) -> WorkloadSpec {
     let requests = Resources { cpu_millis: 1000, pods: 1, ..Resources::default() };
     let pod = PodShape { requests, ..PodShape::default() };
-    let stateful = &*id.kind == "StatefulSet";
+    let claims = &*id.kind == "StatefulSet";
     let manifest = format!("{{\"name\":{:?}}}", &*id.name).into();
     let api_version = "apps/v1".into();
     let (labels, needs) = (Default::default(), Vec::new());
@@ -114,7 +114,7 @@ pub(crate) fn spec(id: WorkloadId, replicas: u32) -> WorkloadSpec {
         labels,
         needs,
         pod,
-        stateful,
+        claims,
         surges: false,
         manifest,
     }

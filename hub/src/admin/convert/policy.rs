@@ -59,6 +59,9 @@ mod tests {
             unready_after: Some(prost_types::Duration { seconds: 90, nanos: 0 }),
             survivor: "keepOriginal".to_owned(),
             fail_back: "immediate".to_owned(),
+            data: "replicated".to_owned(),
+            divide: true,
+            prestage: "placed".to_owned(),
             ..v1::PolicySpec::default()
         };
         let read = read(spec.clone()).unwrap();

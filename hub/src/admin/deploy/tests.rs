@@ -17,7 +17,7 @@ async fn the_requests_total_wins_and_its_namespace_is_for_those_without() {
         panic!("one workload, not {:?}", deploy.application);
     };
     assert_eq!((workload.id.to_string().as_str(), workload.replicas), ("Deployment shop/web", 100));
-    assert!(!workload.stateful && matches!(deploy.policy, PolicyChoice::Annotated));
+    assert!(!workload.claims && matches!(deploy.policy, PolicyChoice::Annotated));
 }
 
 #[tokio::test]

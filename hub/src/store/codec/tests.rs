@@ -272,6 +272,9 @@ fn policy_of(strategy: Strategy) -> Record {
                 on_failure: policy::OnFailure::Rollback,
                 progress_deadline: Duration::from_secs(90),
             },
+            data: policy::Data::Replicated,
+            divide: true,
+            prestage: policy::Prestage::Placed,
         },
         lost_after: Duration::from_millis(2_500),
     })
@@ -307,7 +310,7 @@ fn workload() -> Record {
                 node_affinity: vec![labels(), LabelSelector::default()],
                 tolerations: vec![Toleration::default(), toleration()],
             },
-            stateful: true,
+            claims: true,
             surges: true,
             manifest: "".into(),
         },
@@ -361,6 +364,7 @@ fn seat() -> Record {
             manifest_generation: Generation(3),
             given_up: 5,
             cause: Some(Cause::Migration(MigrationId(7))),
+            ordinals: Some(10_000),
         },
     }
 }

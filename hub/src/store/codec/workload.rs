@@ -96,7 +96,7 @@ fn yield_from_wire(given: &wire::Yield) -> Result<Yield, Invalid> {
 }
 
 pub(super) fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
-    let WorkloadSpec { id, api_version, replicas, policy, labels, needs, pod, stateful, surges, manifest } =
+    let WorkloadSpec { id, api_version, replicas, policy, labels, needs, pod, claims, surges, manifest } =
         spec;
     wire::WorkloadSpec {
         id: Some(id_to_wire(id)),
@@ -106,7 +106,7 @@ pub(super) fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
         labels: labels_to_wire(labels),
         needs: needs.iter().map(need_to_wire).collect(),
         pod: Some(pod_to_wire(pod)),
-        stateful: *stateful,
+        claims: *claims,
         surges: *surges,
         manifest: manifest.to_string(),
     }
@@ -122,15 +122,25 @@ pub(super) fn spec_from_wire(spec: wire::WorkloadSpec) -> Result<WorkloadSpec, I
         labels: labels(spec.labels),
         needs: spec.needs.into_iter().map(need).collect::<Result<_, _>>()?,
         pod: pod(spec.pod)?,
-        stateful: spec.stateful,
+        claims: spec.claims,
         surges: spec.surges,
         manifest: spec.manifest.into(),
     })
 }
 
 pub(super) fn seat_to_wire(workload: Uid, cluster: &ClusterName, seat: &Seat) -> wire::Seat {
-    let Seat { placed, target, may_run, revision, rolling, generation, manifest_generation, cause, given_up } =
-        seat;
+    let Seat {
+        placed,
+        target,
+        may_run,
+        revision,
+        rolling,
+        generation,
+        manifest_generation,
+        cause,
+        given_up,
+        ordinals,
+    } = seat;
     wire::Seat {
         workload: uid_to_wire(workload),
         cluster: cluster.to_string(),
@@ -143,6 +153,7 @@ pub(super) fn seat_to_wire(workload: Uid, cluster: &ClusterName, seat: &Seat) ->
         cause: cause.map(cause_to_wire),
         revision: *revision,
         rolling: *rolling,
+        ordinals: *ordinals,
     }
 }
 
@@ -161,6 +172,7 @@ pub(super) fn seat_from_wire(seat: wire::Seat) -> Result<Record, Invalid> {
             manifest_generation: Generation(seat.manifest_generation),
             given_up: seat.given_up,
             cause: cause(seat.cause)?,
+            ordinals: seat.ordinals,
         },
     })
 }

@@ -76,6 +76,7 @@ fn the_order_of_needs_means_nothing() {
         api_version: "apps/v1".into(),
         revision: 1,
         replicas: 1,
+        ordinals: 0,
         manifest: Some("{}".into()),
         needs,
     };

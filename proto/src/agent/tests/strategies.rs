@@ -232,13 +232,14 @@ fn object() -> impl Strategy<Value = ObjectTarget> {
 
 fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
     let needs = btree_set(need(), 0..4);
-    (uid(), workload(), api_version(), any::<u64>(), count(), manifest(), needs).prop_map(
-        |(uid, workload, api_version, revision, replicas, manifest, needs)| WorkloadTarget {
+    (uid(), workload(), api_version(), any::<u64>(), count(), any::<u32>(), manifest(), needs).prop_map(
+        |(uid, workload, api_version, revision, replicas, ordinals, manifest, needs)| WorkloadTarget {
             uid,
             workload,
             api_version,
             revision,
             replicas,
+            ordinals,
             needs: if manifest.is_some() { needs.into_iter().collect() } else { Vec::new() },
             manifest,
         },

@@ -12,7 +12,10 @@ use super::{Records, SeatChange, is_dead, seats_of};
 
 /// Below how many ready replicas no step may go.
 pub(crate) fn needed(workload: &WorkloadRecord, policy: Option<&Policy>) -> u32 {
-    let unavailable = policy.map_or(0, |policy| policy.placement.motion.max_unavailable);
+    let unavailable = policy.map_or(0, |policy| match workload.spec.moves_at_once(&policy.placement) {
+        true => u32::MAX,
+        false => policy.placement.motion.max_unavailable,
+    });
     workload.wanted.saturating_sub(lacking(workload, policy)).saturating_sub(unavailable)
 }
 

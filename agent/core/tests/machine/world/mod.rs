@@ -245,6 +245,7 @@ pub(crate) fn workload(uid: u128, name: &str, revision: u64, replicas: u32) -> W
         api_version: "apps/v1".into(),
         revision,
         replicas,
+        ordinals: 0,
         manifest: Some(format!("{{\"name\":\"{name}\"}}").into()),
         needs: Vec::new(),
     }
