@@ -2,6 +2,7 @@
 //! itself: every decision is the machine's in `godwit-agent-core`; here are the sockets, the calls and the clock.
 
 mod args;
+mod clock;
 mod cluster;
 mod config;
 mod run;

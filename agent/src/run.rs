@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use anyhow::Context;
 use godwit_agent_core::{Agent, Config, Effect, Event, Log, WatchId};
@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock;
 use crate::cluster::Cluster;
 use crate::config::Settings;
 use crate::session::Session;
@@ -31,7 +32,7 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> anyhow::
     let (sender, events) = mpsc::channel(EVENTS_MAX);
     let driver = Driver {
         agent: Agent::new(machine_config(&settings), Rng::new(rng.next_u64())),
-        started: Instant::now(),
+        started: clock::read(),
         rng,
         cluster,
         tls,
@@ -50,7 +51,7 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> anyhow::
 
 struct Driver {
     agent: Agent,
-    started: Instant,
+    started: Duration,
     rng: Rng,
     cluster: Cluster,
     tls: Arc<ClientTls>,
@@ -135,6 +136,8 @@ impl Driver {
                     task.abort();
                 }
             }
+            // No pod has a supervisor yet, so nobody has asked.
+            Effect::Admit { .. } => {}
             Effect::Log(line) => log(&line),
             Effect::Exit => {
                 self.exiting = true;
@@ -149,7 +152,7 @@ impl Driver {
     }
 
     fn now(&self) -> Time {
-        Time(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+        Time(u64::try_from(clock::read().saturating_sub(self.started).as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Sleeps until that moment of the machine's clock; for ever if there is none.

@@ -8,6 +8,7 @@ use godwit_common::{Epoch, Fence, Time, Uid};
 
 use crate::cx::{Cx, Ops, Purpose, Retry};
 use crate::fence::{Keeper, still_holds};
+use crate::grants::Grants;
 use crate::judge::Authority;
 use crate::leadership::{Leadership, describe};
 use crate::link::Link;
@@ -54,6 +55,9 @@ pub struct Agent {
     remover: Remover,
     reporter: Reporter,
     needs: Needs,
+    grants: Grants,
+    /// Which hub speaks, and under which epoch: that of its welcome, or a later one of targets that were accepted.
+    hub: (Uid, Epoch),
     /// The highest epoch heard of the cluster's own federation, beyond what the fence says (S10).
     heard: (Uid, Epoch),
     applied: Fence,
@@ -92,6 +96,8 @@ impl Agent {
             remover: Remover::default(),
             reporter: Reporter::new(&config),
             needs: Needs::new(&config),
+            grants: Grants::default(),
+            hub: (Uid::default(), Epoch::default()),
             heard: (Uid::default(), Epoch::default()),
             applied: Fence::default(),
             hold: Hold::Open,
@@ -143,6 +149,7 @@ impl Agent {
             self.keeper.deadline(),
             hold.filter(|_| self.term().is_some()),
             self.may_check().then(|| self.needs.deadline()).flatten(),
+            (self.may_ask() && self.link.has_room()).then(|| self.grants.deadline()),
             self.may_report().then(|| self.reporter.deadline(&self.rows)).flatten(),
             self.stopping,
         ];
@@ -156,6 +163,7 @@ impl Agent {
             Event::Received { session, message } => match self.link.received(cx, session, message) {
                 link::News::Nothing | link::News::Lost => {}
                 link::News::Welcomed(welcome) => self.welcomed(welcome),
+                link::News::Granted(number, lease) => self.granted(number, lease),
                 link::News::Targets(targets) => {
                     if self.keeper.is_claimed() {
                         self.keeper.offer(targets, &mut self.link.outbox, cx.now);
@@ -174,6 +182,10 @@ impl Agent {
             Event::Watched { watch, change } => {
                 let touched = self.view.apply(cx.now, watch, change);
                 self.touched(touched);
+            }
+            Event::Asked { ask, uid } => {
+                let lasts = self.grants.lasts(cx.now, &self.rows, uid).filter(|_| self.term().is_some());
+                cx.effects.push(Effect::Admit { ask, lasts });
             }
             Event::Stop => {
                 if self.stopping.is_none() {
@@ -270,6 +282,8 @@ impl Agent {
             self.needs.pump(cx);
         }
         self.link.flush(cx);
+        let asks = self.may_ask();
+        self.grants.pump(cx, &mut self.link, asks);
         if self.may_report()
             && let Some(report) = self.reporter.pop(cx.now, &self.view, &self.rows, &self.needs)
         {
@@ -324,7 +338,19 @@ impl Agent {
             self.heard = (welcome.federation, Epoch::default());
         }
         self.heard.1 = self.heard.1.max(welcome.epoch);
+        self.hub = (welcome.federation, welcome.epoch);
+        self.grants.begin(self.now);
         self.announce();
+    }
+
+    /// The hub has renewed the cluster's lease: if it is the one that leads, as far as this cluster has heard (S9, S10).
+    fn granted(&mut self, number: u64, lease: Duration) {
+        let held = self.keeper.record().fence;
+        let heard = if self.heard.0 == held.federation { self.heard.1 } else { Epoch::default() };
+        let leads = self.hub.0 == held.federation && self.hub.1 >= held.epoch.max(heard);
+        if let Some(heartbeat) = self.link.heartbeat().filter(|_| leads && self.term().is_some()) {
+            self.grants.granted(number, lease, heartbeat);
+        }
     }
 
     /// Tells the hub that this agent leads, if it does, and begins its reports anew.
@@ -382,6 +408,7 @@ impl Agent {
 
     fn accepted(&mut self, cx: &mut Cx, targets: &Targets) {
         let changed = self.rows.merge(targets);
+        self.hub.1 = self.hub.1.max(targets.fence.epoch);
         self.hold = Hold::Open;
         let rows = changed.rows.iter().filter_map(|uid| self.rows.row(*uid));
         let rows = rows.map(|row| (Kind::of(&row.key), row.replicas.is_some()));
@@ -473,6 +500,11 @@ impl Agent {
         self.term().is_some() && self.link.is_idle() && self.view.is_synced()
     }
 
+    /// Only a leader asks for its cluster's lease to be renewed, where supervisors have something to let run (S9).
+    fn may_ask(&self) -> bool {
+        self.config.supervises && self.term().is_some() && self.link.is_up() && self.rows.admit_any()
+    }
+
     /// Only a leader looks for what workloads need, and not before it has seen what is there.
     fn may_check(&self) -> bool {
         self.term().is_some() && self.view.is_synced()
@@ -480,8 +512,9 @@ impl Agent {
 
     fn writer_desk(&mut self) -> Option<(&mut Writer, writer::Desk<'_>)> {
         let mine = Authority { fence: self.rows.fence(), term: self.term()? };
-        let desk =
-            writer::Desk { rows: &mut self.rows, view: &self.view, dirty: &mut self.reporter.dirty, mine };
+        let supervises = self.config.supervises;
+        let dirty = &mut self.reporter.dirty;
+        let desk = writer::Desk { rows: &mut self.rows, view: &self.view, dirty, mine, supervises };
         Some((&mut self.writer, desk))
     }
 
@@ -517,5 +550,6 @@ fn hello(
         federation,
         highest_epoch: held.epoch.max(heard),
         region: identity.region.clone(),
+        supervises: config.supervises,
     })
 }

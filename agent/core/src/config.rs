@@ -18,6 +18,9 @@ pub struct Config {
     pub lease_renew: Duration,
     /// How often a candidate looks at the Lease.
     pub lease_poll: Duration,
+    /// Whether pods get a supervisor here where rows say so (S9). The shell has to see to it: it makes the supervisor part
+    /// of what it applies, and answers for pods that have one.
+    pub supervises: bool,
     /// How long a leader may be without a hub before it gives the Lease back (S24).
     pub resign_after: Duration,
     /// The longest first wait before dialling again; it doubles up to `dial_cap`.
@@ -54,6 +57,7 @@ impl Config {
             lease_duration: Duration::from_secs(15),
             lease_renew: Duration::from_secs(5),
             lease_poll: Duration::from_secs(2),
+            supervises: false,
             resign_after: Duration::from_secs(3),
             dial_first: Duration::from_millis(250),
             dial_cap: Duration::from_secs(5),

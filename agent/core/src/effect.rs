@@ -21,6 +21,10 @@ pub struct OpId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct WatchId(pub u64);
 
+/// A question of a supervisor; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct AskId(pub u64);
+
 /// An output of [`crate::Agent::step`], to be done in order. None of them blocks the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -63,6 +67,14 @@ pub enum Effect {
     Unwatch {
         /// Which.
         watch: WatchId,
+    },
+    /// Answer a supervisor (S9).
+    Admit {
+        /// Which question.
+        ask: AskId,
+        /// How long its process may run, counted on its own clock from when it *asked*: then it begins to end it. None: it
+        /// may not start; one that runs may do so for as long as was last said.
+        lasts: Option<Duration>,
     },
     /// Tell the operator.
     Log(Log),
@@ -157,6 +169,8 @@ pub struct Apply {
     pub manifest: Arc<str>,
     /// `spec.replicas`, for a workload.
     pub replicas: Option<u32>,
+    /// Its pods are to have a supervisor (S9); only where [`crate::Config::supervises`] says that they can.
+    pub supervised: bool,
     /// Written as labels and annotations.
     pub stamp: Stamp,
     /// The `resourceVersion` that it must have; `None` when a read found nothing.
@@ -174,11 +188,12 @@ pub struct Apply {
 impl fmt::Debug for Apply {
     /// The manifest stays out of logs: it may hold a Secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, manifest, replicas, stamp, version, force } = self;
+        let Self { key, manifest, replicas, supervised, stamp, version, force } = self;
         f.debug_struct("Apply")
             .field("key", key)
             .field("manifest_bytes", &manifest.len())
             .field("replicas", replicas)
+            .field("supervised", supervised)
             .field("stamp", stamp)
             .field("version", version)
             .field("force", force)
@@ -274,6 +289,7 @@ mod tests {
             key: ObjectKey::new("v1", "Secret", "shop", "login").expect("a valid key"),
             manifest: r#"{"stringData":{"password":"hunter2"}}"#.into(),
             replicas: None,
+            supervised: false,
             stamp: Stamp::default(),
             version: None,
             force: false,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use godwit_common::ObjectKey;
 use godwit_common::link::Down;
+use godwit_common::{ObjectKey, Uid};
 
-use crate::effect::{OpId, SessionId, WatchId};
+use crate::effect::{AskId, OpId, SessionId, WatchId};
 use crate::member::{FenceSeen, Identity, LeaseSeen, NeedSeen, NodeSeen, ObjectSeen, PodSeen};
 
 /// An input of [`crate::Agent::step`].
@@ -46,6 +46,13 @@ pub enum Event {
         watch: WatchId,
         /// What.
         change: Change,
+    },
+    /// A supervisor of a pod asks whether its process may start, or run on (S9).
+    Asked {
+        /// Which question: answered by [`crate::Effect::Admit`].
+        ask: AskId,
+        /// The life of the workload that the pod belongs to.
+        uid: Uid,
     },
     /// The process shall end (SIGTERM).
     Stop,

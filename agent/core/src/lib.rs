@@ -10,6 +10,7 @@ mod cx;
 mod effect;
 mod event;
 mod fence;
+mod grants;
 mod judge;
 pub mod labels;
 mod leadership;
@@ -26,7 +27,7 @@ mod writer;
 
 pub use agent::Agent;
 pub use config::Config;
-pub use effect::{Apply, Call, Effect, LeaseWrite, Log, OpId, Scope, SessionId, WatchId};
+pub use effect::{Apply, AskId, Call, Effect, LeaseWrite, Log, OpId, Scope, SessionId, WatchId};
 pub use event::{CallError, Change, Event, Reply};
 pub use member::{
     Fault, FenceRecord, FenceSeen, Identity, Kind, LeaseSeen, NeedSeen, NodeSeen, ObjectSeen, PodPhase,

@@ -37,6 +37,8 @@ pub(crate) enum News {
     Nothing,
     Welcomed(Welcome),
     Targets(Arc<Targets>),
+    /// The renewal of this number is answered: the lease stands for so long from when it was sent (S9).
+    Granted(u64, Duration),
     Lost,
 }
 
@@ -122,6 +124,9 @@ impl Link {
                 let wait = self.retry_wait(cx);
                 self.hang_up(cx, wait, "the hub sent targets before its welcome")
             }
+            Down::Grant { number, lease } if self.is_up() => News::Granted(number, lease),
+            // Nobody has asked for it.
+            Down::Grant { .. } => News::Nothing,
             Down::Standby { retry_after } => {
                 let wait = spread(cx, retry_after.clamp(WAIT_MIN, WAIT_MAX));
                 self.say_once(cx, "standby", Log::StandingBy(wait));
@@ -215,6 +220,14 @@ impl Link {
                 }
                 News::Nothing
             }
+        }
+    }
+
+    /// How often the hub wants a sign of life, while a session stands.
+    pub(crate) fn heartbeat(&self) -> Option<Duration> {
+        match &self.state {
+            State::Open(session) => Some(session.heartbeat),
+            State::Dialing(_) | State::Idle { .. } => None,
         }
     }
 

@@ -150,6 +150,8 @@ pub struct PodSeen {
     pub ready_for: Duration,
     /// The scheduler found no place for it.
     pub unschedulable: bool,
+    /// A supervisor in it starts and ends its processes (S9).
+    pub supervised: bool,
     /// What it asks for, by Kubernetes' rule; one pod among it.
     pub requests: Resources,
     /// Whose fault it is that it is not ready, as far as the pod itself tells; its node may tell more.

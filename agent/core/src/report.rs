@@ -258,6 +258,7 @@ fn status(now: Time, id: &WorkloadId, view: &View, rows: &Rows, told: Option<&St
         stalled: progress.stalled,
         terminating: tally.terminating.min(COUNT_MAX),
         ready_for: tally.ready_for(now),
+        supervised: tally.supervised.min(COUNT_MAX),
         problem: problem.unwrap_or_default(),
         exists: object.is_some(),
     })
@@ -278,6 +279,7 @@ fn gone(told: Status) -> Status {
         stalled: false,
         terminating: 0,
         ready_for: Duration::ZERO,
+        supervised: 0,
         problem: Arc::default(),
         exists: false,
         ..told

@@ -33,6 +33,8 @@ pub(crate) struct Row {
     pub(crate) manifest: Arc<str>,
     /// What it needs of the cluster, of this revision; shared, because a change of the count keeps them.
     needs: Arc<[Need]>,
+    /// Its pods have a supervisor (S9).
+    pub(crate) supervised: bool,
     hash: u64,
     /// The oldest generation that this state of the row may belong to.
     since: Generation,
@@ -79,6 +81,8 @@ pub(crate) struct Rows {
     grave_workloads: BTreeSet<(WorkloadId, Uid)>,
     /// What the rows need, and how many of them.
     needs: Tally<Need>,
+    /// The workloads that run here, and whose pods have a supervisor (S9).
+    supervised: BTreeSet<Uid>,
     /// Rows whose state the watch has not shown yet.
     unseen: BTreeSet<(Generation, Uid)>,
     /// Problems of objects that are not workloads, by namespace: they hinder the workloads there.
@@ -144,6 +148,16 @@ impl Rows {
     pub(crate) fn workload(&self, id: &WorkloadId) -> Option<(Uid, &Row)> {
         let uid = *self.workloads.get(id)?;
         Some((uid, self.rows.get(&uid)?))
+    }
+
+    /// Whether supervisors may let processes of this life run: it is to run here, as far as this agent has accepted (S9).
+    pub(crate) fn admits(&self, uid: Uid) -> bool {
+        self.supervised.contains(&uid)
+    }
+
+    /// Whether there is anything that supervisors may let run.
+    pub(crate) fn admit_any(&self) -> bool {
+        !self.supervised.is_empty()
     }
 
     /// What any row needs.
@@ -321,6 +335,7 @@ impl Rows {
     fn drop_row(&mut self, uid: Uid, changed: &mut Changed) {
         self.set_problem(uid, &Arc::default());
         self.mark_seen(uid);
+        self.supervised.remove(&uid);
         if let Some(row) = self.rows.remove(&uid) {
             if let Some(id) = row.workload() {
                 if self.workloads.get(&id) == Some(&uid) {
@@ -352,6 +367,9 @@ impl Rows {
         self.unseen.insert((row.since, uid));
         if let Some(id) = row.workload() {
             self.workloads.insert(id, uid);
+        }
+        if row.supervised && row.replicas.is_some_and(|replicas| replicas > 0) {
+            self.supervised.insert(uid);
         }
         self.rows.insert(uid, row);
         changed.rows.push(uid);
@@ -386,7 +404,7 @@ impl Rows {
             None => held().unwrap_or_default(),
         };
         let row = Row::new(key, target.revision, Some(target.replicas), manifest, target.hash(), since);
-        Row { needs, ordinals: target.ordinals, ..row }
+        Row { needs, ordinals: target.ordinals, supervised: target.supervised, ..row }
     }
 
     /// The manifest that was sent, or else the one that is held.
@@ -412,6 +430,7 @@ impl Row {
             ordinals: 0,
             manifest,
             needs: Arc::default(),
+            supervised: false,
             hash,
             since,
             problem: Arc::default(),

@@ -103,6 +103,7 @@ pub(crate) struct Tally {
     pub(crate) terminating: u32,
     /// Since when the ready ones are, and how many of them since the same moment.
     ready_since: BTreeMap<Since, u32>,
+    pub(crate) supervised: u32,
     problems: BTreeMap<Arc<str>, u32>,
 }
 
@@ -150,6 +151,7 @@ impl Tally {
         add(&mut self.stranded, sick && stranded);
         add(&mut self.failing, sick && !stranded && pod.fault == Some(Fault::Application));
         add(&mut self.terminating, lives && pod.terminating);
+        add(&mut self.supervised, lives && pod.supervised);
         if lives && !pod.terminating && !pod.problem.is_empty() {
             let count = self.problems.entry(pod.problem.clone()).or_default();
             add(count, true);

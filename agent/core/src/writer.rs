@@ -47,6 +47,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) view: &'a View,
     pub(crate) dirty: &'a mut Dirty,
     pub(crate) mine: Authority,
+    /// Whether pods can have a supervisor here (S9).
+    pub(crate) supervises: bool,
 }
 
 impl Writer {
@@ -244,6 +246,7 @@ impl Writer {
                     key: row.key.clone(),
                     manifest: row.manifest.clone(),
                     replicas: row.replicas,
+                    supervised: row.supervised && desk.supervises,
                     stamp: Stamp {
                         uid,
                         revision: row.revision,

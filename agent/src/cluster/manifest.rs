@@ -16,7 +16,7 @@ const SERVERS_FIELDS: [&str; 7] = [
 
 /// What to send; an error says what is wrong with the manifest.
 pub(crate) fn to_apply(apply: Apply) -> Result<Value, String> {
-    let Apply { key, manifest, replicas, stamp, version, force: _ } = apply;
+    let Apply { key, manifest, replicas, supervised: _, stamp, version, force: _ } = apply;
     let mut body: Value =
         serde_json::from_str(&manifest).map_err(|error| format!("the manifest is not JSON: {error}"))?;
     let Some(object) = body.as_object_mut() else {
@@ -85,6 +85,7 @@ mod tests {
             key: ObjectKey::new("apps/v1", "Deployment", "shop", "web").unwrap(),
             manifest: manifest.into(),
             replicas,
+            supervised: false,
             stamp: Stamp { uid: Uid(42), revision: 7, ..Stamp::default() },
             version: version.map(Into::into),
             force: false,

@@ -122,6 +122,8 @@ pub(crate) fn pod(pod: &Pod, now: Timestamp) -> PodSeen {
         terminating: pod.metadata.deletion_timestamp.is_some(),
         ready: ready.is_some(),
         ready_for: ready.and_then(|ready| age(ready.last_transition_time.as_ref()?, now)).unwrap_or_default(),
+        // This agent puts no supervisor into pods, and believes in none that others say is there.
+        supervised: false,
         unschedulable: scheduled
             .is_some_and(|condition| condition.status == "False" && is_refused(condition.reason.as_deref())),
         requests: spec.map(requests::of_pod).unwrap_or_default(),

@@ -167,6 +167,7 @@ pub(crate) fn deployment(uid: u128, revision: u64, replicas: u32) -> WorkloadTar
         ordinals: 0,
         manifest: Some(manifest.to_string().into()),
         needs: Vec::new(),
+        supervised: false,
     }
 }
 

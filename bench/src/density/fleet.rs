@@ -146,6 +146,7 @@ fn records(names: &[ClusterName], workloads: usize, eligible: usize) -> impl Ite
         next_migration: 1,
         next_entry: 1,
         freeze: None,
+        longest_lease: Duration::ZERO,
     };
     let members = names.iter().enumerate().map(|(index, name)| Record::Cluster(member(index, name)));
     let policies = (0..clusters).map(move |first| Record::Policy(policy(names, first, eligible)));
@@ -161,6 +162,7 @@ fn records(names: &[ClusterName], workloads: usize, eligible: usize) -> impl Ite
                 revision: 1,
                 rolling: false,
                 may_run: 1,
+                supervised: false,
                 generation: Generation(1),
                 manifest_generation: Generation(1),
                 given_up: 0,
@@ -211,6 +213,8 @@ fn spec(number: usize, eligible: usize) -> WorkloadSpec {
         pod: pod(),
         claims: false,
         surges: false,
+        grace: Duration::from_secs(30),
+        supervised: false,
         manifest: "".into(),
     }
 }
@@ -274,6 +278,7 @@ fn hello(index: usize) -> Hello {
         federation: Some(FEDERATION),
         highest_epoch: Epoch(1),
         region: Region::default(),
+        supervises: false,
     }
 }
 
@@ -294,6 +299,7 @@ fn status(number: usize) -> Status {
         stalled: false,
         terminating: 0,
         ready_for: std::time::Duration::ZERO,
+        supervised: 0,
         problem: "".into(),
         exists: true,
     }

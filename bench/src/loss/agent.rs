@@ -167,7 +167,11 @@ impl Agent {
                     }
                 }
                 Some(
-                    Down::Standby { .. } | Down::Redirect { .. } | Down::Refusal(_) | Down::Goodbye { .. },
+                    Down::Standby { .. }
+                    | Down::Grant { .. }
+                    | Down::Redirect { .. }
+                    | Down::Refusal(_)
+                    | Down::Goodbye { .. },
                 ) => {
                     bail!("the hub does not want cluster {}", self.name)
                 }
@@ -197,6 +201,7 @@ impl Agent {
             stalled: false,
             terminating: 0,
             ready_for: std::time::Duration::ZERO,
+            supervised: 0,
             problem: "".into(),
             exists: true,
         });
@@ -215,6 +220,7 @@ impl Agent {
             federation: None,
             highest_epoch: Epoch(0),
             region: Region::default(),
+            supervises: false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What an application consists of.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use godwit_common::selector::Labels;
 use godwit_common::{Need, ObjectKey, PodShape, PolicyName, WorkloadId};
@@ -35,6 +36,8 @@ pub struct Workload {
     pub needs: Vec<Need>,
     /// `spec.minReadySeconds`, or 0.
     pub min_ready_seconds: u32,
+    /// How long a pod of it may take to end: `terminationGracePeriodSeconds` of its template, or 30 s, as in Kubernetes.
+    pub grace: Duration,
     /// Whether its own rolling update runs more pods than wanted for a while.
     pub surges: bool,
     /// Whether its pods hold volume claims, by `spec.volumeClaimTemplates` or by a volume of the pod: such data stays

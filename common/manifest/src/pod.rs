@@ -1,6 +1,7 @@
 //! The pod template of a workload.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use godwit_common::{Need, PodShape};
 
@@ -11,11 +12,17 @@ use crate::{POLICY_ANNOTATION, labels, metadata, node_affinity, references, tole
 
 /// The most containers of one pod; Kubernetes itself strains long before.
 const CONTAINERS_MAX: usize = 256;
+/// How long a pod may take to end, if it does not say, as in Kubernetes.
+const GRACE: Duration = Duration::from_secs(30);
+/// The longest that is taken, in seconds: a year.
+const GRACE_MAX: u32 = 365 * 24 * 3600;
 
 /// What a template says.
 pub(crate) struct Template<'a> {
     pub(crate) labels: BTreeMap<&'a str, &'a str>,
     pub(crate) pod: PodShape,
+    /// How long a pod may take to end.
+    pub(crate) grace: Duration,
     /// Whether a volume of the pod is a claim.
     pub(crate) has_claims: bool,
     /// The objects that it names and cannot run without.
@@ -45,7 +52,12 @@ pub(crate) fn read<'a>(template: &Field<'a>, namespace: &str) -> Option<Template
         tolerations: toleration::of_pod(&spec),
     };
     let needs = references::of_pod(&spec, namespace);
-    Some(Template { labels, pod, has_claims: has_claims(&spec), needs })
+    Some(Template { labels, pod, grace: grace(&spec), has_claims: has_claims(&spec), needs })
+}
+
+fn grace(spec: &Object<'_>) -> Duration {
+    let grace = spec.get("terminationGracePeriodSeconds").and_then(|field| field.count(GRACE_MAX));
+    grace.map_or(GRACE, |seconds| Duration::from_secs(seconds.into()))
 }
 
 fn labels_of<'a>(metadata: &Object<'a>) -> BTreeMap<&'a str, &'a str> {

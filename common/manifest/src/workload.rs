@@ -80,6 +80,7 @@ pub(crate) fn read(object: &Object<'_>, (api_version, kind): (&str, &str)) -> Op
         pod: template.pod,
         needs: template.needs.into_iter().chain(of_claims).collect(),
         min_ready_seconds: min_ready_seconds?,
+        grace: template.grace,
         surges: surges(&spec, kind),
         has_volume_claims: !claims.is_empty() || template.has_claims,
         manifest: canonical::workload_manifest(value, &key.namespace).into(),

@@ -59,8 +59,8 @@ const MISTAKES: &[(&str, &str)] = &[
         "(7, 15): Policy even: spec.lost_after: this field is unknown; did you mean \"lostAfter\"?",
     ),
     (
-        "  mode: atMost\n  fence: gate",
-        "(8, 10): Policy even: spec.fence: the fence gate is not available: nothing in the pods would end their processes when a lease runs out; write fence: confirm",
+        "  mode: atMost\n  fence: lock",
+        "(8, 10): Policy even: spec.fence: \"lock\" is not known; known are confirm, gate",
     ),
     ("  mode: fast", "(7, 9): Policy even: spec.mode: \"fast\" is not known; known are available, atMost"),
     (
@@ -340,10 +340,13 @@ fn a_policy_for_what_may_run_only_once() {
     let policy = read("  mode: atMost").unwrap().remove(0);
     let motion = Motion { mode: Mode::AtMost(Fencing::Confirm), max_unavailable: 1, ..Motion::default() };
     assert_eq!(policy.placement.motion, motion);
+    let gated = read("  mode: atMost\n  fence: gate").unwrap().remove(0).placement.motion;
+    assert_eq!(gated, Motion { mode: Mode::AtMost(Fencing::Gate), ..motion });
     for (spec, problem) in [
         ("  mode: atMost\n  maxUnavailable: 0", "0 leaves no way to move anything in the mode atMost"),
         ("  mode: atMost\n  maxSurge: 10%", "in the mode atMost nothing starts before another has ended"),
         ("  fence: confirm", "only the mode atMost has a fence"),
+        ("  fence: gate", "only the mode atMost has a fence"),
         ("  maxSurge: 101%", "write a percentage from 1% to 100%"),
     ] {
         let errors = read(spec).expect_err(spec);

@@ -18,6 +18,13 @@ pub enum Down {
     },
     /// What the cluster shall hold; only to the agent that leads.
     Targets(Arc<Targets>),
+    /// The cluster's lease is renewed (S9): it counts from when the renewal of this number was sent.
+    Grant {
+        /// Which renewal this answers.
+        number: u64,
+        /// How long the lease stands.
+        lease: Duration,
+    },
     /// Another hub leads: go there.
     Redirect {
         /// Its addresses, `host:port`.

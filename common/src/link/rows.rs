@@ -56,6 +56,8 @@ pub struct WorkloadTarget {
     /// What the workload needs of the cluster and does not bring along: sorted, each once, at most
     /// [`super::NEEDS_MAX`]. They belong to the revision and travel with its manifest: without it there are none here.
     pub needs: Vec<Need>,
+    /// Its pods are to have a supervisor (S9). Belongs to the revision as well, and is said with every row.
+    pub supervised: bool,
 }
 
 /// The end of a life: the only thing that removes an object (S27).
@@ -195,6 +197,7 @@ mod tests {
             ordinals: 0,
             manifest: manifest.map(Into::into),
             needs: manifest.map(|_| need()).into_iter().collect(),
+            supervised: false,
         }
     }
 

@@ -13,6 +13,12 @@ pub enum Up {
     Hello(Hello),
     /// A sign of life, sent when nothing else was.
     Heartbeat,
+    /// A sign of life of the agent that leads, which asks for its cluster's lease to be renewed: answered, if at all, by
+    /// [`super::Down::Grant`] with the same number (S9).
+    Renewal {
+        /// Counts the renewals of this agent.
+        number: u64,
+    },
     /// This agent has begun to lead its cluster, or has ceased to (S24).
     Leadership(Leadership),
     /// What the cluster holds; only from the agent that leads.
@@ -74,6 +80,9 @@ pub struct Hello {
     pub highest_epoch: Epoch,
     /// Where the cluster is and who provides it.
     pub region: Region,
+    /// In its cluster, the pods of rows that are marked so get a supervisor, which starts and ends their processes under
+    /// leases (S9).
+    pub supervises: bool,
 }
 
 /// Where a cluster is, as its nodes' labels say; each may be empty.
@@ -168,6 +177,8 @@ pub struct Status {
     /// For how long the youngest of the ready pods has been ready, by the member's own clocks; zero if none is, or if it is
     /// not known (S12).
     pub ready_for: Duration,
+    /// Pods in which a supervisor starts and ends the processes, under the cluster's lease (S9).
+    pub supervised: u32,
     /// What hinders it, in the member's words (an apply conflict, an image that cannot be pulled); may be empty.
     pub problem: Arc<str>,
     /// False when the object is gone and only this knowledge of it is left (it was deleted by hand).

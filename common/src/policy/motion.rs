@@ -98,6 +98,22 @@ pub enum Fencing {
     /// When an agent reports it gone, or an operator says that the cluster is dead.
     #[default]
     Confirm,
+    /// When it has ended by itself: a supervisor in its pod ends it when the lease of the cluster does. Where pods have no
+    /// supervisor it is as [`Self::Confirm`].
+    Gate,
+}
+
+impl Fencing {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Confirm, Self::Gate];
+
+    /// Its name, as policies write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::Gate => "gate",
+        }
+    }
 }
 
 impl Default for Motion {
@@ -127,11 +143,19 @@ impl Motion {
             Mode::AtMost(_) => true,
         }
     }
+
+    /// When a copy in a lost cluster counts as gone, where no two may run.
+    pub fn fencing(&self) -> Option<Fencing> {
+        match self.mode {
+            Mode::Available => None,
+            Mode::AtMost(fencing) => Some(fencing),
+        }
+    }
 }
 
 impl Mode {
     /// All there are.
-    pub const ALL: [Self; 2] = [Self::Available, Self::AtMost(Fencing::Confirm)];
+    pub const ALL: [Self; 3] = [Self::Available, Self::AtMost(Fencing::Confirm), Self::AtMost(Fencing::Gate)];
 
     /// How many ready replicas below the wanted number a step may leave, if the policy does not say: a move that stops
     /// first leaves one at least.

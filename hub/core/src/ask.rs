@@ -11,7 +11,6 @@ use godwit_planner::{
     room_that_matters,
 };
 
-use crate::at_most::unfenced_because;
 use crate::batch::{Batch, Stock, growth};
 use crate::bonds::Bonds;
 use crate::contract::{PlanRowView, Policy, WorkloadRecord, WorkloadSpec, Yield};
@@ -219,9 +218,11 @@ impl Batch<'_> {
     /// How many replicas may be placed before old copies are fenced that nobody sees (S9).
     fn by_fence(&self, ask: &Ask<'_>) -> Allowance {
         let workload = ask.uid.and_then(|uid| self.hub.workloads.get(&uid));
-        let (unfenced, clusters) = workload.map(|one| self.hub.unfenced(one)).unwrap_or_default();
+        let free = Allowance { at_most: u32::MAX, reason: None };
+        let Some(workload) = workload else { return free };
+        let (unfenced, clusters) = self.hub.unfenced(workload);
         if unfenced == 0 {
-            return Allowance { at_most: u32::MAX, reason: None };
+            return free;
         }
         // What is placed where it is not lost is not taken away.
         let lost = |name: &ClusterName| {
@@ -236,7 +237,7 @@ impl Batch<'_> {
             false => unfenced,
         };
         let at_most = ask.spec.replicas.saturating_sub(unfenced_parts).max(held);
-        Allowance { at_most, reason: Some(unfenced_because(unfenced, &clusters)) }
+        Allowance { at_most, reason: Some(self.hub.unfenced_because(workload, unfenced, &clusters)) }
     }
 
     fn by_quota(&self, ask: &Ask<'_>) -> Allowance {

@@ -3,11 +3,9 @@
 //! replica in a lost cluster is replaced only when that cluster is fenced.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use godwit_common::{ClusterName, Generation, Uid};
 
-use crate::ask::listed;
 use crate::commands::{no_cluster, refused};
 use crate::contract::{
     Action, Answer, Changes, ClusterState, Key, Policy, Refused, RefusedKind, Severity, Subject,
@@ -100,6 +98,7 @@ impl Hub {
             }
         };
         self.set_may_run(uid, name, bound);
+        self.look_at_supervision(uid, name);
     }
 
     pub(crate) fn set_may_run(&mut self, uid: Uid, name: &ClusterName, bound: u32) {
@@ -210,10 +209,14 @@ impl Hub {
         }
     }
 
-    /// Should a dead cluster ever be heard again, it is to start none of what may run only once.
-    fn silence(&mut self, uid: Uid, name: &ClusterName) {
+    /// Should a cluster ever be heard again that was given up, it is to start none of what may run only once; and its lease
+    /// is not renewed before it knows that.
+    pub(crate) fn silence(&mut self, uid: Uid, name: &ClusterName) {
         self.set_target(uid, name, 0);
         self.set_may_run(uid, name, 0);
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.grants_from = Some(cluster.record.generation);
+        }
     }
 
     /// A cluster that was said to be dead is heard: it was not.
@@ -276,16 +279,4 @@ impl Seen {
     fn may_run(&self, target: u32) -> u32 {
         self.pods.max(self.replicas.max(target).saturating_add(self.terminating))
     }
-}
-
-/// Why so many replicas have no place: old copies may still run in these clusters.
-pub(crate) fn unfenced_because(replicas: u32, clusters: &[ClusterName]) -> Arc<str> {
-    let named: Vec<&ClusterName> = clusters.iter().collect();
-    let remedy = clusters.first().map_or("", ClusterName::as_str);
-    format!(
-        "unfenced: up to {replicas} may still run in {}; they are replaced when it is back, or after \
-         `godwit confirm-dead cluster {remedy}` (S9)",
-        listed(&named)
-    )
-    .into()
 }

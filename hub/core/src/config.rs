@@ -39,6 +39,12 @@ pub struct Config {
     pub min_ready: Duration,
     /// Above this share of nodes that are not ready, in percent, a cluster is degraded: it gets nothing new (S3).
     pub degraded_percent: u32,
+    /// How long a lease stands under which supervisors let processes run; from when its renewal was sent (S9).
+    pub gate_lease: Duration,
+    /// By how much the clocks of hub, agents and supervisors may differ in their rates, in percent (S9).
+    pub gate_drift_percent: u32,
+    /// What is waited beyond all that can be counted (S9).
+    pub gate_margin: Duration,
     /// How many replicas of a workload go back to a cluster in one step, in percent of its total (S13).
     pub fail_back_percent: u32,
     /// How long there is at least between two such steps (S13).
@@ -110,6 +116,9 @@ impl Default for Config {
             failure_domain_label: "topology.godwit.dev/failure-domain".into(),
             min_ready: Duration::from_secs(10),
             degraded_percent: 20,
+            gate_lease: Duration::from_secs(60),
+            gate_drift_percent: 1,
+            gate_margin: Duration::from_secs(5),
             fail_back_percent: 10,
             fail_back_pause: Duration::from_secs(60),
             fail_back_after: Duration::from_secs(600),

@@ -120,6 +120,7 @@ impl Hub {
             cluster.digest -= hash;
             cluster.seats.remove(&uid);
             cluster.held.remove(&uid);
+            cluster.supervised.remove(&uid);
             cluster.ended.insert(uid);
             cluster.unreflected.remove(&uid);
             if cluster.on_the_way.remove(&uid).is_some() {

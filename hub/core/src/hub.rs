@@ -87,6 +87,8 @@ pub struct Hub {
     /// Clusters whose windows are to be looked at again, in order of time; entries may be stale.
     pub(crate) timers: Shared<BTreeSet<(Time, Timer)>>,
     pub(crate) mass_loss: MassLoss,
+    /// It is about to end, and has said so: it renews no lease any more (S9).
+    pub(crate) said_goodbye: bool,
     /// How many clusters are connected, and how many have just gone (S4, S6).
     pub(crate) census: Census,
     /// How many withdrawals were announced since the start (S20).
@@ -104,6 +106,8 @@ pub struct Hub {
 pub(crate) enum Timer {
     /// A cluster's silence (S1, S5, S6).
     Silence(ClusterName),
+    /// The lease of a lost cluster may have run out (S9).
+    Gate(ClusterName),
     /// Starts that no longer count against the pace of a cluster (S7).
     Pace(Uid, ClusterName),
     /// The next step of a gradual rebalance (S18).
@@ -242,6 +246,7 @@ impl Hub {
             };
             match timer {
                 Timer::Silence(cluster) => self.look_at_silence(&cluster, spoken),
+                Timer::Gate(cluster) => self.look_at_gate(&cluster),
                 Timer::Pace(uid, cluster) => self.starts_expire(uid, &cluster),
                 Timer::Rebalance(uid) => self.rebalance_due(uid),
                 Timer::FailBack(uid) => self.fail_back_due(uid),
@@ -268,6 +273,7 @@ impl Hub {
 
     /// The graceful stop: agents are told, nothing moves (S1).
     fn say_goodbye(&mut self, spoken: &mut Vec<Effect>) {
+        self.said_goodbye = true;
         for session in self.sessions.keys() {
             let spread = self.rng.below(1000);
             let retry_after = std::time::Duration::from_millis(500 + spread);

@@ -4,8 +4,8 @@
 //! Where to look: [`Hub::step`] dispatches; `sessions` knows who speaks, `fences` under whose authority, `liveness`,
 //! `mass_loss` and `flapping` who is lost, and what that means, `traits` what clusters are like, `reports` what runs,
 //! `placement`, `batch` and `ask` where replicas go, `whole` and `volumes` what is not divided, or stays with its data, `destinations` where a drain sends them, `returns` what goes back,
-//! `bonds` what they have to be near, `quotas` how many there may be, `mover`, `surge` and `at_most` when they start and
-//! stop, `migrations` which moves belong together, `holds` what of them is paused, `rows` and `ends` what each cluster is
+//! `bonds` what they have to be near, `quotas` how many there may be, `mover`, `surge`, `at_most` and `grants` when they
+//! start and stop, `migrations` which moves belong together, `holds` what of them is paused, `rows` and `ends` what each cluster is
 //! told, `outgoing` what leaves, `revisions` what was deployed, `rollouts` how it gets everywhere, `commands` what
 //! operators want, `restore` how a restart begins.
 
@@ -24,6 +24,7 @@ mod estimates;
 mod fences;
 mod flapping;
 mod gates;
+mod grants;
 mod holds;
 mod hub;
 mod journal;

@@ -234,6 +234,7 @@ impl Hub {
             silent.as_secs_f64()
         );
         self.note(Severity::Warning, "S1", "ClusterLost", name.as_str(), message);
+        self.wake_at(self.now.time, Timer::Gate(name.clone()));
     }
 
     /// The hub has started again, or a longer window has run out, and still an operator wants the return of a cluster to
@@ -257,6 +258,8 @@ impl Hub {
             self.seat_everything(name);
         }
         let Some(cluster) = self.clusters.get_mut(name) else { return };
+        let generation = cluster.record.generation;
+        cluster.grants_from.get_or_insert(generation);
         if cluster.record.awaited.take().is_some() {
             self.touched.keys.insert(Key::Cluster(name.clone()));
         }

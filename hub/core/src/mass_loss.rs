@@ -234,6 +234,9 @@ impl Hub {
     }
 
     fn thaw(&mut self, why: &str) {
+        if self.stopped_speaking() {
+            self.take_over_leases();
+        }
         self.federation.freeze = None;
         self.show_migrations();
         self.mass_loss = MassLoss::default();
@@ -241,7 +244,8 @@ impl Hub {
         self.touched.subjects.insert(Subject::Federation);
         self.note(Severity::Normal, "S6", "FreezeEnded", "", format!("failover goes on: {why}"));
         for name in self.away() {
-            self.wake_at(self.now.time, Timer::Silence(name));
+            self.wake_at(self.now.time, Timer::Silence(name.clone()));
+            self.wake_at(self.now.time, Timer::Gate(name));
         }
         self.touched.send.extend(self.clusters.keys().cloned());
         self.moving.extend(self.workloads.keys().copied());

@@ -97,6 +97,7 @@ impl Hub {
                     ordinals: seat.ordinals.unwrap_or(0),
                     manifest: new.then(|| spec.manifest.clone()),
                     needs: if new { workload.needs_of(spec) } else { Vec::new() },
+                    supervised: spec.supervised,
                 });
             }
         } else if let Some(object) = self.objects.get(&uid) {

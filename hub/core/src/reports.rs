@@ -127,6 +127,7 @@ impl Hub {
             updated_ready: status.updated_ready,
             stalled: status.stalled,
             terminating: status.terminating,
+            supervised: status.supervised,
             replicas: status.replicas,
             problem,
         };

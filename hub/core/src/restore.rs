@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use godwit_common::link::ObjectTarget;
 use godwit_common::policy::{self, Fencing, Mode, Motion, Rebalance};
@@ -97,6 +98,7 @@ impl Hub {
             next_migration: 1,
             next_entry: 1,
             freeze: None,
+            longest_lease: Duration::ZERO,
         };
         Hub {
             config,
@@ -132,6 +134,7 @@ impl Hub {
             moving: Default::default(),
             timers: Default::default(),
             mass_loss: MassLoss::default(),
+            said_goodbye: false,
             census: Census::default(),
             withdrawals: 0,
             touched: Touched::default(),
@@ -297,6 +300,7 @@ impl Hub {
         for name in BUILT_IN_POLICIES.iter().filter_map(|name| name.parse().ok()) {
             self.build_in(name);
         }
+        self.take_over_leases();
         for name in self.clusters.keys().cloned().collect::<Vec<_>>() {
             self.await_cluster(&name);
             self.await_tolerations(&name);

@@ -226,5 +226,6 @@ fn is_same(one: &WorkloadSpec, other: &WorkloadSpec) -> bool {
 
 /// Whether pods of one are pods of the other.
 fn is_alike(one: &WorkloadSpec, other: &WorkloadSpec) -> bool {
-    (&one.manifest, &one.api_version) == (&other.manifest, &other.api_version)
+    (&one.manifest, &one.api_version, one.supervised)
+        == (&other.manifest, &other.api_version, other.supervised)
 }

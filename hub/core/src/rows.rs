@@ -132,6 +132,10 @@ impl Hub {
             0 => cluster.held.remove(&uid),
             _ => cluster.held.insert(uid),
         };
+        match seat.seat.supervised {
+            true => cluster.supervised.insert(uid),
+            false => cluster.supervised.remove(&uid),
+        };
         let (on_the_way, surplus) = (seat.on_the_way(), seat.surplus());
         let fewer_to_end = std::mem::replace(&mut seat.surplus, surplus) > surplus;
         let (placed_before, placed_after) = (before.placed, after.placed);
@@ -156,6 +160,7 @@ impl Hub {
             self.seat_observed(uid, &name);
         }
         self.silence_the_dead(uid);
+        self.await_gates(uid);
     }
 
     /// Gives a workload a seat, and its objects rows, in every cluster that its policy chooses, ahead of need; or only where
@@ -253,12 +258,16 @@ impl Hub {
     pub(crate) fn set_revision(&mut self, uid: Uid, name: &ClusterName, revision: u64, rolling: bool) {
         let generation = self.generation_for(name, uid);
         let now = self.now.time;
+        let supervised =
+            self.workloads.get(&uid).is_some_and(|workload| workload.spec_of(revision).supervised);
         let Some(state) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
         else {
             return;
         };
         let before = state.seat.hash(uid);
         state.seat.revision = revision;
+        // Pods that are made from now on may have no supervisor; that they have one is seen when they are there (S9).
+        state.seat.supervised &= supervised;
         state.seat.rolling = rolling;
         state.seat.generation = generation;
         state.seat.manifest_generation = generation;

@@ -53,7 +53,8 @@ impl Hub {
         if let Some(cluster) = self.clusters.get_mut(&name) {
             let (instance, zone) = (hello.instance.clone(), hello.zone.clone());
             let heard = self.now.time;
-            let opened = Session { instance, zone, heard, claims: false, unreachable: None };
+            let supervises = hello.supervises;
+            let opened = Session { instance, zone, heard, claims: false, unreachable: None, supervises };
             cluster.sessions.insert(session, opened);
         }
         self.sessions.insert(session, name.clone());
@@ -151,6 +152,7 @@ impl Hub {
         self.cluster_heard(&name, session);
         match message {
             Up::Heartbeat => {}
+            Up::Renewal { number } => self.renew(session, &name, number, spoken),
             Up::Hello(_) => {
                 let message = "a session has one hello only; this is a fault of the agent".into();
                 let refusal = Refusal { code: RefusalCode::Protocol, message, retry_after: REFUSED_RETRY };
@@ -260,7 +262,9 @@ impl Hub {
             awaited: None,
             dead: None,
         };
-        let cluster = Cluster::new(record, ClusterState::Joining, self.now);
+        let mut cluster = Cluster::new(record, ClusterState::Joining, self.now);
+        // It may have been a member before, and hold a lease from then.
+        cluster.leased_until = self.leased_from_now();
         self.clusters.insert(name.clone(), Shared::new(cluster));
         self.touched.keys.insert(Key::Cluster(name.clone()));
         let message =
@@ -316,6 +320,7 @@ impl Hub {
                     reporting_since: Time::default(),
                     fence_behind: fence.epoch < ours,
                 });
+                self.look_at_ability(name);
                 self.show_seats(name);
                 self.moving_at(name);
                 self.heed_fence(name, fence);

@@ -126,6 +126,8 @@ pub(crate) struct Seen {
     pub(crate) updated_ready: u32,
     pub(crate) stalled: bool,
     pub(crate) terminating: u32,
+    /// Those of `pods` that have a supervisor.
+    pub(crate) supervised: u32,
     /// The object's own number.
     pub(crate) replicas: u32,
     pub(crate) problem: Arc<str>,
@@ -170,6 +172,11 @@ pub(crate) struct Cluster {
     pub(crate) leader: Option<Leader>,
     /// The newest reign heard of (S24).
     pub(crate) term: Option<LeaderTerm>,
+    /// When the last lease that it may have been granted has run out, however slow its clocks are (S9).
+    pub(crate) leased_until: Time,
+    /// It is not renewed before its agent has accepted rows of this generation: those that say what was given up. None
+    /// before its inventory has come.
+    pub(crate) grants_from: Option<Generation>,
     /// From the last report.
     pub(crate) capacity: Option<Capacity>,
     /// The journal says that it is degraded (S3).
@@ -182,6 +189,8 @@ pub(crate) struct Cluster {
     pub(crate) seats: Shared<BTreeSet<Uid>>,
     /// Those of them of which there is something here: planned, told or seen.
     pub(crate) held: Shared<BTreeSet<Uid>>,
+    /// Those of which all that may run here is supervised (S9).
+    pub(crate) supervised: Shared<BTreeSet<Uid>>,
     /// The objects that have a row here.
     pub(crate) objects: Shared<BTreeSet<Uid>>,
     /// The ended lives that it still holds.
@@ -216,6 +225,8 @@ pub(crate) struct Session {
     pub(crate) claims: bool,
     /// It said that it cannot reach the API server of its cluster, and why (S3).
     pub(crate) unreachable: Option<Arc<str>>,
+    /// It puts supervisors into pods (S9).
+    pub(crate) supervises: bool,
 }
 
 /// The session of the agent that leads, and how far it is.
@@ -301,12 +312,15 @@ impl Cluster {
             health,
             leader: None,
             term: None,
+            leased_until: now.time,
+            grants_from: None,
             capacity: None,
             said_degraded: false,
             known: Known::default(),
             needs: Shared::default(),
             seats: Shared::default(),
             held: Shared::default(),
+            supervised: Shared::default(),
             objects: Shared::default(),
             ended: BTreeSet::new(),
             digest: Digest::default(),

@@ -79,6 +79,8 @@ fn workload(workload: manifest::Workload) -> WorkloadSpec {
         pod: workload.pod,
         claims: workload.has_volume_claims,
         surges: workload.surges,
+        grace: workload.grace,
+        supervised: false,
         manifest: workload.manifest,
     }
 }

@@ -14,6 +14,8 @@ use crate::webhook::check_url;
 const HEARTBEAT_MIN: Duration = Duration::from_millis(100);
 /// What the agents' protocol carries.
 const HEARTBEAT_MAX: Duration = Duration::from_secs(3600);
+/// What runs under a lease runs on for so long after nobody is in charge any more.
+const GATE_LEASE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Beyond any use, and far within what arithmetic on milliseconds holds.
 const SPAN_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 /// A small application must fit.
@@ -120,6 +122,9 @@ impl Findings {
             failure_domain_label,
             min_ready,
             degraded_percent,
+            gate_lease,
+            gate_drift_percent,
+            gate_margin,
             fail_back_percent,
             fail_back_pause,
             fail_back_after,
@@ -162,14 +167,13 @@ impl Findings {
         self.label("federation.failure_domain_label", failure_domain_label);
         self.span("federation.min_ready", *min_ready, Duration::ZERO);
         self.share("federation.degraded_percent", *degraded_percent);
+        self.gate(heartbeat.0, *gate_lease, *gate_drift_percent, *gate_margin);
         self.fail_back(*fail_back_percent, *fail_back_pause, *fail_back_after);
         self.pace(*pace_percent, *pace_least, *start_window);
         self.estimates(*unschedulable_after, *lowered_for, *lowered_for_max);
         self.count("federation.streams_per_cluster", *streams_per_cluster);
         self.span("federation.standby_retry", *standby_retry, HEARTBEAT_MIN);
-        self.span("federation.removal_window", *removal_window, Duration::ZERO);
-        self.span("federation.tombstone_age", *tombstone_age, Duration::ZERO);
-        self.percent("federation.removal_percent", *removal_percent);
+        self.removal(*removal_window, *tombstone_age, *removal_percent);
         self.bounds(federation);
     }
 
@@ -211,6 +215,22 @@ impl Findings {
         self.percent("federation.pace_percent", percent);
         self.count("federation.pace_least", least);
         self.span("federation.start_window", start_window, HEARTBEAT_MIN);
+    }
+
+    fn removal(&mut self, window: Span, tombstone_age: Span, percent: u32) {
+        self.span("federation.removal_window", window, Duration::ZERO);
+        self.span("federation.tombstone_age", tombstone_age, Duration::ZERO);
+        self.percent("federation.removal_percent", percent);
+    }
+
+    fn gate(&mut self, heartbeat: Duration, lease: Span, drift_percent: u32, margin: Span) {
+        self.refuse_if(
+            "federation.gate_lease",
+            !(heartbeat.saturating_mul(5)..=GATE_LEASE_MAX).contains(&lease.0),
+            "it must be from five times federation.heartbeat to 1d: shorter ones end between two renewals",
+        );
+        self.percent("federation.gate_drift_percent", drift_percent);
+        self.span("federation.gate_margin", margin, Duration::from_secs(1));
     }
 
     fn fail_back(&mut self, percent: u32, pause: Span, after: Span) {

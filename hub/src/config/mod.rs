@@ -143,6 +143,12 @@ pub struct Federation {
     pub min_ready: Span,
     /// Above this share of nodes that are not ready, in percent, a cluster is degraded: it gets nothing new (S3).
     pub degraded_percent: u32,
+    /// How long a lease stands under which supervisors let processes run, from when its renewal was sent (S9).
+    pub gate_lease: Span,
+    /// By how much the clocks of hub, agents and supervisors may differ in their rates, in percent (S9).
+    pub gate_drift_percent: u32,
+    /// What is waited beyond all that can be counted, before what a lost cluster ran counts as gone (S9).
+    pub gate_margin: Span,
     /// How many replicas of a workload go back to a cluster in one step, in percent of its total (S13).
     pub fail_back_percent: u32,
     /// How long there is at least between two such steps (S13).
@@ -263,6 +269,9 @@ impl Default for Federation {
             failure_domain_label: core.failure_domain_label.to_string(),
             min_ready: Span(core.min_ready),
             degraded_percent: core.degraded_percent,
+            gate_lease: Span(core.gate_lease),
+            gate_drift_percent: core.gate_drift_percent,
+            gate_margin: Span(core.gate_margin),
             fail_back_percent: core.fail_back_percent,
             fail_back_pause: Span(core.fail_back_pause),
             fail_back_after: Span(core.fail_back_after),
@@ -311,6 +320,9 @@ impl Federation {
             failure_domain_label: self.failure_domain_label.as_str().into(),
             min_ready: self.min_ready.0,
             degraded_percent: self.degraded_percent,
+            gate_lease: self.gate_lease.0,
+            gate_drift_percent: self.gate_drift_percent,
+            gate_margin: self.gate_margin.0,
             fail_back_percent: self.fail_back_percent,
             fail_back_pause: self.fail_back_pause.0,
             fail_back_after: self.fail_back_after.0,

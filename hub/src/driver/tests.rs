@@ -148,6 +148,7 @@ async fn join(handle: &Handle, name: &str, cluster_uid: Uid) -> SessionId {
         federation: None,
         highest_epoch: Epoch(0),
         region: Region::default(),
+        supervises: false,
     };
     let session = handle.opened(name.parse().unwrap(), hello, Outbox::default()).await.unwrap();
     let (term, fence) = (LeaderTerm { lease: Uid(1), transitions: Term(1) }, Fence::default());
@@ -189,6 +190,8 @@ fn deploy_as(name: &str, replicas: u32) -> Command {
         pod: Default::default(),
         claims: false,
         surges: false,
+        grace: Duration::from_secs(30),
+        supervised: false,
         manifest: "{}".into(),
     };
     Command::Deploy(Deploy {

@@ -36,6 +36,11 @@ impl Outbox {
         }
         let rest = match message {
             Down::Targets(newer) => put_over(&mut state.waiting, newer),
+            Down::Grant { .. } => {
+                // The newest says all that the older ones do.
+                state.waiting.retain(|waiting| !matches!(waiting, Down::Grant { .. }));
+                Some(message)
+            }
             message @ (Down::Welcome(_)
             | Down::Standby { .. }
             | Down::Redirect { .. }
@@ -165,6 +170,7 @@ mod tests {
             ordinals: 0,
             manifest: None,
             needs: Vec::new(),
+            supervised: false,
         };
         Down::Targets(Arc::new(Targets {
             fence: Fence { federation: Uid(9), epoch: Epoch(1), generation: Generation(generation) },

@@ -120,6 +120,7 @@ async fn hello(incoming: &mut Incoming) -> Result<Hello, End> {
         Ok(Ok(Up::Hello(hello))) => Ok(hello),
         Ok(Ok(
             Up::Heartbeat
+            | Up::Renewal { .. }
             | Up::Leadership(_)
             | Up::Report(_)
             | Up::Accepted { .. }

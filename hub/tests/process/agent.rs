@@ -197,6 +197,7 @@ pub(crate) fn hello(cluster: &str) -> Hello {
         federation: None,
         highest_epoch: Default::default(),
         region: Region::default(),
+        supervises: false,
     }
 }
 
@@ -236,6 +237,7 @@ fn status(row: &WorkloadTarget) -> Status {
         stalled: false,
         terminating: 0,
         ready_for: std::time::Duration::ZERO,
+        supervised: 0,
         problem: "".into(),
         exists: true,
     }

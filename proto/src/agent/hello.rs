@@ -24,6 +24,7 @@ pub(super) fn to_wire(hello: &Hello) -> v1::Hello {
         zone: hello.zone.to_string(),
         provider: hello.region.provider.to_string(),
         region: hello.region.region.to_string(),
+        supervises: hello.supervises,
     }
 }
 
@@ -44,6 +45,7 @@ pub(super) fn from_wire(wire: v1::Hello) -> Result<Hello, WireError> {
             provider: line("provider", wire.provider, LABEL_VALUE_MAX)?,
             region: line("region", wire.region, LABEL_VALUE_MAX)?,
         },
+        supervises: wire.supervises,
     })
 }
 

@@ -35,6 +35,7 @@ pub fn up_to_wire(up: &Up) -> Vec<v1::AttachRequest> {
     let message = match up {
         Up::Hello(hello) => UpWire::Hello(hello::to_wire(hello)),
         Up::Heartbeat => UpWire::Heartbeat(v1::Heartbeat {}),
+        Up::Renewal { number } => UpWire::Renewal(v1::Renewal { number: *number }),
         Up::Leadership(leadership) => UpWire::Leadership(leadership::to_wire(leadership)),
         Up::Report(report) => {
             let request = |part| v1::AttachRequest { message: Some(UpWire::Report(part)) };
@@ -67,6 +68,7 @@ impl UpInbox {
             None => return Err(WireError::unknown("message")),
             Some(UpWire::Hello(wire)) => named("hello", hello::from_wire(wire).map(Up::Hello))?,
             Some(UpWire::Heartbeat(v1::Heartbeat {})) => Up::Heartbeat,
+            Some(UpWire::Renewal(v1::Renewal { number })) => Up::Renewal { number },
             Some(UpWire::Leadership(wire)) => {
                 named("leadership", leadership::from_wire(wire).map(Up::Leadership))?
             }
@@ -93,6 +95,7 @@ pub fn down_to_wire(down: &Down) -> Vec<v1::AttachResponse> {
             let response = |part| v1::AttachResponse { message: Some(DownWire::Targets(part)) };
             return targets::to_wire(targets).into_iter().map(response).collect();
         }
+        Down::Grant { number, lease } => DownWire::Grant(session::grant_to_wire(*number, *lease)),
         Down::Redirect { addresses } => DownWire::Redirect(session::redirect_to_wire(addresses)),
         Down::Refusal(refusal) => DownWire::Refusal(session::refusal_to_wire(refusal)),
         Down::Goodbye { retry_after } => DownWire::Goodbye(session::goodbye_to_wire(*retry_after)),
@@ -122,6 +125,10 @@ impl DownInbox {
             Some(DownWire::Targets(wire)) => {
                 let targets = named("targets", targets::join(&mut self.parts, wire))?;
                 return Ok(targets.map(|targets| Down::Targets(Arc::new(targets))));
+            }
+            Some(DownWire::Grant(wire)) => {
+                let grant = |(number, lease)| Down::Grant { number, lease };
+                named("grant", session::grant_from_wire(wire).map(grant))?
             }
             Some(DownWire::Redirect(wire)) => {
                 let redirect = |addresses| Down::Redirect { addresses };

@@ -115,6 +115,7 @@ fn status_to_wire(status: &Status) -> v1::WorkloadStatus {
         updated_ready: status.updated_ready,
         stalled: status.stalled,
         ready_for_ms: u64::try_from(status.ready_for.as_millis()).unwrap_or(u64::MAX),
+        supervised: status.supervised,
     }
 }
 
@@ -134,6 +135,7 @@ fn status_from_wire(wire: v1::WorkloadStatus) -> Result<Status, WireError> {
         updated_ready: count("updated_ready", wire.updated_ready)?,
         stalled: wire.stalled,
         terminating: count("terminating", wire.terminating)?,
+        supervised: count("supervised", wire.supervised)?,
         problem: text("problem", wire.problem, TEXT_MAX)?,
         exists: !wire.missing,
         ready_for: Duration::from_millis(wire.ready_for_ms),

@@ -54,6 +54,18 @@ pub(super) fn goodbye_from_wire(wire: v1::HubGoodbye) -> Result<Duration, WireEr
     duration("retry_after", wire.retry_after)
 }
 
+pub(super) fn grant_to_wire(number: u64, lease: Duration) -> v1::Grant {
+    v1::Grant { number, lease: Some(duration_to_wire(lease)) }
+}
+
+pub(super) fn grant_from_wire(wire: v1::Grant) -> Result<(u64, Duration), WireError> {
+    let lease = duration("lease", wire.lease)?;
+    if lease.is_zero() {
+        return Err(WireError::new("lease", "it is zero: a lease stands for a while"));
+    }
+    Ok((wire.number, lease))
+}
+
 pub(super) fn redirect_to_wire(addresses: &[Arc<str>]) -> v1::Redirect {
     v1::Redirect { addresses: addresses.iter().map(ToString::to_string).collect() }
 }

@@ -106,6 +106,7 @@ fn workload_to_wire(row: &WorkloadTarget) -> v1::WorkloadTarget {
         ordinals: row.ordinals,
         manifest: row.manifest.as_deref().unwrap_or_default().to_owned(),
         needs: row.needs.iter().map(need::to_wire).collect(),
+        supervised: row.supervised,
     }
 }
 
@@ -122,6 +123,7 @@ fn workload_from_wire(wire: v1::WorkloadTarget) -> Result<WorkloadTarget, WireEr
         ordinals: wire.ordinals,
         manifest,
         needs,
+        supervised: wire.supervised,
     })
 }
 

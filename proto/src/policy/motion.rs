@@ -8,15 +8,12 @@ use super::{duration, duration_to_wire, gate};
 use crate::field::FieldError;
 use crate::v1;
 
-const GATE: &str = "the fence gate is not available: nothing in the pods would end their processes when a lease runs out; \
-                    write confirm";
-
 pub(super) fn to_wire(motion: &Motion, spec: &mut v1::PolicySpec) {
     let Motion { mode, max_surge, max_unavailable, traffic_gate, survivor, fail_back, unready_after } =
         *motion;
     (spec.mode, spec.fence) = match mode {
         Mode::Available => ("available".to_owned(), String::new()),
-        Mode::AtMost(Fencing::Confirm) => ("at_most".to_owned(), "confirm".to_owned()),
+        Mode::AtMost(fencing) => ("at_most".to_owned(), fencing.name().to_owned()),
     };
     spec.max_surge_percent = Some(max_surge).filter(|_| !motion.is_at_most());
     spec.max_unavailable = max_unavailable;
@@ -75,10 +72,9 @@ fn mode(spec: &v1::PolicySpec) -> Result<Mode, FieldError> {
             "fence",
             "only the mode at_most has a fence: leave it out, or write mode at_most",
         )),
-        (Mode::AtMost(_), "gate") => Err(FieldError::new("fence", GATE)),
         (Mode::AtMost(_), fence) => {
-            let fencing = one_of("fence", fence, &[("confirm", Fencing::Confirm)])?;
-            Ok(Mode::AtMost(fencing))
+            let fences = Fencing::ALL.map(|choice| (choice.name(), choice));
+            Ok(Mode::AtMost(one_of("fence", fence, &fences)?))
         }
     }
 }

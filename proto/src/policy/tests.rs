@@ -35,6 +35,10 @@ fn what_may_run_only_once_comes_back_as_it_was() {
     let wire = to_wire(&Policy { motion, ..Policy::default() }, None);
     assert_eq!((&*wire.mode, &*wire.fence, wire.max_surge_percent), ("at_most", "confirm", None));
     assert_eq!(from_wire("", &wire).map(|terms| terms.placement.motion), Ok(motion));
+    let gated = Motion { mode: Mode::AtMost(Fencing::Gate), ..motion };
+    let wire = to_wire(&Policy { motion: gated, ..Policy::default() }, None);
+    assert_eq!(&*wire.fence, "gate");
+    assert_eq!(from_wire("", &wire).map(|terms| terms.placement.motion), Ok(gated));
     // One replica at a time is the least, and the default.
     let least = v1::PolicySpec { mode: "at_most".into(), ..v1::PolicySpec::default() };
     let motion = Motion { max_unavailable: 1, ..motion };
@@ -117,8 +121,8 @@ fn words_that_are_not_known_and_numbers_out_of_range_are_refused() {
             "p.mode: \"once\" is not known: write available or at_most",
         ),
         (
-            v1::PolicySpec { mode: "at_most".into(), fence: "gate".into(), ..spec() },
-            "p.fence: the fence gate is not available",
+            v1::PolicySpec { mode: "at_most".into(), fence: "lock".into(), ..spec() },
+            "p.fence: \"lock\" is not known: write confirm or gate",
         ),
         (v1::PolicySpec { fence: "confirm".into(), ..spec() }, "p.fence: only the mode at_most has a fence"),
         (

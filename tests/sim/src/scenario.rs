@@ -81,6 +81,8 @@ pub fn workload(kind: &str, name: &str, replicas: u32, cpu_millis: u64, revision
         pod: PodShape { requests: requests(&manifest), ..PodShape::default() },
         claims: kind == "StatefulSet",
         surges: false,
+        grace: Duration::from_secs(6),
+        supervised: false,
         manifest: manifest.clone(),
     };
     let object = ObjectSpec {

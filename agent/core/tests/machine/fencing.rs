@@ -16,7 +16,7 @@ fn accepted(world: &World, epoch: u64, generation: u64) -> bool {
 fn alarms(world: &World) -> Vec<&Alarm> {
     let alarms = world.ups().filter_map(|up| match up {
         Up::Alarm(alarm) => Some(alarm),
-        Up::Hello(_) | Up::Heartbeat | Up::Leadership(_) | Up::Accepted { .. } => None,
+        Up::Hello(_) | Up::Heartbeat | Up::Renewal { .. } | Up::Leadership(_) | Up::Accepted { .. } => None,
         Up::SyncWanted | Up::Report(_) | Up::ApiServer { .. } | Up::Goodbye => None,
     });
     alarms.collect()

@@ -3,6 +3,7 @@
 mod apply;
 mod chaos;
 mod fencing;
+mod grants;
 mod leadership;
 mod linking;
 mod needs;

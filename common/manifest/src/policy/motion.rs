@@ -41,15 +41,8 @@ fn mode(spec: &Object<'_>) -> Mode {
 }
 
 fn fencing(spec: &Object<'_>) -> Fencing {
-    let Some(field) = spec.get("fence") else { return Fencing::default() };
-    if field.node.as_text() == Some("gate") {
-        field.refuse(
-            "the fence gate is not available: nothing in the pods would end their processes when a lease runs out",
-            "write fence: confirm",
-        );
-        return Fencing::default();
-    }
-    field.choice(&[("confirm", Fencing::Confirm)]).unwrap_or_default()
+    let fences = Fencing::ALL.map(|choice| (choice.name(), choice));
+    spec.get("fence").and_then(|field| field.choice(&fences)).unwrap_or_default()
 }
 
 fn max_surge(spec: &Object<'_>, mode: Mode) -> Option<u32> {

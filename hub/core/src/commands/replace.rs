@@ -134,6 +134,7 @@ impl Hub {
             ..cluster.record.clone()
         };
         let mut cluster = Cluster::new(record, ClusterState::Joining, self.now);
+        cluster.leased_until = self.leased_from_now();
         cluster.health.reason = "it was built anew, and has not connected yet".into();
         self.clusters.insert(name.clone(), Shared::new(cluster));
         self.count_state(before, Some(ClusterState::Joining));

@@ -7,6 +7,7 @@ use godwit_common::{PolicyName, Uid, WorkloadId};
 use crate::contract::{
     Action, Application, Cause, Key, ObjectRecord, ObjectSpec, Policy, Subject, WorkloadRecord, WorkloadSpec,
 };
+use crate::grants::is_gated;
 use crate::hub::Hub;
 use crate::placement::Reason;
 use crate::shared::Shared;
@@ -45,6 +46,8 @@ impl Hub {
         objects: &BTreeSet<Uid>,
         entry: u64,
     ) -> (Uid, Action) {
+        let gated = self.policies.get(&policy).is_some_and(|policy| is_gated(&policy.policy));
+        let spec = WorkloadSpec { supervised: gated, ..spec };
         let action = self.action_on(&spec, &policy, leader.as_ref(), objects);
         let asks = self.asks_anew(&spec);
         let uid = match self.ids.get(&spec.id) {

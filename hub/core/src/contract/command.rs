@@ -270,6 +270,11 @@ pub struct WorkloadSpec {
     pub claims: bool,
     /// Its own rolling update runs more copies than wanted for a while: not in the mode `atMost` (S8).
     pub surges: bool,
+    /// How long a pod may take to end: its `terminationGracePeriodSeconds` (S9).
+    pub grace: Duration,
+    /// Its pods get a supervisor, since the fence of its policy was `gate` when it was deployed: the hub's to say, whatever a
+    /// request does (S9).
+    pub supervised: bool,
     /// The manifest as JSON, without `spec.replicas`.
     pub manifest: Arc<str>,
 }

@@ -107,6 +107,9 @@ pub struct FederationRecord {
     pub next_entry: u64,
     /// Whether failover is frozen.
     pub freeze: Option<Freeze>,
+    /// The longest lease that was ever granted in this federation: a hub that starts cannot know which of them still stand
+    /// (S9).
+    pub longest_lease: Duration,
 }
 
 /// Failover stands still.
@@ -205,6 +208,8 @@ pub struct Seat {
     /// At most so many of its pods may exist there: what the cluster was told, and what it reported (S8). Where nothing
     /// bounds the pods in existence, it may be higher than it needs to.
     pub may_run: u32,
+    /// All of those have a supervisor, which ends their processes when the cluster's lease does (S9).
+    pub supervised: bool,
     /// The generation in which the row last changed.
     pub generation: Generation,
     /// The generation in which the manifest last changed: whoever holds a later one has it.

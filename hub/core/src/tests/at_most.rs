@@ -16,14 +16,14 @@ fn once(weights: &[(&str, u32)]) -> Policy {
 }
 
 /// Lets time pass in small steps, and sees that there are never more copies than this.
-fn pass_below(fixture: &mut Fixture, seconds: u64, most: u32) {
+pub(super) fn pass_below(fixture: &mut Fixture, seconds: u64, most: u32) {
     for _ in 0..seconds * 2 {
         fixture.pass(std::time::Duration::from_millis(500));
         assert!(all(fixture) <= most, "{:?}", fixture.running());
     }
 }
 
-fn confirm_dead(fixture: &mut Fixture, name: &str) -> Result<crate::Answer, crate::Refused> {
+pub(super) fn confirm_dead(fixture: &mut Fixture, name: &str) -> Result<crate::Answer, crate::Refused> {
     fixture.command(Command::ConfirmDead { cluster: cluster(name) })
 }
 

@@ -60,6 +60,10 @@ pub(crate) struct Member {
     pub(crate) stranded: u32,
     /// Its controllers say so when a revision makes no progress.
     pub(crate) gives_up: bool,
+    /// Its agent puts supervisors into pods, and says what it has accepted.
+    pub(crate) supervises: bool,
+    /// The renewals of its lease that were answered, by number.
+    pub(crate) granted: Vec<u64>,
 }
 
 /// The machine and everything around it.
@@ -116,6 +120,8 @@ pub(crate) fn spec(id: WorkloadId, replicas: u32) -> WorkloadSpec {
         pod,
         claims,
         surges: false,
+        grace: Duration::from_secs(30),
+        supervised: false,
         manifest,
     }
 }
@@ -196,6 +202,7 @@ impl Fixture {
             federation,
             highest_epoch: member.fence.epoch,
             region: Region::default(),
+            supervises: member.supervises,
         };
         self.step(Event::Opened { session, cluster: cluster(name), hello });
         session
@@ -301,7 +308,11 @@ impl Fixture {
             capacity: Some(capacity),
             needs: member.needs.difference(&member.mute).map(|need| member.status_of(need)).collect(),
         };
+        let accepted = member.supervises.then_some(member.fence);
         self.say(name, Up::Report(report));
+        if let Some(fence) = accepted.filter(|fence| fence.federation != Uid(0)) {
+            self.say(name, Up::Accepted { fence, digest: Digest::default() });
+        }
     }
 
     /// Lets time pass: heartbeats, reports of what was done, and ticks.
@@ -412,9 +423,11 @@ impl Fixture {
 
     fn receive(&mut self, session: SessionId, message: Down) {
         let found = self.members.iter_mut().find(|(_, member)| member.session == Some(session));
-        let (Some((name, member)), Down::Targets(targets)) = (found, message) else {
-            return;
-        };
+        let Some((name, member)) = found else { return };
+        if let Down::Grant { number, .. } = message {
+            member.granted.push(number);
+        }
+        let Down::Targets(targets) = message else { return };
         for row in &targets.workloads {
             self.sent.push((name.clone(), row.uid, row.replicas));
         }
@@ -572,6 +585,7 @@ pub(crate) fn status(row: &WorkloadTarget, ready: bool) -> Status {
         stalled: false,
         terminating: 0,
         ready_for: Duration::ZERO,
+        supervised: if row.supervised { row.replicas } else { 0 },
         problem: "".into(),
         exists: true,
     }

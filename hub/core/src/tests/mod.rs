@@ -12,6 +12,7 @@ mod fixture;
 mod flapping;
 mod foresight;
 mod gates;
+mod grants;
 mod history;
 mod losses;
 mod maintenance;

@@ -1,5 +1,7 @@
 //! The federation and its journal.
 
+use std::time::Duration;
+
 use godwit_common::Epoch;
 use godwit_hub_core::{FederationRecord, Freeze, FreezeCause, JournalEntry, Severity};
 use godwit_proto::store::v1 as wire;
@@ -8,7 +10,8 @@ use super::Invalid;
 use super::parts::{known, uid, uid_to_wire, unknown, wall};
 
 pub(super) fn to_wire(federation: &FederationRecord) -> wire::Federation {
-    let FederationRecord { uid, epoch, next_workload, next_migration, next_entry, freeze } = federation;
+    let FederationRecord { uid, epoch, next_workload, next_migration, next_entry, freeze, longest_lease } =
+        federation;
     wire::Federation {
         uid: uid_to_wire(*uid),
         epoch: epoch.0,
@@ -16,6 +19,7 @@ pub(super) fn to_wire(federation: &FederationRecord) -> wire::Federation {
         next_migration: *next_migration,
         next_entry: *next_entry,
         freeze: freeze.as_ref().map(freeze_to_wire),
+        longest_lease_ms: u64::try_from(longest_lease.as_millis()).unwrap_or(u64::MAX),
     }
 }
 
@@ -27,6 +31,7 @@ pub(super) fn from_wire(federation: wire::Federation) -> Result<FederationRecord
         next_migration: federation.next_migration,
         next_entry: federation.next_entry,
         freeze: federation.freeze.map(freeze_from_wire).transpose()?,
+        longest_lease: Duration::from_millis(federation.longest_lease_ms),
     })
 }
 

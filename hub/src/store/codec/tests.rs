@@ -224,6 +224,7 @@ fn federation() -> Record {
             since: WallTime(1),
             message: "all are gone".into(),
         }),
+        longest_lease: Duration::from_secs(90),
     })
 }
 
@@ -312,6 +313,8 @@ fn workload() -> Record {
             },
             claims: true,
             surges: true,
+            grace: Duration::from_millis(45_000),
+            supervised: true,
             manifest: "".into(),
         },
         policy: name("spread"),
@@ -360,6 +363,7 @@ fn seat() -> Record {
             revision: 4,
             rolling: true,
             may_run: 21,
+            supervised: true,
             generation: Generation(5),
             manifest_generation: Generation(3),
             given_up: 5,

@@ -1,5 +1,7 @@
 //! Workloads and the objects that go ahead of them, as a whole and in each cluster, and their ends.
 
+use std::time::Duration;
+
 use godwit_common::link::Tombstoned;
 use godwit_common::{ClusterName, Generation, Uid};
 use godwit_hub_core::{Ended, ObjectRecord, ObjectRow, Record, Seat, WorkloadRecord, WorkloadSpec, Yield};
@@ -96,8 +98,8 @@ fn yield_from_wire(given: &wire::Yield) -> Result<Yield, Invalid> {
 }
 
 pub(super) fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
-    let WorkloadSpec { id, api_version, replicas, policy, labels, needs, pod, claims, surges, manifest } =
-        spec;
+    let WorkloadSpec { id, api_version, replicas, policy, labels, needs, pod, claims, .. } = spec;
+    let WorkloadSpec { surges, grace, supervised, manifest, .. } = spec;
     wire::WorkloadSpec {
         id: Some(id_to_wire(id)),
         api_version: api_version.to_string(),
@@ -108,6 +110,8 @@ pub(super) fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
         pod: Some(pod_to_wire(pod)),
         claims: *claims,
         surges: *surges,
+        grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
+        supervised: *supervised,
         manifest: manifest.to_string(),
     }
 }
@@ -124,6 +128,8 @@ pub(super) fn spec_from_wire(spec: wire::WorkloadSpec) -> Result<WorkloadSpec, I
         pod: pod(spec.pod)?,
         claims: spec.claims,
         surges: spec.surges,
+        grace: Duration::from_millis(spec.grace_ms),
+        supervised: spec.supervised,
         manifest: spec.manifest.into(),
     })
 }
@@ -133,6 +139,7 @@ pub(super) fn seat_to_wire(workload: Uid, cluster: &ClusterName, seat: &Seat) ->
         placed,
         target,
         may_run,
+        supervised,
         revision,
         rolling,
         generation,
@@ -147,6 +154,7 @@ pub(super) fn seat_to_wire(workload: Uid, cluster: &ClusterName, seat: &Seat) ->
         placed: *placed,
         target: *target,
         may_run: Some(*may_run),
+        supervised: *supervised,
         generation: generation.0,
         manifest_generation: manifest_generation.0,
         given_up: *given_up,
@@ -168,6 +176,7 @@ pub(super) fn seat_from_wire(seat: wire::Seat) -> Result<Record, Invalid> {
             rolling: seat.rolling,
             // What was written before this was recorded had no workload whose pods are bounded.
             may_run: seat.may_run.unwrap_or(seat.target),
+            supervised: seat.supervised,
             generation: Generation(seat.generation),
             manifest_generation: Generation(seat.manifest_generation),
             given_up: seat.given_up,

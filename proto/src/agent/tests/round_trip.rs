@@ -79,6 +79,7 @@ fn the_order_of_needs_means_nothing() {
         ordinals: 0,
         manifest: Some("{}".into()),
         needs,
+        supervised: true,
     };
     let down = |needs| Down::Targets(Arc::new(Targets { workloads: vec![row(needs)], ..Targets::default() }));
     let sent = one(&down(vec![need("b"), need("a"), need("b")]));
@@ -103,6 +104,7 @@ fn a_large_report_arrives_in_parts() {
         stalled: true,
         terminating: 0,
         ready_for: std::time::Duration::from_millis(number.into()),
+        supervised: 0,
         problem: "".into(),
         exists: true,
     };

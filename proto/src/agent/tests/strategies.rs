@@ -20,6 +20,7 @@ pub(super) fn up() -> impl Strategy<Value = Up> {
     prop_oneof![
         hello().prop_map(Up::Hello),
         Just(Up::Heartbeat),
+        any::<u64>().prop_map(|number| Up::Renewal { number }),
         leadership().prop_map(Up::Leadership),
         report().prop_map(Up::Report),
         (fence(), digest()).prop_map(|(fence, digest)| Up::Accepted { fence, digest }),
@@ -38,6 +39,7 @@ pub(super) fn down() -> impl Strategy<Value = Down> {
         vec(text("[a-z]{1,9}(\\.[a-z]{1,9})?:[1-9][0-9]{0,3}|\\[::[0-9a-f]{1,4}\\]:7443"), 1..4)
             .prop_map(|addresses| Down::Redirect { addresses }),
         refusal().prop_map(Down::Refusal),
+        (any::<u64>(), duration(1)).prop_map(|(number, lease)| Down::Grant { number, lease }),
         duration(0).prop_map(|retry_after| Down::Goodbye { retry_after }),
     ]
 }
@@ -48,8 +50,16 @@ fn hello() -> impl Strategy<Value = Hello> {
     let place = (text("[ -~]{0,63}"), text("[ -~]{0,63}"), text("[ -~]{0,63}"));
     let federation = option::of(uid());
     let texts = (text("[ -~]{0,64}"), text("[a-z0-9-]{1,253}"));
-    (versions, texts, place, uid(), federation, any::<u64>()).prop_map(
-        |(versions, (build, instance), (zone, provider, region), cluster_uid, federation, epoch)| Hello {
+    (versions, texts, place, uid(), federation, any::<u64>(), any::<bool>()).prop_map(
+        |(
+            versions,
+            (build, instance),
+            (zone, provider, region),
+            cluster_uid,
+            federation,
+            epoch,
+            supervises,
+        )| Hello {
             versions,
             build,
             instance,
@@ -58,6 +68,7 @@ fn hello() -> impl Strategy<Value = Hello> {
             federation,
             highest_epoch: Epoch(epoch),
             region: Region { provider, region },
+            supervises,
         },
     )
 }
@@ -111,6 +122,7 @@ fn status() -> impl Strategy<Value = Status> {
                 stalled,
                 terminating,
                 ready_for: std::time::Duration::from_millis(age.into()),
+                supervised: pods / 2,
                 problem,
                 exists,
             }
@@ -232,16 +244,20 @@ fn object() -> impl Strategy<Value = ObjectTarget> {
 
 fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
     let needs = btree_set(need(), 0..4);
-    (uid(), workload(), api_version(), any::<u64>(), count(), any::<u32>(), manifest(), needs).prop_map(
-        |(uid, workload, api_version, revision, replicas, ordinals, manifest, needs)| WorkloadTarget {
-            uid,
-            workload,
-            api_version,
-            revision,
-            replicas,
-            ordinals,
-            needs: if manifest.is_some() { needs.into_iter().collect() } else { Vec::new() },
-            manifest,
+    let counts = (count(), any::<u32>());
+    (uid(), workload(), api_version(), any::<u64>(), counts, manifest(), needs, any::<bool>()).prop_map(
+        |(uid, workload, api_version, revision, (replicas, ordinals), manifest, needs, supervised)| {
+            WorkloadTarget {
+                uid,
+                workload,
+                api_version,
+                revision,
+                replicas,
+                ordinals,
+                needs: if manifest.is_some() { needs.into_iter().collect() } else { Vec::new() },
+                manifest,
+                supervised,
+            }
         },
     )
 }

@@ -90,7 +90,7 @@ impl Witness {
                     }
                 }
                 (Down::Welcome(_) | Down::Standby { .. } | Down::Redirect { .. }, _) => {}
-                (Down::Refusal(_) | Down::Goodbye { .. }, _) => {}
+                (Down::Refusal(_) | Down::Goodbye { .. } | Down::Grant { .. }, _) => {}
             }
         }
     }
@@ -120,7 +120,7 @@ impl Witness {
                     lead.held = Generation(0);
                 }
             }
-            Up::Hello(_) | Up::Heartbeat | Up::Accepted { .. } => {}
+            Up::Hello(_) | Up::Heartbeat | Up::Renewal { .. } | Up::Accepted { .. } => {}
             Up::Alarm(_) | Up::ApiServer { .. } => {}
         }
     }

@@ -200,6 +200,7 @@ impl Member {
             node: None,
             phase: PodPhase::Pending,
             terminating: false,
+            supervised: false,
             ready: false,
             ready_for: Duration::ZERO,
             unschedulable: false,

@@ -112,6 +112,7 @@ impl World {
                 let agent = id.agent;
                 self.members[id.cluster].unwatch(WatchKey { agent, life, watch });
             }
+            agent::Effect::Admit { .. } => {}
             agent::Effect::Log(line) => self.note(|| format!("{}: {line}", self.name(id))),
             agent::Effect::Exit => self.crash_agent(id, false),
         }
@@ -122,7 +123,7 @@ impl World {
         if let Up::Report(report) = &message {
             self.checker.agent_reports(&self.members[id.cluster], &report.removed);
         }
-        if !matches!(message, Up::Heartbeat) {
+        if !matches!(message, Up::Heartbeat | Up::Renewal { .. }) {
             self.note(|| format!("{} says {}", self.name(id), brief(&message)));
         }
         if let Some(number) = self.net.of_agent_session(id, life, session) {
@@ -187,6 +188,7 @@ impl World {
 fn is_idempotent(message: &Up) -> bool {
     match message {
         Up::Heartbeat | Up::Accepted { .. } | Up::Report(_) | Up::Alarm(_) | Up::ApiServer { .. } => true,
+        Up::Renewal { .. } => true,
         Up::Hello(_) | Up::Leadership(_) | Up::SyncWanted | Up::Goodbye => false,
     }
 }

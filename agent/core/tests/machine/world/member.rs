@@ -173,6 +173,7 @@ impl Member {
             node: Some("n1".into()),
             phase: PodPhase::Running,
             terminating: false,
+            supervised: false,
             ready: true,
             ready_for: std::time::Duration::ZERO,
             unschedulable: false,

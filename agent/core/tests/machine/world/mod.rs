@@ -157,7 +157,9 @@ impl World {
     pub(crate) fn reports(&self) -> impl DoubleEndedIterator<Item = &Report> {
         self.ups().filter_map(|up| match up {
             Up::Report(report) => Some(report),
-            Up::Hello(_) | Up::Heartbeat | Up::Leadership(_) | Up::Accepted { .. } => None,
+            Up::Hello(_) | Up::Heartbeat | Up::Renewal { .. } | Up::Leadership(_) | Up::Accepted { .. } => {
+                None
+            }
             Up::SyncWanted | Up::Alarm(_) | Up::ApiServer { .. } | Up::Goodbye => None,
         })
     }
@@ -165,7 +167,7 @@ impl World {
     pub(crate) fn leadership(&self) -> Option<&Leadership> {
         self.ups().rev().find_map(|up| match up {
             Up::Leadership(leadership) => Some(leadership),
-            Up::Hello(_) | Up::Heartbeat | Up::Report(_) | Up::Accepted { .. } => None,
+            Up::Hello(_) | Up::Heartbeat | Up::Renewal { .. } | Up::Report(_) | Up::Accepted { .. } => None,
             Up::SyncWanted | Up::Alarm(_) | Up::ApiServer { .. } | Up::Goodbye => None,
         })
     }
@@ -205,6 +207,7 @@ impl World {
             Effect::Watch { watch, scope } => self.member.watch(watch, scope),
             Effect::Unwatch { watch } => self.member.unwatch(watch),
             Effect::Log(line) => self.logs.push(line),
+            Effect::Admit { .. } => {}
             Effect::Exit => self.exited = true,
         }
     }
@@ -248,6 +251,7 @@ pub(crate) fn workload(uid: u128, name: &str, revision: u64, replicas: u32) -> W
         ordinals: 0,
         manifest: Some(format!("{{\"name\":\"{name}\"}}").into()),
         needs: Vec::new(),
+        supervised: false,
     }
 }
 
