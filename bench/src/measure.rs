@@ -70,6 +70,11 @@ pub(crate) fn median_of<S, T>(mut make: impl FnMut() -> S, mut work: impl FnMut(
     Took { nanos: times[times.len() / 2].as_nanos() as f64 }
 }
 
+/// A time in a table.
+pub(crate) fn millis(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1e3)
+}
+
 fn sample<T>(work: &mut impl FnMut() -> T, repeat: u32) -> f64 {
     let start = Instant::now();
     for _ in 0..repeat {
