@@ -46,6 +46,10 @@ pub(crate) struct Args {
     /// Only print the configuration in force, each key with its source.
     #[arg(long, conflicts_with = "check_config")]
     pub(crate) print_config: bool,
+    /// The store was lost, or restored from a backup: rebuild the view from what the members hold, and stand still until an
+    /// operator accepts it. Leave it out again afterwards.
+    #[arg(long)]
+    pub(crate) recover: bool,
     /// A file that is written once the hub serves: one line, its address and port.
     #[arg(long, value_name = "PATH")]
     pub(crate) ready_file: Option<PathBuf>,

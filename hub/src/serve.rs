@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use godwit_hub_core::{Config, Reader};
 use godwit_proto::v1::agent_service_server::AgentServiceServer;
 use godwit_rt::limits::PlainLimits;
 use godwit_rt::serve::serve;
@@ -19,7 +20,7 @@ use tonic::service::{Routes, RoutesBuilder};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use crate::admin::Admin;
+use crate::admin::{self, Admin};
 use crate::args::Args;
 use crate::config::{Settings, Tls};
 use crate::driver::{self, Handle};
@@ -47,7 +48,8 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     };
     let delivery = Arc::<Delivery>::default();
     let webhook = Webhook::open(&settings.webhook, &settings.data_dir, Arc::clone(&delivery))?;
-    let core = settings.federation.core();
+    let core =
+        Config { recover: args.recover, reader: Reader(admin::read_kept), ..settings.federation.core() };
     let seed =
         getrandom::u64().map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
     let (driver, mut running) = driver::start(core, settings.data_dir.clone(), seed).await?;

@@ -13,6 +13,7 @@ use crate::judge::Authority;
 use crate::leadership::{Leadership, describe};
 use crate::link::Link;
 use crate::needs::Needs;
+use crate::recall::Recall;
 use crate::remover::Remover;
 use crate::report::Reporter;
 use crate::rows::{Changed, Rows, kinds};
@@ -58,6 +59,7 @@ pub struct Agent {
     grants: Grants,
     /// Which hub speaks, and under which epoch: that of its welcome, or a later one of targets that were accepted.
     hub: (Uid, Epoch),
+    recall: Recall,
     /// The highest epoch heard of the cluster's own federation, beyond what the fence says (S10).
     heard: (Uid, Epoch),
     applied: Fence,
@@ -98,6 +100,7 @@ impl Agent {
             needs: Needs::new(&config),
             grants: Grants::default(),
             hub: (Uid::default(), Epoch::default()),
+            recall: Recall::default(),
             heard: (Uid::default(), Epoch::default()),
             applied: Fence::default(),
             hold: Hold::Open,
@@ -164,6 +167,12 @@ impl Agent {
                 link::News::Nothing | link::News::Lost => {}
                 link::News::Welcomed(welcome) => self.welcomed(welcome),
                 link::News::Granted(number, lease) => self.granted(number, lease),
+                link::News::Recall(known) => {
+                    if self.may_answer() {
+                        let federation = self.keeper.record().fence.federation;
+                        self.recall.begin(&self.view, federation, &known);
+                    }
+                }
                 link::News::Targets(targets) => {
                     if self.keeper.is_claimed() {
                         self.keeper.offer(targets, &mut self.link.outbox, cx.now);
@@ -232,6 +241,7 @@ impl Agent {
                     }
                 }
             }
+            Purpose::Recall(key) => self.recall.done(&key, result),
             Purpose::Need(need) => {
                 if self.needs.done(cx, &need, result) {
                     self.reporter.need_changed(need);
@@ -291,6 +301,9 @@ impl Agent {
                 self.hold = Hold::Answer(cx.now + HOLD);
             }
             self.link.send(cx, Up::Report(report));
+        }
+        if self.may_answer() {
+            self.recall.pump(cx, &mut self.link);
         }
         self.link.beat(cx);
         self.end(cx);
@@ -357,6 +370,7 @@ impl Agent {
     fn announce(&mut self) {
         let Some(term) = self.term() else { return };
         self.reporter.restart();
+        self.recall.end();
         self.hold = Hold::Inventory;
         self.link.outbox.leadership(LeadershipMessage::Leading {
             term,
@@ -417,6 +431,10 @@ impl Agent {
         for (kind, workload) in rows.chain(graves) {
             self.view.ensure(cx, kind, workload);
         }
+        // Who says again that a life has ended does not know yet that it is gone.
+        let again = targets.tombstones.iter().map(|ended| ended.uid);
+        let gone = again.filter(|uid| self.rows.grave(*uid).is_some_and(|grave| grave.done));
+        self.reporter.dirty.removed.extend(gone);
         self.look_at(changed);
         self.link.outbox.have_sync();
         self.link.outbox.accepted(self.rows.fence(), self.rows.digest());
@@ -448,6 +466,7 @@ impl Agent {
     fn end_reign(&mut self, cx: &mut Cx, why: &'static str) {
         let why = if self.stopping.is_some() { "this agent is ending" } else { why };
         self.keeper.end();
+        self.recall.end();
         self.writer.clear();
         self.remover.clear();
         if self.link.is_up() {
@@ -503,6 +522,11 @@ impl Agent {
     /// Only a leader asks for its cluster's lease to be renewed, where supervisors have something to let run (S9).
     fn may_ask(&self) -> bool {
         self.config.supervises && self.term().is_some() && self.link.is_up() && self.rows.admit_any()
+    }
+
+    /// Whether the hub may be told what is here: only a leader that has seen all of it knows.
+    fn may_answer(&self) -> bool {
+        self.term().is_some() && self.link.is_up() && self.view.is_synced()
     }
 
     /// Only a leader looks for what workloads need, and not before it has seen what is there.

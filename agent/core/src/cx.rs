@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use godwit_common::backoff::Backoff;
 use godwit_common::rng::Rng;
-use godwit_common::{Need, Time, Uid};
+use godwit_common::{Need, ObjectKey, Time, Uid};
 
 use crate::{Call, Effect, Log, OpId};
 
@@ -49,6 +49,7 @@ pub(crate) enum Purpose {
     Row(Uid),
     Grave(Uid),
     Need(Need),
+    Recall(ObjectKey),
 }
 
 /// The calls under way.

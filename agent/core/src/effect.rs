@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::{Hello, LeaderTerm, RefusalCode, Up};
+use godwit_common::link::{Charter, Hello, LeaderTerm, RefusalCode, Up};
 use godwit_common::{Fence, Need, ObjectKey};
 
 use crate::member::{FenceRecord, Kind, Stamp};
@@ -173,6 +173,8 @@ pub struct Apply {
     pub supervised: bool,
     /// Written as labels and annotations.
     pub stamp: Stamp,
+    /// Kept on a workload for a hub that has lost its store (S10).
+    pub charter: Option<Arc<Charter>>,
     /// The `resourceVersion` that it must have; `None` when a read found nothing.
     ///
     /// A server-side apply cannot demand that the object does not exist. If somebody creates it between the read and the
@@ -188,7 +190,7 @@ pub struct Apply {
 impl fmt::Debug for Apply {
     /// The manifest stays out of logs: it may hold a Secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, manifest, replicas, supervised, stamp, version, force } = self;
+        let Self { key, manifest, replicas, supervised, stamp, charter: _, version, force } = self;
         f.debug_struct("Apply")
             .field("key", key)
             .field("manifest_bytes", &manifest.len())
@@ -291,6 +293,7 @@ mod tests {
             replicas: None,
             supervised: false,
             stamp: Stamp::default(),
+            charter: None,
             version: None,
             force: false,
         });

@@ -73,6 +73,8 @@ pub enum Reply {
         object: Option<ObjectSeen>,
         /// Zero unless they were asked for.
         pods: u32,
+        /// Its manifest as it was applied, if that is kept on it ([`crate::labels::MANIFEST`]).
+        manifest: Option<Arc<str>>,
     },
     /// The object as the apply left it.
     Applied(ObjectSeen),

@@ -70,6 +70,7 @@ pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Author
     if stamp.uid == uid
         && (stamp.revision, stamp.ordinals) == (row.revision, row.ordinals)
         && (row.replicas.is_none() || seen.replicas == row.replicas)
+        && (row.charter.is_none() || seen.charter == row.charter)
     {
         return Verdict::Settled;
     }

@@ -18,6 +18,13 @@ pub const EPOCH: &str = "godwit.dev/epoch";
 pub const GENERATION: &str = "godwit.dev/generation";
 /// Annotation: the reign that applied it, as `LEASE_UID/TRANSITIONS` (S24).
 pub const TERM: &str = "godwit.dev/term";
+/// Annotation: the manifest that was applied, as JSON; not on objects whose manifest is larger than
+/// [`MANIFEST_KEPT_MAX`] (S10).
+pub const MANIFEST: &str = "godwit.dev/manifest";
+/// Kubernetes lets the annotations of an object have 256 KiB together, and those in the manifest are written twice.
+pub const MANIFEST_KEPT_MAX: usize = 96 * 1024;
+/// Annotation of workloads: what a hub has to know of them that has lost its store, as JSON (S10).
+pub const CHARTER: &str = "godwit.dev/charter";
 /// Annotation that a person sets to [`TRUE`] on an existing object to hand it over to Godwit.
 pub const ADOPT: &str = "godwit.dev/adopt";
 /// Label on namespaces that were made because a managed object needed them; they are never deleted.

@@ -18,6 +18,7 @@ mod link;
 mod member;
 mod needs;
 mod outbox;
+mod recall;
 mod remover;
 mod report;
 mod rows;

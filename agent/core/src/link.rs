@@ -7,9 +7,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::Time;
 use godwit_common::backoff::Backoff;
 use godwit_common::link::{Down, Hello, Refusal, Targets, Up, VERSIONS, Welcome};
+use godwit_common::{Time, Uid};
 
 use crate::cx::Cx;
 use crate::outbox::Outbox;
@@ -39,6 +39,8 @@ pub(crate) enum News {
     Targets(Arc<Targets>),
     /// The renewal of this number is answered: the lease stands for so long from when it was sent (S9).
     Granted(u64, Duration),
+    /// The hub asks for all that the cluster holds.
+    Recall(Arc<[(Uid, u64)]>),
     Lost,
 }
 
@@ -120,9 +122,10 @@ impl Link {
         match message {
             Down::Welcome(welcome) => self.welcomed(cx, welcome),
             Down::Targets(targets) if self.is_up() => News::Targets(targets),
-            Down::Targets(_) => {
+            Down::Recall(known) if self.is_up() => News::Recall(known),
+            Down::Targets(_) | Down::Recall(_) => {
                 let wait = self.retry_wait(cx);
-                self.hang_up(cx, wait, "the hub sent targets before its welcome")
+                self.hang_up(cx, wait, "the hub spoke before its welcome")
             }
             Down::Grant { number, lease } if self.is_up() => News::Granted(number, lease),
             // Nobody has asked for it.

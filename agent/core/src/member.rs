@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::{LeaderTerm, Region};
+use godwit_common::link::{Charter, LeaderTerm, Region};
 use godwit_common::{Digest, Fence, ObjectKey, Resources, Taint, Uid, WorkloadId};
 
 /// Which cluster this is, and where.
@@ -60,6 +60,8 @@ pub struct ObjectSeen {
     pub version: Arc<str>,
     /// Ours, if it carries our label; what of it cannot be read counts as zero.
     pub stamp: Option<Stamp>,
+    /// Of a workload: what a hub has to know of it that has lost its store (S10).
+    pub charter: Option<Arc<Charter>>,
     /// A person has handed it over by [`crate::labels::ADOPT`].
     pub adopt: bool,
     /// `spec.replicas`, for a workload.

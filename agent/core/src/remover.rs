@@ -94,7 +94,7 @@ impl Remover {
             return false;
         };
         match result {
-            Ok(Reply::Object { object, pods }) => match object {
+            Ok(Reply::Object { object, pods, manifest: _ }) => match object {
                 Some(object) if is_of(&object, uid) && object.deleting => self.wait(cx, desk, uid),
                 Some(object) if is_of(&object, uid) => {
                     self.delete(cx, &object, uid);

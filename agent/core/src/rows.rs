@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use godwit_common::link::{ObjectTarget, Targets, Tombstone, Tombstoned, WorkloadTarget};
+use godwit_common::link::{Charter, ObjectTarget, Targets, Tombstone, Tombstoned, WorkloadTarget};
 use godwit_common::{Digest, Fence, Generation, Need, ObjectKey, Tally, Time, Uid, WorkloadId};
 
 use crate::Kind;
@@ -31,6 +31,8 @@ pub(crate) struct Row {
     /// How much higher its ordinals begin than its manifest says (S32).
     pub(crate) ordinals: u32,
     pub(crate) manifest: Arc<str>,
+    /// What is kept on the object of a workload for a hub that has lost its store (S10).
+    pub(crate) charter: Option<Arc<Charter>>,
     /// What it needs of the cluster, of this revision; shared, because a change of the count keeps them.
     needs: Arc<[Need]>,
     /// Its pods have a supervisor (S9).
@@ -352,6 +354,10 @@ impl Rows {
     fn put(&mut self, uid: Uid, row: Row, changed: &mut Changed) -> bool {
         let same = |old: &&mut Row| old.hash == row.hash && old.key == row.key;
         if let Some(old) = self.rows.get_mut(&uid).filter(same) {
+            if old.charter != row.charter {
+                old.charter = row.charter.clone();
+                changed.rows.push(uid);
+            }
             if old.needs == row.needs {
                 return false;
             }
@@ -404,7 +410,8 @@ impl Rows {
             None => held().unwrap_or_default(),
         };
         let row = Row::new(key, target.revision, Some(target.replicas), manifest, target.hash(), since);
-        Row { needs, ordinals: target.ordinals, supervised: target.supervised, ..row }
+        let charter = target.charter.clone();
+        Row { needs, ordinals: target.ordinals, supervised: target.supervised, charter, ..row }
     }
 
     /// The manifest that was sent, or else the one that is held.
@@ -429,6 +436,7 @@ impl Row {
             replicas,
             ordinals: 0,
             manifest,
+            charter: None,
             needs: Arc::default(),
             supervised: false,
             hash,

@@ -138,7 +138,8 @@ impl Writer {
                 // A write for an older target does not slow down the one for this.
                 let is_of = |apply: Apply| {
                     let stamp = (apply.stamp.revision, apply.stamp.ordinals);
-                    stamp == (row.revision, row.ordinals) && apply.replicas == row.replicas
+                    let counts = stamp == (row.revision, row.ordinals) && apply.replicas == row.replicas;
+                    counts && apply.charter == row.charter
                 };
                 row.wrote_at = busy.apply.is_some_and(is_of).then_some(cx.now);
                 row.written = Some(seen.version);
@@ -254,6 +255,7 @@ impl Writer {
                         fence: desk.mine.fence,
                         term: desk.mine.term,
                     },
+                    charter: row.charter.clone(),
                     version,
                     force,
                 };

@@ -3,6 +3,8 @@
 use godwit_agent_core::{Apply, labels};
 use serde_json::{Map, Value, json};
 
+use super::charter;
+
 /// Fields of the metadata that belong to the API server.
 const SERVERS_FIELDS: [&str; 7] = [
     "uid",
@@ -16,7 +18,7 @@ const SERVERS_FIELDS: [&str; 7] = [
 
 /// What to send; an error says what is wrong with the manifest.
 pub(crate) fn to_apply(apply: Apply) -> Result<Value, String> {
-    let Apply { key, manifest, replicas, supervised: _, stamp, version, force: _ } = apply;
+    let Apply { key, manifest, replicas, supervised: _, stamp, charter, version, force: _ } = apply;
     let mut body: Value =
         serde_json::from_str(&manifest).map_err(|error| format!("the manifest is not JSON: {error}"))?;
     let Some(object) = body.as_object_mut() else {
@@ -51,6 +53,12 @@ pub(crate) fn to_apply(apply: Apply) -> Result<Value, String> {
         (labels::TERM, term),
     ] {
         notes.insert(name.to_owned(), Value::String(value));
+    }
+    if let Some(charter) = charter {
+        notes.insert(labels::CHARTER.to_owned(), Value::String(charter::write(&charter)));
+    }
+    if manifest.len() <= labels::MANIFEST_KEPT_MAX {
+        notes.insert(labels::MANIFEST.to_owned(), Value::String(manifest.to_string()));
     }
     if stamp.ordinals > 0 {
         notes.insert(labels::ORDINALS.to_owned(), Value::String(stamp.ordinals.to_string()));
@@ -87,6 +95,7 @@ mod tests {
             replicas,
             supervised: false,
             stamp: Stamp { uid: Uid(42), revision: 7, ..Stamp::default() },
+            charter: None,
             version: version.map(Into::into),
             force: false,
         })
@@ -102,6 +111,7 @@ mod tests {
         assert_eq!(body["metadata"]["labels"]["app"], "web");
         assert_eq!(body["metadata"]["labels"][labels::UID], Uid(42).to_string());
         assert_eq!(body["metadata"]["annotations"][labels::REVISION], "7");
+        assert_eq!(body["metadata"]["annotations"][labels::MANIFEST], manifest);
         assert_eq!(body["spec"], json!({"paused": true, "replicas": 3}));
         assert!(body.get("status").is_none() && body["metadata"].get("uid").is_none());
     }
@@ -110,6 +120,13 @@ mod tests {
     fn without_a_count_or_a_version_none_is_sent() {
         let body = apply("{}", None, None).unwrap();
         assert!(body.get("spec").is_none() && body["metadata"].get("resourceVersion").is_none());
+    }
+
+    #[test]
+    fn a_manifest_that_annotations_cannot_hold_is_not_kept() {
+        let manifest = format!(r#"{{"data":{{"big":"{}"}}}}"#, "x".repeat(labels::MANIFEST_KEPT_MAX));
+        let body = apply(&manifest, None, None).unwrap();
+        assert!(body["metadata"]["annotations"].get(labels::MANIFEST).is_none());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The member cluster: does the calls and watches that the machine asks for, and decides nothing.
 
+mod charter;
 mod discovery;
 mod error;
 mod manifest;
@@ -141,8 +142,12 @@ impl Cluster {
     async fn read(&self, key: &ObjectKey, pods: bool) -> Result<Reply, CallError> {
         let kind = Kind::of(key);
         let api = self.api(key).await?;
+        let mut manifest = None;
         let object = match api.get(&key.name).await {
-            Ok(object) => Some(sight::object(&kind, &object.metadata, Some(&object.data))),
+            Ok(object) => {
+                manifest = charter::manifest(&object.metadata);
+                Some(sight::object(&kind, &object.metadata, Some(&object.data)))
+            }
             Err(error) if error::is_object_missing(&error) => None,
             Err(error) => match error::sort(error) {
                 // Without its namespace it cannot exist either.
@@ -151,7 +156,7 @@ impl Cluster {
             },
         };
         let pods = if pods { self.count_pods(key).await? } else { 0 };
-        Ok(Reply::Object { object, pods })
+        Ok(Reply::Object { object, pods, manifest })
     }
 
     /// Pods of the workload, by their metadata alone.

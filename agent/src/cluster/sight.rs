@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time as MetaTim
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::requests;
+use super::{charter, requests};
 
 /// Problems are shown to people: the reason and the container, and no more.
 const PROBLEM_MAX: usize = 200;
@@ -31,6 +31,7 @@ pub(crate) fn object(kind: &Kind, metadata: &ObjectMeta, data: Option<&Value>) -
         uid: text(&metadata.uid),
         version: text(&metadata.resource_version),
         stamp: flag(&metadata.labels, labels::MANAGED).then(|| stamp(metadata)),
+        charter: charter::read(metadata),
         adopt,
         replicas: replicas.map(|replicas| u32::try_from(replicas).unwrap_or(u32::MAX)),
         deleting: metadata.deletion_timestamp.is_some(),

@@ -168,6 +168,7 @@ pub(crate) fn deployment(uid: u128, revision: u64, replicas: u32) -> WorkloadTar
         manifest: Some(manifest.to_string().into()),
         needs: Vec::new(),
         supervised: false,
+        charter: None,
     }
 }
 

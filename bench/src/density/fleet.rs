@@ -147,6 +147,7 @@ fn records(names: &[ClusterName], workloads: usize, eligible: usize) -> impl Ite
         next_entry: 1,
         freeze: None,
         longest_lease: Duration::ZERO,
+        recovery: None,
     };
     let members = names.iter().enumerate().map(|(index, name)| Record::Cluster(member(index, name)));
     let policies = (0..clusters).map(move |first| Record::Policy(policy(names, first, eligible)));
@@ -251,6 +252,7 @@ fn workload(number: usize, clusters: usize, eligible: usize) -> WorkloadRecord {
         leader: None,
         yielded: Default::default(),
         displaced: Default::default(),
+        chartered: Default::default(),
         spec,
     }
 }

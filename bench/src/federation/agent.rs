@@ -130,6 +130,7 @@ impl Agent {
                 Some(
                     Down::Standby { .. }
                     | Down::Grant { .. }
+                    | Down::Recall(_)
                     | Down::Redirect { .. }
                     | Down::Refusal(_)
                     | Down::Goodbye { .. },

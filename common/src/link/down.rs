@@ -25,6 +25,9 @@ pub enum Down {
         /// How long the lease stands.
         lease: Duration,
     },
+    /// The hub has lost its store, or has an older one: it asks for all that the cluster holds (S10); only of the agent
+    /// that leads. It has the manifests of these revisions, at most [`super::ROWS_MAX`].
+    Recall(Arc<[(Uid, u64)]>),
     /// Another hub leads: go there.
     Redirect {
         /// Its addresses, `host:port`.

@@ -4,10 +4,12 @@
 //! State, not commands (S25): a [`Targets`] says what a cluster shall hold, whole or as the difference from a known
 //! generation; a [`Report`] says what it holds. Losing, repeating or reordering either leads to the same end.
 
+mod charter;
 mod down;
 mod rows;
 mod up;
 
+pub use charter::{Charter, Recalled, RecalledObject};
 pub use down::{Down, Refusal, RefusalCode, Welcome};
 pub use rows::{ObjectTarget, Targets, Tombstone, Tombstoned, WorkloadTarget, rows_digest};
 pub use up::{
@@ -32,6 +34,8 @@ pub const EXTENDED_RESOURCES_MAX: usize = 64;
 pub const COUNT_MAX: u32 = 1_000_000;
 /// The most needs of one workload: its kinds and classes are a handful, and each pull secret is one.
 pub const NEEDS_MAX: usize = 64;
+/// The most objects that the charter of a workload names.
+pub const CHARTER_OBJECTS_MAX: usize = 256;
 /// The most zones of one cluster; the largest regions of any provider have fewer than ten.
 pub const ZONES_MAX: usize = 64;
 /// The most label keys that are said to be left out of node classes. Nodes carry some dozens.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Charter;
 use crate::{Digest, Fence, Generation, Need, ObjectKey, Uid, WorkloadId, stable_hash};
 
 /// What a cluster shall hold: all of it when `base` is zero, else what changed after `base`.
@@ -58,6 +59,8 @@ pub struct WorkloadTarget {
     pub needs: Vec<Need>,
     /// Its pods are to have a supervisor (S9). Belongs to the revision as well, and is said with every row.
     pub supervised: bool,
+    /// What a hub has to know of it that has lost its store: kept on the object (S10). No part of the digest.
+    pub charter: Option<Arc<Charter>>,
 }
 
 /// The end of a life: the only thing that removes an object (S27).
@@ -198,6 +201,7 @@ mod tests {
             manifest: manifest.map(Into::into),
             needs: manifest.map(|_| need()).into_iter().collect(),
             supervised: false,
+            charter: None,
         }
     }
 

@@ -40,6 +40,8 @@ pub enum Up {
         /// Why it does not; none when it does again.
         unreachable: Option<Arc<str>>,
     },
+    /// What the cluster holds, for a hub that asked for it (S10).
+    Recalled(super::Recalled),
     /// The agent ends on purpose and expects to be back soon (S1).
     Goodbye,
 }

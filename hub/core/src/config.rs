@@ -1,11 +1,21 @@
 //! What an operator may tune for the whole federation. Every default is the one of the rule that it belongs to.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use godwit_common::ObjectKey;
+
+use crate::contract::WorkloadSpec;
 
 /// The settings of the machine. Durations count on the hub's own monotonic clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
+    /// The store is empty, or older than the federation, and an operator has said so: the view is rebuilt from what the
+    /// members hold (S10).
+    pub recover: bool,
+    /// Reads the manifests that members have kept.
+    pub reader: Reader,
     /// How often an agent gives a sign of life (S2).
     pub heartbeat: Duration,
     /// When silence counts as a loss, for clusters that no policy is in use on, and for policies that do not say (S1).
@@ -97,9 +107,33 @@ pub struct Config {
     pub quotas: usize,
 }
 
+/// Reads the manifest of a workload, and those of the objects that it was deployed with, as a deployment does. It must
+/// depend on its arguments alone.
+#[derive(Clone, Copy)]
+pub struct Reader(pub Read);
+
+/// See [`Reader`].
+pub type Read = fn(&ObjectKey, &Arc<str>, &[Arc<str>]) -> Result<WorkloadSpec, String>;
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reader")
+    }
+}
+
+impl PartialEq for Reader {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
+
+impl Eq for Reader {}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
+            recover: false,
+            reader: Reader(|_, _, _| Err("this hub does not read manifests".to_owned())),
             heartbeat: Duration::from_secs(2),
             lost_after: Duration::from_secs(10),
             goodbye_grace: Duration::from_secs(15),

@@ -65,7 +65,10 @@ impl Hub {
             return;
         };
         let Object { record, rows, .. } = object.into_inner();
-        self.object_keys.remove(&record.key);
+        // Another life may have the key by now.
+        if self.object_keys.get(&record.key) == Some(&uid) {
+            self.object_keys.remove(&record.key);
+        }
         self.touched.keys.insert(Key::Object(uid));
         let mut held_by = BTreeMap::new();
         for name in rows.into_keys() {

@@ -64,6 +64,9 @@ impl Hub {
         // that was deleted and joins again has its old fence, and proves nothing.
         if fence.generation > known && inventoried {
             self.newer_history(name, fence.epoch);
+        } else if self.in_doubt() && fence.epoch == self.federation.epoch {
+            // Nothing was sent with this epoch since the doubt began: whoever used it is another.
+            self.newer_history(name, fence.epoch);
         } else {
             self.heed_epoch(name, fence.epoch);
         }
@@ -91,9 +94,11 @@ impl Hub {
         }
         let message = format!(
             "cluster {name} has accepted targets of a later history than this hub's store: the store was restored \
-             from an older copy, or another hub speaks for this federation. Nothing is sent until `godwit freeze release`"
+             from an older copy, or another hub speaks for this federation. It learns from the members what it has \
+             forgotten, and says nothing to them until `godwit freeze release` accepts that"
         );
         self.freeze(FreezeCause::NewerHistory, message);
+        self.doubt();
     }
 
     fn raise_generation(&mut self, name: &ClusterName, above: Generation) {

@@ -19,6 +19,7 @@ use crate::mass_loss::MassLoss;
 use crate::migrations::MigrationEntry;
 use crate::placement::Reason;
 use crate::quotas::QuotaState;
+use crate::recovery::Recalls;
 use crate::rows::Touched;
 use crate::shared::Shared;
 use crate::state::{Cluster, Object, PolicyState, Rank, Workload};
@@ -94,6 +95,8 @@ pub struct Hub {
     /// How many withdrawals were announced since the start (S20).
     pub(crate) withdrawals: u64,
     pub(crate) touched: Touched,
+    /// What members have told of what they hold, while this hub's view is in doubt (S10).
+    pub(crate) recalls: Recalls,
     /// While a command is carried out: what was in force before.
     pub(crate) before: Option<Before>,
     /// It is a copy, on which something is supposed.
@@ -196,6 +199,9 @@ impl Hub {
 
     /// Plans what is dirty, and what follows from that.
     pub(crate) fn make_plans(&mut self) {
+        if self.in_doubt() {
+            return;
+        }
         for _ in 0..ROUNDS {
             for name in std::mem::take(&mut self.roomier) {
                 self.growth_possible(&name);
@@ -226,6 +232,7 @@ impl Hub {
 
     /// Writes what was touched, then says what there was to say, then sends targets: a welcome comes before them.
     pub(crate) fn finish(&mut self, mut spoken: Vec<Effect>, effects: &mut Vec<Effect>) {
+        self.ask_members(&mut spoken);
         self.send_targets(&mut spoken);
         for key in std::mem::take(&mut self.touched.keys) {
             effects.push(match self.record(&key) {

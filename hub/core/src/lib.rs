@@ -7,13 +7,15 @@
 //! `bonds` what they have to be near, `quotas` how many there may be, `mover`, `surge`, `at_most` and `grants` when they
 //! start and stop, `migrations` which moves belong together, `holds` what of them is paused, `rows` and `ends` what each cluster is
 //! told, `outgoing` what leaves, `revisions` what was deployed, `rollouts` how it gets everywhere, `commands` what
-//! operators want, `restore` how a restart begins.
+//! operators want, `restore` how a restart begins, `recovery`
+//! how what the store has lost is learned from the members, `charters` what they keep for that.
 
 mod ask;
 mod at_most;
 mod batch;
 mod bonds;
 mod changes;
+mod charters;
 mod commands;
 mod config;
 mod contract;
@@ -39,6 +41,7 @@ mod placement;
 mod preempt;
 mod progress;
 mod quotas;
+mod recovery;
 mod reports;
 mod restore;
 mod retire;
@@ -60,7 +63,7 @@ mod volumes;
 mod whatif;
 mod whole;
 
-pub use config::Config;
+pub use config::{Config, Read, Reader};
 pub use contract::*;
 pub use hub::Hub;
 pub use restore::{DEFAULT_POLICY, RestoreError, STATEFUL_POLICY};

@@ -275,6 +275,7 @@ impl Hub {
             }
             ClusterState::Ready | ClusterState::Unknown | ClusterState::Suspect | ClusterState::Lost => {}
         }
+        self.recall_due(name);
         self.touched.send.insert(name.clone());
         self.roomier.insert(name.clone());
         self.fenced(name);

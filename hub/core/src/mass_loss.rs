@@ -165,13 +165,11 @@ impl Hub {
     pub(crate) fn freeze(&mut self, cause: FreezeCause, message: String) {
         let rule = match cause {
             FreezeCause::MassLoss => "S6",
-            FreezeCause::NewerHistory => "S10",
+            FreezeCause::NewerHistory | FreezeCause::Recovery => "S10",
         };
         self.note(Severity::Warning, rule, "FailoverFrozen", "", &message);
         // A doubt about the hub's own history outweighs one about the clusters.
-        let held =
-            self.federation.freeze.as_ref().is_some_and(|freeze| freeze.cause == FreezeCause::NewerHistory);
-        if !held {
+        if !self.in_doubt() {
             self.federation.freeze = Some(Freeze { cause, since: self.now.wall, message: message.into() });
         }
         self.show_migrations();
@@ -181,7 +179,7 @@ impl Hub {
 
     /// Whether nothing at all may be said to the members (S10).
     pub(crate) fn stopped_speaking(&self) -> bool {
-        self.federation.freeze.as_ref().is_some_and(|freeze| freeze.cause == FreezeCause::NewerHistory)
+        self.in_doubt()
     }
 
     /// Looks at a freeze again in a heartbeat, if it is one that may end by itself.

@@ -242,7 +242,7 @@ impl Hub {
         match self.federation.freeze.as_ref().map(|freeze| freeze.cause) {
             None => true,
             Some(FreezeCause::MassLoss) => seat.seat.cause.is_some_and(|cause| self.is_commanded(cause)),
-            Some(FreezeCause::NewerHistory) => false,
+            Some(FreezeCause::NewerHistory | FreezeCause::Recovery) => false,
         }
     }
 

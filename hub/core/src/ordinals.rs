@@ -41,7 +41,7 @@ impl Hub {
         }
     }
 
-    fn set_ordinals(&mut self, uid: Uid, name: &ClusterName, start: u32) {
+    pub(crate) fn set_ordinals(&mut self, uid: Uid, name: &ClusterName, start: u32) {
         let generation = self.generation_for(name, uid);
         let Some(state) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
         else {

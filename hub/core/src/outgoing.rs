@@ -98,6 +98,7 @@ impl Hub {
                     manifest: new.then(|| spec.manifest.clone()),
                     needs: if new { workload.needs_of(spec) } else { Vec::new() },
                     supervised: spec.supervised,
+                    charter: workload.charter.clone(),
                 });
             }
         } else if let Some(object) = self.objects.get(&uid) {

@@ -62,7 +62,7 @@ impl Hub {
         let frozen = match self.federation.freeze.as_ref().map(|freeze| freeze.cause) {
             None => false,
             Some(FreezeCause::MassLoss) => !commanded,
-            Some(FreezeCause::NewerHistory) => true,
+            Some(FreezeCause::NewerHistory | FreezeCause::Recovery) => true,
         };
         let why = if frozen { "failover is frozen: `godwit describe federation` says why" } else { "" };
         (MigrationState::Running, why.to_owned())

@@ -83,7 +83,7 @@ impl Hub {
     }
 
     /// What a cluster says about one workload.
-    fn status(&mut self, name: &ClusterName, status: Status) {
+    pub(crate) fn status(&mut self, name: &ClusterName, status: Status) {
         let (uid, now) = (status.uid, self.now.time);
         let Some(cluster) = self.clusters.get_mut(name) else {
             return;
@@ -186,7 +186,8 @@ impl Hub {
             "{} with {} pods is labelled as managed, but unknown here; it is kept",
             key.0, status.pods
         );
-        if cluster.orphans.insert(key, status).is_none() {
+        // What is not known yet may be told in a moment.
+        if cluster.orphans.insert(key, status).is_none() && !self.in_doubt() {
             self.note(Severity::Warning, "S27", "OrphanFound", name.as_str(), text);
         }
     }

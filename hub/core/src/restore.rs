@@ -99,6 +99,7 @@ impl Hub {
             next_entry: 1,
             freeze: None,
             longest_lease: Duration::ZERO,
+            recovery: None,
         };
         Hub {
             config,
@@ -138,6 +139,7 @@ impl Hub {
             census: Census::default(),
             withdrawals: 0,
             touched: Touched::default(),
+            recalls: Default::default(),
             before: None,
             supposing: false,
             scratch: Scratch::default(),
@@ -247,6 +249,7 @@ impl Hub {
                 )));
             }
             self.relate_revisions(uid).map_err(wrong)?;
+            self.write_charter(uid);
             let policy = self.policies.get_mut(&record.policy);
             let policy = policy.ok_or_else(|| wrong(format!("policy {} is not there", record.policy)))?;
             policy.users.insert(uid);
@@ -312,6 +315,11 @@ impl Hub {
             self.count_quota(&namespace);
         }
         self.watch_freeze();
+        match self.in_doubt() {
+            true => self.doubt(),
+            false if self.config.recover => self.begin_recovery(),
+            false => {}
+        }
         let message = format!(
             "epoch {}: {} clusters, {} workloads; each cluster has {} s to connect",
             self.federation.epoch,

@@ -87,6 +87,7 @@ impl Hub {
         self.put_revision(uid, spec.clone(), objects.clone(), by);
         self.use_objects(uid, &objects, entry);
         self.replace_spec(uid, spec);
+        self.charter_changed(uid);
         if let Some(rollout) = self.rollout_mut(uid) {
             // Who goes back does not wait to see how the first cluster likes it.
             (rollout.state, rollout.held) = (RolloutState::Running, true);

@@ -8,7 +8,7 @@ use godwit_common::policy::{OnFailure, Rollout as Terms};
 use godwit_common::{ClusterName, Time, Uid};
 
 use crate::contract::{
-    FreezeCause, Key, Policy, RevisionState, Rollout, RolloutState, RolloutView, SessionId, Severity, Subject,
+    Key, Policy, RevisionState, Rollout, RolloutState, RolloutView, SessionId, Severity, Subject,
 };
 use crate::hub::{Hub, Timer};
 use crate::placement::Reason;
@@ -72,9 +72,7 @@ impl Hub {
             RolloutState::Completed => true,
             RolloutState::Paused | RolloutState::PausedAfterFirst | RolloutState::Failed => return None,
         };
-        let doubtful =
-            self.federation.freeze.as_ref().map(|freeze| freeze.cause) == Some(FreezeCause::NewerHistory);
-        if doubtful || (completed && workload.behind.is_empty()) {
+        if self.in_doubt() || (completed && workload.behind.is_empty()) {
             return None;
         }
         let policy = &self.policies.get(&workload.record.policy)?.policy;

@@ -283,11 +283,17 @@ impl Hub {
 
     /// A new revision of an object's manifest: every cluster that has a row is told.
     pub(crate) fn revise_object(&mut self, uid: Uid, manifest: Arc<str>) {
+        let next = self.objects.get(&uid).map_or(1, |object| object.record.revision + 1);
+        self.set_object_revision(uid, next, manifest);
+    }
+
+    /// The same of a revision that has its number already.
+    pub(crate) fn set_object_revision(&mut self, uid: Uid, revision: u64, manifest: Arc<str>) {
         let Some(object) = self.objects.get_mut(&uid) else {
             return;
         };
         let before = object.record.revision;
-        object.record.revision = before + 1;
+        object.record.revision = revision;
         object.record.manifest = manifest;
         let rows: Vec<ClusterName> = object.rows.keys().cloned().collect();
         self.touched.keys.insert(Key::Object(uid));

@@ -24,6 +24,7 @@ impl Hub {
         hello: &Hello,
         spoken: &mut Vec<Effect>,
     ) {
+        self.take_name(&name, hello);
         if let Some((code, message)) = self.refusal(&name, hello) {
             self.note_refusal(&name, hello, code, &message);
             let refusal = Refusal { code, message: message.into(), retry_after: REFUSED_RETRY };
@@ -171,6 +172,7 @@ impl Hub {
             }
             Up::Alarm(alarm) => self.alarm(&name, alarm),
             Up::ApiServer { unreachable } => self.api_server(session, &name, unreachable),
+            Up::Recalled(recalled) => self.recalled(session, &name, recalled),
             Up::Goodbye => self.goodbye(session, &name, spoken),
         }
     }
@@ -208,6 +210,11 @@ impl Hub {
                 self.federation.uid
             );
             return Some((RefusalCode::Federation, message));
+        }
+        if self.is_nameless() {
+            let message = "this hub has lost its store, and waits for a member of the federation that it shall take \
+                           over: this cluster belongs to none";
+            return Some((RefusalCode::Federation, message.to_owned()));
         }
         if let Some(retired) = self.retired.get(&uid) {
             return Some((RefusalCode::Deleted, retired_message(&retired.name)));
@@ -323,6 +330,7 @@ impl Hub {
                 self.look_at_ability(name);
                 self.show_seats(name);
                 self.moving_at(name);
+                self.recall_due(name);
                 self.heed_fence(name, fence);
             }
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::{Capacity, LeaderTerm, Status};
+use godwit_common::link::{Capacity, Charter, LeaderTerm, Status};
 use godwit_common::{ClusterName, Digest, Generation, Need, PodShape, Time, Uid, WallTime, WorkloadId};
 
 use crate::contract::{
@@ -23,6 +23,8 @@ use crate::tally::{Share, Tally};
 pub(crate) struct Workload {
     /// Durable.
     pub(crate) record: WorkloadRecord,
+    /// What the members keep of it for a hub that has lost its store (S10).
+    pub(crate) charter: Option<Arc<Charter>>,
     /// By cluster; each of them durable in its first part.
     pub(crate) seats: BTreeMap<ClusterName, SeatState>,
     /// Where its target is below the plan, and above it: what the mover has to do (S7, S20).
@@ -430,6 +432,7 @@ impl Workload {
     pub(crate) fn new(record: WorkloadRecord) -> Self {
         Self {
             record,
+            charter: None,
             seats: BTreeMap::new(),
             below: BTreeSet::new(),
             above: BTreeSet::new(),

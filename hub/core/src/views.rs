@@ -25,7 +25,11 @@ impl Hub {
             retired,
             uid: self.federation.uid,
             epoch: self.federation.epoch,
-            alarms: freeze.iter().map(|freeze| freeze.message.to_string()).collect(),
+            alarms: freeze
+                .iter()
+                .map(|freeze| freeze.message.to_string())
+                .chain(self.recovery_alarms())
+                .collect(),
             freeze,
         }
     }

@@ -1,8 +1,9 @@
 //! A deployment as the machine takes it: manifests read, the total and the policy chosen.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::{PolicyName, stable_hash};
+use godwit_common::{ObjectKey, PolicyName, stable_hash};
 use godwit_hub_core::{Application, Deploy, ObjectSpec, PolicyChoice, WorkloadSpec};
 use godwit_manifest as manifest;
 use godwit_proto::v1;
@@ -66,6 +67,21 @@ async fn parse(text: String, namespace: String) -> Result<Application, Status> {
         workloads: parsed.workloads.into_iter().map(workload).collect(),
         objects: parsed.dependents.into_iter().map(object).collect(),
     })
+}
+
+/// Reads what members have kept of a workload, as the deployment was read. Objects that make it too much are left out:
+/// without them it needs what it brought along.
+pub(crate) fn read_kept(
+    key: &ObjectKey,
+    manifest: &Arc<str>,
+    objects: &[Arc<str>],
+) -> Result<WorkloadSpec, String> {
+    let texts: Vec<&str> = std::iter::once(manifest).chain(objects).map(|text| &**text).collect();
+    let whole = manifest::parse_application_in(&texts.join("\n---\n"), &key.namespace);
+    let parsed = whole.or_else(|_| manifest::parse_application_in(manifest, &key.namespace));
+    let parsed = parsed.map_err(|errors| errors.to_string())?;
+    let read = parsed.workloads.into_iter().find(|workload| workload.object == *key);
+    read.map(self::workload).ok_or_else(|| format!("it is another object than {key}"))
 }
 
 fn workload(workload: manifest::Workload) -> WorkloadSpec {

@@ -75,6 +75,7 @@ fn freeze(freeze: &Freeze) -> v1::Freeze {
     let cause = match cause {
         FreezeCause::MassLoss => "MassLoss",
         FreezeCause::NewerHistory => "HigherEpoch",
+        FreezeCause::Recovery => "Recovery",
     };
     v1::Freeze { cause: cause.to_owned(), message: message.to_string(), since: Some(timestamp(*since)) }
 }

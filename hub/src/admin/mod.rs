@@ -22,6 +22,8 @@ mod rollouts;
 mod watch;
 mod workloads;
 
+pub(crate) use deploy::read_kept;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -347,6 +347,7 @@ impl Federation {
             workloads: self.workloads as usize,
             policies: self.policies as usize,
             quotas: self.quotas as usize,
+            ..godwit_hub_core::Config::default()
         }
     }
 }

@@ -43,6 +43,7 @@ impl Outbox {
             }
             message @ (Down::Welcome(_)
             | Down::Standby { .. }
+            | Down::Recall(_)
             | Down::Redirect { .. }
             | Down::Refusal(_)
             | Down::Goodbye { .. }) => Some(message),
@@ -171,6 +172,7 @@ mod tests {
             manifest: None,
             needs: Vec::new(),
             supervised: false,
+            charter: None,
         };
         Down::Targets(Arc::new(Targets {
             fence: Fence { federation: Uid(9), epoch: Epoch(1), generation: Generation(generation) },

@@ -127,6 +127,7 @@ async fn hello(incoming: &mut Incoming) -> Result<Hello, End> {
             | Up::SyncWanted
             | Up::Alarm(_)
             | Up::ApiServer { .. }
+            | Up::Recalled(_)
             | Up::Goodbye,
         )) => Err(End::Broken("the first message of a session must be a hello".to_owned())),
     }

@@ -12,6 +12,7 @@ mod hello;
 mod leadership;
 mod need;
 mod parts;
+mod recall;
 mod report;
 mod session;
 mod targets;
@@ -49,6 +50,7 @@ pub fn up_to_wire(up: &Up) -> Vec<v1::AttachRequest> {
         Up::ApiServer { unreachable } => UpWire::ApiServer(v1::ApiServer {
             unreachable: unreachable.as_deref().unwrap_or_default().into(),
         }),
+        Up::Recalled(recalled) => UpWire::Recalled(recall::to_wire(recalled)),
         Up::Goodbye => UpWire::Goodbye(v1::AgentGoodbye {}),
     };
     vec![v1::AttachRequest { message: Some(message) }]
@@ -80,6 +82,7 @@ impl UpInbox {
             Some(UpWire::SyncWanted(v1::SyncWanted {})) => Up::SyncWanted,
             Some(UpWire::Alarm(wire)) => named("alarm", alarm::from_wire(wire).map(Up::Alarm))?,
             Some(UpWire::ApiServer(wire)) => named("api_server", api_server(wire))?,
+            Some(UpWire::Recalled(wire)) => named("recalled", recall::from_wire(wire).map(Up::Recalled))?,
             Some(UpWire::Goodbye(v1::AgentGoodbye {})) => Up::Goodbye,
         };
         Ok(Some(up))
@@ -96,6 +99,7 @@ pub fn down_to_wire(down: &Down) -> Vec<v1::AttachResponse> {
             return targets::to_wire(targets).into_iter().map(response).collect();
         }
         Down::Grant { number, lease } => DownWire::Grant(session::grant_to_wire(*number, *lease)),
+        Down::Recall(known) => DownWire::Recall(recall::recall_to_wire(known)),
         Down::Redirect { addresses } => DownWire::Redirect(session::redirect_to_wire(addresses)),
         Down::Refusal(refusal) => DownWire::Refusal(session::refusal_to_wire(refusal)),
         Down::Goodbye { retry_after } => DownWire::Goodbye(session::goodbye_to_wire(*retry_after)),
@@ -129,6 +133,9 @@ impl DownInbox {
             Some(DownWire::Grant(wire)) => {
                 let grant = |(number, lease)| Down::Grant { number, lease };
                 named("grant", session::grant_from_wire(wire).map(grant))?
+            }
+            Some(DownWire::Recall(wire)) => {
+                named("recall", recall::recall_from_wire(wire).map(Down::Recall))?
             }
             Some(DownWire::Redirect(wire)) => {
                 let redirect = |addresses| Down::Redirect { addresses };

@@ -10,7 +10,7 @@ use prost::Message;
 
 use super::check::{count, list, required, text, uid, uid_to_wire};
 use super::parts::Parts;
-use super::{WireError, fence, need};
+use super::{WireError, fence, need, recall};
 use crate::v1;
 
 /// The most rows of one state, over all parts.
@@ -107,6 +107,7 @@ fn workload_to_wire(row: &WorkloadTarget) -> v1::WorkloadTarget {
         manifest: row.manifest.as_deref().unwrap_or_default().to_owned(),
         needs: row.needs.iter().map(need::to_wire).collect(),
         supervised: row.supervised,
+        charter: row.charter.as_deref().map(recall::charter_to_wire),
     }
 }
 
@@ -114,6 +115,7 @@ fn workload_from_wire(wire: v1::WorkloadTarget) -> Result<WorkloadTarget, WireEr
     let (workload, api_version) = workload(&wire.api_version, &wire.kind, &wire.namespace, &wire.name)?;
     let manifest = manifest(wire.manifest)?;
     let needs = needs(wire.needs, manifest.is_some())?;
+    let charter = wire.charter.map(recall::charter_from_wire).transpose();
     Ok(WorkloadTarget {
         uid: uid("uid", &wire.uid)?,
         workload,
@@ -124,6 +126,7 @@ fn workload_from_wire(wire: v1::WorkloadTarget) -> Result<WorkloadTarget, WireEr
         manifest,
         needs,
         supervised: wire.supervised,
+        charter: charter.map_err(|error| error.within("charter"))?.map(Arc::new),
     })
 }
 
@@ -169,7 +172,7 @@ fn workload(
 }
 
 /// Empty on the wire means that the receiver has had it.
-fn manifest(wire: String) -> Result<Option<Arc<str>>, WireError> {
+pub(super) fn manifest(wire: String) -> Result<Option<Arc<str>>, WireError> {
     let manifest = text("manifest", wire, MANIFEST_MAX)?;
     Ok(Some(manifest).filter(|manifest| !manifest.is_empty()))
 }

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use godwit_common::Now;
-use godwit_hub_core::{Answer, Config, Effect, Event, Hub, Key, Record, Refused, SessionId, Ticket};
+use godwit_hub_core::{Answer, Config, Effect, Event, Hub, Key, Reader, Record, Refused, SessionId, Ticket};
 
 use crate::clock::{Clock, Cx};
 use crate::happening::Happening;
+use crate::scenario::read;
 
 /// How many events one commit covers at most.
 const BATCH: usize = 32;
@@ -66,7 +67,7 @@ impl HubProcess {
             core: None,
             life: 0,
             store: BTreeMap::new(),
-            config,
+            config: Config { reader: Reader(read), ..config },
             stalled_until: 0,
             stopping: false,
             said_goodbye: false,
@@ -93,6 +94,8 @@ impl HubProcess {
             Ok(hub) => self.core = Some(hub),
             Err(error) => panic!("S5: the hub's own records do not restore: {error}"),
         }
+        // Whoever said so leaves it out the next time.
+        self.config.recover = false;
         self.commit_later(cx, effects.clone());
         (effects, now)
     }

@@ -153,10 +153,11 @@ impl World {
     }
 
     /// Whether replicas found no node. Those of several sizes may be packed otherwise than was planned, which is for
-    /// S17 to mend; those of one size never.
+    /// S17 to mend; those of one size never, unless several histories have placed them.
     fn is_stuck(&self) -> bool {
         let pods = self.members.iter().flat_map(|member| member.pods.values());
-        !self.operator.uniform && pods.filter(|pod| pod.seen.unschedulable).count() > 0
+        let (uniform, forked) = (self.operator.uniform, self.checker.histories_may_fork);
+        (!uniform || forked) && pods.filter(|pod| pod.seen.unschedulable).count() > 0
     }
 
     /// Whether fewer replicas of a workload are ready than are wanted: then those stay that have no place in the plan,

@@ -8,7 +8,7 @@ use godwit_common::policy::{
     Rollout, Rule, SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::quota::Quota;
-use godwit_common::{Taint, TaintEffect, Toleration, Uid, WorkloadId};
+use godwit_common::{PolicyName, Taint, TaintEffect, Toleration, Uid, WorkloadId};
 use godwit_hub_core::{
     Application, Command, DrainOrder, DrainState, DrainTerms, Key, MigrationOrder, MigrationState, Policy,
     PolicyChoice, Purpose, QuotaRecord, Record, RolloutOrder, RolloutState,
@@ -66,7 +66,12 @@ impl World {
         let held = held.map(|member| member.name.clone());
         let dead = self.members.iter().position(|member| member.dead && !member.abandoned);
         let dead = dead.filter(|_| self.rng.one_in(3));
+        let missing = self.missing_policy().filter(|_| frozen && self.rng.one_in(2));
         let command = match held {
+            _ if missing.is_some() => {
+                let name = missing.unwrap_or_else(|| policy_name(POLICIES[0]));
+                Command::ApplyPolicy(Policy { name, ..self.policy() })
+            }
             _ if frozen && self.rng.one_in(2) => match self.rng.one_in(2) {
                 true => Command::ReleaseFreeze,
                 false => Command::ConfirmFreeze,
@@ -88,6 +93,13 @@ impl World {
             self.operator.forgets |= terms.force;
         }
         self.command(0, command);
+    }
+
+    /// A policy of which a hub that has lost its store knows only the name.
+    fn missing_policy(&self) -> Option<PolicyName> {
+        let record = self.hubs[0].store.get(&Key::Federation)?;
+        let Record::Federation(federation) = record else { return None };
+        federation.recovery.as_ref()?.missing.first().cloned()
     }
 
     /// What ends the next quota, cordon, window, taint or pause that is left; and what lets every cluster be a member again.

@@ -92,6 +92,19 @@ pub fn workload(kind: &str, name: &str, replicas: u32, cpu_millis: u64, revision
     Application { workloads: vec![spec], objects: vec![object] }
 }
 
+/// What was deployed of a manifest of [`workload`].
+pub fn read(key: &ObjectKey, manifest: &Arc<str>, _: &[Arc<str>]) -> Result<WorkloadSpec, String> {
+    let number = |field: &str| -> Option<u32> {
+        let text = manifest.split(field).nth(1)?;
+        text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    };
+    let (cpu, revision) = (number("\"cpu\":"), number("\"revision\":"));
+    let (cpu, revision) = cpu.zip(revision).ok_or("it is no manifest of a scenario")?;
+    let [spec] = <[_; 1]>::try_from(workload(&key.kind, &key.name, 0, cpu.into(), revision).workloads)
+        .map_err(|_| "a scenario has one workload")?;
+    Ok(spec)
+}
+
 /// The identity of a workload of [`workload`].
 pub fn id(kind: &str, name: &str) -> WorkloadId {
     WorkloadId::new("shop", kind, name).expect("a scenario names workloads well")

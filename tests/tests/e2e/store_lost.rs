@@ -1,8 +1,13 @@
 //! The store is gone, or older than what the clusters have seen: the hub says so, and touches nothing (S10).
 
+use std::collections::BTreeSet;
 use std::fs;
 
-use crate::harness::{Deployment, Federation, Witness, wait_for};
+use godwit_proto::v1;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
+
+use crate::harness::{Deployment, Federation, Witness, policy, wait_for};
 
 const SHARES: [(&str, u32); 2] = [("alpha", 5), ("bravo", 5)];
 
@@ -57,4 +62,71 @@ async fn a_restored_store_commands_nothing_before_an_operator_says_so() {
     .await;
     assert_eq!(freeze.cause, "HigherEpoch", "{freeze:?}");
     assert_untouched(&witness, &[5, 10]);
+
+    accepted(&federation).await;
+    let workload = federation.settles("web", &[("alpha", 10), ("bravo", 10)]).await;
+    assert_eq!((workload.replicas, workload.ready), (20, 20), "it is today's truth");
+    assert_untouched(&witness, &[5, 10]);
+}
+
+#[tokio::test]
+async fn a_hub_that_has_lost_its_volume_gets_the_federation_back_and_no_pod_notices() {
+    let mut federation = Federation::of(&["alpha", "bravo"]).await;
+    let even = policy("even", &[("alpha", 1), ("bravo", 1)]);
+    federation.admin.apply_policy(even.clone()).await.unwrap();
+    federation.deploy(&Deployment::new("web", 10).policy("even")).await;
+    federation.settles("web", &SHARES).await;
+    let witness = Witness::start(federation.clusters(), "web").await;
+    let (before, was) = (pods(&federation).await, federation.admin.federation().await.unwrap());
+
+    federation.kill_hub().await;
+    fs::remove_file(federation.hub().store()).unwrap();
+    federation.recover_hub().await;
+    wait_for("both to tell what they hold", async || {
+        let now = federation.admin.federation().await.map_err(|error| error.to_string())?;
+        let told =
+            now.alarms.iter().any(|alarm| alarm.contains("2 clusters have told what they hold, 1 workloads"));
+        if told { Ok(()) } else { Err(format!("{:?}", now.alarms)) }
+    })
+    .await;
+    let refused = federation.admin.release_freeze().await.unwrap_err();
+    assert!(refused.message().contains("apply these first: even"), "{refused}");
+    federation.admin.apply_policy(even).await.unwrap();
+    let refused = federation.admin.scale("web", 12).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::FailedPrecondition, "{refused}");
+    accepted(&federation).await;
+    let workload = federation.settles("web", &SHARES).await;
+    assert_eq!((workload.replicas, workload.pending, workload.policy.as_str()), (10, 0, "even"));
+    let now = federation.admin.federation().await.unwrap();
+    assert_eq!((&now.uid, now.alarms.len()), (&was.uid, 0));
+    assert!(now.epoch > was.epoch);
+    assert_eq!(pods(&federation).await, before, "not one pod was made or ended");
+    assert_untouched(&witness, &[5]);
+
+    // What it knows of the workload is enough to start it elsewhere, and to know it when it is deployed again.
+    let again = federation.deploy(&Deployment::new("web", 10).policy("even")).await;
+    assert_eq!((again.revision, again.pending), (1, 0));
+    let drain = v1::DrainClusterRequest { name: "alpha".to_owned(), ..v1::DrainClusterRequest::default() };
+    federation.admin.drain(drain).await.unwrap();
+    federation.cluster_is("alpha", "Drained").await;
+    federation.settles("web", &[("bravo", 10)]).await;
+}
+
+/// The view is accepted as soon as everybody has told what is there.
+async fn accepted(federation: &Federation) {
+    wait_for("the view to be accepted", async || {
+        federation.admin.release_freeze().await.map_err(|error| error.to_string())
+    })
+    .await;
+}
+
+/// Every pod there is, by its own UID.
+async fn pods(federation: &Federation) -> BTreeSet<String> {
+    let mut uids = BTreeSet::new();
+    for cluster in federation.clusters() {
+        let pods: Api<Pod> = cluster.api();
+        let all = pods.list(&ListParams::default()).await.unwrap();
+        uids.extend(all.items.into_iter().filter_map(|pod| pod.metadata.uid));
+    }
+    uids
 }

@@ -17,7 +17,7 @@ fn alarms(world: &World) -> Vec<&Alarm> {
     let alarms = world.ups().filter_map(|up| match up {
         Up::Alarm(alarm) => Some(alarm),
         Up::Hello(_) | Up::Heartbeat | Up::Renewal { .. } | Up::Leadership(_) | Up::Accepted { .. } => None,
-        Up::SyncWanted | Up::Report(_) | Up::ApiServer { .. } | Up::Goodbye => None,
+        Up::SyncWanted | Up::Report(_) | Up::ApiServer { .. } | Up::Recalled(_) | Up::Goodbye => None,
     });
     alarms.collect()
 }

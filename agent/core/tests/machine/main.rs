@@ -7,6 +7,7 @@ mod grants;
 mod leadership;
 mod linking;
 mod needs;
+mod recall;
 mod removal;
 mod reporting;
 mod world;

@@ -71,6 +71,7 @@ impl Hub {
             self.touched.keys.insert(Key::Workload(uid));
             self.touched.subjects.insert(Subject::Workload(uid));
             self.dirty.insert(uid, Reason::Command(entry));
+            self.charter_changed(uid);
         }
         self.make_plans();
         let workloads = self.deployed(&[(uid, action)]);

@@ -18,7 +18,7 @@ mod take;
 
 use godwit_common::{ClusterName, Now, WorkloadId};
 
-use crate::contract::{Answer, Command, Refused, RefusedKind, Severity};
+use crate::contract::{Answer, Command, FreezeCause, Refused, RefusedKind, Severity};
 use crate::hub::Hub;
 use crate::shared::Shared;
 
@@ -41,6 +41,7 @@ impl Hub {
     }
 
     fn carry_out(&mut self, command: Command) -> Result<Answer, Refused> {
+        self.check_doubt(&command)?;
         match command {
             Command::Deploy(deploy) => self.deploy(deploy),
             Command::Scale { workload, replicas } => self.scale(&workload, replicas),
@@ -80,13 +81,17 @@ impl Hub {
             ));
         };
         match (confirm, freeze.cause) {
-            (true, crate::contract::FreezeCause::NewerHistory) => {
+            (true, FreezeCause::NewerHistory | FreezeCause::Recovery) => {
                 let message = "this freeze is about the hub's own history, not about lost clusters: \
-                               look at the inventories, then use `godwit freeze release`";
+                               look at `godwit describe federation`, then use `godwit freeze release`";
                 return Err(refused(RefusedKind::FailedPrecondition, message));
             }
-            (true, crate::contract::FreezeCause::MassLoss) => self.confirm_freeze(),
-            (false, _) => self.release_freeze(),
+            (true, FreezeCause::MassLoss) => self.confirm_freeze(),
+            (false, FreezeCause::MassLoss) => self.release_freeze(),
+            (false, FreezeCause::NewerHistory | FreezeCause::Recovery) => {
+                self.accept_view()?;
+                self.release_freeze();
+            }
         }
         Ok(Answer::Done)
     }

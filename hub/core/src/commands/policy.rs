@@ -30,6 +30,7 @@ impl Hub {
         let name = policy.name.clone();
         let action = self.action_on_policy(&policy);
         self.check_policy(&policy)?;
+        self.policy_known(&name);
         if action == Action::Unchanged {
             return Ok(action);
         }

@@ -52,7 +52,12 @@ impl Hub {
         let asks = self.asks_anew(&spec);
         let uid = match self.ids.get(&spec.id) {
             Some(uid) => *uid,
-            None => self.create_workload(spec.clone(), policy.clone()),
+            None => {
+                let (uid, number) = (self.rng.uid(), self.federation.next_workload);
+                self.federation.next_workload += 1;
+                self.create_workload(uid, number, spec.clone(), policy.clone());
+                uid
+            }
         };
         if action == Action::Unchanged {
             return (uid, action);
@@ -66,6 +71,7 @@ impl Hub {
         self.follow(uid, leader);
         self.replace_spec(uid, spec);
         self.ensure_seats(uid);
+        self.charter_changed(uid);
         self.dirty.insert(uid, Reason::Command(entry));
         (uid, action)
     }
@@ -122,7 +128,7 @@ impl Hub {
     }
 
     /// From now on a workload shares the clusters of another, or of none.
-    fn follow(&mut self, uid: Uid, leader: Option<WorkloadId>) {
+    pub(crate) fn follow(&mut self, uid: Uid, leader: Option<WorkloadId>) {
         let Some(workload) = self.workloads.get_mut(&uid) else { return };
         let before = std::mem::replace(&mut workload.record.leader, leader.clone());
         if let Some(before) = before {
@@ -143,10 +149,8 @@ impl Hub {
         }
     }
 
-    fn create_workload(&mut self, spec: WorkloadSpec, policy: PolicyName) -> Uid {
-        let uid = self.rng.uid();
-        let number = self.federation.next_workload;
-        self.federation.next_workload += 1;
+    /// A new life. It has no revision yet, and is not planned.
+    pub(crate) fn create_workload(&mut self, uid: Uid, number: u64, spec: WorkloadSpec, policy: PolicyName) {
         self.touched.keys.insert(Key::Federation);
         if let Some(policy) = self.policies.get_mut(&policy) {
             policy.users.insert(uid);
@@ -171,13 +175,13 @@ impl Hub {
             leader: None,
             yielded: BTreeMap::new(),
             displaced: BTreeMap::new(),
+            chartered: Default::default(),
             spec,
         };
         self.workloads.insert(uid, Shared::new(Workload::new(record)));
-        uid
     }
 
-    fn change_policy(&mut self, uid: Uid, policy: PolicyName) {
+    pub(crate) fn change_policy(&mut self, uid: Uid, policy: PolicyName) {
         let Some(workload) = self.workloads.get(&uid).filter(|workload| workload.record.policy != policy)
         else {
             return;

@@ -17,8 +17,8 @@ pub use event::Event;
 pub use record::{
     Cause, ClusterRecord, ClusterTaint, Drain, DrainState, Ended, FederationRecord, Freeze, FreezeCause,
     Held, JournalEntry, Key, Loss, Migration, MigrationCause, MigrationId, MigrationState, Move,
-    ObjectRecord, ObjectRow, Policy, Purpose, QuotaRecord, Record, Request, RetiredRecord, Seat, Severity,
-    WorkloadRecord, Yield,
+    ObjectRecord, ObjectRow, Policy, Purpose, QuotaRecord, Record, Recovery, Request, RetiredRecord, Seat,
+    Severity, WorkloadRecord, Yield,
 };
 pub use rollout::{
     HistoryView, Revision, RevisionState, RevisionView, Rollout, RolloutOrder, RolloutState, RolloutView,

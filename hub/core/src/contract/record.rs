@@ -110,6 +110,19 @@ pub struct FederationRecord {
     /// The longest lease that was ever granted in this federation: a hub that starts cannot know which of them still stand
     /// (S9).
     pub longest_lease: Duration,
+    /// The view is rebuilt from what the members hold, and not accepted yet.
+    pub recovery: Option<Recovery>,
+}
+
+/// How far the rebuilding of the hub's view is (S10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    /// The store was empty: nothing is known of clusters but what they hold.
+    pub from_nothing: bool,
+    /// The federation's UID is its own, and not to be taken over from the first member.
+    pub named: bool,
+    /// Policies of which only the names are known.
+    pub missing: BTreeSet<PolicyName>,
 }
 
 /// Failover stands still.
@@ -130,6 +143,8 @@ pub enum FreezeCause {
     MassLoss,
     /// An agent knew more than this hub's store: the store was restored, or another hub speaks (S10).
     NewerHistory,
+    /// The hub was started with the word that its store is empty, or older than the federation (S10).
+    Recovery,
 }
 
 /// How totals are divided, and what a loss means.
@@ -181,6 +196,9 @@ pub struct WorkloadRecord {
     pub yielded: BTreeMap<ClusterName, Yield>,
     /// What losses and drains took from clusters and has not come back, by cluster (S12, S13).
     pub displaced: BTreeMap<ClusterName, u32>,
+    /// When what was asked for of it last changed: the epoch, and the number of the journal's next entry. The members keep
+    /// that with what was asked for, so that the newest of them can be told (S10).
+    pub chartered: (Epoch, u64),
 }
 
 /// Replicas given up in one cluster for a workload of a higher priority that found no room there (S16).

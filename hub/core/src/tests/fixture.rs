@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use godwit_common::link::{
-    Capacity, Down, Hello, LeaderTerm, Leadership, Region, Report, Status, Targets, Unmanaged, Up, VERSIONS,
-    WorkloadTarget,
+    Capacity, Down, Hello, LeaderTerm, Leadership, ObjectTarget, Recalled, RecalledObject, Region, Report,
+    Status, Targets, Unmanaged, Up, VERSIONS, WorkloadTarget,
 };
 use godwit_common::policy::Rule;
 use godwit_common::{
@@ -16,7 +16,7 @@ use godwit_common::{Need, NeedStatus, PodShape, stable_hash};
 
 use crate::{
     Answer, Application, ClusterState, Command, Config, Deploy, Effect, Event, Hub, JournalEntry, Key,
-    ObjectSpec, Policy, PolicyChoice, Record, Refused, SessionId, Ticket, WorkloadSpec, WorkloadView,
+    ObjectSpec, Policy, PolicyChoice, Reader, Record, Refused, SessionId, Ticket, WorkloadSpec, WorkloadView,
 };
 
 /// What makes a manifest one whose pods do not get ready.
@@ -26,9 +26,11 @@ pub(crate) const BAD: &str = "no-such-image";
 #[derive(Debug, Default)]
 pub(crate) struct Member {
     pub(crate) session: Option<SessionId>,
+    /// It does not tell what it holds.
+    pub(crate) reticent: bool,
     pub(crate) fence: Fence,
     pub(crate) rows: BTreeMap<Uid, WorkloadTarget>,
-    pub(crate) objects: BTreeMap<Uid, ObjectKey>,
+    pub(crate) objects: BTreeMap<Uid, ObjectTarget>,
     /// Whether new pods become ready.
     pub(crate) ready: bool,
     /// Pods of one core that fit, used ones included.
@@ -126,10 +128,16 @@ pub(crate) fn spec(id: WorkloadId, replicas: u32) -> WorkloadSpec {
     }
 }
 
+/// What was deployed, of the manifests of [`spec`].
+fn read(key: &ObjectKey, _: &std::sync::Arc<str>, _: &[std::sync::Arc<str>]) -> Result<WorkloadSpec, String> {
+    let (namespace, kind, name) = (key.namespace.clone(), key.kind.clone(), key.name.clone());
+    Ok(spec(WorkloadId { namespace, kind, name }, 0))
+}
+
 impl Fixture {
     /// A federation of connected clusters, each with room for so many pods.
     pub(crate) fn new(clusters: &[(&str, u32)]) -> Self {
-        let config = Config::default();
+        let config = Config { reader: Reader(read), ..Config::default() };
         let now = Time(1_000_000);
         let mut effects = Vec::new();
         let hub = Hub::restore(config.clone(), 7, [], at(now), &mut effects).expect("an empty store fits");
@@ -427,7 +435,16 @@ impl Fixture {
         if let Down::Grant { number, .. } = message {
             member.granted.push(number);
         }
-        let Down::Targets(targets) = message else { return };
+        let targets = match message {
+            Down::Targets(targets) => targets,
+            Down::Recall(known) => {
+                let name = name.clone();
+                let told = if member.reticent { Vec::new() } else { member.tell(&known) };
+                told.into_iter().for_each(|told| self.say(name.as_str(), Up::Recalled(told)));
+                return;
+            }
+            _ => return,
+        };
         for row in &targets.workloads {
             self.sent.push((name.clone(), row.uid, row.replicas));
         }
@@ -538,6 +555,33 @@ impl Fixture {
 }
 
 impl Member {
+    /// All that it holds, but for the manifests that are known.
+    fn tell(&self, known: &[(Uid, u64)]) -> Vec<Recalled> {
+        let new = |uid: Uid, revision: u64| !known.contains(&(uid, revision));
+        let objects = self.objects.values().map(|object| RecalledObject {
+            key: object.key.clone(),
+            uid: object.uid,
+            revision: object.revision,
+            ordinals: 0,
+            manifest: object.manifest.clone().filter(|_| new(object.uid, object.revision)),
+            charter: None,
+        });
+        let workloads = self.rows.values().map(|row| RecalledObject {
+            key: ObjectKey {
+                api_version: row.api_version.clone(),
+                kind: row.workload.kind.clone(),
+                namespace: row.workload.namespace.clone(),
+                name: row.workload.name.clone(),
+            },
+            uid: row.uid,
+            revision: row.revision,
+            ordinals: row.ordinals,
+            manifest: row.manifest.clone().filter(|_| new(row.uid, row.revision)),
+            charter: row.charter.clone(),
+        });
+        objects.chain(workloads).map(Recalled::Object).chain([Recalled::End]).collect()
+    }
+
     fn status_of(&self, need: &Need) -> NeedStatus {
         NeedStatus { need: need.clone(), met: !self.lacks.contains(need) }
     }
@@ -556,7 +600,7 @@ impl Member {
             self.removed.push(end.uid);
         }
         for row in &targets.objects {
-            self.objects.insert(row.uid, row.key.clone());
+            self.objects.insert(row.uid, row.clone());
         }
         for row in &targets.workloads {
             self.needs.extend(row.needs.iter().cloned());

@@ -16,7 +16,7 @@ fn two() -> Fixture {
 }
 
 #[test]
-fn s10_a_restored_store_stands_still_until_an_operator_releases_it() {
+fn s10_a_restored_store_stands_still_and_learns_what_it_has_forgotten() {
     let mut fixture = two();
     let backup = fixture.store.clone();
     fixture.command(Command::Scale { workload: web(), replicas: 40 }).expect("a good request");
@@ -37,8 +37,9 @@ fn s10_a_restored_store_stands_still_until_an_operator_releases_it() {
     assert_eq!(fixture.sent, vec![]);
     assert_eq!(fixture.running(), shares(&[("alpha", 20), ("bravo", 20)]));
     assert_eq!(fixture.command(Command::ReleaseFreeze), Ok(Answer::Done));
-    fixture.pass(Duration::from_secs(2));
-    assert_eq!(fixture.running(), shares(&[("alpha", 5), ("bravo", 5)]));
+    fixture.pass(Duration::from_secs(60));
+    assert_eq!(fixture.running(), shares(&[("alpha", 20), ("bravo", 20)]), "today's truth");
+    assert_eq!((fixture.web().replicas, fixture.web().pending), (40, 0));
 }
 
 #[test]

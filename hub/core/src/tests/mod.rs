@@ -20,6 +20,7 @@ mod mass_loss;
 mod migrations;
 mod pace;
 mod rebalance;
+mod recovery;
 mod reflections;
 mod rehearsals;
 mod retiring;

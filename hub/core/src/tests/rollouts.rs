@@ -453,7 +453,11 @@ fn s28_what_an_older_revision_leans_on_stays_until_that_is_gone() {
     };
     let configs = |fixture: &Fixture| -> Vec<Vec<String>> {
         let names = |member: &super::fixture::Member| {
-            member.objects.values().map(|key| key.name.to_string()).collect::<std::collections::BTreeSet<_>>()
+            member
+                .objects
+                .values()
+                .map(|object| object.key.name.to_string())
+                .collect::<std::collections::BTreeSet<_>>()
         };
         fixture.members.values().map(|member| names(member).into_iter().collect()).collect()
     };

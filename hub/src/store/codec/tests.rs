@@ -17,8 +17,8 @@ use godwit_common::{
 use godwit_hub_core::{
     Action, Cause, Changes, ClusterRecord, ClusterTaint, Deployed, DeployedWorkload, Drain, DrainState,
     Ended, FederationRecord, Freeze, FreezeCause, Held, JournalEntry, Loss, Migration, MigrationCause,
-    MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Policy, Purpose, QuotaRecord, Request,
-    RetiredRecord, Revision, RevisionState, Rollout, RolloutState, Seat, Severity, WorkloadRecord,
+    MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Policy, Purpose, QuotaRecord, Recovery,
+    Request, RetiredRecord, Revision, RevisionState, Rollout, RolloutState, Seat, Severity, WorkloadRecord,
     WorkloadSpec, Yield,
 };
 
@@ -225,6 +225,11 @@ fn federation() -> Record {
             message: "all are gone".into(),
         }),
         longest_lease: Duration::from_secs(90),
+        recovery: Some(Recovery {
+            from_nothing: true,
+            named: true,
+            missing: BTreeSet::from([name("spread")]),
+        }),
     })
 }
 
@@ -332,6 +337,7 @@ fn workload() -> Record {
         leader: Some(id()),
         yielded: BTreeMap::from([(name("east"), Yield { to: Uid(9), replicas: 4 })]),
         displaced: BTreeMap::from([(name("west"), 6)]),
+        chartered: (Epoch(3), 12),
     })
 }
 

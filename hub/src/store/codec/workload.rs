@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use godwit_common::link::Tombstoned;
-use godwit_common::{ClusterName, Generation, Uid};
+use godwit_common::{ClusterName, Epoch, Generation, Uid};
 use godwit_hub_core::{Ended, ObjectRecord, ObjectRow, Record, Seat, WorkloadRecord, WorkloadSpec, Yield};
 use godwit_proto::store::v1 as wire;
 
@@ -33,6 +33,7 @@ pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
         leader,
         yielded,
         displaced,
+        chartered,
     } = workload;
     let yielded = yielded.iter();
     wire::Workload {
@@ -53,6 +54,8 @@ pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
         leader: leader.as_ref().map(id_to_wire),
         yielded: yielded.map(|(cluster, given)| (cluster.to_string(), yield_to_wire(given))).collect(),
         displaced: displaced.iter().map(|(cluster, replicas)| (cluster.to_string(), *replicas)).collect(),
+        chartered_epoch: chartered.0.0,
+        chartered_entry: chartered.1,
     }
 }
 
@@ -85,6 +88,7 @@ pub(super) fn from_wire(workload: wire::Workload) -> Result<WorkloadRecord, Inva
             .into_iter()
             .map(|(cluster, replicas)| Ok((name("displaced", &cluster)?, replicas)))
             .collect::<Result<_, _>>()?,
+        chartered: (Epoch(workload.chartered_epoch), workload.chartered_entry),
     })
 }
 

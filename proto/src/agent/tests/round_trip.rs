@@ -80,6 +80,7 @@ fn the_order_of_needs_means_nothing() {
         manifest: Some("{}".into()),
         needs,
         supervised: true,
+        charter: None,
     };
     let down = |needs| Down::Targets(Arc::new(Targets { workloads: vec![row(needs)], ..Targets::default() }));
     let sent = one(&down(vec![need("b"), need("a"), need("b")]));

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::link::{
-    Alarm, Capacity, Down, Hello, LeaderTerm, Leadership, ObjectTarget, Refusal, RefusalCode, Region, Report,
-    Status, Targets, Tombstone, Tombstoned, Unmanaged, Up, VersionRange, Welcome, WorkloadTarget,
+    Alarm, Capacity, Charter, Down, Hello, LeaderTerm, Leadership, ObjectTarget, Recalled, RecalledObject,
+    Refusal, RefusalCode, Region, Report, Status, Targets, Tombstone, Tombstoned, Unmanaged, Up,
+    VersionRange, Welcome, WorkloadTarget,
 };
 use godwit_common::{
     Digest, Epoch, Fence, Generation, Need, NeedStatus, NodeClass, ObjectKey, Resources, Taint, TaintEffect,
@@ -27,6 +28,7 @@ pub(super) fn up() -> impl Strategy<Value = Up> {
         Just(Up::SyncWanted),
         alarm().prop_map(Up::Alarm),
         option::of(text("\\PC{1,80}")).prop_map(|unreachable| Up::ApiServer { unreachable }),
+        recalled().prop_map(Up::Recalled),
         Just(Up::Goodbye),
     ]
 }
@@ -38,6 +40,7 @@ pub(super) fn down() -> impl Strategy<Value = Down> {
         targets().prop_map(|targets| Down::Targets(Arc::new(targets))),
         vec(text("[a-z]{1,9}(\\.[a-z]{1,9})?:[1-9][0-9]{0,3}|\\[::[0-9a-f]{1,4}\\]:7443"), 1..4)
             .prop_map(|addresses| Down::Redirect { addresses }),
+        vec((uid(), any::<u64>()), 0..5).prop_map(|known| Down::Recall(known.into())),
         refusal().prop_map(Down::Refusal),
         (any::<u64>(), duration(1)).prop_map(|(number, lease)| Down::Grant { number, lease }),
         duration(0).prop_map(|retry_after| Down::Goodbye { retry_after }),
@@ -245,8 +248,10 @@ fn object() -> impl Strategy<Value = ObjectTarget> {
 fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
     let needs = btree_set(need(), 0..4);
     let counts = (count(), any::<u32>());
-    (uid(), workload(), api_version(), any::<u64>(), counts, manifest(), needs, any::<bool>()).prop_map(
-        |(uid, workload, api_version, revision, (replicas, ordinals), manifest, needs, supervised)| {
+    let extras = (needs, any::<bool>(), option::of(charter()));
+    (uid(), workload(), api_version(), any::<u64>(), counts, manifest(), extras).prop_map(
+        |(uid, workload, api_version, revision, (replicas, ordinals), manifest, extras)| {
+            let (needs, supervised, charter) = extras;
             WorkloadTarget {
                 uid,
                 workload,
@@ -257,9 +262,35 @@ fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
                 needs: if manifest.is_some() { needs.into_iter().collect() } else { Vec::new() },
                 manifest,
                 supervised,
+                charter: charter.map(Arc::new),
             }
         },
     )
+}
+
+fn charter() -> impl Strategy<Value = Charter> {
+    let (policy, objects) = ("[a-z]{1,20}", vec((uid(), key()), 0..3));
+    (count(), policy, any::<u64>(), option::of(workload()), objects, any::<(u64, u64, bool)>()).prop_map(
+        |(replicas, policy, number, leader, objects, (epoch, entry, supervised))| Charter {
+            replicas,
+            policy: policy.parse().expect("a valid name"),
+            number,
+            leader,
+            objects,
+            supervised,
+            written: (Epoch(epoch), entry),
+        },
+    )
+}
+
+fn recalled() -> impl Strategy<Value = Recalled> {
+    let object = (key(), uid(), any::<(u64, u32)>(), manifest(), option::of(charter())).prop_map(
+        |(key, uid, (revision, ordinals), manifest, charter)| {
+            let charter = charter.map(Arc::new);
+            Recalled::Object(RecalledObject { key, uid, revision, ordinals, manifest, charter })
+        },
+    );
+    prop_oneof![1 => Just(Recalled::End), 4 => object]
 }
 
 fn need() -> impl Strategy<Value = Need> {

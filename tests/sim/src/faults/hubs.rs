@@ -62,9 +62,13 @@ impl World {
         self.swap_store(backup);
     }
 
-    /// The hub comes back with nothing; its store is found again later.
+    /// The hub comes back with nothing: told so, it learns from the members what it was; else its store is found again
+    /// later.
     pub(super) fn lose_store(&mut self) {
-        if self.kept.is_none() {
+        if self.kept.is_none() && self.rng.one_in(2) {
+            self.note(|| "hub-0 comes back with an empty store, and is to recover".to_owned());
+            self.recover_with(Default::default());
+        } else if self.kept.is_none() {
             self.note(|| "hub-0 comes back with an empty store".to_owned());
             let store = self.swap_store(Default::default());
             self.kept = Some(store);
@@ -77,6 +81,12 @@ impl World {
         if let Some(store) = self.kept.take() {
             self.swap_store(store);
         }
+    }
+
+    /// A hub comes back with another store, and is told to learn from the members what that lacks.
+    pub fn recover_with(&mut self, store: crate::invariants::Records) {
+        self.swap_store(store);
+        self.hubs[0].config.recover = true;
     }
 
     /// A hub comes back with another store, which becomes the federation's truth. Returns the former.

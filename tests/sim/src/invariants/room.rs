@@ -9,10 +9,17 @@ use godwit_hub_core::{Key, Record, Seat};
 use super::witness::Witness;
 use super::{Records, SeatChange};
 
-/// After a step of a hub.
-pub(super) fn check(records: &Records, witness: &Witness, seats: &[SeatChange]) {
+/// After a step of a hub. In a step that `accepts` what the members hold, what they have been told already is nobody's to
+/// give (S10).
+pub(super) fn check(records: &Records, witness: &Witness, seats: &[SeatChange], accepts: bool) {
     // What was found running where nothing was known of it was given by nobody (S27).
-    let found = |seat: &SeatChange| seat.before.generation.0 == 0 && seat.after.placed == 0;
+    let has = |seat: &SeatChange| {
+        let told = witness.reports(&seat.cluster);
+        told.map_or(0, |told| told.replicas(seat.workload)) >= occupied(&seat.after)
+    };
+    let found = |seat: &SeatChange| {
+        (seat.before.generation.0 == 0 && seat.after.placed == 0) || (accepts && has(seat))
+    };
     let more = |seat: &&SeatChange| occupied(&seat.after) > occupied(&seat.before) && !found(seat);
     let clusters: BTreeSet<&ClusterName> = seats.iter().filter(more).map(|seat| &seat.cluster).collect();
     for cluster in clusters {

@@ -90,7 +90,7 @@ impl Witness {
                     }
                 }
                 (Down::Welcome(_) | Down::Standby { .. } | Down::Redirect { .. }, _) => {}
-                (Down::Refusal(_) | Down::Goodbye { .. } | Down::Grant { .. }, _) => {}
+                (Down::Refusal(_) | Down::Goodbye { .. } | Down::Grant { .. } | Down::Recall(_), _) => {}
             }
         }
     }
@@ -121,7 +121,7 @@ impl Witness {
                 }
             }
             Up::Hello(_) | Up::Heartbeat | Up::Renewal { .. } | Up::Accepted { .. } => {}
-            Up::Alarm(_) | Up::ApiServer { .. } => {}
+            Up::Alarm(_) | Up::ApiServer { .. } | Up::Recalled(_) => {}
         }
     }
 
@@ -173,6 +173,10 @@ impl Told {
 
     pub(super) fn unschedulable(&self, uid: Uid) -> u32 {
         self.statuses.get(&uid).map_or(0, |status| status.unschedulable)
+    }
+
+    pub(super) fn replicas(&self, uid: Uid) -> u32 {
+        self.statuses.get(&uid).map_or(0, |status| status.replicas)
     }
 
     pub(super) fn bound(&self, uid: Uid) -> u32 {

@@ -62,9 +62,10 @@ impl Member {
             Call::WriteFence { record, version } => self.write_fence(record, version),
             Call::Read { key, pods } => {
                 let count = if pods { self.pods_of(&id_of(&key)).count() } else { 0 };
+                let manifest = self.objects.get(&key).map(|object| object.manifest.clone());
                 let object = self.objects.get(&key).map(|object| object.seen.clone());
                 let pods = u32::try_from(count).unwrap_or(u32::MAX);
-                (Ok(Reply::Object { object, pods }), None)
+                (Ok(Reply::Object { object, pods, manifest }), None)
             }
             Call::Apply(apply) => self.apply(cx, apply),
             Call::Delete { key, uid, version } => self.delete(cx, &key, &uid, &version),
@@ -133,6 +134,7 @@ impl Member {
             uid,
             version: self.next_version().to_string().into(),
             stamp: Some(apply.stamp),
+            charter: apply.charter,
             adopt: false,
             replicas: apply.replicas,
             deleting: false,

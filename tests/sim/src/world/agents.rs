@@ -189,6 +189,7 @@ fn is_idempotent(message: &Up) -> bool {
     match message {
         Up::Heartbeat | Up::Accepted { .. } | Up::Report(_) | Up::Alarm(_) | Up::ApiServer { .. } => true,
         Up::Renewal { .. } => true,
+        Up::Recalled(_) => true,
         Up::Hello(_) | Up::Leadership(_) | Up::SyncWanted | Up::Goodbye => false,
     }
 }

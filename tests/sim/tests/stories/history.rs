@@ -1,7 +1,7 @@
 //! Two authorities, and a store from yesterday: S10, S27.
 
-use godwit_hub_core::{Command, FreezeCause, PolicyChoice};
-use sim::scenario::{Setup, id};
+use godwit_hub_core::{Command, DrainOrder, FreezeCause, PolicyChoice};
+use sim::scenario::{Setup, id, policy_name, weights, workload};
 use sim::{World, app};
 
 use super::{connected, federation};
@@ -32,11 +32,12 @@ fn s10_a_hub_on_a_restored_store_stands_still_and_removes_nothing() {
 
     world.order(Command::ReleaseFreeze);
     world.run(60);
-    assert_eq!((world.ready(&web), world.ready(&later)), (10, 6), "S27: absence is never deletion");
+    assert_eq!((world.ready(&web), world.ready(&later)), (10, 6), "what was deployed since is taken over");
     assert_eq!(world.checker.seen.removals, 0);
     for name in ["east", "west"] {
-        assert_eq!(world.cluster(name).orphans, vec![later.clone()], "S27: it is listed");
+        assert_eq!(world.cluster(name).orphans, vec![], "and nobody's no longer");
     }
+    world.settles(120);
     world.order(Command::Scale { workload: web.clone(), replicas: 14 });
     world.until("the hub is obeyed again", 60, |world| world.ready(&web) == 14);
 }
@@ -70,4 +71,42 @@ fn s10_a_leader_that_has_been_replaced_is_harmless() {
     world.until("the old leader finds that it is behind", 60, |world| behind(world, 0));
     world.run(60);
     assert_eq!(world.ready(&web), 16, "not one replica has moved");
+}
+
+/// The hub's volume is lost: a new hub gets the federation back from the members, and not one pod notices.
+#[test]
+fn s10_a_hub_that_has_lost_its_volume_gets_the_federation_back() {
+    let mut world = federation(&["east", "north", "west"]);
+    let (web, store) = (id("Deployment", "web"), id("StatefulSet", "store"));
+    let thirds = weights("thirds", &[("east", 1), ("north", 1), ("west", 1)]);
+    world.deploy(app("web", 12), PolicyChoice::Inline(thirds.clone()));
+    world.deploy(workload("StatefulSet", "store", 3, 100, 1), PolicyChoice::Annotated);
+    world.settles(120);
+    let uid = world.hub().federation().uid;
+    let pods = |world: &World| -> Vec<Vec<std::sync::Arc<str>>> {
+        world.members.iter().map(|member| member.pods.keys().cloned().collect()).collect()
+    };
+    let (before, removals) = (pods(&world), world.checker.seen.removals);
+
+    world.recover_with(Default::default());
+    world.until("all have told what they hold", 120, |world| {
+        let alarms = world.hubs[0].core.as_ref().map(|core| core.federation().alarms).unwrap_or_default();
+        alarms.iter().any(|alarm| alarm.contains("3 clusters have told what they hold, 2 workloads"))
+    });
+    world.run(60);
+    assert_eq!(pods(&world), before, "nothing is said before an operator accepts");
+    let refused = world.ask(Command::ReleaseFreeze).expect_err("a policy is missing");
+    assert!(refused.message.contains("apply these first: thirds"), "{refused:?}");
+    world.order(Command::ApplyPolicy(thirds));
+    world.order(Command::ReleaseFreeze);
+    world.run(60);
+    world.settles(120);
+    assert_eq!(pods(&world), before, "not one pod was made or ended");
+    assert_eq!((world.hub().federation().uid, world.checker.seen.removals), (uid, removals));
+    assert_eq!(world.record(&web).map(|web| web.policy.clone()), Some(policy_name("thirds")));
+
+    let order = DrainOrder::Start(Default::default());
+    world.order(Command::Drain { cluster: sim::scenario::cluster_name("east"), order });
+    world.until("what can leave has left", 200, |world| world.ready_in("east", &web) == 0);
+    assert_eq!((world.ready(&web), world.ready(&store)), (12, 3));
 }

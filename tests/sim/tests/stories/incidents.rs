@@ -226,6 +226,10 @@ fn s10_a_hub_restored_from_yesterday_removes_nothing_and_starts_nothing() {
     assert!(world.hub().federation().freeze.is_some(), "S10: it waits for an operator");
     assert_eq!((world.ready(&old), world.ready(&web), world.ready(&new)), (0, 14, 6));
     assert_eq!(world.checker.seen.removals, removals);
+    world.order(Command::ReleaseFreeze);
+    world.settles(300);
+    assert_eq!((world.ready(&old), world.ready(&web), world.ready(&new)), (0, 14, 6), "it is today's truth");
+    assert_eq!((world.checker.seen.removals, world.record(&old)), (removals, None));
 }
 
 /// A hub came back with no store at all: it is another federation, and nobody obeys it.

@@ -234,6 +234,12 @@ impl Admin {
         Ok(answer.items)
     }
 
+    /// Accepts what a hub has learned from the members, or ends another freeze.
+    pub(crate) async fn release_freeze(&self) -> Result<v1::ReleaseFreezeResponse, Status> {
+        let request = v1::ReleaseFreezeRequest {};
+        self.call(async |to| FederationServiceClient::new(to).release_freeze(request).await).await
+    }
+
     pub(crate) async fn federation(&self) -> Result<v1::Federation, Status> {
         let request = v1::GetFederationRequest {};
         let answer =

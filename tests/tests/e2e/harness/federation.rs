@@ -183,6 +183,11 @@ impl Federation {
         self.hub.restart().await;
     }
 
+    /// The same, when the store is gone or is an older one: it is to learn from the members.
+    pub(crate) async fn recover_hub(&mut self) {
+        self.hub.restart_with(&["--recover"]).await;
+    }
+
     pub(crate) fn hub(&self) -> &Hub {
         &self.hub
     }

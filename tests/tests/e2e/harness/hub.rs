@@ -70,12 +70,17 @@ impl Hub {
 
     /// Starts it again, at the same address and with the same store.
     pub(crate) async fn restart(&mut self) {
-        let process = self.spawn();
+        self.restart_with(&[]).await;
+    }
+
+    /// The same, with flags of the moment.
+    pub(crate) async fn restart_with(&mut self, flags: &[&str]) {
+        let process = self.spawn(flags);
         self.listen = process.line_after("godwit-hub ready ").await;
     }
 
     /// Starts it again without waiting for more than the process.
-    fn spawn(&mut self) -> &mut Process {
+    fn spawn(&mut self, flags: &[&str]) -> &mut Process {
         assert!(self.process.is_none(), "the hub runs already");
         let settings = self.settings.iter().map(|(key, value)| format!("--set={key}={value}"));
         let args = [
@@ -83,7 +88,8 @@ impl Hub {
             format!("--listen={}", self.listen),
             "--exit-with-stdin".to_owned(),
         ];
-        let command = program("hub", args.into_iter().chain(settings));
+        let flags = flags.iter().map(|flag| (*flag).to_owned());
+        let command = program("hub", args.into_iter().chain(settings).chain(flags));
         let command = match &self.network {
             Some(network) => network.inside_of(&command),
             None => command,

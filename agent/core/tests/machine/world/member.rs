@@ -16,6 +16,8 @@ pub(crate) struct Member {
     pub(crate) lease: Option<LeaseSeen>,
     pub(crate) fence: Option<FenceSeen>,
     pub(crate) objects: BTreeMap<ObjectKey, ObjectSeen>,
+    /// The manifests that are kept on them.
+    pub(crate) manifests: BTreeMap<ObjectKey, Arc<str>>,
     /// Fields of objects that another manager owns.
     pub(crate) foreign_fields: BTreeMap<ObjectKey, Vec<Arc<str>>>,
     pub(crate) namespaces: BTreeSet<Arc<str>>,
@@ -51,6 +53,7 @@ impl Default for Member {
             lease: None,
             fence: None,
             objects: BTreeMap::new(),
+            manifests: BTreeMap::new(),
             foreign_fields: BTreeMap::new(),
             namespaces: ["shop".into()].into(),
             nodes: BTreeMap::new(),
@@ -210,6 +213,7 @@ impl Member {
             uid: format!("own-{version}").into(),
             version,
             stamp: None,
+            charter: None,
             adopt: false,
             replicas: Some(1),
             deleting: false,
@@ -272,6 +276,7 @@ impl Member {
                 Ok(Reply::Object {
                     object: self.objects.get(&key).cloned(),
                     pods: if pods { count.try_into().expect("few") } else { 0 },
+                    manifest: self.manifests.get(&key).cloned(),
                 })
             }
             Call::Apply(apply) => self.apply(apply),
@@ -349,11 +354,13 @@ impl Member {
             uid: uid.unwrap_or_else(|| format!("own-{version}").into()),
             version,
             stamp: Some(apply.stamp),
+            charter: apply.charter,
             adopt: false,
             replicas: apply.replicas,
             deleting: false,
             progress: Progress::default(),
         };
+        self.manifests.insert(key.clone(), apply.manifest);
         self.objects.insert(key, object.clone());
         self.show(object.clone());
         Ok(Reply::Applied(object))

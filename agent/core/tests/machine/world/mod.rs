@@ -160,7 +160,7 @@ impl World {
             Up::Hello(_) | Up::Heartbeat | Up::Renewal { .. } | Up::Leadership(_) | Up::Accepted { .. } => {
                 None
             }
-            Up::SyncWanted | Up::Alarm(_) | Up::ApiServer { .. } | Up::Goodbye => None,
+            Up::SyncWanted | Up::Alarm(_) | Up::ApiServer { .. } | Up::Recalled(_) | Up::Goodbye => None,
         })
     }
 
@@ -168,7 +168,7 @@ impl World {
         self.ups().rev().find_map(|up| match up {
             Up::Leadership(leadership) => Some(leadership),
             Up::Hello(_) | Up::Heartbeat | Up::Renewal { .. } | Up::Report(_) | Up::Accepted { .. } => None,
-            Up::SyncWanted | Up::Alarm(_) | Up::ApiServer { .. } | Up::Goodbye => None,
+            Up::SyncWanted | Up::Alarm(_) | Up::ApiServer { .. } | Up::Recalled(_) | Up::Goodbye => None,
         })
     }
 
@@ -252,6 +252,7 @@ pub(crate) fn workload(uid: u128, name: &str, revision: u64, replicas: u32) -> W
         manifest: Some(format!("{{\"name\":\"{name}\"}}").into()),
         needs: Vec::new(),
         supervised: false,
+        charter: None,
     }
 }
 
