@@ -143,7 +143,7 @@ mod tests {
                 "priority": -3, "maxUnavailable": 0, "tiers": [], "clusterSelector": null, "rules": [], "spread": [],
                 "fallback": [], "tolerations": [], "affinity": [], "antiAffinity": [], "colocate": false,
                 "preemptible": false, "trafficGate": null, "rollout": null, "survivor": "", "failBack": "",
-                "fence": "", "data": "", "divide": false, "prestage": "",
+                "fence": "", "data": "", "divide": false, "prestage": "", "drift": "",
             },
             "workloads": 0,
         });

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::{Charter, Hello, LeaderTerm, RefusalCode, Up};
+use godwit_common::link::{Charter, Difference, Hello, LeaderTerm, RefusalCode, Up};
 use godwit_common::{Fence, Need, ObjectKey};
 
 use crate::member::{FenceRecord, Kind, Stamp};
@@ -236,6 +236,13 @@ pub enum Log {
         /// Why.
         problem: Arc<str>,
     },
+    /// Somebody else has made an object different from its row, and it is left so (S29).
+    Left {
+        /// Which object.
+        key: ObjectKey,
+        /// How.
+        difference: Difference,
+    },
     /// A call of the API server that the agent itself needs failed, and why.
     Trouble {
         /// What it was for.
@@ -271,6 +278,14 @@ impl fmt::Display for Log {
             }
             Self::Rejected(why) => write!(f, "targets not accepted: {why}"),
             Self::Problem { key, problem } => write!(f, "{key}: {problem}"),
+            Self::Left { key, difference } => {
+                let how = match difference {
+                    Difference::Scaled => "was scaled by hand",
+                    Difference::Autoscaled => "was scaled by an autoscaler",
+                    Difference::Deleted => "was deleted by hand",
+                };
+                write!(f, "{key} {how}; it stays so")
+            }
             Self::Trouble { what, reason } => write!(f, "{what} failed: {reason}"),
             Self::Unreadable { need, reason } => write!(
                 f,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use godwit_common::link::LeaderTerm;
+use godwit_common::link::{Difference, LeaderTerm};
 use godwit_common::{Fence, Uid};
 
 use crate::ObjectSeen;
@@ -19,19 +19,26 @@ pub(crate) struct Authority {
 pub(crate) enum Verdict {
     /// It is as it shall be.
     Settled,
+    /// Somebody else has made it different, and it is left so (S29).
+    Left(Difference),
     Write {
         version: Option<Arc<str>>,
         force: bool,
+        replicas: Option<u32>,
     },
     Blocked(Arc<str>),
 }
 
 /// What to do about a row whose object looks like this; `None` when a read has found nothing.
 pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Authority) -> Verdict {
+    let replicas = row.replicas;
     let Some(seen) = seen else {
-        return Verdict::Write { version: None, force: false };
+        return match row.leaves_changes() {
+            true => Verdict::Left(Difference::Deleted),
+            false => Verdict::Write { version: None, force: false, replicas },
+        };
     };
-    let adopt = Verdict::Write { version: Some(seen.version.clone()), force: true };
+    let adopt = Verdict::Write { version: Some(seen.version.clone()), force: true, replicas };
     if seen.deleting {
         return Verdict::Blocked("it is being deleted; it will be applied again when it is gone".into());
     }
@@ -67,14 +74,37 @@ pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Author
             format!("its former life {} is still there; its deletion comes first", stamp.uid).into(),
         );
     }
-    if stamp.uid == uid
-        && (stamp.revision, stamp.ordinals) == (row.revision, row.ordinals)
-        && (row.replicas.is_none() || seen.replicas == row.replicas)
-        && (row.charter.is_none() || seen.charter == row.charter)
-    {
-        return Verdict::Settled;
+    let write = |replicas| Verdict::Write { version: Some(seen.version.clone()), force: false, replicas };
+    let autoscaled = row.leaves_count(seen);
+    if stamp.uid == uid && (stamp.revision, stamp.ordinals) == (row.revision, row.ordinals) {
+        let left = match () {
+            () if replicas.is_none() || seen.replicas == replicas => None,
+            () if autoscaled => Some(Difference::Autoscaled),
+            () if row.leaves_changes() => Some(Difference::Scaled),
+            () => return write(replicas),
+        };
+        if row.charter.is_none() || seen.charter == row.charter {
+            return left.map_or(Verdict::Settled, Verdict::Left);
+        }
+        // What is noted on it changes, and its count does not.
+        return write(if left.is_some() { seen.replicas } else { replicas });
     }
-    Verdict::Write { version: Some(seen.version.clone()), force: false }
+    write(if autoscaled { seen.replicas } else { replicas })
+}
+
+impl Row {
+    /// Whether what differs from it was changed by hand, and is to stay so (S29). What it says for the first time is
+    /// written, whatever is there.
+    fn leaves_changes(&self) -> bool {
+        self.replicas.is_some() && self.drift.tolerated && self.drift.shown
+    }
+
+    /// Whether the count is an autoscaler's in the cluster (S29). It begins from each count that the hub wants anew, and
+    /// zero ends its work.
+    fn leaves_count(&self, seen: &ObjectSeen) -> bool {
+        let runs = |count: Option<u32>| count.is_some_and(|count| count > 0);
+        seen.autoscaled && !self.drift.recount && runs(self.replicas) && runs(seen.replicas)
+    }
 }
 
 /// Whether `seen` is `written` or newer. Kubernetes' versions are numbers for all built-in kinds and grow; if one is

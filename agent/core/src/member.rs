@@ -66,6 +66,8 @@ pub struct ObjectSeen {
     pub adopt: bool,
     /// `spec.replicas`, for a workload.
     pub replicas: Option<u32>,
+    /// An autoscaler in the cluster was the last to set that (S29).
+    pub autoscaled: bool,
     /// It is being deleted.
     pub deleting: bool,
     /// How far a workload's controller is with its present template.

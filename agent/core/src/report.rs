@@ -233,7 +233,9 @@ fn status(now: Time, id: &WorkloadId, view: &View, rows: &Rows, told: Option<&St
             return None;
         }
         let known = row.is_some() || told.is_some();
-        let worth_saying = tally.is_some() || (row.is_some() && (told.is_some() || problem.is_some()));
+        let left = row.is_some_and(|(_, row)| row.drift.found.is_some());
+        let worth_saying =
+            left || tally.is_some() || (row.is_some() && (told.is_some() || problem.is_some()));
         if !(known && worth_saying) {
             return None;
         }
@@ -259,6 +261,7 @@ fn status(now: Time, id: &WorkloadId, view: &View, rows: &Rows, told: Option<&St
         terminating: tally.terminating.min(COUNT_MAX),
         ready_for: tally.ready_for(now),
         supervised: tally.supervised.min(COUNT_MAX),
+        difference: row.and_then(|(_, row)| row.drift.found),
         problem: problem.unwrap_or_default(),
         exists: object.is_some(),
     })
@@ -280,6 +283,7 @@ fn gone(told: Status) -> Status {
         terminating: 0,
         ready_for: Duration::ZERO,
         supervised: 0,
+        difference: None,
         problem: Arc::default(),
         exists: false,
         ..told

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use godwit_common::link::{Charter, ObjectTarget, Targets, Tombstone, Tombstoned, WorkloadTarget};
+use godwit_common::link::{
+    Charter, Difference, ObjectTarget, Targets, Tombstone, Tombstoned, WorkloadTarget,
+};
 use godwit_common::{Digest, Fence, Generation, Need, ObjectKey, Tally, Time, Uid, WorkloadId};
 
 use crate::Kind;
@@ -47,6 +49,20 @@ pub(crate) struct Row {
     pub(crate) written: Option<Arc<str>>,
     /// When it was last written for this target.
     pub(crate) wrote_at: Option<Time>,
+    pub(crate) drift: Drift,
+}
+
+/// What may be different from a row, and what is (S29).
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Drift {
+    /// What somebody changes by hand is left as it is.
+    pub(crate) tolerated: bool,
+    /// The cluster has shown the object as the row says: what is different later was changed by hand.
+    pub(crate) shown: bool,
+    /// The count is another than the hub wanted before, and was not written yet: an autoscaler begins from it.
+    pub(crate) recount: bool,
+    /// What is different, and left so.
+    pub(crate) found: Option<Difference>,
 }
 
 /// A life that has ended, and how far its removal is.
@@ -203,6 +219,15 @@ impl Rows {
         }
     }
 
+    /// The watch shows the row's object as it shall be, or as it is left although it is different (S29); true if the latter
+    /// is news.
+    pub(crate) fn set_difference(&mut self, uid: Uid, difference: Option<Difference>) -> bool {
+        let Some(row) = self.rows.get_mut(&uid) else { return false };
+        row.drift.shown |= difference.is_none();
+        row.drift.recount = false;
+        std::mem::replace(&mut row.drift.found, difference) != difference
+    }
+
     /// Sets what hinders a row; true if that is news.
     pub(crate) fn set_problem(&mut self, uid: Uid, problem: &Arc<str>) -> bool {
         let Some(row) = self.rows.get_mut(&uid).filter(|row| row.problem != *problem) else {
@@ -352,10 +377,16 @@ impl Rows {
 
     /// Puts a row in the place of its former state; false if it is the same.
     fn put(&mut self, uid: Uid, row: Row, changed: &mut Changed) -> bool {
-        let same = |old: &&mut Row| old.hash == row.hash && old.key == row.key;
+        // What is told again where it was left different is to be so again: the hub had something else in mind in between.
+        let meant = |old: &Row| row.drift.tolerated && !row.drift.shown && old.drift.found.is_some();
+        let same = |old: &&mut Row| old.hash == row.hash && old.key == row.key && !meant(old);
         if let Some(old) = self.rows.get_mut(&uid).filter(same) {
             if old.charter != row.charter {
                 old.charter = row.charter.clone();
+                changed.rows.push(uid);
+            }
+            old.drift.shown |= row.drift.shown;
+            if std::mem::replace(&mut old.drift.tolerated, row.drift.tolerated) != row.drift.tolerated {
                 changed.rows.push(uid);
             }
             if old.needs == row.needs {
@@ -409,9 +440,17 @@ impl Rows {
             Some(_) => target.needs.as_slice().into(),
             None => held().unwrap_or_default(),
         };
+        let held = self.rows.get(&target.uid);
+        let drift = Drift {
+            tolerated: target.tolerates_drift,
+            shown: target.shown,
+            recount: held
+                .map_or(!target.shown, |held| held.drift.recount || held.replicas != Some(target.replicas)),
+            found: None,
+        };
         let row = Row::new(key, target.revision, Some(target.replicas), manifest, target.hash(), since);
         let charter = target.charter.clone();
-        Row { needs, ordinals: target.ordinals, supervised: target.supervised, charter, ..row }
+        Row { needs, ordinals: target.ordinals, supervised: target.supervised, charter, drift, ..row }
     }
 
     /// The manifest that was sent, or else the one that is held.
@@ -445,6 +484,7 @@ impl Row {
             attempts: Attempts::default(),
             written: None,
             wrote_at: None,
+            drift: Drift::default(),
         }
     }
 }

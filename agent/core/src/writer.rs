@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_common::link::Difference;
 use godwit_common::{Time, Uid};
 
 use crate::cx::{Cx, Purpose};
@@ -226,18 +227,9 @@ impl Writer {
         }
         let Some(row) = desk.rows.row_mut(uid) else { return };
         match judge(uid, row, seen, desk.mine) {
-            Verdict::Settled => {
-                row.attempts = Default::default();
-                match seen {
-                    Some(seen) if fresh => {
-                        row.written = Some(seen.version.clone());
-                        self.look_for_echo(desk.rows, desk.view, uid);
-                    }
-                    Some(_) | None => desk.rows.mark_seen(uid),
-                }
-                desk.clear_problem(uid);
-            }
-            Verdict::Write { version, force } => {
+            Verdict::Settled => self.stays(cx, desk, uid, seen.filter(|_| fresh), None),
+            Verdict::Left(difference) => self.stays(cx, desk, uid, seen.filter(|_| fresh), Some(difference)),
+            Verdict::Write { version, force, replicas } => {
                 let pace = row.wrote_at.map(|wrote| wrote + DRIFT_INTERVAL).filter(|at| *at > cx.now);
                 if let Some(at) = pace {
                     self.waits.set(uid, at);
@@ -246,7 +238,7 @@ impl Writer {
                 let apply = Apply {
                     key: row.key.clone(),
                     manifest: row.manifest.clone(),
-                    replicas: row.replicas,
+                    replicas,
                     supervised: row.supervised && desk.supervises,
                     stamp: Stamp {
                         uid,
@@ -264,6 +256,36 @@ impl Writer {
             }
             Verdict::Blocked(problem) => self.fail(cx, desk, uid, problem, true),
         }
+    }
+
+    /// Nothing is to be written: the object is as it shall be, or is left as it is (S29). What only a read has shown is
+    /// waited for in the watch.
+    fn stays(
+        &mut self,
+        cx: &mut Cx,
+        desk: &mut Desk,
+        uid: Uid,
+        read: Option<&ObjectSeen>,
+        difference: Option<Difference>,
+    ) {
+        let Some(row) = desk.rows.row_mut(uid) else { return };
+        row.attempts = Default::default();
+        let key = row.key.clone();
+        match read {
+            Some(seen) => {
+                row.written = Some(seen.version.clone());
+                self.look_for_echo(desk.rows, desk.view, uid);
+            }
+            None => {
+                desk.rows.mark_seen(uid);
+                if desk.set_difference(uid, difference)
+                    && let Some(difference) = difference
+                {
+                    cx.log(Log::Left { key, difference });
+                }
+            }
+        }
+        desk.clear_problem(uid);
     }
 
     /// Tries again later. `certain`: nothing of this row was written, so nothing of it need be waited for.
@@ -304,6 +326,14 @@ impl Busy {
 impl Desk<'_> {
     fn set_problem(&mut self, uid: Uid, problem: &Arc<str>) -> bool {
         let news = self.rows.set_problem(uid, problem);
+        if news && let Some(row) = self.rows.row(uid) {
+            self.dirty.problem_of(row);
+        }
+        news
+    }
+
+    fn set_difference(&mut self, uid: Uid, difference: Option<Difference>) -> bool {
+        let news = self.rows.set_difference(uid, difference);
         if news && let Some(row) = self.rows.row(uid) {
             self.dirty.problem_of(row);
         }

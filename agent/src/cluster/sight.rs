@@ -9,7 +9,9 @@ use godwit_agent_core::{Fault, Kind, NodeSeen, ObjectSeen, PodPhase, PodSeen, Pr
 use godwit_common::link::LeaderTerm;
 use godwit_common::{Epoch, Fence, Generation, ObjectKey, Taint, TaintEffect, Term, Uid, WorkloadId};
 use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod, PodCondition, PodStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time as MetaTime};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
+    FieldsV1, ManagedFieldsEntry, ObjectMeta, Time as MetaTime,
+};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
@@ -17,6 +19,8 @@ use super::{charter, requests};
 
 /// Problems are shown to people: the reason and the container, and no more.
 const PROBLEM_MAX: usize = 200;
+/// Who scales for a HorizontalPodAutoscaler, as managed fields name it.
+const AUTOSCALER: &str = "kube-controller-manager";
 /// The condition of a pod that its volumes are mounted and its network is there.
 const NETWORKED: &str = "PodReadyToStartContainers";
 
@@ -34,9 +38,19 @@ pub(crate) fn object(kind: &Kind, metadata: &ObjectMeta, data: Option<&Value>) -
         charter: charter::read(metadata),
         adopt,
         replicas: replicas.map(|replicas| u32::try_from(replicas).unwrap_or(u32::MAX)),
+        autoscaled: metadata.managed_fields.iter().flatten().any(is_autoscaler),
         deleting: metadata.deletion_timestamp.is_some(),
         progress: data.and_then(|data| progress(kind, metadata, data)).unwrap_or_default(),
     }
+}
+
+/// Whether an entry of the managed fields says that the autoscaler set the count. Who changes a field takes it from others
+/// that had it: so this is gone when somebody else scales.
+fn is_autoscaler(entry: &ManagedFieldsEntry) -> bool {
+    let counts = |fields: &FieldsV1| fields.0.pointer("/f:spec/f:replicas").is_some();
+    entry.manager.as_deref() == Some(AUTOSCALER)
+        && entry.subresource.as_deref() == Some("scale")
+        && entry.fields_v1.as_ref().is_some_and(counts)
 }
 
 /// What the status of a workload says of its present template; none as long as it is about an older one.

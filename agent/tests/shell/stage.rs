@@ -169,6 +169,8 @@ pub(crate) fn deployment(uid: u128, revision: u64, replicas: u32) -> WorkloadTar
         needs: Vec::new(),
         supervised: false,
         charter: None,
+        tolerates_drift: false,
+        shown: false,
     }
 }
 

@@ -169,6 +169,7 @@ fn records(names: &[ClusterName], workloads: usize, eligible: usize) -> impl Ite
                 given_up: 0,
                 cause: None,
                 ordinals: None,
+                shown: false,
             },
         })
     });
@@ -302,6 +303,7 @@ fn status(number: usize) -> Status {
         terminating: 0,
         ready_for: std::time::Duration::ZERO,
         supervised: 0,
+        difference: None,
         problem: "".into(),
         exists: true,
     }

@@ -243,6 +243,7 @@ impl Held {
             stalled: false,
             terminating: 0,
             ready_for: Duration::ZERO,
+            difference: None,
             supervised: 0,
             problem: "".into(),
             exists: true,

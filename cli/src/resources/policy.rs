@@ -101,6 +101,7 @@ pub(crate) fn describe(policy: &Policy, sheet: &mut Sheet<'_>) -> io::Result<()>
     sheet.line("Traffic gate", words::gate(spec.traffic_gate.as_ref()))?;
     sheet.line("Survivor", &spec.survivor)?;
     sheet.line("Fail back", &spec.fail_back)?;
+    sheet.line("Drift", &spec.drift)?;
     sheet.line("Preemptible", yes_or_no(spec.preemptible))?;
     sheet.line("Colocate", yes_or_no(spec.colocate))?;
     sheet.line("Data", &spec.data)?;

@@ -252,6 +252,8 @@ fn notes(workload: &Workload) -> String {
         notes.push(format!("revision {}", rollout_line(rollout)));
     }
     notes.extend(workload.pending_reasons.iter().cloned());
+    let drifted = workload.placements.iter().filter(|placement| !placement.drift.is_empty());
+    notes.extend(drifted.map(|placement| format!("{}: {}", placement.cluster, placement.reason)));
     notes.extend(workload.problems.iter().cloned());
     joined(&notes)
 }

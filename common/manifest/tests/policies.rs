@@ -6,7 +6,7 @@ use godwit_common::policy::{
     ClusterSelector, GroupBy, OnFailure, Policy, Rebalance, Rule, SpreadConstraint, Strategy, Tiers,
     TrafficGate,
 };
-use godwit_common::policy::{FailBack, Fencing, Mode, Motion, Survivor};
+use godwit_common::policy::{Drift, FailBack, Fencing, Mode, Motion, Survivor};
 use godwit_manifest::parse_policies;
 
 const POLICY: &str = "\
@@ -297,6 +297,7 @@ fn everything_that_a_policy_says_is_read() {
   maxUnavailable: 10
   trafficGate: {mode: delay, delay: 1m30s}
   survivor: keepOriginal
+  drift: observe
   failBack: gradual
   unreadyAfter: 2m
   rollout: {order: [canary, [east, west], {regions: [eu]}], onFailure: rollback, progressDeadline: 90s}
@@ -321,6 +322,7 @@ fn everything_that_a_policy_says_is_read() {
         fail_back: FailBack::Gradual,
         traffic_gate: TrafficGate::Delay(Duration::from_secs(90)),
         unready_after: Duration::from_secs(120),
+        drift: Drift::Observe,
         ..Motion::default()
     };
     assert_eq!(policy.placement.motion, motion);

@@ -61,6 +61,12 @@ pub struct WorkloadTarget {
     pub supervised: bool,
     /// What a hub has to know of it that has lost its store: kept on the object (S10). No part of the digest.
     pub charter: Option<Arc<Charter>>,
+    /// What somebody changes by hand in the member is left as it is, and reported (S29). No part of the digest: whoever
+    /// does not know of it sets it right.
+    pub tolerates_drift: bool,
+    /// The cluster has shown the object as this row says: what is different now was changed by hand. Only where that is
+    /// tolerated, and no part of the digest either.
+    pub shown: bool,
 }
 
 /// The end of a life: the only thing that removes an object (S27).
@@ -202,6 +208,8 @@ mod tests {
             needs: manifest.map(|_| need()).into_iter().collect(),
             supervised: false,
             charter: None,
+            tolerates_drift: false,
+            shown: false,
         }
     }
 

@@ -181,10 +181,34 @@ pub struct Status {
     pub ready_for: Duration,
     /// Pods in which a supervisor starts and ends the processes, under the cluster's lease (S9).
     pub supervised: u32,
+    /// Its object differs from its row, and is left so (S29).
+    pub difference: Option<Difference>,
     /// What hinders it, in the member's words (an apply conflict, an image that cannot be pulled); may be empty.
     pub problem: Arc<str>,
     /// False when the object is gone and only this knowledge of it is left (it was deleted by hand).
     pub exists: bool,
+}
+
+/// How an object differs from its row, where that is left as it is (S29).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Difference {
+    /// Somebody scaled it.
+    Scaled,
+    /// An autoscaler of the member's did.
+    Autoscaled,
+    /// Somebody deleted it.
+    Deleted,
+}
+
+impl Difference {
+    /// Its name, as it is shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scaled => "Scaled",
+            Self::Autoscaled => "Autoscaled",
+            Self::Deleted => "Deleted",
+        }
+    }
 }
 
 /// What a cluster has free, and whether it is well.

@@ -23,7 +23,7 @@ pub use affinity::{ALL_NAMESPACES, Affinity, WorkloadSelector};
 pub use data::{Data, Prestage};
 pub use gate::TrafficGate;
 pub use mistake::{Mistake, Place, Step};
-pub use motion::{FailBack, Fencing, Mode, Motion, SURGE_PERCENT, Survivor, UNREADY_AFTER, most};
+pub use motion::{Drift, FailBack, Fencing, Mode, Motion, SURGE_PERCENT, Survivor, UNREADY_AFTER, most};
 pub use rollout::{OnFailure, Rollout};
 pub use rule::{REPLICAS_MAX, Rule, WEIGHT_MAX};
 pub use selector::ClusterSelector;

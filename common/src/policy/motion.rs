@@ -10,7 +10,7 @@ pub const SURGE_PERCENT: u32 = 25;
 /// Replicas that are not ready are waited for so long, if the policy does not say (S3).
 pub const UNREADY_AFTER: Duration = Duration::from_secs(300);
 
-/// How a workload is moved (S3, S8, S12, S13, S20).
+/// How a workload is moved (S3, S8, S12, S13, S20, S29).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Motion {
     /// Whether two copies of a replica may run at once.
@@ -28,6 +28,8 @@ pub struct Motion {
     pub fail_back: FailBack,
     /// How long replicas may not be ready before they are moved, if that may help (S3).
     pub unready_after: Duration,
+    /// What becomes of what somebody changes by hand in a member cluster (S29).
+    pub drift: Drift,
 }
 
 /// Which copies stay when a cluster returns that was lost, and its copies still run (S12).
@@ -54,6 +56,18 @@ pub enum FailBack {
     Immediate,
 }
 
+/// What becomes of what somebody changes by hand in a member cluster (S29).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Drift {
+    /// It is set right.
+    #[default]
+    Enforce,
+    /// It is reported, and stays until the hub has something else in mind.
+    Observe,
+    /// A number of replicas is taken over; anything else is observed.
+    Adopt,
+}
+
 impl Survivor {
     /// All there are.
     pub const ALL: [Self; 3] = [Self::KeepReplacement, Self::KeepOriginal, Self::LongestRunning];
@@ -64,6 +78,28 @@ impl Survivor {
             Self::KeepReplacement => "keepReplacement",
             Self::KeepOriginal => "keepOriginal",
             Self::LongestRunning => "longestRunning",
+        }
+    }
+}
+
+impl Drift {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Enforce, Self::Observe, Self::Adopt];
+
+    /// Its name, as policies write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Observe => "observe",
+            Self::Adopt => "adopt",
+        }
+    }
+
+    /// Whether an agent leaves it as it is.
+    pub fn is_tolerated(self) -> bool {
+        match self {
+            Self::Enforce => false,
+            Self::Observe | Self::Adopt => true,
         }
     }
 }
@@ -126,6 +162,7 @@ impl Default for Motion {
             survivor: Survivor::default(),
             fail_back: FailBack::default(),
             unready_after: UNREADY_AFTER,
+            drift: Drift::default(),
         }
     }
 }

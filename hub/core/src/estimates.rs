@@ -54,7 +54,7 @@ pub(crate) struct Trouble {
 impl SeatState {
     /// Copies that shall run here, were told to, and are not ready.
     pub(crate) fn unready(&self) -> u32 {
-        self.seat.placed.min(self.seat.target).saturating_sub(self.ready())
+        self.seat.placed.min(self.asked_for()).saturating_sub(self.ready())
     }
 
     /// Whether copies here are not ready, and not because they have just been started.

@@ -139,6 +139,8 @@ pub(crate) enum Timer {
     Retire(ClusterName),
     /// Copies may stop whose replacements have been ready for long enough, or that nobody is sent to any more (S20).
     Shrink(Uid),
+    /// A number that was chosen by hand may be taken over now (S29).
+    Drift(Uid),
     /// A cluster may be as far with a revision as it has to be, or too slow (S31).
     Revision(Uid, ClusterName),
     /// The next look at what the fleet would survive.
@@ -191,8 +193,9 @@ impl Hub {
         std::mem::take(&mut self.touched.subjects).into_iter().collect()
     }
 
-    /// Plans what this step has made dirty, then moves what may move.
+    /// Takes over what was scaled by hand, plans what this step has made dirty, then moves what may move.
     pub(crate) fn decide(&mut self) {
+        self.adopt_numbers();
         self.make_plans();
         self.move_replicas();
     }
@@ -269,7 +272,7 @@ impl Hub {
                 Timer::Steady(cluster) => self.look_at_steadiness(&cluster),
                 Timer::Maintenance(cluster) => self.maintenance_ends(&cluster),
                 Timer::Retire(cluster) => self.look_at_retirement(&cluster, spoken),
-                Timer::Shrink(uid) => {
+                Timer::Shrink(uid) | Timer::Drift(uid) => {
                     self.moving.insert(uid);
                 }
                 Timer::Revision(uid, cluster) => self.look_at_revision(uid, &cluster),

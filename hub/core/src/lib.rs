@@ -21,6 +21,7 @@ mod config;
 mod contract;
 mod destinations;
 mod drains;
+mod drift;
 mod ends;
 mod estimates;
 mod fences;

@@ -99,6 +99,8 @@ impl Hub {
                     needs: if new { workload.needs_of(spec) } else { Vec::new() },
                     supervised: spec.supervised,
                     charter: workload.charter.clone(),
+                    tolerates_drift: self.drift_of(&workload.record).is_tolerated(),
+                    shown: seat.shown,
                 });
             }
         } else if let Some(object) = self.objects.get(&uid) {

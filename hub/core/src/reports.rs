@@ -79,6 +79,7 @@ impl Hub {
         }
         for uid in known {
             self.bound_existence(uid, name);
+            self.note_shown(uid, name);
         }
     }
 
@@ -110,6 +111,9 @@ impl Hub {
         seat.ready_for = (status.ready_for, now);
         let problem = match status.exists {
             true => status.problem,
+            false if status.difference.is_some() => {
+                "the object was deleted in the cluster; it is left so".into()
+            }
             false if status.problem.is_empty() => {
                 "the object was deleted in the cluster; it is created again".into()
             }
@@ -129,14 +133,17 @@ impl Hub {
             terminating: status.terminating,
             supervised: status.supervised,
             replicas: status.replicas,
+            exists: status.exists,
+            difference: status.difference,
             problem,
         };
         if seat.seen.as_ref() == Some(&seen) {
             return self.look_at_revision(uid, name);
         }
-        let ready_before = seat.ready();
+        let (ready_before, drifted_before) = (seat.ready(), seat.drifted());
         seat.seen = Some(seen);
         self.bound_existence(uid, name);
+        self.heed_drift(uid, name, drifted_before);
         self.seat_observed(uid, name);
         self.look_at_revision(uid, name);
         self.starts_progress(uid, name);

@@ -171,7 +171,10 @@ impl Hub {
             return;
         }
         let newest = workload.record.revision;
-        let idle = |name: &&ClusterName| workload.seats.get(*name).is_some_and(SeatState::runs_nothing);
+        // What somebody made run there by hand ends with it (S29).
+        let is_idle =
+            |seat: &SeatState| seat.runs_nothing() || seat.seat.target == 0 && seat.drifted().is_some();
+        let idle = |name: &&ClusterName| workload.seats.get(*name).is_some_and(is_idle);
         let idle: Vec<ClusterName> = workload.behind.iter().filter(idle).cloned().collect();
         for name in idle {
             self.set_revision(uid, &name, newest, false);

@@ -58,6 +58,7 @@ impl Hub {
         let more = target.saturating_sub(state.seat.target);
         state.seat.may_run = state.seat.may_run.saturating_add(more);
         state.seat.target = target;
+        state.seat.shown = false;
         // What has nothing to run is on no way.
         state.seat.rolling &= target > 0;
         state.floor = state.floor.min(target);
@@ -269,6 +270,7 @@ impl Hub {
         // Pods that are made from now on may have no supervisor; that they have one is seen when they are there (S9).
         state.seat.supervised &= supervised;
         state.seat.rolling = rolling;
+        state.seat.shown = false;
         state.seat.generation = generation;
         state.seat.manifest_generation = generation;
         (state.complete, state.progress) = (None, None);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::{Capacity, Charter, LeaderTerm, Status};
+use godwit_common::link::{Capacity, Charter, Difference, LeaderTerm, Status};
 use godwit_common::{ClusterName, Digest, Generation, Need, PodShape, Time, Uid, WallTime, WorkloadId};
 
 use crate::contract::{
@@ -132,6 +132,8 @@ pub(crate) struct Seen {
     pub(crate) supervised: u32,
     /// The object's own number.
     pub(crate) replicas: u32,
+    pub(crate) exists: bool,
+    pub(crate) difference: Option<Difference>,
     pub(crate) problem: Arc<str>,
 }
 
@@ -398,7 +400,10 @@ impl SeatState {
     /// Whether all copies that were asked for are of the revision that was told, and ready.
     pub(crate) fn is_complete(&self) -> bool {
         let all = |seen: &Seen| {
-            seen.revision == self.seat.revision && seen.updated.min(seen.updated_ready) >= self.seat.target
+            // Where somebody deleted it, and is let, nothing is asked for (S29).
+            seen.difference == Some(Difference::Deleted)
+                || seen.revision == self.seat.revision
+                    && seen.updated.min(seen.updated_ready) >= self.asked_for()
         };
         self.seen.as_ref().is_some_and(all)
     }

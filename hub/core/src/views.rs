@@ -109,6 +109,7 @@ impl Hub {
                 lost: self.clusters.get(name).is_some_and(|cluster| self.lost_to(workload, cluster)),
                 serving: if live { workload.serving(name, seat) } else { 0 },
                 withdrawal: self.withdrawal(workload, name).map(Box::new),
+                drift: seat.drifted().filter(|_| live).map(|(difference, _)| difference),
             }
         });
         let unseen = |(name, seat): (&ClusterName, &SeatState)| {
@@ -168,7 +169,14 @@ impl Hub {
         let stands = held.starts > 0 && held.starts == placed.saturating_sub(target) || held.stops > 0;
         match self.held_by(workload, name).filter(|_| stands) {
             Some(migration) => Cow::Owned(paused(migration)),
-            None => Cow::Borrowed(self.standing_of_moving(name, seat, workload)),
+            None => {
+                let drift = if placed == target && self.reporting(name) {
+                    self.standing_of_drift(workload, name)
+                } else {
+                    None
+                };
+                drift.unwrap_or_else(|| Cow::Borrowed(self.standing_of_moving(name, seat, workload)))
+            }
         }
     }
 

@@ -42,6 +42,8 @@ pub(crate) struct WorkloadTotals {
     pub(crate) ready: u64,
     pub(crate) pending: u64,
     pub(crate) possible_over_run: u64,
+    /// In how many clusters they differ from what those were told, over all of them.
+    pub(crate) drifted: u64,
 }
 
 /// Over all migrations that are kept: how many are in each state.
@@ -141,12 +143,13 @@ impl Sums for WorkloadTotals {
             ready: u64::from(workload.ready),
             pending: u64::from(workload.pending),
             possible_over_run: u64::from(workload.possible_over_run),
+            drifted: workload.placements.iter().filter(|placement| placement.drift.is_some()).count() as u64,
         }
     }
 
     fn each(&mut self) -> impl Iterator<Item = &mut u64> {
-        let Self { count, replicas, wanted, placed, ready, pending, possible_over_run } = self;
-        [count, replicas, wanted, placed, ready, pending, possible_over_run].into_iter()
+        let Self { count, replicas, wanted, placed, ready, pending, possible_over_run, drifted } = self;
+        [count, replicas, wanted, placed, ready, pending, possible_over_run, drifted].into_iter()
     }
 }
 

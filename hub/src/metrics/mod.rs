@@ -102,6 +102,11 @@ fn workloads(text: &mut Text, view: &View) {
             "Copies beyond the total that may run in clusters which cannot be heard.",
             totals.possible_over_run,
         ),
+        (
+            "godwit_drifted_placements",
+            "Workloads that a cluster runs otherwise than it was told, and that are left so; each cluster counts.",
+            totals.drifted,
+        ),
     ] {
         text.gauge(name, help, value);
     }

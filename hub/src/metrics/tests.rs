@@ -22,6 +22,7 @@ fn each_sum_is_in_its_place() {
     let workloads = &mut view.totals.workloads;
     (workloads.count, workloads.wanted, workloads.placed) = (11, 12, 13);
     (workloads.ready, workloads.pending, workloads.possible_over_run) = (14, 15, 16);
+    workloads.drifted = 25;
     (view.totals.migrations.running, view.totals.migrations.completed) = (17, 18);
     (view.totals.migrations.paused, view.totals.migrations.cancelled) = (23, 24);
     let times = &mut view.times;
@@ -60,6 +61,7 @@ fn each_sum_is_in_its_place() {
         ("godwit_replicas_ready", 14),
         ("godwit_replicas_pending", 15),
         ("godwit_possible_over_run_replicas", 16),
+        ("godwit_drifted_placements", 25),
         ("godwit_migrations{state=\"Running\"}", 17),
         ("godwit_migrations{state=\"Completed\"}", 18),
         ("godwit_migrations{state=\"Paused\"}", 23),

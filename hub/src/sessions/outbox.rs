@@ -173,6 +173,8 @@ mod tests {
             needs: Vec::new(),
             supervised: false,
             charter: None,
+            tolerates_drift: false,
+            shown: false,
         };
         Down::Targets(Arc::new(Targets {
             fence: Fence { federation: Uid(9), epoch: Epoch(1), generation: Generation(generation) },

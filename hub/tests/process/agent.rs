@@ -238,6 +238,7 @@ fn status(row: &WorkloadTarget) -> Status {
         terminating: 0,
         ready_for: std::time::Duration::ZERO,
         supervised: 0,
+        difference: None,
         problem: "".into(),
         exists: true,
     }

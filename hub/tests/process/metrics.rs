@@ -35,6 +35,7 @@ async fn a_scrape_shows_what_the_hub_knows() {
         ("godwit_replicas_placed", 10),
         ("godwit_replicas_pending", 0),
         ("godwit_possible_over_run_replicas", 0),
+        ("godwit_drifted_placements", 0),
         ("godwit_removals_held", 0),
         ("godwit_orphans", 0),
         ("godwit_migrations{state=\"Running\"}", 0),

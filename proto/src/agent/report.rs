@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use godwit_common::link::{ROWS_MAX, Report, Status, TEXT_MAX};
+use godwit_common::link::{Difference, ROWS_MAX, Report, Status, TEXT_MAX};
 use godwit_common::{Generation, WorkloadId};
 use prost::Message;
 
@@ -116,6 +116,26 @@ fn status_to_wire(status: &Status) -> v1::WorkloadStatus {
         stalled: status.stalled,
         ready_for_ms: u64::try_from(status.ready_for.as_millis()).unwrap_or(u64::MAX),
         supervised: status.supervised,
+        difference: difference_to_wire(status.difference).into(),
+    }
+}
+
+fn difference_to_wire(difference: Option<Difference>) -> v1::Difference {
+    match difference {
+        None => v1::Difference::Unspecified,
+        Some(Difference::Scaled) => v1::Difference::Scaled,
+        Some(Difference::Autoscaled) => v1::Difference::Autoscaled,
+        Some(Difference::Deleted) => v1::Difference::Deleted,
+    }
+}
+
+fn difference_from_wire(wire: i32) -> Result<Option<Difference>, WireError> {
+    match v1::Difference::try_from(wire) {
+        Ok(v1::Difference::Unspecified) => Ok(None),
+        Ok(v1::Difference::Scaled) => Ok(Some(Difference::Scaled)),
+        Ok(v1::Difference::Autoscaled) => Ok(Some(Difference::Autoscaled)),
+        Ok(v1::Difference::Deleted) => Ok(Some(Difference::Deleted)),
+        Err(_) => Err(WireError::unknown("difference")),
     }
 }
 
@@ -139,5 +159,6 @@ fn status_from_wire(wire: v1::WorkloadStatus) -> Result<Status, WireError> {
         problem: text("problem", wire.problem, TEXT_MAX)?,
         exists: !wire.missing,
         ready_for: Duration::from_millis(wire.ready_for_ms),
+        difference: difference_from_wire(wire.difference)?,
     })
 }

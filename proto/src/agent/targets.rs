@@ -108,6 +108,8 @@ fn workload_to_wire(row: &WorkloadTarget) -> v1::WorkloadTarget {
         needs: row.needs.iter().map(need::to_wire).collect(),
         supervised: row.supervised,
         charter: row.charter.as_deref().map(recall::charter_to_wire),
+        tolerates_drift: row.tolerates_drift,
+        shown: row.shown,
     }
 }
 
@@ -127,6 +129,8 @@ fn workload_from_wire(wire: v1::WorkloadTarget) -> Result<WorkloadTarget, WireEr
         needs,
         supervised: wire.supervised,
         charter: charter.map_err(|error| error.within("charter"))?.map(Arc::new),
+        tolerates_drift: wire.tolerates_drift,
+        shown: wire.shown,
     })
 }
 

@@ -1,7 +1,7 @@
 //! How workloads are moved.
 
 use godwit_common::policy::limits::{UNAVAILABLE_MAX, UNREADY_AFTER_MAX, UNREADY_AFTER_MIN};
-use godwit_common::policy::{FailBack, Fencing, Mode, Motion, SURGE_PERCENT, Survivor, UNREADY_AFTER};
+use godwit_common::policy::{Drift, FailBack, Fencing, Mode, Motion, SURGE_PERCENT, Survivor, UNREADY_AFTER};
 
 use super::check::{bounded, one_of};
 use super::{duration, duration_to_wire, gate};
@@ -9,7 +9,7 @@ use crate::field::FieldError;
 use crate::v1;
 
 pub(super) fn to_wire(motion: &Motion, spec: &mut v1::PolicySpec) {
-    let Motion { mode, max_surge, max_unavailable, traffic_gate, survivor, fail_back, unready_after } =
+    let Motion { mode, max_surge, max_unavailable, traffic_gate, survivor, fail_back, unready_after, drift } =
         *motion;
     (spec.mode, spec.fence) = match mode {
         Mode::Available => ("available".to_owned(), String::new()),
@@ -21,6 +21,7 @@ pub(super) fn to_wire(motion: &Motion, spec: &mut v1::PolicySpec) {
     spec.survivor = survivor.name().to_owned();
     spec.fail_back = fail_back.name().to_owned();
     spec.unready_after = Some(duration_to_wire(unready_after));
+    spec.drift = drift.name().to_owned();
 }
 
 pub(super) fn from_wire(spec: &v1::PolicySpec) -> Result<Motion, FieldError> {
@@ -52,6 +53,7 @@ pub(super) fn from_wire(spec: &v1::PolicySpec) -> Result<Motion, FieldError> {
     }
     let survivors = Survivor::ALL.map(|choice| (choice.name(), choice));
     let ways_back = FailBack::ALL.map(|choice| (choice.name(), choice));
+    let drifts = Drift::ALL.map(|choice| (choice.name(), choice));
     Ok(Motion {
         mode,
         max_surge,
@@ -60,6 +62,7 @@ pub(super) fn from_wire(spec: &v1::PolicySpec) -> Result<Motion, FieldError> {
         unready_after,
         survivor: one_of("survivor", &spec.survivor, &survivors)?,
         fail_back: one_of("fail_back", &spec.fail_back, &ways_back)?,
+        drift: one_of("drift", &spec.drift, &drifts)?,
     })
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use godwit_common::policy::{
-    ClusterSelector, ClusterToleration, Data, FailBack, Fencing, GroupBy, Mode, Motion, OnFailure, Prestage,
-    Rollout, Rule, SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
+    ClusterSelector, ClusterToleration, Data, Drift, FailBack, Fencing, GroupBy, Mode, Motion, OnFailure,
+    Prestage, Rollout, Rule, SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::selector::{LabelSelector, Requirement, Test};
 use godwit_common::{TaintEffect, Toleration};
@@ -146,6 +146,10 @@ fn words_that_are_not_known_and_numbers_out_of_range_are_refused() {
         (v1::PolicySpec { max_surge_percent: Some(0), ..spec() }, "p.max_surge_percent: 0 is out of range"),
         (v1::PolicySpec { survivor: "newest".into(), ..spec() }, "p.survivor: \"newest\" is not known"),
         (v1::PolicySpec { fail_back: "always".into(), ..spec() }, "p.fail_back: \"always\" is not known"),
+        (
+            v1::PolicySpec { drift: "ignore".into(), ..spec() },
+            "p.drift: \"ignore\" is not known: write enforce or observe or adopt",
+        ),
         (
             v1::PolicySpec { unready_after: duration(9), ..spec() },
             "p.unready_after: 9s is out of range: it must be from 10s to 24h",
@@ -385,6 +389,7 @@ fn terms(strategy: Strategy) -> Terms {
             survivor: Survivor::KeepOriginal,
             fail_back: FailBack::Immediate,
             unready_after: Duration::from_secs(90),
+            drift: Drift::Adopt,
         },
         rollout: Rollout {
             order: vec![everything("first"), ClusterSelector::default()],

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use godwit_common::link::ObjectTarget;
-use godwit_common::policy::{Rule, Strategy};
+use godwit_common::policy::{Drift, Rule, Strategy};
 use godwit_common::{ClusterName, Digest, Uid};
 use godwit_hub_core::{
     ClusterRecord, ClusterState, Key, MigrationState, Policy, Record, Seat, WorkloadRecord,
 };
 
 use crate::invariants::shrink::{lacking, needed};
-use crate::member::{Member, Pod};
+use crate::member::{Member, Object, Pod};
 use crate::world::World;
 
 impl World {
@@ -31,7 +31,9 @@ impl World {
                 Record::Ended(ended) => missing.push(format!("{:?} is not gone everywhere", ended.what)),
                 Record::Migration(migration)
                     if migration.state == MigrationState::Paused
-                        || migration.state == MigrationState::Running && !self.is_stuck() =>
+                        || migration.state == MigrationState::Running
+                            && !self.is_stuck()
+                            && !migration.moves.iter().any(|moved| self.is_changed(moved.workload)) =>
                 {
                     missing.push(format!("{} is not completed", migration.id));
                 }
@@ -79,6 +81,9 @@ impl World {
             }
         }
         for (uid, replicas) in live {
+            if self.left(uid, member).is_some() {
+                continue;
+            }
             let found = member
                 .objects
                 .values()
@@ -102,6 +107,8 @@ impl World {
             // As long as others find no node, a planned move has used up its surge (S20).
             let waits = self.is_stuck() && self.is_short(workload.uid);
             let placed = if waits { seat.placed.min(seat.target) } else { seat.placed };
+            let left = self.left(workload.uid, member);
+            let placed = left.unwrap_or(placed);
             let pods: Vec<_> = member.pods_of(id).collect();
             let ready = pods.iter().filter(|pod| pod.seen.ready).count();
             let manifest = self.manifest_of(workload);
@@ -112,7 +119,10 @@ impl World {
                 true => pods.len() >= placed as usize,
                 false => pods.len() == placed as usize,
             };
-            if !right || ready + excused < placed as usize {
+            // Beside what somebody made by hand, nothing starts that may run only once.
+            let barred =
+                self.is_at_most(workload) && self.is_changed(workload.uid) && pods.len() < placed as usize;
+            if !barred && (!right || left.is_none() && ready + excused < placed as usize) {
                 let (name, pods) = (&member.name, pods.len());
                 missing.push(format!("{name} runs {ready} of {pods} of {id}, {placed} are placed"));
             }
@@ -155,9 +165,36 @@ impl World {
     /// Whether replicas found no node. Those of several sizes may be packed otherwise than was planned, which is for
     /// S17 to mend; those of one size never, unless several histories have placed them.
     fn is_stuck(&self) -> bool {
-        let pods = self.members.iter().flat_map(|member| member.pods.values());
+        let mut pods = self.members.iter().flat_map(|member| member.pods.values());
         let (uniform, forked) = (self.operator.uniform, self.checker.histories_may_fork);
-        (!uniform || forked) && pods.filter(|pod| pod.seen.unschedulable).count() > 0
+        pods.any(|pod| pod.seen.unschedulable && (!uniform || forked || pod.of_its_own))
+    }
+
+    fn is_at_most(&self, workload: &WorkloadRecord) -> bool {
+        self.policy_of(workload).is_some_and(|policy| policy.placement.motion.is_at_most())
+    }
+
+    /// Whether somebody has changed a workload by hand, and is let.
+    fn is_changed(&self, uid: Uid) -> bool {
+        self.members.iter().any(|member| self.left(uid, member).is_some())
+    }
+
+    /// How many copies of a workload somebody has asked for in a cluster by hand, where that is left as it is (S29). A
+    /// number that may be taken over is not.
+    fn left(&self, uid: Uid, member: &Member) -> Option<u32> {
+        let Some(Record::Workload(workload)) = self.hubs[0].store.get(&Key::Workload(uid)) else {
+            return None;
+        };
+        let drift = self.policy_of(workload)?.placement.motion.drift;
+        let seat = self.seat(uid, &member.name).filter(|seat| seat.shown && drift.is_tolerated())?;
+        let is_its = |object: &&Object| object.seen.stamp.is_some_and(|stamp| stamp.uid == uid);
+        let Some(object) = member.objects.values().find(is_its) else { return Some(0) };
+        let replicas = object.seen.replicas.filter(|replicas| *replicas != seat.target)?;
+        let view = self.hubs[0].core.as_ref()?.workload(uid)?;
+        let placement = view.placements.iter().find(|placement| placement.cluster == member.name)?;
+        let waits = |reason: &str| reason.contains("not taken over") && !reason.contains("not as long as");
+        let moves = placement.target != placement.sent;
+        (drift == Drift::Observe || moves || waits(&placement.reason)).then_some(replicas)
     }
 
     /// Whether fewer replicas of a workload are ready than are wanted: then those stay that have no place in the plan,
@@ -246,8 +283,19 @@ impl World {
             && placement.fallback.is_empty()
             && placement.strategy.constraints().is_empty()
             && !workload.yielded.contains_key(name)
+            && !self.keeps_room(name)
             && !self.is_lowered(workload, name)
             && !store.values().any(repels)
+    }
+
+    /// Whether room of a cluster is kept for copies that were told, and that somebody there does not let run (S29).
+    fn keeps_room(&self, name: &ClusterName) -> bool {
+        let member = self.members.iter().find(|member| member.name == *name);
+        let fewer = |uid: &Uid, replicas: Option<u32>| {
+            let left = member.and_then(|member| self.left(*uid, member));
+            left.zip(replicas).is_some_and(|(left, told)| left < told)
+        };
+        self.live_rows(name).iter().any(|(uid, replicas)| fewer(uid, *replicas))
     }
 
     /// Whether what a cluster is taken to hold of a workload that waits is lowered for what was seen there (S3, S17).

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::policy::{
-    self, ClusterSelector, ClusterToleration, Data, FailBack, GroupBy, OnFailure, Prestage, Rebalance,
+    self, ClusterSelector, ClusterToleration, Data, Drift, FailBack, GroupBy, OnFailure, Prestage, Rebalance,
     Rollout, Rule, SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::quota::Quota;
@@ -455,6 +455,7 @@ impl World {
             survivor: Survivor::ALL[self.pick(Survivor::ALL.len())],
             fail_back: FailBack::ALL[self.pick(FailBack::ALL.len())],
             unready_after: Duration::from_secs([10, 60, 300][self.pick(3)]),
+            drift: Drift::ALL[self.pick(Drift::ALL.len())],
         }
     }
 

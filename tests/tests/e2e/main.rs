@@ -9,6 +9,7 @@ mod cluster_loss;
 mod degraded;
 mod deletion;
 mod drain;
+mod drift;
 mod foreign_clients;
 mod frozen;
 mod harness;

@@ -2,6 +2,7 @@
 
 mod apply;
 mod chaos;
+mod drift;
 mod fencing;
 mod grants;
 mod leadership;

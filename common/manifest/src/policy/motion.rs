@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use godwit_common::policy::limits::{UNAVAILABLE_MAX, UNREADY_AFTER_MAX, UNREADY_AFTER_MIN};
-use godwit_common::policy::{FailBack, Fencing, Mode, Motion, SURGE_PERCENT, Survivor, UNREADY_AFTER};
+use godwit_common::policy::{Drift, FailBack, Fencing, Mode, Motion, SURGE_PERCENT, Survivor, UNREADY_AFTER};
 
 use super::gate;
 use super::spec::text_of;
@@ -16,6 +16,7 @@ pub(super) fn read(spec: &Object<'_>) -> Motion {
     let max_unavailable = max_unavailable.unwrap_or(mode.default_unavailable());
     let survivors = Survivor::ALL.map(|choice| (choice.name(), choice));
     let ways_back = FailBack::ALL.map(|choice| (choice.name(), choice));
+    let drifts = Drift::ALL.map(|choice| (choice.name(), choice));
     let unready_after = spec.get("unreadyAfter").and_then(|field| unready_after(&field));
     Motion {
         mode,
@@ -25,6 +26,7 @@ pub(super) fn read(spec: &Object<'_>) -> Motion {
         survivor: spec.get("survivor").and_then(|field| field.choice(&survivors)).unwrap_or_default(),
         fail_back: spec.get("failBack").and_then(|field| field.choice(&ways_back)).unwrap_or_default(),
         unready_after: unready_after.unwrap_or(UNREADY_AFTER),
+        drift: spec.get("drift").and_then(|field| field.choice(&drifts)).unwrap_or_default(),
     }
 }
 

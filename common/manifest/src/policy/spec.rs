@@ -9,7 +9,7 @@ use super::{affinity, mistakes, motion, rollout, rule, selector, strategy};
 use crate::field::{Field, Object};
 use crate::{duration, toleration};
 
-const FIELDS: [&str; 28] = [
+const FIELDS: [&str; 29] = [
     "affinity",
     "antiAffinity",
     "clusterSelector",
@@ -34,6 +34,7 @@ const FIELDS: [&str; 28] = [
     "spread",
     "strategy",
     "survivor",
+    "drift",
     "tiers",
     "tolerations",
     "trafficGate",

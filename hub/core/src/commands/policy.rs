@@ -44,6 +44,7 @@ impl Hub {
             }
         }
         let hasty = self.hasty(&policy);
+        let drift = self.policies.get(&name).map(|known| known.policy.placement.motion.drift);
         self.add_policy(policy);
         self.fleet_changed();
         self.touched.keys.insert(Key::Policy(name.clone()));
@@ -57,6 +58,7 @@ impl Hub {
         for uid in users {
             self.ensure_seats(uid);
             self.seats_observed(uid);
+            self.tell_drift(uid, drift.unwrap_or_default());
             self.dirty.insert(uid, Reason::Policy(name.clone(), entry));
             // What it waited for may be another gate, or none.
             self.moving.insert(uid);

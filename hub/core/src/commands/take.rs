@@ -188,9 +188,9 @@ impl Hub {
         };
         let rank = self.rank_of(&workload.record);
         self.leave_queues(uid, rank);
-        let Some(workload) = self.workloads.get_mut(&uid) else {
-            return;
-        };
+        let Some(workload) = self.workloads.get(&uid) else { return };
+        let drift = self.drift_of(&workload.record);
+        let Some(workload) = self.workloads.get_mut(&uid) else { return };
         let old = std::mem::replace(&mut workload.record.policy, policy.clone());
         if let Some(old) = self.policies.get_mut(&old) {
             old.users.remove(&uid);
@@ -201,6 +201,7 @@ impl Hub {
         self.touched.subjects.insert(Subject::Policy(old));
         self.touched.subjects.insert(Subject::Policy(policy));
         self.seats_observed(uid);
+        self.tell_drift(uid, drift);
     }
 
     /// From now on a workload leans on these objects. What nobody leans on any more ends (S27, S28), but not before the

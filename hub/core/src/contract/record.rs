@@ -239,6 +239,8 @@ pub struct Seat {
     /// How much higher its ordinals begin here than its manifest says; none as long as it was not divided. It is given once
     /// and kept, so that replicas keep their names, and their volumes (S32).
     pub ordinals: Option<u32>,
+    /// The cluster has shown it as this row says, where what is different later is left as it is (S29).
+    pub shown: bool,
 }
 
 /// Who decided.

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::Unmanaged;
+use godwit_common::link::{Difference, Unmanaged};
 use godwit_common::policy::TrafficGate;
 use godwit_common::quota::Usage;
 use godwit_common::selector::Labels;
@@ -305,6 +305,8 @@ pub struct PlacementView {
     pub serving: u32,
     /// What is announced to stop (S20); boxed, since nearly always there is none.
     pub withdrawal: Option<Box<WithdrawalView>>,
+    /// How the cluster differs from what it was told, where that is left as it is (S29).
+    pub drift: Option<Difference>,
 }
 
 /// Names an announcement. None has the name of another, whatever restarts.

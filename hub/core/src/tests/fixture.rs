@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use godwit_common::link::{
-    Capacity, Down, Hello, LeaderTerm, Leadership, ObjectTarget, Recalled, RecalledObject, Region, Report,
-    Status, Targets, Unmanaged, Up, VERSIONS, WorkloadTarget,
+    Capacity, Difference, Down, Hello, LeaderTerm, Leadership, ObjectTarget, Recalled, RecalledObject,
+    Region, Report, Status, Targets, Unmanaged, Up, VERSIONS, WorkloadTarget,
 };
 use godwit_common::policy::Rule;
 use godwit_common::{
@@ -66,6 +66,9 @@ pub(crate) struct Member {
     pub(crate) supervises: bool,
     /// The renewals of its lease that were answered, by number.
     pub(crate) granted: Vec<u64>,
+    /// What somebody has made of a workload there: a number of copies, or that it is gone. It stays until the row says
+    /// something else, where that is tolerated (S29).
+    pub(crate) by_hand: BTreeMap<Uid, Option<u32>>,
 }
 
 /// The machine and everything around it.
@@ -274,6 +277,7 @@ impl Fixture {
                 ready_for: member.ready_for,
                 ..seen
             };
+            let seen = member.by_hand.get(&row.uid).map_or(seen.clone(), |hand| changed(seen, row, *hand));
             match row.manifest.as_deref().is_some_and(|manifest| manifest.contains(BAD)) {
                 // One new copy does not get ready, and the old ones run on.
                 true => Status {
@@ -605,10 +609,37 @@ impl Member {
         for row in &targets.workloads {
             self.needs.extend(row.needs.iter().cloned());
             let known = self.rows.remove(&row.uid).filter(|known| known.revision == row.revision);
+            if known
+                .as_ref()
+                .is_none_or(|known| known.replicas != row.replicas || !row.tolerates_drift || !row.shown)
+            {
+                self.by_hand.remove(&row.uid);
+            }
             let known = known.and_then(|known| known.manifest);
             let manifest = row.manifest.clone().or(known).expect("a manifest that was sent once");
             self.rows.insert(row.uid, WorkloadTarget { manifest: Some(manifest), ..row.clone() });
         }
+    }
+}
+
+/// What a cluster shows of a row whose object somebody has changed.
+fn changed(seen: Status, row: &WorkloadTarget, hand: Option<u32>) -> Status {
+    let replicas = hand.unwrap_or(0);
+    let difference = match hand {
+        None => Difference::Deleted,
+        Some(_) => Difference::Scaled,
+    };
+    Status {
+        replicas,
+        pods: replicas,
+        bound: replicas,
+        ready: replicas,
+        updated: replicas,
+        updated_ready: replicas,
+        unschedulable: 0,
+        difference: Some(difference).filter(|_| hand != Some(row.replicas)),
+        exists: hand.is_some(),
+        ..seen
     }
 }
 
@@ -630,6 +661,7 @@ pub(crate) fn status(row: &WorkloadTarget, ready: bool) -> Status {
         terminating: 0,
         ready_for: Duration::ZERO,
         supervised: if row.supervised { row.replicas } else { 0 },
+        difference: None,
         problem: "".into(),
         exists: true,
     }

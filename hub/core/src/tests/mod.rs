@@ -8,6 +8,7 @@ mod deploys;
 mod destinations;
 mod drain_accidents;
 mod drains;
+mod drift;
 mod fixture;
 mod flapping;
 mod foresight;

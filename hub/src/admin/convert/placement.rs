@@ -35,6 +35,7 @@ fn cluster(view: &PlacementView) -> v1::ServingCluster {
         cluster,
         target,
         revision: _,
+        drift: _,
         updated: _,
         updated_ready: _,
         sent: _,

@@ -62,6 +62,7 @@ mod tests {
             data: "replicated".to_owned(),
             divide: true,
             prestage: "placed".to_owned(),
+            drift: "adopt".to_owned(),
             ..v1::PolicySpec::default()
         };
         let read = read(spec.clone()).unwrap();

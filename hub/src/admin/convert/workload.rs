@@ -1,5 +1,6 @@
 //! Workloads, and what a deployment came to.
 
+use godwit_common::link::Difference;
 use godwit_common::{ClusterName, ObjectKey, PolicyName, WorkloadId};
 use godwit_hub_core::{Action, Deployed, DeployedWorkload, PlacementView, WorkloadView};
 use godwit_proto::v1;
@@ -83,6 +84,7 @@ fn placement(view: &PlacementView) -> v1::Placement {
         lost: _,
         serving: _,
         withdrawal: _,
+        drift,
     } = view;
     v1::Placement {
         cluster: cluster.to_string(),
@@ -95,6 +97,7 @@ fn placement(view: &PlacementView) -> v1::Placement {
         revision: *revision,
         updated: *updated,
         updated_ready: *updated_ready,
+        drift: drift.map_or("", Difference::name).to_owned(),
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use godwit_common::link::Tombstoned;
 use godwit_common::policy::{
-    self, Affinity, ClusterSelector, ClusterToleration, FailBack, GroupBy, Mode, Motion, Rebalance, Rule,
-    SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
+    self, Affinity, ClusterSelector, ClusterToleration, Drift, FailBack, GroupBy, Mode, Motion, Rebalance,
+    Rule, SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::quota::Quota;
 use godwit_common::selector::{LabelSelector, Requirement, Test};
@@ -270,6 +270,7 @@ fn policy_of(strategy: Strategy) -> Record {
                 survivor: Survivor::KeepOriginal,
                 fail_back: FailBack::Gradual,
                 unready_after: Duration::from_secs(90),
+                drift: Drift::Observe,
             },
             rollout: policy::Rollout {
                 order: vec![clusters(&["east"])],
@@ -375,6 +376,7 @@ fn seat() -> Record {
             given_up: 5,
             cause: Some(Cause::Migration(MigrationId(7))),
             ordinals: Some(10_000),
+            shown: true,
         },
     }
 }

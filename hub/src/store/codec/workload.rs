@@ -151,6 +151,7 @@ pub(super) fn seat_to_wire(workload: Uid, cluster: &ClusterName, seat: &Seat) ->
         cause,
         given_up,
         ordinals,
+        shown,
     } = seat;
     wire::Seat {
         workload: uid_to_wire(workload),
@@ -166,6 +167,7 @@ pub(super) fn seat_to_wire(workload: Uid, cluster: &ClusterName, seat: &Seat) ->
         revision: *revision,
         rolling: *rolling,
         ordinals: *ordinals,
+        shown: *shown,
     }
 }
 
@@ -186,6 +188,7 @@ pub(super) fn seat_from_wire(seat: wire::Seat) -> Result<Record, Invalid> {
             given_up: seat.given_up,
             cause: cause(seat.cause)?,
             ordinals: seat.ordinals,
+            shown: seat.shown,
         },
     })
 }

@@ -81,6 +81,8 @@ fn the_order_of_needs_means_nothing() {
         needs,
         supervised: true,
         charter: None,
+        tolerates_drift: false,
+        shown: false,
     };
     let down = |needs| Down::Targets(Arc::new(Targets { workloads: vec![row(needs)], ..Targets::default() }));
     let sent = one(&down(vec![need("b"), need("a"), need("b")]));
@@ -106,6 +108,7 @@ fn a_large_report_arrives_in_parts() {
         terminating: 0,
         ready_for: std::time::Duration::from_millis(number.into()),
         supervised: 0,
+        difference: None,
         problem: "".into(),
         exists: true,
     };

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::link::{
-    Alarm, Capacity, Charter, Down, Hello, LeaderTerm, Leadership, ObjectTarget, Recalled, RecalledObject,
-    Refusal, RefusalCode, Region, Report, Status, Targets, Tombstone, Tombstoned, Unmanaged, Up,
-    VersionRange, Welcome, WorkloadTarget,
+    Alarm, Capacity, Charter, Difference, Down, Hello, LeaderTerm, Leadership, ObjectTarget, Recalled,
+    RecalledObject, Refusal, RefusalCode, Region, Report, Status, Targets, Tombstone, Tombstoned, Unmanaged,
+    Up, VersionRange, Welcome, WorkloadTarget,
 };
 use godwit_common::{
     Digest, Epoch, Fence, Generation, Need, NeedStatus, NodeClass, ObjectKey, Resources, Taint, TaintEffect,
@@ -102,6 +102,9 @@ fn report() -> impl Strategy<Value = Report> {
     )
 }
 
+const DIFFERENCES: [Option<Difference>; 4] =
+    [None, Some(Difference::Scaled), Some(Difference::Autoscaled), Some(Difference::Deleted)];
+
 fn status() -> impl Strategy<Value = Status> {
     let counts = [count(), count(), count(), count(), count(), count(), count(), count()];
     let (updated, problem) = ([count(), count()], text("\\PC{0,80}"));
@@ -126,6 +129,7 @@ fn status() -> impl Strategy<Value = Status> {
                 terminating,
                 ready_for: std::time::Duration::from_millis(age.into()),
                 supervised: pods / 2,
+                difference: DIFFERENCES[age as usize % DIFFERENCES.len()],
                 problem,
                 exists,
             }
@@ -248,10 +252,11 @@ fn object() -> impl Strategy<Value = ObjectTarget> {
 fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
     let needs = btree_set(need(), 0..4);
     let counts = (count(), any::<u32>());
-    let extras = (needs, any::<bool>(), option::of(charter()));
+    let extras = (needs, any::<[bool; 3]>(), option::of(charter()));
     (uid(), workload(), api_version(), any::<u64>(), counts, manifest(), extras).prop_map(
         |(uid, workload, api_version, revision, (replicas, ordinals), manifest, extras)| {
-            let (needs, supervised, charter) = extras;
+            let (needs, flags, charter) = extras;
+            let [supervised, tolerates_drift, shown] = flags;
             WorkloadTarget {
                 uid,
                 workload,
@@ -263,6 +268,8 @@ fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
                 manifest,
                 supervised,
                 charter: charter.map(Arc::new),
+                tolerates_drift,
+                shown,
             }
         },
     )

@@ -20,7 +20,13 @@ pub(super) fn check(records: &Records, witness: &Witness, seats: &[SeatChange], 
     let found = |seat: &SeatChange| {
         (seat.before.generation.0 == 0 && seat.after.placed == 0) || (accepts && has(seat))
     };
-    let more = |seat: &&SeatChange| occupied(&seat.after) > occupied(&seat.before) && !found(seat);
+    // What was taken over has its room already (S29).
+    let runs = |seat: &SeatChange| {
+        let bound = witness.reports(&seat.cluster).map_or(0, |told| told.bound(seat.workload));
+        bound >= occupied(&seat.after)
+    };
+    let more =
+        |seat: &&SeatChange| occupied(&seat.after) > occupied(&seat.before) && !found(seat) && !runs(seat);
     let clusters: BTreeSet<&ClusterName> = seats.iter().filter(more).map(|seat| &seat.cluster).collect();
     for cluster in clusters {
         check_cluster(records, witness, cluster, seats);

@@ -128,6 +128,7 @@ impl Member {
             return (Err(conflict), None);
         }
         let before = old.as_ref().and_then(|old| old.seen.stamp);
+        let autoscaled = old.as_ref().is_some_and(|old| old.seen.autoscaled) && !changed;
         let uid = old.map_or_else(|| cx.rng.uid().to_string().into(), |old| old.seen.uid);
         let seen = ObjectSeen {
             key: key.clone(),
@@ -137,6 +138,7 @@ impl Member {
             charter: apply.charter,
             adopt: false,
             replicas: apply.replicas,
+            autoscaled,
             deleting: false,
             progress: Progress::default(),
         };

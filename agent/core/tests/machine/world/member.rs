@@ -216,6 +216,7 @@ impl Member {
             charter: None,
             adopt: false,
             replicas: Some(1),
+            autoscaled: false,
             deleting: false,
             progress: Progress::default(),
         };
@@ -348,6 +349,7 @@ impl Member {
             self.namespaces.insert(key.name.clone());
         }
         let uid = old.map(|object| object.uid.clone());
+        let autoscaled = old.is_some_and(|object| object.autoscaled && object.replicas == apply.replicas);
         let version = self.next_version();
         let object = ObjectSeen {
             key: key.clone(),
@@ -357,6 +359,7 @@ impl Member {
             charter: apply.charter,
             adopt: false,
             replicas: apply.replicas,
+            autoscaled,
             deleting: false,
             progress: Progress::default(),
         };

@@ -253,6 +253,8 @@ pub(crate) fn workload(uid: u128, name: &str, revision: u64, replicas: u32) -> W
         needs: Vec::new(),
         supervised: false,
         charter: None,
+        tolerates_drift: false,
+        shown: false,
     }
 }
 
