@@ -119,9 +119,9 @@ impl World {
                 true => pods.len() >= placed as usize,
                 false => pods.len() == placed as usize,
             };
-            // Beside what somebody made by hand, nothing starts that may run only once.
-            let barred =
-                self.is_at_most(workload) && self.is_changed(workload.uid) && pods.len() < placed as usize;
+            // Beside what somebody made by hand, nothing starts that may run only once; and where somebody took copies
+            // away, no others stop, which what is moved may wait for.
+            let barred = self.is_changed(workload.uid) && pods.len() < placed as usize;
             if !barred && (!right || left.is_none() && ready + excused < placed as usize) {
                 let (name, pods) = (&member.name, pods.len());
                 missing.push(format!("{name} runs {ready} of {pods} of {id}, {placed} are placed"));
@@ -168,10 +168,6 @@ impl World {
         let mut pods = self.members.iter().flat_map(|member| member.pods.values());
         let (uniform, forked) = (self.operator.uniform, self.checker.histories_may_fork);
         pods.any(|pod| pod.seen.unschedulable && (!uniform || forked || pod.of_its_own))
-    }
-
-    fn is_at_most(&self, workload: &WorkloadRecord) -> bool {
-        self.policy_of(workload).is_some_and(|policy| policy.placement.motion.is_at_most())
     }
 
     /// Whether somebody has changed a workload by hand, and is let.
