@@ -362,7 +362,7 @@ impl Agent {
         let heard = if self.heard.0 == held.federation { self.heard.1 } else { Epoch::default() };
         let leads = self.hub.0 == held.federation && self.hub.1 >= held.epoch.max(heard);
         if let Some(heartbeat) = self.link.heartbeat().filter(|_| leads && self.term().is_some()) {
-            self.grants.granted(number, lease, heartbeat);
+            self.grants.granted(self.now, number, lease, heartbeat);
         }
     }
 

@@ -54,8 +54,12 @@ impl Grants {
     }
 
     /// A renewal was answered.
-    pub(crate) fn granted(&mut self, number: u64, lease: Duration, heartbeat: Duration) {
+    pub(crate) fn granted(&mut self, now: Time, number: u64, lease: Duration, heartbeat: Duration) {
         let Some(sent) = self.asked.remove(&number) else { return };
+        if now.since(sent) >= lease {
+            // It has ended before it came.
+            return;
+        }
         // Those sent before would end sooner.
         self.asked.retain(|other, _| *other > number);
         self.until = self.until.max(sent + lease);

@@ -60,15 +60,12 @@ impl AgentProcess {
         self.core = None;
     }
 
-    /// The machine does not run for so long; whether its clock does, depends on the machine.
-    pub(crate) fn suspend(&mut self, cx: &mut Cx<Happening>, lasts: u64, clock_stops: bool) {
+    /// The machine does not run for so long. Its clock does: the agent is told the time by one that counts suspends (S9).
+    pub(crate) fn suspend(&mut self, cx: &mut Cx<Happening>, lasts: u64) {
         if self.suspended_until > cx.now || !self.waiting.is_empty() || self.core.is_none() {
             return;
         }
         self.suspended_until = cx.now + lasts;
-        if clock_stops {
-            self.clock.lose(lasts);
-        }
         let (agent, life) = (self.id, self.life);
         cx.queue.push(self.suspended_until, Happening::AgentResumes { agent, life });
     }

@@ -21,9 +21,11 @@ enum Accident {
     AgentDies,
     /// All agents of a cluster die.
     AgentsDie,
+    /// All agents of a cluster are gone for long; what it runs runs on.
+    AgentsAway,
     /// An agent is asked to end, and comes back after a while.
     AgentEnds,
-    /// An agent's machine is suspended; its clock may run on or not.
+    /// An agent's machine is suspended; its clock runs on.
     AgentSuspended,
     /// Some links of a cluster carry nothing, one way or both.
     LinksCut,
@@ -55,6 +57,8 @@ enum Accident {
     PodsFail,
     /// A node fails: what ran there is gone after a while. It comes back, or another in its place.
     NodeFails,
+    /// A node is suspended, and what runs on it.
+    NodeSuspended,
     /// The scheduler of a cluster finds no nodes for a while, whatever they have free.
     SchedulerRefuses,
     /// No image can be pulled in a cluster for a while.
@@ -70,9 +74,10 @@ enum Accident {
 }
 
 /// How often each comes, if all of them do.
-const USUAL: [(Accident, u64); 25] = [
+const USUAL: [(Accident, u64); 27] = [
     (Accident::AgentDies, 6),
     (Accident::AgentsDie, 2),
+    (Accident::AgentsAway, 3),
     (Accident::AgentEnds, 2),
     (Accident::AgentSuspended, 2),
     (Accident::LinksCut, 6),
@@ -90,6 +95,7 @@ const USUAL: [(Accident, u64); 25] = [
     (Accident::WatchesLost, 2),
     (Accident::PodsFail, 4),
     (Accident::NodeFails, 3),
+    (Accident::NodeSuspended, 2),
     (Accident::SchedulerRefuses, 2),
     (Accident::RegistryGone, 2),
     (Accident::ClusterDies, 2),
@@ -228,6 +234,13 @@ impl World {
                     self.crash_and_restart(AgentId { cluster, agent });
                 }
             }
+            Accident::AgentsAway => {
+                for agent in 0..self.agents[cluster].len() {
+                    let id = AgentId { cluster, agent };
+                    self.crash_agent(id, false);
+                    cx!(self).after((15_000, 90_000), Happening::AgentStarts(id));
+                }
+            }
             Accident::AgentEnds => {
                 self.stop_agent(id);
                 cx!(self).after((6_000, 20_000), Happening::AgentStarts(id));
@@ -251,6 +264,7 @@ impl World {
             Accident::WatchesLost => self.members[cluster].relist_all(cx!(self)),
             Accident::PodsFail => self.pods_fail(cluster),
             Accident::NodeFails => self.fail_node(cluster),
+            Accident::NodeSuspended => self.suspend_node(cluster),
             Accident::SchedulerRefuses => self.stop_scheduler(cluster),
             Accident::RegistryGone => self.stop_registry(cluster),
             Accident::ClusterDies => {
@@ -276,9 +290,9 @@ impl World {
     }
 
     fn suspend_agent(&mut self, id: AgentId) {
-        let (lasts, stops) = (self.lasts(), self.rng.one_in(2));
+        let lasts = self.lasts();
         self.note(|| format!("{} is suspended for {lasts} ms", self.name(id)));
-        self.agents[id.cluster][id.agent].suspend(cx!(self), lasts, stops);
+        self.agents[id.cluster][id.agent].suspend(cx!(self), lasts);
     }
 
     /// How long an accident lasts.

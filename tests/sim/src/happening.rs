@@ -1,9 +1,10 @@
 //! Everything that can happen in the world, as data in its queue.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use godwit_agent_core as agent;
-use godwit_common::ObjectKey;
+use godwit_common::{ObjectKey, Time};
 
 use crate::net::Way;
 
@@ -62,6 +63,14 @@ pub(crate) enum Happening {
     PodStarts { cluster: usize, pod: Arc<str> },
     /// A pod's grace is over.
     PodEnds { cluster: usize, pod: Arc<str> },
+    /// The supervisor of a pod asks whether its process may run.
+    SupervisorAsks { cluster: usize, pod: Arc<str> },
+    /// It is told for how long, from when it asked on its own clock.
+    SupervisorHears { cluster: usize, pod: Arc<str>, asked: Time, lasts: Duration },
+    /// The lease of a process may have ended.
+    LeaseEnds { cluster: usize, pod: Arc<str> },
+    /// A process that was told to end is gone.
+    ProcessEnds { cluster: usize, pod: Arc<str> },
     /// A node has not been ready for long: its pods are to end.
     NodeEvicts { cluster: usize, node: Arc<str> },
     /// The next accident.

@@ -40,6 +40,8 @@ pub struct Operator {
     pub replicas_max: u64,
     /// All replicas ask for the same.
     pub uniform: bool,
+    /// Nothing may run twice, and all of it ends with its lease.
+    pub gated: bool,
     /// Clusters were forgotten as they were: what still was in them may be an orphan when they join again.
     pub forgets: bool,
 }
@@ -445,7 +447,9 @@ impl World {
     }
 
     fn motion(&mut self) -> policy::Motion {
-        let mode = policy::Mode::ALL[usize::from(self.rng.one_in(4))];
+        // Of seven, four may run twice, and of the others two end by themselves.
+        let mode = if self.operator.gated { 2 } else { [0, 0, 0, 0, 1, 2, 2][self.pick(7)] };
+        let mode = policy::Mode::ALL[mode];
         let more = u32::try_from(self.rng.below(2)).unwrap_or(0);
         policy::Motion {
             mode,

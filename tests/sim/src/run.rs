@@ -65,6 +65,7 @@ impl Run {
             winds_up: false,
             replicas_max: (4 + rng.below(40)) * per_cluster,
             uniform: !rng.one_in(3),
+            gated: rng.one_in(4),
             forgets: false,
         };
         world.begin_operator(operator);
@@ -90,6 +91,7 @@ impl Run {
             agents: self.agents.unwrap_or(1 + usize::try_from(rng.below(3)).unwrap_or(0)),
             nodes: 1 + u32::try_from(rng.below(3)).unwrap_or(0),
             cpu_millis: 500 + 500 * rng.below(5),
+            supervises: !rng.one_in(4),
         };
         let clusters = (0..self.clusters.unwrap_or(drawn)).map(cluster).collect();
         let seed = rng.next_u64() ^ self.seed;
@@ -104,6 +106,9 @@ impl Run {
             fail_back_pause: seconds(10),
             ..Config::default()
         };
+        // And leases are to run out.
+        hub.gate_lease = seconds([6, 12, 45][usize::try_from(rng.below(3)).unwrap_or(0)]);
+        hub.gate_margin = seconds(1);
         if rng.one_in(2) {
             // So slow that there is something to pause and to cancel (S7).
             hub.pace_least = 1 + u32::try_from(rng.below(3)).unwrap_or(0);

@@ -13,7 +13,7 @@ use godwit_hub_core::{
 
 use crate::clock::Cx;
 use crate::happening::{AgentId, Mend};
-use crate::member::requests;
+use crate::member::{GRACE, requests};
 use crate::net::Way;
 use crate::world::{Answered, Sink, World, cx};
 
@@ -43,13 +43,20 @@ pub struct ClusterSetup {
     pub nodes: u32,
     /// How much CPU each of them has.
     pub cpu_millis: u64,
+    /// Its agents put supervisors into pods (S9).
+    pub supervises: bool,
 }
 
 impl Setup {
     /// Clusters of these names with one agent each, and room for 400 replicas of [`app`].
     pub fn of(seed: u64, names: &[&str]) -> Self {
-        let cluster =
-            |name: &&str| ClusterSetup { name: (*name).to_owned(), agents: 1, nodes: 4, cpu_millis: 10_000 };
+        let cluster = |name: &&str| ClusterSetup {
+            name: (*name).to_owned(),
+            agents: 1,
+            nodes: 4,
+            cpu_millis: 10_000,
+            supervises: true,
+        };
         Self {
             seed,
             hub: Config::default(),
@@ -81,7 +88,7 @@ pub fn workload(kind: &str, name: &str, replicas: u32, cpu_millis: u64, revision
         pod: PodShape { requests: requests(&manifest), ..PodShape::default() },
         claims: kind == "StatefulSet",
         surges: false,
-        grace: Duration::from_secs(6),
+        grace: Duration::from_millis(GRACE),
         supervised: false,
         manifest: manifest.clone(),
     };
@@ -174,6 +181,21 @@ impl World {
     /// The probe of a pod fails from now on, or succeeds again.
     pub fn probe(&mut self, cluster: usize, pod: &Arc<str>, ready: bool) {
         self.members[cluster].set_ready(cx!(self), pod, ready);
+    }
+
+    /// A node is suspended, with all that runs on it.
+    pub fn suspend(&mut self, cluster: usize, node: &Arc<str>) {
+        self.members[cluster].suspend_node(cx!(self), node);
+    }
+
+    /// A node is heard no more; what runs on it runs on.
+    pub fn stop_node(&mut self, cluster: usize, node: &Arc<str>) {
+        self.members[cluster].stop_node(cx!(self), node);
+    }
+
+    /// All nodes of a cluster are heard again, and run.
+    pub fn wake_nodes(&mut self, cluster: usize) {
+        self.mend(Mend::Nodes(cluster));
     }
 
     /// Cuts the link of an agent.

@@ -2,6 +2,7 @@
 
 mod agents;
 mod hubs;
+mod supervisors;
 mod wires;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::net::Net;
 use crate::operator::Operator;
 use crate::router::Router;
 use crate::scenario::Setup;
+pub(crate) use supervisors::Question;
 
 /// How soon a process that fell is started again.
 pub(crate) const RESTART: (u64, u64) = (500, 15_000);
@@ -64,6 +66,10 @@ pub struct World {
     pub checker: Checker,
     /// Answers that have come, by hub and ticket.
     pub answers: BTreeMap<(usize, Ticket), Answered>,
+    /// What supervisors have asked, and nobody has answered.
+    pub(crate) questions: BTreeMap<agent::AskId, Question>,
+    /// How many questions there were.
+    pub(crate) last_question: u64,
     /// How many things have happened.
     pub happened: u64,
     /// Over when they happened, and how much chance each of them took.
@@ -91,11 +97,14 @@ impl World {
         for (index, cluster) in setup.clusters.iter().enumerate() {
             let uid = cx.rng.uid();
             let name: ClusterName = cluster.name.parse().expect("a scenario names its clusters well");
-            members.push(Member::new(index, name, uid, cluster.nodes, cluster.cpu_millis));
+            let mut member = Member::new(index, name, uid, cluster.nodes, cluster.cpu_millis);
+            member.supervises = cluster.supervises;
+            members.push(member);
             let agent = |agent: usize| {
                 let id = AgentId { cluster: index, agent };
                 let hubs = (0..setup.hubs).map(|hub| Arc::from(format!("hub-{hub}"))).collect();
                 let config = agent::Config::new(hubs, &format!("agent-{agent}"), "sim");
+                let config = agent::Config { supervises: cluster.supervises, ..config };
                 AgentProcess::new(id, config, cx)
             };
             agents.push((0..cluster.agents).map(agent).collect());
@@ -113,8 +122,10 @@ impl World {
             kept: None,
             operator: Operator::default(),
             router: Router::default(),
-            checker: Checker::default(),
+            checker: Checker::new(&setup.hub),
             answers: BTreeMap::new(),
+            questions: BTreeMap::new(),
+            last_question: 0,
             happened: 0,
             path: 0,
             trace: setup.trace,
@@ -211,6 +222,12 @@ impl World {
             Happening::Schedule { cluster } => self.members[cluster].schedule(cx!(self)),
             Happening::PodStarts { cluster, pod } => self.members[cluster].pod_starts(cx!(self), &pod),
             Happening::PodEnds { cluster, pod } => self.members[cluster].pod_ends(cx!(self), &pod),
+            Happening::SupervisorAsks { cluster, pod } => self.supervisor_asks(cluster, &pod),
+            Happening::SupervisorHears { cluster, pod, asked, lasts } => {
+                self.supervisor_hears(cluster, &pod, asked, lasts);
+            }
+            Happening::LeaseEnds { cluster, pod } => self.members[cluster].lease_ends(cx!(self), &pod),
+            Happening::ProcessEnds { cluster, pod } => self.members[cluster].process_ends(&pod),
             Happening::NodeEvicts { cluster, node } => self.members[cluster].evict(cx!(self), &node),
             Happening::Accident => self.accident(),
             Happening::Mend(mend) => self.mend(mend),

@@ -40,6 +40,18 @@ impl World {
         cx!(self).after((1_000, 90_000), Happening::Mend(Mend::Nodes(cluster)));
     }
 
+    /// A node does not run for a while; no clock on it stops.
+    pub(super) fn suspend_node(&mut self, cluster: usize) {
+        let names: Vec<_> = self.members[cluster].nodes.keys().cloned().collect();
+        if names.is_empty() || self.members[cluster].dead {
+            return;
+        }
+        let name = names[self.pick(names.len())].clone();
+        self.note(|| format!("{name} of cluster {cluster} is suspended"));
+        self.members[cluster].suspend_node(cx!(self), &name);
+        cx!(self).after((1_000, 60_000), Happening::Mend(Mend::Nodes(cluster)));
+    }
+
     pub(super) fn stop_scheduler(&mut self, cluster: usize) {
         self.note(|| format!("the scheduler of cluster {cluster} finds no nodes"));
         self.members[cluster].refuses = true;

@@ -4,6 +4,7 @@
 mod at_most;
 mod fence;
 mod gates;
+mod lease;
 mod loss;
 mod pause;
 mod placement;
@@ -15,16 +16,18 @@ mod wire;
 mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use godwit_common::{ClusterName, Digest, Epoch, Generation, Now, Uid};
+use godwit_common::{ClusterName, Digest, Epoch, Generation, Now, Uid, WorkloadId};
 use godwit_hub_core::{
-    Answer, Command, Effect, Event, Freeze, FreezeCause, Hub, Key, Migration, MigrationCause, MigrationState,
-    Record, Refused, Seat,
+    Answer, Command, Config, Effect, Event, Freeze, FreezeCause, Hub, Key, Migration, MigrationCause,
+    MigrationState, Record, Refused, Seat,
 };
 
 use crate::hub_process::Step;
-use crate::member::{Deed, Member};
+use crate::member::{Deed, GRACE, Member};
 use gates::Announced;
+use lease::{GivenUp, Leases};
 use witness::Witness;
 
 /// Records by key, as a hub's machine has them: those of steps that are not durable yet included.
@@ -46,6 +49,12 @@ pub struct Checker {
     pub histories_may_fork: bool,
     /// What may run only once, and was started since it was last looked at.
     started: BTreeSet<(usize, Uid)>,
+    /// What counts as gone since, because its lease has run out.
+    fenced: Vec<(usize, (Uid, ClusterName))>,
+    /// What was given up for that, and from which generation on its cluster knows.
+    given_up: GivenUp,
+    /// After so many milliseconds without a lease everything has ended (S9).
+    wait: u64,
     /// What was seen, so that a run can tell whether it has shown anything.
     pub seen: Seen,
 }
@@ -85,6 +94,10 @@ pub struct Seen {
     pub fenced: u64,
     /// Steps that started more of what may run only once.
     pub bounded_starts: u64,
+    /// Processes that supervisors have started.
+    pub processes: u64,
+    /// What counted as gone in a cluster because its lease had run out.
+    pub ended: u64,
     /// Clusters that began to flap.
     pub flaps: u64,
     /// Those of what a cluster could not schedule.
@@ -123,6 +136,7 @@ struct Watched {
     silence: loss::Silence,
     zeros: removal::Zeros,
     announced: Announced,
+    leases: Leases,
 }
 
 /// A seat before and after a step.
@@ -135,10 +149,18 @@ struct SeatChange {
 }
 
 impl Checker {
+    /// Over hubs with these settings.
+    pub fn new(config: &Config) -> Self {
+        let lease = config.gate_lease + config.gate_lease * config.gate_drift_percent / 100;
+        let wait = lease + config.gate_margin + Duration::from_millis(GRACE);
+        Self { wait: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), ..Self::default() }
+    }
+
     /// A hub has started from its store.
     pub fn hub_started(&mut self, hub: usize, core: &mut Hub, store: &Records, effects: &[Effect], now: Now) {
         let silence = loss::Silence::since(self.now);
-        let watched = Watched { records: store.clone(), silence, ..Watched::default() };
+        let leases = Leases::since(self.now);
+        let watched = Watched { records: store.clone(), silence, leases, ..Watched::default() };
         self.seen.restarts += 1;
         check_epoch(store, effects);
         self.hubs.insert(hub, watched);
@@ -147,6 +169,11 @@ impl Checker {
 
     /// Looks at what was started, and must not run twice, in the members themselves.
     pub fn look_at_starts(&mut self, members: &[Member]) {
+        for (hub, ended) in std::mem::take(&mut self.fenced) {
+            if let Some(watched) = self.hubs.get(&hub).filter(|_| !self.histories_may_fork) {
+                lease::check_ended(&watched.records, members, &ended);
+            }
+        }
         for (hub, uid) in std::mem::take(&mut self.started) {
             // A hub with an old store does not know what another told since, until it hears of it (S10).
             if self.histories_may_fork {
@@ -161,9 +188,8 @@ impl Checker {
 
     /// A hub has made a step.
     pub fn hub_stepped(&mut self, hub: usize, core: &mut Hub, step: &Step<'_>) {
-        let Some(Watched { records, witness, silence, zeros, announced }) = self.hubs.get_mut(&hub) else {
-            return;
-        };
+        let Some(watched) = self.hubs.get_mut(&hub) else { return };
+        let Watched { records, witness, silence, zeros, announced, leases } = watched;
         self.seen.steps += 1;
         if let Some(event) = step.event {
             silence.hear(witness, event, self.now);
@@ -178,13 +204,14 @@ impl Checker {
         self.seen.ordered(records, step.effects);
         let held = pause::holds(records);
         let seats = write(records, step.effects);
+        let ended = leases.ended(records, step.effects, &seats, (self.wait, self.now));
         // A command may be carried out right before the silence of a cluster is noticed.
         let released =
             |event: &Event| matches!(event, Event::Command { command: Command::ReleaseFreeze, .. });
         let accepts = step.event.is_some_and(released);
         // What another hub had told is found, whatever an old store says is held.
         if !accepts {
-            pause::check(records, &held, &seats);
+            pause::check(records, &held, &ended, &seats);
         }
         room::check(records, witness, &seats, accepts);
         witness.closed(step.effects);
@@ -193,17 +220,37 @@ impl Checker {
         self.started.extend(at_most::started(records, &seats).into_iter().map(|uid| (hub, uid)));
         let changed = placement::check(records, core, step.effects);
         removal::check_zeros(records, &seats, self.histories_may_fork, zeros, self.now);
-        shrink::check(records, witness, &seats);
+        shrink::check(records, witness, &ended, &seats);
         self.seen.turns += rollout::check(records, witness, &seats);
         self.seen.gated += announced.check(records, witness, &seats, step);
         announced.follow(core, records, &changed, step);
         self.seen.announced = self.seen.announced.max(announced.count() as u64);
+        for (uid, cluster) in ended {
+            if let Some(Record::Cluster(record)) = records.get(&Key::Cluster(cluster.clone())) {
+                self.given_up.insert((uid, cluster.clone()), record.generation);
+            }
+            self.fenced.push((hub, (uid, cluster)));
+            self.seen.ended += 1;
+        }
+        if self.histories_may_fork {
+            // What one hub has given up, another one may not have.
+            self.given_up.clear();
+        }
+        leases.check(records, witness, (step.effects, &self.given_up), self.now);
         wire::check_order(step.effects);
         wire::check(records, witness, step.effects, &mut self.said);
         witness.spoken(step);
         silence.welcome(witness, step, self.now);
         if !self.histories_may_fork {
             check_history(step.effects);
+        }
+    }
+
+    /// A supervisor has started a process.
+    pub fn process_starts(&mut self, member: &Member, id: &WorkloadId, life: Uid) {
+        self.seen.processes += 1;
+        if !self.histories_may_fork {
+            lease::check_start(&mut self.given_up, member, id, life);
         }
     }
 
@@ -265,6 +312,8 @@ impl Seen {
         self.followers += other.followers;
         self.fenced += other.fenced;
         self.bounded_starts += other.bounded_starts;
+        self.processes += other.processes;
+        self.ended += other.ended;
         self.drains += other.drains;
         self.returns += other.returns;
         self.fail_backs += other.fail_backs;

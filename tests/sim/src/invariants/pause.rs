@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use godwit_common::{ClusterName, Uid};
 use godwit_hub_core::{Held, Key, Migration, MigrationId, MigrationState, Record};
 
+use super::lease::Ended;
 use super::{Records, SeatChange, is_dead};
 
 /// What is held, by migration.
@@ -28,15 +29,16 @@ pub(super) fn holds(records: &Records) -> Holds {
 }
 
 /// After a step of a hub.
-pub(super) fn check(records: &Records, before: &Holds, seats: &[SeatChange]) {
+pub(super) fn check(records: &Records, before: &Holds, ended: &Ended, seats: &[SeatChange]) {
     let still = |id: &MigrationId| match records.get(&Key::Migration(*id)) {
         Some(Record::Migration(Migration { state, .. })) => *state == MigrationState::Paused,
         _ => false,
     };
-    // What is said to be dead is told to run nothing, whatever else is held (S9).
-    let same = |change: &&SeatChange| {
-        change.before.cause == change.after.cause && !is_dead(records, &change.cluster)
+    // What is said to be dead, or has ended by itself, is told to run nothing, whatever else is held (S9).
+    let gone = |change: &SeatChange| {
+        is_dead(records, &change.cluster) || ended.contains(&(change.workload, change.cluster.clone()))
     };
+    let same = |change: &&SeatChange| change.before.cause == change.after.cause && !gone(change);
     for change in seats.iter().filter(same) {
         let Some(Record::Workload(workload)) = records.get(&Key::Workload(change.workload)) else { continue };
         let here = |(id, held): (&MigrationId, &BTreeMap<Uid, BTreeMap<ClusterName, Held>>)| {

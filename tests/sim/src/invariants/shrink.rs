@@ -7,6 +7,7 @@ use godwit_common::Uid;
 use godwit_common::policy::Strategy;
 use godwit_hub_core::{Key, Policy, Record, WorkloadRecord};
 
+use super::lease::Ended;
 use super::witness::Witness;
 use super::{Records, SeatChange, is_dead, seats_of};
 
@@ -31,13 +32,16 @@ pub(crate) fn lacking(workload: &WorkloadRecord, policy: Option<&Policy>) -> u32
 }
 
 /// After a step of a hub.
-pub(super) fn check(records: &Records, witness: &Witness, seats: &[SeatChange]) {
+pub(super) fn check(records: &Records, witness: &Witness, ended: &Ended, seats: &[SeatChange]) {
     let lowered: Vec<&SeatChange> =
         seats.iter().filter(|seat| seat.after.target < seat.before.target).collect();
-    // What is said to be dead runs nothing that could be missed (S9).
+    // What is said to be dead, or has ended by itself, runs nothing that could be missed (S9).
+    let gone = |seat: &SeatChange| {
+        is_dead(records, &seat.cluster) || ended.contains(&(seat.workload, seat.cluster.clone()))
+    };
     for seat in &lowered {
         assert!(
-            witness.reports(&seat.cluster).is_some() || is_dead(records, &seat.cluster),
+            witness.reports(&seat.cluster).is_some() || gone(seat),
             "S20: {} was lowered from {} to {} in {}, which the hub cannot see",
             seat.workload,
             seat.before.target,

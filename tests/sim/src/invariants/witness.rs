@@ -31,6 +31,8 @@ pub(super) struct Lead {
     pub(super) inventoried: bool,
     /// The generation that it holds once everything sent has arrived.
     pub(super) held: Generation,
+    /// The one that it said it holds.
+    pub(super) accepted: Generation,
 }
 
 impl Witness {
@@ -100,7 +102,7 @@ impl Witness {
             return;
         };
         match message {
-            Up::Leadership(Leadership::Leading { term, base, .. }) => {
+            Up::Leadership(Leadership::Leading { term, base, fence, .. }) => {
                 let Some(told) = self.clusters.get_mut(cluster) else {
                     return;
                 };
@@ -110,7 +112,8 @@ impl Witness {
                     return;
                 }
                 told.term = Some(*term);
-                told.leader = Some(Lead { session, inventoried: false, held: *base });
+                let accepted = fence.generation;
+                told.leader = Some(Lead { session, inventoried: false, held: *base, accepted });
             }
             Up::Leadership(Leadership::Following) => self.leader_ends(session),
             Up::Report(report) => self.report(session, report),
@@ -120,7 +123,12 @@ impl Witness {
                     lead.held = Generation(0);
                 }
             }
-            Up::Hello(_) | Up::Heartbeat | Up::Renewal { .. } | Up::Accepted { .. } => {}
+            Up::Accepted { fence, .. } => {
+                if let Some(lead) = self.lead(session) {
+                    lead.accepted = lead.accepted.max(fence.generation);
+                }
+            }
+            Up::Hello(_) | Up::Heartbeat | Up::Renewal { .. } => {}
             Up::Alarm(_) | Up::ApiServer { .. } | Up::Recalled(_) => {}
         }
     }

@@ -5,6 +5,7 @@ mod nodes;
 mod pods;
 mod scheduler;
 mod store;
+mod supervisors;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,8 @@ use crate::happening::WatchKey;
 
 pub use pods::{Pod, is_bad};
 pub use store::Deed;
+pub use supervisors::GRACE;
+use supervisors::Supervisor;
 use watch::Watch;
 
 /// One member cluster.
@@ -49,6 +52,10 @@ pub struct Member {
     pub refuses: bool,
     /// Images can be pulled.
     pub registry: bool,
+    /// Its agents put supervisors into pods (S9).
+    pub supervises: bool,
+    /// Nodes that are suspended.
+    asleep: BTreeSet<Arc<str>>,
     /// The whole cluster is down: nothing runs.
     pub dead: bool,
     /// It is down for good: should it ever come back, then with nothing of what it held.
@@ -68,6 +75,8 @@ pub struct Object {
     pub seen: ObjectSeen,
     /// What was applied.
     pub manifest: Arc<str>,
+    /// Its pods have a supervisor.
+    pub supervised: bool,
     /// Somebody else has set `spec.replicas` last.
     pub scaled_by_hand: bool,
     /// When it was last further on the way to what was applied.
@@ -98,6 +107,8 @@ impl Member {
             api: true,
             refuses: false,
             registry: true,
+            supervises: false,
+            asleep: BTreeSet::new(),
             dead: false,
             abandoned: false,
             namespaces: BTreeSet::from(["default".into()]),

@@ -55,6 +55,7 @@ impl Member {
             if self.nodes.get(&name).is_some_and(|node| node.ready) {
                 continue;
             }
+            self.wake_node(cx, &name);
             let seen = NodeSeen { name: name.clone(), ..like.clone() };
             self.nodes.insert(name.clone(), seen.clone());
             self.show_nodes(cx, Change::Node(seen));
@@ -90,7 +91,7 @@ impl Member {
         node.and_then(|node| self.nodes.get(node)).is_some_and(|node| !node.ready)
     }
 
-    fn pods_on(&self, node: &Arc<str>) -> Vec<Arc<str>> {
+    pub(super) fn pods_on(&self, node: &Arc<str>) -> Vec<Arc<str>> {
         let on = self.pods.iter().filter(|(_, pod)| pod.seen.node.as_ref() == Some(node));
         on.map(|(name, _)| name.clone()).collect()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use godwit_agent_core::{Change, Fault, PodPhase, PodSeen, Progress};
 use godwit_common::{ObjectKey, Uid, WorkloadId};
 
-use super::{Member, id_of};
+use super::{Member, Object, Supervisor, id_of};
 use crate::clock::Cx;
 use crate::happening::Happening;
 use crate::scenario::BAD;
@@ -32,11 +32,23 @@ pub struct Pod {
     pub template: Arc<str>,
     /// The life of the workload that it was made for.
     pub life: Option<Uid>,
+    /// Who starts and ends its process, once its container has started; none where nobody does.
+    pub supervisor: Option<Supervisor>,
     /// It was made, or ends, for a reason within the cluster: somebody asked for it there, or its node has failed.
     pub of_its_own: bool,
 }
 
 impl Pod {
+    /// Whether it was made of what an object says now.
+    fn is_of(&self, object: &Object) -> bool {
+        (&self.template, self.seen.supervised) == (&object.manifest, object.supervised)
+    }
+
+    /// Whether its process serves, as far as a supervisor has a say.
+    fn serves(&self) -> bool {
+        !self.seen.supervised || self.supervisor.as_ref().is_some_and(Supervisor::serves)
+    }
+
     /// As it is shown at a moment.
     pub(super) fn shown(&self, now: u64) -> PodSeen {
         let age = if self.seen.ready { now - self.ready_since } else { 0 };
@@ -54,10 +66,10 @@ impl Member {
         let object = self.objects.get(key);
         let uid = object.map_or_else(|| Arc::from(""), |object| object.seen.uid.clone());
         let wanted = object.map_or(0, |object| object.seen.replicas.unwrap_or(1)) as usize;
-        let template = object.map_or_else(|| Arc::from(""), |object| object.manifest.clone());
+        let is_new = |pod: &&&Pod| object.is_some_and(|object| pod.is_of(object));
         let living = self.pods_of(&id).filter(|pod| !pod.seen.terminating);
         let (own, others): (Vec<&Pod>, Vec<&Pod>) = living.partition(|pod| pod.made_by == uid);
-        let (new, old): (Vec<&Pod>, Vec<&Pod>) = own.iter().partition(|pod| pod.template == template);
+        let (new, old): (Vec<&Pod>, Vec<&Pod>) = own.iter().partition(is_new);
         let (more, mut ending) = rolled(wanted, new, old);
         ending.extend(others.into_iter().map(|pod| pod.seen.name.clone()));
         for name in ending {
@@ -74,7 +86,7 @@ impl Member {
     fn show_progress(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey, wanted: usize) {
         let Some(object) = self.objects.get(key) else { return };
         let mut progress = Progress::default();
-        let of_it = |pod: &&Pod| pod.template == object.manifest && !pod.seen.terminating;
+        let of_it = |pod: &&Pod| pod.is_of(object) && !pod.seen.terminating;
         for pod in self.pods_of(&id_of(key)).filter(of_it) {
             progress.updated += 1;
             progress.available += u32::from(pod.seen.ready);
@@ -100,12 +112,15 @@ impl Member {
             });
             return;
         }
-        let bad = self.is_bad(name);
+        let serves = !self.is_bad(name) && self.pods.get(name).is_some_and(Pod::serves);
         self.change_pod(cx, name, |pod| {
             (pod.fault, pod.problem) = (None, "".into());
             pod.phase = PodPhase::Running;
-            pod.ready = !pod.terminating && !bad;
+            pod.ready = !pod.terminating && serves;
         });
+        if self.pods.get(name).is_some_and(|pod| pod.seen.supervised) {
+            self.supervisor_starts(cx, name);
+        }
     }
 
     /// Images can be pulled again: what waited for one starts.
@@ -120,7 +135,8 @@ impl Member {
 
     /// A pod's probe fails, or succeeds again.
     pub(crate) fn set_ready(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>, ready: bool) {
-        let ready = ready && !self.has_failed_node(name) && !self.is_bad(name);
+        let serves = self.pods.get(name).is_some_and(Pod::serves);
+        let ready = ready && serves && !self.has_failed_node(name) && !self.is_bad(name);
         self.change_pod(cx, name, |pod| {
             pod.ready = ready && pod.phase == PodPhase::Running && !pod.terminating;
         });
@@ -184,9 +200,14 @@ impl Member {
         let ending = count(pods.iter().filter(|pod| pod.seen.terminating).count());
         let asked = object.and_then(|object| object.seen.replicas).unwrap_or(0);
         // The member rolls a revision out, or has yet to end some: what it makes and ends meanwhile is its own.
-        let old = |pod: &&Pod| object.is_some_and(|object| object.manifest != pod.template);
+        let old = |pod: &&Pod| object.is_some_and(|object| !pod.is_of(object));
         if count(pods.len()) - ending > asked || pods.iter().any(old) {
             return None;
+        }
+        // What waits for its supervisor does not run, and where none is to run nothing lets it.
+        let held = object.is_some_and(|object| object.supervised);
+        if told == 0 && held && pods.iter().all(|pod| pod.seen.supervised) {
+            return Some(self.processes(id, life));
         }
         Some(ending + asked.max(told).max(count(pods.len()) - ending))
     }
@@ -200,7 +221,7 @@ impl Member {
             node: None,
             phase: PodPhase::Pending,
             terminating: false,
-            supervised: false,
+            supervised: self.objects.get(key).is_some_and(|object| object.supervised),
             ready: false,
             ready_for: Duration::ZERO,
             unschedulable: false,
@@ -214,7 +235,8 @@ impl Member {
         let life = object.and_then(|object| Some(object.seen.stamp?.uid));
         let of_its_own = object.is_some_and(|object| object.scaled_by_hand);
         self.show_pods(cx, Change::Pod(seen.clone()));
-        self.pods.insert(name, Pod { seen, ready_since: cx.now, made_by, template, life, of_its_own });
+        let pod = Pod { seen, ready_since: cx.now, made_by, template, life, supervisor: None, of_its_own };
+        self.pods.insert(name, pod);
     }
 
     pub(super) fn end_pod(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>) {

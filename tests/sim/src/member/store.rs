@@ -143,7 +143,7 @@ impl Member {
             progress: Progress::default(),
         };
         let deed = Deed::Applied { key: key.clone(), before, after: apply.stamp };
-        self.put(cx, seen.clone(), apply.manifest, false);
+        self.put(cx, seen.clone(), (apply.manifest, apply.supervised), false);
         (Ok(Reply::Applied(seen)), Some(deed))
     }
 
@@ -171,7 +171,7 @@ impl Member {
             let version = self.next_version().to_string().into();
             let progress = Progress::default();
             let seen = ObjectSeen { version, replicas: Some(replicas), progress, ..object.seen };
-            self.put(cx, seen, object.manifest, true);
+            self.put(cx, seen, (object.manifest, object.supervised), true);
         }
     }
 
@@ -194,9 +194,16 @@ impl Member {
         self.objects.get(key)?.seen.stamp.map(|stamp| stamp.uid)
     }
 
-    fn put(&mut self, cx: &mut Cx<Happening>, seen: ObjectSeen, manifest: Arc<str>, by_hand: bool) {
+    fn put(
+        &mut self,
+        cx: &mut Cx<Happening>,
+        seen: ObjectSeen,
+        (manifest, supervised): (Arc<str>, bool),
+        by_hand: bool,
+    ) {
         let key = seen.key.clone();
-        let object = Object { seen: seen.clone(), manifest, scaled_by_hand: by_hand, progressed: cx.now };
+        let object =
+            Object { seen: seen.clone(), manifest, supervised, scaled_by_hand: by_hand, progressed: cx.now };
         self.objects.insert(key.clone(), object);
         self.show(cx, &key, Change::Object(seen));
         self.controllers_look(cx, &key);

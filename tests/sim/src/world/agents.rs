@@ -112,7 +112,7 @@ impl World {
                 let agent = id.agent;
                 self.members[id.cluster].unwatch(WatchKey { agent, life, watch });
             }
-            agent::Effect::Admit { .. } => {}
+            agent::Effect::Admit { ask, lasts } => self.supervisor_is_answered(ask, lasts),
             agent::Effect::Log(line) => self.note(|| format!("{}: {line}", self.name(id))),
             agent::Effect::Exit => self.crash_agent(id, false),
         }

@@ -71,6 +71,56 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         replacement: "false",
         caught_by: &["S24:", "S11:", "S25:"],
     },
+    // S9: what ends by itself.
+    Mutant {
+        name: "a-lease-counts-from-its-receipt",
+        file: "agent/core/src/grants.rs",
+        text: "sent + lease",
+        replacement: "now + lease",
+        caught_by: &["S9:", "I3:"],
+    },
+    Mutant {
+        name: "a-hub-that-does-not-lead-renews-leases",
+        file: "hub/core/src/grants.rs",
+        text: "!(self.said_goodbye || self.stopped_speaking())",
+        replacement: "true",
+        caught_by: &["S9:"],
+    },
+    Mutant {
+        name: "a-hub-that-starts-knows-of-no-lease",
+        file: "hub/core/src/restore.rs",
+        text: "self.take_over_leases();",
+        replacement: "self.federation.longest_lease = self.config.gate_lease;",
+        caught_by: &["S9:"],
+    },
+    Mutant {
+        name: "nothing-takes-time-to-end",
+        file: "hub/core/src/grants.rs",
+        text: "cluster.supervised.iter().filter_map(held).max().unwrap_or_default()",
+        replacement: "cluster.supervised.iter().filter_map(held).max().unwrap_or_default() * 0",
+        caught_by: &["S9:"],
+    },
+    Mutant {
+        name: "all-clocks-are-alike",
+        file: "hub/core/src/grants.rs",
+        text: "lease + lease * self.config.gate_drift_percent / 100",
+        replacement: "lease",
+        caught_by: &["S9:"],
+    },
+    Mutant {
+        name: "a-lease-is-renewed-before-the-rows-are-accepted",
+        file: "hub/core/src/grants.rs",
+        text: "leader.accepted >= least",
+        replacement: "true",
+        caught_by: &["S9:"],
+    },
+    Mutant {
+        name: "every-pod-has-a-supervisor",
+        file: "hub/core/src/grants.rs",
+        text: "able && told && seen",
+        replacement: "true",
+        caught_by: &["S9:"],
+    },
     // S11, S25: what targets build on.
     Mutant {
         name: "targets-go-out-before-the-inventory",

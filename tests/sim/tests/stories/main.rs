@@ -6,6 +6,7 @@ mod capacity;
 mod federation;
 mod history;
 mod incidents;
+mod leases;
 mod loss;
 mod mass_loss;
 mod removal;
