@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    ack, apply, completion, confirm, confirm_dead, cordon, delete, describe, diff, drain, explain, freeze,
-    get, label, maintenance, migrate, plan, rebalance, replace, retire, rollout, scale, taint, version,
-    whatif,
+    ack, apply, backup, completion, confirm, confirm_dead, cordon, delete, describe, diff, drain, explain,
+    freeze, get, label, maintenance, migrate, plan, rebalance, replace, retire, rollout, scale, taint,
+    version, whatif,
 };
 use crate::dev::Dev;
 
@@ -75,6 +75,7 @@ pub(crate) enum Command {
     WhatIf(whatif::WhatIf),
     #[command(subcommand)]
     Freeze(freeze::Freeze),
+    Backup(backup::Backup),
     #[command(subcommand)]
     Confirm(confirm::Confirm),
     ConfirmDead(confirm_dead::ConfirmDead),

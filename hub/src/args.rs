@@ -50,6 +50,10 @@ pub(crate) struct Args {
     /// operator accepts it. Leave it out again afterwards.
     #[arg(long)]
     pub(crate) recover: bool,
+    /// Only make the store, in an empty data_dir, of this backup, which `godwit backup` took. The hub that is started on it
+    /// rebuilds what it does not know from what the members hold, and stands still until an operator accepts it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["check_config", "print_config", "recover"])]
+    pub(crate) restore: Option<PathBuf>,
     /// A file that is written once the hub serves: one line, its address and port.
     #[arg(long, value_name = "PATH")]
     pub(crate) ready_file: Option<PathBuf>,

@@ -63,6 +63,9 @@ fn run(args: &Args) -> anyhow::Result<()> {
         serve::open_tls(&settings.tls)?;
         return Ok(writeln!(std::io::stdout(), "the configuration is valid")?);
     }
+    if let Some(backup) = &args.restore {
+        return serve::restore(&settings, backup);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     let result = runtime.block_on(serve::run(settings, args));
     runtime.shutdown_timeout(serve::RUNTIME_END);

@@ -26,6 +26,7 @@ use crate::config::{Settings, Tls};
 use crate::driver::{self, Handle};
 use crate::metrics;
 use crate::sessions::Agents;
+use crate::store::Restored;
 use crate::webhook::{Delivery, Webhook};
 
 /// The whole of the server, as health calls it.
@@ -48,11 +49,8 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     };
     let delivery = Arc::<Delivery>::default();
     let webhook = Webhook::open(&settings.webhook, &settings.data_dir, Arc::clone(&delivery))?;
-    let core =
-        Config { recover: args.recover, reader: Reader(admin::read_kept), ..settings.federation.core() };
-    let seed =
-        getrandom::u64().map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))?;
-    let (driver, mut running) = driver::start(core, settings.data_dir.clone(), seed).await?;
+    let core = core(&settings, args.recover);
+    let (driver, mut running) = driver::start(core, settings.data_dir.clone(), seed()?).await?;
     let (mut reporter, routes) = routes(&settings, &driver, &stop).await?;
     let server =
         tokio::spawn(serve(listener, Arc::clone(&tls), routes, settings.limits.server(), stop.clone()));
@@ -92,6 +90,31 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Makes the store of a backup, and says what was in it.
+pub(crate) fn restore(settings: &Settings, backup: &Path) -> anyhow::Result<()> {
+    let named = || format!("--restore {} cannot be restored", backup.display());
+    let file = std::fs::File::open(backup).with_context(named)?;
+    let file = std::io::BufReader::new(file);
+    let restored =
+        driver::restore(core(settings, true), &settings.data_dir, seed()?, file).with_context(named)?;
+    let Restored { rows, epoch, written } = restored;
+    let age = driver::wall_time().0.saturating_sub(written.0) / 1_000;
+    Ok(writeln!(
+        std::io::stdout(),
+        "{rows} records of epoch {epoch}, written {age} s ago, are in {}.\nStart the hub; it stands still until \
+         `godwit freeze release` accepts what it has found",
+        settings.data_dir.display()
+    )?)
+}
+
+fn core(settings: &Settings, recover: bool) -> Config {
+    Config { recover, reader: Reader(admin::read_kept), ..settings.federation.core() }
+}
+
+fn seed() -> anyhow::Result<u64> {
+    getrandom::u64().map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))
 }
 
 /// Reads the certificates, as [`run`] would.

@@ -2,6 +2,7 @@
 
 pub(crate) mod ack;
 pub(crate) mod apply;
+pub(crate) mod backup;
 pub(crate) mod completion;
 pub(crate) mod confirm;
 pub(crate) mod confirm_dead;
@@ -83,6 +84,7 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::Taint(command) => wait(command.run(&places)),
         Command::WhatIf(command) => wait(command.run(&places)),
         Command::Freeze(command) => wait(command.run(&places)),
+        Command::Backup(command) => wait(command.run(&places)),
         Command::Confirm(command) => wait(command.run(&places)),
         Command::ConfirmDead(command) => wait(command.run(&places)),
         Command::Plan(command) => command.run(),

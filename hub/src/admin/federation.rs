@@ -6,6 +6,7 @@ use godwit_proto::v1::federation_service_server::FederationService;
 use tonic::{Request, Response, Status};
 
 use super::convert::{count, timestamp};
+use super::watch::Watched;
 use super::{Admin, access, refusal};
 use crate::driver::View;
 
@@ -14,6 +15,17 @@ const RETIRED_MAX: usize = 100;
 
 #[tonic::async_trait]
 impl FederationService for Admin {
+    type BackupStream = Watched<v1::BackupResponse>;
+
+    async fn backup(
+        &self,
+        request: Request<v1::BackupRequest>,
+    ) -> Result<Response<Self::BackupStream>, Status> {
+        let operator = access::operator(&request);
+        tracing::info!(%operator, "an operator takes a backup");
+        self.back_up()
+    }
+
     async fn get_federation(
         &self,
         _: Request<v1::GetFederationRequest>,

@@ -2,6 +2,7 @@
 //! through its queue. Requests become checked values here, or a status that names the field, the value and the remedy.
 
 mod access;
+mod backup;
 mod clusters;
 pub(crate) mod convert;
 mod deploy;
@@ -44,11 +45,15 @@ use tonic::service::interceptor::InterceptedService;
 
 use crate::driver::Handle;
 
+/// Each reads the whole store.
+const BACKUPS_MAX: usize = 1;
+
 /// All admin services: they share everything.
 #[derive(Clone)]
 pub(crate) struct Admin {
     driver: Handle,
     watches: Arc<Semaphore>,
+    backups: Arc<Semaphore>,
     stop: CancellationToken,
     /// For policies that do not say.
     lost_after: Duration,
@@ -57,7 +62,8 @@ pub(crate) struct Admin {
 impl Admin {
     /// At most `watches` at once; all of them end with `stop`.
     pub(crate) fn new(driver: Handle, watches: usize, lost_after: Duration, stop: CancellationToken) -> Self {
-        Self { driver, watches: Arc::new(Semaphore::new(watches)), stop, lost_after }
+        let [watches, backups] = [watches, BACKUPS_MAX].map(|most| Arc::new(Semaphore::new(most)));
+        Self { driver, watches, backups, stop, lost_after }
     }
 
     /// Adds the services, each behind the same guard, taking messages up to `message_bytes`.

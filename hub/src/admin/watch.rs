@@ -17,7 +17,7 @@ use crate::driver::View;
 /// Messages on their way to one watcher's connection.
 const OUTGOING_MAX: usize = 16;
 /// A watcher that takes nothing for so long is given up.
-const STALL_MAX: Duration = Duration::from_secs(30);
+pub(super) const STALL_MAX: Duration = Duration::from_secs(30);
 
 /// The stream of a watch.
 pub(super) type Watched<M> = ReceiverStream<Result<M, Status>>;

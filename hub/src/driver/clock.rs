@@ -16,14 +16,19 @@ impl Clock {
     }
 
     pub(super) fn now(&self) -> Now {
-        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        Now { time: Time(millis(self.origin.elapsed())), wall: WallTime(since_1970.map_or(0, millis)) }
+        Now { time: Time(millis(self.origin.elapsed())), wall: wall_time() }
     }
 
     /// The machine's time on the runtime's clock.
     pub(super) fn instant(&self, time: Time) -> tokio::time::Instant {
         (self.origin + Duration::from_millis(time.0)).into()
     }
+}
+
+/// For people: what records show.
+pub(crate) fn wall_time() -> WallTime {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    WallTime(since_1970.map_or(0, millis))
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Input, Question, View};
 use crate::sessions::Outbox;
+use crate::store::Source;
 
 /// What agents' messages may hold together while they wait. A few dozen of the largest ones; of the usual ones, far more
 /// than the queue takes.
@@ -21,6 +22,7 @@ const QUEUE_KIB_MAX: u32 = 256 * 1024;
 pub(crate) struct Handle {
     inputs: mpsc::Sender<Input>,
     views: watch::Receiver<Arc<View>>,
+    source: Source,
     sessions: Arc<AtomicU64>,
     /// Room for agents' messages that wait, in kibibytes.
     room: Arc<Semaphore>,
@@ -35,11 +37,13 @@ impl Handle {
     pub(super) fn new(
         inputs: mpsc::Sender<Input>,
         views: watch::Receiver<Arc<View>>,
+        source: Source,
         ended: CancellationToken,
     ) -> Self {
         Self {
             inputs,
             views,
+            source,
             sessions: Arc::new(AtomicU64::new(1)),
             room: Arc::new(Semaphore::new(QUEUE_KIB_MAX as usize)),
             ended,
@@ -54,6 +58,11 @@ impl Handle {
     /// What may be read, now and later. A reader that is slow misses views, never the newest.
     pub(crate) fn views(&self) -> watch::Receiver<Arc<View>> {
         self.views.clone()
+    }
+
+    /// What is durable, for backups.
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
     }
 
     /// Carries out a command of the operator of that name.

@@ -28,8 +28,9 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::sessions::Outbox;
-use crate::store::{Store, StoreError};
+use crate::store::{self, Restored, Store, StoreError};
 
+pub(crate) use clock::wall_time;
 pub(crate) use handle::{Gone, Handle};
 #[cfg(test)]
 pub(crate) use shortages::Shortages;
@@ -142,6 +143,23 @@ fn run(
         .thread_name("questions")
         .build()?;
     let store = Store::open(folder)?;
+    let source = store.source();
+    let (driver, inputs, views) = begin(config, store, seed)?;
+    tracing::info!(store = %folder.display(), "the store is loaded");
+    let stopping = CancellationToken::new();
+    // The starter may have given up: the queue is then closed, and the loop below ends at once.
+    let _ = loaded.send(Handle::new(inputs, views, source, stopping.clone()));
+    let _guard = stopping.drop_guard();
+    let ended = runtime.block_on(driver.turn_until_stopped());
+    // Whoever still asks what would be is not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+type Begun = (Driver, mpsc::Sender<Input>, watch::Receiver<Arc<View>>);
+
+/// Builds the machine from the store, and makes its first decisions durable: the epoch in which it leads (S10).
+fn begin(config: Config, store: Store, seed: u64) -> Result<Begun, DriverError> {
     let records = store.load()?;
     let clock = Clock::new();
     let mut projector = Projector::default();
@@ -150,21 +168,27 @@ fn run(
             projector.journal_put(Arc::new(entry.clone()));
         }
     }
-    tracing::info!(records = records.len(), store = %folder.display(), "the store is loaded");
     let mut effects: Vec<Effect> = Vec::new();
     let hub = Hub::restore(config, seed, records, clock.now(), &mut effects)?;
     let (inputs, queue) = mpsc::channel(QUEUE_MAX);
     let (view, views) = watch::channel(Arc::new(View::empty(hub.federation())));
     let mut driver = Driver::new(hub, store, clock, queue, projector, view);
     driver.settle(effects)?;
-    let stopping = CancellationToken::new();
-    // The starter may have given up: the queue is then closed, and the loop below ends at once.
-    let _ = loaded.send(Handle::new(inputs, views, stopping.clone()));
-    let _guard = stopping.drop_guard();
-    let ended = runtime.block_on(driver.turn_until_stopped());
-    // Whoever still asks what would be is not waited for.
-    runtime.shutdown_background();
-    ended
+    Ok((driver, inputs, views))
+}
+
+/// Makes a store of a backup. It starts frozen whenever it starts, until an operator accepts what the members say of it
+/// (S10).
+pub(crate) fn restore(
+    config: Config,
+    folder: &std::path::Path,
+    seed: u64,
+    backup: impl std::io::Read,
+) -> anyhow::Result<Restored> {
+    let (store, restored) = store::restore(folder, backup)?;
+    let config = Config { recover: true, ..config };
+    begin(config, store, seed)?;
+    Ok(restored)
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use godwit_common::Epoch;
 
-const REMEDY: &str = "restore the file from a backup; or move it away to begin an empty federation, which the \
-                      member clusters refuse until they are adopted, while what runs in them runs on";
+const REMEDY: &str = "move it away, then restore a backup with --restore, or start with --recover to learn from the \
+                      members what they hold; what runs in them runs on";
 
 /// Why the store cannot be used. Every message names the file and the remedy.
 #[derive(Debug, thiserror::Error)]

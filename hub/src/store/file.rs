@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use godwit_common::Epoch;
 use godwit_hub_core::Record;
@@ -15,15 +16,15 @@ use redb::{
 use super::{Batch, Change, StoreError, codec};
 
 /// Every record, under its key as text, so that a person can read it and another kind of store could keep it.
-const RECORDS: TableDefinition<&str, &[u8]> = TableDefinition::new("records");
+pub(super) const RECORDS: TableDefinition<&str, &[u8]> = TableDefinition::new("records");
 /// Numbers about the store itself.
-const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
-const META_FORMAT: &str = "format";
-const META_EPOCH: &str = "epoch";
+pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+pub(super) const META_FORMAT: &str = "format";
+pub(super) const META_EPOCH: &str = "epoch";
 /// The format of the rows; rises when an older hub could no longer read them.
-const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 1;
 
-const FILE: &str = "hub.redb";
+pub(super) const FILE: &str = "hub.redb";
 /// Held by the process that uses the folder.
 const LOCK: &str = "hub.lock";
 /// A store that is being made; it becomes [`FILE`] once it is whole.
@@ -37,7 +38,7 @@ const CACHE_BYTES: usize = 64 << 20;
 /// An open store. No other process can open it meanwhile.
 #[derive(Debug)]
 pub struct Store {
-    database: Database,
+    database: Arc<Database>,
     path: PathBuf,
     _lock: File,
 }
@@ -59,7 +60,7 @@ impl Store {
             check_format(&path, &database)?;
             Ok(database)
         });
-        Ok(Self { database: opened?, path, _lock: lock })
+        Ok(Self { database: Arc::new(opened?), path, _lock: lock })
     }
 
     /// Every record, in order of key.
@@ -123,12 +124,20 @@ impl Store {
         Ok(None)
     }
 
+    pub(super) fn database(&self) -> &Arc<Database> {
+        &self.database
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     fn damaged(&self, error: &redb::Error) -> StoreError {
         damaged(&self.path, error)
     }
 }
 
-fn lock(folder: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
     let io = |path: &Path, what| {
         let path = path.to_owned();
         move |source| StoreError::Io { path, what, source }
@@ -147,20 +156,13 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
     }
 }
 
-fn exists(path: &Path) -> Result<bool, StoreError> {
+pub(super) fn exists(path: &Path) -> Result<bool, StoreError> {
     path.try_exists().map_err(|source| StoreError::Io { path: path.to_owned(), what: "looked up", source })
 }
 
 /// A crash while a store is made leaves no file under its name: the next start makes it anew.
 fn create(folder: &Path, path: &Path) -> Result<(), StoreError> {
-    let new = folder.join(NEW_FILE);
-    let io = |what| {
-        let path = new.clone();
-        move |source| StoreError::Io { path, what, source }
-    };
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(true).write(true).mode(FILE_MODE);
-    options.open(&new).map_err(io("created"))?;
+    let new = new_file(folder)?;
     let write = |new: &Path| -> Result<(), redb::Error> {
         let database = Database::create(new)?;
         let mut write = database.begin_write()?;
@@ -171,7 +173,27 @@ fn create(folder: &Path, path: &Path) -> Result<(), StoreError> {
         Ok(())
     };
     write(&new).map_err(|error| StoreError::Write { path: new.clone(), source: Box::new(error) })?;
-    fs::rename(&new, path).map_err(io("renamed"))?;
+    put_in_place(folder, &new, path)
+}
+
+/// An empty file for a store that is being made.
+pub(super) fn new_file(folder: &Path) -> Result<PathBuf, StoreError> {
+    let new = folder.join(NEW_FILE);
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(true).write(true).mode(FILE_MODE);
+    match options.open(&new) {
+        Ok(_) => Ok(new),
+        Err(source) => Err(StoreError::Io { path: new, what: "created", source }),
+    }
+}
+
+/// A store that is whole gets its name.
+pub(super) fn put_in_place(folder: &Path, new: &Path, path: &Path) -> Result<(), StoreError> {
+    let io = |what| {
+        let path = new.to_owned();
+        move |source| StoreError::Io { path, what, source }
+    };
+    fs::rename(new, path).map_err(io("renamed"))?;
     let opened = File::open(folder).and_then(|folder| folder.sync_all());
     opened.map_err(io("made durable"))
 }
@@ -212,7 +234,7 @@ fn not_opened(folder: &Path, path: &Path, error: DatabaseError) -> StoreError {
     }
 }
 
-fn damaged(path: &Path, error: &redb::Error) -> StoreError {
+pub(super) fn damaged(path: &Path, error: &redb::Error) -> StoreError {
     StoreError::Damaged { path: path.to_owned(), problem: error.to_string() }
 }
 

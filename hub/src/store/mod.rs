@@ -3,12 +3,14 @@
 //!
 //! All of it blocks, on the disk among others. The driver calls it on its own thread; no task of the runtime does.
 
+mod backup;
 mod codec;
 mod error;
 mod file;
 
 use godwit_hub_core::{Key, Record};
 
+pub(crate) use backup::{BackupError, Restored, Source, restore};
 pub use error::StoreError;
 pub use file::Store;
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use godwit_common::{ClusterName, PolicyName, Uid};
 
 use crate::commands::refused;
-use crate::contract::{Cause, Command, Refused, RefusedKind, Rollout, RolloutState, Severity};
+use crate::contract::{Cause, ClusterState, Command, Refused, RefusedKind, Rollout, RolloutState, Severity};
 use crate::hub::Hub;
 use crate::placement::Reason;
-use crate::state::SeatState;
+use crate::state::{Cluster, SeatState};
 
 impl Hub {
     /// Why a command has to wait until the view is accepted: what it builds on is not known yet.
@@ -94,6 +94,19 @@ impl Hub {
             let missing = missing.join(", ");
             return not_yet(format!(
                 "workloads have policies of which nothing but the names is known: apply these first: {missing}"
+            ));
+        }
+        // Who has not had the time to be heard since the hub started may know better (S5).
+        let due = |cluster: &Cluster| cluster.health.heard + self.config.startup_grace;
+        let awaited = self.clusters.iter().filter(|(_, cluster)| {
+            cluster.health.state == ClusterState::Unknown && due(cluster) > self.now.time
+        });
+        let awaited: Vec<&str> = awaited.map(|(name, _)| name.as_str()).take(20).collect();
+        if !awaited.is_empty() {
+            return not_yet(format!(
+                "these clusters were not heard yet, and have {} s from the hub's start to come back: {}",
+                self.config.startup_grace.as_secs(),
+                awaited.join(", ")
             ));
         }
         let telling = self.clusters.keys().filter(|name| self.reporting(name));

@@ -236,3 +236,20 @@ fn s10_a_store_that_is_not_empty_is_taken_for_an_older_one() {
     fixture.pass(Duration::from_secs(20));
     assert_eq!(fixture.running(), shares(&[("alpha", 5), ("bravo", 5)]));
 }
+
+#[test]
+fn s10_nobody_accepts_before_every_cluster_had_its_time_to_be_heard() {
+    let mut fixture = two();
+    fixture.config.recover = true;
+    fixture.restart();
+    fixture.config.recover = false;
+    let refused = accept(&mut fixture).expect_err("nobody was heard");
+    assert!(refused.message.contains("not heard yet"), "{refused:?}");
+    assert!(refused.message.ends_with("to come back: alpha, bravo"), "{refused:?}");
+    fixture.connect("alpha");
+    fixture.pass(Duration::from_secs(1));
+    let refused = accept(&mut fixture).expect_err("bravo may know better");
+    assert!(refused.message.ends_with("to come back: bravo"), "{refused:?}");
+    fixture.pass(Duration::from_secs(40));
+    assert_eq!(accept(&mut fixture), Ok(Answer::Done), "it had its time");
+}
