@@ -9,7 +9,7 @@ use godwit_proto::v1::{
     Survival, UnmanagedOwner, UnmanagedPods, WatchClustersRequest, WorkloadShortage,
 };
 
-use super::{Change, Changes, Column, Fetched, Filter, Shown, changes, column};
+use super::{Change, Changes, Column, Fetched, Filter, Shown, changes, column, gate};
 use crate::client::{Client, all_pages, answer, present};
 use crate::error::Error;
 use crate::output::colour::Colour;
@@ -130,6 +130,7 @@ pub(crate) fn describe(cluster: &Cluster, now: SystemTime, sheet: &mut Sheet<'_>
     sheet.line("Workloads", cluster.workloads.to_string())?;
     sheet.line("Replicas", format!("{} ready of {}", cluster.ready, cluster.replicas))?;
     sheet.lines("Not managed", &unmanaged(cluster))?;
+    gate::describe(cluster.gate.as_ref(), sheet)?;
     describe_survival(cluster.survival.as_ref(), now, sheet)?;
     let generation = format!("{}, accepted {}", cluster.generation, cluster.accepted_generation);
     sheet.line("Generation", generation)?;

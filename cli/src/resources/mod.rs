@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod event;
 pub(crate) mod federation;
+pub(crate) mod gate;
 pub(crate) mod migration;
 pub(crate) mod placement;
 pub(crate) mod policy;

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use godwit_proto::v1::{Placement, Plan, PlanRow, Rollout, WatchWorkloadsRequest, Workload};
 
-use super::{Change, Changes, Column, Fetched, Filter, Shown, changes, column, joined};
+use super::{Change, Changes, Column, Fetched, Filter, Shown, changes, column, gate, joined};
 use crate::client::{Client, answer};
 use crate::error::Error;
 use crate::output::age;
@@ -121,6 +121,7 @@ pub(crate) fn describe(
         );
         sheet.coloured("Possible over-run", over_run, Some(Colour::Yellow))?;
     }
+    gate::describe(workload.gate.as_ref(), sheet)?;
     let displaced = workload.displaced.iter().map(|(cluster, replicas)| format!("{replicas} of {cluster}"));
     sheet.lines("Displaced", &displaced.collect::<Vec<_>>())?;
     if workload.deleting {

@@ -10,12 +10,15 @@ use std::time::Duration;
 
 use godwit_common::link::Down;
 use godwit_common::policy::Fencing;
-use godwit_common::{ClusterName, Generation, Time, Uid};
+use godwit_common::{ClusterName, Generation, Time, Uid, WallTime};
 
 use crate::ask::listed;
-use crate::contract::{Effect, Key, Policy, SessionId, Severity};
+use crate::contract::{Effect, GateView, Key, Policy, SessionId, Severity};
 use crate::hub::{Hub, Timer};
 use crate::state::{Cluster, SeatState, Workload};
+
+/// How many places are named where pods have no supervisor.
+const NAMED_MAX: usize = 20;
 
 /// What is waited for after a lease was renewed last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,29 @@ impl Wait {
             seconds(grace),
             seconds(margin)
         )
+    }
+}
+
+/// What may run in several places under the fence.
+#[derive(Debug, Default)]
+struct Sum {
+    pods: u64,
+    unsupervised: Vec<String>,
+}
+
+impl Sum {
+    /// None if nothing may run at all. Each place has a name.
+    fn of<'a>(seats: impl Iterator<Item = (String, &'a SeatState)>) -> Option<Self> {
+        let mut sum = None;
+        for (place, seat) in seats.filter(|(_, seat)| seat.seat.may_run > 0) {
+            let sum: &mut Self = sum.get_or_insert_default();
+            match seat.is_held() {
+                true => sum.pods += u64::from(seat.seat.may_run),
+                false if sum.unsupervised.len() < NAMED_MAX => sum.unsupervised.push(place),
+                false => {}
+            }
+        }
+        sum
     }
 }
 
@@ -136,10 +162,15 @@ impl Hub {
             seat.is_held().then(|| longest_grace(workload))
         };
         Wait {
-            lease: self.by_slowest_clock(self.config.gate_lease),
             grace: cluster.supervised.iter().filter_map(held).max().unwrap_or_default(),
-            margin: self.config.gate_margin,
+            ..self.least_wait()
         }
+    }
+
+    /// Of what ends at once.
+    fn least_wait(&self) -> Wait {
+        let lease = self.by_slowest_clock(self.config.gate_lease);
+        Wait { lease, grace: Duration::ZERO, margin: self.config.gate_margin }
     }
 
     /// When all that is supervised in a cluster has ended, if its lease is not renewed any more.
@@ -220,7 +251,7 @@ impl Hub {
             let wait = self.wait_for(cluster).total().as_secs_f64();
             let _ = write!(reason, ", or {wait:.1} s after the lease of {} was last renewed", listed(&gated));
         }
-        let gate = self.policies.get(&workload.record.policy).is_some_and(|policy| is_gated(&policy.policy));
+        let gate = self.is_under_gate(workload);
         if let Some(first) = others.first().filter(|_| gate) {
             let _ = write!(
                 reason,
@@ -233,11 +264,52 @@ impl Hub {
         reason.into()
     }
 
+    /// What a cluster runs that ends by itself, and what does not although it should.
+    pub(crate) fn gate_of_cluster(&self, cluster: &Cluster) -> Option<GateView> {
+        if self.gated_policies == 0 {
+            return None;
+        }
+        let name = &cluster.record.name;
+        let gated = cluster.seats.iter().filter_map(|uid| self.workloads.get(uid));
+        let gated = gated.filter(|workload| self.is_under_gate(workload));
+        let seats = gated.filter_map(|workload| Some((workload.id().to_string(), workload.seats.get(name)?)));
+        let sum = Sum::of(seats)?;
+        let away = !cluster.reporting() && sum.pods > 0;
+        let ends = away.then(|| self.wall_at(self.gate_ends(cluster)));
+        Some(self.gate_view(sum, self.wait_for(cluster), ends))
+    }
+
+    /// The same of a workload, over all clusters.
+    pub(crate) fn gate_of_workload(&self, workload: &Workload) -> Option<GateView> {
+        if !self.is_under_gate(workload) {
+            return None;
+        }
+        let seats = workload.seats.iter().map(|(name, seat)| (name.to_string(), seat));
+        let waits = workload.seats.iter().filter(|(_, seat)| seat.is_held());
+        let waits = waits.filter_map(|(name, _)| Some(self.wait_for(self.clusters.get(name)?)));
+        let longest = waits.max_by_key(|wait| wait.total());
+        let wait = longest.unwrap_or_else(|| Wait { grace: longest_grace(workload), ..self.least_wait() });
+        Some(self.gate_view(Sum::of(seats).unwrap_or_default(), wait, None))
+    }
+
+    fn gate_view(&self, sum: Sum, wait: Wait, ends: Option<WallTime>) -> GateView {
+        let Sum { pods, unsupervised } = sum;
+        GateView { pods, lease: self.config.gate_lease, wait: wait.total(), ends, unsupervised }
+    }
+
+    fn is_under_gate(&self, workload: &Workload) -> bool {
+        self.policies.get(&workload.record.policy).is_some_and(|policy| is_gated(&policy.policy))
+    }
+
+    fn wall_at(&self, time: Time) -> WallTime {
+        let ahead = u64::try_from(time.since(self.now.time).as_millis()).unwrap_or(u64::MAX);
+        WallTime(self.now.wall.0.saturating_add(ahead))
+    }
+
     /// Whether the time at which a cluster's copies of a workload count as gone is known.
     pub(crate) fn is_bounded_in_time(&self, workload: &Workload, name: &ClusterName) -> bool {
-        let policy = self.policies.get(&workload.record.policy);
         let held = workload.seats.get(name).is_some_and(|seat| seat.seat.supervised);
-        held && policy.is_some_and(|policy| is_gated(&policy.policy))
+        held && self.is_under_gate(workload)
     }
 }
 

@@ -68,6 +68,8 @@ pub struct Hub {
     pub(crate) followers: Shared<BTreeMap<WorkloadId, BTreeSet<Uid>>>,
     /// How many policies look at other workloads: most federations have none, and pay nothing for it.
     pub(crate) bonded_policies: usize,
+    /// The same of the fence `gate` (S9).
+    pub(crate) gated_policies: usize,
     /// Workloads with pending replicas, in the order in which room is given to them (S14, S16).
     pub(crate) pending: Shared<BTreeSet<Rank>>,
     /// Workloads under policies that rebalance which may lack the policy's own division for want of room, or of a

@@ -13,6 +13,7 @@ use godwit_planner::Scratch;
 use crate::config::Config;
 use crate::contract::{ClusterState, Effect, FederationRecord, Key, Policy, Record, Severity, Subject};
 use crate::flapping::Census;
+use crate::grants::is_gated;
 use crate::hub::{Hub, Timer};
 use crate::mass_loss::MassLoss;
 use crate::migrations::MigrationEntry;
@@ -125,6 +126,7 @@ impl Hub {
             displaced: Default::default(),
             followers: Default::default(),
             bonded_policies: 0,
+            gated_policies: 0,
             roomless: Default::default(),
             fleet_changes: 0,
             checking_survival: false,
@@ -367,6 +369,7 @@ impl Hub {
         let name = policy.name.clone();
         let users = self.drop_policy(&name);
         self.bonded_policies += usize::from(!policy.placement.affinity.is_empty());
+        self.gated_policies += usize::from(is_gated(&policy));
         self.policies.insert(name, Shared::new(PolicyState { policy, users }));
     }
 
@@ -374,6 +377,7 @@ impl Hub {
     pub(crate) fn drop_policy(&mut self, name: &PolicyName) -> BTreeSet<Uid> {
         let Some(old) = self.policies.remove(name) else { return BTreeSet::new() };
         self.bonded_policies -= usize::from(!old.policy.placement.affinity.is_empty());
+        self.gated_policies -= usize::from(is_gated(&old.policy));
         old.into_inner().users
     }
 }

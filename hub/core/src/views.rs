@@ -61,6 +61,7 @@ impl Hub {
             awaited: record.awaited,
             dead: record.dead,
             unaccounted: if cluster.reporting() { 0 } else { self.unaccounted(name).0 },
+            gate: self.gate_of_cluster(cluster),
             degraded: self.degraded_because(cluster).unwrap_or_default(),
             flapping: self.flapping_view(cluster),
             survival: cluster.known.survival.clone(),
@@ -140,6 +141,7 @@ impl Hub {
             rollout: self.rollout_view(workload),
             placements: placements.collect(),
             displaced: self.displaced_view(workload),
+            gate: self.gate_of_workload(workload),
             possible_over_run: match self.is_duplicated(record) || self.is_at_most(record) {
                 // Nothing replaces what a lost cluster may still run.
                 true => 0,
@@ -259,6 +261,7 @@ fn ending_workload(ended: &Ended, deletion_pending_on: Vec<ClusterName>) -> Opti
         placements: Vec::new(),
         displaced: Vec::new(),
         possible_over_run: 0,
+        gate: None,
         deleting: true,
         deletion_pending_on,
         objects: Vec::new(),

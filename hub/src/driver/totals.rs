@@ -276,6 +276,7 @@ mod tests {
             awaited: None,
             dead: None,
             unaccounted: 0,
+            gate: None,
             degraded: "".into(),
             flapping: None,
             survival: None,

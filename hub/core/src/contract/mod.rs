@@ -24,7 +24,7 @@ pub use rollout::{
     HistoryView, Revision, RevisionState, RevisionView, Rollout, RolloutOrder, RolloutState, RolloutView,
 };
 pub use view::{
-    ArrivalView, Changes, ClusterState, ClusterView, DrainView, FederationView, FlappingView, MigrationView,
-    PlacementView, PlanChange, PlanRowView, PlanView, PolicyView, QuotaView, Subject, Survival, WhatIf,
-    WhatIfView, WithdrawalId, WithdrawalView, WorkloadView,
+    ArrivalView, Changes, ClusterState, ClusterView, DrainView, FederationView, FlappingView, GateView,
+    MigrationView, PlacementView, PlanChange, PlanRowView, PlanView, PolicyView, QuotaView, Subject,
+    Survival, WhatIf, WhatIfView, WithdrawalId, WithdrawalView, WorkloadView,
 };

@@ -102,6 +102,8 @@ pub struct ClusterView {
     pub dead: Option<WallTime>,
     /// While it cannot be seen: how many pods of `atMost` workloads may still run there, and keep others from starting.
     pub unaccounted: u64,
+    /// What ends by itself there under the fence `gate`; none if nothing is under it.
+    pub gate: Option<GateView>,
     /// What is wrong with the cluster itself, so that it gets nothing new (S3); empty if nothing is.
     pub degraded: Arc<str>,
     /// What is asked of it before it gets anything new, because it keeps losing its connection (S4).
@@ -136,6 +138,22 @@ pub struct ClusterView {
     pub orphans: Vec<WorkloadId>,
     /// When its silence counts as a loss: the shortest of the policies in use there.
     pub lost_after: Duration,
+}
+
+/// What is under the fence `gate`: of one cluster, or of one workload (S9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GateView {
+    /// How many pods may run that end by themselves.
+    pub pods: u64,
+    /// When they do: as soon as no hub has renewed their lease for so long.
+    pub lease: Duration,
+    /// How long after its last renewal they count as gone, where they cannot be seen.
+    pub wait: Duration,
+    /// When that is, of a cluster that cannot be seen now.
+    pub ends: Option<WallTime>,
+    /// Where pods have no supervisor, so that the fence is as `confirm`: workloads of the cluster, or clusters of the
+    /// workload. At most twenty of them.
+    pub unsupervised: Vec<String>,
 }
 
 /// What is asked of a flapping cluster.
@@ -263,6 +281,8 @@ pub struct WorkloadView {
     pub displaced: Vec<(ClusterName, u32)>,
     /// How many copies beyond the total may run where the hub cannot see (S8).
     pub possible_over_run: u32,
+    /// What of it ends by itself; none if its fence is another.
+    pub gate: Option<GateView>,
     /// Its end is decided.
     pub deleting: bool,
     /// Who has yet to confirm the end (S28).

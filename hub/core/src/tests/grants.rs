@@ -288,3 +288,29 @@ fn s9_what_is_given_up_makes_room_for_more() {
     pass(&mut fixture, 4);
     assert_eq!(fixture.running(), shares(&[("bravo", 6)]));
 }
+
+#[test]
+fn s9_what_ends_by_itself_is_shown_with_when_and_where_not() {
+    let mut fixture = held();
+    fixture.add_member("charlie", 0);
+    fixture.connect("charlie");
+    let seen = |fixture: &Fixture| fixture.hub.cluster(&cluster("alpha")).expect("a member").gate;
+    let gate = seen(&fixture).expect("it runs what is gated");
+    assert_eq!((gate.pods, gate.lease, gate.wait, gate.ends), (2, Duration::from_secs(60), WAIT, None));
+    let gate = fixture.view("web").gate.expect("its fence is gate");
+    assert_eq!((gate.pods, gate.wait, gate.unsupervised.len()), (4, WAIT, 0));
+    assert!(fixture.hub.cluster(&cluster("charlie")).expect("a member").gate.is_none());
+    let renewed = fixture.now;
+    fixture.disconnect("alpha");
+    pass(&mut fixture, 20);
+    let ends = seen(&fixture).and_then(|gate| gate.ends).expect("it cannot be seen");
+    assert_eq!(ends.0, (renewed + WAIT).0, "by the wall clock, which is the other one here");
+    // Where nobody supervises, that is said.
+    fixture.connect("alpha");
+    fixture.members.get_mut(&cluster("bravo")).expect("a member").supervises = false;
+    fixture.disconnect("bravo");
+    fixture.connect("bravo");
+    pass(&mut fixture, 2);
+    let gate = fixture.view("web").gate.expect("its fence is gate");
+    assert_eq!((gate.pods, gate.unsupervised), (2, vec!["bravo".to_owned()]));
+}

@@ -6,7 +6,7 @@ use godwit_proto::agent::unmanaged_to_wire;
 use godwit_proto::policy::selector_to_wire;
 use godwit_proto::v1;
 
-use super::{count, texts, timestamp};
+use super::{count, gate, texts, timestamp};
 use crate::driver::Shown;
 
 pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
@@ -27,6 +27,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         awaited: _,
         dead: _,
         unaccounted,
+        gate,
         degraded,
         flapping,
         survival,
@@ -76,6 +77,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         unmanaged: Some(unmanaged).filter(|one| one.pods > 0).map(unmanaged_to_wire),
         claimant_uid: claimant.map(|uid| uid.to_string()).unwrap_or_default(),
         unaccounted: *unaccounted,
+        gate: gate.as_ref().map(self::gate),
         ..orders(view)
     }
 }

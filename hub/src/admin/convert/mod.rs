@@ -13,6 +13,8 @@ mod workload;
 use std::sync::Arc;
 
 use godwit_common::WallTime;
+use godwit_hub_core::GateView;
+use godwit_proto::v1;
 use prost_types::Timestamp;
 
 pub(super) use cluster::cluster;
@@ -31,6 +33,18 @@ pub(super) fn timestamp(time: WallTime) -> Timestamp {
         seconds: i64::try_from(time.0 / 1_000).unwrap_or(i64::MAX),
         // Below a thousand million.
         nanos: i32::try_from(nanos).unwrap_or(0),
+    }
+}
+
+/// What is under the fence `gate`.
+fn gate(view: &GateView) -> v1::Gate {
+    let GateView { pods, lease, wait, ends, unsupervised } = view;
+    v1::Gate {
+        pods: *pods,
+        lease_ms: count(lease.as_millis()),
+        wait_ms: count(wait.as_millis()),
+        ends: ends.map(timestamp),
+        unsupervised: unsupervised.clone(),
     }
 }
 

@@ -7,7 +7,7 @@ use godwit_proto::v1;
 
 use super::plan::{changes, row};
 use super::rollout::rollout;
-use super::{texts, timestamp};
+use super::{gate, texts, timestamp};
 
 pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
     let WorkloadView {
@@ -25,6 +25,7 @@ pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
         placements,
         displaced,
         possible_over_run,
+        gate,
         deleting,
         deletion_pending_on,
         objects,
@@ -45,6 +46,7 @@ pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
         placements: placements.iter().map(placement).collect(),
         displaced: displaced.iter().map(|(cluster, replicas)| (cluster.to_string(), *replicas)).collect(),
         possible_over_run: *possible_over_run,
+        gate: gate.as_ref().map(self::gate),
         deleting: *deleting,
         deletion_pending_on: deletion_pending_on.iter().map(ClusterName::to_string).collect(),
         objects: objects.clone(),

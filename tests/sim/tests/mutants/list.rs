@@ -203,7 +203,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "drift-is-not-set-right",
         file: "agent/core/src/judge.rs",
-        text: "(row.replicas.is_none() || seen.replicas == row.replicas)",
+        text: "replicas.is_none() || seen.replicas == replicas",
         replacement: "true",
         caught_by: &["I5:"],
     },
