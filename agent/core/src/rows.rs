@@ -327,15 +327,17 @@ impl Rows {
         let absent: Vec<Uid> = self.rows.keys().filter(|uid| !live.contains(uid)).copied().collect();
         absent.into_iter().for_each(|uid| self.drop_row(uid, changed));
         let forgotten: Vec<Uid> = self.graves.keys().filter(|uid| !ended.contains(uid)).copied().collect();
-        for uid in forgotten {
-            if let Some(grave) = self.graves.remove(&uid) {
-                self.grave_keys.remove(&(grave.key.clone(), uid));
-                if let Some(workload) = grave.workload {
-                    self.grave_workloads.remove(&(workload, uid));
-                }
-                changed.rows.extend(of(&self.keys, &grave.key));
-            }
+        forgotten.into_iter().for_each(|uid| self.forget_grave(uid, changed));
+    }
+
+    /// An end is remembered no longer.
+    fn forget_grave(&mut self, uid: Uid, changed: &mut Changed) {
+        let Some(grave) = self.graves.remove(&uid) else { return };
+        self.grave_keys.remove(&(grave.key.clone(), uid));
+        if let Some(workload) = grave.workload {
+            self.grave_workloads.remove(&(workload, uid));
         }
+        changed.rows.extend(of(&self.keys, &grave.key));
     }
 
     fn bury(&mut self, ended: &Tombstone, changed: &mut Changed) {
@@ -377,6 +379,8 @@ impl Rows {
 
     /// Puts a row in the place of its former state; false if it is the same.
     fn put(&mut self, uid: Uid, row: Row, changed: &mut Changed) -> bool {
+        // A hub that has lost its store may have found the life elsewhere, and not know that it had ended here (S10).
+        self.forget_grave(uid, changed);
         // What is told again where it was left different is to be so again: the hub had something else in mind in between.
         let meant = |old: &Row| row.drift.tolerated && !row.drift.shown && old.drift.found.is_some();
         let same = |old: &&mut Row| old.hash == row.hash && old.key == row.key && !meant(old);

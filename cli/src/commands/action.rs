@@ -22,6 +22,8 @@ pub(super) enum Action {
 pub(super) trait Answer: Message + Name {
     fn action(&self) -> Action;
     fn changes(&self) -> &[v1::PlanChange];
+    /// What the plans were decided on, or would be (S30).
+    fn inputs(&self) -> &str;
     /// How many plans change beyond those that the answer has.
     fn untold(&self) -> u64;
 }
@@ -35,6 +37,10 @@ macro_rules! answer {
 
             fn changes(&self) -> &[v1::PlanChange] {
                 &self.changes
+            }
+
+            fn inputs(&self) -> &str {
+                &self.inputs
             }
 
             fn untold(&self) -> u64 {

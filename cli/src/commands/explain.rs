@@ -55,6 +55,7 @@ impl Explain {
             Format::Table | Format::Wide => {
                 let sheet = &mut Sheet::new(out, Paint::of_stdout());
                 sheet.line("Workload", target::full_name(&plan.namespace, &plan.kind, &plan.name))?;
+                sheet.line("Inputs", &plan.inputs)?;
                 sheet.line("Policy", &plan.policy)?;
                 sheet.line("Replicas", format!("{}, {} of them pending", plan.replicas, plan.pending))?;
                 sheet.lines("Pending because", &plan.reasons)?;

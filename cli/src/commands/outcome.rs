@@ -46,7 +46,13 @@ impl Outcome {
             Format::Json | Format::Yaml => self.document(json::to_json(answer)?),
             Format::Name => writeln!(io::stdout(), "{}", text::plain(name))?,
             Format::Table | Format::Wide => {
-                writeln!(io::stdout(), "{}", text::plain(&format!("{name} {became}")))?;
+                let on = match self.format {
+                    Format::Wide if !answer.inputs().is_empty() => {
+                        format!(", decided on {}", answer.inputs())
+                    }
+                    _ => String::new(),
+                };
+                writeln!(io::stdout(), "{}", text::plain(&format!("{name} {became}{on}")))?;
                 moved.print(&mut io::stdout())?;
             }
         }

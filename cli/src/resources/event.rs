@@ -21,6 +21,7 @@ impl Shown for Event {
         column("MESSAGE"),
         column("TIME").wide(),
         column("SEQUENCE").wide(),
+        column("INPUTS").wide(),
     ];
     const NAMED_BY: usize = 1;
 
@@ -34,6 +35,7 @@ impl Shown for Event {
             Cell::from(&*self.message),
             age::moment(self.time.as_ref()).into(),
             self.sequence.to_string().into(),
+            Cell::from(&*self.inputs),
         ]
     }
 

@@ -116,6 +116,7 @@ pub(crate) fn describe(migration: &Migration, now: SystemTime, sheet: &mut Sheet
     sheet.line("ID", &migration.id)?;
     sheet.line("Cause", &migration.cause)?;
     sheet.line("Cluster", &migration.cluster)?;
+    sheet.line("Decided on", &migration.inputs)?;
     sheet.coloured("State", &migration.state, colour(&migration.state))?;
     if !migration.halted.is_empty() {
         sheet.coloured("Halted", &migration.halted, Some(Colour::Yellow))?;

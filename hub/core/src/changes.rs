@@ -76,7 +76,7 @@ impl Hub {
             counts <= COUNTS_MAX
         });
         plans.truncate(fitting.count());
-        Changes { plans, total }
+        Changes { plans, total, inputs: self.inputs() }
     }
 
     /// All of it.

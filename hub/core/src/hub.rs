@@ -37,6 +37,8 @@ pub struct Hub {
     pub(crate) rng: Rng,
     /// The time of the running step.
     pub(crate) now: Now,
+    /// How many events this machine has taken in since it started (S30).
+    pub(crate) events: u64,
     /// Whose command was carried out last: the journal names them with it.
     pub(crate) operator: Arc<str>,
     /// The durable record of the federation; its `freeze` gates moves (S6, S10).
@@ -225,6 +227,7 @@ impl Hub {
     }
 
     pub(crate) fn begin(&mut self, now: Now) {
+        self.events += 1;
         // A clock that stands still is harmless; one that goes back is the shell's fault and is ignored.
         let time = now.time.max(self.now.time);
         let gap = time.since(self.now.time);

@@ -1,9 +1,14 @@
 //! The journal: every decision with its cause and rule (S30).
 
-use crate::contract::{JournalEntry, Key, Severity};
+use crate::contract::{JournalEntry, Key, Severity, StateRevision};
 use crate::hub::Hub;
 
 impl Hub {
+    /// What is decided now is decided on this (S30).
+    pub(crate) fn inputs(&self) -> StateRevision {
+        StateRevision { epoch: self.federation.epoch, event: self.events }
+    }
+
     /// Records what an operator's command does, and whose it was.
     pub(crate) fn note_command(
         &mut self,
@@ -36,6 +41,7 @@ impl Hub {
             rule: rule.into(),
             subject: subject.as_ref().into(),
             message: message.as_ref().into(),
+            inputs: self.inputs(),
         };
         self.journal.insert(number, entry);
         self.touched.keys.insert(Key::Federation);

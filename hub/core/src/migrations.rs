@@ -100,6 +100,7 @@ impl Hub {
             ready_before: 0,
             told: None,
             loss,
+            inputs: self.inputs(),
             moves: moves.into(),
             held: BTreeMap::new(),
         });

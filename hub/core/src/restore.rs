@@ -106,6 +106,7 @@ impl Hub {
             config,
             rng,
             now,
+            events: 0,
             operator: "".into(),
             federation,
             policies: BTreeMap::new(),

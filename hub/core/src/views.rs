@@ -232,6 +232,7 @@ impl Hub {
         let policy = &self.policies.get(&record.policy)?.policy;
         Some(PlanView {
             id: id.clone(),
+            inputs: self.inputs(),
             replicas: record.spec.replicas,
             wanted: record.wanted,
             pending: record.pending,

@@ -62,6 +62,11 @@ fn clusters(most: usize, weight: u32, large: u32) -> impl Draw<Value = Vec<Drawn
     prop::collection::vec(drawn, 0..=most)
 }
 
+/// What becomes of a cluster that changes.
+fn changed() -> impl Draw<Value = Drawn> {
+    clusters(1, 50, 50).prop_filter_map("it is one", |drawn| drawn.into_iter().next())
+}
+
 fn names(count: usize) -> Vec<ClusterName> {
     (0..count).map(|index| format!("c{index:04}").parse().expect("an RFC 1123 label")).collect()
 }
@@ -203,6 +208,38 @@ proptest! {
         let kept = asked.kept();
         let must = moved(&candidates, &kept) + sum(&kept).saturating_sub(u64::from(asked.wanted()));
         prop_assert_eq!(moved(&candidates, &counts), must);
+    }
+
+    // I6. The clusters of a division that was carried out change, some of them, and the total as well.
+    #[test]
+    fn a_plan_moves_at_most_what_changed_clusters_hold_and_the_surplus(
+        strategy in strategies(),
+        drawn in clusters(20, 50, 50),
+        changes in prop::collection::vec(prop::option::weighted(0.3, changed()), 20),
+        totals in (0..600_u32, 0..600_u32),
+        is_scaled: bool,
+    ) {
+        let names = names(drawn.len());
+        let (before, after) = (totals.0, if is_scaled { totals.1 } else { totals.0 });
+        let settled = counts(before, u32::MAX, &strategy, &candidates(&drawn, &names));
+        let mut now = drawn;
+        for ((one, held), change) in now.iter_mut().zip(&settled).zip(&changes) {
+            one.held = *held;
+            if let Some(other) = change {
+                *one = Drawn { held: *held, ..other.clone() };
+            }
+        }
+        let candidates = candidates(&now, &names);
+        let division = counts(after, 0, &strategy, &candidates);
+        let asked = Question { strategy: &strategy, replicas: after, candidates: &candidates };
+        let surplus = sum(&settled).saturating_sub(u64::from(asked.wanted()));
+        // A full number in each cluster follows the total in each (`duplicate`).
+        let of_all = if strategy == Strategy::Duplicate && after < before { sum(&settled) } else { 0 };
+        // What changed clusters hold may all move; of what the others hold, the surplus only.
+        let unchanged = |index: &usize| changes.get(*index).is_none_or(Option::is_none);
+        let left = |index: usize| u64::from(settled[index].saturating_sub(division[index]));
+        let moved: u64 = (0..settled.len()).filter(unchanged).map(left).sum();
+        prop_assert!(moved <= surplus.max(of_all), "{moved} of {settled:?} moved: {division:?}");
     }
 
     #[test]

@@ -102,8 +102,8 @@ impl ClusterService for Admin {
         let operator = access::operator(&request);
         let v1::CordonClusterRequest { name, dry_run } = request.into_inner();
         let marked = self.cordon(operator, &name, true, dry_run).await?;
-        let Marked { cluster, action, changes, changes_total } = marked;
-        Ok(Response::new(v1::CordonClusterResponse { cluster, action, changes, changes_total }))
+        let Marked { cluster, action, changes, changes_total, inputs } = marked;
+        Ok(Response::new(v1::CordonClusterResponse { cluster, action, changes, changes_total, inputs }))
     }
 
     async fn drain_cluster(
@@ -112,8 +112,8 @@ impl ClusterService for Admin {
     ) -> Result<Response<v1::DrainClusterResponse>, Status> {
         let operator = access::operator(&request);
         let marked = self.drain(operator, request.into_inner()).await?;
-        let Marked { cluster, action, changes, changes_total } = marked;
-        Ok(Response::new(v1::DrainClusterResponse { cluster, action, changes, changes_total }))
+        let Marked { cluster, action, changes, changes_total, inputs } = marked;
+        Ok(Response::new(v1::DrainClusterResponse { cluster, action, changes, changes_total, inputs }))
     }
 
     async fn maintain_cluster(
@@ -122,8 +122,8 @@ impl ClusterService for Admin {
     ) -> Result<Response<v1::MaintainClusterResponse>, Status> {
         let operator = access::operator(&request);
         let marked = self.maintain(operator, request.into_inner()).await?;
-        let Marked { cluster, action, changes, changes_total } = marked;
-        Ok(Response::new(v1::MaintainClusterResponse { cluster, action, changes, changes_total }))
+        let Marked { cluster, action, changes, changes_total, inputs } = marked;
+        Ok(Response::new(v1::MaintainClusterResponse { cluster, action, changes, changes_total, inputs }))
     }
 
     async fn retire_cluster(
@@ -132,8 +132,8 @@ impl ClusterService for Admin {
     ) -> Result<Response<v1::RetireClusterResponse>, Status> {
         let operator = access::operator(&request);
         let marked = self.retire(operator, request.into_inner()).await?;
-        let Marked { cluster, action, changes, changes_total } = marked;
-        Ok(Response::new(v1::RetireClusterResponse { cluster, action, changes, changes_total }))
+        let Marked { cluster, action, changes, changes_total, inputs } = marked;
+        Ok(Response::new(v1::RetireClusterResponse { cluster, action, changes, changes_total, inputs }))
     }
 
     async fn replace_cluster(
@@ -142,8 +142,15 @@ impl ClusterService for Admin {
     ) -> Result<Response<v1::ReplaceClusterResponse>, Status> {
         let operator = access::operator(&request);
         let (marked, policies) = self.replace(operator, request.into_inner()).await?;
-        let Marked { cluster, action, changes, changes_total } = marked;
-        Ok(Response::new(v1::ReplaceClusterResponse { cluster, action, changes, changes_total, policies }))
+        let Marked { cluster, action, changes, changes_total, inputs } = marked;
+        Ok(Response::new(v1::ReplaceClusterResponse {
+            cluster,
+            action,
+            changes,
+            changes_total,
+            inputs,
+            policies,
+        }))
     }
 
     async fn confirm_dead(
@@ -153,8 +160,8 @@ impl ClusterService for Admin {
         let operator = access::operator(&request);
         let v1::ConfirmDeadRequest { name, dry_run } = request.into_inner();
         let marked = self.dead(operator, &name, dry_run).await?;
-        let Marked { cluster, action, changes, changes_total } = marked;
-        Ok(Response::new(v1::ConfirmDeadResponse { cluster, action, changes, changes_total }))
+        let Marked { cluster, action, changes, changes_total, inputs } = marked;
+        Ok(Response::new(v1::ConfirmDeadResponse { cluster, action, changes, changes_total, inputs }))
     }
 
     async fn uncordon_cluster(
@@ -164,8 +171,8 @@ impl ClusterService for Admin {
         let operator = access::operator(&request);
         let v1::UncordonClusterRequest { name, dry_run } = request.into_inner();
         let marked = self.cordon(operator, &name, false, dry_run).await?;
-        let Marked { cluster, action, changes, changes_total } = marked;
-        Ok(Response::new(v1::UncordonClusterResponse { cluster, action, changes, changes_total }))
+        let Marked { cluster, action, changes, changes_total, inputs } = marked;
+        Ok(Response::new(v1::UncordonClusterResponse { cluster, action, changes, changes_total, inputs }))
     }
 
     async fn label_cluster(
@@ -174,8 +181,8 @@ impl ClusterService for Admin {
     ) -> Result<Response<v1::LabelClusterResponse>, Status> {
         let operator = access::operator(&request);
         let marked = self.label(operator, request.into_inner()).await?;
-        let Marked { cluster, action, changes, changes_total } = marked;
-        Ok(Response::new(v1::LabelClusterResponse { cluster, action, changes, changes_total }))
+        let Marked { cluster, action, changes, changes_total, inputs } = marked;
+        Ok(Response::new(v1::LabelClusterResponse { cluster, action, changes, changes_total, inputs }))
     }
 
     async fn taint_cluster(
@@ -184,7 +191,7 @@ impl ClusterService for Admin {
     ) -> Result<Response<v1::TaintClusterResponse>, Status> {
         let operator = access::operator(&request);
         let marked = self.taint(operator, request.into_inner()).await?;
-        let Marked { cluster, action, changes, changes_total } = marked;
-        Ok(Response::new(v1::TaintClusterResponse { cluster, action, changes, changes_total }))
+        let Marked { cluster, action, changes, changes_total, inputs } = marked;
+        Ok(Response::new(v1::TaintClusterResponse { cluster, action, changes, changes_total, inputs }))
     }
 }

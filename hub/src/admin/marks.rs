@@ -20,6 +20,7 @@ pub(super) struct Marked {
     pub(super) action: String,
     pub(super) changes: Vec<v1::PlanChange>,
     pub(super) changes_total: u64,
+    pub(super) inputs: String,
 }
 
 impl Admin {
@@ -118,6 +119,7 @@ impl Admin {
             action: convert::action(action).to_owned(),
             changes: convert::changes(changes),
             changes_total: changes.total,
+            inputs: changes.inputs.to_string(),
         }
     }
 }

@@ -79,9 +79,9 @@ impl MigrationService for Admin {
     ) -> Result<Response<v1::PauseMigrationResponse>, Status> {
         let operator = access::operator(&request);
         let v1::PauseMigrationRequest { id, dry_run } = request.into_inner();
-        let Ordered { migration, action, changes, changes_total } =
+        let Ordered { migration, action, changes, changes_total, inputs } =
             self.migrate(operator, &id, MigrationOrder::Pause, dry_run).await?;
-        Ok(Response::new(v1::PauseMigrationResponse { migration, action, changes, changes_total }))
+        Ok(Response::new(v1::PauseMigrationResponse { migration, action, changes, changes_total, inputs }))
     }
 
     async fn resume_migration(
@@ -90,9 +90,9 @@ impl MigrationService for Admin {
     ) -> Result<Response<v1::ResumeMigrationResponse>, Status> {
         let operator = access::operator(&request);
         let v1::ResumeMigrationRequest { id, dry_run } = request.into_inner();
-        let Ordered { migration, action, changes, changes_total } =
+        let Ordered { migration, action, changes, changes_total, inputs } =
             self.migrate(operator, &id, MigrationOrder::Resume, dry_run).await?;
-        Ok(Response::new(v1::ResumeMigrationResponse { migration, action, changes, changes_total }))
+        Ok(Response::new(v1::ResumeMigrationResponse { migration, action, changes, changes_total, inputs }))
     }
 
     async fn cancel_migration(
@@ -101,9 +101,9 @@ impl MigrationService for Admin {
     ) -> Result<Response<v1::CancelMigrationResponse>, Status> {
         let operator = access::operator(&request);
         let v1::CancelMigrationRequest { id, dry_run } = request.into_inner();
-        let Ordered { migration, action, changes, changes_total } =
+        let Ordered { migration, action, changes, changes_total, inputs } =
             self.migrate(operator, &id, MigrationOrder::Cancel, dry_run).await?;
-        Ok(Response::new(v1::CancelMigrationResponse { migration, action, changes, changes_total }))
+        Ok(Response::new(v1::CancelMigrationResponse { migration, action, changes, changes_total, inputs }))
     }
 }
 
@@ -113,6 +113,7 @@ struct Ordered {
     action: String,
     changes: Vec<v1::PlanChange>,
     changes_total: u64,
+    inputs: String,
 }
 
 impl Admin {
@@ -133,6 +134,7 @@ impl Admin {
                 action: convert::action(action).to_owned(),
                 changes: convert::changes(&changes),
                 changes_total: changes.total,
+                inputs: changes.inputs.to_string(),
             }),
             other => Err(refusal::mismatched(&other)),
         }

@@ -37,6 +37,7 @@ impl QuotaService for Admin {
             action: convert::action(action).to_owned(),
             changes: convert::changes(&changes),
             changes_total: changes.total,
+            inputs: changes.inputs.to_string(),
         }))
     }
 

@@ -165,6 +165,7 @@ mod tests {
             ready_before: 0,
             told: None,
             loss: Some(Loss { heard, suspect: heard, lost }),
+            inputs: Default::default(),
             moves: [].into(),
             held: Default::default(),
         };

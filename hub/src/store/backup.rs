@@ -352,6 +352,7 @@ mod tests {
             rule: "S1".into(),
             subject: "east".into(),
             message: "a message of some length, so that there is more than one chunk of them".into(),
+            inputs: Default::default(),
         })
     }
 }

@@ -58,6 +58,7 @@ mod tests {
             rule: "S1".into(),
             subject: "east".into(),
             message: "it is \"away\"".into(),
+            inputs: Default::default(),
         };
         let body: Value = serde_json::from_slice(&batch("f", &[Arc::new(entry)])).unwrap();
         let expected = json!([{

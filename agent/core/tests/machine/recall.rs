@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_agent_core::CallError;
-use godwit_common::link::{Charter, Down, Recalled, RecalledObject, Up, WorkloadTarget};
+use godwit_common::link::{Charter, Down, Recalled, RecalledObject, Targets, Up, WorkloadTarget};
 use godwit_common::{Epoch, Uid};
 
-use crate::world::{World, fence, key, object, whole, workload};
+use crate::world::{World, change, fence, key, object, tombstone, whole, workload};
 
 fn charter(replicas: u32, entry: u64) -> Arc<Charter> {
     Arc::new(Charter {
@@ -87,4 +87,18 @@ fn s10_the_answer_ends_even_if_something_cannot_be_read() {
         matches!(call, godwit_agent_core::Call::Read { .. }).then(|| CallError::Unavailable("503".into()))
     });
     assert_eq!(ask(&mut world, &[(Uid(1), 1)]).len(), 1, "what needs no reading is told");
+}
+
+#[test]
+fn s10_what_has_ended_here_and_was_found_elsewhere_lives_on() {
+    let mut world = applied();
+    let rows = |generation, workloads: Vec<WorkloadTarget>| whole(fence(1, generation), vec![], workloads);
+    let ended = Targets { tombstones: vec![tombstone(1, "web")], ..rows(2, vec![]) };
+    world.send_targets(ended);
+    world.until(|world| world.member.deletes() == 1);
+    // A later hub does not know of that end, and changes what is held.
+    world.send_targets(change(fence(2, 3), vec![chartered(8)], &[chartered(8)]));
+    world.advance(Duration::from_secs(30));
+    assert!(world.member.objects.contains_key(&key("Deployment", "shop", "web")));
+    assert_eq!(world.member.deletes(), 1, "it is not removed once more");
 }

@@ -18,7 +18,7 @@ pub use record::{
     Cause, ClusterRecord, ClusterTaint, Drain, DrainState, Ended, FederationRecord, Freeze, FreezeCause,
     Held, JournalEntry, Key, Loss, Migration, MigrationCause, MigrationId, MigrationState, Move,
     ObjectRecord, ObjectRow, Policy, Purpose, QuotaRecord, Record, Recovery, Request, RetiredRecord, Seat,
-    Severity, WorkloadRecord, Yield,
+    Severity, StateRevision, WorkloadRecord, Yield,
 };
 pub use rollout::{
     HistoryView, Revision, RevisionState, RevisionView, Rollout, RolloutOrder, RolloutState, RolloutView,

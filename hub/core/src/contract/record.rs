@@ -432,6 +432,22 @@ impl std::fmt::Display for MigrationId {
     }
 }
 
+/// What a decision was made on: all that the hub had heard, been told and noticed by then. Within an epoch it is the number
+/// of these events; a hub that starts knows what its store says, under an epoch of its own (S10, S30).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct StateRevision {
+    /// The leadership that decided.
+    pub epoch: Epoch,
+    /// How many events it had taken in.
+    pub event: u64,
+}
+
+impl std::fmt::Display for StateRevision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.epoch, self.event)
+    }
+}
+
 /// A set of moves with one cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Migration {
@@ -451,6 +467,8 @@ pub struct Migration {
     pub told: Option<WallTime>,
     /// How the cluster that it replaces was lost, for people.
     pub loss: Option<Loss>,
+    /// What it was decided on (S30).
+    pub inputs: StateRevision,
     /// What moves; fixed when it opened.
     pub moves: Arc<[Move]>,
     /// What its pause holds, of which workload in which cluster.
@@ -584,6 +602,8 @@ pub struct JournalEntry {
     pub subject: Arc<str>,
     /// For people: what was decided, before and after.
     pub message: Arc<str>,
+    /// What it was decided on (S30).
+    pub inputs: StateRevision,
 }
 
 /// How bad an entry of the journal is, after Kubernetes' event types.

@@ -16,7 +16,7 @@ use godwit_common::{
 
 use super::{
     ClusterTaint, Drain, Freeze, Migration, MigrationId, MigrationState, Policy, QuotaRecord, RetiredRecord,
-    RolloutView,
+    RolloutView, StateRevision,
 };
 
 /// Something whose view has changed, or that is gone.
@@ -224,6 +224,8 @@ pub struct Changes {
     pub plans: Vec<PlanChange>,
     /// How many there are in all.
     pub total: u64,
+    /// What they were decided on, or would be (S30).
+    pub inputs: StateRevision,
 }
 
 /// What is supposed about the clusters.
@@ -417,6 +419,8 @@ pub struct FederationView {
 pub struct PlanView {
     /// Which workload.
     pub id: WorkloadId,
+    /// What the answer rests on (S30).
+    pub inputs: StateRevision,
     /// The total.
     pub replicas: u32,
     /// What was divided: the total, times the chosen clusters under `duplicate`.

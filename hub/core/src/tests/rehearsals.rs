@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use godwit_common::WorkloadId;
 use godwit_common::policy::{Rebalance, WorkloadSelector};
+use godwit_common::{Now, WorkloadId};
 
 use super::fixture::{Fixture, cluster, deployment, object, policy, spec, web};
 use crate::{
-    Action, Answer, Application, Changes, Command, Deployed, Policy, PolicyChoice, Refused, RefusedKind,
-    WhatIf, WorkloadSpec,
+    Action, Answer, Application, Changes, Command, Deployed, DrainOrder, DrainTerms, Policy, PolicyChoice,
+    Record, Refused, RefusedKind, StateRevision, WhatIf, WorkloadSpec,
 };
 
 fn named(name: &str) -> WorkloadId {
@@ -181,4 +181,36 @@ fn s30_followers_that_were_not_asked_about_are_in_both_answers() {
         changes.plans.iter().map(|change| (&*change.id.name, change.counts.clone())).collect();
     let both = vec![(cluster("alpha"), 2, 0), (cluster("bravo"), 0, 2)];
     assert_eq!(counts, [("web", both.clone()), ("cache", both)]);
+}
+
+#[test]
+fn s30_a_decision_says_what_it_was_decided_on() {
+    let mut fixture = Fixture::new(&[("alpha", 100), ("bravo", 100)]);
+    fixture.deploy_web(10, &[("alpha", 1), ("bravo", 1)]);
+    fixture.pass(Duration::from_secs(20));
+    let inputs = |answer: Answer| match answer {
+        Answer::Applied { changes, .. } => changes.inputs,
+        other => panic!("an odd answer: {other:?}"),
+    };
+    let drain = || {
+        let order = DrainOrder::Start(DrainTerms::default());
+        Command::Drain { cluster: cluster("alpha"), order }
+    };
+    // The same on the same inputs is the same, and says so.
+    let now = Now { time: fixture.now, wall: Default::default() };
+    let foreseen = inputs(fixture.hub.rehearse(now, drain()).expect("a good request"));
+    let done = inputs(fixture.command(drain()).expect("a good request"));
+    assert_eq!(foreseen, done);
+    let noted: Vec<StateRevision> = fixture.journal.iter().map(|entry| entry.inputs).collect();
+    assert!(noted.is_sorted() && noted.contains(&done), "{noted:?}");
+    let opened = fixture.store.values().find_map(|record| match record {
+        Record::Migration(migration) => Some(migration.inputs),
+        _ => None,
+    });
+    assert_eq!(opened, Some(done), "the migration says what it was decided on");
+    let asked = fixture.hub.plan(&web()).expect("it is deployed").inputs;
+    fixture.pass(Duration::from_secs(1));
+    assert!(fixture.hub.plan(&web()).expect("it is deployed").inputs > asked, "more has been heard since");
+    fixture.restart();
+    assert!(fixture.journal.last().expect("it says that it started").inputs > asked, "a hub never goes back");
 }

@@ -6,7 +6,7 @@ use godwit_proto::v1;
 use super::timestamp;
 
 pub(crate) fn event(entry: &JournalEntry) -> v1::Event {
-    let JournalEntry { number, at, severity, reason, rule, subject, message } = entry;
+    let JournalEntry { number, at, severity, reason, rule, subject, message, inputs } = entry;
     let kind = match severity {
         Severity::Normal => "Normal",
         Severity::Warning => "Warning",
@@ -19,5 +19,6 @@ pub(crate) fn event(entry: &JournalEntry) -> v1::Event {
         rule: rule.to_string(),
         subject: subject.to_string(),
         message: message.to_string(),
+        inputs: inputs.to_string(),
     }
 }

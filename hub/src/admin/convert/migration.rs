@@ -27,12 +27,14 @@ pub(in crate::admin) fn migration(view: &MigrationView) -> v1::Migration {
         ready_before: _,
         told: _, // In the timeline, as is the loss.
         loss: _,
+        inputs,
         moves,
         held: _, // In what it waits for.
     } = migration;
     let (cause, cluster, message) = told(cause);
     v1::Migration {
         id: id.to_string(),
+        inputs: inputs.to_string(),
         cause: cause.to_owned(),
         cluster: cluster.map(ToString::to_string).unwrap_or_default(),
         state: state.as_str().to_owned(),

@@ -7,7 +7,7 @@ use godwit_proto::v1;
 use super::texts;
 
 pub(in crate::admin) fn plan(view: &PlanView) -> v1::Plan {
-    let PlanView { id, replicas, wanted, pending, reasons, policy, report } = view;
+    let PlanView { id, replicas, wanted, pending, reasons, policy, report, inputs } = view;
     v1::Plan {
         namespace: id.namespace.to_string(),
         kind: id.kind.to_string(),
@@ -18,6 +18,7 @@ pub(in crate::admin) fn plan(view: &PlanView) -> v1::Plan {
         reasons: texts(reasons),
         policy: policy.to_string(),
         report: report.iter().map(row).collect(),
+        inputs: inputs.to_string(),
     }
 }
 

@@ -110,6 +110,7 @@ pub(in crate::admin) fn deployed(deployed: Deployed, dry_run: bool) -> v1::Deplo
         objects: objects.iter().map(ObjectKey::to_string).collect(),
         changes: changes(&changed),
         changes_total: changed.total,
+        inputs: changed.inputs.to_string(),
         warnings,
         dry_run,
     }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use godwit_common::Epoch;
-use godwit_hub_core::{FederationRecord, Freeze, FreezeCause, JournalEntry, Recovery, Severity};
+use godwit_hub_core::{
+    FederationRecord, Freeze, FreezeCause, JournalEntry, Recovery, Severity, StateRevision,
+};
 use godwit_proto::store::v1 as wire;
 
 use super::Invalid;
@@ -84,7 +86,7 @@ fn freeze_from_wire(freeze: wire::Freeze) -> Result<Freeze, Invalid> {
 }
 
 pub(super) fn entry_to_wire(entry: &JournalEntry) -> wire::JournalEntry {
-    let JournalEntry { number, at, severity, reason, rule, subject, message } = entry;
+    let JournalEntry { number, at, severity, reason, rule, subject, message, inputs } = entry;
     let severity = match severity {
         Severity::Normal => wire::Severity::Normal,
         Severity::Warning => wire::Severity::Warning,
@@ -97,6 +99,8 @@ pub(super) fn entry_to_wire(entry: &JournalEntry) -> wire::JournalEntry {
         rule: rule.to_string(),
         subject: subject.to_string(),
         message: message.to_string(),
+        inputs_epoch: inputs.epoch.0,
+        inputs_event: inputs.event,
     }
 }
 
@@ -114,5 +118,6 @@ pub(super) fn entry_from_wire(entry: wire::JournalEntry) -> Result<JournalEntry,
         rule: entry.rule.into(),
         subject: entry.subject.into(),
         message: entry.message.into(),
+        inputs: StateRevision { epoch: Epoch(entry.inputs_epoch), event: entry.inputs_event },
     })
 }

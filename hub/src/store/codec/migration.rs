@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use godwit_common::{ClusterName, Uid};
-use godwit_hub_core::{Held, Loss, Migration, MigrationCause, MigrationId, MigrationState, Move};
+use godwit_common::{ClusterName, Epoch, Uid};
+use godwit_hub_core::{
+    Held, Loss, Migration, MigrationCause, MigrationId, MigrationState, Move, StateRevision,
+};
 use godwit_proto::store::v1 as wire;
 
 use super::Invalid;
@@ -11,7 +13,8 @@ use super::parts::{id, id_to_wire, known, name, uid, uid_to_wire, unknown, wall}
 use super::quota::namespace;
 
 pub(super) fn to_wire(migration: &Migration) -> wire::Migration {
-    let Migration { id, cause, state, started, since, ready_before, told, loss, moves, held } = migration;
+    let Migration { id, cause, state, started, since, ready_before, told, loss, inputs, moves, held } =
+        migration;
     let (cause, subject, workload) = match cause {
         MigrationCause::ClusterLost(cluster) => (wire::MigrationCause::ClusterLost, cluster.as_str(), None),
         MigrationCause::RoomAppeared(cluster) => (wire::MigrationCause::RoomAppeared, cluster.as_str(), None),
@@ -54,6 +57,8 @@ pub(super) fn to_wire(migration: &Migration) -> wire::Migration {
         told_ms: told.map(|told| told.0),
         loss: loss.as_ref().map(loss_to_wire),
         held: held_to_wire(held),
+        inputs_epoch: inputs.epoch.0,
+        inputs_event: inputs.event,
     }
 }
 
@@ -86,6 +91,7 @@ pub(super) fn from_wire(migration: wire::Migration) -> Result<Migration, Invalid
         wire::MigrationState::Unspecified => return Err(unknown("state", migration.state)),
     };
     Ok(Migration {
+        inputs: StateRevision { epoch: Epoch(migration.inputs_epoch), event: migration.inputs_event },
         id: MigrationId(migration.number),
         cause,
         state,

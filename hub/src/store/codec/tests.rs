@@ -18,8 +18,8 @@ use godwit_hub_core::{
     Action, Cause, Changes, ClusterRecord, ClusterTaint, Deployed, DeployedWorkload, Drain, DrainState,
     Ended, FederationRecord, Freeze, FreezeCause, Held, JournalEntry, Loss, Migration, MigrationCause,
     MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Policy, Purpose, QuotaRecord, Recovery,
-    Request, RetiredRecord, Revision, RevisionState, Rollout, RolloutState, Seat, Severity, WorkloadRecord,
-    WorkloadSpec, Yield,
+    Request, RetiredRecord, Revision, RevisionState, Rollout, RolloutState, Seat, Severity, StateRevision,
+    WorkloadRecord, WorkloadSpec, Yield,
 };
 
 use super::*;
@@ -208,6 +208,7 @@ fn samples() -> Vec<Record> {
         rule: "S1".into(),
         subject: "east".into(),
         message: "cluster east is lost".into(),
+        inputs: StateRevision { epoch: Epoch(4), event: 77 },
     }));
     samples
 }
@@ -439,6 +440,7 @@ fn migration_that(cause: MigrationCause, state: MigrationState) -> Record {
             replicas: 10,
         });
     Record::Migration(Migration {
+        inputs: StateRevision { epoch: Epoch(4), event: 78 },
         id: MigrationId(7),
         cause,
         state,

@@ -197,5 +197,6 @@ fn entry(number: u64) -> Record {
         rule: "".into(),
         subject: "".into(),
         message: "a sentence of some length, so that the pages fill up".into(),
+        inputs: Default::default(),
     })
 }
