@@ -17,6 +17,7 @@ use crate::recall::Recall;
 use crate::remover::Remover;
 use crate::report::Reporter;
 use crate::rows::{Changed, Rows, kinds};
+use crate::summons::Summoner;
 use crate::view::{Touched, View};
 use crate::writer::Writer;
 use crate::{
@@ -56,6 +57,7 @@ pub struct Agent {
     remover: Remover,
     reporter: Reporter,
     needs: Needs,
+    summoner: Summoner,
     grants: Grants,
     /// Which hub speaks, and under which epoch: that of its welcome, or a later one of targets that were accepted.
     hub: (Uid, Epoch),
@@ -98,6 +100,7 @@ impl Agent {
             remover: Remover::default(),
             reporter: Reporter::new(&config),
             needs: Needs::new(&config),
+            summoner: Summoner::new(&config),
             grants: Grants::default(),
             hub: (Uid::default(), Epoch::default()),
             recall: Recall::default(),
@@ -150,6 +153,7 @@ impl Agent {
             self.leadership.deadline(campaign, keep),
             resign,
             self.keeper.deadline(),
+            self.summoner.deadline(),
             hold.filter(|_| self.term().is_some()),
             self.may_check().then(|| self.needs.deadline()).flatten(),
             (self.may_ask() && self.link.has_room()).then(|| self.grants.deadline()),
@@ -173,6 +177,7 @@ impl Agent {
                         self.recall.begin(&self.view, federation, &known);
                     }
                 }
+                link::News::Summons(summons) => self.summoner.offer(summons),
                 link::News::Targets(targets) => {
                     if self.keeper.is_claimed() {
                         self.keeper.offer(targets, &mut self.link.outbox, cx.now);
@@ -186,6 +191,11 @@ impl Agent {
             Event::Done { op, result } => {
                 if let Some(purpose) = cx.ops.close(op) {
                     self.done(cx, purpose, result);
+                }
+            }
+            Event::Watched { watch, change } if self.summoner.is_own(watch) => {
+                if self.summoner.heard(&change) {
+                    self.link.summoned(cx.now);
                 }
             }
             Event::Watched { watch, change } => {
@@ -242,6 +252,7 @@ impl Agent {
                 }
             }
             Purpose::Recall(key) => self.recall.done(&key, result),
+            Purpose::Summons => self.summoner.done(cx, result),
             Purpose::Need(need) => {
                 if self.needs.done(cx, &need, result) {
                     self.reporter.need_changed(need);
@@ -287,6 +298,8 @@ impl Agent {
         if self.link.is_up() {
             self.link.outbox.api_server(self.leadership.unreachable());
         }
+        let (up, stands_by) = (self.link.is_up(), self.link.stands_by());
+        self.summoner.pump(cx, up, stands_by, || self.view.name_watch());
         self.work(cx);
         if self.may_check() {
             self.needs.pump(cx);

@@ -49,6 +49,7 @@ pub(crate) enum Purpose {
     Row(Uid),
     Grave(Uid),
     Need(Need),
+    Summons,
     Recall(ObjectKey),
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::{Charter, Difference, Hello, LeaderTerm, RefusalCode, Up};
+use godwit_common::link::{Charter, Difference, Hello, LeaderTerm, RefusalCode, Summons, Up};
 use godwit_common::{Fence, Need, ObjectKey};
 
 use crate::member::{FenceRecord, Kind, Stamp};
@@ -93,6 +93,8 @@ pub enum Scope {
     Workloads(Kind),
     /// The same, by their metadata alone.
     Objects(Kind),
+    /// The one ConfigMap [`crate::labels::SUMMONS`] (S24).
+    Summons,
 }
 
 /// A call of the member's API server. Reads go to the source, never to a cache. The shell bounds each in time.
@@ -110,6 +112,15 @@ pub enum Call {
     WriteFence {
         /// What to write.
         record: FenceRecord,
+        /// The `resourceVersion` that it must have; `None`: it must not exist.
+        version: Option<Arc<str>>,
+    },
+    /// Answered by [`crate::Reply::Summons`].
+    ReadSummons,
+    /// Answered by [`crate::Reply::Summons`] with what was written.
+    WriteSummons {
+        /// What to write.
+        summons: Summons,
         /// The `resourceVersion` that it must have; `None`: it must not exist.
         version: Option<Arc<str>>,
     },

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use godwit_common::link::Down;
+use godwit_common::link::{Down, Summons};
 use godwit_common::{ObjectKey, Uid};
 
 use crate::effect::{AskId, OpId, SessionId, WatchId};
-use crate::member::{FenceSeen, Identity, LeaseSeen, NeedSeen, NodeSeen, ObjectSeen, PodSeen};
+use crate::member::{FenceSeen, Identity, LeaseSeen, NeedSeen, NodeSeen, ObjectSeen, PodSeen, SummonsSeen};
 
 /// An input of [`crate::Agent::step`].
 #[derive(Debug, Clone)]
@@ -67,6 +67,8 @@ pub enum Reply {
     Lease(Option<LeaseSeen>),
     /// The fence as it is now; `None` when there is none.
     Fence(Option<FenceSeen>),
+    /// Who is called, as it stands now; `None` when nobody ever was.
+    Summons(Option<SummonsSeen>),
     /// The object as it is now, and how many pods of the workload there are.
     Object {
         /// `None` when there is none.
@@ -131,6 +133,8 @@ pub enum Change {
     Object(ObjectSeen),
     /// A managed object is gone, or carries our label no more.
     ObjectGone(ObjectKey),
+    /// Agents are called (S24).
+    Summoned(Summons),
     /// The watch cannot be had at present (an unknown kind, no permission); the shell keeps trying.
     Failed(Arc<str>),
 }

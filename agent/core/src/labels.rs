@@ -35,3 +35,5 @@ pub const TRUE: &str = "true";
 pub const LEASE: &str = "godwit-agent-leader";
 /// The name of the ConfigMap that keeps the fence (S10).
 pub const FENCE: &str = "godwit-fence";
+/// The name of the ConfigMap that names the agents which stand by and are called (S24).
+pub const SUMMONS: &str = "godwit-summons";

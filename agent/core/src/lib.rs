@@ -23,6 +23,7 @@ mod remover;
 mod report;
 mod rows;
 mod schedule;
+mod summons;
 mod view;
 mod writer;
 
@@ -32,5 +33,5 @@ pub use effect::{Apply, AskId, Call, Effect, LeaseWrite, Log, OpId, Scope, Sessi
 pub use event::{CallError, Change, Event, Reply};
 pub use member::{
     Fault, FenceRecord, FenceSeen, Identity, Kind, LeaseSeen, NeedSeen, NodeSeen, ObjectSeen, PodPhase,
-    PodSeen, Progress, Stamp,
+    PodSeen, Progress, Stamp, SummonsSeen,
 };

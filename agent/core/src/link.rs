@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::backoff::Backoff;
-use godwit_common::link::{Down, Hello, Refusal, Targets, Up, VERSIONS, Welcome};
+use godwit_common::link::{Down, Hello, Refusal, Summons, Targets, Up, VERSIONS, Welcome};
 use godwit_common::{Time, Uid};
 
 use crate::cx::Cx;
@@ -37,6 +37,7 @@ pub(crate) enum News {
     Nothing,
     Welcomed(Welcome),
     Targets(Arc<Targets>),
+    Summons(Summons),
     /// The renewal of this number is answered: the lease stands for so long from when it was sent (S9).
     Granted(u64, Duration),
     /// The hub asks for all that the cluster holds.
@@ -78,6 +79,8 @@ pub(crate) struct Link {
     down_since: Option<Time>,
     /// What was logged about the connection since the last welcome.
     told: BTreeSet<Arc<str>>,
+    /// The hub has enough agents of this cluster, and will call if it wants this one.
+    stands_by: bool,
     stopping: bool,
     pub(crate) outbox: Outbox,
 }
@@ -96,6 +99,7 @@ impl Link {
             send_stall: config.send_stall,
             down_since: None,
             told: BTreeSet::new(),
+            stands_by: false,
             stopping: false,
             outbox: Outbox::default(),
         }
@@ -104,6 +108,18 @@ impl Link {
     /// A hub has welcomed this agent, and the session stands.
     pub(crate) fn is_up(&self) -> bool {
         matches!(self.state, State::Open(_))
+    }
+
+    /// Whether the hub will call if it wants this agent.
+    pub(crate) fn stands_by(&self) -> bool {
+        self.stands_by && !self.stopping
+    }
+
+    /// The hub wants this agent: it dials at once.
+    pub(crate) fn summoned(&mut self, now: Time) {
+        if let State::Idle { retry } = &mut self.state {
+            *retry = now;
+        }
     }
 
     /// Up, or down for less than `grace`.
@@ -133,8 +149,12 @@ impl Link {
             Down::Standby { retry_after } => {
                 let wait = spread(cx, retry_after.clamp(WAIT_MIN, WAIT_MAX));
                 self.say_once(cx, "standby", Log::StandingBy(wait));
+                self.stands_by = true;
                 self.leave(cx, wait)
             }
+            Down::Summons(summons) if self.is_up() => News::Summons(summons),
+            // It says nothing to one who is not welcomed.
+            Down::Summons(_) => News::Nothing,
             Down::Redirect { addresses } => {
                 self.redirects = addresses.into_iter().take(REDIRECTS_MAX).collect();
                 let wait = self.retry_wait(cx);
@@ -333,6 +353,7 @@ impl Link {
                 cx.log(Log::Connected(session.address.clone()));
                 self.told.clear();
                 self.down_since = None;
+                self.stands_by = false;
                 self.redirects.clear();
                 // The next failure begins with this hub again: it is known to lead.
                 self.turn = self.hubs.iter().position(|hub| *hub == session.address).unwrap_or(self.turn);

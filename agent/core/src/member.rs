@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::{Charter, LeaderTerm, Region};
+use godwit_common::link::{Charter, LeaderTerm, Region, Summons};
 use godwit_common::{Digest, Fence, ObjectKey, Resources, Taint, Uid, WorkloadId};
 
 /// Which cluster this is, and where.
@@ -189,6 +189,15 @@ pub struct FenceRecord {
     pub digest: Digest,
     /// The reign that wrote it.
     pub term: LeaderTerm,
+}
+
+/// The ConfigMap that names the agents which are called (S24).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SummonsSeen {
+    /// What it says.
+    pub summons: Summons,
+    /// Its `resourceVersion`.
+    pub version: Arc<str>,
 }
 
 /// The fence's ConfigMap.

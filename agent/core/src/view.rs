@@ -275,6 +275,8 @@ impl View {
         let list = watch.list;
         match change {
             Change::Restarted => watch.list += 1,
+            // No watch of this view shows it.
+            Change::Summoned(_) => {}
             Change::Synced => {
                 watch.state = State::Synced;
                 touched.settled = Some(watch.scope.clone());
@@ -304,12 +306,17 @@ impl View {
         touched
     }
 
+    /// A name for a watch that no other has.
+    pub(crate) fn name_watch(&mut self) -> WatchId {
+        self.last += 1;
+        WatchId(self.last)
+    }
+
     fn watch(&mut self, cx: &mut Cx, scope: Scope) {
         if self.scopes.contains_key(&scope) {
             return;
         }
-        self.last += 1;
-        let watch = WatchId(self.last);
+        let watch = self.name_watch();
         self.scopes.insert(scope.clone(), watch);
         let state = State::Starting;
         self.watches.insert(watch, Watch { scope: scope.clone(), list: 0, state });
@@ -476,7 +483,7 @@ impl View {
                 let gone: Vec<ObjectKey> = stale.map(|(key, _)| key.clone()).collect();
                 gone.into_iter().for_each(|key| self.remove_object(key, touched));
             }
-            None => {}
+            Some(Scope::Summons) | None => {}
         }
     }
 }

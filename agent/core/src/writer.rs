@@ -308,7 +308,8 @@ impl Writer {
         let apply = match &call {
             Call::Apply(apply) => Some(apply.clone()),
             Call::Read { .. } | Call::CreateNamespace { .. } | Call::Delete { .. } => None,
-            Call::ReadIdentity | Call::ReadLease | Call::ReadFence => None,
+            Call::ReadIdentity | Call::ReadLease | Call::ReadFence | Call::ReadSummons => None,
+            Call::WriteSummons { .. } => None,
             Call::WriteLease(_) | Call::WriteFence { .. } | Call::CheckNeed { .. } => None,
         };
         self.busy.insert(uid, Busy { stage, apply });

@@ -79,6 +79,7 @@ impl Cluster {
         let limit = match &call {
             Call::ReadLease | Call::WriteLease(_) => ELECTION_LIMIT,
             Call::ReadIdentity | Call::ReadFence | Call::WriteFence { .. } => CALL_LIMIT,
+            Call::ReadSummons | Call::WriteSummons { .. } => CALL_LIMIT,
             Call::Read { .. } | Call::Apply(_) | Call::Delete { .. } => CALL_LIMIT,
             Call::CreateNamespace { .. } | Call::CheckNeed { .. } => CALL_LIMIT,
         };
@@ -97,6 +98,11 @@ impl Cluster {
             Call::WriteFence { record, version } => {
                 let written = self.write_fence(&record, version.as_deref()).await;
                 written.map(|fence| Reply::Fence(Some(fence)))
+            }
+            Call::ReadSummons => self.read_summons().await.map(Reply::Summons),
+            Call::WriteSummons { summons, version } => {
+                let written = self.write_summons(&summons, version.as_deref()).await;
+                written.map(|seen| Reply::Summons(Some(seen)))
             }
             Call::Read { key, pods } => self.read(&key, pods).await,
             Call::Apply(apply) => self.apply(apply).await.map(Reply::Applied),

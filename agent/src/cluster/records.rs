@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-use godwit_agent_core::{CallError, FenceRecord, FenceSeen, LeaseSeen, LeaseWrite, labels};
-use godwit_common::link::LeaderTerm;
+use godwit_agent_core::{CallError, FenceRecord, FenceSeen, LeaseSeen, LeaseWrite, SummonsSeen, labels};
+use godwit_common::link::{LeaderTerm, SUMMONED_MAX, Summons};
 use godwit_common::{Digest, Epoch, Fence, Generation, Term};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -65,7 +65,26 @@ impl Cluster {
         fence_seen(written)
     }
 
-    fn own<K>(&self) -> Api<K>
+    pub(super) async fn read_summons(&self) -> Result<Option<SummonsSeen>, CallError> {
+        let found = self.own::<ConfigMap>().get_opt(labels::SUMMONS).await.map_err(error::sort)?;
+        Ok(found.map(summons_seen))
+    }
+
+    pub(super) async fn write_summons(
+        &self,
+        summons: &Summons,
+        version: Option<&str>,
+    ) -> Result<SummonsSeen, CallError> {
+        let data = json!({
+            "epoch": summons.epoch.to_string(),
+            "number": summons.number.to_string(),
+            "agents": summons.agents.join(" "),
+        });
+        let written = self.swap::<ConfigMap>(labels::SUMMONS, "data", data, version).await?;
+        Ok(summons_seen(written))
+    }
+
+    pub(super) fn own<K>(&self) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
@@ -173,6 +192,23 @@ fn field<T: FromStr>(data: &BTreeMap<String, String>, name: &str) -> Result<T, C
             format!("ConfigMap {}: the key {name} is {value:?}; restore its last value", labels::FENCE);
         CallError::Refused(text.into())
     })
+}
+
+fn summons_seen(map: ConfigMap) -> SummonsSeen {
+    SummonsSeen {
+        version: map.metadata.resource_version.as_deref().unwrap_or_default().into(),
+        summons: summons(&map),
+    }
+}
+
+/// Who is called. What cannot be read calls nobody, and is older than any call.
+pub(super) fn summons(map: &ConfigMap) -> Summons {
+    let text = |key: &str| map.data.as_ref().and_then(|data| data.get(key)).map_or("", String::as_str);
+    Summons {
+        epoch: Epoch(text("epoch").parse().unwrap_or(0)),
+        number: text("number").parse().unwrap_or(0),
+        agents: text("agents").split_whitespace().take(SUMMONED_MAX).map(Into::into).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt};
 use godwit_agent_core::{CallError, Change, Event, Kind, Scope, WatchId, labels};
 use godwit_common::backoff::Backoff;
+use godwit_common::link::Summons;
 use godwit_common::rng::Rng;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{DynamicObject, PartialObjectMeta};
 use kube::core::ApiResource;
@@ -14,7 +15,7 @@ use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Resource};
 use tokio::sync::mpsc;
 
-use super::{Cluster, chain, sight};
+use super::{Cluster, chain, records, sight};
 
 /// Waits after a failure, at first and at most.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
@@ -35,6 +36,12 @@ impl Cluster {
                 let name =
                     |node: &Node| Change::NodeGone(node.metadata.name.as_deref().unwrap_or_default().into());
                 teller.follow(stream, |node| Change::Node(sight::node(node)), |node| name(&node)).await;
+            }
+            Scope::Summons => {
+                let one = everything.fields(&format!("metadata.name={}", labels::SUMMONS));
+                let stream = watcher(self.own::<ConfigMap>(), one);
+                let seen = |map: ConfigMap| Change::Summoned(records::summons(&map));
+                teller.follow(stream, seen, |_| Change::Summoned(Summons::default())).await;
             }
             Scope::Pods => {
                 let stream = watcher(Api::<Pod>::all(self.client), everything);

@@ -131,6 +131,7 @@ impl Agent {
                     Down::Standby { .. }
                     | Down::Grant { .. }
                     | Down::Recall(_)
+                    | Down::Summons(_)
                     | Down::Redirect { .. }
                     | Down::Refusal(_)
                     | Down::Goodbye { .. },

@@ -33,6 +33,8 @@ pub enum Down {
         /// Its addresses, `host:port`.
         addresses: Vec<Arc<str>>,
     },
+    /// Agents that stand by are wanted: to be told to them through their own cluster (S24).
+    Summons(Summons),
     /// The session ends for a reason that the agent's operator must mend.
     Refusal(Refusal),
     /// The hub ends on purpose and expects to be back soon.
@@ -53,6 +55,24 @@ pub struct Welcome {
     pub epoch: Epoch,
     /// How often a sign of life is wanted (S2).
     pub heartbeat: Duration,
+}
+
+/// Agents of one cluster that stand by, and are wanted as witnesses (S24).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Summons {
+    /// The epoch of the hub that calls, and how often it called before: the greater is the newer.
+    pub epoch: Epoch,
+    /// See `epoch`.
+    pub number: u64,
+    /// Their instances, at most [`super::SUMMONED_MAX`].
+    pub agents: Vec<Arc<str>>,
+}
+
+impl Summons {
+    /// What is greater in a newer one.
+    pub fn order(&self) -> (Epoch, u64) {
+        (self.epoch, self.number)
+    }
 }
 
 /// Why a session cannot be.

@@ -10,7 +10,7 @@ mod rows;
 mod up;
 
 pub use charter::{Charter, Recalled, RecalledObject};
-pub use down::{Down, Refusal, RefusalCode, Welcome};
+pub use down::{Down, Refusal, RefusalCode, Summons, Welcome};
 pub use rows::{ObjectTarget, Targets, Tombstone, Tombstoned, WorkloadTarget, rows_digest};
 pub use up::{
     Alarm, Capacity, Difference, Hello, LeaderTerm, Leadership, Region, Report, Status, Unmanaged, Up,
@@ -35,6 +35,8 @@ pub const EXTENDED_RESOURCES_MAX: usize = 64;
 pub const COUNT_MAX: u32 = 1_000_000;
 /// The most needs of one workload: its kinds and classes are a handful, and each pull secret is one.
 pub const NEEDS_MAX: usize = 64;
+/// The most agents that stand by and are called at once.
+pub const SUMMONED_MAX: usize = 16;
 /// The most objects that the charter of a workload names.
 pub const CHARTER_OBJECTS_MAX: usize = 256;
 /// The most zones of one cluster; the largest regions of any provider have fewer than ten.

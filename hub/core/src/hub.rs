@@ -98,6 +98,8 @@ pub struct Hub {
     pub(crate) census: Census,
     /// How many withdrawals were announced since the start (S20).
     pub(crate) withdrawals: u64,
+    /// How often agents that stand by were called since the start (S24).
+    pub(crate) summons: u64,
     pub(crate) touched: Touched,
     /// What members have told of what they hold, while this hub's view is in doubt (S10).
     pub(crate) recalls: Recalls,
@@ -147,6 +149,8 @@ pub(crate) enum Timer {
     Drift(Uid),
     /// A cluster may be as far with a revision as it has to be, or too slow (S31).
     Revision(Uid, ClusterName),
+    /// Agents of a cluster that were called may not have come (S24).
+    Witnesses(ClusterName),
     /// The next look at what the fleet would survive.
     Survival,
     /// Plans that follow from plans, and were too many for one step.
@@ -281,6 +285,7 @@ impl Hub {
                     self.moving.insert(uid);
                 }
                 Timer::Revision(uid, cluster) => self.look_at_revision(uid, &cluster),
+                Timer::Witnesses(cluster) => self.call_standbys(&cluster, spoken),
                 Timer::Survival => self.check_survival(),
             }
         }

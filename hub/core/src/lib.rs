@@ -52,6 +52,7 @@ mod rollouts;
 mod rows;
 mod sessions;
 mod shared;
+mod standbys;
 mod state;
 mod surge;
 mod survival;

@@ -141,6 +141,7 @@ impl Hub {
             said_goodbye: false,
             census: Census::default(),
             withdrawals: 0,
+            summons: 0,
             touched: Touched::default(),
             recalls: Default::default(),
             before: None,

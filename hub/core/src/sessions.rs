@@ -46,6 +46,7 @@ impl Hub {
             None | Some(_) => None,
         };
         if former.is_none() && displaced.is_none() && !self.has_place(&name) {
+            self.note_standby(&name, &hello.instance, &hello.zone);
             let message = Down::Standby { retry_after: self.standby_wait(&name, &hello.instance) };
             spoken.push(Effect::Send { session, message });
             spoken.push(Effect::Close { session });
@@ -56,6 +57,7 @@ impl Hub {
             let heard = self.now.time;
             let supervises = hello.supervises;
             let opened = Session { instance, zone, heard, claims: false, unreachable: None, supervises };
+            cluster.standbys.remove(&hello.instance);
             cluster.sessions.insert(session, opened);
         }
         self.sessions.insert(session, name.clone());
@@ -73,6 +75,10 @@ impl Hub {
             self.end_session(former, "its agent began another session", spoken);
         }
         if let Some(displaced) = displaced {
+            let whose = self.clusters.get(&name).and_then(|cluster| cluster.sessions.get(&displaced));
+            if let Some(Session { instance, zone, .. }) = whose.cloned() {
+                self.note_standby(&name, &instance, &zone);
+            }
             let message = Down::Standby { retry_after: self.config.standby_retry };
             spoken.push(Effect::Send { session: displaced, message });
             spoken.push(Effect::Close { session: displaced });
@@ -190,6 +196,7 @@ impl Hub {
         }
         self.note_degradation(&name);
         self.cluster_disconnected(&name, reason);
+        self.call_standbys(&name, spoken);
     }
 
     /// Why an agent may not speak for a cluster, if so.

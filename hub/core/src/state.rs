@@ -168,6 +168,8 @@ pub(crate) struct Cluster {
     pub(crate) claimant: Option<Uid>,
     /// Streams that are alive.
     pub(crate) sessions: BTreeMap<SessionId, Session>,
+    /// Agents that were told to stand by, of late, by instance (S24).
+    pub(crate) standbys: BTreeMap<Arc<str>, Standby>,
     /// The agent that stands by for the others, and when it last asked (S24).
     pub(crate) reserve: Option<(Arc<str>, Time)>,
     /// How it stands.
@@ -215,6 +217,16 @@ pub(crate) struct Cluster {
     pub(crate) removals: VecDeque<Time>,
     /// Managed objects that no workload explains (S27).
     pub(crate) orphans: BTreeMap<(WorkloadId, Uid), Status>,
+}
+
+/// An agent that was told to stand by (S24).
+#[derive(Debug, Clone)]
+pub(crate) struct Standby {
+    pub(crate) zone: Arc<str>,
+    /// When it asked last.
+    pub(crate) asked: Time,
+    /// When it was called last.
+    pub(crate) called: Option<Time>,
 }
 
 /// One agent's stream.
@@ -312,6 +324,7 @@ impl Cluster {
             supposed: false,
             claimant: None,
             sessions: BTreeMap::new(),
+            standbys: BTreeMap::new(),
             reserve: None,
             health,
             leader: None,

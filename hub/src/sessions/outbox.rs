@@ -44,6 +44,7 @@ impl Outbox {
             message @ (Down::Welcome(_)
             | Down::Standby { .. }
             | Down::Recall(_)
+            | Down::Summons(_)
             | Down::Redirect { .. }
             | Down::Refusal(_)
             | Down::Goodbye { .. }) => Some(message),

@@ -100,6 +100,7 @@ pub fn down_to_wire(down: &Down) -> Vec<v1::AttachResponse> {
         }
         Down::Grant { number, lease } => DownWire::Grant(session::grant_to_wire(*number, *lease)),
         Down::Recall(known) => DownWire::Recall(recall::recall_to_wire(known)),
+        Down::Summons(summons) => DownWire::Summons(session::summons_to_wire(summons)),
         Down::Redirect { addresses } => DownWire::Redirect(session::redirect_to_wire(addresses)),
         Down::Refusal(refusal) => DownWire::Refusal(session::refusal_to_wire(refusal)),
         Down::Goodbye { retry_after } => DownWire::Goodbye(session::goodbye_to_wire(*retry_after)),
@@ -136,6 +137,9 @@ impl DownInbox {
             }
             Some(DownWire::Recall(wire)) => {
                 named("recall", recall::recall_from_wire(wire).map(Down::Recall))?
+            }
+            Some(DownWire::Summons(wire)) => {
+                named("summons", session::summons_from_wire(wire).map(Down::Summons))?
             }
             Some(DownWire::Redirect(wire)) => {
                 let redirect = |addresses| Down::Redirect { addresses };

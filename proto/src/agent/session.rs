@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::Epoch;
-use godwit_common::link::{Refusal, RefusalCode, TEXT_MAX, Welcome};
+use godwit_common::link::{Refusal, RefusalCode, SUMMONED_MAX, Summons, TEXT_MAX, Welcome};
 
 use super::WireError;
 use super::check::{duration, duration_to_wire, list, text, uid, uid_to_wire};
@@ -12,6 +12,8 @@ use crate::v1;
 
 /// The most hubs to go to: a federation has a handful.
 const ADDRESSES_MAX: usize = 16;
+/// The longest name of an agent: that of a pod.
+const NAME_MAX: usize = 253;
 /// The longest address: a DNS name of 253 bytes, a colon, a port.
 const ADDRESS_MAX: usize = 253 + 1 + 5;
 
@@ -64,6 +66,19 @@ pub(super) fn grant_from_wire(wire: v1::Grant) -> Result<(u64, Duration), WireEr
         return Err(WireError::new("lease", "it is zero: a lease stands for a while"));
     }
     Ok((wire.number, lease))
+}
+
+pub(super) fn summons_to_wire(summons: &Summons) -> v1::Summons {
+    let agents = summons.agents.iter().map(ToString::to_string).collect();
+    v1::Summons { epoch: summons.epoch.0, number: summons.number, agents }
+}
+
+pub(super) fn summons_from_wire(wire: v1::Summons) -> Result<Summons, WireError> {
+    if wire.agents.is_empty() {
+        return Err(WireError::new("agents", "it is empty: name an agent that is wanted"));
+    }
+    let agents = list("agents", wire.agents, SUMMONED_MAX, |name| text("", name, NAME_MAX))?;
+    Ok(Summons { epoch: Epoch(wire.epoch), number: wire.number, agents })
 }
 
 pub(super) fn redirect_to_wire(addresses: &[Arc<str>]) -> v1::Redirect {

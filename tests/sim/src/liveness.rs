@@ -165,9 +165,14 @@ impl World {
     /// Whether replicas found no node. Those of several sizes may be packed otherwise than was planned, which is for
     /// S17 to mend; those of one size never, unless several histories have placed them.
     fn is_stuck(&self) -> bool {
-        let mut pods = self.members.iter().flat_map(|member| member.pods.values());
         let (uniform, forked) = (self.operator.uniform, self.checker.histories_may_fork);
-        pods.any(|pod| pod.seen.unschedulable && (!uniform || forked || pod.of_its_own))
+        // Of what somebody started by hand nobody has counted the room.
+        let by_hand = |member: &Member| member.objects.values().any(|object| object.scaled_by_hand);
+        self.members.iter().any(|member| {
+            let excused = !uniform || forked || by_hand(member);
+            let mut pods = member.pods.values().filter(|pod| pod.seen.unschedulable);
+            pods.any(|pod| excused || pod.of_its_own)
+        })
     }
 
     /// Whether somebody has changed a workload by hand, and is let.

@@ -88,7 +88,11 @@ impl Run {
         let drawn = 1 + usize::try_from(rng.below(5)).unwrap_or(0);
         let cluster = |number: usize| ClusterSetup {
             name: format!("c{number}"),
-            agents: self.agents.unwrap_or(1 + usize::try_from(rng.below(3)).unwrap_or(0)),
+            // Now and then there are more than keep a stream (S24).
+            agents: self.agents.unwrap_or_else(|| {
+                let least = if rng.one_in(6) { 5 } else { 1 };
+                least + usize::try_from(rng.below(3)).unwrap_or(0)
+            }),
             nodes: 1 + u32::try_from(rng.below(3)).unwrap_or(0),
             cpu_millis: 500 + 500 * rng.below(5),
             supervises: !rng.one_in(4),

@@ -11,4 +11,5 @@ mod needs;
 mod recall;
 mod removal;
 mod reporting;
+mod summons;
 mod world;

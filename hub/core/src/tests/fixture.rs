@@ -81,6 +81,8 @@ pub(crate) struct Fixture {
     pub(crate) journal: Vec<JournalEntry>,
     /// Every session that was told to stand by, and for how long.
     pub(crate) waits: Vec<(SessionId, Duration)>,
+    /// Who was called, and through which session.
+    pub(crate) summoned: Vec<(SessionId, Vec<String>)>,
     /// Every target that was sent, in order: (cluster, workload, replicas).
     pub(crate) sent: Vec<(ClusterName, Uid, u32)>,
     answers: BTreeMap<Ticket, Result<Answer, Refused>>,
@@ -152,6 +154,7 @@ impl Fixture {
             members: BTreeMap::new(),
             journal: Vec::new(),
             waits: Vec::new(),
+            summoned: Vec::new(),
             sent: Vec::new(),
             answers: BTreeMap::new(),
             next: 0,
@@ -412,6 +415,10 @@ impl Fixture {
                 }
                 Effect::Send { session, message } => {
                     spoken = true;
+                    if let Down::Summons(summons) = &message {
+                        self.summoned
+                            .push((session, summons.agents.iter().map(ToString::to_string).collect()));
+                    }
                     if let Down::Standby { retry_after } = message {
                         self.waits.push((session, retry_after));
                     }

@@ -163,3 +163,38 @@ fn s23_a_cluster_that_never_brought_an_inventory_is_joining_after_a_restart_too(
     assert_eq!((fixture.state("charlie"), fixture.noted("ClusterLost")), (ClusterState::Joining, 0));
     assert_eq!(fixture.plan(), shares(&[("alpha", 5), ("bravo", 5)]));
 }
+
+#[test]
+fn s24_who_stands_by_is_called_through_those_that_are_left() {
+    let mut fixture = two();
+    let [second, third] = ["second", "third"].map(|instance| fixture.open_as("alpha", instance));
+    for instance in ["fourth", "fifth"] {
+        fixture.open_as("alpha", instance);
+    }
+    assert!(fixture.summoned.is_empty(), "nobody is missing");
+    fixture.step(Event::Closed { session: third });
+    let through: Vec<_> = fixture.summoned.iter().map(|(session, _)| *session).collect();
+    assert!(through.len() == 2 && through.contains(&second), "{through:?}");
+    let called: Vec<&[String]> = fixture.summoned.iter().map(|(_, agents)| &agents[..]).collect();
+    assert_eq!(called, [["fifth"], ["fifth"]], "as many as are missing, and who asked last");
+    // It does not come: another one is called, and the agent that falls silent meanwhile is missing, too.
+    fixture.summoned.clear();
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").session = Some(second);
+    fixture.pass(Duration::from_secs(4));
+    let (through, called) = fixture.summoned.last().expect("a call");
+    assert_eq!((*through, &called[..]), (second, &["fourth".to_owned(), "fifth".to_owned()][..]));
+}
+
+#[test]
+fn s24_zones_without_a_witness_are_called_first() {
+    let mut fixture = two();
+    let second = fixture.open_in("alpha", "second", "a");
+    let third = fixture.open_in("alpha", "third", "b");
+    for (instance, zone) in [("fourth", "b"), ("fifth", "a"), ("sixth", "a")] {
+        fixture.open_in("alpha", instance, zone);
+    }
+    fixture.step(Event::Closed { session: third });
+    assert_eq!(fixture.summoned.last().expect("a call").1, ["fourth"], "zone b has none");
+    fixture.step(Event::Closed { session: second });
+    assert_eq!(fixture.summoned.last().expect("a call").1, ["fifth"], "the fourth is on its way");
+}

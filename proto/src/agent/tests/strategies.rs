@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use godwit_common::link::{
     Alarm, Capacity, Charter, Difference, Down, Hello, LeaderTerm, Leadership, ObjectTarget, Recalled,
-    RecalledObject, Refusal, RefusalCode, Region, Report, Status, Targets, Tombstone, Tombstoned, Unmanaged,
-    Up, VersionRange, Welcome, WorkloadTarget,
+    RecalledObject, Refusal, RefusalCode, Region, Report, Status, Summons, Targets, Tombstone, Tombstoned,
+    Unmanaged, Up, VersionRange, Welcome, WorkloadTarget,
 };
 use godwit_common::{
     Digest, Epoch, Fence, Generation, Need, NeedStatus, NodeClass, ObjectKey, Resources, Taint, TaintEffect,
@@ -43,6 +43,9 @@ pub(super) fn down() -> impl Strategy<Value = Down> {
         vec((uid(), any::<u64>()), 0..5).prop_map(|known| Down::Recall(known.into())),
         refusal().prop_map(Down::Refusal),
         (any::<u64>(), duration(1)).prop_map(|(number, lease)| Down::Grant { number, lease }),
+        (any::<u64>(), any::<u64>(), vec(text("[a-z0-9-]{1,40}"), 1..4)).prop_map(
+            |(epoch, number, agents)| { Down::Summons(Summons { epoch: Epoch(epoch), number, agents }) }
+        ),
         duration(0).prop_map(|retry_after| Down::Goodbye { retry_after }),
     ]
 }

@@ -92,7 +92,14 @@ impl Witness {
                     }
                 }
                 (Down::Welcome(_) | Down::Standby { .. } | Down::Redirect { .. }, _) => {}
-                (Down::Refusal(_) | Down::Goodbye { .. } | Down::Grant { .. } | Down::Recall(_), _) => {}
+                (
+                    Down::Refusal(_)
+                    | Down::Goodbye { .. }
+                    | Down::Grant { .. }
+                    | Down::Recall(_)
+                    | Down::Summons(_),
+                    _,
+                ) => {}
             }
         }
     }

@@ -11,7 +11,7 @@ mod watch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use godwit_agent_core::{FenceSeen, Identity, LeaseSeen, NodeSeen, ObjectSeen};
+use godwit_agent_core::{FenceSeen, Identity, LeaseSeen, NodeSeen, ObjectSeen, SummonsSeen};
 use godwit_common::link::Region;
 use godwit_common::{ClusterName, Need, ObjectKey, Resources, Uid, WorkloadId};
 
@@ -38,6 +38,8 @@ pub struct Member {
     pub lease: Option<LeaseSeen>,
     /// The fence.
     pub fence: Option<FenceSeen>,
+    /// Who is called, as it stands there (S24).
+    pub summons: Option<SummonsSeen>,
     /// All objects, managed or not.
     pub objects: BTreeMap<ObjectKey, Object>,
     /// By name.
@@ -99,6 +101,7 @@ impl Member {
             uid,
             lease: None,
             fence: None,
+            summons: None,
             objects: BTreeMap::new(),
             nodes: (0..nodes).map(named).collect(),
             size: (node.clone(), nodes),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use godwit_agent_core::{
     Apply, Call, CallError, Change, FenceRecord, FenceSeen, LeaseSeen, LeaseWrite, NeedSeen, ObjectSeen,
-    Progress, Reply, Stamp,
+    Progress, Reply, Stamp, SummonsSeen,
 };
+use godwit_common::link::Summons;
 use godwit_common::{ObjectKey, Uid};
 
 use super::{Member, Object, id_of, requests};
@@ -58,6 +59,8 @@ impl Member {
             Call::ReadIdentity => (Ok(Reply::Identity(self.identity(zone))), None),
             Call::ReadLease => (Ok(Reply::Lease(self.lease.clone())), None),
             Call::WriteLease(write) => (self.write_lease(cx, write), None),
+            Call::ReadSummons => (Ok(Reply::Summons(self.summons.clone())), None),
+            Call::WriteSummons { summons, version } => (self.write_summons(cx, summons, version), None),
             Call::ReadFence => (Ok(Reply::Fence(self.fence.clone())), None),
             Call::WriteFence { record, version } => self.write_fence(record, version),
             Call::Read { key, pods } => {
@@ -93,6 +96,21 @@ impl Member {
             duration: write.duration,
         });
         Ok(Reply::Lease(self.lease.clone()))
+    }
+
+    fn write_summons(
+        &mut self,
+        cx: &mut Cx<Happening>,
+        summons: Summons,
+        version: Option<Arc<str>>,
+    ) -> Result<Reply, CallError> {
+        if self.summons.as_ref().map(|seen| seen.version.clone()) != version {
+            return Err(CallError::Outdated);
+        }
+        let version = self.next_version().to_string().into();
+        self.summons = Some(SummonsSeen { summons: summons.clone(), version });
+        self.show_summons(cx, Change::Summoned(summons));
+        Ok(Reply::Summons(self.summons.clone()))
     }
 
     fn write_fence(

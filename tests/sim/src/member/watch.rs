@@ -66,12 +66,16 @@ impl Member {
         let kind = Kind::of(key);
         self.tell(cx, change, |scope| match scope {
             Scope::Workloads(shown) | Scope::Objects(shown) => *shown == kind,
-            Scope::Nodes | Scope::Pods => false,
+            Scope::Nodes | Scope::Pods | Scope::Summons => false,
         });
     }
 
     pub(super) fn show_nodes(&mut self, cx: &mut Cx<Happening>, change: Change) {
         self.tell(cx, change, |scope| *scope == Scope::Nodes);
+    }
+
+    pub(super) fn show_summons(&mut self, cx: &mut Cx<Happening>, change: Change) {
+        self.tell(cx, change, |scope| *scope == Scope::Summons);
     }
 
     pub(super) fn show_pods(&mut self, cx: &mut Cx<Happening>, change: Change) {
@@ -91,6 +95,9 @@ impl Member {
         };
         let mut changes = vec![Change::Restarted];
         match scope {
+            Scope::Summons => {
+                changes.extend(self.summons.iter().map(|seen| Change::Summoned(seen.summons.clone())));
+            }
             Scope::Nodes => changes.extend(self.nodes.values().cloned().map(Change::Node)),
             Scope::Pods => changes.extend(self.pods.values().map(|pod| Change::Pod(pod.shown(cx.now)))),
             Scope::Workloads(kind) | Scope::Objects(kind) => {

@@ -200,6 +200,7 @@ fn is_write(call: &agent::Call) -> bool {
         agent::Call::Apply(_) | agent::Call::Delete { .. } | agent::Call::CreateNamespace { .. } => true,
         agent::Call::ReadIdentity | agent::Call::ReadLease | agent::Call::WriteLease(_) => false,
         agent::Call::ReadFence | agent::Call::WriteFence { .. } => false,
+        agent::Call::ReadSummons | agent::Call::WriteSummons { .. } => false,
         agent::Call::Read { .. } | agent::Call::CheckNeed { .. } => false,
     }
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use godwit_agent_core::{
     Apply, Call, CallError, Change, Event, FenceRecord, FenceSeen, Identity, LeaseSeen, LeaseWrite, NeedSeen,
-    NodeSeen, ObjectSeen, OpId, PodPhase, PodSeen, Progress, Reply, Scope, WatchId,
+    NodeSeen, ObjectSeen, OpId, PodPhase, PodSeen, Progress, Reply, Scope, SummonsSeen, WatchId,
 };
+use godwit_common::link::Summons;
 use godwit_common::rng::Rng;
 use godwit_common::{Need, ObjectKey, Resources, Uid, WorkloadId};
 
@@ -15,6 +16,7 @@ pub(crate) struct Member {
     version: u64,
     pub(crate) lease: Option<LeaseSeen>,
     pub(crate) fence: Option<FenceSeen>,
+    pub(crate) summons: Option<SummonsSeen>,
     pub(crate) objects: BTreeMap<ObjectKey, ObjectSeen>,
     /// The manifests that are kept on them.
     pub(crate) manifests: BTreeMap<ObjectKey, Arc<str>>,
@@ -52,6 +54,7 @@ impl Default for Member {
             version: 100,
             lease: None,
             fence: None,
+            summons: None,
             objects: BTreeMap::new(),
             manifests: BTreeMap::new(),
             foreign_fields: BTreeMap::new(),
@@ -205,6 +208,13 @@ impl Member {
         self.show(object);
     }
 
+    /// A witness has written down who is called.
+    pub(crate) fn summon(&mut self, summons: Summons) {
+        let version = self.next_version();
+        self.summons = Some(SummonsSeen { summons: summons.clone(), version });
+        self.tell(|scope| *scope == Scope::Summons, Change::Summoned(summons));
+    }
+
     /// Somebody makes an object by hand.
     pub(crate) fn create(&mut self, key: &ObjectKey) {
         let version = self.next_version();
@@ -234,6 +244,9 @@ impl Member {
         let say = |change| Event::Watched { watch, change };
         let mut changes = vec![Change::Restarted];
         match &scope {
+            Scope::Summons => {
+                changes.extend(self.summons.iter().map(|seen| Change::Summoned(seen.summons.clone())))
+            }
             Scope::Nodes => changes.extend(self.nodes.values().cloned().map(Change::Node)),
             Scope::Pods => changes.extend(self.pods.values().cloned().map(Change::Pod)),
             Scope::Workloads(_) | Scope::Objects(_) => {
@@ -269,6 +282,14 @@ impl Member {
             }
             Call::ReadLease => Ok(Reply::Lease(self.lease.clone())),
             Call::WriteLease(write) => self.write_lease(write),
+            Call::ReadSummons => Ok(Reply::Summons(self.summons.clone())),
+            Call::WriteSummons { summons, version } => {
+                if self.summons.as_ref().map(|seen| seen.version.clone()) != version {
+                    return Err(CallError::Outdated);
+                }
+                self.summon(summons);
+                Ok(Reply::Summons(self.summons.clone()))
+            }
             Call::ReadFence => Ok(Reply::Fence(self.fence.clone())),
             Call::WriteFence { record, version } => self.write_fence(record, version),
             Call::Read { key, pods } => {
@@ -399,7 +420,7 @@ fn shows(key: &ObjectKey) -> impl Fn(&Scope) -> bool {
     let kind = godwit_agent_core::Kind::of(key);
     move |scope| match scope {
         Scope::Workloads(shown) | Scope::Objects(shown) => *shown == kind,
-        Scope::Nodes | Scope::Pods => false,
+        Scope::Nodes | Scope::Pods | Scope::Summons => false,
     }
 }
 
