@@ -141,7 +141,7 @@ fn a_damaged_store_is_refused_by_name() {
     std::fs::write(&file, &bytes).unwrap();
     let output = federation.command().output().unwrap();
     assert!(
-        ended_saying(1, &output, "hub.redb is damaged") && ended_saying(1, &output, "restore the file"),
+        ended_saying(1, &output, "hub.redb is damaged") && ended_saying(1, &output, "restore a backup"),
         "{output:?}"
     );
 

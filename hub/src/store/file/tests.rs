@@ -75,7 +75,7 @@ fn files_that_are_no_store_are_refused_with_a_remedy() {
         let error = Store::open(folder.path()).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
         let message = error.to_string();
-        assert!(message.contains("hub.redb") && message.contains("restore the file"), "{message}");
+        assert!(message.contains("hub.redb") && message.contains("restore a backup"), "{message}");
     }
     fs::remove_file(&path).unwrap();
     Database::create(&path).unwrap().begin_write().unwrap().commit().unwrap();
