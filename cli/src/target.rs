@@ -55,9 +55,12 @@ const RESOURCES: [(Resource, &[&str]); 8] = [
 ];
 
 /// The kinds of workloads, with kubectl's names for them.
-const KINDS: [(&str, &[&str]); 2] = [
+const KINDS: [(&str, &[&str]); 5] = [
     ("Deployment", &["deployment", "deployments", "deploy"]),
     ("StatefulSet", &["statefulset", "statefulsets", "sts"]),
+    ("DaemonSet", &["daemonset", "daemonsets", "ds"]),
+    ("Job", &["job", "jobs"]),
+    ("CronJob", &["cronjob", "cronjobs", "cj"]),
 ];
 
 /// The first argument: a resource, possibly with a kind of workloads and a name, as in `deployment/web`.

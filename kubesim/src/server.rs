@@ -174,6 +174,7 @@ fn start_controllers(loops: &mut JoinSet<()>, cluster: &Arc<Cluster>) {
     start(loops, cluster, controllers::statefulset::StatefulSets);
     start(loops, cluster, controllers::daemonset::DaemonSets);
     start(loops, cluster, controllers::job::Jobs);
+    start(loops, cluster, controllers::cronjob::CronJobs);
     start(loops, cluster, controllers::endpoints::Endpoints);
     start(loops, cluster, controllers::disruption::Budgets);
     start(loops, cluster, controllers::volume::Claims);

@@ -78,7 +78,7 @@ pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Author
     let autoscaled = row.leaves_count(seen);
     if stamp.uid == uid && (stamp.revision, stamp.ordinals) == (row.revision, row.ordinals) {
         let left = match () {
-            () if replicas.is_none() || seen.replicas == replicas => None,
+            () if row.is_counted(seen.replicas) => None,
             () if autoscaled => Some(Difference::Autoscaled),
             () if row.leaves_changes() => Some(Difference::Scaled),
             () => return write(replicas),

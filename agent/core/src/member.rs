@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::{Charter, LeaderTerm, Region, Summons};
-use godwit_common::{Digest, Fence, ObjectKey, Resources, Taint, Uid, WorkloadId};
+use godwit_common::link::{Charter, Finished, LeaderTerm, Region, Summons};
+use godwit_common::{Digest, Fence, ObjectKey, Resources, Taint, Uid, WorkloadId, WorkloadKind};
 
 /// Which cluster this is, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,6 +28,11 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// The type of a kind of workload.
+    pub(crate) fn of_workload(kind: WorkloadKind) -> Self {
+        Self { api_version: kind.api_version().into(), kind: kind.name().into() }
+    }
+
     /// The type of an object.
     pub fn of(key: &ObjectKey) -> Self {
         Self { api_version: key.api_version.clone(), kind: key.kind.clone() }
@@ -64,7 +69,8 @@ pub struct ObjectSeen {
     pub charter: Option<Arc<Charter>>,
     /// A person has handed it over by [`crate::labels::ADOPT`].
     pub adopt: bool,
-    /// `spec.replicas`, for a workload.
+    /// `spec.replicas`, for a workload. Of a Job or a CronJob 1, or 0 while it is suspended; of a DaemonSet the nodes that
+    /// shall run it.
     pub replicas: Option<u32>,
     /// An autoscaler in the cluster was the last to set that (S29).
     pub autoscaled: bool,
@@ -83,6 +89,8 @@ pub struct Progress {
     pub available: u32,
     /// It has given up waiting for more.
     pub stalled: bool,
+    /// How a Job has ended, if it has.
+    pub finished: Option<Finished>,
 }
 
 /// Whether the cluster has what a workload needs.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::link::{COUNT_MAX, Capacity, Report, Status, TEXT_MAX};
-use godwit_common::{Generation, Need, NeedStatus, Time, Uid, WorkloadId};
+use godwit_common::{Generation, Need, NeedStatus, Time, Uid, WorkloadId, WorkloadKind};
 
 use crate::Config;
 use crate::needs::Needs;
@@ -244,7 +244,7 @@ fn status(now: Time, id: &WorkloadId, view: &View, rows: &Rows, told: Option<&St
     let uid = stamp.map(|stamp| stamp.uid).or(row.map(|(uid, _)| uid)).or(told.map(|told| told.uid));
     let tally = tally.cloned().unwrap_or_default();
     let progress = object.map(|object| object.progress).unwrap_or_default();
-    Some(Status {
+    Some(as_it_counts(Status {
         workload: id.clone(),
         uid: uid.unwrap_or_default(),
         revision: stamp.map(|stamp| stamp.revision).or(told.map(|told| told.revision)).unwrap_or(0),
@@ -258,13 +258,39 @@ fn status(now: Time, id: &WorkloadId, view: &View, rows: &Rows, told: Option<&St
         updated: progress.updated.min(COUNT_MAX),
         updated_ready: progress.available.min(COUNT_MAX),
         stalled: progress.stalled,
+        finished: progress.finished,
         terminating: tally.terminating.min(COUNT_MAX),
         ready_for: tally.ready_for(now),
         supervised: tally.supervised.min(COUNT_MAX),
         difference: row.and_then(|(_, row)| row.drift.found),
         problem: problem.unwrap_or_default(),
         exists: object.is_some(),
-    })
+    }))
+}
+
+/// What runs in one cluster only is there or not, however many pods it has (S33). A CronJob that may run is there between its
+/// runs, too; one that may not is there as long as a Job of it has pods.
+fn as_it_counts(status: Status) -> Status {
+    let kind = WorkloadKind::of(&status.workload);
+    if !kind.single() {
+        return status;
+    }
+    let one = Status {
+        pods: status.pods.min(1),
+        bound: status.bound.min(1),
+        ready: status.ready.min(1),
+        unschedulable: status.unschedulable.min(1),
+        failing: status.failing.min(1),
+        stranded: status.stranded.min(1),
+        terminating: status.terminating.min(1),
+        ..status
+    };
+    match (kind, one.exists && one.replicas > 0) {
+        (WorkloadKind::CronJob, true) => Status { pods: 1, bound: 1, ready: 1, unschedulable: 0, ..one },
+        (WorkloadKind::CronJob, false) => Status { ready: 0, terminating: one.pods, ..one },
+        (WorkloadKind::Job, _) => one,
+        (WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::DaemonSet, _) => one,
+    }
 }
 
 /// The last word on a workload.
@@ -280,6 +306,7 @@ fn gone(told: Status) -> Status {
         updated: 0,
         updated_ready: 0,
         stalled: false,
+        finished: None,
         terminating: 0,
         ready_for: Duration::ZERO,
         supervised: 0,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use godwit_common::link::{
     Charter, Difference, ObjectTarget, Targets, Tombstone, Tombstoned, WorkloadTarget,
 };
-use godwit_common::{Digest, Fence, Generation, Need, ObjectKey, Tally, Time, Uid, WorkloadId};
+use godwit_common::{Digest, Fence, Generation, Need, ObjectKey, Tally, Time, Uid, WorkloadId, WorkloadKind};
 
 use crate::Kind;
 
@@ -28,7 +28,7 @@ pub(crate) enum Stage {
 pub(crate) struct Row {
     pub(crate) key: ObjectKey,
     pub(crate) revision: u64,
-    /// `spec.replicas`, for a workload.
+    /// For a workload, its number here: `spec.replicas`, or whether it may run.
     pub(crate) replicas: Option<u32>,
     /// How much higher its ordinals begin than its manifest says (S32).
     pub(crate) ordinals: u32,
@@ -118,6 +118,12 @@ impl Row {
 
     pub(crate) fn workload(&self) -> Option<WorkloadId> {
         self.replicas.map(|_| workload_of(&self.key))
+    }
+
+    /// Whether an object has the number of this row: what runs on every node has none (S33).
+    pub(crate) fn is_counted(&self, seen: Option<u32>) -> bool {
+        let everywhere = WorkloadKind::of_name(&self.key.kind).is_some_and(WorkloadKind::everywhere);
+        self.replicas.is_none() || everywhere || seen == self.replicas
     }
 }
 
@@ -379,7 +385,8 @@ impl Rows {
 
     /// Puts a row in the place of its former state; false if it is the same.
     fn put(&mut self, uid: Uid, row: Row, changed: &mut Changed) -> bool {
-        // A hub that has lost its store may have found the life elsewhere, and not know that it had ended here (S10).
+        // What ended in this cluster alone may come again (S33); and a hub that has lost its store may have found the life
+        // elsewhere, and not know that it had ended here (S10).
         self.forget_grave(uid, changed);
         // What is told again where it was left different is to be so again: the hub had something else in mind in between.
         let meant = |old: &Row| row.drift.tolerated && !row.drift.shown && old.drift.found.is_some();

@@ -6,15 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::link::{COUNT_MAX, Capacity, UNMANAGED_MAX, Unmanaged};
-use godwit_common::{ObjectKey, Time, WorkloadId};
+use godwit_common::{ObjectKey, Time, WorkloadId, WorkloadKind};
 
 use crate::capacity::Nodes;
 use crate::cx::Cx;
 use crate::rows::workload_of;
 use crate::{Change, Effect, Fault, Kind, ObjectSeen, PodPhase, PodSeen, Scope, WatchId};
 
-/// The kinds that are watched even when no row names them, so that orphans are seen.
-const WORKLOAD_KINDS: [(&str, &str); 2] = [("apps/v1", "Deployment"), ("apps/v1", "StatefulSet")];
 /// Namespaces of the cluster itself, and the agents' own.
 const SYSTEM: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "godwit-system"];
 /// Owners whose pods belong to their nodes, and go with these.
@@ -167,9 +165,9 @@ impl View {
     pub(crate) fn start(&mut self, cx: &mut Cx) {
         self.watch(cx, Scope::Nodes);
         self.watch(cx, Scope::Pods);
-        for (api_version, kind) in WORKLOAD_KINDS {
-            let (api_version, kind) = (api_version.into(), kind.into());
-            self.watch(cx, Scope::Workloads(Kind { api_version, kind }));
+        // Even when no row names them, so that orphans are seen.
+        for kind in WorkloadKind::ALL {
+            self.watch(cx, Scope::Workloads(Kind::of_workload(kind)));
         }
     }
 
@@ -204,10 +202,8 @@ impl View {
             let watch = self.scopes.get(scope).and_then(|watch| self.watches.get(watch));
             watch.is_some_and(|watch| matches!(watch.state, State::Synced))
         };
-        let usual = WORKLOAD_KINDS.iter().all(|(api_version, kind)| {
-            let (api_version, kind) = ((*api_version).into(), (*kind).into());
-            synced(&Scope::Workloads(Kind { api_version, kind }))
-        });
+        let usual =
+            WorkloadKind::ALL.into_iter().all(|kind| synced(&Scope::Workloads(Kind::of_workload(kind))));
         usual && synced(&Scope::Nodes) && synced(&Scope::Pods)
     }
 

@@ -24,6 +24,8 @@ const RETRY_CAP: Duration = Duration::from_secs(30);
 const DRIFT_INTERVAL: Duration = Duration::from_secs(5);
 /// After so many writes whose precondition did not hold, the row waits like after a failure.
 const OUTDATED_MAX: u32 = 3;
+/// The fields that say how often a workload runs.
+const COUNTS: [&str; 2] = [".spec.replicas", ".spec.suspend"];
 
 /// Which rows are looked at, and when.
 #[derive(Debug, Default)]
@@ -154,7 +156,7 @@ impl Writer {
             }
             Err(CallError::FieldConflict { fields, message }) => match busy.apply {
                 // The count is ours alone (S29): whoever changed it by hand is overruled, in this one field.
-                Some(apply) if !apply.force && fields.iter().all(|field| &**field == ".spec.replicas") => {
+                Some(apply) if !apply.force && fields.iter().all(|field| COUNTS.contains(&&**field)) => {
                     let call = Call::Apply(Apply { force: true, ..apply });
                     self.call(cx, uid, busy.stage, call);
                 }

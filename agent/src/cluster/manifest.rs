@@ -1,6 +1,7 @@
 //! The body of a server-side apply: the manifest, with what Godwit adds to it.
 
 use godwit_agent_core::{Apply, labels};
+use godwit_common::WorkloadKind;
 use serde_json::{Map, Value, json};
 
 use super::charter;
@@ -67,7 +68,21 @@ pub(crate) fn to_apply(apply: Apply) -> Result<Value, String> {
         ordinals.insert("start".to_owned(), json!(own.saturating_add(stamp.ordinals.into())));
     }
     if let Some(replicas) = replicas {
-        table(object, "spec")?.insert("replicas".to_owned(), json!(replicas));
+        let spec = table(object, "spec")?;
+        match WorkloadKind::of_name(&key.kind) {
+            Some(WorkloadKind::Deployment | WorkloadKind::StatefulSet) | None => {
+                spec.insert("replicas".to_owned(), json!(replicas));
+            }
+            Some(WorkloadKind::Job | WorkloadKind::CronJob) => {
+                spec.insert("suspend".to_owned(), json!(replicas == 0));
+            }
+            Some(WorkloadKind::DaemonSet) => {}
+        }
+        if &*key.kind == WorkloadKind::CronJob.name() {
+            let template = table(table(table(spec, "jobTemplate")?, "spec")?, "template")?;
+            let of_pods = table(table(template, "metadata")?, "labels")?;
+            of_pods.insert(labels::CRON_JOB.to_owned(), json!(&*key.name));
+        }
     }
     Ok(body)
 }
@@ -114,6 +129,40 @@ mod tests {
         assert_eq!(body["metadata"]["annotations"][labels::MANIFEST], manifest);
         assert_eq!(body["spec"], json!({"paused": true, "replicas": 3}));
         assert!(body.get("status").is_none() && body["metadata"].get("uid").is_none());
+    }
+
+    fn apply_kind(kind: &str, replicas: u32, ordinals: u32, spec: Value) -> Value {
+        let applied = to_apply(Apply {
+            key: ObjectKey::new("v1", kind, "shop", "one").unwrap(),
+            manifest: json!({ "spec": spec }).to_string().into(),
+            replicas: Some(replicas),
+            stamp: Stamp { ordinals, ..Stamp::default() },
+            charter: None,
+            supervised: false,
+            version: None,
+            force: false,
+        });
+        applied.unwrap()
+    }
+
+    #[test]
+    fn each_kind_is_told_in_its_own_way_whether_it_runs() {
+        assert_eq!(apply_kind("Job", 1, 0, json!({}))["spec"], json!({"suspend": false}));
+        assert_eq!(apply_kind("Job", 0, 0, json!({}))["spec"], json!({"suspend": true}));
+        assert_eq!(apply_kind("DaemonSet", 0, 0, json!({"a": 1}))["spec"], json!({"a": 1}));
+        let cron_job = apply_kind("CronJob", 0, 0, json!({"schedule": "0 3 * * *"}));
+        assert_eq!(cron_job["spec"]["suspend"], true);
+        let of_pods = cron_job.pointer("/spec/jobTemplate/spec/template/metadata/labels").unwrap();
+        assert_eq!(of_pods[labels::CRON_JOB], "one");
+    }
+
+    #[test]
+    fn ordinals_begin_higher_than_the_manifest_says() {
+        let divided = apply_kind("StatefulSet", 2, 20_000, json!({"ordinals": {"start": 5}}));
+        assert_eq!(divided["spec"], json!({"replicas": 2, "ordinals": {"start": 20_005}}));
+        assert_eq!(divided["metadata"]["annotations"][labels::ORDINALS], "20000");
+        let whole = apply_kind("StatefulSet", 2, 0, json!({}));
+        assert!(whole["spec"].get("ordinals").is_none());
     }
 
     #[test]

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_agent_core::{Fault, Kind, NodeSeen, ObjectSeen, PodPhase, PodSeen, Progress, Stamp, labels};
-use godwit_common::link::LeaderTerm;
-use godwit_common::{Epoch, Fence, Generation, ObjectKey, Taint, TaintEffect, Term, Uid, WorkloadId};
+use godwit_common::link::{Finished, LeaderTerm};
+use godwit_common::{
+    Epoch, Fence, Generation, ObjectKey, Taint, TaintEffect, Term, Uid, WorkloadId, WorkloadKind,
+};
 use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod, PodCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
     FieldsV1, ManagedFieldsEntry, ObjectMeta, Time as MetaTime,
@@ -24,10 +26,14 @@ const AUTOSCALER: &str = "kube-controller-manager";
 /// The condition of a pod that its volumes are mounted and its network is there.
 const NETWORKED: &str = "PodReadyToStartContainers";
 
+/// The counts of a status, as its kind calls them: all, those of the present template, those available.
+const POD_COUNTS: [&str; 3] = ["replicas", "updatedReplicas", "availableReplicas"];
+const NODE_COUNTS: [&str; 3] = ["currentNumberScheduled", "updatedNumberScheduled", "numberAvailable"];
+
 type Texts = BTreeMap<String, String>;
 
 pub(crate) fn object(kind: &Kind, metadata: &ObjectMeta, data: Option<&Value>) -> ObjectSeen {
-    let replicas = data.and_then(|data| data.pointer("/spec/replicas")).and_then(Value::as_u64);
+    let replicas = data.and_then(|data| number(kind, data));
     let adopt =
         flag(&metadata.annotations, labels::ADOPT) || flag(&metadata.labels, labels::MANAGED_NAMESPACE);
     ObjectSeen {
@@ -53,8 +59,62 @@ fn is_autoscaler(entry: &ManagedFieldsEntry) -> bool {
         && entry.fields_v1.as_ref().is_some_and(counts)
 }
 
-/// What the status of a workload says of its present template; none as long as it is about an older one.
+/// How often a workload runs: its replicas, whether it may run at all, or on how many nodes (S33).
+fn number(kind: &Kind, data: &Value) -> Option<u64> {
+    match WorkloadKind::of_name(&kind.kind) {
+        Some(WorkloadKind::Job | WorkloadKind::CronJob) => Some(u64::from(!is_suspended(data))),
+        Some(WorkloadKind::DaemonSet) => {
+            Some(data.pointer("/status/desiredNumberScheduled").and_then(Value::as_u64).unwrap_or(0))
+        }
+        Some(WorkloadKind::Deployment | WorkloadKind::StatefulSet) | None => {
+            data.pointer("/spec/replicas").and_then(Value::as_u64)
+        }
+    }
+}
+
+fn is_suspended(data: &Value) -> bool {
+    data.pointer("/spec/suspend").and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// How far a workload is. None as long as its status is about an older template.
 fn progress(kind: &Kind, metadata: &ObjectMeta, data: &Value) -> Option<Progress> {
+    match WorkloadKind::of_name(&kind.kind) {
+        Some(WorkloadKind::Job) => Some(progress_of_job(data)),
+        Some(WorkloadKind::CronJob) => {
+            let runs = u32::from(!is_suspended(data));
+            Some(Progress { updated: runs, available: runs, ..Progress::default() })
+        }
+        Some(WorkloadKind::DaemonSet) => progress_of_pods(NODE_COUNTS, true, metadata, data),
+        Some(WorkloadKind::Deployment) => progress_of_pods(POD_COUNTS, true, metadata, data),
+        Some(WorkloadKind::StatefulSet) | None => progress_of_pods(POD_COUNTS, false, metadata, data),
+    }
+}
+
+/// How far a Job is, and how it has ended.
+fn progress_of_job(data: &Value) -> Progress {
+    let conditions = data.pointer("/status/conditions").and_then(Value::as_array);
+    let is = |condition: &Value, field: &str, text: &str| {
+        condition.get(field).and_then(Value::as_str) == Some(text)
+    };
+    let holds = |end: &Finished| {
+        let mut all = conditions.into_iter().flatten();
+        all.any(|condition| is(condition, "type", end.name()) && is(condition, "status", "True"))
+    };
+    let finished = Finished::ALL.into_iter().find(holds);
+    let ready = data.pointer("/status/ready").and_then(Value::as_u64).unwrap_or(0) > 0;
+    let updated = u32::from(!is_suspended(data));
+    let available = updated.min(u32::from(ready || finished.is_some()));
+    Progress { updated, available, stalled: false, finished }
+}
+
+/// What the status of a workload says of its present template; none as long as it is about an older one. Older StatefulSets
+/// do not count what is available, so that what is missing is not always zero.
+fn progress_of_pods(
+    [all, updated, available]: [&str; 3],
+    leaves_out_zeros: bool,
+    metadata: &ObjectMeta,
+    data: &Value,
+) -> Option<Progress> {
     let status = data.get("status")?;
     let observed = status.get("observedGeneration").and_then(Value::as_i64)?;
     if metadata.generation.is_none_or(|generation| observed < generation) {
@@ -64,15 +124,11 @@ fn progress(kind: &Kind, metadata: &ObjectMeta, data: &Value) -> Option<Progress
         let count = status.get(field).and_then(Value::as_u64)?;
         Some(u32::try_from(count).unwrap_or(u32::MAX))
     };
-    let updated = count("updatedReplicas").unwrap_or(0);
-    let available = count("availableReplicas");
-    // Deployments leave counts out that are zero; older StatefulSets do not count what is available.
-    let available = match &*kind.kind {
-        "Deployment" => available,
-        _ => available.or(count("readyReplicas")),
-    };
+    let updated = count(updated).unwrap_or(0);
+    let available = count(available);
+    let available = if leaves_out_zeros { available } else { available.or(count("readyReplicas")) };
     // It is not said which of them are available: at worst all others are.
-    let old = count("replicas").unwrap_or(0).saturating_sub(updated);
+    let old = count(all).unwrap_or(0).saturating_sub(updated);
     let available = available.unwrap_or(0).saturating_sub(old).min(updated);
     let given_up = |condition: &Value| {
         let is = |field: &str, text: &str| condition.get(field).and_then(Value::as_str) == Some(text);
@@ -80,7 +136,7 @@ fn progress(kind: &Kind, metadata: &ObjectMeta, data: &Value) -> Option<Progress
     };
     let conditions = status.get("conditions").and_then(Value::as_array);
     let stalled = conditions.is_some_and(|conditions| conditions.iter().any(given_up));
-    Some(Progress { updated, available, stalled })
+    Some(Progress { updated, available, stalled, finished: None })
 }
 
 pub(crate) fn key(kind: &Kind, metadata: &ObjectMeta) -> ObjectKey {
@@ -152,14 +208,17 @@ fn age(since: &MetaTime, now: Timestamp) -> Option<Duration> {
     Duration::try_from(now.duration_since(since.0)).ok()
 }
 
-/// The workload that a pod belongs to. A Deployment names its ReplicaSets after itself and the hash that their pods
+/// The workload that a pod belongs to. The pods of a CronJob's Jobs carry its name as a label of ours. A Deployment names its ReplicaSets after itself and the hash that their pods
 /// carry as a label, so that the Deployment is known without watching ReplicaSets, and even when they are gone.
 pub(crate) fn owner(metadata: &ObjectMeta) -> Option<WorkloadId> {
     let owners = metadata.owner_references.as_ref()?;
     let controller = owners.iter().find(|owner| owner.controller == Some(true))?;
     let (mut kind, mut name) = (controller.kind.as_str(), controller.name.as_str());
-    if kind == "ReplicaSet" {
-        let hash = metadata.labels.as_ref().and_then(|labels| labels.get("pod-template-hash"));
+    let label = |label: &str| metadata.labels.as_ref().and_then(|labels| labels.get(label));
+    if let ("Job", Some(cron_job)) = (kind, label(labels::CRON_JOB)) {
+        (kind, name) = (WorkloadKind::CronJob.name(), cron_job);
+    } else if kind == "ReplicaSet" {
+        let hash = label("pod-template-hash");
         let deployment = hash.and_then(|hash| name.strip_suffix(hash.as_str())?.strip_suffix('-'));
         if let Some(deployment) = deployment {
             (kind, name) = ("Deployment", deployment);

@@ -254,6 +254,7 @@ fn workload(number: usize, clusters: usize, eligible: usize) -> WorkloadRecord {
         yielded: Default::default(),
         displaced: Default::default(),
         chartered: Default::default(),
+        finished: None,
         spec,
     }
 }
@@ -300,6 +301,7 @@ fn status(number: usize) -> Status {
         updated: 1,
         updated_ready: 1,
         stalled: false,
+        finished: None,
         terminating: 0,
         ready_for: std::time::Duration::ZERO,
         supervised: 0,

@@ -242,6 +242,7 @@ impl Held {
             updated: row.replicas,
             updated_ready: *ready,
             stalled: false,
+            finished: None,
             terminating: 0,
             ready_for: Duration::ZERO,
             difference: None,

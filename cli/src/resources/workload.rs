@@ -113,6 +113,11 @@ pub(crate) fn describe(
     let replicas =
         format!("{} wanted, {} ready, {} pending", workload.wanted, workload.ready, workload.pending);
     sheet.line("Replicas", replicas)?;
+    if !workload.finished.is_empty() {
+        let failed = workload.finished == "Failed";
+        let said = format!("{}: it does not run again", workload.finished);
+        sheet.coloured("Finished", said, failed.then_some(Colour::Red))?;
+    }
     sheet.lines("Pending because", &workload.pending_reasons)?;
     if workload.possible_over_run > 0 {
         let over_run = format!(

@@ -21,7 +21,7 @@ pub const MAX_OBJECTS: usize = 1_000;
 
 /// Reads the manifests of one application: YAML with any number of documents, or JSON; lists are taken apart.
 ///
-/// There must be at least one Deployment or StatefulSet, and no two objects with one identity. All mistakes are
+/// There must be at least one workload (a Deployment, StatefulSet, DaemonSet, Job or CronJob), and no two objects with one identity. All mistakes are
 /// reported together, up to a limit.
 pub fn parse_application(text: &str) -> Result<Application, ManifestErrors> {
     parse_application_in(text, DEFAULT_NAMESPACE)
@@ -58,7 +58,10 @@ fn no_workload(dependents: usize) -> ManifestError {
         0 => "the text is empty".to_owned(),
         _ => "none of the objects is a workload".to_owned(),
     };
-    source::whole_text(problem, "an application has at least one Deployment or StatefulSet")
+    source::whole_text(
+        problem,
+        "an application has at least one Deployment, StatefulSet, DaemonSet, Job or CronJob",
+    )
 }
 
 /// The namespace of an object that names none, as in Kubernetes.
@@ -121,8 +124,8 @@ impl Reading<'_> {
             return;
         };
         match catalog::handling(api_version, kind) {
-            Handling::Workload => {
-                if let Some(workload) = workload::read(&object, (api_version, kind))
+            Handling::Workload(kind) => {
+                if let Some(workload) = workload::read(&object, api_version, kind)
                     && fits(&workload.manifest, field)
                     && self.is_new(&workload.object, field, document)
                 {

@@ -1,5 +1,6 @@
 //! One spelling for one meaning, so that equal manifests are equal bytes.
 
+use godwit_common::WorkloadKind;
 use serde_json::{Map, Value};
 
 use crate::POLICY_ANNOTATION;
@@ -40,11 +41,11 @@ pub(crate) fn manifest(mut object: Value, namespace: &str) -> String {
     canonical_json(object)
 }
 
-/// A workload as clusters get it: its count comes from the hub.
-pub(crate) fn workload_manifest(mut object: Value, namespace: &str) -> String {
+/// A workload as clusters get it: its count comes from the hub, and of what runs in one cluster only whether it may run.
+pub(crate) fn workload_manifest(mut object: Value, kind: WorkloadKind, namespace: &str) -> String {
     let spec = object.as_object_mut().and_then(|object| child(object, "spec"));
     if let Some(spec) = spec {
-        spec.remove("replicas");
+        spec.remove(if kind.single() { "suspend" } else { "replicas" });
         let template = child(spec, "template").and_then(|template| child(template, "metadata"));
         if let Some(metadata) = template {
             prune_metadata(metadata);
@@ -90,7 +91,7 @@ mod tests {
             },
         });
         assert_eq!(
-            workload_manifest(object, "shop"),
+            workload_manifest(object, WorkloadKind::Deployment, "shop"),
             r#"{"metadata":{"name":"web","namespace":"shop"},"spec":{"template":{"metadata":{"labels":{"a":"b"}}}}}"#
         );
     }

@@ -1,5 +1,7 @@
 //! What Godwit does with each kind of object.
 
+use godwit_common::WorkloadKind;
+
 /// Where an object of a kind lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
@@ -10,8 +12,8 @@ pub(crate) enum Scope {
 /// What becomes of an object of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handling {
-    /// Its replicas are divided over clusters.
-    Workload,
+    /// The hub says where it runs, and how often.
+    Workload(WorkloadKind),
     /// It is placed ahead in every eligible cluster.
     Dependent(Scope),
     /// It cannot be handled: why, and what to do instead.
@@ -44,10 +46,13 @@ pub(crate) fn handling(api_version: &str, kind: &str) -> Handling {
     let home = KINDS.iter().find(|(name, _)| *name == kind);
     if let Some((_, reason)) = home {
         return match reason {
-            Reason::Workload if api_version == "apps/v1" => Handling::Workload,
-            Reason::Workload => {
-                Handling::Refused("Kubernetes serves it as apps/v1 only", "write apiVersion: apps/v1")
-            }
+            Reason::Workload(kind) if api_version == kind.api_version() => Handling::Workload(*kind),
+            Reason::Workload(kind) => match kind.api_version() {
+                "batch/v1" => {
+                    Handling::Refused("Kubernetes serves it as batch/v1 only", "write apiVersion: batch/v1")
+                }
+                _ => Handling::Refused("Kubernetes serves it as apps/v1 only", "write apiVersion: apps/v1"),
+            },
             Reason::Namespaced => Handling::Dependent(Scope::Namespaced),
             Reason::Cluster => Handling::Dependent(Scope::Cluster),
             Reason::Refused(reason, remedy) => Handling::Refused(reason, remedy),
@@ -83,19 +88,21 @@ const BUILT_IN_GROUPS: &[&str] = &[
 ];
 
 enum Reason {
-    Workload,
+    Workload(WorkloadKind),
     Namespaced,
     Cluster,
     Refused(&'static str, &'static str),
 }
 
 const USE_DEPLOYMENT: &str = "write it as a Deployment";
-const ONCE_PER_CLUSTER: &str = "leave it out, and apply it to the clusters with kubectl";
 
 /// The kinds of the groups without a dot: core, apps, batch, autoscaling, policy and the retired extensions.
 const KINDS: &[(&str, Reason)] = &[
-    ("Deployment", Reason::Workload),
-    ("StatefulSet", Reason::Workload),
+    ("Deployment", Reason::Workload(WorkloadKind::Deployment)),
+    ("StatefulSet", Reason::Workload(WorkloadKind::StatefulSet)),
+    ("DaemonSet", Reason::Workload(WorkloadKind::DaemonSet)),
+    ("Job", Reason::Workload(WorkloadKind::Job)),
+    ("CronJob", Reason::Workload(WorkloadKind::CronJob)),
     ("ConfigMap", Reason::Namespaced),
     ("Endpoints", Reason::Namespaced),
     ("Ingress", Reason::Namespaced),
@@ -109,24 +116,6 @@ const KINDS: &[(&str, Reason)] = &[
     ("ServiceAccount", Reason::Namespaced),
     ("Namespace", Reason::Cluster),
     ("PersistentVolume", Reason::Cluster),
-    (
-        "DaemonSet",
-        Reason::Refused("it has one pod per node, so there is no count to divide", ONCE_PER_CLUSTER),
-    ),
-    (
-        "Job",
-        Reason::Refused(
-            "it runs to its end once, and a division would run it once per cluster",
-            "leave it out, and apply it to one cluster with kubectl",
-        ),
-    ),
-    (
-        "CronJob",
-        Reason::Refused(
-            "it runs at set times, and a division would run it once per cluster",
-            "leave it out, and apply it to one cluster with kubectl",
-        ),
-    ),
     ("ReplicaSet", Reason::Refused("it cannot roll from one revision to the next", USE_DEPLOYMENT)),
     (
         "ReplicationController",
@@ -152,6 +141,9 @@ const KINDS: &[(&str, Reason)] = &[
 const KIND_NAMES: &[&str] = &[
     "Deployment",
     "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "CronJob",
     "ConfigMap",
     "Ingress",
     "LimitRange",

@@ -15,7 +15,8 @@ pub struct Application {
     pub dependents: Vec<Dependent>,
 }
 
-/// A Deployment or a StatefulSet, whose total number of replicas the hub divides over clusters.
+/// What the hub places: of a Deployment or a StatefulSet so many replicas, a Job or a CronJob in one cluster, a DaemonSet in
+/// all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workload {
     /// Namespace (`default` where the manifest names none), kind and name.
@@ -25,7 +26,7 @@ pub struct Workload {
     /// Its own `metadata.labels`, by which policies of other workloads choose it.
     pub labels: Labels,
     /// The total over all clusters: `spec.replicas`, or 1, as in Kubernetes. At most
-    /// [`MAX_REPLICAS`](crate::MAX_REPLICAS).
+    /// [`MAX_REPLICAS`](crate::MAX_REPLICAS). Of a Job or a CronJob 1, or 0 if it is suspended; of a DaemonSet 0.
     pub replicas: u32,
     /// The policy that the annotation `godwit.dev/policy` names.
     pub policy: Option<PolicyName>,
@@ -43,8 +44,8 @@ pub struct Workload {
     /// Whether its pods hold volume claims, by `spec.volumeClaimTemplates` or by a volume of the pod: such data stays
     /// in its cluster (S32).
     pub has_volume_claims: bool,
-    /// The manifest as canonical JSON: keys sorted, the namespace explicit; without `spec.replicas` (the hub owns the
-    /// count), without the policy's annotation (choosing another policy is no new revision), without what a cluster
+    /// The manifest as canonical JSON: keys sorted, the namespace explicit; without `spec.replicas` and, of Jobs and
+    /// CronJobs, `spec.suspend` (the hub owns the count), without the policy's annotation (choosing another policy is no new revision), without what a cluster
     /// writes into an object (status, uid, resourceVersion and the like).
     pub manifest: Arc<str>,
 }

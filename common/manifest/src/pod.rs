@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use godwit_common::{Need, PodShape};
+use godwit_common::{Need, PodShape, WorkloadKind};
 
 use crate::field::{Field, Object};
 use crate::node::{Data, Node};
@@ -29,8 +29,8 @@ pub(crate) struct Template<'a> {
     pub(crate) needs: BTreeSet<Need>,
 }
 
-/// Reads and checks `spec.template` of a workload in a namespace.
-pub(crate) fn read<'a>(template: &Field<'a>, namespace: &str) -> Option<Template<'a>> {
+/// Reads and checks the template of a workload in a namespace.
+pub(crate) fn read<'a>(template: &Field<'a>, kind: WorkloadKind, namespace: &str) -> Option<Template<'a>> {
     let template = template.object()?;
     template.only(&["metadata", "spec"]);
     let labels = template
@@ -39,8 +39,17 @@ pub(crate) fn read<'a>(template: &Field<'a>, namespace: &str) -> Option<Template
         .map(|metadata| labels_of(&metadata))
         .unwrap_or_default();
     let spec = template.require("spec", "describe the pod there")?.object()?;
-    if let Some(policy) = spec.get("restartPolicy") {
-        policy.choice(&[("Always", ())]);
+    match spec.get("restartPolicy") {
+        Some(policy) if kind.single() => {
+            policy.choice(&[("Never", ()), ("OnFailure", ())]);
+        }
+        Some(policy) => {
+            policy.choice(&[("Always", ())]);
+        }
+        None if kind.single() => {
+            spec.require("restartPolicy", "write Never or OnFailure: its pods come to an end");
+        }
+        None => {}
     }
     let containers = containers(&spec, "containers");
     let init = containers_if_any(&spec, "initContainers");

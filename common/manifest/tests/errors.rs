@@ -314,13 +314,8 @@ fn kinds_that_cannot_be_handled() {
         ),
         (
             "kind: Deployment",
-            "kind: DaemonSet",
-            "(1, 1): DaemonSet web: a DaemonSet cannot be handled: it has one pod per node, so there is no count to divide; leave it out, and apply it to the clusters with kubectl",
-        ),
-        (
-            "apiVersion: apps/v1\nkind: Deployment",
-            "apiVersion: batch/v1\nkind: Job",
-            "(1, 1): Job web: a Job cannot be handled: it runs to its end once, and a division would run it once per cluster; leave it out, and apply it to one cluster with kubectl",
+            "kind: Job",
+            "(1, 1): Job web: a Job cannot be handled: Kubernetes serves it as batch/v1 only; write apiVersion: batch/v1",
         ),
         (
             "kind: Deployment",
@@ -347,8 +342,14 @@ fn kinds_that_cannot_be_handled() {
 
 /// Texts, and what is wrong with them.
 const WHOLE_TEXTS: &[(&str, &str)] = &[
-    ("", "the text is empty; an application has at least one Deployment or StatefulSet"),
-    ("# nothing\n---\n", "the text is empty; an application has at least one Deployment or StatefulSet"),
+    (
+        "",
+        "the text is empty; an application has at least one Deployment, StatefulSet, DaemonSet, Job or CronJob",
+    ),
+    (
+        "# nothing\n---\n",
+        "the text is empty; an application has at least one Deployment, StatefulSet, DaemonSet, Job or CronJob",
+    ),
     (
         "a: [1",
         "document 1 (line 1, column 4): this is not well-formed YAML: unclosed bracket '['; correct the text there",
@@ -366,7 +367,7 @@ const WHOLE_TEXTS: &[(&str, &str)] = &[
     ),
     (
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n",
-        "none of the objects is a workload; an application has at least one Deployment or StatefulSet",
+        "none of the objects is a workload; an application has at least one Deployment, StatefulSet, DaemonSet, Job or CronJob",
     ),
     (
         "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x\n  namespace: y\n",

@@ -152,7 +152,8 @@ pub struct Status {
     pub uid: Uid,
     /// The revision that was applied last, from its annotation.
     pub revision: u64,
-    /// The object's `spec.replicas`.
+    /// The object's `spec.replicas`. Of a Job or a CronJob 1, or 0 while it is suspended, and of its pods no more than one
+    /// is counted: it is there or it is not. Of a DaemonSet the nodes that shall run it.
     pub replicas: u32,
     /// Pods that exist, terminating ones included.
     pub pods: u32,
@@ -183,6 +184,8 @@ pub struct Status {
     pub supervised: u32,
     /// Its object differs from its row, and is left so (S29).
     pub difference: Option<Difference>,
+    /// How it has ended, if it is a Job and has (S33).
+    pub finished: Option<Finished>,
     /// What hinders it, in the member's words (an apply conflict, an image that cannot be pulled); may be empty.
     pub problem: Arc<str>,
     /// False when the object is gone and only this knowledge of it is left (it was deleted by hand).
@@ -208,6 +211,33 @@ impl Difference {
             Self::Autoscaled => "Autoscaled",
             Self::Deleted => "Deleted",
         }
+    }
+}
+
+/// How a Job has ended (S33).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Finished {
+    /// As many of its pods as it asks for have done their work.
+    Complete,
+    /// Its controller has given up.
+    Failed,
+}
+
+impl Finished {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Complete, Self::Failed];
+
+    /// Its name, as the Job's condition has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "Complete",
+            Self::Failed => "Failed",
+        }
+    }
+
+    /// The end of that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|end| end.name() == name)
     }
 }
 

@@ -19,7 +19,9 @@ use crate::state::{Cluster, SeatState, Seen, Workload};
 impl Hub {
     pub(crate) fn is_at_most(&self, record: &WorkloadRecord) -> bool {
         let policy = self.policies.get(&record.policy);
-        policy.is_some_and(|policy| policy.policy.placement.motion.is_at_most())
+        let bounded = policy.is_some_and(|policy| policy.policy.placement.motion.is_at_most());
+        // What runs everywhere is not counted (S33).
+        bounded && !record.spec.kind().everywhere()
     }
 
     /// Whether all of a workload ends in one cluster before any of it starts in another (S32, S33).

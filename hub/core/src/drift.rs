@@ -269,7 +269,7 @@ impl SeatState {
 
     /// How many copies are asked for there, of those that were told: fewer where somebody wants fewer, and is left alone.
     pub(crate) fn asked_for(&self) -> u32 {
-        let told = self.seat.target;
+        let told = self.asked();
         self.drifted().map_or(told, |(_, replicas)| replicas.min(told))
     }
 }

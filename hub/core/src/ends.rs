@@ -174,6 +174,10 @@ impl Hub {
         let until = self.buried.get(&uid).and_then(|buried| buried.get(name));
         if until.is_some_and(|until| *until <= self.now.time) {
             self.forget_end(uid, name);
+            // What ended there alone may be wanted there again by now (S33).
+            if !self.is_retiring(name) {
+                self.ensure_seats(uid);
+            }
         }
     }
 

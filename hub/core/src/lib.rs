@@ -30,6 +30,7 @@ mod gates;
 mod grants;
 mod holds;
 mod hub;
+mod jobs;
 mod journal;
 mod liveness;
 mod maintenance;

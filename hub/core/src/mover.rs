@@ -214,7 +214,9 @@ impl Hub {
     /// is not to run (S16).
     fn missing(&self, workload: &Workload) -> u32 {
         let WorkloadRecord { pending, withheld, yielded, .. } = &workload.record;
-        if self.is_duplicated(&workload.record) {
+        // What is whole in one cluster grows there or not at all (S32).
+        let whole = self.stays_whole(&workload.record) && workload.placed() > 0;
+        if whole || self.is_duplicated(&workload.record) {
             return *pending;
         }
         let given = yielded.values().fold(0, |sum: u32, given| sum.saturating_add(given.replicas));

@@ -137,8 +137,10 @@ impl Hub {
             difference: status.difference,
             problem,
         };
+        let finished = status.finished;
         if seat.seen.as_ref() == Some(&seen) {
-            return self.look_at_revision(uid, name);
+            self.look_at_revision(uid, name);
+            return finished.map_or((), |end| self.job_ended(uid, name, end));
         }
         let (ready_before, drifted_before) = (seat.ready(), seat.drifted());
         seat.seen = Some(seen);
@@ -149,6 +151,9 @@ impl Hub {
         self.starts_progress(uid, name);
         self.heed_trouble(uid, name, ready_before);
         self.moving.insert(uid);
+        if let Some(end) = finished {
+            self.job_ended(uid, name, end);
+        }
     }
 
     /// What an inventory does not list does not run (S11). It is wanted all the same: absence deletes nothing (S27).

@@ -210,7 +210,8 @@ impl Hub {
                 let entry = self.workloads.get_mut(&workload).ok_or_else(|| unknown("workload"))?;
                 cluster.seats.insert(workload);
                 cluster.digest += seat.hash(workload);
-                entry.seats.insert(name.clone(), SeatState::new(seat));
+                let everywhere = entry.record.spec.kind().everywhere();
+                entry.seats.insert(name.clone(), SeatState::new(seat, everywhere));
                 self.seat_observed(workload, &name);
                 self.moving.insert(workload);
             }

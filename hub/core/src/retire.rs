@@ -29,7 +29,7 @@ impl Hub {
         self.wake_at(self.now.time, Timer::Retire(name.clone()));
     }
 
-    fn end_seat(&mut self, uid: Uid, name: &ClusterName, entry: u64) {
+    pub(crate) fn end_seat(&mut self, uid: Uid, name: &ClusterName, entry: u64) {
         let settled = self.workloads.get(&uid).is_some_and(|workload| self.is_settled(&workload.record));
         let Some(workload) = self.workloads.get_mut(&uid) else { return };
         let Some(seat) = workload.take_seat(name) else { return };

@@ -92,9 +92,8 @@ impl Hub {
         if on_the_way >= at_once {
             return None;
         }
-        let has_it = |(name, seat): (&ClusterName, &SeatState)| {
-            seat.seat.target > 0 && !workload.behind.contains(name)
-        };
+        let has_it =
+            |(name, seat): (&ClusterName, &SeatState)| seat.runs() && !workload.behind.contains(name);
         if first_only && workload.seats.iter().any(has_it) {
             return Some(Step::Hold);
         }
@@ -107,7 +106,7 @@ impl Hub {
     fn on_the_way_in(&self, workload: &Workload, policy: &Policy) -> usize {
         let unsteady = |(name, seat): &(&ClusterName, &SeatState)| {
             let newest = !workload.behind.contains(*name);
-            newest && seat.seat.target > 0 && self.reporting(name) && !seat.is_complete()
+            newest && seat.runs() && self.reporting(name) && !seat.is_complete()
         };
         let counts = |(name, seat): &(&ClusterName, &SeatState)| {
             let cluster = self.clusters.get(*name);
@@ -124,7 +123,7 @@ impl Hub {
         policy: &'a Policy,
     ) -> impl Iterator<Item = &'a ClusterName> {
         workload.behind.iter().filter(|name| {
-            let runs = workload.seats.get(*name).is_some_and(|seat| seat.seat.target > 0);
+            let runs = workload.seats.get(*name).is_some_and(SeatState::runs);
             let cluster = self.clusters.get(*name);
             runs && cluster.is_some_and(|cluster| !cluster.lost_for(policy.lost_after))
         })
@@ -191,7 +190,7 @@ impl Hub {
         let workload = &mut **workload;
         let newest = workload.record.revision;
         let Some(seat) = workload.seats.get(name) else { return };
-        let unproven = workload.state_of(seat.seat.revision) == RevisionState::New && seat.seat.target > 0;
+        let unproven = workload.state_of(seat.seat.revision) == RevisionState::New && seat.runs();
         let watched = seat.seat.rolling || unproven || (workload.rolls() && seat.seat.revision == newest);
         let Some(session) = session.filter(|_| watched) else {
             if seat.complete.is_some() || seat.progress.is_some() {
@@ -224,7 +223,7 @@ impl Hub {
                 None => format!("no progress for {} s", deadline.as_secs()),
             };
             let (updated, ready) = progress.counts;
-            let counts = format!("{updated} of {} updated, {ready} ready", seat.seat.target);
+            let counts = format!("{updated} of {} updated, {ready} ready", seat.asked());
             let parts = [what, counts, problem].into_iter().filter(|part| !part.is_empty());
             return self.rollout_failed(uid, name, &parts.collect::<Vec<_>>().join("; "));
         }
@@ -244,7 +243,7 @@ impl Hub {
     fn revision_is_ready(&mut self, uid: Uid, name: &ClusterName) {
         let Some(workload) = self.workloads.get_mut(&uid) else { return };
         let Some(seat) = workload.seats.get_mut(name) else { return };
-        let (revision, any) = (seat.seat.revision, seat.seat.target > 0);
+        let (revision, any) = (seat.seat.revision, seat.asked() > 0);
         let was_rolling = std::mem::take(&mut seat.seat.rolling);
         if any && let Some(state @ RevisionState::New) = workload.record.history.get_mut(&revision) {
             *state = RevisionState::Proven;
@@ -338,7 +337,7 @@ impl Hub {
         let mut unready = Vec::new();
         for (name, seat) in &workload.seats {
             let lost = self.clusters.get(name).is_none_or(|cluster| cluster.lost_for(policy.lost_after));
-            if (seat.seat.placed == 0 && seat.seat.target == 0) || lost {
+            if (seat.seat.placed == 0 && !seat.runs()) || lost {
                 continue;
             }
             view.clusters += 1;

@@ -60,7 +60,7 @@ impl Hub {
         state.seat.target = target;
         state.seat.shown = false;
         // What has nothing to run is on no way.
-        state.seat.rolling &= target > 0;
+        state.seat.rolling &= target > 0 || state.everywhere;
         state.floor = state.floor.min(target);
         state.seat.generation = generation;
         let after = state.seat.hash(uid);
@@ -104,7 +104,7 @@ impl Hub {
         let Some(seat) = workload.seats.get_mut(name) else { return };
         let after = Share {
             placed: seat.seat.placed,
-            ready: seat.ready(),
+            ready: if seat.everywhere { 0 } else { seat.ready() },
             held_back: seat.held_back,
             left: seat.left(),
             window: window.filter(|_| seat.left() > 0),
@@ -187,6 +187,33 @@ impl Hub {
         for name in chosen {
             self.ensure_seat(uid, &name, None);
         }
+        let seated = self.workloads.get(&uid).map(|workload| workload.seats.keys().cloned().collect());
+        let seated: Vec<ClusterName> = seated.unwrap_or_default();
+        for name in seated {
+            self.leave_unchosen(uid, &name);
+        }
+    }
+
+    /// What runs in every eligible cluster ends where its policy no longer wants it (S33). Everything else has no number
+    /// there, which is enough.
+    pub(crate) fn leave_unchosen(&mut self, uid: Uid, name: &ClusterName) {
+        let Some(workload) = self.workloads.get(&uid) else { return };
+        let policy = self.policies.get(&workload.record.policy);
+        let chosen = policy.is_none_or(|policy| self.chooses(&policy.policy, name));
+        let everywhere = workload.seats.get(name).is_some_and(|seat| seat.everywhere);
+        if everywhere && !chosen {
+            self.end_seat(uid, name, self.federation.next_entry);
+        }
+    }
+
+    /// Gives a workload a seat in a cluster that its policy chooses, if that wants it there ahead of need.
+    pub(crate) fn ensure_ahead(&mut self, uid: Uid, name: &ClusterName) {
+        let Some(workload) = self.workloads.get(&uid) else { return };
+        let policy = self.policies.get(&workload.record.policy);
+        let ahead = policy.is_some_and(|policy| policy.policy.placement.prestage == Prestage::Eligible);
+        if ahead || workload.record.spec.kind().everywhere() {
+            self.ensure_seat(uid, name, None);
+        }
     }
 
     /// Gives a new cluster a seat for every workload that may run there. It comes after the cluster's inventory: what
@@ -196,18 +223,14 @@ impl Hub {
         let choosing = |policy: &&Shared<PolicyState>| self.chooses(&policy.policy, name);
         let mut cramped = Vec::new();
         for policy in self.policies.values().filter(choosing) {
-            let ahead = policy.policy.placement.prestage == Prestage::Eligible;
-            let everywhere = |uid: &Uid| {
-                self.workloads.get(uid).is_some_and(|workload| workload.record.spec.kind().everywhere())
-            };
-            users.extend(policy.users.iter().filter(|uid| ahead || everywhere(uid)).copied());
+            users.extend(policy.users.iter().copied());
             if policy.policy.placement.rebalance != Rebalance::Never {
                 cramped.extend(policy.users.iter().copied());
             }
         }
         self.cramped.extend(cramped);
         for uid in users {
-            self.ensure_seat(uid, name, None);
+            self.ensure_ahead(uid, name);
         }
         let uids = self.run_in_every(name);
         for uid in uids {
@@ -220,6 +243,10 @@ impl Hub {
         let Some(workload) = self.workloads.get(&uid) else {
             return;
         };
+        // A former stay has yet to end there; then it may come again.
+        if self.ended.get(&uid).is_some_and(|ended| ended.held_by.contains_key(name)) {
+            return;
+        }
         // What is cleaned up there is not brought back (S23).
         if self.drain_of(name).is_some_and(|drain| drain.state == DrainState::Cleaning) {
             return;
@@ -227,7 +254,9 @@ impl Hub {
         let record = &workload.record;
         let objects: Vec<Uid> = record.objects.union(&record.leaving).copied().collect();
         if !workload.seats.contains_key(name) {
-            let (running, runs) = runs.unwrap_or_default();
+            let everywhere = record.spec.kind().everywhere();
+            // What is not counted is not told a number, whatever it runs.
+            let (running, runs) = runs.filter(|_| !everywhere).unwrap_or_default();
             let known = running > 0 && workload.revisions.contains_key(&runs);
             let revision = if known { runs } else { workload.first_to_start() };
             let generation = self.generation_for(name, uid);
@@ -244,7 +273,7 @@ impl Hub {
                 cluster.digest += seat.hash(uid);
             }
             if let Some(workload) = self.workloads.get_mut(&uid) {
-                workload.seats.insert(name.clone(), SeatState::new(seat));
+                workload.seats.insert(name.clone(), SeatState::new(seat, everywhere));
             }
             self.seat_changed(uid, name);
         }

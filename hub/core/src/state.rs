@@ -62,6 +62,8 @@ pub(crate) struct Workload {
 pub(crate) struct SeatState {
     /// Durable.
     pub(crate) seat: Seat,
+    /// It is there whatever the plan says, and is not counted (S33).
+    pub(crate) everywhere: bool,
     /// From the cluster's last report; none before its first inventory.
     pub(crate) seen: Option<Seen>,
     /// For how long the youngest of its ready copies had been ready when that was reported, and when it was (S12).
@@ -375,8 +377,21 @@ impl Cluster {
 
 impl SeatState {
     /// A seat as it is right after its record was written or loaded.
-    pub(crate) fn new(seat: Seat) -> Self {
-        Self { floor: seat.target, seat, ..Self::default() }
+    pub(crate) fn new(seat: Seat, everywhere: bool) -> Self {
+        Self { floor: seat.target, seat, everywhere, ..Self::default() }
+    }
+
+    /// Whether anything of it is to run here.
+    pub(crate) fn runs(&self) -> bool {
+        self.everywhere || self.seat.target > 0
+    }
+
+    /// How many pods its controllers were asked for.
+    pub(crate) fn asked(&self) -> u32 {
+        match self.everywhere {
+            true => self.seen.as_ref().map_or(0, |seen| seen.replicas),
+            false => self.seat.target,
+        }
     }
 
     /// Ready copies that the cluster was not told to stop (S20): one that was counts no longer, gone or not.
@@ -432,12 +447,12 @@ impl SeatState {
 
     /// For how many copies there is something here: told, planned or seen.
     pub(crate) fn left(&self) -> u32 {
-        self.pods().max(self.occupied())
+        if self.everywhere { 0 } else { self.pods().max(self.occupied()) }
     }
 
     /// How many hold room on a node beyond those.
     pub(crate) fn surplus(&self) -> u32 {
-        self.bound().saturating_sub(self.occupied())
+        if self.everywhere { 0 } else { self.bound().saturating_sub(self.occupied()) }
     }
 
     /// How many of them do not hold room on a node yet (S15).

@@ -47,7 +47,9 @@ impl Hub {
             let policy = self.workloads.get(&uid).and_then(|one| self.policies.get(&one.record.policy));
             let chosen = policy.is_some_and(|policy| self.chooses(&policy.policy, name));
             if chosen {
-                self.ensure_seat(uid, name, None);
+                self.ensure_ahead(uid, name);
+            } else {
+                self.leave_unchosen(uid, name);
             }
             if chosen || seated.contains(&uid) {
                 self.dirty.entry(uid).or_insert_with(|| Reason::Cluster(name.clone(), entry));

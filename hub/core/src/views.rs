@@ -147,6 +147,7 @@ impl Hub {
                 true => 0,
                 false => workload.seats.iter().map(unseen).fold(0, u32::saturating_add),
             },
+            finished: record.finished,
             deleting: false,
             deletion_pending_on: Vec::new(),
             objects: record
@@ -198,10 +199,10 @@ impl Hub {
             (true, true) if seat.held_back => "removal held back (S27)",
             (true, true)
                 if target < placed
-                    && self.is_at_most(&workload.record)
+                    && (self.is_at_most(&workload.record) || self.moves_at_once(&workload.record))
                     && self.may_start(workload, name) == 0 =>
             {
-                "starts when old copies have ended: mode atMost (S8)"
+                "starts when old copies have ended (S8)"
             }
             (true, true) if target < placed && self.surge_left(workload) == Some(0) => {
                 "starts as others stop elsewhere: it is moved within its surge (S20)"
@@ -211,6 +212,13 @@ impl Hub {
                 "waits for traffic to be routed away (S20)"
             }
             (true, true) if target > placed => "surplus: stops when the others are ready (S20)",
+            (true, true) if seat.everywhere => {
+                if seat.ready() < seat.asked() {
+                    "starting"
+                } else {
+                    ""
+                }
+            }
             (true, true) if seat.unschedulable() > 0 => "the cluster cannot schedule all of them (S17)",
             (true, true) if seat.unwell() => "not ready, and not just starting (S3)",
             (true, true) if seat.ready() < placed => "starting",
@@ -263,6 +271,7 @@ fn ending_workload(ended: &Ended, deletion_pending_on: Vec<ClusterName>) -> Opti
         displaced: Vec::new(),
         possible_over_run: 0,
         gate: None,
+        finished: None,
         deleting: true,
         deletion_pending_on,
         objects: Vec::new(),

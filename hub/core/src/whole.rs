@@ -37,7 +37,9 @@ pub(crate) fn whole(
         if is_home {
             outcome.pending = wanted - count;
             outcome.withheld = wanted.saturating_sub(allowance.at_most);
-            let quota = allowance.reason.clone().filter(|_| count == allowance.at_most);
+            // What stays with its data waits for its cluster, whatever else it may wait for.
+            let bound = count == allowance.at_most && !is_excluded(candidate);
+            let quota = allowance.reason.clone().filter(|_| bound);
             let why = || quota.unwrap_or_else(|| format!("{}: {reason}", candidate.cluster).into());
             outcome.reasons.extend((outcome.pending > 0).then(why));
         }

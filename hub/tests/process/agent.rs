@@ -235,6 +235,7 @@ fn status(row: &WorkloadTarget) -> Status {
         updated: row.replicas,
         updated_ready: row.replicas,
         stalled: false,
+        finished: None,
         terminating: 0,
         ready_for: std::time::Duration::ZERO,
         supervised: 0,

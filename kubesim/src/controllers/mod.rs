@@ -1,5 +1,6 @@
 //! The control loops. Each watches some resources, and brings one object at a time closer to what is wanted.
 
+pub(crate) mod cronjob;
 pub(crate) mod custom;
 pub(crate) mod daemonset;
 pub(crate) mod deployment;

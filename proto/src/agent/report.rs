@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use godwit_common::link::{Difference, ROWS_MAX, Report, Status, TEXT_MAX};
+use godwit_common::link::{Difference, Finished, ROWS_MAX, Report, Status, TEXT_MAX};
 use godwit_common::{Generation, WorkloadId};
 use prost::Message;
 
@@ -114,6 +114,7 @@ fn status_to_wire(status: &Status) -> v1::WorkloadStatus {
         updated: status.updated,
         updated_ready: status.updated_ready,
         stalled: status.stalled,
+        finished: status.finished.map(Finished::name).unwrap_or_default().to_owned(),
         ready_for_ms: u64::try_from(status.ready_for.as_millis()).unwrap_or(u64::MAX),
         supervised: status.supervised,
         difference: difference_to_wire(status.difference).into(),
@@ -154,6 +155,8 @@ fn status_from_wire(wire: v1::WorkloadStatus) -> Result<Status, WireError> {
         updated: count("updated", wire.updated)?,
         updated_ready: count("updated_ready", wire.updated_ready)?,
         stalled: wire.stalled,
+        // A word of a newer agent's is no end that this build knows.
+        finished: Finished::of_name(&wire.finished),
         terminating: count("terminating", wire.terminating)?,
         supervised: count("supervised", wire.supervised)?,
         problem: text("problem", wire.problem, TEXT_MAX)?,

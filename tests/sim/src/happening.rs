@@ -71,6 +71,8 @@ pub(crate) enum Happening {
     LeaseEnds { cluster: usize, pod: Arc<str> },
     /// A process that was told to end is gone.
     ProcessEnds { cluster: usize, pod: Arc<str> },
+    /// A Job's pod has done its work.
+    JobEnds { cluster: usize, pod: Arc<str> },
     /// A node has not been ready for long: its pods are to end.
     NodeEvicts { cluster: usize, node: Arc<str> },
     /// The next accident.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use godwit_common::link::ObjectTarget;
 use godwit_common::policy::{Drift, Rule, Strategy};
-use godwit_common::{ClusterName, Digest, Uid};
+use godwit_common::{ClusterName, Digest, Uid, WorkloadKind};
 use godwit_hub_core::{
     ClusterRecord, ClusterState, Key, MigrationState, Policy, Record, Seat, WorkloadRecord,
 };
@@ -90,7 +90,11 @@ impl World {
                 .find(|object| object.seen.stamp.is_some_and(|stamp| stamp.uid == uid));
             match found {
                 None => missing.push(format!("{name} lacks the object of {uid}")),
-                Some(object) if replicas.is_some() && object.seen.replicas != replicas => {
+                Some(object)
+                    if replicas.is_some()
+                        && object.seen.replicas != replicas
+                        && &*object.seen.key.kind != "DaemonSet" =>
+                {
                     let has = object.seen.replicas;
                     missing.push(format!("{name} has {has:?} of {}, not {replicas:?}", object.seen.key));
                 }
@@ -101,6 +105,11 @@ impl World {
 
     fn check_workload(&self, workload: &WorkloadRecord, missing: &mut Vec<String>) {
         let id = &workload.spec.id;
+        match workload.spec.kind() {
+            WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::Job => {}
+            // What they run is not the hub's to count.
+            WorkloadKind::DaemonSet | WorkloadKind::CronJob => return,
+        }
         let mut open = Vec::new();
         for member in &self.members {
             let seat = self.seat(workload.uid, &member.name).cloned().unwrap_or_default();

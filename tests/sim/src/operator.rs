@@ -8,7 +8,7 @@ use godwit_common::policy::{
     Rollout, Rule, SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::quota::Quota;
-use godwit_common::{PolicyName, Taint, TaintEffect, Toleration, Uid, WorkloadId};
+use godwit_common::{PolicyName, Taint, TaintEffect, Toleration, Uid, WorkloadId, WorkloadKind};
 use godwit_hub_core::{
     Application, Command, DrainOrder, DrainState, DrainTerms, Key, MigrationOrder, MigrationState, Policy,
     PolicyChoice, Purpose, QuotaRecord, Record, RolloutOrder, RolloutState,
@@ -21,7 +21,7 @@ use crate::scenario::{BAD, deploy, id, policy_name, workload};
 use crate::world::{World, cx};
 
 /// The names that its applications take turns in: a deleted one comes back under the same name.
-const NAMES: [&str; 5] = ["api", "cart", "search", "web", "worker"];
+const NAMES: [&str; 8] = ["api", "backup", "cart", "import", "logs", "search", "web", "worker"];
 const POLICIES: [&str; 2] = ["steady", "spread"];
 /// A workload that others are deployed with, near, or away from.
 const COMPANION: &str = "cache";
@@ -146,6 +146,10 @@ impl World {
         let revision = self.hubs[0].store.get(&Key::Revision(workload.uid, workload.revision));
         let bad = matches!(revision, Some(Record::Revision(revision)) if is_bad(&revision.spec.manifest));
         let WorkloadId { kind, name, .. } = &workload.spec.id;
+        if bad && **kind == *"Job" {
+            // It is made once, and gets no better.
+            return Some(Command::DeleteWorkload { workload: workload.spec.id.clone() });
+        }
         if bad {
             let replicas = workload.spec.replicas;
             return Some(deploy(mending(kind, name, replicas), PolicyChoice::Annotated));
@@ -217,8 +221,13 @@ impl World {
 
     fn wish(&mut self) -> Command {
         let name = NAMES[self.pick(NAMES.len())];
-        let kind = if name == "cart" { "StatefulSet" } else { "Deployment" };
+        let kind = kind_of(name);
         let replicas = u32::try_from(self.rng.below(self.operator.replicas_max + 1)).unwrap_or(0);
+        let replicas = match WorkloadKind::of_name(kind) {
+            Some(kind) if kind.single() => replicas.min(1),
+            Some(kind) if kind.everywhere() => 0,
+            Some(_) | None => replicas,
+        };
         if let Some(command) = self.wish_of_migration() {
             return command;
         }
@@ -232,7 +241,7 @@ impl World {
                     1 => PolicyChoice::Inline(self.policy()),
                     _ => PolicyChoice::Named(policy_name(POLICIES[self.pick(POLICIES.len())])),
                 };
-                let mut application = workload(kind, name, replicas, cpu, revision);
+                let mut application = workload(kind, name, replicas, cpu_of(kind, cpu), revision);
                 // Data that stays, of a StatefulSet or of replicas that are alike (S32).
                 let claims = self.rng.one_in(if kind == "StatefulSet" { 2 } else { 6 });
                 application.workloads.iter_mut().for_each(|workload| workload.claims = claims);
@@ -495,6 +504,17 @@ impl World {
     }
 }
 
+/// What kind each of its applications is of.
+fn kind_of(name: &str) -> &'static str {
+    match name {
+        "backup" => "CronJob",
+        "cart" => "StatefulSet",
+        "import" => "Job",
+        "logs" => "DaemonSet",
+        _ => "Deployment",
+    }
+}
+
 /// The clusters with that label.
 fn tier(tier: &str) -> ClusterSelector {
     let mut selector = ClusterSelector::default();
@@ -504,5 +524,10 @@ fn tier(tier: &str) -> ClusterSelector {
 
 /// What an application is mended with: a revision that was never deployed before, and whose pods get ready.
 fn mending(kind: &str, name: &str, replicas: u32) -> Application {
-    workload(kind, name, replicas, 100, 7)
+    workload(kind, name, replicas, cpu_of(kind, 100), 7)
+}
+
+/// What one pod asks for: those of a DaemonSet take no room, since the hub does not count on any for them.
+fn cpu_of(kind: &str, cpu: u64) -> u64 {
+    if kind == "DaemonSet" { 0 } else { cpu }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::policy::{self, Rule};
-use godwit_common::{ClusterName, ObjectKey, PodShape, PolicyName, Uid, WorkloadId, stable_hash};
+use godwit_common::{
+    ClusterName, ObjectKey, PodShape, PolicyName, Uid, WorkloadId, WorkloadKind, stable_hash,
+};
 use godwit_hub_core::{
     Application, ClusterView, Command, Config, Deploy, Deployed, Hub, Key, ObjectSpec, Policy, PolicyChoice,
     Record, WorkloadRecord, WorkloadSpec, WorkloadView,
@@ -78,9 +80,10 @@ pub fn app(name: &str, replicas: u32) -> Application {
 /// A workload of a kind, its ConfigMap, and what one replica asks for.
 pub fn workload(kind: &str, name: &str, replicas: u32, cpu_millis: u64, revision: u32) -> Application {
     let manifest: Arc<str> = format!("{{\"cpu\":{cpu_millis},\"revision\":{revision}}}").into();
+    let id = id(kind, name);
     let spec = WorkloadSpec {
-        id: id(kind, name),
-        api_version: "apps/v1".into(),
+        api_version: WorkloadKind::of(&id).api_version().into(),
+        id,
         replicas,
         policy: None,
         labels: [("app".into(), name.into())].into(),

@@ -228,6 +228,7 @@ impl World {
             }
             Happening::LeaseEnds { cluster, pod } => self.members[cluster].lease_ends(cx!(self), &pod),
             Happening::ProcessEnds { cluster, pod } => self.members[cluster].process_ends(&pod),
+            Happening::JobEnds { cluster, pod } => self.members[cluster].job_ends(cx!(self), &pod),
             Happening::NodeEvicts { cluster, node } => self.members[cluster].evict(cx!(self), &node),
             Happening::Accident => self.accident(),
             Happening::Mend(mend) => self.mend(mend),

@@ -56,6 +56,8 @@ impl Hub {
     pub(crate) fn scale(&mut self, id: &WorkloadId, replicas: u32) -> Result<Answer, Refused> {
         let uid = self.ids.get(id).copied().ok_or_else(|| no_workload(id))?;
         let workload = self.workloads.get(&uid).ok_or_else(|| no_workload(id))?;
+        Self::check_total(id, replicas)?;
+        self.check_not_ended(uid, replicas)?;
         let before = workload.record.spec.replicas;
         if let Some(policy) = self.policies.get(&workload.record.policy) {
             Self::check_ordinals(&workload.record.spec, replicas, &policy.policy)?;
@@ -110,9 +112,11 @@ impl Hub {
         deploy.application.workloads.iter().map(chosen).collect()
     }
 
-    /// Whether the workloads go with their policies (S8, S32).
+    /// Whether the workloads are what their kinds may be, and go with their policies (S8, S32, S33).
     fn check_modes(&self, deploy: &Deploy, policies: &[PolicyName]) -> Result<(), Refused> {
         for (spec, name) in deploy.application.workloads.iter().zip(policies) {
+            Self::check_total(&spec.id, spec.replicas)?;
+            self.check_unchanged(spec)?;
             let known = self.policies.get(name).map(|known| &known.policy);
             let policy = if let PolicyChoice::Inline(policy) = &deploy.policy { Some(policy) } else { known };
             if let Some(policy) = policy {

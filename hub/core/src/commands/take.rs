@@ -48,6 +48,7 @@ impl Hub {
     ) -> (Uid, Action) {
         let gated = self.policies.get(&policy).is_some_and(|policy| is_gated(&policy.policy));
         let spec = WorkloadSpec { supervised: gated, ..spec };
+        let spec = self.as_it_ended(spec);
         let action = self.action_on(&spec, &policy, leader.as_ref(), objects);
         let asks = self.asks_anew(&spec);
         let uid = match self.ids.get(&spec.id) {
@@ -176,6 +177,7 @@ impl Hub {
             yielded: BTreeMap::new(),
             displaced: BTreeMap::new(),
             chartered: Default::default(),
+            finished: None,
             spec,
         };
         self.workloads.insert(uid, Shared::new(Workload::new(record)));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::Tombstoned;
+use godwit_common::link::{Finished, Tombstoned};
 use godwit_common::quota::Quota;
 use godwit_common::{
     ClusterName, Epoch, Generation, ObjectKey, PolicyName, Taint, Traits, Uid, WallTime, WorkloadId, policy,
@@ -199,6 +199,8 @@ pub struct WorkloadRecord {
     /// When what was asked for of it last changed: the epoch, and the number of the journal's next entry. The members keep
     /// that with what was asked for, so that the newest of them can be told (S10).
     pub chartered: (Epoch, u64),
+    /// How it has ended, if it is a Job and has: then it is asked for no replicas (S33).
+    pub finished: Option<Finished>,
 }
 
 /// Replicas given up in one cluster for a workload of a higher priority that found no room there (S16).

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::{Difference, Unmanaged};
+use godwit_common::link::{Difference, Finished, Unmanaged};
 use godwit_common::policy::TrafficGate;
 use godwit_common::quota::Usage;
 use godwit_common::selector::Labels;
@@ -285,6 +285,8 @@ pub struct WorkloadView {
     pub possible_over_run: u32,
     /// What of it ends by itself; none if its fence is another.
     pub gate: Option<GateView>,
+    /// How it has ended, if it is a Job and has (S33).
+    pub finished: Option<Finished>,
     /// Its end is decided.
     pub deleting: bool,
     /// Who has yet to confirm the end (S28).

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use godwit_common::link::{
-    Capacity, Difference, Down, Hello, LeaderTerm, Leadership, ObjectTarget, Recalled, RecalledObject,
-    Region, Report, Status, Targets, Unmanaged, Up, VERSIONS, WorkloadTarget,
+    Capacity, Difference, Down, Finished, Hello, LeaderTerm, Leadership, ObjectTarget, Recalled,
+    RecalledObject, Region, Report, Status, Targets, Unmanaged, Up, VERSIONS, WorkloadTarget,
 };
 use godwit_common::policy::Rule;
 use godwit_common::{
     ClusterName, Digest, Epoch, Fence, Generation, NodeClass, Now, ObjectKey, PolicyName, Resources, Term,
-    Time, Uid, WallTime, WorkloadId,
+    Time, Uid, WallTime, WorkloadId, WorkloadKind,
 };
 use godwit_common::{Need, NeedStatus, PodShape, stable_hash};
 
@@ -69,6 +69,8 @@ pub(crate) struct Member {
     /// What somebody has made of a workload there: a number of copies, or that it is gone. It stays until the row says
     /// something else, where that is tolerated (S29).
     pub(crate) by_hand: BTreeMap<Uid, Option<u32>>,
+    /// How the Jobs that it runs end, at once.
+    pub(crate) ends: Option<Finished>,
 }
 
 /// The machine and everything around it.
@@ -265,6 +267,16 @@ impl Fixture {
         let member = self.members.get_mut(&cluster(name)).expect("a member");
         let statuses = member.rows.values().map(|row| {
             let seen = status(row, member.ready && !member.podless);
+            match WorkloadKind::of(&row.workload) {
+                WorkloadKind::DaemonSet => return daemons(seen),
+                WorkloadKind::Job if member.ends.is_some() && row.replicas > 0 => {
+                    return Status { pods: 0, bound: 0, ready: 0, finished: member.ends, ..seen };
+                }
+                WorkloadKind::Deployment
+                | WorkloadKind::StatefulSet
+                | WorkloadKind::Job
+                | WorkloadKind::CronJob => {}
+            }
             let pods = if member.podless { 0 } else { seen.pods };
             let bound = member.schedules.map_or(pods, |most| most.min(pods));
             let sick = member.unready + member.failing + member.stranded;
@@ -650,6 +662,12 @@ fn changed(seen: Status, row: &WorkloadTarget, hand: Option<u32>) -> Status {
     }
 }
 
+/// What runs on every one of its two nodes.
+fn daemons(status: Status) -> Status {
+    let two = if status.exists { 2 } else { 0 };
+    Status { replicas: two, pods: two, bound: two, ready: two, updated: two, updated_ready: two, ..status }
+}
+
 pub(crate) fn status(row: &WorkloadTarget, ready: bool) -> Status {
     Status {
         workload: row.workload.clone(),
@@ -665,6 +683,7 @@ pub(crate) fn status(row: &WorkloadTarget, ready: bool) -> Status {
         updated: row.replicas,
         updated_ready: if ready { row.replicas } else { 0 },
         stalled: false,
+        finished: None,
         terminating: 0,
         ready_for: Duration::ZERO,
         supervised: if row.supervised { row.replicas } else { 0 },

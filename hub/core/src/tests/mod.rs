@@ -15,6 +15,7 @@ mod foresight;
 mod gates;
 mod grants;
 mod history;
+mod kinds;
 mod losses;
 mod maintenance;
 mod mass_loss;

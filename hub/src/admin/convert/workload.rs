@@ -1,6 +1,6 @@
 //! Workloads, and what a deployment came to.
 
-use godwit_common::link::Difference;
+use godwit_common::link::{Difference, Finished};
 use godwit_common::{ClusterName, ObjectKey, PolicyName, WorkloadId};
 use godwit_hub_core::{Action, Deployed, DeployedWorkload, PlacementView, WorkloadView};
 use godwit_proto::v1;
@@ -26,6 +26,7 @@ pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
         displaced,
         possible_over_run,
         gate,
+        finished,
         deleting,
         deletion_pending_on,
         objects,
@@ -47,6 +48,7 @@ pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
         displaced: displaced.iter().map(|(cluster, replicas)| (cluster.to_string(), *replicas)).collect(),
         possible_over_run: *possible_over_run,
         gate: gate.as_ref().map(self::gate),
+        finished: finished.map(Finished::name).unwrap_or_default().to_owned(),
         deleting: *deleting,
         deletion_pending_on: deletion_pending_on.iter().map(ClusterName::to_string).collect(),
         objects: objects.clone(),

@@ -340,6 +340,7 @@ fn workload() -> Record {
         yielded: BTreeMap::from([(name("east"), Yield { to: Uid(9), replicas: 4 })]),
         displaced: BTreeMap::from([(name("west"), 6)]),
         chartered: (Epoch(3), 12),
+        finished: Some(godwit_common::link::Finished::Failed),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use godwit_common::link::Tombstoned;
+use godwit_common::link::{Finished, Tombstoned};
 use godwit_common::{ClusterName, Epoch, Generation, Uid};
 use godwit_hub_core::{Ended, ObjectRecord, ObjectRow, Record, Seat, WorkloadRecord, WorkloadSpec, Yield};
 use godwit_proto::store::v1 as wire;
@@ -34,6 +34,7 @@ pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
         yielded,
         displaced,
         chartered,
+        finished,
     } = workload;
     let yielded = yielded.iter();
     wire::Workload {
@@ -56,6 +57,7 @@ pub(super) fn to_wire(workload: &WorkloadRecord) -> wire::Workload {
         displaced: displaced.iter().map(|(cluster, replicas)| (cluster.to_string(), *replicas)).collect(),
         chartered_epoch: chartered.0.0,
         chartered_entry: chartered.1,
+        finished: finished.map(Finished::name).unwrap_or_default().to_owned(),
     }
 }
 
@@ -89,6 +91,7 @@ pub(super) fn from_wire(workload: wire::Workload) -> Result<WorkloadRecord, Inva
             .map(|(cluster, replicas)| Ok((name("displaced", &cluster)?, replicas)))
             .collect::<Result<_, _>>()?,
         chartered: (Epoch(workload.chartered_epoch), workload.chartered_entry),
+        finished: Finished::of_name(&workload.finished),
     })
 }
 

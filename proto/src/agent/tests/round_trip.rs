@@ -105,6 +105,7 @@ fn a_large_report_arrives_in_parts() {
         updated: 3,
         updated_ready: 2,
         stalled: true,
+        finished: None,
         terminating: 0,
         ready_for: std::time::Duration::from_millis(number.into()),
         supervised: 0,

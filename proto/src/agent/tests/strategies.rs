@@ -129,6 +129,7 @@ fn status() -> impl Strategy<Value = Status> {
                 updated,
                 updated_ready,
                 stalled,
+                finished: stalled.then_some(godwit_common::link::Finished::Failed),
                 terminating,
                 ready_for: std::time::Duration::from_millis(age.into()),
                 supervised: pods / 2,

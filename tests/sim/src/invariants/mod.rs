@@ -4,6 +4,7 @@
 mod at_most;
 mod fence;
 mod gates;
+mod kinds;
 mod lease;
 mod loss;
 mod pause;
@@ -124,6 +125,8 @@ pub struct Seen {
     pub announced: u64,
     /// Targets that were lowered because a gate let them.
     pub gated: u64,
+    /// Jobs that ended, and were stopped everywhere.
+    pub jobs: u64,
     /// Commands, each of which a rehearsal foresaw.
     pub commands: u64,
 }
@@ -222,6 +225,7 @@ impl Checker {
         removal::check_zeros(records, &seats, self.histories_may_fork, zeros, self.now);
         shrink::check(records, witness, &ended, &seats);
         self.seen.turns += rollout::check(records, witness, &seats);
+        self.seen.jobs += kinds::check(records, &seats);
         self.seen.gated += announced.check(records, witness, &seats, step);
         announced.follow(core, records, &changed, step);
         self.seen.announced = self.seen.announced.max(announced.count() as u64);
@@ -330,6 +334,7 @@ impl Seen {
         self.rebuilt += other.rebuilt;
         self.announced = self.announced.max(other.announced);
         self.gated += other.gated;
+        self.jobs += other.jobs;
         self.commands += other.commands;
     }
 

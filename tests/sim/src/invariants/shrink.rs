@@ -24,7 +24,13 @@ pub(crate) fn needed(workload: &WorkloadRecord, policy: Option<&Policy>) -> u32 
 /// for; what was given up for a higher priority is missing until it has found another place; what a quota withholds is
 /// not to run (S16).
 pub(crate) fn lacking(workload: &WorkloadRecord, policy: Option<&Policy>) -> u32 {
-    if policy.is_some_and(|policy| policy.placement.strategy == Strategy::Duplicate) {
+    let whole = policy.is_some_and(|policy| workload.spec.is_whole(&policy.placement));
+    let alone = match whole {
+        // What is whole in one cluster grows there or not at all (S32).
+        true => workload.pending < workload.wanted,
+        false => policy.is_some_and(|policy| policy.placement.strategy == Strategy::Duplicate),
+    };
+    if alone {
         return workload.pending;
     }
     let given: u32 = workload.yielded.values().map(|given| given.replicas).sum();

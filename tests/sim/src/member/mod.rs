@@ -81,6 +81,8 @@ pub struct Object {
     pub supervised: bool,
     /// Somebody else has set `spec.replicas` last.
     pub scaled_by_hand: bool,
+    /// It is a Job, and has run to its end.
+    pub finished: bool,
     /// When it was last further on the way to what was applied.
     pub progressed: u64,
 }

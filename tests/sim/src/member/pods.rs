@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_agent_core::{Change, Fault, PodPhase, PodSeen, Progress};
-use godwit_common::{ObjectKey, Uid, WorkloadId};
+use godwit_common::link::Finished;
+use godwit_common::{ObjectKey, Uid, WorkloadId, WorkloadKind};
 
 use super::{Member, Object, Supervisor, id_of};
 use crate::clock::Cx;
@@ -15,6 +16,8 @@ use crate::scenario::BAD;
 const START: (u64, u64) = (500, 8_000);
 /// How long a pod takes to end.
 const GRACE: (u64, u64) = (100, 6_000);
+/// How long a Job's pod works.
+const WORK: (u64, u64) = (2_000, 120_000);
 
 /// When controllers give up waiting for progress.
 const GIVES_UP: (u64, u64) = (120_000, 121_000);
@@ -65,7 +68,7 @@ impl Member {
         let id = id_of(key);
         let object = self.objects.get(key);
         let uid = object.map_or_else(|| Arc::from(""), |object| object.seen.uid.clone());
-        let wanted = object.map_or(0, |object| object.seen.replicas.unwrap_or(1)) as usize;
+        let wanted = object.map_or(0, |object| wanted(key, object)) as usize;
         let is_new = |pod: &&&Pod| object.is_some_and(|object| pod.is_of(object));
         let living = self.pods_of(&id).filter(|pod| !pod.seen.terminating);
         let (own, others): (Vec<&Pod>, Vec<&Pod>) = living.partition(|pod| pod.made_by == uid);
@@ -86,6 +89,14 @@ impl Member {
     fn show_progress(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey, wanted: usize) {
         let Some(object) = self.objects.get(key) else { return };
         let mut progress = Progress::default();
+        if WorkloadKind::of(&id_of(key)).single() {
+            let runs = object.seen.replicas.unwrap_or(0);
+            let finished = object.finished.then_some(Finished::Complete);
+            let ready = &*key.kind == "CronJob" || object.finished || self.ready_of(&id_of(key)) > 0;
+            let progress =
+                Progress { updated: runs, available: runs.min(ready.into()), finished, ..progress };
+            return self.set_progress(cx, key, progress);
+        }
         let of_it = |pod: &&Pod| pod.is_of(object) && !pod.seen.terminating;
         for pod in self.pods_of(&id_of(key)).filter(of_it) {
             progress.updated += 1;
@@ -121,6 +132,34 @@ impl Member {
         if self.pods.get(name).is_some_and(|pod| pod.seen.supervised) {
             self.supervisor_starts(cx, name);
         }
+        let of_job = |pod: &Pod| pod.seen.owner.as_ref().is_some_and(|owner| &*owner.kind == "Job");
+        if !self.is_bad(name) && self.pods.get(name).is_some_and(of_job) {
+            cx.after(WORK, Happening::JobEnds { cluster: self.index, pod: name.clone() });
+        }
+    }
+
+    /// A Job's pod has done its work, unless it was ended meanwhile.
+    pub(crate) fn job_ends(&mut self, cx: &mut Cx<Happening>, name: &Arc<str>) {
+        let works = |pod: &&Pod| pod.seen.phase == PodPhase::Running && !pod.seen.terminating;
+        let Some(pod) = self.pods.get(name).filter(works) else { return };
+        if self.dead || self.has_failed_node(name) {
+            return;
+        }
+        if !pod.seen.ready {
+            // Its process waits, for a lease or for its node.
+            return cx.after(WORK, Happening::JobEnds { cluster: self.index, pod: name.clone() });
+        }
+        let (owner, made_by) = (pod.seen.owner.clone(), pod.made_by.clone());
+        let job = self.objects.values_mut().find(|object| object.seen.uid == made_by);
+        let Some(job) = job.filter(|job| Some(id_of(&job.seen.key)) == owner) else { return };
+        job.finished = true;
+        let key = job.seen.key.clone();
+        self.change_pod(cx, name, |pod| {
+            pod.phase = PodPhase::Ended;
+            pod.ready = false;
+        });
+        self.pod_ends(cx, name);
+        self.controllers_look(cx, &key);
     }
 
     /// Images can be pulled again: what waited for one starts.
@@ -284,6 +323,17 @@ impl Member {
         if let Some(key) = self.objects.keys().find(is_owner).cloned() {
             self.controllers_look(cx, &key);
         }
+    }
+}
+
+/// How many pods the controller of an object makes. A CronJob's run too rarely to be seen here.
+fn wanted(key: &ObjectKey, object: &Object) -> u32 {
+    let told = object.seen.replicas.unwrap_or(1);
+    match WorkloadKind::of(&id_of(key)) {
+        WorkloadKind::Job if object.finished => 0,
+        WorkloadKind::Job | WorkloadKind::Deployment | WorkloadKind::StatefulSet => told,
+        WorkloadKind::DaemonSet => told,
+        WorkloadKind::CronJob => 0,
     }
 }
 

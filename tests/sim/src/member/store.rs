@@ -7,7 +7,7 @@ use godwit_agent_core::{
     Progress, Reply, Stamp, SummonsSeen,
 };
 use godwit_common::link::Summons;
-use godwit_common::{ObjectKey, Uid};
+use godwit_common::{ObjectKey, Uid, WorkloadKind};
 
 use super::{Member, Object, id_of, requests};
 use crate::clock::Cx;
@@ -155,7 +155,10 @@ impl Member {
             stamp: Some(apply.stamp),
             charter: apply.charter,
             adopt: false,
-            replicas: apply.replicas,
+            replicas: match WorkloadKind::of_name(&key.kind) {
+                Some(WorkloadKind::DaemonSet) => Some(self.size.1),
+                Some(_) | None => apply.replicas,
+            },
             autoscaled,
             deleting: false,
             progress: Progress::default(),
@@ -220,8 +223,16 @@ impl Member {
         by_hand: bool,
     ) {
         let key = seen.key.clone();
-        let object =
-            Object { seen: seen.clone(), manifest, supervised, scaled_by_hand: by_hand, progressed: cx.now };
+        let same = self.objects.get(&key).filter(|old| old.seen.uid == seen.uid);
+        let finished = same.is_some_and(|old| old.finished);
+        let object = Object {
+            seen: seen.clone(),
+            manifest,
+            supervised,
+            scaled_by_hand: by_hand,
+            finished,
+            progressed: cx.now,
+        };
         self.objects.insert(key.clone(), object);
         self.show(cx, &key, Change::Object(seen));
         self.controllers_look(cx, &key);
@@ -246,7 +257,7 @@ impl Member {
     }
 
     pub(super) fn controllers_look(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey) {
-        if matches!(&*key.kind, "Deployment" | "StatefulSet") {
+        if WorkloadKind::of_name(&key.kind).is_some() {
             let look = Happening::Reconcile { cluster: self.index, key: key.clone() };
             cx.after(CONTROLLER_DELAY, look);
         }

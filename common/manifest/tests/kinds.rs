@@ -1,0 +1,111 @@
+//! DaemonSets, Jobs and CronJobs, and what their manifests may not say.
+
+use godwit_manifest::{Workload, parse_application};
+
+fn job(more: &str) -> String {
+    format!(
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: import}}\nspec:\n{more}  backoffLimit: 3\n  template:\n    \
+         spec:\n      restartPolicy: Never\n      containers:\n        - {{name: a, image: b}}\n"
+    )
+}
+
+fn cron_job(more: &str, of_job: &str) -> String {
+    format!(
+        "apiVersion: batch/v1\nkind: CronJob\nmetadata: {{name: backup}}\nspec:\n  schedule: \"0 3 * * *\"\n{more}  \
+         jobTemplate:\n    spec:\n{of_job}      template:\n        spec:\n          restartPolicy: OnFailure\n          \
+         containers:\n            - {{name: a, image: b, envFrom: [{{secretRef: {{name: login}}}}]}}\n"
+    )
+}
+
+fn daemon_set(more: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {{name: logs}}\nspec:\n{more}  selector: {{matchLabels: {{app: \
+         logs}}}}\n  template:\n    metadata: {{labels: {{app: logs}}}}\n    spec:\n      containers:\n        - {{name: \
+         a, image: b}}\n"
+    )
+}
+
+fn read(text: &str) -> Workload {
+    parse_application(text).expect("a good manifest").workloads.remove(0)
+}
+
+#[track_caller]
+fn refused(text: &str, says: &str) {
+    let errors = parse_application(text).expect_err("a mistake").to_string();
+    assert!(errors.contains(says), "{errors}");
+}
+
+#[test]
+fn a_job_runs_once_or_not_at_all_as_long_as_it_is_suspended() {
+    let import = read(&job(""));
+    assert_eq!((import.replicas, &*import.object.api_version), (1, "batch/v1"));
+    let suspended = read(&job("  suspend: true\n"));
+    assert_eq!(suspended.replicas, 0);
+    // Whether it may run is no part of what it is.
+    assert_eq!(suspended.manifest, import.manifest);
+    assert!(!import.manifest.contains("suspend"));
+    assert_eq!(read(&cron_job("  suspend: true\n", "")).replicas, 0);
+}
+
+#[test]
+fn a_cron_job_needs_what_its_pods_name() {
+    let backup = read(&cron_job("", ""));
+    assert_eq!(backup.replicas, 1);
+    let needs: Vec<String> = backup.needs.iter().map(ToString::to_string).collect();
+    assert_eq!(needs, ["Secret default/login"]);
+}
+
+#[test]
+fn a_daemon_set_has_no_number() {
+    assert_eq!(read(&daemon_set("")).replicas, 0);
+    refused(&daemon_set("  replicas: 3\n"), "spec.replicas: this field is unknown");
+}
+
+#[test]
+fn what_would_work_against_the_hub_is_refused_by_name() {
+    refused(
+        &job("  ttlSecondsAfterFinished: 60\n"),
+        "spec.ttlSecondsAfterFinished: a Job that is gone before its end is known would run again; remove it",
+    );
+    refused(
+        &job("  selector: {matchLabels: {a: b}}\n"),
+        "spec.selector: Kubernetes gives each Job a selector of its own",
+    );
+    refused(
+        &job("  managedBy: example.com/queue\n"),
+        "spec.managedBy: the clusters' own Job controllers are to run it",
+    );
+    refused(
+        &job("  paralelism: 2\n"),
+        "spec.paralelism: this field is unknown; did you mean \"parallelism\"?",
+    );
+    refused(
+        &job("").replace("      restartPolicy: Never\n", ""),
+        "restartPolicy: it is missing; write Never or OnFailure",
+    );
+    refused(
+        &job("").replace("Never", "Always"),
+        "restartPolicy: \"Always\" is not known; known are Never, OnFailure",
+    );
+    refused(
+        &cron_job("", "      suspend: true\n"),
+        "spec.jobTemplate.spec.suspend: nobody would let the Jobs begin",
+    );
+    refused(&cron_job("", "").replace("  schedule: \"0 3 * * *\"\n", ""), "spec.schedule: it is missing");
+    let of_ours = cron_job("", "").replace(
+        "template:\n        spec:",
+        "template:\n        metadata: {labels: {godwit.dev/cron-job: x}}\n        spec:",
+    );
+    refused(&of_ours, "godwit.dev/cron-job");
+    // The Jobs of a CronJob may go when their time is over.
+    read(&cron_job("", "      ttlSecondsAfterFinished: 60\n"));
+}
+
+#[test]
+fn jobs_are_served_under_batch_alone() {
+    refused(
+        &job("").replace("batch/v1", "batch/v1beta1"),
+        "a Job cannot be handled: Kubernetes serves it as batch/v1 only",
+    );
+    refused(&daemon_set("").replace("apps/v1", "extensions/v1beta1"), "Kubernetes serves it as apps/v1 only");
+}
