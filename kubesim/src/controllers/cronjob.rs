@@ -106,7 +106,7 @@ fn field_names(field: &str, number: u8, last: u8) -> bool {
                 (one, if part.contains('/') { last } else { one })
             }
         };
-        (from..=to).contains(&number) && (number - from) % step == 0
+        (from..=to).contains(&number) && (number - from).is_multiple_of(step)
     })
 }
 
