@@ -47,7 +47,8 @@ impl Hub {
         entry: u64,
     ) -> (Uid, Action) {
         let gated = self.policies.get(&policy).is_some_and(|policy| is_gated(&policy.policy));
-        let spec = WorkloadSpec { supervised: gated, ..spec };
+        // What runs everywhere is fenced nowhere (S33).
+        let spec = WorkloadSpec { supervised: gated && !spec.kind().everywhere(), ..spec };
         let spec = self.as_it_ended(spec);
         let action = self.action_on(&spec, &policy, leader.as_ref(), objects);
         let asks = self.asks_anew(&spec);

@@ -267,15 +267,8 @@ impl Fixture {
         let member = self.members.get_mut(&cluster(name)).expect("a member");
         let statuses = member.rows.values().map(|row| {
             let seen = status(row, member.ready && !member.podless);
-            match WorkloadKind::of(&row.workload) {
-                WorkloadKind::DaemonSet => return daemons(seen),
-                WorkloadKind::Job if member.ends.is_some() && row.replicas > 0 => {
-                    return Status { pods: 0, bound: 0, ready: 0, finished: member.ends, ..seen };
-                }
-                WorkloadKind::Deployment
-                | WorkloadKind::StatefulSet
-                | WorkloadKind::Job
-                | WorkloadKind::CronJob => {}
+            if let Some(seen) = member.as_its_kind(row, &seen) {
+                return seen;
             }
             let pods = if member.podless { 0 } else { seen.pods };
             let bound = member.schedules.map_or(pods, |most| most.min(pods));
@@ -578,6 +571,20 @@ impl Fixture {
 }
 
 impl Member {
+    /// What it says of a row that is no number of replicas.
+    fn as_its_kind(&self, row: &WorkloadTarget, seen: &Status) -> Option<Status> {
+        match WorkloadKind::of(&row.workload) {
+            WorkloadKind::DaemonSet => Some(daemons(seen.clone())),
+            WorkloadKind::Job if self.ends.is_some() && row.replicas > 0 => {
+                Some(Status { pods: 0, bound: 0, ready: 0, finished: self.ends, ..seen.clone() })
+            }
+            WorkloadKind::Deployment
+            | WorkloadKind::StatefulSet
+            | WorkloadKind::Job
+            | WorkloadKind::CronJob => None,
+        }
+    }
+
     /// All that it holds, but for the manifests that are known.
     fn tell(&self, known: &[(Uid, u64)]) -> Vec<Recalled> {
         let new = |uid: Uid, revision: u64| !known.contains(&(uid, revision));
