@@ -139,6 +139,8 @@ impl Hub {
         };
         let finished = status.finished;
         if seat.seen.as_ref() == Some(&seen) {
+            // As it was before it was given up, as far as anybody can see: it is all there again (S8).
+            self.bound_existence(uid, name);
             self.look_at_revision(uid, name);
             return finished.map_or((), |end| self.job_ended(uid, name, end));
         }

@@ -314,3 +314,23 @@ fn s9_what_ends_by_itself_is_shown_with_when_and_where_not() {
     let gate = fixture.view("web").gate.expect("its fence is gate");
     assert_eq!((gate.pods, gate.unsupervised), (2, vec!["bravo".to_owned()]));
 }
+
+#[test]
+fn s8_what_returns_just_as_it_was_seen_last_is_counted_all_the_same() {
+    let mut fixture = able(&[("alpha", 20), ("bravo", 0)]);
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").ready = false;
+    fixture.run("web", 2, gated(&[]));
+    pass(&mut fixture, 2);
+    assert!(renew(&mut fixture, "alpha", 1));
+    fixture.disconnect("alpha");
+    pass(&mut fixture, 2);
+    scale(&mut fixture, "web", 1);
+    pass(&mut fixture, 120);
+    assert_eq!((fixture.noted("ClusterFenced"), pending(&fixture)), (1, 1));
+    fixture.sent.clear();
+    fixture.connect("alpha");
+    let (_, _, first) = fixture.sent[0];
+    assert_eq!(first, 0, "two are there, and one is wanted: it starts when they are gone");
+    pass(&mut fixture, 2);
+    assert_eq!(fixture.running(), shares(&[("alpha", 1)]));
+}
