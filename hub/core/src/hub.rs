@@ -196,6 +196,32 @@ impl Hub {
         self.timers.first().map_or(latest, |(time, _)| (*time).min(latest))
     }
 
+    /// Whether something waits for its moment: then more is decided without anything being heard (I5).
+    pub fn has_deadlines(&self) -> bool {
+        let later = self.timers.iter().filter(|(time, _)| *time > self.now.time);
+        later.into_iter().any(|(_, timer)| match timer {
+            // These look whether somebody is heard, or at what would be.
+            Timer::Silence(_) | Timer::MassLoss | Timer::Survival => false,
+            Timer::Gate(_)
+            | Timer::Pace(..)
+            | Timer::Rebalance(_)
+            | Timer::FailBack(_)
+            | Timer::Taint(_)
+            | Timer::Tombstone(..)
+            | Timer::Needs(_)
+            | Timer::Trouble(..)
+            | Timer::Preemption(_)
+            | Timer::Drain(_)
+            | Timer::Maintenance(_)
+            | Timer::Steady(_)
+            | Timer::Retire(_)
+            | Timer::Shrink(_)
+            | Timer::Drift(_)
+            | Timer::Revision(..)
+            | Timer::Rounds => true,
+        })
+    }
+
     /// What changed since the last call.
     pub fn changes(&mut self) -> Vec<Subject> {
         std::mem::take(&mut self.touched.subjects).into_iter().collect()

@@ -358,6 +358,27 @@ impl World {
         digest
     }
 
+    /// The generation of each cluster's targets, as hub 0 has stored it.
+    pub fn generations(&self) -> BTreeMap<ClusterName, u64> {
+        let generation = |record: &Record| {
+            if let Record::Cluster(cluster) = record {
+                return Some((cluster.name.clone(), cluster.generation.0));
+            }
+            None
+        };
+        self.hubs[0].store.values().filter_map(generation).collect()
+    }
+
+    /// Whether hub 0 hears every cluster.
+    pub fn all_ready(&self) -> bool {
+        let core = self.hubs[0].core.as_ref();
+        let ready = |member: &Member| {
+            core.and_then(|core| core.cluster(&member.name))
+                .is_some_and(|view| view.state == ClusterState::Ready)
+        };
+        self.members.iter().all(ready)
+    }
+
     /// The targets in force, to see whether they still change.
     pub fn targets(&self) -> BTreeSet<(Uid, ClusterName, u32)> {
         let target = |record: &Record| {

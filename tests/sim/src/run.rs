@@ -1,11 +1,13 @@
 //! One run: a world drawn from a seed, in which everything goes wrong for a while; then everything is put right, and
 //! the federation must settle. The test and the command line make the same runs.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
+use godwit_common::ClusterName;
 use godwit_common::rng::Rng;
-use godwit_hub_core::Config;
+use godwit_hub_core::{Config, Hub};
 
 use crate::faults::Faults;
 use crate::invariants::Seen;
@@ -17,6 +19,8 @@ use crate::world::{Sink, World};
 const CALM: u64 = 70;
 /// Within how many seconds of the last accident everything must have settled.
 const SETTLED: u64 = 1_800;
+/// In how many rounds of plan, apply and report it settles, once no deadline is outstanding (I5).
+const ROUNDS: u64 = 3;
 /// Above so many clusters a look at the whole federation takes longer than what happens in a second.
 const MANY: usize = 50;
 
@@ -145,13 +149,43 @@ impl Display for Run {
     }
 }
 
+/// How often each cluster is told something new, while nothing is heard but what follows from that (I5).
+#[derive(Debug, Default)]
+struct Rounds {
+    began: BTreeMap<ClusterName, u64>,
+    /// Commands carried out, and hubs started, by then.
+    inputs: (u64, u64),
+}
+
+impl Rounds {
+    /// Another look. Where something waits for its moment, or an operator has spoken, or somebody is away, it begins anew.
+    fn look(&mut self, world: &World) {
+        let now = world.generations();
+        let inputs = (world.checker.seen.commands, world.checker.seen.restarts);
+        let waits = world.hubs[0].core.as_ref().is_none_or(Hub::has_deadlines);
+        if waits || inputs != self.inputs || now.len() != self.began.len() || !world.all_ready() {
+            (self.began, self.inputs) = (now, inputs);
+            return;
+        }
+        for (cluster, generation) in &now {
+            let rounds = generation - self.began.get(cluster).copied().unwrap_or(*generation);
+            assert!(
+                rounds <= ROUNDS,
+                "I5: {cluster} was told something new {rounds} times, and nothing had changed"
+            );
+        }
+    }
+}
+
 /// Waits until everything is as it shall be, and stays so.
 fn settle(world: &mut World) {
     let step = if world.members.len() > MANY { 10 } else { 1 };
     let end = world.now + SETTLED * 1000;
     let (mut since, mut targets) = (world.now, world.targets());
+    let mut rounds = Rounds::default();
     loop {
         world.run(step);
+        rounds.look(world);
         let missing = world.unsettled();
         let now = world.targets();
         if !missing.is_empty() || now != targets {
