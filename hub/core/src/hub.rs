@@ -201,7 +201,7 @@ impl Hub {
         let later = self.timers.iter().filter(|(time, _)| *time > self.now.time);
         later.into_iter().any(|(_, timer)| match timer {
             // These look whether somebody is heard, or at what would be.
-            Timer::Silence(_) | Timer::MassLoss | Timer::Survival => false,
+            Timer::Silence(_) | Timer::Witnesses(_) | Timer::MassLoss | Timer::Survival => false,
             Timer::Gate(_)
             | Timer::Pace(..)
             | Timer::Rebalance(_)
