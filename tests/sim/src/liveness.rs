@@ -46,7 +46,9 @@ impl World {
                         .push(format!("{key:?}: told revision {}, rolling {}", seat.revision, seat.rolling));
                 }
                 Record::Seat { workload, seat, .. }
-                    if seat.target != seat.placed && !self.is_short(*workload) =>
+                    if seat.target != seat.placed
+                        && !self.is_short(*workload)
+                        && !self.is_changed(*workload) =>
                 {
                     missing.push(format!("{key:?}: told {} of {}", seat.target, seat.placed));
                 }
@@ -128,9 +130,9 @@ impl World {
                 true => pods.len() >= placed as usize,
                 false => pods.len() == placed as usize,
             };
-            // Beside what somebody made by hand, nothing starts that may run only once; and where somebody took copies
-            // away, no others stop, which what is moved may wait for.
-            let barred = self.is_changed(workload.uid) && pods.len() < placed as usize;
+            // Beside what somebody made by hand nothing starts that may run only once; and where somebody took copies away,
+            // no others stop. So what is moved may wait for it.
+            let barred = left.is_none() && self.is_changed(workload.uid);
             if !barred && (!right || left.is_none() && ready + excused < placed as usize) {
                 let (name, pods) = (&member.name, pods.len());
                 missing.push(format!("{name} runs {ready} of {pods} of {id}, {placed} are placed"));
