@@ -73,13 +73,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     },
     // S9: what ends by itself.
     Mutant {
-        name: "a-lease-counts-from-its-receipt",
-        file: "agent/core/src/grants.rs",
-        text: "sent + lease",
-        replacement: "now + lease",
-        caught_by: &["S9:", "I3:"],
-    },
-    Mutant {
         name: "a-hub-that-does-not-lead-renews-leases",
         file: "hub/core/src/grants.rs",
         text: "!(self.said_goodbye || self.stopped_speaking())",
@@ -105,13 +98,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         file: "hub/core/src/grants.rs",
         text: "lease + lease * self.config.gate_drift_percent / 100",
         replacement: "lease",
-        caught_by: &["S9:"],
-    },
-    Mutant {
-        name: "a-lease-is-renewed-before-the-rows-are-accepted",
-        file: "hub/core/src/grants.rs",
-        text: "leader.accepted >= least",
-        replacement: "true",
         caught_by: &["S9:"],
     },
     Mutant {
