@@ -165,8 +165,14 @@ impl Rounds {
         let waits = world.hubs[0].core.as_ref().is_none_or(Hub::has_deadlines);
         // Where histories fork, a hub may go on speaking that nobody asked to: what it says is heard as well.
         let forked = world.checker.histories_may_fork;
-        if waits || forked || inputs != self.inputs || now.len() != self.began.len() || !world.all_ready() {
-            (self.began, self.inputs) = (now, inputs);
+        if waits || forked || inputs != self.inputs || !world.all_ready() {
+            // Who joins has a generation above its own fence's once it is heard: that is no round.
+            self.began.clear();
+            self.inputs = inputs;
+            return;
+        }
+        if now.len() != self.began.len() {
+            self.began = now;
             return;
         }
         for (cluster, generation) in &now {
