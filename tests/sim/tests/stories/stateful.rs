@@ -35,3 +35,24 @@ fn s32_a_stateful_workload_stays_whole_and_does_not_move_by_itself() {
         "it is back where its data is"
     );
 }
+
+#[test]
+fn s33_a_drain_moves_a_cron_job_and_it_is_never_in_two_clusters() {
+    let mut world = federation(&["east", "north", "west"]);
+    let backup = id("CronJob", "backup");
+    world.deploy(workload("CronJob", "backup", 1, 100, 1), PolicyChoice::Annotated);
+    world.settles(60);
+    let home = world.placed(&backup)[0].0.clone();
+    let terms = godwit_hub_core::DrainTerms::default();
+    let order = godwit_hub_core::DrainOrder::Start(terms);
+    world.order(Command::Drain { cluster: sim::scenario::cluster_name(&home), order });
+    for _ in 0..240 {
+        world.run_to(world.now + 250);
+        let told = ["east", "north", "west"].map(|name| world.target_in(name, &backup));
+        assert!(told.iter().sum::<u32>() < 2, "{told:?}");
+    }
+    let placed = world.placed(&backup);
+    assert!(placed.len() == 1 && placed[0].0 != home, "{placed:?}");
+    let drain = world.cluster(&home).drain.expect("it is drained");
+    assert!(drain.drain.state.is_empty(), "{drain:?}");
+}
