@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use godwit_common::link::ObjectTarget;
 use godwit_common::policy::{Drift, Rule, Strategy};
-use godwit_common::{ClusterName, Digest, Uid, WorkloadKind};
+use godwit_common::{ClusterName, Digest, Resources, Uid, WorkloadKind};
 use godwit_hub_core::{
     ClusterRecord, ClusterState, Key, MigrationState, Policy, Record, Seat, WorkloadRecord,
 };
@@ -107,10 +107,8 @@ impl World {
 
     fn check_workload(&self, workload: &WorkloadRecord, missing: &mut Vec<String>) {
         let id = &workload.spec.id;
-        match workload.spec.kind() {
-            WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::Job => {}
-            // What they run is not the hub's to count.
-            WorkloadKind::DaemonSet | WorkloadKind::CronJob => return,
+        if !is_counted(workload.spec.kind()) {
+            return;
         }
         let mut open = Vec::new();
         for member in &self.members {
@@ -242,7 +240,7 @@ impl World {
             (_, Some(max)) => below(max),
             (_, None) => u64::MAX,
         };
-        Some(member.room_for(&workload.spec.pod.requests).min(most))
+        Some(self.room_beside(member, &workload.spec.pod.requests).min(most))
     }
 
     /// Whether a workload that is not divided could grow where it is, or be whole somewhere if it is nowhere.
@@ -295,19 +293,31 @@ impl World {
             && placement.fallback.is_empty()
             && placement.strategy.constraints().is_empty()
             && !workload.yielded.contains_key(name)
-            && !self.keeps_room(name)
             && !self.is_lowered(workload, name)
             && !store.values().any(repels)
     }
 
-    /// Whether room of a cluster is kept for copies that were told, and that somebody there does not let run (S29).
-    fn keeps_room(&self, name: &ClusterName) -> bool {
-        let member = self.members.iter().find(|member| member.name == *name);
-        let fewer = |uid: &Uid, replicas: Option<u32>| {
-            let left = member.and_then(|member| self.left(*uid, member));
-            left.zip(replicas).is_some_and(|(left, told)| left < told)
-        };
-        self.live_rows(name).iter().any(|(uid, replicas)| fewer(uid, *replicas))
+    /// How many more pods of a size a cluster has room for, beside the copies that are planned or told there and do not
+    /// exist: what somebody did by hand, there or in another cluster, may keep them from it for as long as it stands (S29),
+    /// and room for them is promised all the time (S15). Which nodes they will find is open, so each takes as much as it
+    /// can; and while there is none for all of them, there is none for anybody else.
+    fn room_beside(&self, member: &Member, requests: &Resources) -> u64 {
+        let mut room = member.room_for(requests);
+        for record in self.hubs[0].store.values() {
+            let Record::Workload(WorkloadRecord { uid, spec, .. }) = record else { continue };
+            let Some(seat) = self.seat(*uid, &member.name) else { continue };
+            let here = match is_counted(spec.kind()) {
+                true => u32::try_from(member.pods_of(&spec.id).count()).unwrap_or(u32::MAX),
+                // Of these the object alone counts, and it is there unless somebody deleted it.
+                false => self.left(*uid, member).unwrap_or(u32::MAX),
+            };
+            let promised = u64::from(seat.placed.max(seat.target).saturating_sub(here));
+            if promised > member.room_for(&spec.pod.requests) {
+                return 0;
+            }
+            room = room.saturating_sub(promised * covered(&spec.pod.requests, requests));
+        }
+        room
     }
 
     /// Whether what a cluster is taken to hold of a workload that waits is lowered for what was seen there (S3, S17).
@@ -391,4 +401,21 @@ impl World {
         };
         self.hubs[0].store.values().filter_map(target).collect()
     }
+}
+
+/// Whether what workloads of a kind run is the hub's to count.
+fn is_counted(kind: WorkloadKind) -> bool {
+    match kind {
+        WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::Job => true,
+        WorkloadKind::DaemonSet | WorkloadKind::CronJob => false,
+    }
+}
+
+/// How many pods of one size a pod of another may leave no room for, on whatever node.
+fn covered(other: &Resources, requests: &Resources) -> u64 {
+    let times = |asked: u64, each: u64| if each == 0 { 0 } else { asked.div_ceil(each) };
+    // More than these the simulator's workloads do not ask for.
+    times(other.cpu_millis, requests.cpu_millis)
+        .max(times(other.memory_bytes, requests.memory_bytes))
+        .max(times(other.pods, requests.pods))
 }

@@ -201,6 +201,14 @@ impl World {
         self.mend(Mend::Nodes(cluster));
     }
 
+    /// A person scales a workload in a cluster.
+    pub fn scale_by_hand(&mut self, cluster: usize, id: &WorkloadId, replicas: u32) {
+        let api_version = WorkloadKind::of(id).api_version();
+        let key = ObjectKey::new(api_version, &id.kind, &id.namespace, &id.name)
+            .expect("a scenario names workloads well");
+        self.members[cluster].scale_by_hand(cx!(self), &key, replicas);
+    }
+
     /// Cuts the link of an agent.
     pub fn cut(&mut self, agent: AgentId, ways: &[Way]) {
         for way in ways {
