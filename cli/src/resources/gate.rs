@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn it_says_what_ends_and_when_that_is_known() {
         let gate = Gate { pods: 3, lease_ms: 60_000, wait_ms: 95_600, ..Gate::default() };
-        let expected = "3 pods, when no hub has renewed the lease for 1m; lost, they are replaced 1m35s after the last \
+        let expected = "3 pods, when no hub has renewed the lease for 60s; lost, they are replaced 95s after the last \
                         renewal";
         assert_eq!(said(&gate), expected);
         let ends = Some(prost_types::Timestamp { seconds: 1_764_000_000, nanos: 0 });

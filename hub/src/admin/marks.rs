@@ -119,7 +119,7 @@ impl Admin {
             action: convert::action(action).to_owned(),
             changes: convert::changes(changes),
             changes_total: changes.total,
-            inputs: changes.inputs.to_string(),
+            inputs: convert::decided_on(changes.inputs),
         }
     }
 }

@@ -134,7 +134,7 @@ impl Admin {
                 action: convert::action(action).to_owned(),
                 changes: convert::changes(&changes),
                 changes_total: changes.total,
-                inputs: changes.inputs.to_string(),
+                inputs: convert::decided_on(changes.inputs),
             }),
             other => Err(refusal::mismatched(&other)),
         }

@@ -37,7 +37,7 @@ impl QuotaService for Admin {
             action: convert::action(action).to_owned(),
             changes: convert::changes(&changes),
             changes_total: changes.total,
-            inputs: changes.inputs.to_string(),
+            inputs: convert::decided_on(changes.inputs),
         }))
     }
 

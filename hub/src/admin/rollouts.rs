@@ -53,7 +53,7 @@ impl RolloutService for Admin {
             clusters: clusters.map(ToString::to_string).collect(),
             changes: convert::changes(&deployed.changes),
             changes_total: deployed.changes.total,
-            inputs: deployed.changes.inputs.to_string(),
+            inputs: convert::decided_on(deployed.changes.inputs),
         }))
     }
 

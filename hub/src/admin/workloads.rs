@@ -54,7 +54,7 @@ impl WorkloadService for Admin {
                 let changes = convert::changes(&deployed.changes);
                 let workload = deployed.workloads.into_iter().next().map(convert::deployed_workload);
                 let changes_total = deployed.changes.total;
-                let inputs = deployed.changes.inputs.to_string();
+                let inputs = convert::decided_on(deployed.changes.inputs);
                 Ok(Response::new(v1::ScaleWorkloadResponse { workload, changes, changes_total, inputs }))
             }
             other => Err(refusal::mismatched(&other)),
@@ -83,7 +83,7 @@ impl WorkloadService for Admin {
                 action: convert::action(action).to_owned(),
                 changes: convert::changes(&changes),
                 changes_total: changes.total,
-                inputs: changes.inputs.to_string(),
+                inputs: convert::decided_on(changes.inputs),
             })),
             other => Err(refusal::mismatched(&other)),
         }

@@ -175,12 +175,14 @@ impl World {
     /// S17 to mend; those of one size never, unless several histories have placed them.
     fn is_stuck(&self) -> bool {
         let (uniform, forked) = (self.operator.uniform, self.checker.histories_may_fork);
-        // Of what somebody started by hand nobody has counted the room.
-        let by_hand = |member: &Member| member.objects.values().any(|object| object.scaled_by_hand);
+        // Of what somebody started by hand nobody has counted the room, even if it was taken over since.
+        let by_hand = |member: &Member| {
+            let scaled = member.objects.values().any(|object| object.scaled_by_hand);
+            scaled || member.pods.values().any(|pod| pod.of_its_own)
+        };
         self.members.iter().any(|member| {
             let excused = !uniform || forked || by_hand(member);
-            let mut pods = member.pods.values().filter(|pod| pod.seen.unschedulable);
-            pods.any(|pod| excused || pod.of_its_own)
+            excused && member.pods.values().any(|pod| pod.seen.unschedulable)
         })
     }
 

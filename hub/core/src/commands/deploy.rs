@@ -157,7 +157,7 @@ fn without_plans(deployed: &Deployed) -> Deployed {
         workloads: workloads
             .map(|workload| DeployedWorkload { report: Vec::new(), rollout: Vec::new(), ..workload })
             .collect(),
-        changes: Changes::default(),
+        changes: Changes { inputs: deployed.changes.inputs, ..Changes::default() },
         ..deployed.clone()
     }
 }

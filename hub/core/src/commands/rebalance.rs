@@ -3,7 +3,7 @@
 use godwit_common::Uid;
 
 use super::{no_workload, refused};
-use crate::contract::{Action, Answer, Balanced, Changes, Refused, RefusedKind, Severity};
+use crate::contract::{Action, Answer, Balanced, Refused, RefusedKind, Severity};
 use crate::hub::Hub;
 use crate::placement::Reason;
 
@@ -35,7 +35,7 @@ impl Hub {
         }
         self.make_plans();
         let changes = self.plan_changes();
-        let action = if changes == Changes::default() { Action::Unchanged } else { Action::Configured };
+        let action = if changes.total == 0 { Action::Unchanged } else { Action::Configured };
         Ok(Answer::Applied { action, changes })
     }
 }

@@ -178,7 +178,10 @@ impl Hub {
         let Some(workload) = self.workloads.get(&uid) else { return false };
         let Some(seat) = workload.seats.get(name) else { return false };
         let Some(seen) = seat.seen.as_ref().filter(|seen| seen.revision > 0) else { return false };
-        let (runs, revision) = (seen.replicas, seen.revision);
+        // What is everywhere has no number, and what has ended does not run again (S33).
+        let numbered = !workload.record.spec.kind().everywhere() && workload.record.finished.is_none();
+        let runs = if numbered { seen.replicas } else { 0 };
+        let revision = seen.revision;
         let other = seat.seat.revision != revision && workload.revisions.contains_key(&revision);
         let more = seat.seat.target != runs;
         self.keep_ordinals(uid, name, runs);

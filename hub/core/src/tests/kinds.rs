@@ -183,6 +183,28 @@ fn s33_a_daemon_set_is_everywhere_is_not_counted_and_stays_in_a_drain_until_the_
     assert_eq!(held(&fixture), shares_of(&[("bravo", 1), ("charlie", 1)]));
 }
 
+/// What was found of it in the members is not taken for a number of its own (S10).
+#[test]
+fn s33_a_daemon_set_is_not_counted_in_a_recovered_view_either() {
+    let mut fixture = Fixture::new(&[("alpha", 10), ("bravo", 10)]);
+    fixture.deploy(logs("v1"), PolicyChoice::Annotated).expect("a good request");
+    fixture.pass(Duration::from_secs(1));
+    fixture.store.clear();
+    fixture.config.recover = true;
+    fixture.restart();
+    fixture.config.recover = false;
+    fixture.sent.clear();
+    fixture.connect("alpha");
+    fixture.connect("bravo");
+    fixture.pass(Duration::from_secs(60));
+    fixture.command(Command::ReleaseFreeze).expect("all is known");
+    fixture.pass(Duration::from_secs(10));
+    let view = fixture.view("logs");
+    assert_eq!((view.wanted, view.pending), (0, 0));
+    assert!(fixture.sent.iter().all(|(_, _, replicas)| *replicas == 0), "{:?}", fixture.sent);
+    assert_eq!(held(&fixture), shares_of(&[("alpha", 1), ("bravo", 1)]));
+}
+
 #[test]
 fn s33_a_daemon_set_ends_where_its_policy_no_longer_wants_it_and_comes_again() {
     let mut fixture = Fixture::new(&[("alpha", 10), ("bravo", 10)]);

@@ -13,7 +13,7 @@ mod workload;
 use std::sync::Arc;
 
 use godwit_common::WallTime;
-use godwit_hub_core::GateView;
+use godwit_hub_core::{GateView, StateRevision};
 use godwit_proto::v1;
 use prost_types::Timestamp;
 
@@ -46,6 +46,11 @@ fn gate(view: &GateView) -> v1::Gate {
         ends: ends.map(timestamp),
         unsupervised: unsupervised.clone(),
     }
+}
+
+/// What plans were decided on; empty where nothing was decided.
+pub(super) fn decided_on(inputs: StateRevision) -> String {
+    if inputs == StateRevision::default() { String::new() } else { inputs.to_string() }
 }
 
 /// Counts are 32 bits wide, so that they are numbers in JSON; no real one comes near.

@@ -7,7 +7,7 @@ use godwit_proto::v1;
 
 use super::plan::{changes, row};
 use super::rollout::rollout;
-use super::{gate, texts, timestamp};
+use super::{decided_on, gate, texts, timestamp};
 
 pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
     let WorkloadView {
@@ -112,7 +112,7 @@ pub(in crate::admin) fn deployed(deployed: Deployed, dry_run: bool) -> v1::Deplo
         objects: objects.iter().map(ObjectKey::to_string).collect(),
         changes: changes(&changed),
         changes_total: changed.total,
-        inputs: changed.inputs.to_string(),
+        inputs: decided_on(changed.inputs),
         warnings,
         dry_run,
     }

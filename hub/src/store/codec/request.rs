@@ -1,7 +1,7 @@
 //! Answered deployments.
 
-use godwit_common::ClusterName;
-use godwit_hub_core::{Action, Changes, Deployed, DeployedWorkload, Request};
+use godwit_common::{ClusterName, Epoch};
+use godwit_hub_core::{Action, Changes, Deployed, DeployedWorkload, Request, StateRevision};
 use godwit_proto::store::v1 as wire;
 
 use super::Invalid;
@@ -19,20 +19,23 @@ pub(super) fn from_wire(request: wire::Request) -> Result<Request, Invalid> {
 }
 
 fn deployed_to_wire(deployed: &Deployed) -> wire::Deployed {
-    let Deployed { workloads, objects, changes: _, warnings } = deployed;
+    let Deployed { workloads, objects, changes: Changes { plans: _, total: _, inputs }, warnings } = deployed;
     wire::Deployed {
         workloads: workloads.iter().map(workload_to_wire).collect(),
         objects: objects.iter().map(object_key_to_wire).collect(),
         warnings: warnings.clone(),
+        inputs_epoch: inputs.epoch.0,
+        inputs_event: inputs.event,
     }
 }
 
 fn deployed_from_wire(deployed: wire::Deployed) -> Result<Deployed, Invalid> {
     let objects = deployed.objects.into_iter();
+    let inputs = StateRevision { epoch: Epoch(deployed.inputs_epoch), event: deployed.inputs_event };
     Ok(Deployed {
         workloads: deployed.workloads.into_iter().map(workload_from_wire).collect::<Result<_, _>>()?,
         objects: objects.map(|key| object_key("objects", Some(key))).collect::<Result<_, _>>()?,
-        changes: Changes::default(),
+        changes: Changes { inputs, ..Changes::default() },
         warnings: deployed.warnings,
     })
 }

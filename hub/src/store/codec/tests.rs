@@ -499,7 +499,7 @@ fn requests() -> Vec<Record> {
             report: vec![],
         }],
         objects: vec![config_map()],
-        changes: Changes::default(),
+        changes: Changes { inputs: StateRevision { epoch: Epoch(4), event: 79 }, ..Changes::default() },
         warnings: vec!["mind the gap".to_owned()],
     };
     let request = |id: &str, answer: &Deployed| {

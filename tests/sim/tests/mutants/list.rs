@@ -189,7 +189,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "drift-is-not-set-right",
         file: "agent/core/src/judge.rs",
-        text: "replicas.is_none() || seen.replicas == replicas",
+        text: "row.is_counted(seen.replicas)",
         replacement: "true",
         caught_by: &["I5:"],
     },
