@@ -57,6 +57,8 @@ pub(crate) struct Outcome {
     pub(crate) reasons: Vec<Arc<str>>,
     /// Under a policy that rebalances: for want of room, or of a cluster, this is not the policy's own division.
     pub(crate) cramped: bool,
+    /// Some are pending while a cluster has yet to be heard, or to bring its inventory.
+    pub(crate) unheard: bool,
     /// Some of what is pending is so for want of room.
     pub(crate) roomless: bool,
     /// What decided each cluster's number, if that was asked.
@@ -175,6 +177,9 @@ impl Batch<'_> {
             };
             outcome.reasons.push(reason.into());
         }
+        let is_unheard =
+            |one: &Candidate<'_>| matches!(one.growth, Growth::Closed(Barrier::Inventory | Barrier::Suspect));
+        outcome.unheard = outcome.pending > 0 && candidates.iter().any(is_unheard);
         let mut taken = Vec::new();
         for ((candidate, after), site) in candidates.iter().zip(counts).zip(sites) {
             let before = site.held;

@@ -77,6 +77,9 @@ pub struct Hub {
     /// Workloads under policies that rebalance which may lack the policy's own division for want of room, or of a
     /// cluster: they are planned when a cluster can take more (S18).
     pub(crate) cramped: Shared<BTreeSet<Uid>>,
+    /// Of those with pending replicas, the ones that were planned while some cluster was not heard: what keeps them waiting
+    /// is said anew once all are (S14).
+    pub(crate) unheard: Shared<BTreeSet<Uid>>,
     /// Workloads that were planned in this step, and found too little room (S16).
     pub(crate) roomless: BTreeSet<Rank>,
     /// How often something changed that may decide whether the loss of a cluster could be survived.

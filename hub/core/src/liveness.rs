@@ -278,6 +278,7 @@ impl Hub {
         self.recall_due(name);
         self.touched.send.insert(name.clone());
         self.roomier.insert(name.clone());
+        self.all_are_heard(name);
         self.fenced(name);
         self.show_seats(name);
         self.moving_at(name);

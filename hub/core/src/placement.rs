@@ -10,9 +10,9 @@ use godwit_planner::{ClusterRoom, Scratch};
 
 use crate::ask::{Ask, Count, Outcome};
 use crate::batch::{Batch, room_left};
-use crate::contract::{Cause, Key, MigrationCause, Move, Policy, Subject, WorkloadRecord};
+use crate::contract::{Cause, ClusterState, Key, MigrationCause, Move, Policy, Subject, WorkloadRecord};
 use crate::hub::{Hub, Timer};
-use crate::state::{Rank, SeatState};
+use crate::state::{Cluster, Rank, SeatState};
 
 /// How long a gradual rebalance rests between two steps (S18).
 const GRADUAL_PAUSE: Duration = Duration::from_secs(60);
@@ -131,6 +131,10 @@ impl Hub {
             match outcome.cramped {
                 true => self.cramped.insert(uid),
                 false => self.cramped.remove(&uid),
+            };
+            match outcome.unheard {
+                true => self.unheard.insert(uid),
+                false => self.unheard.remove(&uid),
             };
             self.set_withheld(uid, outcome.withheld);
             self.set_pending(uid, outcome.wanted, outcome.pending, outcome.reasons);
@@ -256,6 +260,31 @@ impl Hub {
                 }
                 Rebalance::Never | Rebalance::Gradual | Rebalance::Always => {}
             }
+        }
+    }
+
+    /// A cluster was the last that was not heard: of what was planned meanwhile and has no room there either, it would be
+    /// said for as long as it waits that this cluster is awaited. All at once and not with each cluster, so that the return
+    /// of many costs one plan for each workload.
+    pub(crate) fn all_are_heard(&mut self, name: &ClusterName) {
+        if self.unheard.is_empty() || self.clusters.values().any(|cluster| self.is_awaited(cluster)) {
+            return;
+        }
+        for uid in std::mem::take(&mut *self.unheard) {
+            self.dirty.entry(uid).or_insert_with(|| Reason::Room(name.clone()));
+        }
+    }
+
+    /// Whether a cluster is about to be heard, or to be given up. The inventory of one whose API server is away may be long
+    /// in coming, and that is said of it.
+    fn is_awaited(&self, cluster: &Cluster) -> bool {
+        match cluster.health.state {
+            ClusterState::Ready => !cluster.reporting() && !self.degraded(cluster),
+            ClusterState::Unknown
+            | ClusterState::Joining
+            | ClusterState::Returning
+            | ClusterState::Suspect => true,
+            ClusterState::Lost => false,
         }
     }
 

@@ -132,6 +132,7 @@ impl Hub {
             fleet_changes: 0,
             checking_survival: false,
             pending: Default::default(),
+            unheard: Default::default(),
             cramped: Default::default(),
             dirty: BTreeMap::new(),
             roomier: Default::default(),
@@ -274,6 +275,8 @@ impl Hub {
             if record.pending > 0 {
                 let rank = self.rank_of(&record);
                 self.pending.insert(rank);
+                // What was said of clusters that were not heard then may have been over long before.
+                self.unheard.insert(uid);
             }
             for given in record.yielded.values() {
                 if let Some(waiting) = self.workloads.get_mut(&given.to) {

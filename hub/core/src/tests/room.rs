@@ -28,6 +28,37 @@ fn s14_room_that_was_promised_and_not_used_is_given_on() {
 }
 
 #[test]
+fn s14_what_waits_says_no_longer_that_an_inventory_is_awaited_once_it_came() {
+    for restarts in [false, true] {
+        waits_and_says_for_what(restarts);
+    }
+}
+
+fn waits_and_says_for_what(restarts: bool) {
+    let mut fixture = Fixture::new(&[("alpha", 10), ("beta", 10)]);
+    let even = || PolicyChoice::Inline(policy("even", &[("alpha", 1), ("beta", 1)]));
+    fixture.deploy(spec(named("greedy"), 20), even()).expect("a good request");
+    fixture.pass(Duration::from_secs(5));
+    fixture.disconnect("beta");
+    fixture.open("beta");
+    fixture.deploy(spec(web(), 5), even()).expect("a good request");
+    let says = |fixture: &Fixture, what: &str| {
+        fixture.web().pending_reasons.iter().any(|reason| reason.contains(what))
+    };
+    assert!(says(&fixture, "inventory awaited"), "{:?}", fixture.web().pending_reasons);
+    // A hub that starts meanwhile knows no more when it was planned.
+    if restarts {
+        fixture.restart();
+        fixture.connect("alpha");
+    }
+    assert!(says(&fixture, "inventory awaited"), "{:?}", fixture.web().pending_reasons);
+    fixture.connect("beta");
+    fixture.pass(Duration::from_secs(1));
+    assert!(!says(&fixture, "inventory awaited"), "{:?}", fixture.web().pending_reasons);
+    assert!(says(&fixture, "alpha, beta: no room"), "{:?}", fixture.web().pending_reasons);
+}
+
+#[test]
 fn s27_orphans_are_listed_up_to_a_bound() {
     let mut fixture = Fixture::new(&[("alpha", 100)]);
     fixture.deploy_web(1, &[("alpha", 1)]);
