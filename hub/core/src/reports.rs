@@ -102,7 +102,9 @@ impl Hub {
         }
         cluster.orphans.remove(&(status.workload.clone(), uid));
         if status.exists {
-            self.ensure_seat(uid, name, Some((status.replicas, status.revision)));
+            // What has run to its end runs no more, whatever its number says (S33).
+            let runs = if status.finished.is_some() { 0 } else { status.replicas };
+            self.ensure_seat(uid, name, Some((runs, status.revision)));
         }
         let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
         else {

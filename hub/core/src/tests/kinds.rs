@@ -9,7 +9,7 @@ use godwit_common::{Uid, WorkloadId};
 
 use super::drains::drain;
 use super::fixture::{Fixture, cluster, deployment_id, policy, shares, spec};
-use crate::{ClusterState, Command, DrainTerms, Policy, PolicyChoice, RefusedKind, WorkloadSpec};
+use crate::{ClusterState, Command, DrainTerms, Policy, PolicyChoice, Record, RefusedKind, WorkloadSpec};
 
 fn id(kind: &str, name: &str) -> WorkloadId {
     WorkloadId::new("default", kind, name).expect("a valid identity")
@@ -115,6 +115,21 @@ fn s33_the_first_of_two_that_ends_ends_the_other() {
     fixture.pass(Duration::from_secs(2));
     assert_eq!(fixture.running(), shares(&[]));
     assert_eq!(fixture.view("import").finished, Some(Finished::Complete));
+}
+
+/// What a recovered view finds ended is not told to run, not even for a moment (S10).
+#[test]
+fn s33_a_job_that_had_ended_is_not_begun_anew_by_a_recovered_view() {
+    let mut fixture = in_alpha(usual());
+    fixture.members.get_mut(&cluster("alpha")).expect("it is there").ends = Some(Finished::Complete);
+    fixture.store.clear();
+    fixture.config.recover = true;
+    fixture.restart();
+    fixture.config.recover = false;
+    fixture.connect("alpha");
+    let told = |record: &Record| matches!(record, Record::Seat { seat, .. } if seat.target > 0);
+    let seats = || fixture.store.values().filter(|record| told(record)).count();
+    assert_eq!((fixture.view("import").finished, seats()), (Some(Finished::Complete), 0));
 }
 
 #[test]
