@@ -102,9 +102,7 @@ impl Hub {
         }
         cluster.orphans.remove(&(status.workload.clone(), uid));
         if status.exists {
-            // What has run to its end runs no more, whatever its number says (S33).
-            let runs = if status.finished.is_some() { 0 } else { status.replicas };
-            self.ensure_seat(uid, name, Some((runs, status.revision)));
+            self.ensure_seat(uid, name, Some((running(&status), status.revision)));
         }
         let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
         else {
@@ -271,4 +269,9 @@ impl Hub {
         };
         self.moving.extend(cluster.seats.iter().filter(unfinished));
     }
+}
+
+/// What has run to its end runs no more, whatever its number says (S33).
+fn running(status: &Status) -> u32 {
+    if status.finished.is_some() { 0 } else { status.replicas }
 }
