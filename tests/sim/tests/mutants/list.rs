@@ -69,7 +69,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         file: "hub/core/src/sessions.rs",
         text: "cluster.term.is_some_and(older)",
         replacement: "false",
-        caught_by: &["S24:", "S11:", "S25:"],
+        // What the old one does not list may be taken for gone, too.
+        caught_by: &["S24:", "S11:", "S25:", "S27:"],
     },
     // S9: what ends by itself.
     Mutant {
