@@ -34,15 +34,8 @@ impl Hub {
         }
         let names: Vec<ClusterName> = workload.seats.keys().cloned().collect();
         for name in names {
-            let generation = self.generation_for(&name, uid);
-            let seat = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(&name));
-            if let Some(seat) = seat {
-                seat.seat.generation = generation;
-            }
-            if let Some(cluster) = self.clusters.get_mut(&name) {
-                cluster.unreflected.insert(uid);
-            }
-            self.seat_changed(uid, &name);
+            // The word itself is the policy's: only its generation is new.
+            self.tell(uid, &name, |_, _| {});
         }
     }
 

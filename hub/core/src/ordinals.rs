@@ -42,20 +42,7 @@ impl Hub {
     }
 
     pub(crate) fn set_ordinals(&mut self, uid: Uid, name: &ClusterName, start: u32) {
-        let generation = self.generation_for(name, uid);
-        let Some(state) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
-        else {
-            return;
-        };
-        let before = state.seat.hash(uid);
-        (state.seat.ordinals, state.seat.generation) = (Some(start), generation);
-        let after = state.seat.hash(uid);
-        if let Some(cluster) = self.clusters.get_mut(name) {
-            cluster.digest -= before;
-            cluster.digest += after;
-            cluster.unreflected.insert(uid);
-        }
-        self.seat_changed(uid, name);
+        self.tell(uid, name, |state, _| state.seat.ordinals = Some(start));
     }
 
     /// Refuses more replicas than have names in a range.

@@ -46,22 +46,34 @@ impl Hub {
 
     /// Sets what a cluster is told to run of a workload.
     pub(crate) fn set_target(&mut self, uid: Uid, name: &ClusterName, target: u32) {
+        self.tell(uid, name, |state, _| {
+            // What starts may do so beside what is still ending.
+            let more = target.saturating_sub(state.seat.target);
+            state.seat.may_run = state.seat.may_run.saturating_add(more);
+            state.seat.target = target;
+            state.seat.shown = false;
+            // What has nothing to run is on no way.
+            state.seat.rolling &= target > 0 || state.everywhere;
+            state.floor = state.floor.min(target);
+        });
+        self.trim_holds(uid, name);
+    }
+
+    /// Changes what a cluster is told of a workload: under its next generation, which no report reflects yet, and in step
+    /// with the digest of all that it is told.
+    pub(crate) fn tell(
+        &mut self,
+        uid: Uid,
+        name: &ClusterName,
+        change: impl FnOnce(&mut SeatState, Generation),
+    ) {
         let generation = self.generation_for(name, uid);
-        let Some(workload) = self.workloads.get_mut(&uid) else {
-            return;
-        };
-        let Some(state) = workload.seats.get_mut(name) else {
+        let Some(state) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
+        else {
             return;
         };
         let before = state.seat.hash(uid);
-        // What starts may do so beside what is still ending.
-        let more = target.saturating_sub(state.seat.target);
-        state.seat.may_run = state.seat.may_run.saturating_add(more);
-        state.seat.target = target;
-        state.seat.shown = false;
-        // What has nothing to run is on no way.
-        state.seat.rolling &= target > 0 || state.everywhere;
-        state.floor = state.floor.min(target);
+        change(state, generation);
         state.seat.generation = generation;
         let after = state.seat.hash(uid);
         if let Some(cluster) = self.clusters.get_mut(name) {
@@ -70,7 +82,6 @@ impl Hub {
             cluster.unreflected.insert(uid);
         }
         self.seat_changed(uid, name);
-        self.trim_holds(uid, name);
     }
 
     /// Sets the plan for a workload in a cluster, and who decided it.
@@ -286,30 +297,19 @@ impl Hub {
 
     /// Sets which revision a cluster is told to run of a workload (S31).
     pub(crate) fn set_revision(&mut self, uid: Uid, name: &ClusterName, revision: u64, rolling: bool) {
-        let generation = self.generation_for(name, uid);
         let now = self.now.time;
         let supervised =
             self.workloads.get(&uid).is_some_and(|workload| workload.spec_of(revision).supervised);
-        let Some(state) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
-        else {
-            return;
-        };
-        let before = state.seat.hash(uid);
-        state.seat.revision = revision;
-        // Pods that are made from now on may have no supervisor; that they have one is seen when they are there (S9).
-        state.seat.supervised &= supervised;
-        state.seat.rolling = rolling;
-        state.seat.shown = false;
-        state.seat.generation = generation;
-        state.seat.manifest_generation = generation;
-        (state.complete, state.progress) = (None, None);
-        state.forget_trouble(now);
-        let after = state.seat.hash(uid);
-        if let Some(cluster) = self.clusters.get_mut(name) {
-            cluster.digest -= before;
-            cluster.digest += after;
-        }
-        self.seat_changed(uid, name);
+        self.tell(uid, name, |state, generation| {
+            state.seat.revision = revision;
+            // Pods that are made from now on may have no supervisor; that they have one is seen when they are there (S9).
+            state.seat.supervised &= supervised;
+            state.seat.rolling = rolling;
+            state.seat.shown = false;
+            state.seat.manifest_generation = generation;
+            (state.complete, state.progress) = (None, None);
+            state.forget_trouble(now);
+        });
     }
 
     /// A new revision of an object's manifest: every cluster that has a row is told.
