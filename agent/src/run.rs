@@ -1,14 +1,20 @@
 //! The driver: sole owner of the machine. It feeds it events, one at a time, and does its effects.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
 use godwit_agent_core::{Agent, Config, Effect, Event, Log, WatchId};
 use godwit_common::Time;
 use godwit_common::rng::Rng;
+use godwit_rt::health::{self, Pulse};
+use godwit_rt::limits::PlainLimits;
+use godwit_rt::plain;
 use godwit_rt::tls::ClientTls;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -22,12 +28,18 @@ use crate::session::Session;
 const EVENTS_MAX: usize = 1024;
 /// Events taken at once, so that a long listing does not hold up the clock.
 const BATCH_MAX: usize = 256;
+/// How long one event may keep the driver busy before the agent counts as dead: none takes more than a few seconds.
+const TURN_MAX: Duration = Duration::from_secs(30);
 
 /// Runs until `stop` is cancelled and all is given back.
 pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     let tls = ClientTls::client(settings.tls.clone()).context("the agent's certificate cannot be used")?;
     tokio::spawn(tls.clone().watch(stop.clone()));
     let cluster = Cluster::open(&settings).await?;
+    let health = Health::default();
+    if let Some(address) = settings.health {
+        serve_health(address, &health, &stop).await?;
+    }
     let mut rng = Rng::new(seed()?);
     let (sender, events) = mpsc::channel(EVENTS_MAX);
     let driver = Driver {
@@ -40,12 +52,38 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> anyhow::
         session: None,
         parting: None,
         watches: BTreeMap::new(),
+        health,
         exiting: false,
     };
     let hubs = settings.hubs.join(", ");
     tracing::info!(instance = %settings.instance, hubs, "agent started");
     driver.run(events, stop).await;
     tracing::info!("agent stopped");
+    Ok(())
+}
+
+/// What is told to those who ask whether the agent is well.
+#[derive(Default)]
+struct Health {
+    pulse: Pulse,
+    /// A hub has this agent, or will call it.
+    attached: Arc<AtomicBool>,
+}
+
+/// Over plain HTTP, for a kubelet.
+async fn serve_health(address: SocketAddr, health: &Health, stop: &CancellationToken) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("health.listen = {address} cannot be bound: choose a free port, or stop what holds it")
+    })?;
+    let bound = listener.local_addr().context("the bound address of health.listen is unknown")?;
+    let attached = Arc::clone(&health.attached);
+    let ready = move || match attached.load(Ordering::Relaxed) {
+        true => Ok(()),
+        false => Err("no hub has welcomed this agent or told it to stand by; its log says why".to_owned()),
+    };
+    let pages = health::pages(health.pulse.clone(), TURN_MAX, ready);
+    tokio::spawn(plain::serve(listener, pages, PlainLimits::default(), stop.clone()));
+    tracing::info!(address = %bound, "serving health");
     Ok(())
 }
 
@@ -60,6 +98,7 @@ struct Driver {
     /// The session that was hung up last, while it delivers what was said.
     parting: Option<JoinHandle<()>>,
     watches: BTreeMap<WatchId, AbortHandle>,
+    health: Health,
     exiting: bool,
 }
 
@@ -90,12 +129,15 @@ impl Driver {
         if self.exiting {
             return;
         }
+        self.health.pulse.begin();
         let mut effects = Vec::new();
         let now = self.now();
         self.agent.step(now, event, &mut effects);
         for effect in effects {
             self.perform(effect).await;
         }
+        self.health.attached.store(self.agent.is_attached(), Ordering::Relaxed);
+        self.health.pulse.end();
     }
 
     async fn perform(&mut self, effect: Effect) {

@@ -4,12 +4,15 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
 use godwit_hub_core::{Config, Reader};
 use godwit_proto::v1::agent_service_server::AgentServiceServer;
+use godwit_rt::health;
 use godwit_rt::limits::PlainLimits;
+use godwit_rt::plain::Page;
 use godwit_rt::serve::serve;
 use godwit_rt::shutdown;
 use godwit_rt::tls::{ServerTls, TlsFiles};
@@ -29,6 +32,9 @@ use crate::sessions::Agents;
 use crate::store::Restored;
 use crate::webhook::{Delivery, Webhook};
 
+/// How long the driver may take for one turn before the hub counts as dead. A turn ends with a commit, and a disk may be
+/// slow without being broken; the largest failover takes a few seconds.
+const TURN_MAX: Duration = Duration::from_secs(60);
 /// The whole of the server, as health calls it.
 const SERVER: &str = "";
 
@@ -55,10 +61,11 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     let server =
         tokio::spawn(serve(listener, Arc::clone(&tls), routes, settings.limits.server(), stop.clone()));
     tokio::spawn(tls.watch(stop.clone()));
+    let ready = Arc::new(AtomicBool::new(true));
     let scraped = scraped.map(|(listener, address)| {
-        tracing::info!(%address, path = metrics::PATH, "serving metrics");
-        let page = metrics::page(driver.clone(), delivery);
-        tokio::spawn(plain::serve(listener, page, PlainLimits::default(), stop.clone()))
+        tracing::info!(%address, path = metrics::PATH, "serving metrics and health");
+        let pages = plain_pages(&driver, delivery, Arc::clone(&ready));
+        tokio::spawn(plain::serve(listener, pages, PlainLimits::default(), stop.clone()))
     });
     let told = webhook.map(|webhook| tokio::spawn(webhook.run(driver.clone(), stop.clone())));
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving agents and operators");
@@ -67,6 +74,7 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
         () = stop.cancelled() => None,
         result = running.ended() => Some(result),
     };
+    ready.store(false, Ordering::Relaxed);
     reporter.set_service_status(SERVER, ServingStatus::NotServing).await;
     let result = match failed {
         Some(result) => result,
@@ -121,6 +129,17 @@ fn seed() -> anyhow::Result<u64> {
 pub(crate) fn open_tls(tls: &Tls) -> anyhow::Result<Arc<ServerTls>> {
     let Tls { ca, certificate, key } = tls.clone();
     ServerTls::server(TlsFiles { ca, certificate, key }).context("the settings under tls do not work")
+}
+
+/// What anybody who reaches the port may know: metrics, and health as a kubelet asks it, which has no certificate.
+fn plain_pages(driver: &Handle, delivery: Arc<Delivery>, ready: Arc<AtomicBool>) -> Vec<Page> {
+    let serves = move || match ready.load(Ordering::Relaxed) {
+        true => Ok(()),
+        false => Err("the hub is stopping".to_owned()),
+    };
+    let mut pages = vec![metrics::page(driver.clone(), delivery)];
+    pages.extend(health::pages(driver.pulse(), TURN_MAX, serves));
+    pages
 }
 
 async fn bind(key: &str, listen: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {

@@ -164,6 +164,11 @@ impl Agent {
         next.map(|next| next.max(self.now + Duration::from_millis(1)))
     }
 
+    /// Whether a hub has this agent: a session stands, or the hub has told it to stand by.
+    pub fn is_attached(&self) -> bool {
+        self.link.is_up() || self.link.stands_by()
+    }
+
     fn take_in(&mut self, cx: &mut Cx, event: Event) {
         match event {
             Event::Tick => {}

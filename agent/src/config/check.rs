@@ -1,5 +1,6 @@
 //! What is wrong with the settings: all of it, at once.
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub(super) fn check(leaves: &Leaves, environment: &[(String, String)]) -> anyhow
             certificate: reader.file("tls.certificate"),
             key: reader.file("tls.key"),
         },
+        health: reader.health(),
         log_filter: reader.text("log.filter"),
         log_format: reader.log_format(),
         dial_cap: reader.duration("link.dial_cap", 100..=60_000),
@@ -123,6 +125,18 @@ impl Reader<'_> {
             self.mistake(key, "name a PEM file");
         }
         path.into()
+    }
+
+    fn health(&mut self) -> Option<SocketAddr> {
+        let text = self.text("health.listen");
+        let address = (!text.is_empty()).then(|| text.parse());
+        address.and_then(|address| {
+            if address.is_err() {
+                let problem = "it must be an IP address and a port, such as 0.0.0.0:8081, or empty";
+                self.mistake("health.listen", problem);
+            }
+            address.ok()
+        })
     }
 
     fn log_format(&mut self) -> LogFormat {

@@ -4,6 +4,7 @@
 mod check;
 mod layers;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use godwit_rt::tls::TlsFiles;
 pub(crate) use layers::Leaves;
 
 /// Every key with its default.
-const DEFAULTS: [(&str, &str); 15] = [
+const DEFAULTS: [(&str, &str); 16] = [
     // The hubs' addresses, HOST:PORT: a list, or separated by commas.
     ("hubs", ""),
     // The credentials of the cluster; empty: those of the pod that the agent runs in.
@@ -27,6 +28,8 @@ const DEFAULTS: [(&str, &str); 15] = [
     ("tls.ca", ""),
     ("tls.certificate", ""),
     ("tls.key", ""),
+    // Where health is served; empty: nowhere.
+    ("health.listen", ""),
     ("log.filter", "info"),
     ("log.format", "text"),
     ("link.dial_cap", "5s"),
@@ -45,6 +48,7 @@ pub(crate) struct Settings {
     pub(crate) instance: String,
     pub(crate) node: Option<String>,
     pub(crate) tls: TlsFiles,
+    pub(crate) health: Option<SocketAddr>,
     pub(crate) log_filter: String,
     pub(crate) log_format: LogFormat,
     pub(crate) dial_cap: Duration,
@@ -128,6 +132,7 @@ mod tests {
             flag(sources, "hubs", "nowhere");
             flag(sources, "lease.duration", "soon");
             flag(sources, "log.format", "xml");
+            flag(sources, "health.listen", "8081");
             flag(sources, "tls.key", "");
             flag(sources, "lease.reniew", "5s");
             sources.environment = vec![("GODWIT_AGENT_NAMESPACE".into(), "Not_A_Name".into())];
@@ -137,6 +142,7 @@ mod tests {
             "hubs = \"nowhere\" (from --set)",
             "lease.duration = \"soon\" (from --set)",
             "log.format = \"xml\" (from --set)",
+            "health.listen = \"8081\" (from --set)",
             "tls.key = \"\" (from --set)",
             "lease.reniew = \"5s\" (from --set): there is no such key",
             "namespace = \"Not_A_Name\" (from GODWIT_AGENT_NAMESPACE)",

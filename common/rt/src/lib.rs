@@ -1,8 +1,9 @@
 //! What the binaries share of input and output: mutual TLS with hot reload, serving and dialling gRPC, plain pages,
-//! telemetry, shutdown, files that survive a crash. It knows who a peer is; what the peer may do is never decided here.
+//! health, telemetry, shutdown, files that survive a crash. It knows who a peer is; what the peer may do is never decided here.
 
 mod accept;
 pub mod dial;
+pub mod health;
 pub mod limits;
 pub mod plain;
 pub mod serve;

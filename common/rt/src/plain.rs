@@ -1,5 +1,5 @@
-//! Serving one page over plain HTTP/1.1, without identity: for what anybody who reaches the port may know, such as
-//! metrics. Every cost of a peer is bounded.
+//! Serving a few pages over plain HTTP/1.1, without identity: for what anybody who reaches the port may know, such as
+//! metrics and health. Every cost of a peer is bounded.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -27,19 +27,26 @@ pub struct Page {
     pub path: &'static str,
     /// What it is.
     pub content_type: &'static str,
-    /// Writes it, anew for each request. It must be quick: it runs where connections are served.
-    pub render: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Writes it, anew for each request; or says why there is nothing good to say, which is answered with 503. It must be
+    /// quick: it runs where connections are served.
+    pub render: Arc<dyn Fn() -> Result<String, String> + Send + Sync>,
 }
 
-/// Serves `page` on `listener` until `stop`: GET of its path and nothing else. A connection serves one request: the next
+/// Serves `pages` on `listener` until `stop`: GET of their paths and nothing else. A connection serves one request: the next
 /// scrape is many seconds away, and nobody holds a place until then.
 ///
 /// When `stop` is cancelled, nothing more is accepted. This returns when the last answer on its way has left, or was cut
 /// after `limits.drain_timeout`.
-pub async fn serve(listener: TcpListener, page: Page, limits: PlainLimits, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    pages: impl Into<Arc<[Page]>>,
+    limits: PlainLimits,
+    stop: CancellationToken,
+) {
+    let pages = pages.into();
     let acceptor = Acceptor { listener, connections_max: limits.connections_max, stop: stop.clone() };
     let connection = |stream, address, slot| {
-        let connection = run(stream, page.clone(), limits, stop.clone());
+        let connection = run(stream, Arc::clone(&pages), limits, stop.clone());
         async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%address, error = &*error, "plain connection ended");
@@ -52,20 +59,25 @@ pub async fn serve(listener: TcpListener, page: Page, limits: PlainLimits, stop:
     while connections.join_next().await.is_some() {}
 }
 
-impl Page {
-    /// The answer to one request, whose body nobody reads: what has not come with its head is left where it is.
-    fn answer(&self, request: &Request<Incoming>) -> Response<String> {
-        if request.uri().path() != self.path {
-            return refusal(StatusCode::NOT_FOUND, format!("only {} is here\n", self.path));
+/// The answer to one request, whose body nobody reads: what has not come with its head is left where it is.
+fn answer(pages: &[Page], request: &Request<Incoming>) -> Response<String> {
+    let Some(page) = pages.iter().find(|page| page.path == request.uri().path()) else {
+        let paths: Vec<&str> = pages.iter().map(|page| page.path).collect();
+        let are = if paths.len() == 1 { "is" } else { "are" };
+        return refusal(StatusCode::NOT_FOUND, format!("only {} {are} here\n", paths.join(", ")));
+    };
+    if request.method() != Method::GET {
+        let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET is served\n".to_owned());
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+        return response;
+    }
+    match (page.render)() {
+        Ok(text) => {
+            let mut response = Response::new(text);
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(page.content_type));
+            response
         }
-        if request.method() != Method::GET {
-            let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET is served\n".to_owned());
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
-            return response;
-        }
-        let mut response = Response::new((self.render)());
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        response
+        Err(reason) => refusal(StatusCode::SERVICE_UNAVAILABLE, reason),
     }
 }
 
@@ -80,13 +92,13 @@ type Ended = Box<dyn std::error::Error + Send + Sync>;
 
 async fn run(
     stream: TcpStream,
-    page: Page,
+    pages: Arc<[Page]>,
     limits: PlainLimits,
     stop: CancellationToken,
 ) -> Result<(), Ended> {
     socket::prepare(&stream)?;
     let service = service_fn(move |request| {
-        let response = page.answer(&request);
+        let response = answer(&pages, &request);
         async { Ok::<_, Infallible>(response) }
     });
     let connection = builder(limits).serve_connection(TokioIo::new(stream), service);

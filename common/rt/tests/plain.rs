@@ -131,10 +131,10 @@ impl Served {
         let (tail, count) = (tail.to_owned(), std::sync::atomic::AtomicU64::new(0));
         let render = move || {
             let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            format!("{number}{tail}\n")
+            Ok(format!("{number}{tail}\n"))
         };
         let page = Page { path: "/page", content_type: "text/x", render: Arc::new(render) };
-        let task = tokio::spawn(serve(listener, page, limits, stop.clone()));
+        let task = tokio::spawn(serve(listener, [page], limits, stop.clone()));
         Self { address, stop, task }
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use godwit_common::link::{Hello, Up};
 use godwit_common::{ClusterName, WorkloadId};
 use godwit_hub_core::{Answer, Command, HistoryView, PlanView, Refused, SessionId, WhatIf, WhatIfView};
+use godwit_rt::health::Pulse;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,7 @@ pub(crate) struct Handle {
     sessions: Arc<AtomicU64>,
     /// Room for agents' messages that wait, in kibibytes.
     room: Arc<Semaphore>,
+    pulse: Pulse,
     ended: CancellationToken,
 }
 
@@ -38,6 +40,7 @@ impl Handle {
         inputs: mpsc::Sender<Input>,
         views: watch::Receiver<Arc<View>>,
         source: Source,
+        pulse: Pulse,
         ended: CancellationToken,
     ) -> Self {
         Self {
@@ -46,8 +49,14 @@ impl Handle {
             source,
             sessions: Arc::new(AtomicU64::new(1)),
             room: Arc::new(Semaphore::new(QUEUE_KIB_MAX as usize)),
+            pulse,
             ended,
         }
+    }
+
+    /// Whether the driver gets on.
+    pub(crate) fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// What may be read now.

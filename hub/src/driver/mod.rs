@@ -148,7 +148,7 @@ fn run(
     tracing::info!(store = %folder.display(), "the store is loaded");
     let stopping = CancellationToken::new();
     // The starter may have given up: the queue is then closed, and the loop below ends at once.
-    let _ = loaded.send(Handle::new(inputs, views, source, stopping.clone()));
+    let _ = loaded.send(Handle::new(inputs, views, source, driver.pulse(), stopping.clone()));
     let _guard = stopping.drop_guard();
     let ended = runtime.block_on(driver.turn_until_stopped());
     // Whoever still asks what would be is not waited for.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use godwit_common::Epoch;
 use godwit_common::link::Down;
 use godwit_hub_core::{Effect, Event, Hub, Record, Refused, RefusedKind, SessionId, Severity};
+use godwit_rt::health::Pulse;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::clock::Clock;
@@ -34,6 +35,8 @@ pub(super) struct Driver {
     questions: Arc<Semaphore>,
     projector: Projector,
     view: watch::Sender<Arc<View>>,
+    /// Whether it gets on.
+    pulse: Pulse,
 }
 
 /// What may leave for the agents once the turn's records are durable.
@@ -69,7 +72,12 @@ impl Driver {
             questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
             projector,
             view,
+            pulse: Pulse::new(),
         }
+    }
+
+    pub(super) fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// Turns until a stop, until nobody holds a handle any more, or until the store fails.
@@ -82,7 +90,13 @@ impl Driver {
                 taken = self.queue.recv_many(&mut inputs, TURN_MAX) => taken == 0,
                 () = tokio::time::sleep_until(due) => false,
             };
-            if closed || self.turn(&mut inputs)? == Next::End {
+            if closed {
+                return Ok(());
+            }
+            self.pulse.begin();
+            let next = self.turn(&mut inputs)?;
+            self.pulse.end();
+            if next == Next::End {
                 return Ok(());
             }
         }

@@ -20,7 +20,7 @@ pub(crate) const PATH: &str = "/metrics";
 
 /// The page, as it is served.
 pub(crate) fn page(driver: Handle, delivery: Arc<Delivery>) -> plain::Page {
-    let render = Arc::new(move || render(&driver.view(), &delivery));
+    let render = Arc::new(move || Ok(render(&driver.view(), &delivery)));
     plain::Page { path: PATH, content_type: CONTENT_TYPE, render }
 }
 

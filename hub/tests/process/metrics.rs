@@ -55,7 +55,7 @@ async fn a_scrape_shows_what_the_hub_knows() {
 }
 
 #[tokio::test]
-async fn nothing_but_the_page_is_served() {
+async fn nothing_but_metrics_and_health_is_served() {
     let (mut federation, metrics) = measured(&[]);
     let page = ask(metrics, "GET /metrics HTTP/1.1\r\nHost: hub\r\n\r\n").await;
     let (head, body) = page.split_once("\r\n\r\n").unwrap();
@@ -66,6 +66,8 @@ async fn nothing_but_the_page_is_served() {
 
     for (request, status) in [
         ("GET /metrics?x=1 HTTP/1.0\r\n\r\n", "200"),
+        ("GET /livez HTTP/1.1\r\nHost: hub\r\n\r\n", "200"),
+        ("GET /readyz HTTP/1.1\r\nHost: hub\r\n\r\n", "200"),
         ("GET / HTTP/1.1\r\nHost: hub\r\n\r\n", "404"),
         ("POST /metrics/ HTTP/1.1\r\nHost: hub\r\nContent-Length: 2\r\n\r\nab", "404"),
         ("POST /metrics HTTP/1.1\r\nHost: hub\r\nContent-Length: 2\r\n\r\nab", "405"),
