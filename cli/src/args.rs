@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    ack, apply, backup, completion, confirm, confirm_dead, cordon, delete, describe, diff, drain, explain,
-    freeze, get, label, maintenance, migrate, plan, rebalance, replace, retire, rollout, scale, taint,
-    version, whatif,
+    ack, agent, apply, backup, completion, confirm, confirm_dead, cordon, delete, describe, diff, drain,
+    explain, freeze, get, label, maintenance, migrate, plan, rebalance, replace, retire, rollout, scale,
+    taint, version, whatif,
 };
 use crate::dev::Dev;
 
@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Confirm(confirm::Confirm),
     ConfirmDead(confirm_dead::ConfirmDead),
     Plan(plan::Plan),
+    #[command(subcommand)]
+    Agent(agent::Agent),
     Dev(Dev),
     Completion(completion::Completion),
     Version(version::Version),

@@ -1,6 +1,7 @@
 //! The commands, one a file.
 
 pub(crate) mod ack;
+pub(crate) mod agent;
 pub(crate) mod apply;
 pub(crate) mod backup;
 pub(crate) mod completion;
@@ -88,6 +89,7 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::Confirm(command) => wait(command.run(&places)),
         Command::ConfirmDead(command) => wait(command.run(&places)),
         Command::Plan(command) => command.run(),
+        Command::Agent(command) => command.run(&places),
         Command::Dev(command) => wait(command.run(&places)),
         Command::Completion(command) => command.run(),
         Command::Version(command) => wait(command.run(&places)),

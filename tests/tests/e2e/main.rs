@@ -17,6 +17,7 @@ mod harness;
 mod hostile_peers;
 mod hub_restart;
 mod identity;
+mod installing;
 mod kinds;
 mod leadership;
 mod maintenance;
