@@ -104,14 +104,15 @@ impl Hub {
     }
 
     pub(crate) fn set_may_run(&mut self, uid: Uid, name: &ClusterName, bound: u32) {
+        let bounds = self.workloads.get(&uid).is_some_and(|workload| self.is_at_most(&workload.record));
         let Some(workload) = self.workloads.get_mut(&uid) else { return };
         let Some(seat) = workload.seats.get_mut(name) else { return };
         let before = std::mem::replace(&mut seat.seat.may_run, bound);
         if before == bound {
             return;
         }
-        let Some(workload) = self.workloads.get(&uid) else { return };
-        if !self.is_at_most(&workload.record) {
+        seat.unwritten |= !bounds;
+        if !bounds {
             return;
         }
         self.touched.keys.insert(Key::Seat(uid, name.clone()));
@@ -119,6 +120,16 @@ impl Hub {
         if bound < before {
             // Others may start now that waited for this.
             self.moving.insert(uid);
+        }
+    }
+
+    /// How many pods may exist of a workload bounds something, or does from now on: it becomes durable.
+    pub(crate) fn write_bounds(&mut self, uid: Uid) {
+        let Some(workload) = self.workloads.get_mut(&uid) else { return };
+        for (name, seat) in workload.seats.iter_mut().filter(|(_, seat)| seat.unwritten) {
+            seat.unwritten = false;
+            self.touched.keys.insert(Key::Seat(uid, name.clone()));
+            self.touched.subjects.insert(Subject::Workload(uid));
         }
     }
 

@@ -168,8 +168,12 @@ impl Hub {
     pub(crate) fn seats_observed(&mut self, uid: Uid) {
         let Some(workload) = self.workloads.get(&uid) else { return };
         let names: Vec<ClusterName> = workload.seats.keys().cloned().collect();
+        let bounded = self.is_at_most(&workload.record);
         for name in names {
             self.seat_observed(uid, &name);
+        }
+        if bounded {
+            self.write_bounds(uid);
         }
         self.silence_the_dead(uid);
         self.await_gates(uid);

@@ -62,6 +62,8 @@ pub(crate) struct Workload {
 pub(crate) struct SeatState {
     /// Durable.
     pub(crate) seat: Seat,
+    /// But for how many pods may exist, which has changed while it bounded nothing (S8).
+    pub(crate) unwritten: bool,
     /// It is there whatever the plan says, and is not counted (S33).
     pub(crate) everywhere: bool,
     /// From the cluster's last report; none before its first inventory.
@@ -425,13 +427,15 @@ impl SeatState {
         self.seat.target == 0 && self.pods() == 0
     }
 
-    /// Whether all copies that were asked for are of the revision that was told, and ready.
+    /// Whether all copies that were asked for are of the revision that was told, and ready. Those that are pending and stay
+    /// here only so that somebody sees what more nodes would be for (S17) are not waited for.
     pub(crate) fn is_complete(&self) -> bool {
         let all = |seen: &Seen| {
+            let beyond = self.seat.target.saturating_sub(self.seat.placed).min(seen.unschedulable);
             // Where somebody deleted it, and is let, nothing is asked for (S29).
             seen.difference == Some(Difference::Deleted)
                 || seen.revision == self.seat.revision
-                    && seen.updated.min(seen.updated_ready) >= self.asked_for()
+                    && seen.updated.min(seen.updated_ready) >= self.asked_for().saturating_sub(beyond)
         };
         self.seen.as_ref().is_some_and(all)
     }

@@ -29,6 +29,8 @@ enum Accident {
     AgentSuspended,
     /// Some links of a cluster carry nothing, one way or both.
     LinksCut,
+    /// The links of a cluster stutter before they fail: what the hub has said arrives late, and nothing after it.
+    LinksDie,
     /// A link is slow.
     LinkSlow,
     /// The sessions of an agent break on both sides.
@@ -74,13 +76,14 @@ enum Accident {
 }
 
 /// How often each comes, if all of them do.
-const USUAL: [(Accident, u64); 27] = [
+const USUAL: [(Accident, u64); 28] = [
     (Accident::AgentDies, 6),
     (Accident::AgentsDie, 2),
     (Accident::AgentsAway, 3),
     (Accident::AgentEnds, 2),
     (Accident::AgentSuspended, 2),
     (Accident::LinksCut, 6),
+    (Accident::LinksDie, 2),
     (Accident::LinkSlow, 2),
     (Accident::SessionBreaks, 2),
     (Accident::HubNetworkFails, 1),
@@ -247,6 +250,7 @@ impl World {
             }
             Accident::AgentSuspended => self.suspend_agent(id),
             Accident::LinksCut => self.cut_links(cluster),
+            Accident::LinksDie => self.stutter(cluster),
             Accident::LinkSlow => {
                 self.net.set_slow(id, true);
                 cx!(self).after(LASTS, Happening::Mend(Mend::Fast(id)));

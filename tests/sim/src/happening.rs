@@ -77,6 +77,8 @@ pub(crate) enum Happening {
     NodeEvicts { cluster: usize, node: Arc<str> },
     /// The next accident.
     Accident,
+    /// A link that has stuttered carries nothing any more.
+    LinkDies(AgentId),
     /// An accident is over.
     Mend(Mend),
     /// The operator's next wish.

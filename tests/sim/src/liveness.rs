@@ -175,13 +175,9 @@ impl World {
     /// S17 to mend; those of one size never, unless several histories have placed them.
     fn is_stuck(&self) -> bool {
         let (uniform, forked) = (self.operator.uniform, self.checker.histories_may_fork);
-        // Of what somebody started by hand nobody has counted the room, even if it was taken over since.
-        let by_hand = |member: &Member| {
-            let scaled = member.objects.values().any(|object| object.scaled_by_hand);
-            scaled || member.pods.values().any(|pod| pod.of_its_own)
-        };
         self.members.iter().any(|member| {
-            let excused = !uniform || forked || by_hand(member);
+            // Of what somebody started by hand nobody has counted the room, even if it was taken over since.
+            let excused = !uniform || forked || member.crowded;
             excused && member.pods.values().any(|pod| pod.seen.unschedulable)
         })
     }

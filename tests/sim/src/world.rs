@@ -231,6 +231,7 @@ impl World {
             Happening::JobEnds { cluster, pod } => self.members[cluster].job_ends(cx!(self), &pod),
             Happening::NodeEvicts { cluster, node } => self.members[cluster].evict(cx!(self), &node),
             Happening::Accident => self.accident(),
+            Happening::LinkDies(agent) => self.link_dies(agent),
             Happening::Mend(mend) => self.mend(mend),
             Happening::Operate => self.operate(),
             Happening::Route => self.route(),

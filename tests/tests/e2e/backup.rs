@@ -13,11 +13,11 @@ async fn a_backup_restores_to_what_members_have_seen_since() {
     federation.deploy(&Deployment::new("web", 10)).await;
     federation.settles("web", &[("alpha", 5), ("bravo", 5)]).await;
     let backup = federation.dir().join("hub.backup");
-    let said = godwit(&federation, &["backup", text(&backup)]).await;
+    let said = federation.godwit(&["backup", text(&backup)]).await;
     assert!(said.status.success(), "{said:?}");
     assert!(String::from_utf8_lossy(&said.stdout).contains("hub.backup: "), "{said:?}");
     // It does not overwrite by accident, and leaves nothing half-written.
-    let again = godwit(&federation, &["backup", text(&backup)]).await;
+    let again = federation.godwit(&["backup", text(&backup)]).await;
     assert_eq!(again.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&again.stderr).contains("add --force"), "{again:?}");
     let partial = fs::read_dir(federation.dir()).unwrap().map(|entry| entry.unwrap().file_name());
@@ -56,17 +56,6 @@ async fn a_backup_restores_to_what_members_have_seen_since() {
         let seen = witness.in_cluster(name);
         assert!(!seen.deleted && seen.replicas == [10], "{name}: {seen:?}");
     }
-}
-
-async fn godwit(federation: &Federation, args: &[&str]) -> Output {
-    let [ca, certificate, key] = federation.admin.files().map(text);
-    let context = federation.dir().join("context.yaml");
-    let url = federation.admin.url();
-    fs::write(&context, format!("address: {url}\nca: {ca}\ncertificate: {certificate}\nkey: {key}\n"))
-        .unwrap();
-    let mut command = program("cli", args.iter().copied());
-    command.env("GODWIT_CONFIG", context);
-    run(command).await
 }
 
 async fn restore(federation: &Federation, backup: &Path) -> Output {

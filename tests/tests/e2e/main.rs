@@ -22,6 +22,7 @@ mod kinds;
 mod leadership;
 mod maintenance;
 mod mass_loss;
+mod migrations;
 mod network;
 mod partition;
 mod placement;

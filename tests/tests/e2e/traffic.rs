@@ -250,16 +250,15 @@ async fn an_operator_can_speak_for_the_router() {
         }
     };
     wait_for("the drain to wait for the router", waits).await;
-    let connection = federation.admin.dial().await.unwrap();
-    let mut client = PlacementServiceClient::new(connection);
     while wait_for("the next step, or the end", waits).await != "Drained" {
-        let request = v1::AcknowledgePlacementsRequest {
-            name: "web".to_owned(),
-            cluster: "alpha".to_owned(),
-            ..Default::default()
-        };
-        if let Err(status) = client.acknowledge_placements(request).await {
-            assert_eq!(status.code(), tonic::Code::FailedPrecondition, "{status}");
+        let said = federation.godwit(&["ack", "web", "--cluster", "alpha"]).await;
+        let (out, err) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+        match said.status.code() {
+            Some(0) => assert!(out.contains(" in cluster alpha ("), "{out}"),
+            // It has stopped meanwhile.
+            other => {
+                assert!(other == Some(1) && err.contains("waits for traffic to be routed away"), "{said:?}")
+            }
         }
     }
     federation.settles("web", &[("bravo", 6), ("charlie", 6)]).await;

@@ -161,3 +161,17 @@ fn s8_what_was_told_before_a_restart_is_looked_at_again_when_reports_show_it() {
     pass_below(&mut fixture, 60, 1);
     assert_eq!(fixture.running(), shares(&[("bravo", 1)]));
 }
+
+#[test]
+fn s8_what_comes_under_this_mode_is_bounded_durably_by_what_was_seen() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
+    fixture.run("web", 4, policy("once", &[("alpha", 1)]));
+    pass(&mut fixture, 2);
+    // Two more than anybody was told, which nobody had to write down: here both may run.
+    let uid = fixture.view("web").uid;
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").by_hand.insert(uid, Some(6));
+    fixture.report("alpha", false);
+    fixture.command(Command::ApplyPolicy(once(&[("alpha", 1)]))).expect("a good policy");
+    fixture.restart();
+    assert_eq!(fixture.hub.cluster(&cluster("alpha")).expect("a member").unaccounted, 6);
+}

@@ -107,6 +107,23 @@ fn what_is_not_ready_any_more_holds_the_rollout_up() {
 }
 
 #[test]
+fn s17_what_is_pending_and_cannot_be_scheduled_holds_no_rollout_up() {
+    let mut fixture = Fixture::new(&[("alpha", 100), ("bravo", 3), ("charlie", 3)]);
+    deploy_under(&mut fixture, "v1", Terms::default());
+    settle(&mut fixture);
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").schedules = Some(1);
+    deploy(&mut fixture, "v2");
+    fixture.pass(Duration::from_secs(50));
+    assert_eq!(fixture.revisions(), of_revision(&[("alpha", 2), ("bravo", 1), ("charlie", 1)]));
+    fixture.pass(Duration::from_secs(60));
+    assert_eq!(fixture.plan(), shares(&[("alpha", 1), ("bravo", 3), ("charlie", 3)]));
+    assert_eq!((fixture.web().pending, fixture.running()[0].1), (2, 3), "for whoever adds nodes");
+    assert_eq!(fixture.revisions(), of_revision(&[("alpha", 2), ("bravo", 2), ("charlie", 2)]));
+    settle(&mut fixture);
+    assert_eq!(state(&fixture), RolloutState::Completed);
+}
+
+#[test]
 fn the_order_and_the_width_are_the_policys() {
     let order = vec![ClusterSelector::of_names([cluster("charlie")])];
     let mut fixture = deployed(Terms { order, max_clusters_at_once: 2, ..Terms::default() });

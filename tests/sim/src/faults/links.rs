@@ -5,6 +5,11 @@ use crate::happening::{AgentId, Happening, Mend};
 use crate::net::Way;
 use crate::world::{World, cx};
 
+/// How long a dying link holds back what comes from the hub, how long it carries everything again, and how long nothing.
+const STUTTERS: (u64, u64) = (1_000, 17_000);
+const AWAKE: (u64, u64) = (300, 1_200);
+const DEAD: (u64, u64) = (20_000, 60_000);
+
 impl World {
     /// Some links of a cluster carry nothing, one way or both.
     pub(super) fn cut_links(&mut self, cluster: usize) {
@@ -28,6 +33,25 @@ impl World {
                     self.cut_link(AgentId { cluster, agent }, ways, lasts);
                 }
             }
+        }
+    }
+
+    /// For a while nothing comes from the hub; then what has waited does, and soon after that nothing goes either way.
+    pub(super) fn stutter(&mut self, cluster: usize) {
+        let lasts = STUTTERS.0 + self.rng.below(STUTTERS.1);
+        for agent in 0..self.agents[cluster].len() {
+            let id = AgentId { cluster, agent };
+            self.cut_link(id, &[Way::Down], lasts);
+            let dies = self.now + lasts + AWAKE.0 + self.rng.below(AWAKE.1);
+            self.queue.push(dies, Happening::LinkDies(id));
+        }
+    }
+
+    pub(crate) fn link_dies(&mut self, id: AgentId) {
+        // Everything may have been put right meanwhile.
+        if self.faults.every > 0 {
+            let lasts = DEAD.0 + self.rng.below(DEAD.1);
+            self.cut_link(id, &[Way::Up, Way::Down], lasts);
         }
     }
 

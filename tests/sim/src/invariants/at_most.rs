@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use godwit_common::Uid;
 use godwit_common::policy::Strategy;
-use godwit_hub_core::{Key, Record};
+use godwit_hub_core::{Effect, Key, Record};
 
 use super::{Records, SeatChange, seats_of};
 use crate::member::Member;
@@ -14,6 +14,16 @@ use crate::member::Member;
 pub(super) fn started(records: &Records, seats: &[SeatChange]) -> BTreeSet<Uid> {
     let raised = seats.iter().filter(|seat| seat.after.target > seat.before.target);
     raised.map(|seat| seat.workload).filter(|uid| is_bounded(records, *uid)).collect()
+}
+
+/// Those that were `atMost` before a step that writes a seat of theirs.
+pub(super) fn bounded(records: &Records, effects: &[Effect]) -> BTreeSet<Uid> {
+    let seats = effects.iter().filter_map(|effect| match effect {
+        Effect::Put(Record::Seat { workload, .. }) => Some(*workload),
+        Effect::Put(_) | Effect::Delete(_) => None,
+        Effect::Send { .. } | Effect::Close { .. } | Effect::Answer { .. } => None,
+    });
+    seats.filter(|uid| is_bounded(records, *uid)).collect()
 }
 
 /// After a step in which the hub started more of a workload.

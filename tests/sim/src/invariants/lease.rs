@@ -64,12 +64,13 @@ impl Leases {
         }
     }
 
-    /// What counts as gone after a step, since it ends by itself: its time has passed.
+    /// What counts as gone after a step, since it ends by itself: its time has passed. What was not `bounded` before it was
+    /// not written down: the hub may have known all along that less may run.
     pub(super) fn ended(
         &self,
         records: &Records,
         effects: &[Effect],
-        seats: &[SeatChange],
+        (seats, bounded): (&[SeatChange], &BTreeSet<Uid>),
         (wait, now): (u64, u64),
     ) -> Ended {
         let fenced = effects.iter().filter_map(|effect| match effect {
@@ -80,6 +81,7 @@ impl Leases {
         let mut ended = Ended::new();
         for subject in fenced {
             let seats = seats.iter().filter(|seat| seat.cluster.as_str() == &**subject);
+            let seats = seats.filter(|seat| seat.before.supervised || bounded.contains(&seat.workload));
             for seat in seats.filter(|seat| seat.before.may_run > 0 && seat.after.may_run == 0) {
                 let SeatChange { workload, cluster, before, .. } = seat;
                 assert!(before.supervised, "S9: what {cluster} runs of {workload} ends by nothing");
@@ -121,6 +123,23 @@ pub(super) fn check_start(given_up: &mut GivenUp, member: &Member, id: &Workload
         member.name
     );
     given_up.remove(&key);
+}
+
+/// A cluster that leaves, or is built anew under its name, takes with it what was given up there: what bears the name after
+/// that never ran it.
+pub(super) fn leave(given_up: &mut GivenUp, records: &Records, effects: &[Effect]) {
+    for effect in effects {
+        let left = match effect {
+            Effect::Delete(Key::Cluster(name)) => name,
+            Effect::Put(Record::Cluster(after)) => match records.get(&Key::Cluster(after.name.clone())) {
+                Some(Record::Cluster(before)) if before.uid != after.uid => &after.name,
+                Some(_) | None => continue,
+            },
+            Effect::Put(_) | Effect::Delete(_) => continue,
+            Effect::Send { .. } | Effect::Close { .. } | Effect::Answer { .. } => continue,
+        };
+        given_up.retain(|(_, cluster), _| cluster != left);
+    }
 }
 
 fn is_gated(records: &Records, uid: Uid) -> bool {

@@ -206,8 +206,10 @@ impl Checker {
         begun.iter().for_each(|migration| self.seen.migrated(&migration.cause));
         self.seen.ordered(records, step.effects);
         let held = pause::holds(records);
+        lease::leave(&mut self.given_up, records, step.effects);
+        let bounded = at_most::bounded(records, step.effects);
         let seats = write(records, step.effects);
-        let ended = leases.ended(records, step.effects, &seats, (self.wait, self.now));
+        let ended = leases.ended(records, step.effects, (&seats, &bounded), (self.wait, self.now));
         // A command may be carried out right before the silence of a cluster is noticed.
         let released =
             |event: &Event| matches!(event, Event::Command { command: Command::ReleaseFreeze, .. });

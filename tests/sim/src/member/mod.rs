@@ -56,6 +56,8 @@ pub struct Member {
     pub registry: bool,
     /// Its agents put supervisors into pods (S9).
     pub supervises: bool,
+    /// More was made to run here once than anybody counted room for, by hand or beside what has yet to end.
+    pub crowded: bool,
     /// Nodes that are suspended.
     asleep: BTreeSet<Arc<str>>,
     /// The whole cluster is down: nothing runs.
@@ -112,6 +114,7 @@ impl Member {
             api: true,
             refuses: false,
             registry: true,
+            crowded: false,
             supervises: false,
             asleep: BTreeSet::new(),
             dead: false,

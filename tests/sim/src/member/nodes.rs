@@ -79,6 +79,7 @@ impl Member {
             self.end_pod(cx, &pod);
             if let Some(pod) = self.pods.get_mut(&pod) {
                 pod.of_its_own = true;
+                self.crowded = true;
             }
             if let Some(seen) = self.pods.get(&pod).map(|pod| pod.seen.clone()) {
                 self.owner_looks(cx, &seen);

@@ -189,6 +189,7 @@ impl Member {
     /// A person scales a workload in the cluster.
     pub(crate) fn scale_by_hand(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey, replicas: u32) {
         if let Some(object) = self.objects.get(key).cloned() {
+            self.crowded |= object.seen.replicas.is_none_or(|before| replicas > before);
             let version = self.next_version().to_string().into();
             let progress = Progress::default();
             let seen = ObjectSeen { version, replicas: Some(replicas), progress, ..object.seen };

@@ -72,6 +72,13 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         // What the old one does not list may be taken for gone, too.
         caught_by: &["S24:", "S11:", "S25:", "S27:"],
     },
+    Mutant {
+        name: "an-agent-takes-what-is-older-than-its-fence",
+        file: "agent/core/src/fence.rs",
+        text: "authority(sent) < authority(held)",
+        replacement: "false",
+        caught_by: &["I7:"],
+    },
     // S9: what ends by itself.
     Mutant {
         name: "a-hub-that-does-not-lead-renews-leases",
@@ -107,6 +114,20 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "able && told && seen",
         replacement: "true",
         caught_by: &["S9:"],
+    },
+    Mutant {
+        name: "a-lease-counts-from-when-it-is-heard-of",
+        file: "agent/core/src/grants.rs",
+        text: "self.until.max(sent + lease)",
+        replacement: "self.until.max(now + lease)",
+        caught_by: &["S9:", "I3:"],
+    },
+    Mutant {
+        name: "a-lease-is-renewed-before-it-is-known-what-was-given-up",
+        file: "hub/core/src/grants.rs",
+        text: "self.grants_from.is_some_and(|least| leader.accepted >= least)",
+        replacement: "self.grants_from.is_some_and(|least| leader.accepted >= least.min(leader.accepted))",
+        caught_by: &["S9:", "I3:"],
     },
     // S11, S25: what targets build on.
     Mutant {

@@ -1,8 +1,9 @@
 //! A federation of processes: one hub, and clusters with their agents.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Output};
 use std::sync::Arc;
 
 use godwit_certs::{Development, TlsFiles, mint_development};
@@ -15,8 +16,9 @@ use super::cluster::{Cluster, ClusterSpec, Place};
 use super::hub::{Hub, own_loopback};
 use super::manifest::Deployment;
 use super::netns::Network;
+use super::process::program;
 use super::relay::Relay;
-use super::wait::wait_for;
+use super::wait::{wait_for, within};
 
 /// Faster than the defaults, so that tests are short, and slow enough for a busy machine. The rules hold at any speed.
 const TIMINGS: [(&str, &str); 4] = [
@@ -211,6 +213,25 @@ impl Federation {
     /// A client that shows another certificate.
     pub(crate) fn client(&self, files: &TlsFiles) -> Admin {
         Admin::new(self.hub.address(), files.clone())
+    }
+
+    /// Runs the operator's command.
+    pub(crate) async fn godwit(&self, args: &[&str]) -> Output {
+        let [ca, certificate, key] = self.admin.files().map(Path::display);
+        let context = self.dir().join("context.yaml");
+        let url = self.admin.url();
+        let places = format!("address: {url}\nca: {ca}\ncertificate: {certificate}\nkey: {key}\n");
+        fs::write(&context, places).unwrap();
+        let mut command = tokio::process::Command::from(program("cli", args.iter().copied()));
+        command.env("GODWIT_CONFIG", context).kill_on_drop(true);
+        within(&format!("godwit {args:?}"), command.output()).await.unwrap()
+    }
+
+    /// The same for what must succeed; gives what it prints.
+    pub(crate) async fn must(&self, args: &[&str]) -> String {
+        let ran = self.godwit(args).await;
+        assert!(ran.status.success(), "godwit {args:?}: {ran:?}");
+        String::from_utf8_lossy(&ran.stdout).into_owned()
     }
 
     /// Deploys what must be taken.
