@@ -238,7 +238,7 @@ impl Agent {
                 match self.writer_desk().filter(|_| counts) {
                     Some((writer, mut desk)) => writer.done(cx, &mut desk, uid, result),
                     None => {
-                        self.writer.abandon(uid);
+                        self.writer.abandon(&mut self.rows, &self.view, uid, result);
                         self.writer.enqueue(&self.rows, uid);
                     }
                 }

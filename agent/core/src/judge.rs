@@ -83,7 +83,9 @@ pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Author
             () if row.leaves_changes() => Some(Difference::Scaled),
             () => return write(replicas),
         };
-        if row.charter.is_none() || seen.charter == row.charter {
+        // What was written before, and is overtaken, is not to come about any more.
+        let overtaken = row.unanswered.is_some();
+        if !overtaken && (row.charter.is_none() || seen.charter == row.charter) {
             return left.map_or(Verdict::Settled, Verdict::Left);
         }
         // What is noted on it changes, and its count does not.

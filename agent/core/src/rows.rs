@@ -47,6 +47,8 @@ pub(crate) struct Row {
     pub(crate) attempts: Attempts,
     /// A write was answered with this version, which the watch has not shown yet.
     pub(crate) written: Option<Arc<str>>,
+    /// A write on top of this version was not answered: it may yet come about, for as long as the object has it.
+    pub(crate) unanswered: Option<Arc<str>>,
     /// When it was last written for this target.
     pub(crate) wrote_at: Option<Time>,
     pub(crate) drift: Drift,
@@ -384,7 +386,7 @@ impl Rows {
     }
 
     /// Puts a row in the place of its former state; false if it is the same.
-    fn put(&mut self, uid: Uid, row: Row, changed: &mut Changed) -> bool {
+    fn put(&mut self, uid: Uid, mut row: Row, changed: &mut Changed) -> bool {
         // What ended in this cluster alone may come again (S33); and a hub that has lost its store may have found the life
         // elsewhere, and not know that it had ended here (S10).
         self.forget_grave(uid, changed);
@@ -408,6 +410,10 @@ impl Rows {
             self.lack(&old_needs, changed);
             self.need(&row.needs, changed);
             return true;
+        }
+        if let Some(old) = self.rows.get_mut(&uid).filter(|old| old.key == row.key) {
+            // What was written for the row before is yet to be seen, or to come about.
+            (row.written, row.unanswered) = (old.written.take(), old.unanswered.take());
         }
         self.drop_row(uid, changed);
         self.need(&row.needs, changed);
@@ -494,6 +500,7 @@ impl Row {
             problem: Arc::default(),
             attempts: Attempts::default(),
             written: None,
+            unanswered: None,
             wrote_at: None,
             drift: Drift::default(),
         }

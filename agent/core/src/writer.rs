@@ -168,14 +168,32 @@ impl Writer {
                 self.call(cx, uid, busy.stage, Call::CreateNamespace { name });
             }
             // Whether it was written is unknown: the watch will show, or the next attempt.
-            Err(CallError::Unavailable(reason)) => self.fail(cx, desk, uid, reason, false),
+            Err(CallError::Unavailable(reason)) => {
+                row.unanswered = busy.builds_on();
+                self.fail(cx, desk, uid, reason, false);
+            }
             other => self.fail(cx, desk, uid, describe(other), true),
         }
     }
 
-    /// A call has ended after the reign that began it.
-    pub(crate) fn abandon(&mut self, uid: Uid) {
-        self.busy.remove(&uid);
+    /// A call has ended after the reign that began it, or while rows are held: what it came to is noted.
+    pub(crate) fn abandon(
+        &mut self,
+        rows: &mut Rows,
+        view: &View,
+        uid: Uid,
+        result: Result<Reply, CallError>,
+    ) {
+        let busy = self.busy.remove(&uid);
+        let Some((row, busy)) = rows.row_mut(uid).zip(busy) else { return };
+        match result {
+            Ok(Reply::Applied(seen)) => {
+                row.written = Some(seen.version);
+                self.look_for_echo(rows, view, uid);
+            }
+            Err(CallError::Unavailable(_)) => row.unanswered = busy.builds_on(),
+            Ok(_) | Err(_) => {}
+        }
     }
 
     /// Looks at a row that was written once the watch shows the write.
@@ -209,6 +227,8 @@ impl Writer {
                 let problem = format!("its kind cannot be watched: {reason}").into();
                 self.fail(cx, desk, uid, problem, true);
             }
+            // What was written has yet to be shown; that brings the row back.
+            Some(Ok(())) if row.written.is_some() => {}
             Some(Ok(())) => match desk.view.object(&row.key) {
                 // The watch shows only what is managed: what is not there may still exist.
                 None => {
@@ -228,6 +248,7 @@ impl Writer {
             return;
         }
         let Some(row) = desk.rows.row_mut(uid) else { return };
+        row.unanswered.take_if(|version| seen.is_none_or(|seen| seen.version != *version));
         match judge(uid, row, seen, desk.mine) {
             Verdict::Settled => self.stays(cx, desk, uid, seen.filter(|_| fresh), None),
             Verdict::Left(difference) => self.stays(cx, desk, uid, seen.filter(|_| fresh), Some(difference)),
@@ -320,6 +341,11 @@ impl Writer {
 }
 
 impl Busy {
+    /// The version that the call under way needs the object to have, if it writes.
+    fn builds_on(&self) -> Option<Arc<str>> {
+        self.apply.as_ref()?.version.clone()
+    }
+
     /// The call under way is an apply of what was not there.
     fn is_first_apply(&self) -> bool {
         self.apply.as_ref().is_some_and(|apply| apply.version.is_none())

@@ -310,3 +310,72 @@ fn a_row_outside_this_namespace_has_no_part_in_its_problems() {
     };
     assert!(!last(&web()).is_empty() && last(&elsewhere.workload).is_empty());
 }
+
+/// `web` is to have seven replicas, and two again.
+fn there(world: &mut World) {
+    let web = workload(1, "web", 1, 7);
+    world.send_targets(change(fence(1, 2), vec![web.clone()], &[web]));
+}
+
+fn back(world: &mut World) {
+    let web = workload(1, "web", 1, 2);
+    world.send_targets(change(fence(1, 3), vec![web.clone()], &[web]));
+}
+
+fn reflected(world: &World) -> u64 {
+    world.reports().last().unwrap().reflects.0
+}
+
+#[test]
+fn what_a_call_under_way_writes_is_seen_before_the_next_target_counts_as_reached() {
+    let mut world = settled();
+    world.member.mute = true;
+    there(&mut world);
+    // The fence is raised, and the write is under way; then it is raised again.
+    world.member.answer_one();
+    world.settle();
+    back(&mut world);
+    world.member.answer_one();
+    world.settle();
+    world.member.blind = true;
+    world.member.unmute();
+    world.advance(Duration::from_secs(2));
+    assert_eq!(replicas(&world), Some(7));
+    assert!(reflected(&world) < 3, "the watch shows what was there before the write");
+    world.member.unblind();
+    world.advance(Duration::from_secs(5));
+    assert_eq!((replicas(&world), reflected(&world)), (Some(2), 3));
+}
+
+#[test]
+fn what_was_written_is_seen_before_the_next_target_counts_as_reached() {
+    let mut world = settled();
+    world.member.blind = true;
+    there(&mut world);
+    world.advance(Duration::from_secs(5));
+    assert_eq!(replicas(&world), Some(7));
+    back(&mut world);
+    world.advance(Duration::from_secs(5));
+    assert!(reflected(&world) < 3, "the watch shows what was there before the write");
+    world.member.unblind();
+    world.advance(Duration::from_secs(5));
+    assert_eq!((replicas(&world), reflected(&world)), (Some(2), 3));
+}
+
+#[test]
+fn a_write_without_an_answer_is_overtaken_before_the_next_target_counts_as_reached() {
+    let mut world = settled();
+    world.member.fail = Some(|call| {
+        let late = matches!(call, Call::Apply(apply) if apply.replicas == Some(7));
+        late.then(|| CallError::Unavailable("timeout".into()))
+    });
+    there(&mut world);
+    world.advance(Duration::from_secs(1));
+    let late = world.member.applies()[0].version.clone();
+    assert_eq!(late.as_ref(), world.member.objects.values().next().map(|object| &object.version));
+    back(&mut world);
+    world.advance(Duration::from_secs(5));
+    assert_eq!((replicas(&world), reflected(&world)), (Some(2), 3));
+    let now = world.member.objects.values().next().map(|object| object.version.clone());
+    assert_ne!(late, now, "it fails should it arrive by now");
+}
