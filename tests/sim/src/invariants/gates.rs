@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use godwit_common::policy::TrafficGate;
 use godwit_common::{ClusterName, Time, Uid};
 use godwit_hub_core::{
-    Answer, Cause, Command, Effect, Event, Hub, Key, MigrationCause, Policy, Record, WithdrawalId,
-    WorkloadRecord, WorkloadView,
+    Answer, Cause, Command, Effect, Event, Hub, Key, MigrationCause, PlacementView, Policy, Record,
+    WithdrawalId, WorkloadRecord, WorkloadView,
 };
 
 use super::shrink::{lacking, needed};
@@ -129,7 +129,9 @@ fn is_urgent(records: &Records, seat: &SeatChange) -> bool {
 /// As many as are needed may be sent traffic, as far as they are there at all.
 fn check_enough(records: &Records, view: &WorkloadView) {
     let Some((workload, policy)) = terms(records, view.uid) else { return };
-    let forced = view.placements.iter().filter(|row| row.withdrawal.is_some()).any(|row| {
+    // What a loss left over stops there without an announcement.
+    let leaves = |row: &&PlacementView| row.withdrawal.is_some() || row.sent < row.ready;
+    let forced = view.placements.iter().filter(leaves).any(|row| {
         let cluster = records.get(&Key::Cluster(row.cluster.clone()));
         let drain = if let Some(Record::Cluster(cluster)) = cluster { cluster.drain.as_ref() } else { None };
         drain.is_some_and(|drain| drain.force)

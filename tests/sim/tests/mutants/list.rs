@@ -69,8 +69,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         file: "hub/core/src/sessions.rs",
         text: "cluster.term.is_some_and(older)",
         replacement: "false",
-        // What the old one does not list may be taken for gone, too.
-        caught_by: &["S24:", "S11:", "S25:", "S27:"],
+        // What the old one does not list may be taken for gone, or waited for without end.
+        caught_by: &["S24:", "S11:", "S25:", "S27:", "I5:"],
     },
     Mutant {
         name: "an-agent-takes-what-is-older-than-its-fence",
@@ -151,7 +151,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         file: "hub/core/src/mover.rs",
         text: "elsewhere.saturating_add(ready).saturating_sub(self.needed(workload, forced))",
         replacement: "ready.saturating_add(elsewhere.min(0))",
-        caught_by: &["I4:"],
+        caught_by: &["I4:", "S20:"],
     },
     Mutant {
         name: "what-cannot-be-seen-is-shrunk",
