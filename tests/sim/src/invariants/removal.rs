@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use godwit_common::{ClusterName, Uid};
-use godwit_hub_core::Key;
+use godwit_hub_core::{Key, Seat};
 
 use super::{Records, SeatChange};
 use crate::member::{Deed, Member};
@@ -76,8 +76,8 @@ pub(super) fn check_removed(member: &Member, removed: &[Uid], late: &BTreeSet<(C
 /// Targets that one life of a hub took to zero without a cause, by cluster, and when.
 pub(super) type Zeros = BTreeMap<ClusterName, VecDeque<u64>>;
 
-/// After a step of a hub. Its own history gives every target a cause; what another one has left behind may lack it, and
-/// then the guard counts.
+/// After a step of a hub. Whatever it raises has a cause. What it has found may lack one, where another history had left it
+/// behind or a cluster was let in with it; then the guard counts.
 pub(super) fn check_zeros(
     records: &Records,
     seats: &[SeatChange],
@@ -86,11 +86,20 @@ pub(super) fn check_zeros(
     now: u64,
 ) {
     for seat in seats {
-        if seat.after.target > 0 || seat.before.target == 0 || seat.after.cause.is_some() {
+        if seat.after.cause.is_some() {
             continue;
         }
-        let (workload, cluster, before) = (seat.workload, &seat.cluster, seat.before.target);
-        assert!(forked, "S27: {workload} in {cluster} went from {before} to zero without a cause");
+        let (workload, cluster, before) = (seat.workload, &seat.cluster, &seat.before);
+        let found = *before == Seat::default();
+        let raised = seat.after.target > before.target && !found;
+        assert!(
+            forked || !raised,
+            "S27: {workload} in {cluster} was raised from {} without a cause",
+            before.target
+        );
+        if seat.after.target > 0 || before.target == 0 {
+            continue;
+        }
         let zeros = zeros.entry(cluster.clone()).or_default();
         zeros.push_back(now);
         while zeros.front().is_some_and(|at| at + WINDOW < now) {
