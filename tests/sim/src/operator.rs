@@ -8,7 +8,7 @@ use godwit_common::policy::{
     Rollout, Rule, SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::quota::Quota;
-use godwit_common::{PolicyName, Taint, TaintEffect, Toleration, Uid, WorkloadId, WorkloadKind};
+use godwit_common::{ClusterName, PolicyName, Taint, TaintEffect, Toleration, Uid, WorkloadId, WorkloadKind};
 use godwit_hub_core::{
     Application, Command, DrainOrder, DrainState, DrainTerms, Key, MigrationOrder, MigrationState, Policy,
     PolicyChoice, Purpose, QuotaRecord, Record, RolloutOrder, RolloutState,
@@ -185,13 +185,15 @@ impl World {
         let store = &self.hubs[0].store;
         let federation = store.get(&Key::Federation);
         let Some(Record::Federation(federation)) = federation else { return None };
-        let known = |uid: Uid| {
-            [Key::Workload(uid), Key::Object(uid), Key::Ended(uid)].iter().any(|key| store.contains_key(key))
+        // A life may be known, and not in a cluster that was forgotten with it and let in again.
+        let known = |uid: Uid, name: &ClusterName| {
+            let rows = [Key::Seat(uid, name.clone()), Key::ObjectRow(uid, name.clone())];
+            rows.iter().any(|key| store.contains_key(key)) || store.contains_key(&Key::Ended(uid))
         };
         let mut strays = Vec::new();
         for (cluster, member) in self.members.iter().enumerate() {
             for (key, object) in &member.objects {
-                if object.seen.stamp.is_some_and(|stamp| !known(stamp.uid)) {
+                if object.seen.stamp.is_some_and(|stamp| !known(stamp.uid, &member.name)) {
                     strays.push((cluster, key.clone()));
                 }
             }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use godwit_common::Uid;
 use godwit_common::policy::Strategy;
+use godwit_common::{ClusterName, Uid};
 use godwit_hub_core::{Effect, Key, Record};
 
 use super::{Records, SeatChange, seats_of};
@@ -27,11 +27,11 @@ pub(super) fn bounded(records: &Records, effects: &[Effect]) -> BTreeSet<Uid> {
 }
 
 /// After a step in which the hub started more of a workload.
-pub(super) fn check(records: &Records, members: &[Member], uid: Uid) {
+pub(super) fn check(records: &Records, members: &[Member], forgotten: &BTreeSet<ClusterName>, uid: Uid) {
     let Some(Record::Workload(workload)) = records.get(&Key::Workload(uid)) else { return };
     let id = &workload.spec.id;
     let mut exist = Vec::new();
-    for member in members {
+    for member in members.iter().filter(|member| !forgotten.contains(&member.name)) {
         let told = seats_of(records, uid).find(|(name, _)| **name == member.name);
         let told = told.map_or(0, |(_, seat)| seat.target);
         let Some(most) = member.may_exist(id, uid, told) else { return };
@@ -43,6 +43,24 @@ pub(super) fn check(records: &Records, members: &[Member], uid: Uid) {
         "I3: {} of {id} are wanted, and these may exist: {exist:?}",
         workload.wanted
     );
+}
+
+/// Who is forgotten as he is, and who comes back.
+pub(super) fn forget(forgotten: &mut BTreeSet<ClusterName>, effects: &[Effect]) {
+    for effect in effects {
+        match effect {
+            Effect::Put(Record::Journal(entry))
+                if &*entry.reason == "ClusterRetired" && entry.message.contains("forgotten as it is") =>
+            {
+                forgotten.extend(entry.subject.parse::<ClusterName>());
+            }
+            Effect::Put(Record::Cluster(cluster)) => {
+                forgotten.remove(&cluster.name);
+            }
+            Effect::Put(_) | Effect::Delete(_) => {}
+            Effect::Send { .. } | Effect::Close { .. } | Effect::Answer { .. } => {}
+        }
+    }
 }
 
 fn is_bounded(records: &Records, uid: Uid) -> bool {

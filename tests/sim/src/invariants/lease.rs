@@ -142,6 +142,14 @@ pub(super) fn leave(given_up: &mut GivenUp, records: &Records, effects: &[Effect
     }
 }
 
+/// A hub starts: what a step gave up that was never durable, nobody has given up.
+pub(super) fn restart(given_up: &mut GivenUp, store: &Records) {
+    given_up.retain(|(_, cluster), known| {
+        let record = store.get(&Key::Cluster(cluster.clone()));
+        matches!(record, Some(Record::Cluster(record)) if record.generation >= *known)
+    });
+}
+
 fn is_gated(records: &Records, uid: Uid) -> bool {
     let Some(Record::Workload(workload)) = records.get(&Key::Workload(uid)) else { return false };
     let policy = records.get(&Key::Policy(workload.policy.clone()));

@@ -63,6 +63,13 @@ impl Silence {
         (step, begun): (&Step<'_>, &[&Migration]),
         now: u64,
     ) {
+        // Whoever connects is there when the step decides.
+        if let Some(Event::Opened { cluster, .. }) = step.event
+            && step.effects.iter().any(is_welcome)
+        {
+            self.heard.insert(cluster.clone(), now);
+            self.confirmed.remove(cluster);
+        }
         if let Some(Event::Command { command: Command::ConfirmFreeze, .. }) = step.event {
             let silent = clusters(records).filter(|cluster| !witness.is_connected(cluster));
             self.confirmed = silent.cloned().collect();
@@ -85,13 +92,9 @@ impl Silence {
         }
     }
 
-    /// After a step: who has connected in it, or brought an inventory.
-    pub(super) fn welcome(&mut self, witness: &Witness, step: &Step<'_>, now: u64) {
+    /// After a step: who has brought an inventory.
+    pub(super) fn returned(&mut self, witness: &Witness, step: &Step<'_>) {
         match step.event {
-            Some(Event::Opened { cluster, .. }) if step.effects.iter().any(is_welcome) => {
-                self.heard.insert(cluster.clone(), now);
-                self.confirmed.remove(cluster);
-            }
             Some(Event::Message { .. }) => self.lost.retain(|cluster| witness.reports(cluster).is_none()),
             Some(Event::Opened { .. } | Event::Command { .. } | Event::Closed { .. }) => {}
             Some(Event::Stopping | Event::Tick) | None => {}

@@ -54,6 +54,8 @@ pub struct Checker {
     fenced: Vec<(usize, (Uid, ClusterName))>,
     /// What was given up for that, and from which generation on its cluster knows.
     given_up: GivenUp,
+    /// Clusters that were forgotten as they are, by an operator's word: what runs there is nobody's any more (S23).
+    forgotten: BTreeSet<ClusterName>,
     /// After so many milliseconds without a lease everything has ended (S9).
     wait: u64,
     /// What was seen, so that a run can tell whether it has shown anything.
@@ -165,6 +167,7 @@ impl Checker {
         let leases = Leases::since(self.now);
         let watched = Watched { records: store.clone(), silence, leases, ..Watched::default() };
         self.seen.restarts += 1;
+        lease::restart(&mut self.given_up, store);
         check_epoch(store, effects);
         self.hubs.insert(hub, watched);
         self.hub_stepped(hub, core, &Step { event: None, foreseen: None, effects, now });
@@ -183,7 +186,7 @@ impl Checker {
                 continue;
             }
             if let Some(watched) = self.hubs.get(&hub) {
-                at_most::check(&watched.records, members, uid);
+                at_most::check(&watched.records, members, &self.forgotten, uid);
                 self.seen.bounded_starts += 1;
             }
         }
@@ -207,6 +210,7 @@ impl Checker {
         self.seen.ordered(records, step.effects);
         let held = pause::holds(records);
         lease::leave(&mut self.given_up, records, step.effects);
+        at_most::forget(&mut self.forgotten, step.effects);
         let bounded = at_most::bounded(records, step.effects);
         let seats = write(records, step.effects);
         let ended = leases.ended(records, step.effects, (&seats, &bounded), (self.wait, self.now));
@@ -246,7 +250,7 @@ impl Checker {
         wire::check_order(step.effects);
         wire::check(records, witness, step.effects, &mut self.said);
         witness.spoken(step);
-        silence.welcome(witness, step, self.now);
+        silence.returned(witness, step);
         if !self.histories_may_fork {
             check_history(step.effects);
         }
