@@ -32,6 +32,12 @@ pub(crate) struct Args {
     /// The certificate's key, as PEM.
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Where the agent keeps a certificate that it gets from the hub, and its key, in the place of the three above.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) identity_directory: Option<PathBuf>,
+    /// The file with the join token of `godwit token create`, by which it gets the first one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) join_token_file: Option<PathBuf>,
     /// What is logged: a level, or a list such as info,godwit_agent=debug.
     #[arg(long, value_name = "FILTER")]
     pub(crate) log_filter: Option<String>,
@@ -62,6 +68,8 @@ impl Args {
             ("tls.ca", "--tls-ca", path(&self.tls_ca)),
             ("tls.certificate", "--tls-certificate", path(&self.tls_certificate)),
             ("tls.key", "--tls-key", path(&self.tls_key)),
+            ("identity.directory", "--identity-directory", path(&self.identity_directory)),
+            ("identity.join_token_file", "--join-token-file", path(&self.join_token_file)),
             ("log.filter", "--log-filter", self.log_filter.clone()),
             ("log.format", "--log-format", self.log_format.clone()),
         ];

@@ -22,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::cluster::Cluster;
 use crate::config::Settings;
-use crate::session::Session;
+use crate::identity;
+use crate::session::{Live, Session};
 
 /// Events that wait for the machine; whoever brings more waits.
 const EVENTS_MAX: usize = 1024;
@@ -33,13 +34,16 @@ const TURN_MAX: Duration = Duration::from_secs(30);
 
 /// Runs until `stop` is cancelled and all is given back.
 pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
-    let tls = ClientTls::client(settings.tls.clone()).context("the agent's certificate cannot be used")?;
-    tokio::spawn(tls.clone().watch(stop.clone()));
+    identity::check(&settings.identity)?;
     let cluster = Cluster::open(&settings).await?;
     let health = Health::default();
     if let Some(address) = settings.health {
         serve_health(address, &health, &stop).await?;
     }
+    let live = Live::default();
+    let Some(tls) = identity::open(&settings.identity, &cluster, &live, &stop).await? else {
+        return Ok(());
+    };
     let mut rng = Rng::new(seed()?);
     let (sender, events) = mpsc::channel(EVENTS_MAX);
     let driver = Driver {
@@ -48,6 +52,7 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> anyhow::
         rng,
         cluster,
         tls,
+        live,
         sender,
         session: None,
         parting: None,
@@ -93,6 +98,8 @@ struct Driver {
     rng: Rng,
     cluster: Cluster,
     tls: Arc<ClientTls>,
+    /// The connection of the session that stands.
+    live: Live,
     sender: mpsc::Sender<Event>,
     session: Option<Session>,
     /// The session that was hung up last, while it delivers what was said.
@@ -144,8 +151,8 @@ impl Driver {
         match effect {
             Effect::Dial { session, address, hello } => {
                 tracing::debug!(%address, session = session.0, "dialling");
-                let (tls, sender) = (self.tls.clone(), self.sender.clone());
-                self.session = Some(Session::start(session, address, hello, tls, sender));
+                let (tls, live, sender) = (self.tls.clone(), self.live.clone(), self.sender.clone());
+                self.session = Some(Session::start(session, address, hello, tls, live, sender));
             }
             Effect::Send { session, message } => {
                 if let Some(open) = self.session.as_ref().filter(|open| open.id() == session) {

@@ -1,6 +1,6 @@
 //! One session with a hub: a fresh connection, one stream on it, messages both ways.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use godwit_agent_core::{Event, SessionId};
@@ -8,7 +8,7 @@ use godwit_common::link::{Hello, Up};
 use godwit_proto::agent::{DownInbox, up_to_wire};
 use godwit_proto::v1::agent_service_client::AgentServiceClient;
 use godwit_proto::v1::{AttachRequest, AttachResponse};
-use godwit_rt::dial::{Endpoint, dial};
+use godwit_rt::dial::{Connection, Endpoint, dial};
 use godwit_rt::limits::{AGENT_MESSAGE_BYTES_MAX, DialTimeouts};
 use godwit_rt::tls::ClientTls;
 use tokio::sync::mpsc;
@@ -21,6 +21,39 @@ use crate::cluster::chain;
 const OUTGOING_MAX: usize = 16;
 /// How long a session that is hung up may take to deliver what was said before.
 const PARTING_LIMIT: Duration = Duration::from_secs(2);
+
+/// The connection of the session that stands, for whoever has something else to say over it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Live(Arc<Mutex<Option<(SessionId, Connection)>>>);
+
+impl Live {
+    /// The connection, if there is one. It ends with its last clone: nobody keeps it.
+    pub(crate) fn connection(&self) -> Option<Connection> {
+        self.lock().as_ref().map(|(_, connection)| connection.clone())
+    }
+
+    /// Lends a connection out as long as what is returned lives.
+    fn lend(&self, id: SessionId, connection: Connection) -> Lent {
+        *self.lock() = Some((id, connection));
+        Lent { live: self.clone(), id }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(SessionId, Connection)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Lent {
+    live: Live,
+    id: SessionId,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // The next session may have begun before this one was over.
+        self.live.lock().take_if(|(id, _)| *id == self.id);
+    }
+}
 
 /// The driver's end of a session. Dropping it hangs up.
 pub(crate) struct Session {
@@ -35,11 +68,12 @@ impl Session {
         address: Arc<str>,
         hello: Hello,
         tls: Arc<ClientTls>,
+        live: Live,
         events: mpsc::Sender<Event>,
     ) -> Self {
         let (outgoing, waiting) = mpsc::channel(OUTGOING_MAX);
         let task = tokio::spawn(async move {
-            let talk = Talk { id, waiting, events: events.clone() };
+            let talk = Talk { id, waiting, live, events: events.clone() };
             let reason = match talk.run(&address, hello, &tls).await {
                 Ok(()) => "the hub ended the stream".into(),
                 Err(error) => error.to_string().into(),
@@ -97,14 +131,16 @@ enum Broken {
 struct Talk {
     id: SessionId,
     waiting: mpsc::Receiver<Up>,
+    live: Live,
     events: mpsc::Sender<Event>,
 }
 
 impl Talk {
     async fn run(self, address: &str, hello: Hello, tls: &ClientTls) -> Result<(), Broken> {
-        let Self { id, waiting, events } = self;
+        let Self { id, waiting, live, events } = self;
         let endpoint: Endpoint = format!("https://{address}").parse()?;
         let connection = dial(&endpoint, tls, DialTimeouts::default()).await?;
+        let _lent = live.lend(id, connection.clone());
         let mut client = AgentServiceClient::new(connection)
             .max_decoding_message_size(AGENT_MESSAGE_BYTES_MAX)
             .max_encoding_message_size(AGENT_MESSAGE_BYTES_MAX);

@@ -20,6 +20,8 @@ use x509_parser::prelude::FromDer;
 use crate::atomic_file;
 use crate::error::Error;
 use crate::identity::{AdminName, Identity, parse};
+use crate::leaf::Leaf;
+use crate::pin::Pin;
 
 /// How long an authority lives by default. Replacing it means handing a new trust root to every cluster.
 pub const CA_VALIDITY: Duration = Duration::from_secs(10 * 365 * DAY_SECS);
@@ -67,6 +69,18 @@ impl Authority {
         })
     }
 
+    /// The authority in two PEM files; a new one is made where neither is there. A certificate whose key is missing is
+    /// refused: others trust it, and nothing that a new one signs would be worth anything to them.
+    pub fn keep(certificate_path: &Path, key_path: &Path) -> Result<Self, Error> {
+        // The key is written first: one that is there alone was left by a crash, and nobody has seen its certificate.
+        if certificate_path.exists() {
+            return Self::load(certificate_path, key_path);
+        }
+        let authority = Self::create(CA_VALIDITY)?;
+        authority.save(certificate_path, key_path)?;
+        Ok(authority)
+    }
+
     /// The authority in two PEM files, checked to belong together and to be in force.
     pub fn load(certificate_path: &Path, key_path: &Path) -> Result<Self, Error> {
         let certificate_pem = read(certificate_path)?;
@@ -106,6 +120,11 @@ impl Authority {
         &self.certificate_pem
     }
 
+    /// What the authority is known by to those who do not trust it yet.
+    pub fn pin(&self) -> Pin {
+        Pin::of(&self.certificate).expect("an authority's certificate was read, or made by ourselves")
+    }
+
     /// A server certificate for a hub that is dialled by `names`: DNS names and IP addresses.
     pub fn issue_hub(&self, names: &[String], validity: Duration) -> Result<Issued, Error> {
         if names.is_empty() {
@@ -133,26 +152,13 @@ impl Authority {
         identity: &Identity,
         validity: Duration,
     ) -> Result<Issued, Error> {
-        let refuse = |reason: &str| Error::Request { reason: reason.to_owned() };
         match identity {
             Identity::Hub => {
                 return Err(refuse("a hub's certificate needs server names; issue it with its key instead"));
             }
             Identity::Admin { .. } | Identity::Agent { .. } => {}
         }
-        if csr_pem.len() > CSR_BYTES_MAX {
-            return Err(refuse("it is longer than 16 KiB"));
-        }
-        let der = CertificateSigningRequestDer::from_pem_slice(csr_pem.as_bytes())
-            .map_err(|_| refuse("it is not PEM with a CERTIFICATE REQUEST in it"))?;
-        let Ok(([], request)) = X509CertificationRequest::from_der(&der) else {
-            return Err(refuse("it is not a PKCS #10 request in DER"));
-        };
-        request.verify_signature().map_err(|_| refuse("its signature does not fit its public key"))?;
-        let key = SubjectPublicKeyInfo::from_der(request.certification_request_info.subject_pki.raw)
-            .ok()
-            .filter(|key| ACCEPTED_KEYS.contains(&key.algorithm()))
-            .ok_or_else(|| refuse("its key must be ECDSA P-256, ECDSA P-384 or Ed25519"))?;
+        let key = requested_key(csr_pem)?;
         let params = leaf_params(identity, Vec::new(), validity, self.not_after)?;
         Ok(Issued { certificate_pem: params.signed_by(&key, &self.issuer)?.pem(), key_pem: None })
     }
@@ -166,6 +172,15 @@ impl Authority {
         let params = leaf_params(identity, names, validity, self.not_after)?;
         let certificate = params.signed_by(&key, &self.issuer)?;
         Ok(Issued { certificate_pem: certificate.pem(), key_pem: Some(key.serialize_pem()) })
+    }
+}
+
+impl Issued {
+    /// What the certificate says.
+    pub fn leaf(&self) -> Leaf {
+        let leaf = CertificateDer::from_pem_slice(self.certificate_pem.as_bytes());
+        let leaf = leaf.ok().and_then(|leaf| Leaf::from_certificate(&leaf).ok());
+        leaf.expect("an authority issues certificates in PEM, each with an identity")
     }
 }
 
@@ -184,8 +199,8 @@ impl fmt::Debug for Issued {
 
 const DAY_SECS: u64 = 24 * 60 * 60;
 /// Certificates begin a little in the past, so that a member whose clock is behind accepts a new one at once.
-const CLOCK_SKEW: Duration = Duration::from_secs(60 * 60);
-const VALIDITY_MIN: Duration = Duration::from_secs(60);
+pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(60 * 60);
+const VALIDITY_MIN: Duration = Duration::from_secs(1);
 const VALIDITY_MAX: Duration = Duration::from_secs(100 * 365 * DAY_SECS);
 /// A request with a P-384 key and a few names is below 2 KiB.
 const CSR_BYTES_MAX: usize = 16 * 1024;
@@ -194,6 +209,27 @@ const SERIAL_BYTES: usize = 16;
 /// What TLS 1.3 peers can sign with, and no key that is weak by its parameters.
 static ACCEPTED_KEYS: [&rcgen::SignatureAlgorithm; 3] =
     [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519];
+
+/// The key of a signing request, whose signature shows that the private one is held.
+pub(crate) fn requested_key(csr_pem: &str) -> Result<SubjectPublicKeyInfo, Error> {
+    if csr_pem.len() > CSR_BYTES_MAX {
+        return Err(refuse("it is longer than 16 KiB"));
+    }
+    let der = CertificateSigningRequestDer::from_pem_slice(csr_pem.as_bytes())
+        .map_err(|_| refuse("it is not PEM with a CERTIFICATE REQUEST in it"))?;
+    let Ok(([], request)) = X509CertificationRequest::from_der(&der) else {
+        return Err(refuse("it is not a PKCS #10 request in DER"));
+    };
+    request.verify_signature().map_err(|_| refuse("its signature does not fit its public key"))?;
+    SubjectPublicKeyInfo::from_der(request.certification_request_info.subject_pki.raw)
+        .ok()
+        .filter(|key| ACCEPTED_KEYS.contains(&key.algorithm()))
+        .ok_or_else(|| refuse("its key must be ECDSA P-256, ECDSA P-384 or Ed25519"))
+}
+
+fn refuse(reason: &str) -> Error {
+    Error::Request { reason: reason.to_owned() }
+}
 
 fn leaf_params(
     identity: &Identity,
@@ -259,7 +295,7 @@ fn serial() -> Result<SerialNumber, Error> {
     Ok(SerialNumber::from_slice(&bytes))
 }
 
-fn random<const N: usize>() -> Result<[u8; N], Error> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::Random)?;
     Ok(bytes)

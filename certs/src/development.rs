@@ -13,7 +13,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 
 use crate::atomic_file;
-use crate::authority::{Authority, CA_VALIDITY, Issued, LEAF_VALIDITY, read, write};
+use crate::authority::{Authority, Issued, LEAF_VALIDITY, read, write};
 use crate::error::Error;
 use crate::identity::{AdminName, Identity, parse};
 
@@ -49,7 +49,7 @@ pub fn mint_development(
 ) -> Result<Development, Error> {
     create_folder(dir)?;
     let ca = dir.join("ca.pem");
-    let authority = keep_or_create_authority(&ca, &dir.join("ca.key"))?;
+    let authority = Authority::keep(&ca, &dir.join("ca.key"))?;
     let files = |name: &str| TlsFiles {
         ca: ca.clone(),
         certificate: dir.join(format!("{name}.pem")),
@@ -72,15 +72,6 @@ pub fn mint_development(
 
 /// Renewed this long before its end, so that what a run starts with lasts through the run.
 const RENEW_BEFORE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-fn keep_or_create_authority(certificate: &Path, key: &Path) -> Result<Authority, Error> {
-    if certificate.exists() && key.exists() {
-        return Authority::load(certificate, key);
-    }
-    let authority = Authority::create(CA_VALIDITY)?;
-    authority.save(certificate, key)?;
-    Ok(authority)
-}
 
 fn mint_agent(dir: &Path, cluster: &ClusterName, authority: &Authority) -> Result<TlsFiles, Error> {
     let folder = dir.join("agents").join(cluster.as_str());
@@ -155,6 +146,7 @@ fn covers(leaf: &X509Certificate<'_>, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::CA_VALIDITY;
 
     #[test]
     fn a_second_run_changes_nothing_and_adds_missing_clusters() {

@@ -48,7 +48,7 @@ pub enum Error {
         value: String,
     },
     /// The validity does not fit into a certificate.
-    #[error("a validity of {days} days is not usable: it must be between one minute and 100 years")]
+    #[error("a validity of {days} days is not usable: it must be between one second and 100 years")]
     Validity {
         /// The validity that was asked for.
         days: u64,

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     ack, agent, apply, backup, completion, confirm, confirm_dead, cordon, delete, describe, diff, drain,
-    explain, freeze, get, label, maintenance, migrate, plan, rebalance, replace, retire, rollout, scale,
-    taint, version, whatif,
+    explain, freeze, get, label, maintenance, migrate, plan, rebalance, replace, retire, revoke, rollout,
+    scale, taint, token, version, whatif,
 };
 use crate::dev::Dev;
 
@@ -76,6 +76,10 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Freeze(freeze::Freeze),
     Backup(backup::Backup),
+    #[command(subcommand)]
+    Token(token::Token),
+    #[command(subcommand)]
+    Revoke(revoke::Revoke),
     #[command(subcommand)]
     Confirm(confirm::Confirm),
     ConfirmDead(confirm_dead::ConfirmDead),

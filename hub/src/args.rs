@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use godwit_certs::AdminName;
 
 use crate::config::Sources;
 
@@ -54,6 +55,18 @@ pub(crate) struct Args {
     /// rebuilds what it does not know from what the members hold, and stands still until an operator accepts it.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["check_config", "print_config", "recover"])]
     pub(crate) restore: Option<PathBuf>,
+    /// Only write a certificate for the operator of this name, signed by the hub's own authority, and what `godwit` needs with
+    /// it, into the folder of --out. The hub may run meanwhile, and must have run once.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "out",
+        conflicts_with_all = ["check_config", "print_config", "recover", "restore"]
+    )]
+    pub(crate) issue_admin: Option<AdminName>,
+    /// The folder for --issue-admin.
+    #[arg(long, value_name = "PATH", requires = "issue_admin")]
+    pub(crate) out: Option<PathBuf>,
     /// A file that is written once the hub serves: one line, its address and port.
     #[arg(long, value_name = "PATH")]
     pub(crate) ready_file: Option<PathBuf>,

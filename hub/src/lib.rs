@@ -6,6 +6,7 @@
 
 mod admin;
 mod args;
+mod authority;
 pub mod config;
 mod driver;
 mod metrics;
@@ -60,8 +61,11 @@ fn run(args: &Args) -> anyhow::Result<()> {
     telemetry::init(&settings.log.filter, format).context("log.filter")?;
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     if args.check_config {
-        serve::open_tls(&settings.tls)?;
+        authority::check(&settings)?;
         return Ok(writeln!(std::io::stdout(), "the configuration is valid")?);
+    }
+    if let (Some(name), Some(folder)) = (&args.issue_admin, &args.out) {
+        return authority::issue_admin(&settings, name, folder);
     }
     if let Some(backup) = &args.restore {
         return serve::restore(&settings, backup);

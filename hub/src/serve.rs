@@ -10,14 +10,15 @@ use std::time::Duration;
 use anyhow::Context;
 use godwit_hub_core::{Config, Reader};
 use godwit_proto::v1::agent_service_server::AgentServiceServer;
+use godwit_proto::v1::enrolment_service_server::EnrolmentServiceServer;
 use godwit_rt::health;
-use godwit_rt::limits::PlainLimits;
+use godwit_rt::limits::{PlainLimits, ServerLimits};
 use godwit_rt::plain::Page;
 use godwit_rt::serve::serve;
 use godwit_rt::shutdown;
-use godwit_rt::tls::{ServerTls, TlsFiles};
 use godwit_rt::{atomic_file, plain};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic_health::ServingStatus;
@@ -25,7 +26,8 @@ use tonic_health::server::HealthReporter;
 
 use crate::admin::{self, Admin};
 use crate::args::Args;
-use crate::config::{Settings, Tls};
+use crate::authority::{self, Credentials, Enrolments, Entry, follow_revocations};
+use crate::config::Settings;
 use crate::driver::{self, Handle};
 use crate::metrics;
 use crate::sessions::Agents;
@@ -38,6 +40,11 @@ const TURN_MAX: Duration = Duration::from_secs(60);
 /// The whole of the server, as health calls it.
 const SERVER: &str = "";
 
+/// A signing request has at most 16 KiB, and what goes with it a few hundred bytes.
+const ENROLMENT_BYTES_MAX: usize = 32 * 1024;
+/// Connections at once at the port for enrolment, where anybody may knock.
+const STRANGERS_MAX: usize = 256;
+
 /// Serves until a signal, or until the driver fails.
 pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     let stop = shutdown::on_signals().context("signals cannot be received")?;
@@ -47,7 +54,7 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     if let Some(path) = &args.ready_file {
         forget(path)?;
     }
-    let tls = open_tls(&settings.tls)?;
+    authority::check(&settings)?;
     let (listener, address) = bind("listen", &settings.listen).await?;
     let scraped = match settings.metrics.listen.as_str() {
         "" => None,
@@ -57,10 +64,18 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     let webhook = Webhook::open(&settings.webhook, &settings.data_dir, Arc::clone(&delivery))?;
     let core = core(&settings, args.recover);
     let (driver, mut running) = driver::start(core, settings.data_dir.clone(), seed()?).await?;
-    let (mut reporter, routes) = routes(&settings, &driver, &stop).await?;
-    let server =
-        tokio::spawn(serve(listener, Arc::clone(&tls), routes, settings.limits.server(), stop.clone()));
-    tokio::spawn(tls.watch(stop.clone()));
+    // The store is ours alone by now, and so is what is made beside it.
+    let credentials = Credentials::open(&settings, &follow_revocations(&driver))?;
+    let enrolments = enrolments(&settings, &driver, &credentials);
+    let (mut reporter, routes) = routes(&settings, &driver, &credentials, enrolments.clone(), &stop).await?;
+    let Entry { tls, door } = credentials.members.clone();
+    let limits = settings.limits.server();
+    let server = tokio::spawn(serve(listener, tls, door, routes, limits, stop.clone()));
+    let strangers = match (credentials.strangers.clone(), enrolments) {
+        (Some(entry), Some(enrolments)) => enrol_strangers(&settings, entry, enrolments, &stop).await?,
+        (Some(_), None) | (None, _) => None,
+    };
+    credentials.keep(&stop);
     let ready = Arc::new(AtomicBool::new(true));
     let scraped = scraped.map(|(listener, address)| {
         tracing::info!(%address, path = metrics::PATH, "serving metrics and health");
@@ -90,6 +105,9 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     let served = server.await;
     result?;
     served.context("serving panicked; this is a fault of godwit-hub")?;
+    if let Some(strangers) = strangers {
+        strangers.await.context("serving enrolments panicked; this is a fault of godwit-hub")?;
+    }
     if let Some(scraped) = scraped {
         scraped.await.context("serving metrics panicked; this is a fault of godwit-hub")?;
     }
@@ -125,10 +143,34 @@ fn seed() -> anyhow::Result<u64> {
     getrandom::u64().map_err(|error| anyhow::anyhow!("the system gives no randomness: {error}"))
 }
 
-/// Reads the certificates, as [`run`] would.
-pub(crate) fn open_tls(tls: &Tls) -> anyhow::Result<Arc<ServerTls>> {
-    let Tls { ca, certificate, key } = tls.clone();
-    ServerTls::server(TlsFiles { ca, certificate, key }).context("the settings under tls do not work")
+/// The service for certificates, if there is an authority.
+fn enrolments(settings: &Settings, driver: &Handle, credentials: &Credentials) -> Option<Enrolments> {
+    let own = Arc::clone(credentials.own.as_ref()?);
+    Some(Enrolments::new(driver.clone(), own, settings.enrolment.renew_expired.0))
+}
+
+/// The port for callers without a certificate: enrolment, and nothing else, not even reflection.
+async fn enrol_strangers(
+    settings: &Settings,
+    entry: Entry,
+    enrolments: Enrolments,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<JoinHandle<()>>> {
+    let listen = settings.enrolment.listen.as_str();
+    if listen.is_empty() {
+        return Ok(None);
+    }
+    let (listener, address) = bind("enrolment.listen", listen).await?;
+    tracing::info!(%address, "serving enrolment");
+    let Entry { tls, door } = entry;
+    let mut routes = RoutesBuilder::default();
+    routes.add_service(enrolment_server(enrolments));
+    let limits = ServerLimits { connections_max: STRANGERS_MAX, ..settings.limits.server() };
+    Ok(Some(tokio::spawn(serve(listener, tls, door, routes.routes(), limits, stop.clone()))))
+}
+
+fn enrolment_server(enrolments: Enrolments) -> EnrolmentServiceServer<Enrolments> {
+    EnrolmentServiceServer::new(enrolments).max_decoding_message_size(ENROLMENT_BYTES_MAX)
 }
 
 /// What anybody who reaches the port may know: metrics, and health as a kubelet asks it, which has no certificate.
@@ -155,6 +197,8 @@ async fn bind(key: &str, listen: &str) -> anyhow::Result<(TcpListener, SocketAdd
 async fn routes(
     settings: &Settings,
     driver: &Handle,
+    credentials: &Credentials,
+    enrolments: Option<Enrolments>,
     stop: &CancellationToken,
 ) -> anyhow::Result<(HealthReporter, Routes)> {
     let limits = &settings.limits;
@@ -165,8 +209,12 @@ async fn routes(
         // The messages' own bounds are tighter.
         .max_encoding_message_size(usize::MAX);
     routes.add_service(agents);
+    if let Some(enrolments) = enrolments {
+        routes.add_service(enrolment_server(enrolments));
+    }
     let lost_after = settings.federation.lost_after.0;
-    let admin = Admin::new(driver.clone(), limits.watches as usize, lost_after, stop.clone());
+    let own = credentials.own.clone();
+    let admin = Admin::new(driver.clone(), limits.watches as usize, lost_after, own, stop.clone());
     admin.add_to(&mut routes, limits.admin_message_bytes as usize);
     let (reporter, health) = tonic_health::server::health_reporter();
     // The driver has loaded the store, or we would not be here.

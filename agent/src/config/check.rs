@@ -12,9 +12,12 @@ use godwit_rt::tls::TlsFiles;
 
 use super::layers::{Leaf, Leaves};
 use super::{DEFAULTS, Settings};
+use crate::identity::{FromHub, Source};
 
 /// The most hubs; a federation has a handful.
 const HUBS_MAX: usize = 16;
+/// Where a hub takes those without a certificate, unless it is told otherwise.
+const ENROLMENT_PORT: u16 = 8444;
 /// The longest name of an instance: that of a pod.
 const INSTANCE_MAX: usize = 253;
 
@@ -31,11 +34,7 @@ pub(super) fn check(leaves: &Leaves, environment: &[(String, String)]) -> anyhow
         namespace: reader.namespace(),
         instance: reader.instance(variable("POD_NAME")),
         node: Some(reader.text("node")).filter(|node| !node.is_empty()).or_else(|| variable("NODE_NAME")),
-        tls: TlsFiles {
-            ca: reader.file("tls.ca"),
-            certificate: reader.file("tls.certificate"),
-            key: reader.file("tls.key"),
-        },
+        identity: reader.identity(),
         health: reader.health(),
         log_filter: reader.text("log.filter"),
         log_format: reader.log_format(),
@@ -83,6 +82,56 @@ impl Reader<'_> {
         self.leaves.0.get(key).map(|leaf| leaf.value.clone()).unwrap_or_default()
     }
 
+    /// Files, or what it takes to get a certificate from the hub.
+    fn identity(&mut self) -> Source {
+        let text = |key: &str| Some(self.text(key)).filter(|text| !text.is_empty());
+        let [directory, token, enrolment] =
+            ["identity.directory", "identity.join_token_file", "identity.enrolment"].map(text);
+        let files = ["tls.ca", "tls.certificate", "tls.key"].map(|key| (key, text(key)));
+        let Some(directory) = directory else {
+            for (key, value) in [("identity.join_token_file", token), ("identity.enrolment", enrolment)] {
+                if value.is_some() {
+                    self.mistake(
+                        key,
+                        "it takes a folder to keep the certificate in: set identity.directory, too",
+                    );
+                }
+            }
+            return Source::Files(TlsFiles {
+                ca: self.file("tls.ca"),
+                certificate: self.file("tls.certificate"),
+                key: self.file("tls.key"),
+            });
+        };
+        for (key, value) in files {
+            if value.is_some() {
+                let problem = "the certificate comes from the hub, since identity.directory is set: leave out one of the two";
+                self.mistake(key, problem);
+            }
+        }
+        let hubs = self.endpoints("hubs");
+        let enrolment = match enrolment {
+            Some(_) => {
+                let given = self.endpoints("identity.enrolment");
+                if given.is_empty() || given.len() > HUBS_MAX {
+                    self.mistake(
+                        "identity.enrolment",
+                        "name them as HOST:PORT, such as hub.example.com:8444",
+                    );
+                }
+                given
+            }
+            None => hubs.iter().filter_map(enrolment_of).collect(),
+        };
+        Source::Hub(FromHub { directory: directory.into(), token: token.map(Into::into), enrolment, hubs })
+    }
+
+    /// Those addresses of a list that are some.
+    fn endpoints(&self, key: &str) -> Vec<Endpoint> {
+        let text = self.text(key);
+        text.split(',').filter_map(|hub| format!("https://{}", hub.trim()).parse().ok()).collect()
+    }
+
     fn hubs(&mut self) -> Vec<String> {
         let text = self.text("hubs");
         let hubs: Vec<String> =
@@ -122,7 +171,10 @@ impl Reader<'_> {
     fn file(&mut self, key: &str) -> PathBuf {
         let path = self.text(key);
         if path.is_empty() {
-            self.mistake(key, "name a PEM file");
+            self.mistake(
+                key,
+                "name a PEM file; or let the agent get its certificate from the hub: set identity.directory",
+            );
         }
         path.into()
     }
@@ -159,6 +211,13 @@ impl Reader<'_> {
         });
         Duration::from_millis(ms)
     }
+}
+
+/// The usual port for enrolment at the same host.
+fn enrolment_of(hub: &Endpoint) -> Option<Endpoint> {
+    let host = hub.host();
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    format!("https://{host}:{ENROLMENT_PORT}").parse().ok()
 }
 
 fn milliseconds(text: &str) -> Option<u64> {

@@ -9,12 +9,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use godwit_rt::telemetry::LogFormat;
-use godwit_rt::tls::TlsFiles;
+
+use crate::identity::Source;
 
 pub(crate) use layers::Leaves;
 
 /// Every key with its default.
-const DEFAULTS: [(&str, &str); 16] = [
+const DEFAULTS: [(&str, &str); 19] = [
     // The hubs' addresses, HOST:PORT: a list, or separated by commas.
     ("hubs", ""),
     // The credentials of the cluster; empty: those of the pod that the agent runs in.
@@ -30,6 +31,12 @@ const DEFAULTS: [(&str, &str); 16] = [
     ("tls.key", ""),
     // Where health is served; empty: nowhere.
     ("health.listen", ""),
+    // Where the agent keeps a certificate that it gets from the hub; empty: it has files.
+    ("identity.directory", ""),
+    // The join token, for the first one.
+    ("identity.join_token_file", ""),
+    // Where the hubs take those without a certificate; empty: at port 8444 of their hosts.
+    ("identity.enrolment", ""),
     ("log.filter", "info"),
     ("log.format", "text"),
     ("link.dial_cap", "5s"),
@@ -47,7 +54,7 @@ pub(crate) struct Settings {
     pub(crate) namespace: String,
     pub(crate) instance: String,
     pub(crate) node: Option<String>,
-    pub(crate) tls: TlsFiles,
+    pub(crate) identity: Source,
     pub(crate) health: Option<SocketAddr>,
     pub(crate) log_filter: String,
     pub(crate) log_format: LogFormat,

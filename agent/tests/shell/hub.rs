@@ -11,8 +11,10 @@ use godwit_common::{Epoch, Uid, WorkloadId};
 use godwit_proto::agent::{UpInbox, down_to_wire};
 use godwit_proto::v1::agent_service_server::{AgentService, AgentServiceServer};
 use godwit_proto::v1::{AttachRequest, AttachResponse};
+use godwit_rt::Revocations;
 use godwit_rt::limits::{AGENT_MESSAGE_BYTES_MAX, ServerLimits};
 use godwit_rt::serve::serve;
+use godwit_rt::tls::Door::Members;
 use godwit_rt::tls::{ServerTls, TlsFiles};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -55,8 +57,15 @@ impl Hub {
             .max_encoding_message_size(AGENT_MESSAGE_BYTES_MAX);
         let routes = tonic::service::Routes::new(door).prepare();
         let stop = CancellationToken::new();
-        let tls = ServerTls::server(files).unwrap();
-        tokio::spawn(serve(listener, tls, routes, ServerLimits::default(), stop.clone()));
+        let tls = ServerTls::server(files, Members(Revocations::none())).unwrap();
+        tokio::spawn(serve(
+            listener,
+            tls,
+            Members(Revocations::none()),
+            routes,
+            ServerLimits::default(),
+            stop.clone(),
+        ));
         Self { address, heard, _stop: Arc::new(stop.drop_guard()) }
     }
 

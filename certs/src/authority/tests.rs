@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use x509_parser::extensions::GeneralName;
 
 use super::*;
-use crate::Leaf;
+use crate::{KeyRequest, Leaf};
 
 #[test]
 fn each_kind_carries_its_identity_its_usage_and_another_name_than_the_authority() {
@@ -107,6 +107,39 @@ fn an_authority_survives_its_files_and_keeps_its_key_private() {
     let issued = loaded.issue_agent(&east(), LEAF_VALIDITY).unwrap();
     let root = parse(authority.certificate()).unwrap();
     parse(&der(&issued.certificate_pem)).unwrap().verify_signature(Some(root.public_key())).unwrap();
+}
+
+#[test]
+fn an_authority_is_made_once_and_never_anew_where_others_trust_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (certificate, key) = (dir.path().join("ca.pem"), dir.path().join("ca.key"));
+    let keep = || Authority::keep(&certificate, &key);
+    let pin = keep().unwrap().pin();
+    assert_eq!(keep().unwrap().pin(), pin);
+    fs::remove_file(&key).unwrap();
+    let refused = keep().unwrap_err().to_string();
+    assert!(refused.contains("ca.key"), "{refused}");
+    fs::remove_file(&certificate).unwrap();
+    assert_ne!(keep().unwrap().pin(), pin);
+}
+
+#[test]
+fn a_key_asks_for_a_certificate_again_with_the_same_request() {
+    let authority = Authority::create(CA_VALIDITY).unwrap();
+    let request = KeyRequest::create().unwrap();
+    let again = KeyRequest::of_key(&request.key_pem).unwrap();
+    let identity = Identity::Agent { cluster: east() };
+    let fingerprint = KeyRequest::fingerprint(&request.csr_pem).unwrap();
+    assert_eq!(KeyRequest::fingerprint(&again.csr_pem).unwrap(), fingerprint);
+    assert_ne!(KeyRequest::fingerprint(&KeyRequest::create().unwrap().csr_pem).unwrap(), fingerprint);
+    for csr in [&request.csr_pem, &again.csr_pem] {
+        let issued = authority.issue_from_csr(csr, &identity, LEAF_VALIDITY).unwrap();
+        let key = KeyPair::from_pem(&request.key_pem).unwrap();
+        let der = der(&issued.certificate_pem);
+        assert_eq!(parse(&der).unwrap().public_key().raw, key.subject_public_key_info());
+        assert_eq!(issued.leaf().identity, identity);
+    }
+    assert!(!format!("{request:?}").contains("PRIVATE"));
 }
 
 #[test]

@@ -22,9 +22,11 @@ pub(crate) mod plan;
 pub(crate) mod rebalance;
 pub(crate) mod replace;
 pub(crate) mod retire;
+pub(crate) mod revoke;
 pub(crate) mod rollout;
 pub(crate) mod scale;
 pub(crate) mod taint;
+pub(crate) mod token;
 pub(crate) mod version;
 pub(crate) mod whatif;
 
@@ -86,6 +88,8 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::WhatIf(command) => wait(command.run(&places)),
         Command::Freeze(command) => wait(command.run(&places)),
         Command::Backup(command) => wait(command.run(&places)),
+        Command::Token(command) => wait(command.run(&places)),
+        Command::Revoke(command) => wait(command.run(&places)),
         Command::Confirm(command) => wait(command.run(&places)),
         Command::ConfirmDead(command) => wait(command.run(&places)),
         Command::Plan(command) => command.run(),

@@ -5,9 +5,11 @@ mod endpoint;
 mod error;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::AsyncBufReadExt;
 use tokio::net::{TcpStream, lookup_host};
@@ -30,13 +32,26 @@ pub async fn dial(
     tls: &ClientTls,
     timeouts: DialTimeouts,
 ) -> Result<Connection, DialError> {
+    dial_with(endpoint, tls.current(), timeouts).await
+}
+
+/// The same with a configuration of the moment.
+pub async fn dial_with(
+    endpoint: &Endpoint,
+    tls: Arc<ClientConfig>,
+    timeouts: DialTimeouts,
+) -> Result<Connection, DialError> {
     // Boxed, so that callers' futures do not carry the handshake's size for their whole life.
     let open = Box::pin(open(endpoint, tls, timeouts));
     let timed_out = |_| DialError::Timeout { endpoint: endpoint.to_string(), after: timeouts.total };
     timeout(timeouts.total, open).await.map_err(timed_out)?
 }
 
-async fn open(endpoint: &Endpoint, tls: &ClientTls, timeouts: DialTimeouts) -> Result<Connection, DialError> {
+async fn open(
+    endpoint: &Endpoint,
+    tls: Arc<ClientConfig>,
+    timeouts: DialTimeouts,
+) -> Result<Connection, DialError> {
     let tcp = connect(endpoint, timeouts).await?;
     let stream = handshake(endpoint, tls, tcp).await?;
     let (sender, driver) = builder()
@@ -75,12 +90,12 @@ async fn connect_one(address: SocketAddr, timeouts: DialTimeouts) -> Result<TcpS
 
 async fn handshake(
     endpoint: &Endpoint,
-    tls: &ClientTls,
+    tls: Arc<ClientConfig>,
     tcp: TcpStream,
 ) -> Result<TlsStream<TcpStream>, DialError> {
     let wrong = |error: std::io::Error| error::tls(endpoint, &error);
     let name = ServerName::try_from(endpoint.host().to_owned()).expect("an endpoint's host was checked");
-    let mut stream = TlsConnector::from(tls.current()).connect(name, tcp).await.map_err(wrong)?;
+    let mut stream = TlsConnector::from(tls).connect(name, tcp).await.map_err(wrong)?;
     // A look at the first bytes, which stay in the buffer for HTTP/2. A refusal arrives here as a TLS alert.
     if stream.fill_buf().await.map_err(wrong)?.is_empty() {
         let reason = "the hub closed the connection without a word; its log says why".to_owned();

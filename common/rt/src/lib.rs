@@ -6,6 +6,7 @@ pub mod dial;
 pub mod health;
 pub mod limits;
 pub mod plain;
+mod revocations;
 pub mod serve;
 pub mod shares;
 pub mod shutdown;
@@ -15,3 +16,4 @@ pub mod tls;
 
 // It lives with the certificates because they need it first, and this package already depends on them.
 pub use godwit_certs::atomic_file;
+pub use revocations::Revocations;

@@ -44,6 +44,9 @@ pub const TLS_FILE_BYTES_MAX: u64 = MIB as u64;
 /// end, may be set.
 pub const CERTIFICATE_LOOK_MAX: Duration = Duration::from_secs(60 * 60);
 
+/// How long a connection lasts at a door for strangers: one question and its answer.
+pub const STRANGER_CONNECTION_MAX: Duration = Duration::from_secs(30);
+
 /// How long accepting pauses after the system refused to give a descriptor or memory, instead of spinning.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
 

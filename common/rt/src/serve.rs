@@ -19,13 +19,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-pub use peer::Peer;
+pub use peer::{Peer, address_of};
 
 use crate::accept::Acceptor;
 use crate::limits::ServerLimits;
 use crate::shares::Shares;
-use crate::tls::ServerTls;
-use connection::Connection;
+use crate::tls::{Door, ServerTls};
+use connection::{Connection, Holder};
 
 /// What can be served: `tonic::service::Routes`, or anything else of its shape.
 pub trait GrpcService:
@@ -54,8 +54,9 @@ impl<S> GrpcService for S where
 {
 }
 
-/// Serves `service` on `listener` until `stop`. Every request carries its [`Peer`] among its extensions. A connection ends
-/// with its peer's certificate, whatever runs on it.
+/// Serves `service` on `listener` until `stop`. Every request carries its [`Peer`] among its extensions; where the door is
+/// for strangers, only if it has one. A connection ends with its peer's certificate, or when that is revoked, whatever runs
+/// on it. `tls` must be for the same door.
 ///
 /// When `stop` is cancelled, nothing more is accepted and every connection hears GOAWAY: its streams go on, new ones are
 /// refused. Handlers listen to the same token, say goodbye and end their streams. This returns when the last
@@ -63,12 +64,13 @@ impl<S> GrpcService for S where
 pub async fn serve<S: GrpcService>(
     listener: TcpListener,
     tls: Arc<ServerTls>,
+    door: Door,
     service: S,
     limits: ServerLimits,
     stop: CancellationToken,
 ) {
     let handshakes = Arc::new(Semaphore::new(limits.handshakes_max));
-    let shares = Shares::of(limits.connections_max);
+    let shares: Shares<Holder> = Shares::of(limits.connections_max);
     let mut ids = 0_u64..;
     let acceptor = Acceptor { listener, connections_max: limits.connections_max, stop: stop.clone() };
     let connection = |stream, address, slot| {
@@ -76,6 +78,7 @@ pub async fn serve<S: GrpcService>(
             id: ids.next().unwrap_or(u64::MAX),
             address,
             tls: Arc::clone(&tls),
+            door: door.clone(),
             service: service.clone(),
             limits,
             handshakes: Arc::clone(&handshakes),

@@ -1,15 +1,19 @@
 //! Mutual TLS: files to configurations, and configurations that follow their files.
 
 mod config;
+mod door;
 mod error;
 mod files;
+mod pinned;
 mod reload;
 
 use std::sync::Arc;
 
+use godwit_certs::Pin;
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, ServerConfig};
 
+pub use door::Door;
 pub use error::TlsError;
 pub use godwit_certs::TlsFiles;
 pub use reload::Reloader;
@@ -18,6 +22,17 @@ pub use reload::Reloader;
 pub type ServerTls = Reloader<ServerConfig>;
 /// A client's side: its certificate, and the authorities whose hubs it takes.
 pub type ClientTls = Reloader<ClientConfig>;
+
+/// A client that has no certificate yet, and takes a hub for the right one if it comes from the authority of this pin.
+pub fn pinned(authority: Pin) -> Arc<ClientConfig> {
+    Arc::new(config::pinned(authority))
+}
+
+/// A client's configuration as its files are now, even if the certificate has ended: a door for strangers takes it.
+pub fn client_of(files: &TlsFiles) -> Result<Arc<ClientConfig>, TlsError> {
+    let material = files::Contents::read(files)?.parse(files)?;
+    config::client(files, material).map(Arc::new)
+}
 
 /// Makes aws-lc-rs the process's cryptography, for libraries that ask rustls for the default one.
 /// The first line of every `main`; calling it again changes nothing.

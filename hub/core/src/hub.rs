@@ -11,8 +11,8 @@ use godwit_planner::Scratch;
 use crate::changes::Before;
 use crate::config::Config;
 use crate::contract::{
-    Effect, Event, FederationRecord, JournalEntry, MigrationId, Request, RetiredRecord, SessionId, Subject,
-    WorkloadRecord,
+    Effect, Event, FederationRecord, JournalEntry, MigrationId, Request, RetiredRecord, Revocation,
+    RevocationRecord, SessionId, Subject, TokenHash, TokenRecord, WorkloadRecord,
 };
 use crate::flapping::Census;
 use crate::mass_loss::MassLoss;
@@ -54,6 +54,10 @@ pub struct Hub {
     pub(crate) clusters: Shared<BTreeMap<ClusterName, Shared<Cluster>>>,
     /// Clusters that have left for good, by their identity (S23).
     pub(crate) retired: Shared<BTreeMap<Uid, RetiredRecord>>,
+    /// Join tokens.
+    pub(crate) tokens: Shared<BTreeMap<TokenHash, TokenRecord>>,
+    /// Who is kept out.
+    pub(crate) revocations: Shared<BTreeMap<Revocation, RevocationRecord>>,
     /// Which cluster a session speaks for.
     pub(crate) sessions: Shared<BTreeMap<SessionId, ClusterName>>,
     pub(crate) migrations: Shared<BTreeMap<MigrationId, Shared<MigrationEntry>>>,
@@ -152,6 +156,8 @@ pub(crate) enum Timer {
     Drift(Uid),
     /// A cluster may be as far with a revision as it has to be, or too slow (S31).
     Revision(Uid, ClusterName),
+    /// A cluster was revoked (S23).
+    Revoked(ClusterName),
     /// Agents of a cluster that were called may not have come (S24).
     Witnesses(ClusterName),
     /// The next look at what the fleet would survive.
@@ -221,6 +227,7 @@ impl Hub {
             | Timer::Shrink(_)
             | Timer::Drift(_)
             | Timer::Revision(..)
+            | Timer::Revoked(_)
             | Timer::Rounds => true,
         })
     }
@@ -315,6 +322,7 @@ impl Hub {
                 }
                 Timer::Revision(uid, cluster) => self.look_at_revision(uid, &cluster),
                 Timer::Witnesses(cluster) => self.call_standbys(&cluster, spoken),
+                Timer::Revoked(cluster) => self.expel(&cluster, spoken),
                 Timer::Survival => self.check_survival(),
             }
         }

@@ -2,7 +2,7 @@
 //! files and no randomness of its own; `hub` owns those, `tests/sim` replaces them.
 //!
 //! Where to look: [`Hub::step`] dispatches; `sessions` knows who speaks, `fences` under whose authority, `liveness`,
-//! `mass_loss` and `flapping` who is lost, and what that means, `traits` what clusters are like, `reports` what runs,
+//! `mass_loss` and `flapping` who is lost, `expulsion` who is thrown out, and what that means, `traits` what clusters are like, `reports` what runs,
 //! `placement`, `batch` and `ask` where replicas go, `whole` and `volumes` what is not divided, or stays with its data, `destinations` where a drain sends them, `returns` what goes back,
 //! `bonds` what they have to be near, `quotas` how many there may be, `mover`, `surge`, `at_most` and `grants` when they
 //! start and stop, `migrations` which moves belong together, `holds` what of them is paused, `rows` and `ends` what each cluster is
@@ -24,6 +24,7 @@ mod drains;
 mod drift;
 mod ends;
 mod estimates;
+mod expulsion;
 mod fences;
 mod flapping;
 mod gates;

@@ -217,8 +217,14 @@ impl Hub {
                 self.dirty.entry(uid).or_insert_with(|| Reason::Lost(name.clone()));
             }
         }
+        let (revoked, silent) =
+            (self.is_revoked(name), format!("no sign of life for {:.1} s", silent.as_secs_f64()));
+        let (reason, why) = match revoked {
+            true => ("its certificates are revoked", "its certificates are revoked".to_owned()),
+            false => ("no sign of life", silent),
+        };
         if first {
-            self.enter(name, ClusterState::Lost, "no sign of life");
+            self.enter(name, ClusterState::Lost, reason);
         }
         self.show_seats(name);
         // What a drain held back waits for it no longer, and goes anywhere (S22).
@@ -229,9 +235,8 @@ impl Hub {
             }
         }
         let message = format!(
-            "no sign of life for {:.1} s: {replicas} replicas of {workloads} workloads go elsewhere; \
-             up to {running} copies may still be running there",
-            silent.as_secs_f64()
+            "{why}: {replicas} replicas of {workloads} workloads go elsewhere; up to {running} copies may still be \
+             running there"
         );
         self.note(Severity::Warning, "S1", "ClusterLost", name.as_str(), message);
         self.wake_at(self.now.time, Timer::Gate(name.clone()));

@@ -148,6 +148,8 @@ impl Hub {
             Key::Request(id) => Record::Request(self.requests.get(id)?.clone()),
             Key::Quota(namespace) => Record::Quota(self.quotas.get(namespace)?.record.clone()),
             Key::Retired(uid) => Record::Retired(self.retired.get(uid)?.clone()),
+            Key::Token(hash) => Record::Token(self.tokens.get(hash)?.clone()),
+            Key::Revocation(what) => Record::Revocation(self.revocations.get(what)?.clone()),
         })
     }
 }

@@ -73,6 +73,8 @@ impl Hub {
                 | Record::Journal(_)
                 | Record::Quota(_)
                 | Record::Retired(_)
+                | Record::Token(_)
+                | Record::Revocation(_)
                 | Record::Request(_) => hub.load(record),
             }
         }
@@ -118,6 +120,8 @@ impl Hub {
             buried: BTreeMap::new(),
             clusters: Default::default(),
             retired: Default::default(),
+            tokens: Default::default(),
+            revocations: Default::default(),
             sessions: Default::default(),
             migrations: Default::default(),
             journal: BTreeMap::new(),
@@ -184,6 +188,12 @@ impl Hub {
             Record::Retired(retired) => {
                 self.retired.insert(retired.uid, retired);
             }
+            Record::Token(token) => {
+                self.tokens.insert(token.hash, token);
+            }
+            Record::Revocation(revocation) => {
+                self.revocations.insert(revocation.what.clone(), revocation);
+            }
             // Revisions, seats and rows are attached once everything that they belong to is there; the journal is the store's.
             Record::Revision(_) | Record::Seat { .. } | Record::ObjectRow { .. } | Record::Journal(_) => {}
         }
@@ -233,6 +243,8 @@ impl Hub {
             | Record::Journal(_)
             | Record::Quota(_)
             | Record::Retired(_)
+            | Record::Token(_)
+            | Record::Revocation(_)
             | Record::Request(_) => {}
         }
         Ok(())
@@ -285,6 +297,7 @@ impl Hub {
             }
         }
         self.relate_displaced();
+        self.relate_revocations();
         for ended in self.ended.values() {
             for name in ended.held_by.keys() {
                 if let Some(cluster) = self.clusters.get_mut(name) {

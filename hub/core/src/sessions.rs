@@ -24,6 +24,10 @@ impl Hub {
         hello: &Hello,
         spoken: &mut Vec<Effect>,
     ) {
+        if self.is_revoked(&name) {
+            // It came in before the revocation did, and is about to be cut.
+            return spoken.push(Effect::Close { session });
+        }
         self.take_name(&name, hello);
         if let Some((code, message)) = self.refusal(&name, hello) {
             self.note_refusal(&name, hello, code, &message);

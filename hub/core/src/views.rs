@@ -23,6 +23,8 @@ impl Hub {
         retired.sort_by_key(|retired| std::cmp::Reverse(retired.entry));
         FederationView {
             retired,
+            tokens: self.shown_tokens(),
+            revocations: self.shown_revocations(),
             uid: self.federation.uid,
             epoch: self.federation.epoch,
             alarms: freeze

@@ -8,7 +8,7 @@ use tonic::{Request, Status};
 
 /// Lets operators pass, by their certificates alone.
 pub(super) fn operators_only(request: Request<()>) -> Result<Request<()>, Status> {
-    match &Peer::of(&request)?.identity {
+    match &Peer::of(&request)?.leaf.identity {
         Identity::Admin { .. } => Ok(request),
         identity @ (Identity::Agent { .. } | Identity::Hub) => Err(Status::permission_denied(format!(
             "the admin services are for operators, and this certificate says {identity}: use one of an operator, \
@@ -19,7 +19,7 @@ pub(super) fn operators_only(request: Request<()>) -> Result<Request<()>, Status
 
 /// The operator's name, for the log and the journal of what operators do.
 pub(super) fn operator<T>(request: &Request<T>) -> Arc<str> {
-    match Peer::of(request).map(|peer| &peer.identity) {
+    match Peer::of(request).map(|peer| &peer.leaf.identity) {
         Ok(Identity::Admin { name }) => name.as_str().into(),
         // The guard lets nobody else come so far.
         Ok(Identity::Agent { .. } | Identity::Hub) | Err(_) => "".into(),

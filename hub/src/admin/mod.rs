@@ -20,6 +20,7 @@ mod policies;
 mod quotas;
 mod refusal;
 mod rollouts;
+mod tokens;
 mod watch;
 mod workloads;
 
@@ -28,6 +29,7 @@ pub(crate) use deploy::read_kept;
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_proto::v1::access_service_server::AccessServiceServer;
 use godwit_proto::v1::cluster_service_server::ClusterServiceServer;
 use godwit_proto::v1::event_service_server::EventServiceServer;
 use godwit_proto::v1::federation_service_server::FederationServiceServer;
@@ -43,6 +45,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
 use tonic::service::interceptor::InterceptedService;
 
+use crate::authority::Own;
 use crate::driver::Handle;
 
 /// Each reads the whole store.
@@ -57,13 +60,21 @@ pub(crate) struct Admin {
     stop: CancellationToken,
     /// For policies that do not say.
     lost_after: Duration,
+    /// The hub's own authority, if there is one.
+    own: Option<Arc<Own>>,
 }
 
 impl Admin {
     /// At most `watches` at once; all of them end with `stop`.
-    pub(crate) fn new(driver: Handle, watches: usize, lost_after: Duration, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        driver: Handle,
+        watches: usize,
+        lost_after: Duration,
+        own: Option<Arc<Own>>,
+        stop: CancellationToken,
+    ) -> Self {
         let [watches, backups] = [watches, BACKUPS_MAX].map(|most| Arc::new(Semaphore::new(most)));
-        Self { driver, watches, backups, stop, lost_after }
+        Self { driver, watches, backups, stop, lost_after, own }
     }
 
     /// Adds the services, each behind the same guard, taking messages up to `message_bytes`.
@@ -80,6 +91,7 @@ impl Admin {
             };
         }
         add!(
+            AccessServiceServer,
             ClusterServiceServer,
             EventServiceServer,
             FederationServiceServer,

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use godwit_common::label;
 use godwit_rt::telemetry::LogFormat;
+use rustls_pki_types::ServerName;
 
-use super::{Federation, Limits, Settings, Span, Webhook};
+use super::{Authority, Enrolment, Federation, Limits, Settings, Span, Tls, Webhook};
 use crate::webhook::check_url;
 
 /// Below this, heartbeats cost more than they tell.
@@ -24,12 +25,17 @@ const ADMIN_MESSAGE_BYTES_MIN: u32 = 64 * 1024;
 const AGENT_MESSAGE_BYTES_MIN: u32 = 2 * 1024 * 1024;
 /// One message is held in memory as a whole, several times over.
 const MESSAGE_BYTES_MAX: u32 = 256 * 1024 * 1024;
+/// Renewals come half way, and a handshake with one that has just ended helps nobody.
+const VALIDITY_MIN: Duration = Duration::from_secs(10);
+/// Below this, an outage of the hub that people hardly notice leaves agents behind that cannot attach any more.
+const AGENT_VALIDITY_SHORT: Duration = Duration::from_secs(3600);
 /// Semaphores and tables are sized by these.
 const COUNT_MAX: u32 = 10_000_000;
 
 /// What is wrong, by key; and what works, but not as one may think.
 pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<String>) {
-    let Settings { listen, data_dir, tls, log, metrics, webhook, limits, federation } = settings;
+    let Settings { listen, data_dir, tls, authority, enrolment, log, metrics, webhook, limits, federation } =
+        settings;
     let mut found = Findings::default();
     found.refuse_if(
         "listen",
@@ -37,9 +43,7 @@ pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<St
         "it must be an IP address and a port, such as 0.0.0.0:8443 or [::]:8443",
     );
     found.path("data_dir", data_dir, "the folder of the store");
-    found.path("tls.ca", &tls.ca, "the PEM file of the trusted authorities");
-    found.path("tls.certificate", &tls.certificate, "the PEM file of the hub's certificate");
-    found.path("tls.key", &tls.key, "the PEM file of the certificate's key");
+    found.identity(tls, authority, enrolment);
     found.refuse_if("log.format", log.format.parse::<LogFormat>().is_err(), "it must be text or json");
     found.refuse_if(
         "metrics.listen",
@@ -49,14 +53,22 @@ pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<St
     found.webhook(webhook);
     found.limits(limits);
     found.federation(federation);
-    (found.problems, warnings(webhook, federation))
+    (found.problems, warnings(settings))
 }
 
-fn warnings(webhook: &Webhook, federation: &Federation) -> Vec<String> {
+fn warnings(settings: &Settings) -> Vec<String> {
+    let Settings { authority, webhook, federation, .. } = settings;
     let least = federation.core().stream_timeout();
     let mut warnings = Vec::new();
     if !webhook.token_file.as_os_str().is_empty() && webhook.url.starts_with("http:") {
         warnings.push("webhook.token_file is sent in the clear: give webhook.url with https".to_owned());
+    }
+    if authority.is_set() && authority.agent_validity.0 < AGENT_VALIDITY_SHORT {
+        warnings.push(format!(
+            "authority.agent_validity = {}: a hub that is away for longer than that finds its agents with certificates that \
+             have ended",
+            authority.agent_validity
+        ));
     }
     if federation.lost_after.0 < least {
         warnings.push(format!(
@@ -75,6 +87,51 @@ struct Findings {
 }
 
 impl Findings {
+    /// Certificates are files, or the hub's own authority makes them.
+    fn identity(&mut self, tls: &Tls, authority: &Authority, enrolment: &Enrolment) {
+        let Tls { ca, certificate, key } = tls;
+        let files = [
+            ("tls.ca", ca, "the PEM file of the trusted authorities"),
+            ("tls.certificate", certificate, "the PEM file of the hub's certificate"),
+            ("tls.key", key, "the PEM file of the certificate's key"),
+        ];
+        for (name, path, what) in files {
+            if !authority.is_set() {
+                self.path(name, path, what);
+            } else if !path.as_os_str().is_empty() {
+                let problem =
+                    "the hub has its own authority, since authority.names is set: leave out one of the two";
+                self.refuse_if(name, true, problem);
+            }
+        }
+        let Authority { names: _, certificate, key, hub_validity, agent_validity, admin_validity } =
+            authority;
+        for name in authority.names() {
+            let problem = format!("{name:?} is neither a DNS name nor an IP address");
+            self.refuse_if("authority.names", ServerName::try_from(name).is_err(), &problem);
+        }
+        let pair = [("authority.certificate", certificate), ("authority.key", key)];
+        let given = pair.iter().filter(|(_, path)| !path.as_os_str().is_empty()).count();
+        for (name, path) in pair {
+            let empty = path.as_os_str().is_empty();
+            let problem = "authority.certificate and authority.key go together: give both, or neither";
+            self.refuse_if(name, given == 1 && empty, problem);
+            let problem =
+                "this is the hub's own authority only if authority.names says what the hub is dialled by";
+            self.refuse_if(name, !authority.is_set() && !empty, problem);
+        }
+        self.span("authority.hub_validity", *hub_validity, VALIDITY_MIN);
+        self.span("authority.agent_validity", *agent_validity, VALIDITY_MIN);
+        self.span("authority.admin_validity", *admin_validity, VALIDITY_MIN);
+        let Enrolment { listen, renew_expired } = enrolment;
+        self.refuse_if(
+            "enrolment.listen",
+            !listen.is_empty() && listen.parse::<SocketAddr>().is_err(),
+            "it must be an IP address and a port, such as 0.0.0.0:8444, or empty for no enrolment",
+        );
+        self.span("enrolment.renew_expired", *renew_expired, Duration::ZERO);
+    }
+
     fn webhook(&mut self, webhook: &Webhook) {
         let Webhook { url, ca: _, token_file: _, severity, timeout } = webhook;
         if let Some(problem) = check_url(url).err().filter(|_| !url.is_empty()) {
@@ -248,8 +305,14 @@ impl Findings {
     fn path(&mut self, key: &'static str, path: &Path, what: &str) {
         let flag = key.replace(['.', '_'], "-");
         let variable = key.to_uppercase().replace('.', "__");
+        let or = match key.starts_with("tls.") {
+            true => {
+                "; or let the hub make its certificates itself: authority.names says what it is dialled by"
+            }
+            false => "",
+        };
         let problem =
-            format!("it is needed: give {what} by {key} in the file, GODWIT_HUB_{variable}, or --{flag}");
+            format!("it is needed: give {what} by {key} in the file, GODWIT_HUB_{variable}, or --{flag}{or}");
         self.refuse_if(key, path.as_os_str().is_empty(), &problem);
     }
 

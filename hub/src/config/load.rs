@@ -289,6 +289,8 @@ fn unknown(key: &str, known: &BTreeMap<String, Leaf>) -> String {
                     "listen",
                     "data_dir",
                     "tls.*",
+                    "authority.*",
+                    "enrolment.*",
                     "log.*",
                     "metrics.*",
                     "webhook.*",

@@ -24,8 +24,12 @@ pub struct Settings {
     pub listen: String,
     /// The folder of the store. It is made if it is not there; one hub at a time may use it.
     pub data_dir: PathBuf,
-    /// Who the hub is, and whom it trusts.
+    /// Who the hub is, and whom it trusts, where certificates come from elsewhere.
     pub tls: Tls,
+    /// The same, where the hub has an authority of its own.
+    pub authority: Authority,
+    /// How agents come by their certificates from it.
+    pub enrolment: Enrolment,
     /// What the hub says about itself.
     pub log: Log,
     /// What the hub measures.
@@ -48,6 +52,35 @@ pub struct Tls {
     pub certificate: PathBuf,
     /// The private key of that certificate.
     pub key: PathBuf,
+}
+
+/// The hub's own authority, which signs its certificate, its agents' and its operators'. It is there if `names` are set, in
+/// the place of everything under `tls`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Authority {
+    /// What agents and operators dial: the hub's DNS names and IP addresses, separated by commas.
+    pub names: String,
+    /// The authority's certificate, as a PEM file; empty: one is made in `data_dir` at the first start.
+    pub certificate: PathBuf,
+    /// The private key of that certificate.
+    pub key: PathBuf,
+    /// How long the hub's own certificate lasts; it is renewed half way.
+    pub hub_validity: Span,
+    /// How long an agent's certificate lasts; agents renew it half way.
+    pub agent_validity: Span,
+    /// How long an operator's certificate lasts that is made with `--issue-admin`.
+    pub admin_validity: Span,
+}
+
+/// A listener of its own, to which callers may come without a certificate. It is there if the hub has an authority.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Enrolment {
+    /// The address, with its port. Port 0 takes any free one; empty is none, and then nobody enrols.
+    pub listen: String,
+    /// For how long after its end an agent's certificate may still be renewed.
+    pub renew_expired: Span,
 }
 
 /// Log lines go to standard error.
@@ -206,12 +239,47 @@ impl Default for Settings {
             listen: "0.0.0.0:8443".to_owned(),
             data_dir: PathBuf::from("/var/lib/godwit-hub"),
             tls: Tls::default(),
+            authority: Authority::default(),
+            enrolment: Enrolment::default(),
             log: Log::default(),
             metrics: Metrics::default(),
             webhook: Webhook::default(),
             limits: Limits::default(),
             federation: Federation::default(),
         }
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        Self {
+            names: String::new(),
+            certificate: PathBuf::new(),
+            key: PathBuf::new(),
+            hub_validity: Span(DAY),
+            agent_validity: Span(DAY),
+            admin_validity: Span(90 * DAY),
+        }
+    }
+}
+
+impl Authority {
+    /// Whether there is one.
+    pub fn is_set(&self) -> bool {
+        !self.names.is_empty()
+    }
+
+    /// What the hub is dialled by.
+    pub fn names(&self) -> Vec<String> {
+        let names = self.names.split(',').map(str::trim);
+        names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+impl Default for Enrolment {
+    fn default() -> Self {
+        Self { listen: "0.0.0.0:8444".to_owned(), renew_expired: Span(Duration::from_secs(30 * 24 * 3600)) }
     }
 }
 

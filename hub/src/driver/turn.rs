@@ -214,7 +214,9 @@ impl Driver {
                         | Record::Migration(_)
                         | Record::Request(_)
                         | Record::Quota(_)
-                        | Record::Retired(_) => {}
+                        | Record::Retired(_)
+                        | Record::Token(_)
+                        | Record::Revocation(_) => {}
                     }
                 }
                 Effect::Delete(key) => {

@@ -142,6 +142,8 @@ fn view() -> View {
         freeze: None,
         alarms: Vec::new(),
         retired: Vec::new(),
+        tokens: Vec::new(),
+        revocations: Vec::new(),
     })
 }
 

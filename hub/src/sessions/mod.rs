@@ -84,7 +84,7 @@ impl AgentService for Agents {
 
 /// The certificate says for which cluster an agent speaks; nothing else does.
 fn cluster_of(peer: &Peer) -> Result<ClusterName, Status> {
-    match &peer.identity {
+    match &peer.leaf.identity {
         Identity::Agent { cluster } => Ok(cluster.clone()),
         identity @ (Identity::Admin { .. } | Identity::Hub) => Err(Status::permission_denied(format!(
             "only a member cluster's agent may attach, and this certificate says {identity}: use the certificate of an \

@@ -55,7 +55,7 @@ impl World {
                 Record::Federation(_) | Record::Migration(_) | Record::Seat { .. } => {}
                 Record::Policy(_) | Record::Object(_) | Record::ObjectRow { .. } => {}
                 Record::Journal(_) | Record::Request(_) | Record::Quota(_) | Record::Retired(_) => {}
-                Record::Revision(_) => {}
+                Record::Revision(_) | Record::Token(_) | Record::Revocation(_) => {}
             }
         }
         missing
@@ -350,6 +350,7 @@ impl World {
             (Key::Federation | Key::Policy(_) | Key::Workload(_) | Key::Seat(..) | Key::Object(_), _) => None,
             (Key::Ended(_) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_), _) => None,
             (Key::Request(_) | Key::Quota(_) | Key::Retired(_) | Key::Revision(..), _) => None,
+            (Key::Token(_) | Key::Revocation(_), _) => None,
         };
         self.hubs[0].store.iter().filter_map(row).collect()
     }

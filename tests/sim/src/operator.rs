@@ -10,8 +10,9 @@ use godwit_common::policy::{
 use godwit_common::quota::Quota;
 use godwit_common::{ClusterName, PolicyName, Taint, TaintEffect, Toleration, Uid, WorkloadId, WorkloadKind};
 use godwit_hub_core::{
-    Application, Command, DrainOrder, DrainState, DrainTerms, Key, MigrationOrder, MigrationState, Policy,
-    PolicyChoice, Purpose, QuotaRecord, Record, RolloutOrder, RolloutState,
+    AccessOrder, Application, Command, DrainOrder, DrainState, DrainTerms, Key, MigrationOrder,
+    MigrationState, Policy, PolicyChoice, Purpose, QuotaRecord, Record, Revocation, RolloutOrder,
+    RolloutState,
 };
 
 use crate::clock::Cx;
@@ -115,6 +116,10 @@ impl World {
                 None
             }
             Record::Retired(retired) => Some(Command::Readmit { cluster: retired.name.clone() }),
+            Record::Revocation(record) if record.readmitted.is_none() => {
+                Some(Command::Access(AccessOrder::EndRevocation(record.what.clone())))
+            }
+            Record::Revocation(_) | Record::Token(_) => None,
             Record::Quota(quota) => Some(Command::DeleteQuota { namespace: quota.namespace.clone() }),
             Record::Cluster(cluster) if cluster.maintenance.is_some() => {
                 Some(Command::Maintain { cluster: cluster.name.clone(), within: None, drain: None })
@@ -278,6 +283,13 @@ impl World {
         match self.rng.below(8) {
             7 => match self.rebuilt(member) {
                 Some(command) => command,
+                None if self.rng.one_in(3) => {
+                    let what = Revocation::Cluster(cluster);
+                    Command::Access(match self.rng.one_in(3) {
+                        true => AccessOrder::Revoke(what),
+                        false => AccessOrder::EndRevocation(what),
+                    })
+                }
                 None => Command::Cordon { cluster, cordoned: false },
             },
             6 => {

@@ -9,7 +9,8 @@ use tokio::process::Command;
 
 use crate::harness::{Deployment, Federation, policy, tool, within};
 
-const SERVICES: [&str; 10] = [
+const SERVICES: [&str; 11] = [
+    "godwit.v1.AccessService",
     "godwit.v1.ClusterService",
     "godwit.v1.EventService",
     "godwit.v1.FederationService",

@@ -11,6 +11,7 @@ mod degraded;
 mod deletion;
 mod drain;
 mod drift;
+mod enrolment;
 mod foreign_clients;
 mod frozen;
 mod harness;

@@ -86,6 +86,8 @@ fn hub_refused(endpoint: &Endpoint, problem: &CertificateError) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             format!("the hub's certificate is not valid yet, or our clock is wrong ({problem})")
         }
+        // Our own words, of a pinned authority.
+        CertificateError::Other(problem) => problem.0.to_string(),
         other => format!("the hub's certificate is refused: {other}"),
     }
 }
@@ -96,6 +98,11 @@ fn we_are_refused(alert: AlertDescription) -> String {
             "the hub refused our certificate: it is not signed by an authority that the hub trusts".to_owned()
         }
         AlertDescription::CertificateExpired => "the hub refused our certificate: it has expired".to_owned(),
+        AlertDescription::CertificateRevoked => {
+            "the hub refused our certificate: an operator has revoked it; only a new join token, or the revocation's end, \
+             lets us in again"
+                .to_owned()
+        }
         AlertDescription::CertificateRequired => "the hub asks for a client certificate".to_owned(),
         other => format!("the hub answered with the TLS alert {other:?}"),
     }

@@ -2,13 +2,14 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use godwit_certs::Identity;
+use godwit_certs::{Identity, IdentityError};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -20,22 +21,42 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use super::peer::Remote;
 use super::{GrpcService, Peer};
 use crate::limits::{self, ServerLimits};
 use crate::shares::Shares;
 use crate::socket;
-use crate::tls::ServerTls;
+use crate::tls::{Door, ServerTls};
 
 /// What a connection needs to run.
 pub(super) struct Connection<S> {
     pub(super) id: u64,
     pub(super) address: SocketAddr,
     pub(super) tls: Arc<ServerTls>,
+    pub(super) door: Door,
     pub(super) service: S,
     pub(super) limits: ServerLimits,
     pub(super) handshakes: Arc<Semaphore>,
-    pub(super) shares: Shares<Identity>,
+    pub(super) shares: Shares<Holder>,
     pub(super) stop: CancellationToken,
+}
+
+/// Who holds a share of the connections.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Holder {
+    /// All that show a certificate for it.
+    Member(Identity),
+    /// All without a certificate that come from there.
+    Stranger(IpAddr),
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Member(identity) => identity.fmt(f),
+            Self::Stranger(address) => write!(f, "a stranger at {address}"),
+        }
+    }
 }
 
 /// Why a connection ended before it was served. It is the peer's doing: one line at debug level, no alarm.
@@ -57,7 +78,7 @@ impl<S: GrpcService> Connection<S> {
         }
     }
 
-    async fn accept(&self, stream: TcpStream) -> Result<(TlsStream<TcpStream>, Peer), Refused> {
+    async fn accept(&self, stream: TcpStream) -> Result<(TlsStream<TcpStream>, Option<Peer>), Refused> {
         socket::prepare(&stream)?;
         let limit = self.limits.handshake_timeout;
         // Whoever says nothing waits here, and takes no turn away from those who do.
@@ -67,26 +88,40 @@ impl<S: GrpcService> Connection<S> {
         let stream = timeout(limit, acceptor.accept(stream)).await??;
         drop(turn);
         let (_, session) = stream.get_ref();
-        let peer = Peer::from_chain(session.peer_certificates(), self.address, self.id)?;
+        let peer = match session.peer_certificates().and_then(|chain| chain.first()) {
+            Some(leaf) => Some(Peer::from_leaf(leaf, self.address, self.id)?),
+            None if self.door.takes_strangers() => None,
+            None => return Err(IdentityError::Missing.into()),
+        };
         Ok((stream, peer))
     }
 
-    async fn serve(self, stream: TlsStream<TcpStream>, peer: Peer) {
+    async fn serve(self, stream: TlsStream<TcpStream>, peer: Option<Peer>) {
         let (address, id, stop) = (self.address, self.id, self.stop);
-        let Some(_share) = self.shares.take(&peer.identity) else {
-            tracing::debug!(%address, connection = id, identity = %peer.identity, "too many connections of one peer");
+        let holder = match &peer {
+            Some(peer) => Holder::Member(peer.leaf.identity.clone()),
+            None => Holder::Stranger(address.ip()),
+        };
+        let Some(_share) = self.shares.take(&holder) else {
+            tracing::debug!(%address, connection = id, peer = %holder, "too many connections of one peer");
             return;
         };
-        tracing::debug!(%address, connection = id, identity = %peer.identity, "connection begins");
+        tracing::debug!(%address, connection = id, peer = %holder, "connection begins");
         let asked = Arc::new(AtomicBool::new(false));
-        let (identity, not_after) = (peer.identity.clone(), peer.not_after);
-        let service = Identified { peer, asked: Arc::clone(&asked), service: self.service };
+        let life = Life::of(&self.door, peer.clone());
+        let mut revocations = self.door.revocations().clone();
+        let service = Identified { peer, address, asked: Arc::clone(&asked), service: self.service };
         let connection = builder().serve_connection(TokioIo::new(Box::new(stream)), service);
         let mut connection = pin!(connection);
         // First for the first request, then for the end of the certificate: one timer serves both.
         let mut timer = pin!(sleep(self.limits.first_request_timeout));
         let mut stopping = false;
         let ended = loop {
+            // Before the first wait too: who was revoked since the handshake is served nothing.
+            if life.peer.as_ref().is_some_and(|peer| peer.is_refused(&revocations)) {
+                tracing::warn!(%address, peer = %holder, "the peer's certificate is revoked: its connection is cut");
+                return;
+            }
             tokio::select! {
                 ended = &mut connection => break ended,
                 () = &mut timer => {
@@ -94,13 +129,14 @@ impl<S: GrpcService> Connection<S> {
                         tracing::debug!(%address, connection = id, "no request in time: the connection is cut");
                         return;
                     }
-                    let left = not_after.duration_since(SystemTime::now()).unwrap_or_default();
+                    let left = life.left();
                     if left.is_zero() {
-                        tracing::warn!(%address, %identity, "the peer's certificate has ended: its connection is cut");
+                        life.say_over(address, &holder);
                         return;
                     }
                     timer.as_mut().reset(Instant::now() + left.min(limits::CERTIFICATE_LOOK_MAX));
                 }
+                () = revocations.changed() => {}
                 () = stop.cancelled(), if !stopping => {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
@@ -112,9 +148,44 @@ impl<S: GrpcService> Connection<S> {
     }
 }
 
+/// How long a connection may last.
+struct Life {
+    peer: Option<Peer>,
+    /// At a door for strangers.
+    until: Option<Instant>,
+}
+
+impl Life {
+    fn of(door: &Door, peer: Option<Peer>) -> Self {
+        let until = door.takes_strangers().then(|| Instant::now() + limits::STRANGER_CONNECTION_MAX);
+        Self { peer, until }
+    }
+
+    fn left(&self) -> Duration {
+        match (self.until, &self.peer) {
+            // The certificate may have ended before.
+            (Some(until), _) => until.saturating_duration_since(Instant::now()),
+            (None, Some(peer)) => peer.ends().duration_since(SystemTime::now()).unwrap_or_default(),
+            (None, None) => Duration::ZERO,
+        }
+    }
+
+    fn say_over(&self, address: SocketAddr, holder: &Holder) {
+        match self.until {
+            Some(_) => {
+                tracing::debug!(%address, peer = %holder, "the connection has lasted for long enough: it is cut")
+            }
+            None => {
+                tracing::warn!(%address, peer = %holder, "the peer's certificate has ended: its connection is cut")
+            }
+        }
+    }
+}
+
 /// Adds the peer to each request, and notes that there was one.
 struct Identified<S> {
-    peer: Peer,
+    peer: Option<Peer>,
+    address: SocketAddr,
     asked: Arc<AtomicBool>,
     service: S,
 }
@@ -126,7 +197,10 @@ impl<S: GrpcService> hyper::service::Service<Request<Incoming>> for Identified<S
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         self.asked.store(true, Ordering::Relaxed);
-        request.extensions_mut().insert(self.peer.clone());
+        request.extensions_mut().insert(Remote(self.address));
+        if let Some(peer) = &self.peer {
+            request.extensions_mut().insert(peer.clone());
+        }
         tower::ServiceExt::oneshot(self.service.clone(), request)
     }
 }

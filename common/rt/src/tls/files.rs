@@ -61,10 +61,6 @@ impl Contents {
         };
         let leaf = Leaf::from_certificate(first)
             .map_err(|source| TlsError::Identity { path: files.certificate.clone(), source })?;
-        if leaf.not_after <= SystemTime::now() {
-            let reason = "it has expired; renew it, or check this machine's clock";
-            return Err(content(CERTIFICATE, &files.certificate, reason));
-        }
         let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| {
             content(
                 KEY,
@@ -73,6 +69,17 @@ impl Contents {
             )
         })?;
         Ok(Material { roots: roots(&files.ca, &self.ca)?, chain, key, leaf })
+    }
+}
+
+impl Material {
+    /// The same, if its certificate has not ended.
+    pub(super) fn lasting(self, files: &TlsFiles) -> Result<Self, TlsError> {
+        if self.leaf.not_after <= SystemTime::now() {
+            let reason = "it has expired; renew it, or check this machine's clock";
+            return Err(content(CERTIFICATE, &files.certificate, reason));
+        }
+        Ok(self)
     }
 }
 

@@ -10,18 +10,21 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::files::{ContentDigest, Contents, Material};
-use super::{TlsError, config};
+use super::{Door, TlsError, config};
 use crate::limits::RELOAD_INTERVAL;
 
 /// The current configuration of one side. Whoever accepts or dials asks for it each time; connections that stand keep
 /// the one they began with. Files are polled and compared by content, since secret volumes swap symbolic links.
 pub struct Reloader<C> {
     files: TlsFiles,
-    build: fn(&TlsFiles, Material) -> Result<C, TlsError>,
+    build: Build<C>,
     current: ArcSwap<C>,
     /// What was last tried, good or bad: each content is judged, and complained about, once.
     tried: Mutex<Tried>,
 }
+
+/// Makes a configuration of what the files hold.
+type Build<C> = Box<dyn Fn(&TlsFiles, Material) -> Result<C, TlsError> + Send + Sync>;
 
 /// What the last look at the files came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,16 +34,16 @@ enum Tried {
 }
 
 impl Reloader<ServerConfig> {
-    /// A hub's configuration. It reads the files; every one must be good to begin with.
-    pub fn server(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
-        Self::new(files, config::server)
+    /// A hub's configuration for one of its doors. It reads the files; every one must be good to begin with.
+    pub fn server(files: TlsFiles, door: Door) -> Result<Arc<Self>, TlsError> {
+        Self::new(files, Box::new(move |files, material| config::server(files, material, door.clone())))
     }
 }
 
 impl Reloader<ClientConfig> {
     /// An agent's or an admin's configuration. It reads the files; every one must be good to begin with.
     pub fn client(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
-        Self::new(files, config::client)
+        Self::new(files, Box::new(config::client))
     }
 }
 
@@ -48,6 +51,11 @@ impl<C: Send + Sync + 'static> Reloader<C> {
     /// The configuration for the next handshake.
     pub fn current(&self) -> Arc<C> {
         self.current.load_full()
+    }
+
+    /// Looks at the files at once, for who has just written them. It blocks for as long as reading them takes.
+    pub fn reload(&self) {
+        self.look();
     }
 
     /// Follows the files until `stop`. A content that cannot be used is warned about once, and the configuration stays.
@@ -65,12 +73,9 @@ impl<C: Send + Sync + 'static> Reloader<C> {
         }
     }
 
-    fn new(
-        files: TlsFiles,
-        build: fn(&TlsFiles, Material) -> Result<C, TlsError>,
-    ) -> Result<Arc<Self>, TlsError> {
+    fn new(files: TlsFiles, build: Build<C>) -> Result<Arc<Self>, TlsError> {
         let contents = Contents::read(&files)?;
-        let current = build(&files, contents.parse(&files)?)?;
+        let current = build(&files, contents.parse(&files)?.lasting(&files)?)?;
         let tried = Mutex::new(Tried::Content(contents.digest()));
         Ok(Arc::new(Self { files, build, current: ArcSwap::from_pointee(current), tried }))
     }
@@ -99,7 +104,7 @@ impl<C: Send + Sync + 'static> Reloader<C> {
     }
 
     fn take(&self, contents: &Contents) -> Result<Leaf, TlsError> {
-        let material = contents.parse(&self.files)?;
+        let material = contents.parse(&self.files)?.lasting(&self.files)?;
         let leaf = material.leaf.clone();
         self.current.store(Arc::new((self.build)(&self.files, material)?));
         Ok(leaf)
@@ -114,6 +119,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::revocations::Revocations;
 
     #[test]
     fn a_good_content_is_taken_and_a_broken_one_is_not() {
@@ -157,7 +163,7 @@ mod tests {
     fn hub() -> (TempDir, Arc<Reloader<ServerConfig>>) {
         let dir = tempfile::tempdir().unwrap();
         let files = mint_development(dir.path(), &[], &["localhost".to_owned()]).unwrap().hub;
-        let reloader = Reloader::server(files).unwrap();
+        let reloader = Reloader::server(files, Door::Members(Revocations::none())).unwrap();
         (dir, reloader)
     }
 

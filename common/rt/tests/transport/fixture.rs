@@ -8,16 +8,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use godwit_certs::{Authority, Development, mint_development};
+use godwit_certs::{Authority, Development, Revoked, mint_development};
 use godwit_common::ClusterName;
+use godwit_rt::Revocations;
 use godwit_rt::dial::{Connection, DialError, Endpoint, dial};
 use godwit_rt::limits::{DialTimeouts, ServerLimits};
-use godwit_rt::serve::{Peer, serve};
-use godwit_rt::tls::{ClientTls, ServerTls, TlsFiles};
+use godwit_rt::serve::{Peer, address_of, serve};
+use godwit_rt::tls::{ClientTls, Door, ServerTls, TlsFiles};
 use hyper::body::Incoming;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -41,22 +42,30 @@ pub(crate) struct Hub {
     pub(crate) stop: CancellationToken,
     pub(crate) health: HealthReporter,
     pub(crate) peers: mpsc::Receiver<Peer>,
+    pub(crate) revoked: watch::Sender<Arc<Revoked>>,
     served: JoinHandle<()>,
 }
 
 impl Hub {
     pub(crate) async fn start(limits: ServerLimits) -> Self {
+        Self::start_at(limits, Door::Members).await
+    }
+
+    /// The same behind another door.
+    pub(crate) async fn start_at(limits: ServerLimits, door: fn(Revocations) -> Door) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let files = mint(&dir);
-        let tls = ServerTls::server(files.hub.clone()).unwrap();
+        let (revoked, _) = watch::channel(Arc::default());
+        let door = door(Revocations::following(revoked.subscribe()));
+        let tls = ServerTls::server(files.hub.clone(), door.clone()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (health, health_service) = tonic_health::server::health_reporter();
         let (seen, peers) = mpsc::channel(PEERS_KEPT);
         let service = Witness { seen, routes: Routes::new(health_service) };
         let stop = CancellationToken::new();
-        let served = tokio::spawn(serve(listener, Arc::clone(&tls), service, limits, stop.clone()));
-        Self { dir, files, address, tls, stop, health, peers, served }
+        let served = tokio::spawn(serve(listener, Arc::clone(&tls), door, service, limits, stop.clone()));
+        Self { dir, files, address, tls, stop, health, peers, revoked, served }
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
@@ -74,6 +83,20 @@ impl Hub {
 
     pub(crate) fn authority_key(&self) -> PathBuf {
         self.dir.path().join("ca.key")
+    }
+
+    /// An agent's files whose certificate ends so soon.
+    pub(crate) fn short(&self, validity: Duration) -> (TempDir, TlsFiles) {
+        let issued = self.authority().issue_agent(&east(), validity).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let files = TlsFiles {
+            ca: self.files.hub.ca.clone(),
+            certificate: dir.path().join("short.pem"),
+            key: dir.path().join("short.key"),
+        };
+        std::fs::write(&files.certificate, issued.certificate_pem).unwrap();
+        std::fs::write(&files.key, issued.key_pem.unwrap()).unwrap();
+        (dir, files)
     }
 
     pub(crate) async fn dial(&self, files: &TlsFiles) -> Result<Connection, DialError> {
@@ -103,7 +126,7 @@ pub(crate) async fn check(connection: &Connection) -> Result<(), Status> {
 }
 
 /// A stream that stays open until either side ends it.
-pub(crate) async fn watch(
+pub(crate) async fn watch_health(
     connection: &Connection,
 ) -> tonic::Streaming<tonic_health::pb::HealthCheckResponse> {
     let mut client = HealthClient::new(connection.clone());
@@ -148,7 +171,11 @@ impl Service<http::Request<Incoming>> for Witness {
         let (parts, body) = request.into_parts();
         let request =
             tonic::Request::from_parts(tonic::metadata::MetadataMap::new(), parts.extensions.clone(), ());
-        self.seen.try_send(Peer::of(&request).unwrap().clone()).unwrap();
+        assert!(address_of(&request).unwrap().ip().is_loopback());
+        // A stranger is nobody.
+        if let Ok(peer) = Peer::of(&request) {
+            self.seen.try_send(peer.clone()).unwrap();
+        }
         self.routes.call(http::Request::from_parts(parts, body))
     }
 }

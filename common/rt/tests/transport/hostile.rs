@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::fixture::{Hub, check, watch, within};
+use crate::fixture::{Hub, check, watch_health, within};
 
 /// Short enough to wait for, long enough for a handshake on a busy machine where a test needs one to succeed.
 const SOON: Duration = Duration::from_millis(500);
@@ -90,7 +90,7 @@ async fn random_bytes_do_no_harm() {
 async fn one_connection_too_many_is_closed_at_once() {
     let hub = Hub::start(ServerLimits { connections_max: 1, ..ServerLimits::default() }).await;
     let first = hub.dial(hub.agent()).await.unwrap();
-    let stream = watch(&first).await;
+    let stream = watch_health(&first).await;
     let error = hub.dial(hub.agent()).await.unwrap_err();
     assert!(matches!(error, DialError::Tls { .. }), "{error}");
     check(&first).await.unwrap();
@@ -106,7 +106,7 @@ async fn one_stream_too_many_waits_for_its_turn() {
     let connection = hub.dial(hub.agent()).await.unwrap();
     let mut streams = Vec::new();
     for _ in 0..godwit_rt::limits::STREAMS_PER_CONNECTION_MAX {
-        streams.push(watch(&connection).await);
+        streams.push(watch_health(&connection).await);
     }
     let mut one_more = std::pin::pin!(check(&connection));
     tokio::select! {

@@ -1,13 +1,13 @@
 //! Who is let in, as whom.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use godwit_certs::{Identity, Leaf};
 use godwit_rt::dial::DialError;
 use godwit_rt::limits::ServerLimits;
 use godwit_rt::tls::TlsFiles;
-use rcgen::{Certificate, CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, SanType};
+use rcgen::{Certificate, CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair};
 use rustls::client::WebPkiServerVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
@@ -16,7 +16,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::AsyncReadExt;
 use tokio_rustls::TlsConnector;
 
-use crate::fixture::{Hub, check, east, mint, watch, within};
+use crate::fixture::{Hub, check, east, mint, watch_health, within};
 
 #[tokio::test]
 async fn each_request_carries_the_peer_of_its_certificate() {
@@ -31,11 +31,11 @@ async fn each_request_carries_the_peer_of_its_certificate() {
         peers.push(within(hub.peers.recv()).await.unwrap());
     }
     let leaf = Leaf::from_certificate(&certificate(hub.agent())).unwrap();
-    assert_eq!(peers[0].identity, Identity::Agent { cluster: east() });
-    assert_eq!((peers[0].fingerprint, peers[0].not_after), (leaf.fingerprint, leaf.not_after));
+    assert_eq!(leaf.identity, Identity::Agent { cluster: east() });
+    assert_eq!((&peers[0].leaf, peers[0].ends()), (&leaf, leaf.not_after));
     assert!(peers[0].address.ip().is_loopback());
-    assert_eq!(peers[0], peers[1]);
-    assert_eq!(peers[2].identity.to_string(), "spiffe://godwit/admin/dev");
+    assert_eq!((&peers[0].leaf, peers[0].connection), (&peers[1].leaf, peers[1].connection));
+    assert_eq!(peers[2].leaf.identity.to_string(), "spiffe://godwit/admin/dev");
     assert_ne!(peers[0].connection, peers[2].connection);
 }
 
@@ -45,7 +45,7 @@ async fn a_client_without_a_certificate_is_refused() {
     let alert = read_refusal(&hub, anonymous(&hub, &TLS13)).await;
     assert_eq!(alert, Some(AlertDescription::CertificateRequired));
     hub.assert_serves().await;
-    assert!(matches!(within(hub.peers.recv()).await.unwrap().identity, Identity::Agent { .. }));
+    assert!(matches!(within(hub.peers.recv()).await.unwrap().leaf.identity, Identity::Agent { .. }));
     assert!(hub.peers.try_recv().is_err(), "the refused client was served");
 }
 
@@ -83,22 +83,10 @@ async fn our_authority_alone_is_not_enough_without_an_identity() {
 async fn a_connection_ends_with_its_peers_certificate() {
     let first_request_timeout = Duration::from_millis(100);
     let hub = Hub::start(ServerLimits { first_request_timeout, ..ServerLimits::default() }).await;
-    let mut params = CertificateParams::default();
-    let uri = Identity::Agent { cluster: east() }.to_string().try_into().unwrap();
-    params.subject_alt_names = vec![SanType::URI(uri)];
-    params.not_after = (SystemTime::now() + Duration::from_secs(5)).into();
-    let (short, key) = sign(&hub, params);
-    let dir = tempfile::tempdir().unwrap();
-    let files = TlsFiles {
-        ca: hub.files.hub.ca.clone(),
-        certificate: dir.path().join("short.pem"),
-        key: dir.path().join("short.key"),
-    };
-    std::fs::write(&files.certificate, short.pem()).unwrap();
-    std::fs::write(&files.key, key.serialize_pem()).unwrap();
+    let (_dir, files) = hub.short(Duration::from_secs(5));
 
     let (brief, lasting) = (hub.dial(&files).await.unwrap(), hub.dial(hub.agent()).await.unwrap());
-    let (mut ending, _open) = (watch(&brief).await, watch(&lasting).await);
+    let (mut ending, _open) = (watch_health(&brief).await, watch_health(&lasting).await);
     within(ending.message()).await.unwrap_err();
     within(brief.closed()).await;
     check(&lasting).await.unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 mod dialling;
+mod doors;
 mod fixture;
 mod hostile;
 mod identity;

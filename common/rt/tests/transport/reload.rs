@@ -11,7 +11,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio_rustls::TlsConnector;
 
-use crate::fixture::{Hub, check, east, names, watch, within};
+use crate::fixture::{Hub, check, east, names, watch_health, within};
 
 #[tokio::test]
 async fn new_handshakes_take_the_new_certificate_and_standing_streams_go_on() {
@@ -19,7 +19,7 @@ async fn new_handshakes_take_the_new_certificate_and_standing_streams_go_on() {
     tokio::spawn(Arc::clone(&hub.tls).watch(hub.stop.clone()));
     let before = shown_by(&hub).await;
     let standing = hub.dial(hub.agent()).await.unwrap();
-    let stream = watch(&standing).await;
+    let stream = watch_health(&standing).await;
 
     save(&hub.authority().issue_hub(&names(), LEAF_VALIDITY).unwrap(), &hub.files.hub);
     let renewed = Fingerprint::of(&CertificateDer::from_pem_file(&hub.files.hub.certificate).unwrap());
@@ -49,7 +49,7 @@ async fn a_client_dials_with_its_renewed_certificate() {
     let endpoint = hub.endpoint();
     let dialled = within(dial(&endpoint, &tls, DialTimeouts::default())).await.unwrap();
     check(&dialled).await.unwrap();
-    assert_eq!(within(hub.peers.recv()).await.unwrap().fingerprint, renewed);
+    assert_eq!(within(hub.peers.recv()).await.unwrap().leaf.fingerprint, renewed);
 }
 
 fn save(issued: &Issued, files: &TlsFiles) {

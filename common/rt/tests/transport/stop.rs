@@ -6,7 +6,7 @@ use godwit_rt::limits::ServerLimits;
 use tokio::net::TcpStream;
 use tonic::Code;
 
-use crate::fixture::{Hub, check, watch, within};
+use crate::fixture::{Hub, check, watch_health, within};
 
 /// Longer than a test's patience: whoever needs it has failed.
 const NEVER: Duration = Duration::from_secs(600);
@@ -37,7 +37,7 @@ async fn a_peer_in_its_handshake_does_not_hold_up_the_stop() {
 async fn streams_go_on_after_the_stop_until_they_end() {
     let mut hub = Hub::start(ServerLimits { drain_timeout: NEVER, ..ServerLimits::default() }).await;
     let connection = hub.dial(hub.agent()).await.unwrap();
-    let mut stream = watch(&connection).await;
+    let mut stream = watch_health(&connection).await;
     hub.stop.cancel();
     let refused = within(async {
         loop {
@@ -59,7 +59,7 @@ async fn a_stream_that_never_ends_is_cut() {
     let drain_timeout = Duration::from_millis(200);
     let mut hub = Hub::start(ServerLimits { drain_timeout, ..ServerLimits::default() }).await;
     let connection = hub.dial(hub.agent()).await.unwrap();
-    let mut stream = watch(&connection).await;
+    let mut stream = watch_health(&connection).await;
     hub.stop.cancel();
     hub.finished().await;
     let lost = within(stream.message()).await.unwrap_err();

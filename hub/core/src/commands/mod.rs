@@ -1,5 +1,6 @@
 //! What operators ask for. A command is checked whole before anything of it is done.
 
+mod access;
 mod answers;
 mod cluster;
 mod deploy;
@@ -68,6 +69,7 @@ impl Hub {
             Command::Taint { cluster, add, remove } => self.taint(&cluster, add, &remove),
             Command::ApplyQuota(record) => self.apply_quota(record),
             Command::DeleteQuota { namespace } => self.delete_quota(&namespace),
+            Command::Access(order) => self.access(order),
             Command::ConfirmFreeze => self.end_freeze(true),
             Command::ReleaseFreeze => self.end_freeze(false),
         }

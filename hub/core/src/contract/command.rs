@@ -7,10 +7,12 @@ use std::time::Duration;
 use godwit_common::policy::ClusterSelector;
 use godwit_common::selector::Labels;
 use godwit_common::{
-    ClusterName, Need, ObjectKey, PodShape, PolicyName, Taint, TaintEffect, Uid, WorkloadId,
+    ClusterName, Need, ObjectKey, PodShape, PolicyName, Taint, TaintEffect, Uid, WallTime, WorkloadId,
 };
 
-use super::{Changes, MigrationId, PlanRowView, Policy, QuotaRecord, RolloutOrder, WithdrawalId};
+use super::{
+    AccessOrder, Changes, MigrationId, PlanRowView, Policy, QuotaRecord, RolloutOrder, WithdrawalId,
+};
 
 /// An operator's wish. Names and bounds inside are checked where the types were built; what remains to be checked
 /// here is whether it fits the state of the federation.
@@ -155,6 +157,8 @@ pub enum Command {
         /// Whose.
         namespace: Arc<str>,
     },
+    /// Say who may come in: tokens, their use, and revocations (S23).
+    Access(AccessOrder),
     /// Let the moves go on that mass loss froze (S6).
     ConfirmFreeze,
     /// End the freeze; windows start afresh (S6, S10).
@@ -300,8 +304,8 @@ pub enum Answer {
     },
     /// To [`Command::ApplyPolicy`], [`Command::ConfirmDead`], [`Command::Cordon`], [`Command::Drain`], [`Command::Migrate`], [`Command::Maintain`],
     /// [`Command::Retire`], [`Command::Readmit`], [`Command::Rebuilt`], [`Command::Rebalance`], [`Command::Label`],
-    /// [`Command::Taint`] and
-    /// [`Command::ApplyQuota`]: what it did, and which plans it changes.
+    /// [`Command::Taint`],
+    /// [`AccessOrder::Revoke`], [`AccessOrder::EndRevocation`] and [`Command::ApplyQuota`]: what it did, and which plans it changes.
     Applied {
         /// What the request did.
         action: Action,
@@ -323,6 +327,11 @@ pub enum Answer {
         changes: Changes,
         /// The policies that named the old cluster, and name the new one beside it now.
         policies: Vec<PolicyName>,
+    },
+    /// To [`AccessOrder::CreateToken`]: until when it may be used.
+    TokenCreated {
+        /// Until then.
+        expires: WallTime,
     },
     /// To [`Command::ConfirmRemoval`]: how many removals go on.
     RemovalsReleased(u32),

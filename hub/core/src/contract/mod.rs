@@ -1,5 +1,6 @@
 //! What goes in and what comes out: the closed enums of the machine, and the values that they carry.
 
+mod access;
 mod command;
 mod effect;
 mod event;
@@ -8,6 +9,7 @@ mod record;
 mod rollout;
 mod view;
 
+pub use access::{AccessOrder, Enrolment, Revocation, RevocationRecord, TokenHash, TokenRecord, TokenUse};
 pub use command::{
     Action, Answer, Application, Balanced, Command, Deploy, Deployed, DeployedWorkload, DrainOrder,
     DrainTerms, MigrationOrder, ObjectSpec, PolicyChoice, Refused, RefusedKind, WorkloadRef, WorkloadSpec,

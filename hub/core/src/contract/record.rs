@@ -10,7 +10,10 @@ use godwit_common::{
     ClusterName, Epoch, Generation, ObjectKey, PolicyName, Taint, Traits, Uid, WallTime, WorkloadId, policy,
 };
 
-use super::{Deployed, Revision, RevisionState, Rollout, WorkloadSpec};
+use super::{
+    Deployed, Revision, RevisionState, Revocation, RevocationRecord, Rollout, TokenHash, TokenRecord,
+    WorkloadSpec,
+};
 
 /// One durable record.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +60,10 @@ pub enum Record {
     Quota(QuotaRecord),
     /// A cluster that has left for good.
     Retired(RetiredRecord),
+    /// A join token.
+    Token(TokenRecord),
+    /// Somebody who is kept out.
+    Revocation(RevocationRecord),
 }
 
 /// What a record is found under.
@@ -90,6 +97,10 @@ pub enum Key {
     Quota(Arc<str>),
     /// See [`Record::Retired`].
     Retired(Uid),
+    /// See [`Record::Token`].
+    Token(TokenHash),
+    /// See [`Record::Revocation`].
+    Revocation(Revocation),
 }
 
 /// The federation itself.
@@ -648,6 +659,8 @@ impl Record {
             Record::Request(request) => Key::Request(request.id.clone()),
             Record::Quota(quota) => Key::Quota(quota.namespace.clone()),
             Record::Retired(retired) => Key::Retired(retired.uid),
+            Record::Token(token) => Key::Token(token.hash),
+            Record::Revocation(revocation) => Key::Revocation(revocation.what.clone()),
         }
     }
 }

@@ -16,7 +16,7 @@ use godwit_common::{
 
 use super::{
     ClusterTaint, Drain, Freeze, Migration, MigrationId, MigrationState, Policy, QuotaRecord, RetiredRecord,
-    RolloutView, StateRevision,
+    RevocationRecord, RolloutView, StateRevision, TokenRecord,
 };
 
 /// Something whose view has changed, or that is gone.
@@ -414,6 +414,10 @@ pub struct FederationView {
     pub alarms: Vec<String>,
     /// Clusters that were retired, and do not join again by themselves; the last first.
     pub retired: Vec<RetiredRecord>,
+    /// Join tokens; the last first.
+    pub tokens: Vec<TokenRecord>,
+    /// Who is kept out.
+    pub revocations: Vec<RevocationRecord>,
 }
 
 /// The plan in force for a workload, with its reasons (S30).

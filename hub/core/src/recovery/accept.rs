@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use godwit_common::{ClusterName, PolicyName, Uid};
 
 use crate::commands::refused;
-use crate::contract::{Cause, ClusterState, Command, Refused, RefusedKind, Rollout, RolloutState, Severity};
+use crate::contract::{
+    AccessOrder, Cause, ClusterState, Command, Refused, RefusedKind, Rollout, RolloutState, Severity,
+};
 use crate::hub::Hub;
 use crate::placement::Reason;
 use crate::state::{Cluster, SeatState};
@@ -29,7 +31,9 @@ impl Hub {
             | Command::Rebuilt { .. }
             | Command::Rebalance(_)
             | Command::Acknowledge { .. }
-            | Command::Rollout { .. } => true,
+            | Command::Rollout { .. }
+            // Which names are taken is not known yet.
+            | Command::Access(AccessOrder::CreateToken { .. } | AccessOrder::Enrol(_)) => true,
             Command::ApplyPolicy(_)
             | Command::DeletePolicy { .. }
             | Command::Cordon { .. }
@@ -37,6 +41,9 @@ impl Hub {
             | Command::Taint { .. }
             | Command::ApplyQuota(_)
             | Command::DeleteQuota { .. }
+            | Command::Access(
+                AccessOrder::DeleteToken { .. } | AccessOrder::Revoke(_) | AccessOrder::EndRevocation(_),
+            )
             | Command::ConfirmFreeze
             | Command::ReleaseFreeze => false,
         };

@@ -1,5 +1,6 @@
 //! Tests of the machine as a whole, over a federation of scripted clusters that do at once what they are told.
 
+mod access;
 mod at_most;
 mod bonds;
 mod bounds;

@@ -61,7 +61,7 @@ fn mentions(fixture: &Fixture, name: &str) -> Vec<crate::Key> {
         Record::Ended(ended) => ended.held_by.contains_key(&cluster(name)),
         Record::Federation(_) | Record::Policy(_) | Record::Workload(_) | Record::Object(_) => false,
         Record::Migration(_) | Record::Journal(_) | Record::Request(_) | Record::Quota(_) => false,
-        Record::Retired(_) | Record::Revision(_) => false,
+        Record::Retired(_) | Record::Revision(_) | Record::Token(_) | Record::Revocation(_) => false,
     };
     fixture.store.values().filter(|record| mentioned(record)).map(Record::key).collect()
 }

@@ -1,6 +1,7 @@
 //! Records to rows and back. A row is a text key, such as `seat/UUID/CLUSTER`, and a `godwit.store.v1.Record`.
 //! Everything read is checked as if a stranger had written it.
 
+mod access;
 mod cluster;
 mod federation;
 mod migration;
@@ -53,6 +54,8 @@ pub(crate) fn key(key: &Key) -> String {
         Key::Request(id) => format!("request/{id}"),
         Key::Quota(namespace) => format!("quota/{namespace}"),
         Key::Retired(uid) => format!("retired/{uid}"),
+        Key::Token(hash) => format!("token/{hash}"),
+        Key::Revocation(what) => format!("revocation/{}/{}", what.kind(), what.name()),
     }
 }
 
@@ -77,6 +80,8 @@ pub(crate) fn encode(record: &Record) -> Vec<u8> {
         Record::Request(request) => Row::Request(request::to_wire(request)),
         Record::Quota(quota) => Row::Quota(quota::to_wire(quota)),
         Record::Retired(retired) => Row::Retired(cluster::retired_to_wire(retired)),
+        Record::Token(token) => Row::Token(access::token_to_wire(token)),
+        Record::Revocation(revocation) => Row::Revocation(access::revocation_to_wire(revocation)),
     };
     wire::Record { record: Some(row) }.encode_to_vec()
 }
@@ -101,6 +106,8 @@ pub(crate) fn decode(found_under: &str, bytes: &[u8]) -> Result<Record, Invalid>
         Row::Request(request) => Record::Request(request::from_wire(request)?),
         Row::Quota(quota) => Record::Quota(quota::from_wire(quota)?),
         Row::Retired(retired) => Record::Retired(cluster::retired_from_wire(retired)?),
+        Row::Token(token) => Record::Token(access::token_from_wire(token)?),
+        Row::Revocation(revocation) => Record::Revocation(access::revocation_from_wire(revocation)?),
     };
     let belongs_under = key(&record.key());
     if belongs_under != found_under {

@@ -18,8 +18,8 @@ use godwit_hub_core::{
     Action, Cause, Changes, ClusterRecord, ClusterTaint, Deployed, DeployedWorkload, Drain, DrainState,
     Ended, FederationRecord, Freeze, FreezeCause, Held, JournalEntry, Loss, Migration, MigrationCause,
     MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Policy, Purpose, QuotaRecord, Recovery,
-    Request, RetiredRecord, Revision, RevisionState, Rollout, RolloutState, Seat, Severity, StateRevision,
-    WorkloadRecord, WorkloadSpec, Yield,
+    Request, RetiredRecord, Revision, RevisionState, Revocation, RevocationRecord, Rollout, RolloutState,
+    Seat, Severity, StateRevision, TokenHash, TokenRecord, TokenUse, WorkloadRecord, WorkloadSpec, Yield,
 };
 
 use super::*;
@@ -185,6 +185,33 @@ fn what_is_wrong_is_named() {
     assert_eq!(error, "severity: 9 is a value that this version does not know");
 }
 
+fn access() -> Vec<Record> {
+    let used = TokenUse { at: WallTime(50), uid: Uid(8), key: [3; 32], from: "192.0.2.7:4711".into() };
+    let token = TokenRecord {
+        hash: TokenHash([7; 32]),
+        cluster: name("new"),
+        by: "ops".into(),
+        created: WallTime(49),
+        expires: WallTime(60),
+        used: Some(used),
+    };
+    let mut records = vec![Record::Token(token)];
+    for what in [
+        Revocation::Cluster(name("gone")),
+        Revocation::Admin("ops@example.com".into()),
+        Revocation::Serial("4a0b".into()),
+    ] {
+        let readmitted = Some(WallTime(52));
+        records.push(Record::Revocation(RevocationRecord {
+            what,
+            by: "ops".into(),
+            at: WallTime(51),
+            readmitted,
+        }));
+    }
+    records
+}
+
 /// At least one record of each kind, with nothing left at its default.
 fn samples() -> Vec<Record> {
     let lost = MigrationCause::ClusterLost(name("east"));
@@ -197,6 +224,7 @@ fn samples() -> Vec<Record> {
         at: WallTime(48),
         entry: 11,
     }));
+    samples.extend(access());
     samples.extend(objects());
     samples.extend(ends());
     samples.extend(requests());

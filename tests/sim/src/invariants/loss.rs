@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use godwit_common::ClusterName;
 use godwit_common::link::Down;
-use godwit_hub_core::{Command, Effect, Event, Key, Migration, MigrationCause, Record};
+use godwit_hub_core::{Command, Effect, Event, Key, Migration, MigrationCause, Record, Revocation};
 
 use crate::hub_process::Step;
 
@@ -110,6 +110,10 @@ impl Silence {
         now: u64,
     ) {
         assert!(!witness.is_connected(cluster), "S1: {cluster} is given up while a stream is alive");
+        if records.contains_key(&Key::Revocation(Revocation::Cluster(cluster.clone()))) {
+            // An operator's word, too (S23).
+            return;
+        }
         if let Some(Record::Cluster(record)) = records.get(&Key::Cluster(cluster.clone())) {
             if record.dead.is_some() {
                 // An operator's word, and no silence (S9).

@@ -23,7 +23,7 @@ pub(super) fn holds(records: &Records) -> Holds {
         Record::Federation(_) | Record::Policy(_) | Record::Workload(_) | Record::Seat { .. } => None,
         Record::Object(_) | Record::ObjectRow { .. } | Record::Ended(_) | Record::Cluster(_) => None,
         Record::Journal(_) | Record::Request(_) | Record::Quota(_) | Record::Retired(_) => None,
-        Record::Revision(_) => None,
+        Record::Revision(_) | Record::Token(_) | Record::Revocation(_) => None,
     };
     records.values().filter_map(paused).collect()
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use godwit_certs::TlsFiles;
 use godwit_proto::v1;
+use godwit_proto::v1::access_service_client::AccessServiceClient;
 use godwit_proto::v1::cluster_service_client::ClusterServiceClient;
 use godwit_proto::v1::event_service_client::EventServiceClient;
 use godwit_proto::v1::federation_service_client::FederationServiceClient;
@@ -11,6 +12,7 @@ use godwit_proto::v1::migration_service_client::MigrationServiceClient;
 use godwit_proto::v1::plan_service_client::PlanServiceClient;
 use godwit_proto::v1::policy_service_client::PolicyServiceClient;
 use godwit_proto::v1::quota_service_client::QuotaServiceClient;
+use godwit_proto::v1::revoke_request::What;
 use godwit_proto::v1::rollout_service_client::RolloutServiceClient;
 use godwit_proto::v1::workload_service_client::WorkloadServiceClient;
 use godwit_rt::dial::{Connection, Endpoint, dial};
@@ -99,6 +101,27 @@ impl Admin {
         let request = v1::GetWorkloadRequest { name: name.to_owned(), ..v1::GetWorkloadRequest::default() };
         let answer = self.call(async |to| workloads(to).get_workload(request).await).await?;
         Ok(answer.workload.unwrap())
+    }
+
+    pub(crate) async fn create_token(
+        &self,
+        cluster: &str,
+        again: bool,
+    ) -> Result<v1::CreateTokenResponse, Status> {
+        let request = v1::CreateTokenRequest { cluster: cluster.to_owned(), ttl: None, again };
+        self.create_token_of(request).await
+    }
+
+    pub(crate) async fn create_token_of(
+        &self,
+        request: v1::CreateTokenRequest,
+    ) -> Result<v1::CreateTokenResponse, Status> {
+        self.call(async |to| AccessServiceClient::new(to).create_token(request).await).await
+    }
+
+    pub(crate) async fn revoke(&self, what: What, undo: bool) -> Result<v1::RevokeResponse, Status> {
+        let request = v1::RevokeRequest { what: Some(what), undo };
+        self.call(async |to| AccessServiceClient::new(to).revoke(request).await).await
     }
 
     pub(crate) async fn workloads(&self) -> Result<Vec<v1::Workload>, Status> {

@@ -34,12 +34,21 @@ impl ClusterSpec {
     }
 }
 
+/// What agents show to the hub.
+#[derive(Debug, Clone)]
+pub(crate) enum Shown {
+    /// A certificate in files.
+    Files(TlsFiles),
+    /// A certificate that they get from the hub, and keep in a folder of their own: with what is in that file at first.
+    Token(PathBuf),
+}
+
 /// Where a cluster is.
 pub(crate) struct Place {
     /// The folder of its logs.
     pub(crate) dir: PathBuf,
     /// What its agents show.
-    pub(crate) tls: TlsFiles,
+    pub(crate) shown: Shown,
     /// The hub's `HOST:PORT`.
     pub(crate) hub: String,
     /// A network of its own, if it has one.
@@ -93,25 +102,31 @@ impl Cluster {
 
     pub(crate) fn start_agent(&mut self, number: usize) {
         let name = format!("agent-{}-{number}", self.spec.name);
-        let command = program(
-            "agent",
-            [
-                format!("--hub={}", self.place.hub),
-                format!("--instance={name}"),
-                format!("--kubeconfig={}", self.kubeconfig.display()),
-                format!("--tls-ca={}", self.place.tls.ca.display()),
-                format!("--tls-certificate={}", self.place.tls.certificate.display()),
-                format!("--tls-key={}", self.place.tls.key.display()),
-                "--exit-with-stdin".to_owned(),
+        let identity = match &self.place.shown {
+            Shown::Files(TlsFiles { ca, certificate, key }) => vec![
+                format!("--tls-ca={}", ca.display()),
+                format!("--tls-certificate={}", certificate.display()),
+                format!("--tls-key={}", key.display()),
             ],
-        );
+            Shown::Token(token) => vec![
+                format!("--identity-directory={}", self.place.dir.join(format!("{name}.identity")).display()),
+                format!("--join-token-file={}", token.display()),
+            ],
+        };
+        let args = [
+            format!("--hub={}", self.place.hub),
+            format!("--instance={name}"),
+            format!("--kubeconfig={}", self.kubeconfig.display()),
+            "--exit-with-stdin".to_owned(),
+        ];
+        let command = program("agent", args.into_iter().chain(identity));
         let old = self.agents[number].replace(self.place.start(&name, command));
         assert!(old.is_none(), "{name} runs already");
     }
 
     /// The certificate of agents that are started from now on.
     pub(crate) fn show_certificate(&mut self, tls: TlsFiles) {
-        self.place.tls = tls;
+        self.place.shown = Shown::Files(tls);
     }
 
     /// `kill -9` of one agent; the cluster itself lives on.

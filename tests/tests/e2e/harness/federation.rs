@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output};
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use godwit_proto::v1;
 use tempfile::TempDir;
 
 use super::admin::Admin;
-use super::cluster::{Cluster, ClusterSpec, Place};
-use super::hub::{Hub, own_loopback};
+use super::cluster::{Cluster, ClusterSpec, Place, Shown};
+use super::hub::{Authority, Hub, own_loopback};
 use super::manifest::Deployment;
 use super::netns::Network;
 use super::process::program;
@@ -36,6 +36,8 @@ pub(crate) struct Builder {
     remote: Option<Remote>,
     /// The cluster whose wire to the hub is a relay.
     relayed: Option<String>,
+    /// The hub has an authority of its own, and agents enrol.
+    enrols: bool,
 }
 
 /// Who is at the other end of the cable.
@@ -53,6 +55,7 @@ pub(crate) struct Federation {
     pub(crate) certificates: Development,
     cable: Option<Arc<Network>>,
     relay: Option<Relay>,
+    enrols: bool,
     dir: TempDir,
 }
 
@@ -64,6 +67,7 @@ impl Builder {
             settings: Vec::new(),
             remote: None,
             relayed: None,
+            enrols: false,
         }
         .settings(&TIMINGS)
     }
@@ -99,6 +103,12 @@ impl Builder {
         self
     }
 
+    /// The hub has an authority of its own, and each cluster's agent enrols with a token.
+    pub(crate) fn enrolling(mut self) -> Self {
+        self.enrols = true;
+        self
+    }
+
     /// Changes what every cluster is like.
     pub(crate) fn each(mut self, change: impl FnMut(&mut ClusterSpec)) -> Self {
         self.clusters.iter_mut().for_each(change);
@@ -116,15 +126,19 @@ impl Builder {
             (None, None) => own_loopback(),
         };
         let names: Vec<ClusterName> = self.clusters.iter().map(|spec| spec.name.parse().unwrap()).collect();
-        let certificates = mint_development(&dir.path().join("pki"), &names, &[ip.to_string()]).unwrap();
-        let hub = Hub::start(dir.path(), ip, &certificates.hub, self.settings, with_the_hub).await;
+        let mut certificates = mint_development(&dir.path().join("pki"), &names, &[ip.to_string()]).unwrap();
+        let authority = if self.enrols { Authority::Own } else { Authority::Files(&certificates.hub) };
+        let hub = Hub::start(dir.path(), ip, authority, self.settings, with_the_hub).await;
+        if self.enrols {
+            certificates.admin = hub.issue_admin("ops").await;
+        }
         let admin = Admin::new(hub.address(), certificates.admin.clone());
         let relay = match &self.relayed {
             Some(_) => Some(Relay::start(ip, hub.address()).await),
             None => None,
         };
-        let mut federation =
-            Federation { admin, clusters: BTreeMap::new(), hub, certificates, cable, relay, dir };
+        let (enrols, clusters) = (self.enrols, BTreeMap::new());
+        let mut federation = Federation { admin, clusters, hub, certificates, cable, relay, enrols, dir };
         for spec in self.clusters {
             let is_remote = self.remote == Some(Remote::Cluster(spec.name.clone()));
             let is_relayed = self.relayed.as_ref() == Some(&spec.name);
@@ -143,13 +157,29 @@ impl Federation {
         Builder::new(clusters).start().await
     }
 
-    /// Starts a cluster whose certificate is there already.
+    /// A file with a new token for a cluster.
+    pub(crate) async fn token(&self, cluster: &str, again: bool) -> PathBuf {
+        let path = self.dir.path().join(format!("{cluster}.token"));
+        fs::write(&path, self.admin.create_token(cluster, again).await.unwrap().token).unwrap();
+        path
+    }
+
+    /// Starts a cluster that nobody has waited for yet.
+    pub(crate) async fn add(&mut self, name: &str) {
+        self.join(ClusterSpec::new(name), false, false).await;
+    }
+
+    /// Starts a cluster whose certificate is there already, or whose agent gets a token.
     async fn join(&mut self, spec: ClusterSpec, is_remote: bool, is_relayed: bool) {
         let name: ClusterName = spec.name.parse().unwrap();
+        let shown = match self.enrols {
+            true => Shown::Token(self.token(name.as_str(), false).await),
+            false => Shown::Files(self.certificates.agents[&name].clone()),
+        };
         let relay = self.relay.as_ref().filter(|_| is_relayed);
         let place = Place {
             dir: self.dir.path().to_owned(),
-            tls: self.certificates.agents[&name].clone(),
+            shown,
             hub: relay.map_or(self.hub.address(), Relay::address).to_owned(),
             network: self.cable.as_ref().filter(|_| is_remote).map(Arc::clone),
         };

@@ -12,6 +12,17 @@ use godwit_certs::TlsFiles;
 use super::netns::Network;
 use super::process::{Process, Signal, program};
 
+/// The default: no two of these hubs have one address.
+const ENROLMENT_PORT: u16 = 8444;
+
+/// Where the hub's certificates come from.
+pub(crate) enum Authority<'a> {
+    /// From files.
+    Files(&'a TlsFiles),
+    /// It has an authority of its own. The hub is dialled by its address.
+    Own,
+}
+
 /// A hub whose folder and address outlive its process.
 pub(crate) struct Hub {
     dir: PathBuf,
@@ -28,19 +39,24 @@ impl Hub {
     pub(crate) async fn start(
         dir: &Path,
         ip: Ipv4Addr,
-        tls: &TlsFiles,
+        authority: Authority<'_>,
         settings: Vec<(String, String)>,
         network: Option<Arc<Network>>,
     ) -> Self {
         let config = dir.join("hub.toml");
         let path = |path: &Path| format!("{:?}", path.to_str().unwrap());
-        let text = format!(
-            "data_dir = {}\n\n[tls]\nca = {}\ncertificate = {}\nkey = {}\n",
-            path(&dir.join("store")),
-            path(&tls.ca),
-            path(&tls.certificate),
-            path(&tls.key),
-        );
+        let identity = match authority {
+            Authority::Files(TlsFiles { ca, certificate, key }) => format!(
+                "[tls]\nca = {}\ncertificate = {}\nkey = {}\n",
+                path(ca),
+                path(certificate),
+                path(key)
+            ),
+            Authority::Own => {
+                format!("[authority]\nnames = \"{ip}\"\n\n[enrolment]\nlisten = \"{ip}:{ENROLMENT_PORT}\"\n")
+            }
+        };
+        let text = format!("data_dir = {}\n\n{identity}", path(&dir.join("store")));
         fs::write(&config, text).unwrap();
         let mut hub =
             Self { dir: dir.to_owned(), config, settings, listen: format!("{ip}:0"), network, process: None };
@@ -66,6 +82,32 @@ impl Hub {
     /// `HOST:PORT` of the port that this hub came to listen on, and the configuration that it was started with.
     pub(crate) fn config(&self) -> &Path {
         &self.config
+    }
+
+    /// Has the hub's own authority sign a certificate for an operator.
+    pub(crate) async fn issue_admin(&self, name: &str) -> TlsFiles {
+        let folder = self.dir.join(name);
+        let args = [format!("--issue-admin={name}"), format!("--out={}", folder.display())];
+        let all = [format!("--config={}", self.config.display()), format!("--listen={}", self.listen)];
+        let mut process =
+            Process::start("issue-admin", &self.dir, program("hub", all.into_iter().chain(args)));
+        assert!(process.ended().await.success(), "{}", process.output());
+        TlsFiles {
+            ca: folder.join("ca.pem"),
+            certificate: folder.join("admin.pem"),
+            key: folder.join("admin.key"),
+        }
+    }
+
+    /// Where it takes those without a certificate, if it has an authority.
+    pub(crate) fn enrolment(&self) -> String {
+        let host = self.listen.rsplit_once(':').map(|(host, _)| host);
+        format!("{}:{ENROLMENT_PORT}", host.expect("HOST:PORT"))
+    }
+
+    /// What it printed in this run.
+    pub(crate) fn output(&self) -> String {
+        self.process.as_ref().expect("the hub runs").output()
     }
 
     /// Starts it again, at the same address and with the same store.

@@ -1,0 +1,130 @@
+//! Until there is a certificate: with a join token, or with one that has ended and may still be renewed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use godwit_agent_core::{Call, CallError, Reply};
+use godwit_certs::{JoinToken, KeyRequest, Leaf};
+use godwit_common::Uid;
+use godwit_common::backoff::Backoff;
+use godwit_common::rng::Rng;
+use godwit_proto::v1;
+use godwit_rt::tls;
+use tokio::time::sleep;
+
+use super::FromHub;
+use super::ask::{self, Refusal};
+use super::kept::Kept;
+use crate::cluster::Cluster;
+
+/// Between two attempts: an operator may be about to put another token there.
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+const RETRY_CAP: Duration = Duration::from_secs(10);
+/// A token has a few hundred bytes.
+const TOKEN_BYTES_MAX: u64 = 4096;
+
+/// Tries until the folder holds a certificate that has not ended, and says each problem once.
+pub(super) async fn until_enrolled(kept: &Kept, from: &FromHub, cluster: &Cluster) {
+    let (mut backoff, mut told) = (Backoff::new(RETRY_FIRST, RETRY_CAP), BTreeSet::new());
+    // What it starts from matters little: it only keeps many agents apart.
+    let mut rng = Rng::new(getrandom::u64().unwrap_or_default());
+    loop {
+        let good = kept.good_leaf();
+        let problem = match attempt(kept, from, cluster, good.as_ref()).await {
+            Ok(()) => return,
+            Err(problem) => problem.to_string(),
+        };
+        if let Some(leaf) = good {
+            let identity = leaf.identity;
+            tracing::warn!(%identity, problem, "the new join token was not taken: the certificate that is there stays in use");
+            return;
+        }
+        if told.insert(problem.clone()) {
+            tracing::warn!(problem, "this agent has no certificate yet: trying again");
+        }
+        sleep(backoff.next(&mut rng)).await;
+    }
+}
+
+/// What is best with what is there: a token that was not used before comes first, since somebody has put it there.
+async fn attempt(kept: &Kept, from: &FromHub, cluster: &Cluster, good: Option<&Leaf>) -> Result<(), Refusal> {
+    let token = from.token.as_deref().map(read_token);
+    let unused = match &token {
+        Some(Ok(token)) => Some(token).filter(|token| kept.is_unused(&fingerprint(token))),
+        Some(Err(_)) | None => None,
+    };
+    match (unused, good, kept.leaf()) {
+        (Some(token), _, _) => enrol(kept, from, cluster, token).await,
+        (None, Some(_), _) => Ok(()),
+        (None, None, Some(ended)) => renew_ended(kept, from, &ended).await,
+        (None, None, None) => Err(Refusal::Failed(match token {
+            Some(Err(error)) => error,
+            Some(Ok(_)) => anyhow!(
+                "the join token was used, and the certificate that it brought is gone: give a new one"
+            ),
+            None => anyhow!(
+                "there is no certificate in identity.directory, and no join token to get one: give one of `godwit token \
+                 create` by --join-token-file"
+            ),
+        })),
+    }
+}
+
+async fn enrol(kept: &Kept, from: &FromHub, cluster: &Cluster, token: &JoinToken) -> Result<(), Refusal> {
+    let uid = cluster_uid(cluster).await?;
+    let request = kept.pending()?;
+    // Until the hub has shown that it is the token's, nothing is said to it.
+    let connection = ask::dial_any(&from.enrolment, &tls::pinned(token.authority)).await?;
+    let asked = v1::EnrolRequest {
+        cluster: token.cluster.to_string(),
+        secret: token.secret().to_vec(),
+        cluster_uid: uid.to_string(),
+        signing_request: request.csr_pem,
+    };
+    let answer = ask::enrol(connection, asked).await?;
+    let leaf = kept.store(&answer, &request.key_pem)?;
+    kept.note_used(&fingerprint(token))?;
+    tracing::info!(identity = %leaf.identity, serial = %leaf.serial, "enrolled");
+    Ok(())
+}
+
+async fn renew_ended(kept: &Kept, from: &FromHub, ended: &Leaf) -> Result<(), Refusal> {
+    let config = tls::client_of(&kept.files()).context("the certificate that has ended cannot be used")?;
+    let request = KeyRequest::create().context("no key can be made")?;
+    let connection = ask::dial_any(&from.enrolment, &config).await?;
+    let answer = ask::renew(connection, request.csr_pem).await?;
+    let leaf = kept.store(&answer, &request.key_pem)?;
+    tracing::info!(identity = %leaf.identity, serial = %leaf.serial, before = %ended.serial, "the certificate had ended, and is renewed");
+    Ok(())
+}
+
+async fn cluster_uid(cluster: &Cluster) -> anyhow::Result<Uid> {
+    match cluster.perform(Call::ReadIdentity).await {
+        Ok(Reply::Identity(identity)) => Ok(identity.cluster_uid),
+        Ok(other) => Err(anyhow!("the cluster's UID is unknown: {other:?}")),
+        Err(CallError::Refused(problem) | CallError::Unavailable(problem)) => {
+            Err(anyhow!("the UID of the namespace kube-system cannot be read: {problem}"))
+        }
+        Err(
+            error @ (CallError::Outdated | CallError::FieldConflict { .. } | CallError::NamespaceMissing),
+        ) => Err(anyhow!("the UID of the namespace kube-system cannot be read: {error:?}")),
+    }
+}
+
+fn read_token(path: &Path) -> anyhow::Result<JoinToken> {
+    let named = || format!("identity.join_token_file = {path:?}");
+    let length = fs::metadata(path).with_context(named)?.len();
+    if length > TOKEN_BYTES_MAX {
+        return Err(anyhow!("it has {length} bytes, and a join token is one line")).with_context(named);
+    }
+    let text = fs::read_to_string(path).with_context(named)?;
+    text.parse::<JoinToken>().with_context(named)
+}
+
+/// What is noted of a token that was used: not the token.
+fn fingerprint(token: &JoinToken) -> String {
+    JoinToken::hash(token.secret()).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,112 @@
+//! The folder in which the agent keeps what it is known by.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Context;
+use godwit_certs::{KeyRequest, Leaf};
+use godwit_proto::v1;
+use godwit_rt::atomic_file::{self, PRIVATE, PUBLIC};
+use godwit_rt::tls::TlsFiles;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+/// Whom to trust.
+const AUTHORITIES: &str = "ca.pem";
+/// The certificate and its key, in one file, so that they are replaced as one.
+const AGENT: &str = "agent.pem";
+/// The key of an enrolment that has not been answered: the same key may ask again, no other may.
+const PENDING: &str = "enrolment.key";
+/// The fingerprint of the token that was used last: another one in its place is meant to be used.
+const USED: &str = "token.used";
+/// Only the agent's user looks in.
+const FOLDER_MODE: u32 = 0o700;
+
+/// The folder.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    folder: PathBuf,
+}
+
+impl Kept {
+    pub(super) fn open(folder: &Path) -> anyhow::Result<Self> {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(FOLDER_MODE);
+        builder.create(folder).with_context(|| format!("identity.directory = {folder:?} cannot be made"))?;
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    pub(super) fn files(&self) -> TlsFiles {
+        let agent = self.folder.join(AGENT);
+        TlsFiles { ca: self.folder.join(AUTHORITIES), certificate: agent.clone(), key: agent }
+    }
+
+    /// What the certificate says; none if there is none that can be read.
+    pub(super) fn leaf(&self) -> Option<Leaf> {
+        let certificate = CertificateDer::from_pem_file(self.folder.join(AGENT)).ok()?;
+        Leaf::from_certificate(&certificate).ok()
+    }
+
+    /// The same, unless it has ended.
+    pub(super) fn good_leaf(&self) -> Option<Leaf> {
+        self.leaf().filter(|leaf| leaf.not_after > SystemTime::now())
+    }
+
+    /// The key that waits for an enrolment's answer, and its request; made if there is none.
+    pub(super) fn pending(&self) -> anyhow::Result<KeyRequest> {
+        let path = self.folder.join(PENDING);
+        if let Ok(key) = fs::read_to_string(&path)
+            && let Ok(request) = KeyRequest::of_key(&key)
+        {
+            return Ok(request);
+        }
+        let request = KeyRequest::create().context("no key can be made")?;
+        self.write(PENDING, &request.key_pem, PRIVATE)?;
+        Ok(request)
+    }
+
+    /// Whether a token is another one than was used last.
+    pub(super) fn is_unused(&self, fingerprint: &str) -> bool {
+        fs::read_to_string(self.folder.join(USED)).ok().is_none_or(|used| used.trim() != fingerprint)
+    }
+
+    /// A token has been taken: its key waits for nothing any more.
+    pub(super) fn note_used(&self, fingerprint: &str) -> anyhow::Result<()> {
+        self.write(USED, fingerprint, PRIVATE)?;
+        self.forget_pending()
+    }
+
+    /// The next enrolment is another one, with a key of its own.
+    pub(super) fn forget_pending(&self) -> anyhow::Result<()> {
+        let path = self.folder.join(PENDING);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("{} cannot be removed", path.display()))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Keeps a certificate with its key. What is not what it should be changes nothing.
+    pub(super) fn store(&self, certificate: &v1::Certificate, key_pem: &str) -> anyhow::Result<Leaf> {
+        let v1::Certificate { chain, authorities, lasts: _, renew_after: _ } = certificate;
+        let first = CertificateDer::from_pem_slice(chain.as_bytes()).ok();
+        let leaf = first.and_then(|first| Leaf::from_certificate(&first).ok());
+        let leaf = leaf.context("the hub answered with a certificate that cannot be read")?;
+        CertificateDer::from_pem_slice(authorities.as_bytes()).map_err(|_| {
+            anyhow::anyhow!("the hub answered without the authorities that are to be trusted")
+        })?;
+        self.write(AUTHORITIES, authorities, PUBLIC)?;
+        self.write(AGENT, &format!("{chain}{key_pem}"), PRIVATE)?;
+        Ok(leaf)
+    }
+
+    fn write(&self, name: &str, content: &str, mode: u32) -> anyhow::Result<()> {
+        let path = self.folder.join(name);
+        atomic_file::write(&path, content.as_bytes(), mode)
+            .with_context(|| format!("{} cannot be written: the agent keeps its key there", path.display()))
+    }
+}

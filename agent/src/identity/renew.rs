@@ -1,0 +1,86 @@
+//! A new certificate in time, again and again, without a stream noticing.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use godwit_certs::KeyRequest;
+use godwit_proto::v1;
+use godwit_rt::dial::Connection;
+use godwit_rt::tls::{self, ClientTls};
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use super::FromHub;
+use super::ask::{self, Refusal};
+use super::kept::Kept;
+use crate::session::Live;
+
+/// After an attempt that did not work: a tenth of what is left, within these bounds.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(300);
+
+pub(super) struct Renewal {
+    pub(super) kept: Kept,
+    pub(super) from: FromHub,
+    pub(super) tls: Arc<ClientTls>,
+    pub(super) live: Live,
+}
+
+impl Renewal {
+    pub(super) async fn run(self) {
+        let mut wait = self.first_wait();
+        loop {
+            sleep(wait).await;
+            wait = match self.renew().await {
+                Ok(next) => next,
+                Err(problem) => {
+                    let left = self.left();
+                    tracing::warn!(%problem, left = ?left, "the certificate is not renewed yet: trying again");
+                    (left / 10).clamp(RETRY_MIN, RETRY_MAX)
+                }
+            };
+        }
+    }
+
+    /// Asks for a new certificate, with a new key, and puts it in use. Answers when to ask for the next one, by the hub's
+    /// clock: this machine's may be wrong.
+    async fn renew(&self) -> Result<Duration, Refusal> {
+        let request = KeyRequest::create().context("no key can be made")?;
+        let answer = ask::renew(self.connection().await?, request.csr_pem).await?;
+        let leaf = self.kept.store(&answer, &request.key_pem)?;
+        let tls = Arc::clone(&self.tls);
+        spawn_blocking(move || tls.reload()).await.context("the certificate was not taken over")?;
+        tracing::info!(serial = %leaf.serial, "the certificate is renewed");
+        Ok(next(&answer).unwrap_or_else(|| self.left() / 2))
+    }
+
+    /// The connection that stands, so that it lasts as long as the new certificate; or one of its own, as those that stand by
+    /// need it. Once the certificate has ended, only the port for enrolment takes it.
+    async fn connection(&self) -> anyhow::Result<Connection> {
+        if self.left().is_zero() {
+            let config = tls::client_of(&self.kept.files())?;
+            return ask::dial_any(&self.from.enrolment, &config).await;
+        }
+        match self.live.connection() {
+            Some(connection) => Ok(connection),
+            None => ask::dial_any(&self.from.hubs, &self.tls.current()).await,
+        }
+    }
+
+    /// A certificate that was there before is renewed half way, too.
+    fn first_wait(&self) -> Duration {
+        let Some(leaf) = self.kept.leaf() else { return Duration::ZERO };
+        let lasts = leaf.not_after.duration_since(leaf.issued()).unwrap_or_default();
+        self.left().saturating_sub(lasts / 2)
+    }
+
+    fn left(&self) -> Duration {
+        let end = self.kept.leaf().map(|leaf| leaf.not_after);
+        end.and_then(|end| end.duration_since(SystemTime::now()).ok()).unwrap_or_default()
+    }
+}
+
+fn next(answer: &v1::Certificate) -> Option<Duration> {
+    Duration::try_from(answer.renew_after?).ok().map(|wait| wait.max(RETRY_MIN))
+}

@@ -1,0 +1,241 @@
+//! Who may come in: join tokens, their use, and revocations (S23).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use godwit_common::{ClusterName, Uid, WallTime};
+
+use super::refused;
+use crate::contract::{
+    AccessOrder, Action, Answer, Changes, Enrolment, Key, Refused, RefusedKind, Revocation, RevocationRecord,
+    Severity, Subject, TokenHash, TokenRecord, TokenUse,
+};
+use crate::hub::{Hub, Timer};
+use crate::retire::retired_message;
+
+/// The most tokens that are remembered; old ones make room.
+const TOKENS_MAX: usize = 1_000;
+/// For so long it is remembered after its end what became of a token.
+const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The most revocations.
+const REVOCATIONS_MAX: usize = 10_000;
+
+impl Hub {
+    pub(super) fn access(&mut self, order: AccessOrder) -> Result<Answer, Refused> {
+        match order {
+            AccessOrder::CreateToken { hash, cluster, within, again } => {
+                self.create_token(hash, cluster, within, again)
+            }
+            AccessOrder::DeleteToken { id } => self.delete_token(&id),
+            AccessOrder::Enrol(enrolment) => self.enrol(enrolment),
+            AccessOrder::Revoke(what) => self.revoke(what),
+            AccessOrder::EndRevocation(what) => self.end_revocation(&what),
+        }
+    }
+
+    fn create_token(
+        &mut self,
+        hash: TokenHash,
+        cluster: ClusterName,
+        within: Duration,
+        again: bool,
+    ) -> Result<Answer, Refused> {
+        if !again && self.clusters.contains_key(&cluster) {
+            let message = format!(
+                "cluster {cluster} is a member already: another cluster needs another name; if this one's agent has lost \
+                 its certificate, say --again"
+            );
+            return Err(refused(RefusedKind::AlreadyExists, message));
+        }
+        self.make_room_for_a_token()?;
+        let now = self.now.wall;
+        let expires = later(now, within);
+        let by = self.operator.clone();
+        let record = TokenRecord { hash, cluster, by, created: now, expires, used: None };
+        let message = format!("token {} may be used once, for {} s", hash.id(), within.as_secs());
+        let subject = record.cluster.clone();
+        self.note_command(Severity::Normal, "S23", "TokenCreated", subject.as_str(), message);
+        self.put_token(record);
+        Ok(Answer::TokenCreated { expires })
+    }
+
+    fn delete_token(&mut self, id: &str) -> Result<Answer, Refused> {
+        let found = self.tokens.values().find(|token| *token.hash.id() == *id);
+        let Some(token) = found.cloned() else {
+            let message = format!("there is no token {id:?}; `godwit token list` shows those that there are");
+            return Err(refused(RefusedKind::NotFound, message));
+        };
+        self.drop_token(token.hash);
+        let message = format!("token {id} cannot be used any more");
+        self.note_command(Severity::Normal, "S23", "TokenDeleted", token.cluster.as_str(), message);
+        Ok(Answer::Done)
+    }
+
+    /// Takes a token, once; the same key gets the same answer again, since the first may have been lost.
+    fn enrol(&mut self, enrolment: Enrolment) -> Result<Answer, Refused> {
+        let Enrolment { hash, cluster, uid, key, from } = enrolment;
+        let token = self.tokens.get(&hash).ok_or_else(|| {
+            let message = "this join token is not known here: it was deleted, ended long ago, or is another hub's; make a \
+                           new one with `godwit token create`";
+            refused(RefusedKind::NotFound, message)
+        })?;
+        if token.cluster != cluster {
+            let message = format!(
+                "this join token is for cluster {}, not for {cluster}: make one with `godwit token create --cluster \
+                 {cluster}`",
+                token.cluster
+            );
+            return Err(refused(RefusedKind::InvalidArgument, message));
+        }
+        let expired = token.expires <= self.now.wall;
+        match &token.used {
+            Some(used) if used.key == key && used.uid == uid && !expired => return Ok(Answer::Done),
+            Some(used) => return Err(used_before(&cluster, used)),
+            None => {}
+        }
+        if expired {
+            let message = format!(
+                "this join token has expired: make a new one with `godwit token create --cluster {cluster}`, with a longer \
+                 --ttl if need be"
+            );
+            return Err(refused(RefusedKind::FailedPrecondition, message));
+        }
+        self.check_name(&cluster, uid)?;
+        let used = TokenUse { at: self.now.wall, uid, key, from: from.clone() };
+        let record = TokenRecord { used: Some(used), ..token.clone() };
+        self.put_token(record);
+        let what = Revocation::Cluster(cluster.clone());
+        if let Some(revocation) = self.revocations.get(&what) {
+            let record = RevocationRecord { readmitted: Some(self.now.wall), ..revocation.clone() };
+            self.put_revocation(record);
+        }
+        let message = format!("token {} was used by the cluster with UID {uid}, from {from}", hash.id());
+        self.note(Severity::Normal, "S23", "ClusterEnrolled", cluster.as_str(), message);
+        Ok(Answer::Done)
+    }
+
+    /// Whether a cluster may have a name: what its agents would be refused for later is refused here, with the token unused.
+    fn check_name(&self, name: &ClusterName, uid: Uid) -> Result<(), Refused> {
+        if let Some(retired) = self.retired.get(&uid) {
+            return Err(refused(RefusedKind::FailedPrecondition, retired_message(&retired.name)));
+        }
+        if let Some(known) = self.clusters.get(name).filter(|known| known.record.uid != uid) {
+            let message = format!(
+                "the name {name} is taken by a cluster with the UID {}, this one has {uid}: if it was built anew, \
+                 `godwit replace cluster {name} --uid {uid}` first; if it is another, make a token with another name",
+                known.record.uid
+            );
+            return Err(refused(RefusedKind::AlreadyExists, message));
+        }
+        let twin = self.clusters.values().find(|other| other.record.uid == uid && other.record.name != *name);
+        if let Some(twin) = twin {
+            let message = format!(
+                "this cluster (UID {uid}) is a member already, as {}: one cluster has one name; make a token with \
+                 `godwit token create --cluster {0} --again`",
+                twin.record.name
+            );
+            return Err(refused(RefusedKind::AlreadyExists, message));
+        }
+        Ok(())
+    }
+
+    fn revoke(&mut self, what: Revocation) -> Result<Answer, Refused> {
+        let action = match self.revocations.get(&what) {
+            Some(known) if known.readmitted.is_none() => Action::Unchanged,
+            Some(_) => Action::Configured,
+            None => Action::Created,
+        };
+        let changes = Changes::default();
+        if action == Action::Unchanged {
+            return Ok(Answer::Applied { action, changes });
+        }
+        if action == Action::Created && self.revocations.len() >= REVOCATIONS_MAX {
+            let message = format!(
+                "{REVOCATIONS_MAX} revocations are kept, and no more: end those with --undo whose certificates have ended"
+            );
+            return Err(refused(RefusedKind::ResourceExhausted, message));
+        }
+        let (reason, message) = match &what {
+            Revocation::Cluster(_) => {
+                ("ClusterRevoked", "its agents are kept out, and what it ran is replaced as after a loss")
+            }
+            Revocation::Admin(_) => ("AdminRevoked", "the operator is kept out"),
+            Revocation::Serial(_) => ("CertificateRevoked", "whoever shows this certificate is kept out"),
+        };
+        self.note_command(Severity::Warning, "S23", reason, what.name(), message);
+        if let Revocation::Cluster(name) = &what {
+            // In this very step, once the command is carried out.
+            self.wake_at(self.now.time, Timer::Revoked(name.clone()));
+        }
+        let by = self.operator.clone();
+        self.put_revocation(RevocationRecord { what, by, at: self.now.wall, readmitted: None });
+        Ok(Answer::Applied { action, changes })
+    }
+
+    fn end_revocation(&mut self, what: &Revocation) -> Result<Answer, Refused> {
+        let (kind, name) = (what.kind(), what.name());
+        if self.revocations.remove(what).is_none() {
+            let message = format!("{kind} {name} is not revoked; `godwit revoke list` shows who is");
+            return Err(refused(RefusedKind::NotFound, message));
+        }
+        self.touched.keys.insert(Key::Revocation(what.clone()));
+        self.touched.subjects.insert(Subject::Federation);
+        let message = "certificates that have not ended are good again";
+        self.note_command(Severity::Warning, "S23", "RevocationEnded", name, message);
+        Ok(Answer::Applied { action: Action::Configured, changes: Changes::default() })
+    }
+
+    /// What ended long ago is forgotten; then, of what cannot be used any more, the oldest.
+    fn make_room_for_a_token(&mut self) -> Result<(), Refused> {
+        let now = self.now.wall;
+        let old = |token: &&TokenRecord| later(token.expires, REMEMBERED) <= now;
+        let mut gone: Vec<TokenHash> = self.tokens.values().filter(old).map(|token| token.hash).collect();
+        if self.tokens.len() - gone.len() >= TOKENS_MAX {
+            let spent = |token: &&TokenRecord| token.used.is_some() || token.expires <= now;
+            let oldest = self.tokens.values().filter(spent).min_by_key(|token| token.expires);
+            let Some(oldest) = oldest else {
+                let message = format!(
+                    "{TOKENS_MAX} join tokens wait to be used, and there may be no more: delete some, or wait for their end"
+                );
+                return Err(refused(RefusedKind::ResourceExhausted, message));
+            };
+            gone.push(oldest.hash);
+        }
+        gone.into_iter().for_each(|hash| self.drop_token(hash));
+        Ok(())
+    }
+
+    fn put_token(&mut self, record: TokenRecord) {
+        self.touched.keys.insert(Key::Token(record.hash));
+        self.touched.subjects.insert(Subject::Federation);
+        self.tokens.insert(record.hash, record);
+    }
+
+    fn drop_token(&mut self, hash: TokenHash) {
+        self.tokens.remove(&hash);
+        self.touched.keys.insert(Key::Token(hash));
+        self.touched.subjects.insert(Subject::Federation);
+    }
+
+    fn put_revocation(&mut self, record: RevocationRecord) {
+        self.touched.keys.insert(Key::Revocation(record.what.clone()));
+        self.touched.subjects.insert(Subject::Federation);
+        self.revocations.insert(record.what.clone(), record);
+    }
+}
+
+/// A token that is shown a second time, with another key, is in the hands of two: which of them came first nobody knows.
+fn used_before(cluster: &ClusterName, used: &TokenUse) -> Refused {
+    let TokenUse { at: _, uid, key: _, from } = used;
+    let from: &Arc<str> = from;
+    let message = format!(
+        "this join token was used already, by the cluster with UID {uid} from {from}: each is good for one agent, once. If \
+         that was not you, `godwit revoke cluster {cluster}`; then make a new one with `godwit token create --cluster \
+         {cluster} --again`"
+    );
+    refused(RefusedKind::FailedPrecondition, message)
+}
+
+fn later(time: WallTime, by: Duration) -> WallTime {
+    WallTime(time.0.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
+}

@@ -1,0 +1,178 @@
+//! Who may come in: join tokens, and revocations (S6, S23).
+
+use std::time::Duration;
+
+use godwit_common::Uid;
+
+use super::fixture::{Fixture, cluster, shares};
+use crate::{
+    AccessOrder, Action, Answer, ClusterState, Command, Enrolment, Refused, RefusedKind, Revocation,
+    TokenHash,
+};
+
+const TTL: Duration = Duration::from_secs(900);
+
+fn order(fixture: &mut Fixture, order: AccessOrder) -> Result<Answer, Refused> {
+    fixture.command(Command::Access(order))
+}
+
+fn create(fixture: &mut Fixture, number: u8, name: &str, again: bool) -> Result<Answer, Refused> {
+    let hash = TokenHash([number; 32]);
+    order(fixture, AccessOrder::CreateToken { hash, cluster: cluster(name), within: TTL, again })
+}
+
+/// The cluster of that UID shows a token, and a key.
+fn enrol(fixture: &mut Fixture, number: u8, name: &str, uid: u128, key: u8) -> Result<Answer, Refused> {
+    let (hash, key, from) = (TokenHash([number; 32]), [key; 32], "192.0.2.7:4711".into());
+    order(fixture, AccessOrder::Enrol(Enrolment { hash, cluster: cluster(name), uid: Uid(uid), key, from }))
+}
+
+fn revoke(fixture: &mut Fixture, name: &str) -> Result<Answer, Refused> {
+    order(fixture, AccessOrder::Revoke(Revocation::Cluster(cluster(name))))
+}
+
+fn refused(answer: Result<Answer, Refused>, kind: RefusedKind, says: &str) {
+    let refused = answer.expect_err(says);
+    assert_eq!(refused.kind, kind, "{}", refused.message);
+    assert!(refused.message.contains(says), "{}", refused.message);
+}
+
+fn applied(answer: Result<Answer, Refused>) -> Action {
+    match answer.expect("a good order") {
+        Answer::Applied { action, .. } => action,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn uid_of(fixture: &Fixture, name: &str) -> u128 {
+    fixture.hub.cluster(&cluster(name)).expect("a member").uid.0
+}
+
+#[test]
+fn s23_a_token_is_good_once_and_for_its_own_cluster() {
+    let mut fixture = Fixture::new(&[("alpha", 10)]);
+    let created = create(&mut fixture, 1, "bravo", false).expect("a free name");
+    assert!(matches!(created, Answer::TokenCreated { expires } if expires.0 > 0));
+    refused(enrol(&mut fixture, 2, "bravo", 7, 1), RefusedKind::NotFound, "not known here");
+    refused(enrol(&mut fixture, 1, "charlie", 7, 1), RefusedKind::InvalidArgument, "for cluster bravo");
+    assert_eq!(enrol(&mut fixture, 1, "bravo", 7, 1), Ok(Answer::Done));
+    assert_eq!(fixture.noted("ClusterEnrolled"), 1);
+
+    // Whoever comes second is told who was first, even much later, and what to do if that was a thief.
+    refused(enrol(&mut fixture, 1, "bravo", 7, 2), RefusedKind::FailedPrecondition, "192.0.2.7");
+    refused(
+        enrol(&mut fixture, 1, "bravo", 8, 1),
+        RefusedKind::FailedPrecondition,
+        "godwit revoke cluster bravo",
+    );
+    // The same key again: the answer was lost.
+    assert_eq!(enrol(&mut fixture, 1, "bravo", 7, 1), Ok(Answer::Done));
+    assert_eq!(fixture.noted("ClusterEnrolled"), 1);
+    fixture.pass(TTL);
+    refused(enrol(&mut fixture, 1, "bravo", 7, 1), RefusedKind::FailedPrecondition, "used already");
+}
+
+#[test]
+fn s23_a_token_ends_and_a_used_one_is_used_after_a_restart_too() {
+    let mut fixture = Fixture::new(&[("alpha", 10)]);
+    for (number, name) in [(1, "bravo"), (2, "charlie"), (3, "delta")] {
+        create(&mut fixture, number, name, false).expect("a free name");
+    }
+    enrol(&mut fixture, 1, "bravo", 7, 1).expect("a good token");
+    fixture.disconnect("alpha");
+    fixture.restart();
+    fixture.connect("alpha");
+    refused(enrol(&mut fixture, 1, "bravo", 7, 2), RefusedKind::FailedPrecondition, "used already");
+    let id = TokenHash([3; 32]).id();
+    order(&mut fixture, AccessOrder::DeleteToken { id: id.clone() }).expect("it is there");
+    refused(enrol(&mut fixture, 3, "delta", 9, 1), RefusedKind::NotFound, "deleted");
+    refused(order(&mut fixture, AccessOrder::DeleteToken { id }), RefusedKind::NotFound, "token list");
+    fixture.pass(TTL);
+    refused(enrol(&mut fixture, 2, "charlie", 8, 1), RefusedKind::FailedPrecondition, "expired");
+    assert_eq!(fixture.hub.federation().tokens.len(), 2);
+}
+
+#[test]
+fn s23_a_name_that_is_taken_is_refused_and_the_token_stays_good() {
+    let mut fixture = Fixture::new(&[("alpha", 10), ("bravo", 10)]);
+    let (alpha, bravo) = (uid_of(&fixture, "alpha"), uid_of(&fixture, "bravo"));
+    refused(create(&mut fixture, 1, "alpha", false), RefusedKind::AlreadyExists, "--again");
+    create(&mut fixture, 1, "alpha", true).expect("it is meant");
+    refused(enrol(&mut fixture, 1, "alpha", 77, 1), RefusedKind::AlreadyExists, "taken");
+    create(&mut fixture, 2, "charlie", false).expect("a free name");
+    refused(enrol(&mut fixture, 2, "charlie", bravo, 1), RefusedKind::AlreadyExists, "as bravo");
+    assert_eq!(enrol(&mut fixture, 1, "alpha", alpha, 1), Ok(Answer::Done));
+    assert_eq!(enrol(&mut fixture, 2, "charlie", 78, 1), Ok(Answer::Done));
+}
+
+#[test]
+fn s6_s23_a_revoked_cluster_is_lost_at_once_without_a_freeze_and_stays_out() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
+    fixture.deploy_web(10, &[("alpha", 1), ("bravo", 1)]);
+    fixture.pass(Duration::from_secs(2));
+    assert_eq!(applied(revoke(&mut fixture, "alpha")), Action::Created);
+    assert_eq!(applied(revoke(&mut fixture, "alpha")), Action::Unchanged);
+    assert_eq!(fixture.state("alpha"), ClusterState::Lost);
+    let view = fixture.hub.cluster(&cluster("alpha")).expect("still a member");
+    assert_eq!((view.agents, &*view.reason), (0, "its certificates are revoked"));
+    assert_eq!(fixture.plan(), shares(&[("bravo", 10)]));
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").session = None;
+
+    // It may come as often as it likes.
+    fixture.open("alpha");
+    fixture.pass(Duration::from_secs(60));
+    assert_eq!(fixture.state("alpha"), ClusterState::Lost);
+    assert!(fixture.hub.federation().freeze.is_none());
+
+    // Nor is it missed after a restart, where half of the fleet would be too many.
+    fixture.disconnect("bravo");
+    fixture.restart();
+    fixture.connect("bravo");
+    fixture.pass(Duration::from_secs(60));
+    assert_eq!(fixture.state("alpha"), ClusterState::Lost);
+    assert!(fixture.hub.federation().freeze.is_none());
+}
+
+#[test]
+fn s23_a_token_lets_a_revoked_cluster_in_again() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
+    let alpha = uid_of(&fixture, "alpha");
+    revoke(&mut fixture, "alpha").expect("a member");
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").session = None;
+    fixture.pass(Duration::from_secs(5));
+    create(&mut fixture, 1, "alpha", true).expect("it is meant");
+    assert_eq!(fixture.hub.federation().revocations[0].readmitted, None, "a token alone changes nothing");
+    enrol(&mut fixture, 1, "alpha", alpha, 1).expect("a good token");
+    let readmitted = fixture.hub.federation().revocations[0].readmitted;
+    assert!(readmitted.is_some());
+    fixture.connect("alpha");
+    fixture.pass(Duration::from_secs(2));
+    assert_eq!(fixture.state("alpha"), ClusterState::Ready);
+    // And out again: what it got meanwhile is revoked with the rest.
+    assert_eq!(applied(revoke(&mut fixture, "alpha")), Action::Configured);
+    assert_eq!(fixture.state("alpha"), ClusterState::Lost);
+}
+
+#[test]
+fn s23_a_revocation_is_durable_and_can_be_ended() {
+    let mut fixture = Fixture::new(&[("alpha", 20)]);
+    let revocations = [
+        Revocation::Admin("ops".into()),
+        Revocation::Serial("4a".into()),
+        Revocation::Cluster(cluster("new")),
+    ];
+    for what in &revocations {
+        assert_eq!(applied(order(&mut fixture, AccessOrder::Revoke(what.clone()))), Action::Created);
+    }
+    fixture.disconnect("alpha");
+    fixture.restart();
+    fixture.connect("alpha");
+    assert_eq!(fixture.hub.federation().revocations.len(), revocations.len());
+    for what in &revocations {
+        order(&mut fixture, AccessOrder::EndRevocation(what.clone())).expect("it is there");
+        let again = order(&mut fixture, AccessOrder::EndRevocation(what.clone()));
+        refused(again, RefusedKind::NotFound, "not revoked");
+    }
+    assert_eq!(fixture.hub.federation().revocations, []);
+    assert_eq!(fixture.state("alpha"), ClusterState::Ready, "what is about others leaves it alone");
+}

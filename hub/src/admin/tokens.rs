@@ -1,0 +1,175 @@
+//! `AccessService`: join tokens, and who is kept out.
+
+use std::time::Duration;
+
+use godwit_certs::{AdminName, JoinToken, Serial};
+use godwit_common::ClusterName;
+use godwit_hub_core::{
+    AccessOrder, Action, Answer, Command, Revocation, RevocationRecord, TokenHash, TokenRecord,
+};
+use godwit_proto::v1;
+use godwit_proto::v1::access_service_server::AccessService;
+use godwit_rt::serve::Peer;
+use tonic::{Request, Response, Status};
+
+use super::convert::timestamp;
+use super::{Admin, access, convert, fields, refusal};
+
+const TTL: Duration = Duration::from_secs(15 * 60);
+const TTL_MIN: Duration = Duration::from_secs(1);
+/// A token is a password that waits: nobody should have to remember where it lies.
+const TTL_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+#[tonic::async_trait]
+impl AccessService for Admin {
+    async fn create_token(
+        &self,
+        request: Request<v1::CreateTokenRequest>,
+    ) -> Result<Response<v1::CreateTokenResponse>, Status> {
+        let operator = access::operator(&request);
+        let v1::CreateTokenRequest { cluster, ttl, again } = request.into_inner();
+        let cluster: ClusterName = fields::name("cluster", &cluster)?;
+        let within = self::ttl(ttl)?;
+        let own = self.own.as_ref().ok_or_else(|| {
+            Status::failed_precondition(
+                "this hub has no authority of its own, so nothing that agents could enrol with: set authority.names in its \
+                 configuration, or give each agent a certificate where the hub's comes from",
+            )
+        })?;
+        let token = own.token(cluster.clone());
+        let token = token.map_err(|error| Status::internal(format!("no token can be made: {error}")))?;
+        let hash = TokenHash(JoinToken::hash(token.secret()));
+        let id = hash.id();
+        tracing::info!(%operator, %cluster, %id, again, "an operator makes a join token");
+        let order = AccessOrder::CreateToken { hash, cluster, within, again };
+        match self.carry_out(operator, Command::Access(order)).await? {
+            Answer::TokenCreated { expires } => Ok(Response::new(v1::CreateTokenResponse {
+                token: token.reveal(),
+                expires: Some(timestamp(expires)),
+                id: id.to_string(),
+            })),
+            other => Err(refusal::mismatched(&other)),
+        }
+    }
+
+    async fn list_tokens(
+        &self,
+        _: Request<v1::ListTokensRequest>,
+    ) -> Result<Response<v1::ListTokensResponse>, Status> {
+        let items = self.driver.view().federation.tokens.iter().map(token).collect();
+        Ok(Response::new(v1::ListTokensResponse { items }))
+    }
+
+    async fn delete_token(
+        &self,
+        request: Request<v1::DeleteTokenRequest>,
+    ) -> Result<Response<v1::DeleteTokenResponse>, Status> {
+        let operator = access::operator(&request);
+        let id = request.into_inner().id;
+        if id.is_empty() {
+            return Err(fields::invalid("id", "it is empty: write the one that ListTokens shows"));
+        }
+        tracing::info!(%operator, id, "an operator deletes a join token");
+        match self.carry_out(operator, Command::Access(AccessOrder::DeleteToken { id: id.into() })).await? {
+            Answer::Done => Ok(Response::new(v1::DeleteTokenResponse {})),
+            other => Err(refusal::mismatched(&other)),
+        }
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<v1::RevokeRequest>,
+    ) -> Result<Response<v1::RevokeResponse>, Status> {
+        let operator = access::operator(&request);
+        let serial = Peer::of(&request)?.leaf.serial.clone();
+        let v1::RevokeRequest { what, undo } = request.into_inner();
+        let what = revocation_from_wire(what)?;
+        let is_oneself = match &what {
+            Revocation::Cluster(_) => false,
+            Revocation::Admin(name) => *name == operator,
+            Revocation::Serial(number) => **number == *serial.as_str(),
+        };
+        if !undo && is_oneself {
+            return Err(Status::failed_precondition(
+                "this would lock out whoever says it, before the answer: let another operator say it",
+            ));
+        }
+        let (kind, name) = (what.kind(), what.name());
+        tracing::info!(%operator, kind, name, undo, "an operator changes a revocation");
+        let order = match undo {
+            false => AccessOrder::Revoke(what),
+            true => AccessOrder::EndRevocation(what),
+        };
+        let action = match (self.carry_out(operator, Command::Access(order)).await?, undo) {
+            (Answer::Applied { .. }, true) => "deleted",
+            (Answer::Applied { action: Action::Unchanged, .. }, false) => convert::action(Action::Unchanged),
+            (Answer::Applied { .. }, false) => convert::action(Action::Created),
+            (other, _) => return Err(refusal::mismatched(&other)),
+        };
+        Ok(Response::new(v1::RevokeResponse { action: action.to_owned() }))
+    }
+
+    async fn list_revocations(
+        &self,
+        _: Request<v1::ListRevocationsRequest>,
+    ) -> Result<Response<v1::ListRevocationsResponse>, Status> {
+        let items = self.driver.view().federation.revocations.iter().map(revocation).collect();
+        Ok(Response::new(v1::ListRevocationsResponse { items }))
+    }
+}
+
+fn ttl(ttl: Option<prost_types::Duration>) -> Result<Duration, Status> {
+    let Some(ttl) = ttl else { return Ok(TTL) };
+    let within = Duration::try_from(ttl).ok().filter(|ttl| (TTL_MIN..=TTL_MAX).contains(ttl));
+    within.ok_or_else(|| {
+        fields::invalid(
+            "ttl",
+            format!("{} s is out of range: it must be from 1 second to 7 days", ttl.seconds),
+        )
+    })
+}
+
+fn revocation_from_wire(what: Option<v1::revoke_request::What>) -> Result<Revocation, Status> {
+    use v1::revoke_request::What;
+    Ok(match what {
+        None => {
+            let problem = "it is missing: give the name of a cluster, or of an admin, or a serial number";
+            return Err(fields::invalid("what", problem));
+        }
+        Some(What::Cluster(name)) => Revocation::Cluster(fields::name("cluster", &name)?),
+        Some(What::Admin(name)) => {
+            let name: AdminName = name.parse().map_err(|error| fields::invalid("admin", error))?;
+            Revocation::Admin(name.as_str().into())
+        }
+        Some(What::Serial(number)) => {
+            let number: Serial = number.parse().map_err(|error| fields::invalid("serial", error))?;
+            Revocation::Serial(number.as_str().into())
+        }
+    })
+}
+
+fn token(token: &TokenRecord) -> v1::Token {
+    let TokenRecord { hash, cluster, by, created, expires, used } = token;
+    let used = used.as_ref();
+    v1::Token {
+        id: hash.id().to_string(),
+        cluster: cluster.to_string(),
+        created_by: by.to_string(),
+        created: Some(timestamp(*created)),
+        expires: Some(timestamp(*expires)),
+        used: used.map(|used| timestamp(used.at)),
+        used_by_uid: used.map(|used| used.uid.to_string()).unwrap_or_default(),
+        used_from: used.map(|used| used.from.to_string()).unwrap_or_default(),
+    }
+}
+
+fn revocation(record: &RevocationRecord) -> v1::Revocation {
+    let RevocationRecord { what, by, at, readmitted } = record;
+    v1::Revocation {
+        kind: what.kind().to_owned(),
+        name: what.name().to_owned(),
+        by: by.to_string(),
+        at: Some(timestamp(*at)),
+        readmitted: readmitted.map(timestamp),
+    }
+}

@@ -1,0 +1,64 @@
+//! The first operator's certificate, which nobody can ask the hub for over the network.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use godwit_certs::{AdminName, Authority, Issued};
+use godwit_rt::atomic_file;
+
+use super::own::paths;
+use crate::config::Settings;
+
+/// Writes a certificate for an operator into `folder`, with its key, the authority's certificate, and the file by which
+/// `godwit` finds all of them and the hub. Whoever may read the authority's key may do this, whether the hub runs or not.
+pub(crate) fn issue_admin(settings: &Settings, name: &AdminName, folder: &Path) -> anyhow::Result<()> {
+    if !settings.authority.is_set() {
+        bail!(
+            "--issue-admin: this hub has no authority of its own: set authority.names, or have the certificate made where \
+             the files under tls come from"
+        );
+    }
+    let (certificate, key) = paths(settings);
+    let authority = Authority::load(&certificate, &key).context(
+        "--issue-admin: the authority cannot be used; one of the hub's own is made when the hub starts first",
+    )?;
+    let issued = authority.issue_admin(name, settings.authority.admin_validity.0)?;
+    let leaf = issued.leaf();
+    let Issued { certificate_pem, key_pem } = issued;
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let context = context(settings);
+    let files = [
+        ("ca.pem", authority.certificate_pem(), atomic_file::PUBLIC),
+        ("admin.key", key_pem.as_deref().unwrap_or_default(), atomic_file::PRIVATE),
+        ("admin.pem", &certificate_pem, atomic_file::PUBLIC),
+        ("config.yaml", &context, atomic_file::PRIVATE),
+    ];
+    for (file, content, mode) in files {
+        let path = folder.join(file);
+        atomic_file::write(&path, content.as_bytes(), mode)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    Ok(writeln!(
+        std::io::stdout(),
+        "a certificate for the operator {name}, serial number {}, good for {}, is in {}:\n  godwit --config {}/config.yaml \
+         get clusters",
+        leaf.serial,
+        settings.authority.admin_validity,
+        folder.display(),
+        folder.display()
+    )?)
+}
+
+/// The context file of `godwit`.
+fn context(settings: &Settings) -> String {
+    let names = settings.authority.names();
+    let host = match names.first() {
+        Some(address) if address.contains(':') => format!("[{address}]"),
+        Some(name) => name.clone(),
+        None => String::new(),
+    };
+    let port = settings.listen.rsplit_once(':').map_or("8443", |(_, port)| port);
+    format!("address: https://{host}:{port}\nca: ca.pem\ncertificate: admin.pem\nkey: admin.key\n")
+}

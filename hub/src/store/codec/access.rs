@@ -1,0 +1,80 @@
+//! Join tokens and revocations.
+
+use godwit_hub_core::{Revocation, RevocationRecord, TokenHash, TokenRecord, TokenUse};
+use godwit_proto::store::v1 as wire;
+
+use super::Invalid;
+use super::parts::{name, needed, uid, uid_to_wire, wall};
+
+use wire::revocation::What;
+
+pub(super) fn token_to_wire(token: &TokenRecord) -> wire::Token {
+    let TokenRecord { hash, cluster, by, created, expires, used } = token;
+    wire::Token {
+        hash: hash.0.to_vec(),
+        cluster: cluster.to_string(),
+        by: by.to_string(),
+        created_ms: created.0,
+        expires_ms: expires.0,
+        used: used.as_ref().map(use_to_wire),
+    }
+}
+
+pub(super) fn token_from_wire(token: wire::Token) -> Result<TokenRecord, Invalid> {
+    Ok(TokenRecord {
+        hash: TokenHash(hash("hash", &token.hash)?),
+        cluster: name("cluster", &token.cluster)?,
+        by: token.by.into(),
+        created: wall(token.created_ms),
+        expires: wall(token.expires_ms),
+        used: token.used.map(use_from_wire).transpose()?,
+    })
+}
+
+pub(super) fn revocation_to_wire(revocation: &RevocationRecord) -> wire::Revocation {
+    let RevocationRecord { what, by, at, readmitted } = revocation;
+    let what = match what {
+        Revocation::Cluster(name) => What::Cluster(name.to_string()),
+        Revocation::Admin(name) => What::Admin(name.to_string()),
+        Revocation::Serial(number) => What::Serial(number.to_string()),
+    };
+    wire::Revocation {
+        what: Some(what),
+        by: by.to_string(),
+        at_ms: at.0,
+        readmitted_ms: readmitted.map(|time| time.0),
+    }
+}
+
+pub(super) fn revocation_from_wire(revocation: wire::Revocation) -> Result<RevocationRecord, Invalid> {
+    let what = match needed("what", revocation.what)? {
+        What::Cluster(text) => Revocation::Cluster(name("cluster", &text)?),
+        What::Admin(name) => Revocation::Admin(name.into()),
+        What::Serial(number) => Revocation::Serial(number.into()),
+    };
+    Ok(RevocationRecord {
+        what,
+        by: revocation.by.into(),
+        at: wall(revocation.at_ms),
+        readmitted: revocation.readmitted_ms.map(wall),
+    })
+}
+
+fn use_to_wire(used: &TokenUse) -> wire::TokenUse {
+    let TokenUse { at, uid, key, from } = used;
+    wire::TokenUse { at_ms: at.0, cluster_uid: uid_to_wire(*uid), key: key.to_vec(), from: from.to_string() }
+}
+
+fn use_from_wire(used: wire::TokenUse) -> Result<TokenUse, Invalid> {
+    Ok(TokenUse {
+        at: wall(used.at_ms),
+        uid: uid("used.cluster_uid", &used.cluster_uid)?,
+        key: hash("used.key", &used.key)?,
+        from: used.from.into(),
+    })
+}
+
+fn hash(field: &str, bytes: &[u8]) -> Result<[u8; 32], Invalid> {
+    let wrong = |_| Invalid::new(field, format!("a hash has 32 bytes, not {}", bytes.len()));
+    bytes.try_into().map_err(wrong)
+}

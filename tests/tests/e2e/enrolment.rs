@@ -1,0 +1,295 @@
+//! Certificates from the hub's own authority: enrolment by token, renewal under live streams, revocation (S23).
+
+use std::fs;
+use std::path::Path;
+use std::time::SystemTime;
+
+use godwit_certs::{JoinToken, KeyRequest, Leaf, Pin, TlsFiles};
+use godwit_proto::v1;
+use godwit_proto::v1::enrolment_service_client::EnrolmentServiceClient;
+use godwit_proto::v1::revoke_request::What;
+use godwit_rt::dial::{DialError, Endpoint, dial_with};
+use godwit_rt::limits::DialTimeouts;
+use godwit_rt::tls;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tonic::{Code, Status};
+
+use crate::harness::{Admin, Builder, Deployment, Federation, wait_for, within};
+
+/// So short that a test sees several; renewals come half way.
+const SHORT: &[(&str, &str)] = &[("authority.agent_validity", "10s"), ("authority.hub_validity", "10s")];
+
+#[tokio::test]
+async fn certificates_are_renewed_under_live_streams_which_nobody_notices() {
+    let federation = Builder::new(&["alpha", "bravo"]).enrolling().settings(SHORT).start().await;
+    federation.deploy(&Deployment::new("web", 4)).await;
+    federation.settles("web", &[("alpha", 2), ("bravo", 2)]).await;
+    let first = certificate(&federation, "alpha");
+
+    let renewals = |name: &str| {
+        let output = federation.hub().output();
+        let line = format!("cluster={name}");
+        output.lines().filter(|one| one.contains("certificate is renewed") && one.contains(&line)).count()
+    };
+    for name in ["alpha", "bravo"] {
+        wait_for(&format!("five renewals of {name}"), async || {
+            Some(()).filter(|()| renewals(name) >= 5).ok_or_else(|| format!("{} so far", renewals(name)))
+        })
+        .await;
+    }
+
+    assert!(first.not_after < SystemTime::now(), "the first certificate has ended meanwhile");
+    assert_ne!(certificate(&federation, "alpha").serial, first.serial);
+    for name in ["alpha", "bravo"] {
+        let output = federation.cluster(name).agent(0).output();
+        assert_eq!(output.matches("connected to hub").count(), 1, "{output}");
+        assert_eq!(federation.admin.cluster(name).await.unwrap().state, "Ready");
+    }
+    let events = federation.admin.events().await.unwrap();
+    assert!(events.iter().all(|event| event.reason != "ClusterSuspect"), "{events:?}");
+    // The hub's own certificate has ended and was renewed, too: whoever comes now is shown the new one.
+    federation.admin.hang_up().await;
+    federation.settles("web", &[("alpha", 2), ("bravo", 2)]).await;
+}
+
+#[tokio::test]
+async fn an_agent_whose_certificate_has_ended_may_renew_it_and_nothing_else() {
+    let mut federation = Builder::new(&["alpha"]).enrolling().settings(SHORT).start().await;
+    federation.cluster_mut("alpha").kill_agent(0);
+    let ended = certificate(&federation, "alpha");
+    wait_for("the certificate's end", async || {
+        let left = ended.not_after.duration_since(SystemTime::now());
+        left.map_or(Ok(()), |left| Err(format!("{left:?} are left")))
+    })
+    .await;
+    federation.cluster_is("alpha", "Suspect").await;
+
+    let files = files(&federation, "alpha");
+    let config = tls::client_of(&files).unwrap();
+    let refused = dial_with(&endpoint(federation.hub().address()), config, DialTimeouts::default()).await;
+    assert!(refused.unwrap_err().to_string().contains("expired"));
+
+    // The token was used: the agent has nothing but what has ended.
+    federation.cluster_mut("alpha").start_agent(0);
+    federation.cluster_is("alpha", "Ready").await;
+    assert!(federation.cluster("alpha").agent(0).output().contains("had ended, and is renewed"));
+}
+
+#[tokio::test]
+async fn a_token_is_refused_wherever_it_is_not_meant_and_says_why() {
+    let federation = Builder::new(&["alpha"]).enrolling().start().await;
+    let alpha = federation.cluster("alpha").uid().await;
+    let other = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+
+    // Unknown, and made for another hub: then the secret is not even shown.
+    let token = token(&federation, "bravo", false, None).await;
+    let unknown = JoinToken::create("bravo".parse().unwrap(), token.authority).unwrap();
+    refused(&federation, &unknown, other, Code::Unauthenticated, "not known here").await;
+    let mut elsewhere = token.clone();
+    elsewhere.authority = Pin([1; 32]);
+    let error = connect(&federation, &elsewhere).await.unwrap_err();
+    assert!(error.to_string().contains("not the one that the join token is for"), "{error}");
+
+    // For another cluster; by a cluster that has a name; under a name that is taken.
+    let mut renamed = token.clone();
+    renamed.cluster = "charlie".parse().unwrap();
+    refused(&federation, &renamed, other, Code::PermissionDenied, "for cluster bravo").await;
+    refused(&federation, &token, &alpha, Code::AlreadyExists, "as alpha").await;
+    let taken = self::token(&federation, "alpha", true, None).await;
+    refused(&federation, &taken, other, Code::AlreadyExists, "taken").await;
+    let again = federation.admin.create_token("alpha", false).await.unwrap_err();
+    assert_eq!(again.code(), Code::AlreadyExists, "{again:?}");
+
+    // Used: the same key may ask again, another one may not.
+    let key = KeyRequest::create().unwrap();
+    enrol(&federation, &token, other, &key).await.unwrap();
+    enrol(&federation, &token, other, &key).await.unwrap();
+    refused(&federation, &token, other, Code::FailedPrecondition, "used already").await;
+
+    // Too late.
+    let ttl = prost_types::Duration { seconds: 1, nanos: 0 };
+    let late = self::token(&federation, "delta", false, Some(ttl)).await;
+    wait_for("the token's end", async || {
+        let answer = enrol(&federation, &late, &alpha, &key).await.unwrap_err();
+        Some(()).filter(|()| answer.message().contains("expired")).ok_or_else(|| answer.to_string())
+    })
+    .await;
+
+    // A request that wishes for more than a key, or for something else than a certificate.
+    let mut asked = request(&token, other, &key);
+    asked.signing_request = "-----BEGIN NONSENSE-----".to_owned();
+    let connection = connect(&federation, &token).await.unwrap();
+    let answer = EnrolmentServiceClient::new(connection).enrol(asked).await.unwrap_err();
+    assert_eq!(answer.code(), Code::InvalidArgument, "{answer:?}");
+    assert!(answer.message().contains("signing_request"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn an_agent_waits_for_a_token_that_is_good() {
+    let mut federation = Builder::new(&["alpha"]).enrolling().start().await;
+    federation.add("bravo").await;
+    federation.cluster_is("bravo", "Ready").await;
+
+    // The same token in another cluster: its agent says what is wrong, and takes the next one without a restart.
+    let stolen = federation.dir().join("charlie.token");
+    let bravos = fs::read(federation.dir().join("bravo.token")).unwrap();
+    federation.add("charlie").await;
+    federation.cluster_is("charlie", "Ready").await;
+    federation.cluster_mut("charlie").kill_agent(0);
+    fs::remove_dir_all(federation.dir().join("agent-charlie-0.identity")).unwrap();
+    fs::write(&stolen, bravos).unwrap();
+    federation.cluster_mut("charlie").start_agent(0);
+    wait_for("the refusal", async || {
+        let output = federation.cluster("charlie").agent(0).output();
+        Some(()).filter(|()| output.contains("used already")).ok_or(output)
+    })
+    .await;
+    federation.token("charlie", true).await;
+    federation.cluster_is("charlie", "Ready").await;
+}
+
+#[tokio::test]
+async fn a_revoked_cluster_is_cut_lost_and_let_in_again_with_a_new_token_alone() {
+    let mut federation = Builder::new(&["alpha", "bravo"]).enrolling().start().await;
+    federation.deploy(&Deployment::new("web", 4)).await;
+    federation.settles("web", &[("alpha", 2), ("bravo", 2)]).await;
+    federation.cluster_mut("alpha").may_log_errors(0);
+
+    let answer = federation.admin.revoke(What::Cluster("alpha".to_owned()), false).await.unwrap();
+    assert_eq!(answer.action, "created");
+    let alpha = federation.cluster_is("alpha", "Lost").await;
+    assert_eq!((alpha.agents, alpha.reason.as_str()), (0, "its certificates are revoked"));
+    federation.settles("web", &[("bravo", 4)]).await;
+    wait_for("the agent to hear why", async || {
+        let output = federation.cluster("alpha").agent(0).output();
+        Some(()).filter(|()| output.contains("an operator has revoked it")).ok_or(output)
+    })
+    .await;
+    // It renews nothing, at neither door.
+    let files = files(&federation, "alpha");
+    for address in [federation.hub().address().to_owned(), federation.hub().enrolment()] {
+        let config = tls::client_of(&files).unwrap();
+        let error = dial_with(&endpoint(&address), config, DialTimeouts::default()).await.unwrap_err();
+        assert!(error.to_string().contains("revoked"), "{error}");
+    }
+    // Nor after a restart of the hub.
+    federation.stop_hub().await;
+    federation.restart_hub().await;
+    let config = tls::client_of(&files).unwrap();
+    dial_with(&endpoint(federation.hub().address()), config, DialTimeouts::default()).await.unwrap_err();
+
+    let old = certificate(&federation, "alpha");
+    federation.token("alpha", true).await;
+    federation.cluster_mut("alpha").kill_agent(0);
+    federation.cluster_mut("alpha").start_agent(0);
+    federation.cluster_is("alpha", "Ready").await;
+    assert_ne!(certificate(&federation, "alpha").serial, old.serial);
+}
+
+#[tokio::test]
+async fn an_operator_or_one_certificate_can_be_revoked() {
+    let federation = Builder::new(&["alpha"]).enrolling().start().await;
+    let own = federation.admin.revoke(What::Admin("ops".to_owned()), false).await.unwrap_err();
+    assert_eq!(own.code(), Code::FailedPrecondition, "{own:?}");
+    for what in [What::Admin("a b".to_owned()), What::Serial("xyz".to_owned()), What::Cluster(String::new())]
+    {
+        let refused = federation.admin.revoke(what, false).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+    }
+    let files = federation.hub().issue_admin("eve").await;
+    let (eve, serial) = (federation.client(&files), leaf(&files.certificate).serial.to_string());
+    eve.clusters().await.unwrap();
+    let own = eve.revoke(What::Serial(serial.clone()), false).await.unwrap_err();
+    assert_eq!(own.code(), Code::FailedPrecondition, "{own:?}");
+    federation.admin.revoke(What::Serial(serial.clone()), false).await.unwrap();
+    kept_out(&eve).await;
+    // Another certificate of hers is another one; and then all of them are.
+    let eve = federation.client(&federation.hub().issue_admin("eve").await);
+    eve.clusters().await.unwrap();
+    federation.admin.revoke(What::Admin("eve".to_owned()), false).await.unwrap();
+    kept_out(&eve).await;
+    let answer = federation.admin.revoke(What::Admin("eve".to_owned()), true).await.unwrap();
+    assert_eq!(answer.action, "deleted");
+    wait_for("the operator to be let in again", async || {
+        eve.hang_up().await;
+        eve.clusters().await.map(drop).map_err(|status| status.to_string())
+    })
+    .await;
+}
+
+/// The standing connection is cut, and no other is taken.
+async fn kept_out(operator: &Admin) {
+    wait_for("the operator to be kept out", async || match operator.clusters().await {
+        Ok(_) => Err("still served".to_owned()),
+        Err(status) if status.message().contains("revoked") => Ok(()),
+        Err(status) => Err(status.to_string()),
+    })
+    .await;
+}
+
+fn endpoint(address: &str) -> Endpoint {
+    format!("https://{address}").parse().unwrap()
+}
+
+async fn token(
+    federation: &Federation,
+    cluster: &str,
+    again: bool,
+    ttl: Option<prost_types::Duration>,
+) -> JoinToken {
+    let request = v1::CreateTokenRequest { cluster: cluster.to_owned(), ttl, again };
+    federation.admin.create_token_of(request).await.unwrap().token.parse().unwrap()
+}
+
+async fn connect(
+    federation: &Federation,
+    token: &JoinToken,
+) -> Result<godwit_rt::dial::Connection, DialError> {
+    let enrolment = endpoint(&federation.hub().enrolment());
+    dial_with(&enrolment, tls::pinned(token.authority), DialTimeouts::default()).await
+}
+
+fn request(token: &JoinToken, uid: &str, key: &KeyRequest) -> v1::EnrolRequest {
+    v1::EnrolRequest {
+        cluster: token.cluster.to_string(),
+        secret: token.secret().to_vec(),
+        cluster_uid: uid.to_owned(),
+        signing_request: key.csr_pem.clone(),
+    }
+}
+
+async fn enrol(
+    federation: &Federation,
+    token: &JoinToken,
+    uid: &str,
+    key: &KeyRequest,
+) -> Result<v1::Certificate, Status> {
+    let connection = connect(federation, token).await.unwrap();
+    let mut client = EnrolmentServiceClient::new(connection);
+    let answer = within("the answer to Enrol", client.enrol(request(token, uid, key))).await?;
+    Ok(answer.into_inner().certificate.unwrap())
+}
+
+/// A token, shown with a key of its own.
+async fn refused(federation: &Federation, token: &JoinToken, uid: &str, code: Code, says: &str) {
+    let key = KeyRequest::create().unwrap();
+    let status = enrol(federation, token, uid, &key).await.unwrap_err();
+    assert_eq!(status.code(), code, "{status:?}");
+    assert!(status.message().contains(says), "{status:?}");
+}
+
+/// What a cluster's agent keeps.
+fn files(federation: &Federation, cluster: &str) -> TlsFiles {
+    let folder = federation.dir().join(format!("agent-{cluster}-0.identity"));
+    let agent = folder.join("agent.pem");
+    TlsFiles { ca: folder.join("ca.pem"), certificate: agent.clone(), key: agent }
+}
+
+fn certificate(federation: &Federation, cluster: &str) -> Leaf {
+    leaf(&files(federation, cluster).certificate)
+}
+
+fn leaf(path: &Path) -> Leaf {
+    Leaf::from_certificate(&CertificateDer::from_pem_file(path).unwrap()).unwrap()
+}
