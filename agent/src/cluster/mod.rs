@@ -7,6 +7,7 @@ mod manifest;
 mod needs;
 mod records;
 mod requests;
+mod secret;
 mod sight;
 mod watch;
 
@@ -27,6 +28,7 @@ use kube::{Api, Client};
 use crate::config::Settings;
 use discovery::Discovery;
 pub(crate) use error::chain;
+pub(crate) use secret::SecretData;
 
 /// An election must not wait for a hanging call longer than its Lease stands.
 const ELECTION_LIMIT: Duration = Duration::from_secs(5);

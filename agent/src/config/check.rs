@@ -85,11 +85,17 @@ impl Reader<'_> {
     /// Files, or what it takes to get a certificate from the hub.
     fn identity(&mut self) -> Source {
         let text = |key: &str| Some(self.text(key)).filter(|text| !text.is_empty());
-        let [directory, token, enrolment] =
-            ["identity.directory", "identity.join_token_file", "identity.enrolment"].map(text);
+        let [directory, secret, token, enrolment] =
+            ["identity.directory", "identity.secret", "identity.join_token_file", "identity.enrolment"]
+                .map(text);
         let files = ["tls.ca", "tls.certificate", "tls.key"].map(|key| (key, text(key)));
         let Some(directory) = directory else {
-            for (key, value) in [("identity.join_token_file", token), ("identity.enrolment", enrolment)] {
+            let others = [
+                ("identity.secret", secret),
+                ("identity.join_token_file", token),
+                ("identity.enrolment", enrolment),
+            ];
+            for (key, value) in others {
                 if value.is_some() {
                     self.mistake(
                         key,
@@ -123,7 +129,11 @@ impl Reader<'_> {
             }
             None => hubs.iter().filter_map(enrolment_of).collect(),
         };
-        Source::Hub(FromHub { directory: directory.into(), token: token.map(Into::into), enrolment, hubs })
+        if secret.as_ref().is_some_and(|name| ObjectKey::new("v1", "Secret", "x", name).is_err()) {
+            self.mistake("identity.secret", "it must be the name of a Secret, such as godwit-agent-identity");
+        }
+        let (directory, token) = (directory.into(), token.map(Into::into));
+        Source::Hub(FromHub { directory, secret, token, enrolment, hubs })
     }
 
     /// Those addresses of a list that are some.

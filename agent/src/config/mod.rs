@@ -15,7 +15,7 @@ use crate::identity::Source;
 pub(crate) use layers::Leaves;
 
 /// Every key with its default.
-const DEFAULTS: [(&str, &str); 19] = [
+const DEFAULTS: [(&str, &str); 20] = [
     // The hubs' addresses, HOST:PORT: a list, or separated by commas.
     ("hubs", ""),
     // The credentials of the cluster; empty: those of the pod that the agent runs in.
@@ -33,6 +33,8 @@ const DEFAULTS: [(&str, &str); 19] = [
     ("health.listen", ""),
     // Where the agent keeps a certificate that it gets from the hub; empty: it has files.
     ("identity.directory", ""),
+    // The Secret, in the agent's namespace, by which the cluster's other agents come in; empty: each needs a token.
+    ("identity.secret", ""),
     // The join token, for the first one.
     ("identity.join_token_file", ""),
     // Where the hubs take those without a certificate; empty: at port 8444 of their hosts.
@@ -156,6 +158,39 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
+    }
+
+    #[test]
+    fn the_certificate_is_in_files_or_comes_from_the_hub() {
+        let of = |pairs: &[(&str, &str)]| {
+            let flags = pairs.iter().map(|(key, value)| ((*key).into(), (*value).into(), "--set".into()));
+            load(&Sources { flags: flags.collect(), ..Sources::default() })
+                .map(|(settings, _)| settings.identity)
+        };
+        let (hubs, directory) = (("hubs", "hub-a:9443,[::1]:8443"), ("identity.directory", "/var/lib/agent"));
+        let Ok(Source::Hub(from)) = of(&[hubs, directory]) else { panic!("it comes from the hub") };
+        let shown = |endpoints: &[godwit_rt::dial::Endpoint]| -> Vec<String> {
+            endpoints.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(shown(&from.hubs), ["https://hub-a:9443", "https://[::1]:8443"]);
+        assert_eq!(shown(&from.enrolment), ["https://hub-a:8444", "https://[::1]:8444"]);
+        let given = of(&[hubs, directory, ("identity.enrolment", "door:1")]);
+        assert!(matches!(given, Ok(Source::Hub(from)) if shown(&from.enrolment) == ["https://door:1"]));
+
+        for (more, line) in [
+            (&[("tls.key", "k")][..], "tls.key = \"k\" (from --set): the certificate comes from the hub"),
+            (&[("identity.secret", "Not A Name")], "identity.secret = \"Not A Name\" (from --set)"),
+            (&[("identity.enrolment", "nowhere")], "identity.enrolment = \"nowhere\" (from --set)"),
+        ] {
+            let error = of(&[&[hubs, directory], more].concat()).unwrap_err().to_string();
+            assert!(error.contains(line), "{line} is not in\n{error}");
+        }
+        let error = of(&[hubs, ("identity.join_token_file", "t")]).unwrap_err().to_string();
+        assert!(error.contains("set identity.directory, too"), "{error}");
+        assert!(
+            error.contains("tls.ca = \"\" (from default): name a PEM file; or let the agent get"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -18,6 +18,7 @@ use tokio::time::sleep;
 use super::FromHub;
 use super::ask::{self, Refusal};
 use super::kept::Kept;
+use super::shared::Shared;
 use crate::cluster::Cluster;
 
 /// Between two attempts: an operator may be about to put another token there.
@@ -26,18 +27,24 @@ const RETRY_CAP: Duration = Duration::from_secs(10);
 /// A token has a few hundred bytes.
 const TOKEN_BYTES_MAX: u64 = 4096;
 
+/// After so many attempts with a token that is refused, an agent with a good certificate goes on with that. Another agent of
+/// the cluster may have used the token, and be about to share what it got.
+const PATIENCE: u32 = 5;
+
 /// Tries until the folder holds a certificate that has not ended, and says each problem once.
 pub(super) async fn until_enrolled(kept: &Kept, from: &FromHub, cluster: &Cluster) {
     let (mut backoff, mut told) = (Backoff::new(RETRY_FIRST, RETRY_CAP), BTreeSet::new());
     // What it starts from matters little: it only keeps many agents apart.
     let mut rng = Rng::new(getrandom::u64().unwrap_or_default());
+    let shared = Shared::of(from, cluster);
+    let patience = if shared.is_used() { PATIENCE } else { 0 };
     loop {
         let good = kept.good_leaf();
-        let problem = match attempt(kept, from, cluster, good.as_ref()).await {
+        let problem = match attempt(kept, from, (cluster, &shared), good.as_ref()).await {
             Ok(()) => return,
             Err(problem) => problem.to_string(),
         };
-        if let Some(leaf) = good {
+        if let Some(leaf) = good.filter(|_| backoff.attempts() >= patience) {
             let identity = leaf.identity;
             tracing::warn!(%identity, problem, "the new join token was not taken: the certificate that is there stays in use");
             return;
@@ -49,18 +56,42 @@ pub(super) async fn until_enrolled(kept: &Kept, from: &FromHub, cluster: &Cluste
     }
 }
 
-/// What is best with what is there: a token that was not used before comes first, since somebody has put it there.
-async fn attempt(kept: &Kept, from: &FromHub, cluster: &Cluster, good: Option<&Leaf>) -> Result<(), Refusal> {
+/// What is best with what is there: a token that nobody of the cluster has used comes first, since somebody has put it there;
+/// then what is kept, what others share, and what has ended.
+async fn attempt(
+    kept: &Kept,
+    from: &FromHub,
+    (cluster, shared): (&Cluster, &Shared),
+    good: Option<&Leaf>,
+) -> Result<(), Refusal> {
     let token = from.token.as_deref().map(read_token);
-    let unused = match &token {
+    let fresh = match &token {
         Some(Ok(token)) => Some(token).filter(|token| kept.is_unused(&fingerprint(token))),
         Some(Err(_)) | None => None,
     };
-    match (unused, good, kept.leaf()) {
-        (Some(token), _, _) => enrol(kept, from, cluster, token).await,
-        (None, Some(_), _) => Ok(()),
-        (None, None, Some(ended)) => renew_ended(kept, from, &ended).await,
-        (None, None, None) => Err(Refusal::Failed(match token {
+    if good.is_some() && fresh.is_none() {
+        return Ok(());
+    }
+    let seen = shared.read().await?;
+    if let Some(token) = fresh.filter(|token| !seen.has_used(&fingerprint(token))) {
+        enrol(kept, from, cluster, token).await?;
+        shared.publish(kept, Some(&fingerprint(token))).await;
+        return Ok(());
+    }
+    if let Some(leaf) = seen.adopt(kept, fresh.is_some())? {
+        if let Some(token) = fresh {
+            kept.note_used(&fingerprint(token))?;
+        }
+        tracing::info!(identity = %leaf.identity, serial = %leaf.serial, "begins with the certificate of another agent");
+    }
+    match (kept.good_leaf(), kept.leaf()) {
+        (Some(_), _) => Ok(()),
+        (None, Some(ended)) => {
+            renew_ended(kept, from, &ended).await?;
+            shared.publish(kept, None).await;
+            Ok(())
+        }
+        (None, None) => Err(Refusal::Failed(match token {
             Some(Err(error)) => error,
             Some(Ok(_)) => anyhow!(
                 "the join token was used, and the certificate that it brought is gone: give a new one"

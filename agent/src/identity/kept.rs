@@ -14,6 +14,8 @@ use godwit_rt::tls::TlsFiles;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
+use crate::cluster::SecretData;
+
 /// Whom to trust.
 const AUTHORITIES: &str = "ca.pem";
 /// The certificate and its key, in one file, so that they are replaced as one.
@@ -22,6 +24,8 @@ const AGENT: &str = "agent.pem";
 const PENDING: &str = "enrolment.key";
 /// The fingerprint of the token that was used last: another one in its place is meant to be used.
 const USED: &str = "token.used";
+/// It is there while the certificate is another agent's of the cluster.
+const BORROWED: &str = "borrowed";
 /// Only the agent's user looks in.
 const FOLDER_MODE: u32 = 0o700;
 
@@ -81,13 +85,48 @@ impl Kept {
 
     /// The next enrolment is another one, with a key of its own.
     pub(super) fn forget_pending(&self) -> anyhow::Result<()> {
-        let path = self.folder.join(PENDING);
+        self.remove(PENDING)
+    }
+
+    fn remove(&self, name: &str) -> anyhow::Result<()> {
+        let path = self.folder.join(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(error).with_context(|| format!("{} cannot be removed", path.display()))
             }
             Ok(()) | Err(_) => Ok(()),
         }
+    }
+
+    /// What other agents of the cluster may begin with.
+    pub(super) fn contents(&self) -> anyhow::Result<SecretData> {
+        let read = |name: &str| {
+            let text = fs::read_to_string(self.folder.join(name));
+            text.map(|text| (name.to_owned(), text)).with_context(|| format!("{name} cannot be read"))
+        };
+        [AUTHORITIES, AGENT].into_iter().map(read).collect()
+    }
+
+    /// Begins with what another agent of the cluster has, if it lasts longer than what is here, or is `better` as long as it
+    /// has not ended.
+    pub(super) fn adopt(&self, contents: &SecretData, better: bool) -> anyhow::Result<Option<Leaf>> {
+        let (Some(authorities), Some(agent)) = (contents.get(AUTHORITIES), contents.get(AGENT)) else {
+            return Ok(None);
+        };
+        let leaf = CertificateDer::from_pem_slice(agent.as_bytes()).ok();
+        let leaf = leaf.and_then(|leaf| Leaf::from_certificate(&leaf).ok());
+        let lasts_longer = |leaf: &Leaf| self.leaf().is_none_or(|kept| kept.not_after < leaf.not_after);
+        let takes = |leaf: &Leaf| lasts_longer(leaf) || (better && leaf.not_after > SystemTime::now());
+        let Some(leaf) = leaf.filter(takes) else { return Ok(None) };
+        self.write(BORROWED, "", PRIVATE)?;
+        self.write(AUTHORITIES, authorities, PUBLIC)?;
+        self.write(AGENT, agent, PRIVATE)?;
+        Ok(Some(leaf))
+    }
+
+    /// Whether the certificate is another agent's.
+    pub(super) fn is_borrowed(&self) -> bool {
+        self.folder.join(BORROWED).exists()
     }
 
     /// Keeps a certificate with its key. What is not what it should be changes nothing.
@@ -101,6 +140,7 @@ impl Kept {
         })?;
         self.write(AUTHORITIES, authorities, PUBLIC)?;
         self.write(AGENT, &format!("{chain}{key_pem}"), PRIVATE)?;
+        self.remove(BORROWED)?;
         Ok(leaf)
     }
 

@@ -5,6 +5,7 @@ mod ask;
 mod enrol;
 mod kept;
 mod renew;
+mod shared;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cluster::Cluster;
 use crate::session::Live;
 use kept::Kept;
+use shared::Shared;
 
 /// Where the certificate comes from.
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ pub(crate) enum Source {
 pub(crate) struct FromHub {
     /// Where the key and the certificate are kept.
     pub(crate) directory: PathBuf,
+    /// The Secret by which the cluster's other agents come in.
+    pub(crate) secret: Option<String>,
     /// Where the join token is; it may be gone once it is used.
     pub(crate) token: Option<PathBuf>,
     /// Where the hubs take those without a certificate.
@@ -74,7 +78,9 @@ pub(crate) async fn open(
     tokio::spawn(tls.clone().watch(stop.clone()));
     if let Source::Hub(from) = source {
         let kept = Kept::open(&from.directory)?;
-        let renewal = renew::Renewal { kept, from: from.clone(), tls: tls.clone(), live: live.clone() };
+        let shared = Shared::of(from, cluster);
+        let renewal =
+            renew::Renewal { kept, shared, from: from.clone(), tls: tls.clone(), live: live.clone() };
         let stop = stop.clone();
         tokio::spawn(async move { stop.run_until_cancelled(renewal.run()).await });
     }

@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use super::FromHub;
 use super::ask::{self, Refusal};
 use super::kept::Kept;
+use super::shared::Shared;
 use crate::session::Live;
 
 /// After an attempt that did not work: a tenth of what is left, within these bounds.
@@ -22,6 +23,7 @@ const RETRY_MAX: Duration = Duration::from_secs(300);
 
 pub(super) struct Renewal {
     pub(super) kept: Kept,
+    pub(super) shared: Shared,
     pub(super) from: FromHub,
     pub(super) tls: Arc<ClientTls>,
     pub(super) live: Live,
@@ -52,6 +54,7 @@ impl Renewal {
         let tls = Arc::clone(&self.tls);
         spawn_blocking(move || tls.reload()).await.context("the certificate was not taken over")?;
         tracing::info!(serial = %leaf.serial, "the certificate is renewed");
+        self.shared.publish(&self.kept, None).await;
         Ok(next(&answer).unwrap_or_else(|| self.left() / 2))
     }
 
@@ -68,8 +71,11 @@ impl Renewal {
         }
     }
 
-    /// A certificate that was there before is renewed half way, too.
+    /// A certificate that was there before is renewed half way, too; another agent's at once.
     fn first_wait(&self) -> Duration {
+        if self.kept.is_borrowed() {
+            return Duration::ZERO;
+        }
         let Some(leaf) = self.kept.leaf() else { return Duration::ZERO };
         let lasts = leaf.not_after.duration_since(leaf.issued()).unwrap_or_default();
         self.left().saturating_sub(lasts / 2)

@@ -143,8 +143,10 @@ async fn health_and_reflection_are_for_every_certificate() {
         assert_eq!(
             ours,
             [
+                "AccessService",
                 "AgentService",
                 "ClusterService",
+                "EnrolmentService",
                 "EventService",
                 "FederationService",
                 "MigrationService",

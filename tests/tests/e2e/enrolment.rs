@@ -1,8 +1,9 @@
 //! Certificates from the hub's own authority: enrolment by token, renewal under live streams, revocation (S23).
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use godwit_certs::{JoinToken, KeyRequest, Leaf, Pin, TlsFiles};
 use godwit_proto::v1;
@@ -59,7 +60,8 @@ async fn an_agent_whose_certificate_has_ended_may_renew_it_and_nothing_else() {
     federation.cluster_mut("alpha").kill_agent(0);
     let ended = certificate(&federation, "alpha");
     wait_for("the certificate's end", async || {
-        let left = ended.not_after.duration_since(SystemTime::now());
+        // It lasts through its last second.
+        let left = (ended.not_after + Duration::from_secs(1)).duration_since(SystemTime::now());
         left.map_or(Ok(()), |left| Err(format!("{left:?} are left")))
     })
     .await;
@@ -147,6 +149,41 @@ async fn an_agent_waits_for_a_token_that_is_good() {
     .await;
     federation.token("charlie", true).await;
     federation.cluster_is("charlie", "Ready").await;
+}
+
+#[tokio::test]
+async fn one_token_lets_all_agents_of_a_cluster_in_and_those_that_come_later() {
+    let mut federation = Builder::new(&["alpha"]).enrolling().each(|spec| spec.agents = 3).start().await;
+    all_are_there(&federation).await;
+    let agents = [0, 1, 2];
+    let serials = async |what: &str| {
+        // Each has a certificate and a key of its own soon.
+        wait_for(what, async || {
+            let folder = |number| federation.dir().join(format!("agent-alpha-{number}.identity"));
+            let borrowed = agents.into_iter().any(|number| folder(number).join("borrowed").exists());
+            let serials = agents.map(|number| leaf(&folder(number).join("agent.pem")).serial);
+            let distinct = BTreeSet::from(serials);
+            Some(()).filter(|()| distinct.len() == 3 && !borrowed).ok_or_else(|| format!("{distinct:?}"))
+        })
+        .await;
+    };
+    serials("three certificates").await;
+    let began = |number| federation.cluster("alpha").agent(number).output().contains("of another agent");
+    assert_eq!(agents.into_iter().filter(|number| began(*number)).count(), 2);
+
+    // A pod that is made anew has an empty folder, and the token was used long ago.
+    federation.cluster_mut("alpha").kill_agent(1);
+    fs::remove_dir_all(federation.dir().join("agent-alpha-1.identity")).unwrap();
+    federation.cluster_mut("alpha").start_agent(1);
+    all_are_there(&federation).await;
+}
+
+async fn all_are_there(federation: &Federation) {
+    wait_for("three agents", async || {
+        let cluster = federation.admin.cluster("alpha").await.map_err(|error| error.to_string())?;
+        Some(()).filter(|()| cluster.agents == 3).ok_or_else(|| format!("{} agents", cluster.agents))
+    })
+    .await;
 }
 
 #[tokio::test]

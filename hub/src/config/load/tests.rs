@@ -84,6 +84,51 @@ fn every_mistake_is_named_at_once() {
 }
 
 #[test]
+fn certificates_are_files_or_the_hub_makes_them_itself() {
+    let of = |pairs: &[(&str, &str)]| {
+        let flags = pairs.iter().map(|(key, value)| flag(key, value, "--set")).collect();
+        load(&Sources { flags, ..Sources::default() })
+    };
+    let loaded = of(&[("authority.names", "hub.example.com, 10.0.0.1,::1")]).unwrap();
+    assert_eq!(loaded.settings.authority.names(), ["hub.example.com", "10.0.0.1", "::1"]);
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let short = of(&[("authority.names", "hub"), ("authority.agent_validity", "10m")]).unwrap();
+    assert!(short.warnings.iter().any(|warning| warning.contains("authority.agent_validity")));
+
+    let names = ("authority.names", "hub");
+    for (settings, line) in [
+        (
+            &[][..],
+            "tls.ca = \"\" (from default): it is needed: give the PEM file of the trusted authorities by tls.ca",
+        ),
+        (&[names, ("tls.key", "k")], "tls.key = \"k\" (from --set): the hub has its own authority"),
+        (
+            &[("authority.names", "hub:8443")],
+            "authority.names = \"hub:8443\" (from --set): \"hub:8443\" is neither",
+        ),
+        (
+            &[names, ("authority.key", "k")],
+            "authority.certificate = \"\" (from default): authority.certificate and",
+        ),
+        (
+            &[("authority.key", "k")],
+            "authority.key = \"k\" (from --set): this is the hub's own authority only if",
+        ),
+        (
+            &[names, ("authority.agent_validity", "1s")],
+            "authority.agent_validity = \"1s\" (from --set): it must be from",
+        ),
+        (
+            &[names, ("enrolment.listen", "8444")],
+            "enrolment.listen = \"8444\" (from --set): it must be an IP address",
+        ),
+    ] {
+        let text = of(settings).unwrap_err().to_string();
+        assert!(text.lines().any(|found| found.starts_with(line)), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
 fn a_table_where_a_value_belongs_and_the_reverse() {
     for text in ["tls = 'x'", "listen = { port = 1 }", "listen = ['a']", "data_dir = 5.5", "log = 1"] {
         let folder = tempfile::tempdir().unwrap();

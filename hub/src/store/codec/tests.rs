@@ -136,7 +136,11 @@ fn keys_are_pinned_and_distinct() {
         "request/one/more",
         "retired/00000000-0000-0000-0000-000000000009",
         "revision/00000000-0000-0000-0000-000000000002/00000000000000000006",
+        "revocation/admin/ops@example.com",
+        "revocation/cluster/gone",
+        "revocation/serial/4a0b",
         "seat/00000000-0000-0000-0000-000000000002/east",
+        "token/0707070707070707070707070707070707070707070707070707070707070707",
         "workload/00000000-0000-0000-0000-000000000002",
     ];
     assert_eq!(keys.iter().map(String::as_str).collect::<Vec<_>>(), expected);

@@ -111,6 +111,8 @@ impl Cluster {
             Shown::Token(token) => vec![
                 format!("--identity-directory={}", self.place.dir.join(format!("{name}.identity")).display()),
                 format!("--join-token-file={}", token.display()),
+                // One agent has all for itself.
+                format!("--set=identity.secret={}", if self.spec.agents > 1 { "identity" } else { "" }),
             ],
         };
         let args = [
