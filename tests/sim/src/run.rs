@@ -202,6 +202,8 @@ fn settle(world: &mut World) {
         if world.now - since >= CALM * 1000 {
             return;
         }
-        assert!(world.now < end, "I5: it does not settle within {SETTLED} s: {missing:#?}");
+        // A Job may end late, and what found no node is tried again now and then (S17): the calm after that is waited for.
+        let late = if missing.is_empty() { 2 * CALM * 1000 } else { 0 };
+        assert!(world.now < end + late, "I5: it does not settle within {SETTLED} s: {missing:#?}");
     }
 }
