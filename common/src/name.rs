@@ -1,6 +1,8 @@
 //! Names and identities, valid by construction.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -27,16 +29,78 @@ impl fmt::Display for NameError {
 
 impl std::error::Error for NameError {}
 
+/// A text whose first bytes stand beside it: two of them are usually told apart without a look at either text. Names of
+/// clusters are compared more often than anything else, since most of what is known is kept in their order.
+#[derive(Clone)]
+struct Label {
+    /// The first bytes, as a number that has their order; zeros behind a shorter text, which itself holds none.
+    head: [u64; 2],
+    text: Arc<str>,
+}
+
+/// How many bytes of a text stand beside it.
+const HEAD: usize = 16;
+
+impl Label {
+    /// The text holds no zero byte.
+    fn new(text: &str) -> Self {
+        let mut bytes = [0; HEAD];
+        bytes.iter_mut().zip(text.bytes()).for_each(|(head, byte)| *head = byte);
+        let head = u128::from_be_bytes(bytes);
+        Self { head: [(head >> 64) as u64, head as u64], text: text.into() }
+    }
+
+    /// Compares what the heads do not hold, where those are equal: mostly there is no more, or both are copies of one.
+    fn cmp_rest(&self, other: &Self) -> Ordering {
+        let short = self.text.len().max(other.text.len()) <= HEAD;
+        if short || Arc::ptr_eq(&self.text, &other.text) {
+            return Ordering::Equal;
+        }
+        self.text.cmp(&other.text)
+    }
+}
+
+impl PartialEq for Label {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        self.head == other.head && self.cmp_rest(other).is_eq()
+    }
+}
+
+impl Eq for Label {}
+
+impl Ord for Label {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        let ([first, second], [others_first, others_second]) = (self.head, other.head);
+        let by_head = first.cmp(&others_first).then(second.cmp(&others_second));
+        by_head.then_with(|| self.cmp_rest(other))
+    }
+}
+
+impl PartialOrd for Label {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for Label {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
 macro_rules! label {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name(Label);
 
         impl $name {
             /// The name as text.
             pub fn as_str(&self) -> &str {
-                &self.0
+                &self.0.text
             }
         }
 
@@ -45,19 +109,19 @@ macro_rules! label {
 
             fn from_str(text: &str) -> Result<Self, NameError> {
                 check($what, text, LABEL_MAX, false)?;
-                Ok(Self(text.into()))
+                Ok(Self(Label::new(text)))
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
+                f.pad(&self.0.text)
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(&self.0)
+                f.pad(&self.0.text)
             }
         }
     };
@@ -249,6 +313,19 @@ mod tests {
         }
         for bad in ["", "-a", "a-", "A", "a.b", "a_b", "ü", &"x".repeat(64)] {
             assert!(bad.parse::<ClusterName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_have_the_order_of_their_texts() {
+        let (stem, longer) = ("x".repeat(15), "x".repeat(16));
+        let mut texts = vec!["a", "a-0", "a0", "b", "0", &stem, &longer];
+        let tails = ["y", "y-1", "y1", "0", "yyyyyyyyyyyyyyyyyy"].map(|tail| format!("{longer}{tail}"));
+        texts.extend(tails.iter().map(String::as_str));
+        let name = |text: &str| text.parse::<ClusterName>().unwrap();
+        for (a, b) in texts.iter().flat_map(|a| texts.iter().map(move |b| (*a, *b))) {
+            assert_eq!(name(a).cmp(&name(b)), a.cmp(b), "{a} {b}");
+            assert_eq!(name(a) == name(b), a == b, "{a} {b}");
         }
     }
 

@@ -4,17 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use godwit_common::policy::{Rebalance, Rule, Unchosen};
+use godwit_common::policy::{Rebalance, Rule};
 use godwit_common::{ClusterName, Uid, WorkloadId};
 use godwit_planner::{
-    Barrier, Bound, Candidate, Cap, Demand, Division, Growth, Room, Scratch, Tie, bounds, divide,
-    room_that_matters,
+    Barrier, Bound, Candidate, Cap, Demand, Division, Growth, Room, Scratch, bounds, divide,
 };
 
-use crate::batch::{Batch, Stock, growth};
+use crate::batch::Batch;
 use crate::bonds::Bonds;
+use crate::candidates::{candidates, outsider};
 use crate::contract::{PlanRowView, Policy, WorkloadRecord, WorkloadSpec, Yield};
 use crate::destinations;
+use crate::missing::Filled;
 use crate::returns::Back;
 use crate::state::{Data, SeatState, Workload};
 use crate::volumes::Stuck;
@@ -28,6 +29,8 @@ const NAMED_MAX: usize = 5;
 pub(crate) struct Ask<'a> {
     pub(crate) spec: &'a WorkloadSpec,
     pub(crate) policy: &'a Policy,
+    /// Whose plan it is.
+    pub(crate) workload: &'a Workload,
     /// What each cluster holds of it; nothing for a workload that is yet to be created.
     pub(crate) seats: &'a BTreeMap<ClusterName, SeatState>,
     /// Its life, if it has one.
@@ -45,7 +48,7 @@ pub(crate) struct Ask<'a> {
 }
 
 /// The answer.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Outcome {
     /// Where the plan changes, in order of name.
     pub(crate) counts: Vec<Count>,
@@ -85,12 +88,12 @@ pub(crate) struct Shares {
 pub(crate) struct Site {
     pub(crate) place: usize,
     /// What it holds, whatever the planner is told.
-    held: u32,
+    pub(crate) held: u32,
     pub(crate) occupied: u32,
     /// Why its data is taken to be there, if it is.
     pub(crate) data: Option<Data>,
     /// Its share is kept for it, and given when this is no longer so.
-    awaited: Option<Barrier>,
+    pub(crate) awaited: Option<Barrier>,
 }
 
 /// How many may be placed in all, and why no more.
@@ -108,6 +111,7 @@ impl<'a> Ask<'a> {
         Self {
             spec,
             policy,
+            workload,
             seats: &workload.seats,
             uid,
             leader,
@@ -148,11 +152,46 @@ impl Batch<'_> {
     /// Asks the planner. What the answer takes is taken from the rooms and the quota.
     pub(crate) fn ask(&mut self, ask: &Ask<'_>, moves: u32, scratch: &mut Scratch) -> Outcome {
         self.prepare(ask.policy);
-        let mut allowance = self.allowance(ask);
+        let allowance = self.allowance(ask);
         let bonds = Bonds::of(self, ask);
         let bound = destinations::Bound::of(self, ask);
+        let known = match &bound {
+            None => self.fill_in(ask, moves, &bonds, &allowance),
+            Some(_) => None,
+        };
+        let outcome = match known {
+            Some(Filled { outcome, taken }) => {
+                debug_assert_eq!(
+                    outcome,
+                    self.divide_all(ask, moves, &bonds, allowance, None, scratch).outcome
+                );
+                self.take(ask, taken);
+                outcome
+            }
+            None => {
+                let Filled { outcome, taken } =
+                    self.divide_all(ask, moves, &bonds, allowance, bound, scratch);
+                self.take(ask, taken);
+                outcome
+            }
+        };
+        self.spend(ask, &outcome.counts);
+        self.note_planned(ask, &outcome.counts);
+        outcome
+    }
+
+    /// Divides a workload over all clusters that its policy chooses, or that hold some.
+    fn divide_all(
+        &mut self,
+        ask: &Ask<'_>,
+        moves: u32,
+        bonds: &Bonds,
+        mut allowance: Allowance,
+        bound: Option<destinations::Bound<'_>>,
+        scratch: &mut Scratch,
+    ) -> Filled {
         let (empty, spec) = (self.places.is_empty(), ask.spec);
-        let (mut candidates, sites) = candidates(self, ask, &bonds);
+        let (mut candidates, sites) = candidates(self, ask, bonds);
         let heeded = bound.map(|bound| bound.heed(ask, &mut candidates, &sites, &mut allowance));
         if let Some(back) = ask.back {
             give_back(ask, back, allowance.at_most, &mut candidates, &sites);
@@ -188,13 +227,15 @@ impl Batch<'_> {
                 taken.push((site.place, after.saturating_sub(site.occupied)));
             }
         }
+        heeded.unwrap_or_default().settle(&mut outcome);
+        Filled { outcome, taken }
+    }
+
+    /// Takes the room of what was planned.
+    fn take(&mut self, ask: &Ask<'_>, taken: Vec<(usize, u32)>) {
         for (place, replicas) in taken {
             self.stock.take(place, &ask.spec.pod, replicas);
         }
-        heeded.unwrap_or_default().settle(&mut outcome);
-        self.spend(ask, &outcome.counts);
-        self.note_planned(ask, &outcome.counts);
-        outcome
     }
 
     /// What decided each cluster's number. With nothing to move for balance, that is the plan in force and its reasons.
@@ -246,7 +287,7 @@ impl Batch<'_> {
     }
 
     fn by_quota(&self, ask: &Ask<'_>) -> Allowance {
-        let held: u64 = ask.seats.values().map(|seat| u64::from(seat.seat.placed)).sum();
+        let held = u64::from(ask.workload.placed());
         match self.allowed(&ask.spec.id, &ask.spec.pod.requests, ask.uid, held) {
             None => Allowance { at_most: u32::MAX, reason: None },
             Some((replicas, what)) => {
@@ -257,75 +298,6 @@ impl Batch<'_> {
             }
         }
     }
-}
-
-/// Every cluster that the policy chooses or that holds some.
-fn candidates<'a>(batch: &'a mut Batch<'_>, ask: &Ask<'a>, bonds: &Bonds) -> (Vec<Candidate<'a>>, Vec<Site>) {
-    let Batch { hub, places, stands, stock, .. } = batch;
-    let stands = stands.get(&ask.policy.name).map_or(&[][..], Vec::as_slice);
-    let limit = room_that_matters(&ask.policy.placement.strategy, ask.spec.replicas);
-    let ties = Tie::of(Some(&ask.spec.id));
-    let pod = (&ask.spec.pod, stock.shape(&ask.spec.pod));
-    let mut candidates = Vec::with_capacity(stands.len());
-    let mut sites = Vec::with_capacity(stands.len());
-    let settled = ask.spec.is_settled(&ask.policy.placement);
-    // A cluster that the policy does not choose: what it holds goes elsewhere, unless it is where its data is (S32).
-    let unchosen = |name: &'a ClusterName, seat: &SeatState, stock: &mut Stock| {
-        let held = seat.seat.placed;
-        if held == 0 && !(settled && seat.data().is_some()) {
-            return None;
-        }
-        let place = places.binary_search_by(|place| place.name.cmp(name)).ok()?;
-        let cluster = places[place].cluster;
-        let fit = stock.fits(place, hub, cluster, pod, limit);
-        let candidate = Candidate {
-            room: Room::beside(seat.occupied(), fit.replicas, fit.scarce),
-            growth: growth(hub, &places[place], ask.policy).0,
-            ..outsider(name, ask.policy.placement.choose(name, &cluster.record.traits), held)
-        };
-        let data = seat.data().filter(|_| cluster.record.dead.is_none());
-        Some((candidate, Site { place, held, occupied: seat.occupied(), data, awaited: None }))
-    };
-    let known = ask.uid.and_then(|uid| hub.workloads.get(&uid));
-    let heeds_unwell = known.is_some_and(|workload| hub.well_somewhere(workload));
-    // Both in order of name: one walk finds every seat.
-    let mut seats = ask.seats.iter().peekable();
-    for stand in stands {
-        let (index, place) = (stand.place, &places[stand.place]);
-        while let Some((name, seat)) = seats.next_if(|(seat, _)| *seat < place.name) {
-            if let Some((candidate, site)) = unchosen(name, seat, stock) {
-                candidates.push(candidate);
-                sites.push(site);
-            }
-        }
-        let seat = seats.next_if(|(seat, _)| *seat == place.name).map(|(_, seat)| seat);
-        let fit = stock.fits(index, hub, place.cluster, pod, limit);
-        let occupied = seat.map_or(0, SeatState::occupied);
-        let unwell = heeds_unwell && seat.is_some_and(SeatState::unwell);
-        let (growth, awaited) = match bonds.growth(ask, place, &stand.growth) {
-            Growth::Allowed if unwell => (Growth::Closed(Barrier::Unready), None),
-            Growth::Closed(barrier @ Barrier::Checking(_)) if ask.patient => (Growth::Allowed, Some(barrier)),
-            growth => (growth, None),
-        };
-        let held = seat.map_or(0, |seat| seat.seat.placed);
-        let room = Room::beside(occupied, fit.replicas.saturating_add(place.more), fit.scarce);
-        // What an operator said is dead has taken its data with it.
-        let data = seat.and_then(SeatState::data).filter(|_| place.cluster.record.dead.is_none());
-        sites.push(Site { place: index, held, occupied, data, awaited });
-        candidates.push(Candidate {
-            held,
-            room: seat.map_or(room.clone(), |seat| seat.estimate(room)),
-            growth,
-            avoided: stand.avoided,
-            tie: ties.with(place.hash),
-            ..Candidate::new(place.name, &stand.choice)
-        });
-    }
-    for (candidate, site) in seats.filter_map(|(name, seat)| unchosen(name, seat, stock)) {
-        candidates.push(candidate);
-        sites.push(site);
-    }
-    (candidates, sites)
 }
 
 /// Lets a cluster that may grow hold what it is to have again, as if it did already, and keep it: what is too much then is
@@ -349,21 +321,6 @@ fn give_back(ask: &Ask<'_>, back: Back<'_>, at_most: u32, candidates: &mut [Cand
         let kept = candidate.held.min(all.saturating_sub(needed)).min(rule.max().unwrap_or(u32::MAX));
         let rule = Rule::new(rule.weight(), rule.min().max(kept), rule.max());
         candidate.rule = rule.map_or(candidate.rule, Ok);
-    }
-}
-
-fn outsider(cluster: &ClusterName, rule: Result<Rule, Unchosen>, held: u32) -> Candidate<'_> {
-    Candidate {
-        cluster,
-        rule,
-        held,
-        room: Room::Unlimited,
-        growth: Growth::Allowed,
-        avoided: false,
-        tier: 0,
-        fallback: 0,
-        groups: &[],
-        tie: 0,
     }
 }
 

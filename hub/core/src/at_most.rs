@@ -95,7 +95,7 @@ impl Hub {
             true => seen.may_run(seat.seat.target),
             // It may not have heard yet that it shall run fewer.
             false => {
-                cluster.unreflected.insert(uid);
+                cluster.unreflected.insert((seat.seat.generation, uid));
                 seen.may_run(seat.seat.target).max(seat.seat.may_run)
             }
         };

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use godwit_common::{ClusterName, PodShape, PolicyName, Uid, WorkloadId};
-use godwit_planner::{Barrier, Choice, Choices, ClusterRoom, Fit, Growth, Tie, stance};
+use godwit_planner::{Barrier, Choice, Choices, ClusterRoom, Entrant, Fit, Growth, Tie, Turns, stance};
 
 use crate::ask::Count;
 use crate::contract::{ClusterState, Policy};
@@ -22,7 +22,7 @@ pub(crate) struct Batch<'h> {
     /// Those whose drains say where what leaves may go, by number.
     pub(crate) directed: Vec<usize>,
     /// By policy: how it stands towards the places that it chooses, in their order.
-    pub(crate) stands: BTreeMap<PolicyName, Vec<Stand>>,
+    pub(crate) stands: BTreeMap<PolicyName, Stands>,
     pub(crate) stock: Stock,
     pub(crate) spent: Spent,
     /// What the batch has planned of workloads that others have to be with, or away from.
@@ -40,6 +40,14 @@ pub(crate) struct Place<'h> {
     pub(crate) hash: u64,
     /// Room beyond what is free, in replicas of the workload that is asked about.
     pub(crate) more: u32,
+}
+
+/// How a policy stands towards the clusters that it chooses, and who of them is given the next seat, where the policy alone
+/// decides that.
+#[derive(Debug, Clone)]
+pub(crate) struct Stands {
+    pub(crate) list: Vec<Stand>,
+    pub(crate) turns: Option<Turns>,
 }
 
 /// How a policy stands towards a cluster that it chooses, whatever the workload.
@@ -123,8 +131,17 @@ impl<'h> Batch<'h> {
             Stand { place, choice: choice.clone(), growth, avoided }
         };
         let chosen = choices.as_slice().iter().enumerate().filter(|(_, choice)| choice.rule.is_ok());
-        let stands = chosen.map(stand).collect();
-        self.stands.insert(policy.name.clone(), stands);
+        let list: Vec<Stand> = chosen.map(stand).collect();
+        let entrants = list.iter().map(|stand| stand.entrant(self.places[stand.place].hash));
+        let turns = Turns::new(&policy.placement.strategy, entrants);
+        self.stands.insert(policy.name.clone(), Stands { list, turns });
+    }
+}
+
+impl Stand {
+    fn entrant(&self, hash: u64) -> Entrant<'_> {
+        let Self { choice, growth, avoided, .. } = self;
+        Entrant { choice, avoided: *avoided, grows: *growth == Growth::Allowed, hash }
     }
 }
 

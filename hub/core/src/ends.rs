@@ -123,9 +123,10 @@ impl Hub {
             cluster.digest -= hash;
             cluster.seats.remove(&uid);
             cluster.held.remove(&uid);
+            cluster.uncounted.remove(&uid);
             cluster.supervised.remove(&uid);
             cluster.ended.insert(uid);
-            cluster.unreflected.remove(&uid);
+            cluster.unreflected.remove(&(seat.seat.generation, uid));
             if cluster.on_the_way.remove(&uid).is_some() {
                 self.roomier.insert(name.clone());
             }

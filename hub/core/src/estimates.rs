@@ -149,7 +149,7 @@ impl Hub {
         let well = |(name, seat): (&ClusterName, &SeatState)| {
             seat.ready() > 0 && !seat.unwell() && self.reporting(name)
         };
-        workload.seats.iter().any(well)
+        workload.present().any(well)
     }
 
     /// The time has come to look again at the trouble of a workload in a cluster.
@@ -291,7 +291,7 @@ impl Hub {
             let same = seat.seen.as_ref().is_some_and(|seen| seen.revision == revision);
             other != name && same && self.reporting(other) && seat.ready() > 0 && seat.unready() == 0
         };
-        workload.seats.iter().any(ready)
+        workload.present().any(ready)
     }
 
     /// Whether replicas may leave a cluster for what is wrong with them there. Stateful ones never do (S32), nor those of

@@ -3,6 +3,8 @@
 //!
 //! Announcements are not durable: a hub that starts announces anew, under marks that were never used.
 
+use std::collections::BTreeMap;
+
 use godwit_common::policy::TrafficGate;
 use godwit_common::{ClusterName, Time, Uid, WallTime, WorkloadId};
 
@@ -181,6 +183,13 @@ impl Hub {
         let message = format!("no traffic goes to what stops in cluster {name}");
         self.note_command(Severity::Normal, "S20", "TrafficRoutedAway", id.to_string(), message);
         Ok(Answer::Acknowledged { action: Action::Configured, withdrawal: announced })
+    }
+
+    /// What is announced to stop of a workload, by cluster; nothing of one that ends, or is gone.
+    pub fn withdrawals(&self, uid: Uid) -> BTreeMap<ClusterName, WithdrawalView> {
+        let Some(workload) = self.workloads.get(&uid) else { return BTreeMap::new() };
+        let names = workload.withdrawals.keys().filter(|name| workload.seats.contains_key(*name));
+        names.filter_map(|name| Some((name.clone(), self.withdrawal(workload, name)?))).collect()
     }
 
     /// What is announced to stop of a workload in a cluster.

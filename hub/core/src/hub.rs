@@ -52,6 +52,8 @@ pub struct Hub {
     /// Of the ended lives, where each is said to be gone, and until when it may come back (S28).
     pub(crate) buried: BTreeMap<Uid, BTreeMap<ClusterName, Time>>,
     pub(crate) clusters: Shared<BTreeMap<ClusterName, Shared<Cluster>>>,
+    /// Those that some policy counts as lost: few, or none.
+    pub(crate) lost: BTreeSet<ClusterName>,
     /// Clusters that have left for good, by their identity (S23).
     pub(crate) retired: Shared<BTreeMap<Uid, RetiredRecord>>,
     /// Join tokens.

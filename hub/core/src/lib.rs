@@ -3,7 +3,7 @@
 //!
 //! Where to look: [`Hub::step`] dispatches; `sessions` knows who speaks, `fences` under whose authority, `liveness`,
 //! `mass_loss` and `flapping` who is lost, `expulsion` who is thrown out, and what that means, `traits` what clusters are like, `reports` what runs,
-//! `placement`, `batch` and `ask` where replicas go, `whole` and `volumes` what is not divided, or stays with its data, `destinations` where a drain sends them, `returns` what goes back,
+//! `placement`, `batch`, `ask`, `candidates` and `missing` where replicas go, `whole` and `volumes` what is not divided, or stays with its data, `destinations` where a drain sends them, `returns` what goes back,
 //! `bonds` what they have to be near, `quotas` how many there may be, `mover`, `surge`, `at_most` and `grants` when they
 //! start and stop, `migrations` which moves belong together, `holds` what of them is paused, `rows` and `ends` what each cluster is
 //! told, `outgoing` what leaves, `revisions` what was deployed, `rollouts` how it gets everywhere, `commands` what
@@ -14,6 +14,7 @@ mod ask;
 mod at_most;
 mod batch;
 mod bonds;
+mod candidates;
 mod changes;
 mod charters;
 mod commands;
@@ -37,6 +38,7 @@ mod liveness;
 mod maintenance;
 mod mass_loss;
 mod migrations;
+mod missing;
 mod mover;
 mod ordinals;
 mod outgoing;

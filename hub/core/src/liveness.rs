@@ -189,6 +189,7 @@ impl Hub {
         };
         let first = cluster.health.lost_through.is_none();
         cluster.health.lost_through = Some(window);
+        self.lost.insert(name.clone());
         if cluster.health.state == ClusterState::Unknown {
             // It counted as connected until now (S6).
             cluster.health.ready_until = Some(self.now.time);
@@ -271,6 +272,7 @@ impl Hub {
         match state {
             ClusterState::Joining | ClusterState::Returning => {
                 cluster.health.lost_through = None;
+                self.lost.remove(name);
                 self.enter(name, ClusterState::Ready, "connected");
                 if state == ClusterState::Returning {
                     let message = "its inventory has come; surplus copies stop as soon as the others suffice";

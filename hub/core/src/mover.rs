@@ -192,6 +192,9 @@ impl Hub {
     /// How many pending replicas of a workload copies in a cluster stand in for, and none anywhere else.
     fn without_place(&self, workload: &Workload, name: &ClusterName) -> u32 {
         let pending = workload.record.pending.saturating_sub(self.missing(workload));
+        if pending == 0 {
+            return 0;
+        }
         let others = workload.above.iter().filter(|other| *other != name && self.reporting(other));
         let beyond = others.filter_map(|other| workload.seats.get(other));
         let beyond = beyond.map(|seat| seat.seat.target.saturating_sub(seat.seat.placed));
@@ -225,14 +228,22 @@ impl Hub {
 
     /// Ready replicas in connected clusters that were not told to stop.
     pub(crate) fn ready(&self, workload: &Workload) -> u32 {
+        debug_assert_eq!(workload.sums.staying(), self.staying_in_all(workload), "{}", workload.id());
+        workload.sums.staying()
+    }
+
+    /// The same, counted anew.
+    fn staying_in_all(&self, workload: &Workload) -> u32 {
         let reporting = workload.seats.iter().filter(|(name, _)| self.reporting(name));
         reporting.map(|(_, seat)| seat.staying()).fold(0, u32::saturating_add)
     }
 
     /// Those of them that are not announced to stop, either.
     fn serving(&self, workload: &Workload) -> u32 {
-        let reporting = workload.seats.iter().filter(|(name, _)| self.reporting(name));
-        reporting.map(|(name, seat)| workload.serving(name, seat)).fold(0, u32::saturating_add)
+        let announced = workload.withdrawals.keys().filter(|name| self.reporting(name));
+        let announced = announced.filter_map(|name| Some((name, workload.seats.get(name)?)));
+        let ends = announced.map(|(name, seat)| seat.staying() - workload.serving(name, seat));
+        self.ready(workload).saturating_sub(ends.fold(0, u32::saturating_add))
     }
 
     pub(crate) fn reporting(&self, name: &ClusterName) -> bool {

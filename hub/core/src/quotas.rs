@@ -47,7 +47,7 @@ impl Batch<'_> {
     pub(crate) fn spend(&mut self, ask: &Ask<'_>, counts: &[Count]) {
         let namespace = &ask.spec.id.namespace;
         let Some(quota) = self.hub.quotas.get(namespace) else { return };
-        let held: u64 = ask.seats.values().map(|seat| u64::from(seat.seat.placed)).sum();
+        let held = u64::from(ask.workload.placed());
         let change = |count: &Count| i64::from(count.after) - i64::from(count.before);
         let placed = held.saturating_add_signed(counts.iter().map(change).sum());
         let before = self.shape_in_force(ask.uid).map(|shape| shape.requests.clone());

@@ -26,9 +26,12 @@ impl Hub {
         if !leader.inventoried {
             leader.reporting_since = now;
         }
-        leader.inventoried = true;
+        let first = !std::mem::replace(&mut leader.inventoried, true);
         leader.reflects = leader.reflects.max(report.reflects);
         let reflects = leader.reflects;
+        if first {
+            self.reporting_changed(name);
+        }
         self.reflected(name, reflects);
         let wall = self.now.wall;
         if let Some(cluster) = self.clusters.get_mut(name) {
@@ -62,22 +65,26 @@ impl Hub {
     /// can be told (S8).
     fn reflected(&mut self, name: &ClusterName, reflects: Generation) {
         let Some(cluster) = self.clusters.get_mut(name) else { return };
-        let mut known = Vec::new();
-        for uid in std::mem::take(&mut cluster.unreflected) {
+        // Those that a later row has changed again are found under its generation.
+        let unknown = cluster.unreflected.split_off(&(reflects.next(), Uid(0)));
+        let candidates = std::mem::replace(&mut cluster.unreflected, unknown);
+        let mut known = BTreeSet::new();
+        for (_, uid) in candidates {
             let Some(seat) = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(name))
             else {
                 continue;
             };
             if seat.seat.generation > reflects {
-                cluster.unreflected.insert(uid);
+                cluster.unreflected.insert((seat.seat.generation, uid));
                 continue;
             }
             seat.floor = seat.seat.target;
             self.moving.insert(uid);
             self.touched.subjects.insert(Subject::Workload(uid));
-            known.push(uid);
+            known.insert(uid);
         }
         for uid in known {
+            self.count_staying(uid, name);
             self.bound_existence(uid, name);
             self.note_shown(uid, name);
         }
@@ -250,12 +257,7 @@ impl Hub {
         let Some(cluster) = self.clusters.get(name) else {
             return;
         };
-        for uid in cluster.seats.iter() {
-            let seat = self.workloads.get(uid).and_then(|workload| workload.seats.get(name));
-            if seat.is_some_and(|seat| seat.seat.placed > 0 || seat.seat.target > 0 || seat.pods() > 0) {
-                self.touched.subjects.insert(Subject::Workload(*uid));
-            }
-        }
+        self.touched.subjects.extend(cluster.present().map(Subject::Workload));
     }
 
     /// A cluster can be built on again: whatever waited for that may go on.

@@ -122,6 +122,7 @@ impl Hub {
             retired: Default::default(),
             tokens: Default::default(),
             revocations: Default::default(),
+            lost: Default::default(),
             sessions: Default::default(),
             migrations: Default::default(),
             journal: BTreeMap::new(),

@@ -336,8 +336,10 @@ impl Hub {
         };
         let mut unready = Vec::new();
         for (name, seat) in &workload.seats {
-            let lost = self.clusters.get(name).is_none_or(|cluster| cluster.lost_for(policy.lost_after));
-            if (seat.seat.placed == 0 && !seat.runs()) || lost {
+            if seat.seat.placed == 0 && !seat.runs() {
+                continue;
+            }
+            if self.clusters.get(name).is_none_or(|cluster| cluster.lost_for(policy.lost_after)) {
                 continue;
             }
             view.clusters += 1;

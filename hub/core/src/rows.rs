@@ -72,14 +72,15 @@ impl Hub {
         else {
             return;
         };
-        let before = state.seat.hash(uid);
+        let (before, known) = (state.seat.hash(uid), state.seat.generation);
         change(state, generation);
         state.seat.generation = generation;
         let after = state.seat.hash(uid);
         if let Some(cluster) = self.clusters.get_mut(name) {
             cluster.digest -= before;
             cluster.digest += after;
-            cluster.unreflected.insert(uid);
+            cluster.unreflected.remove(&(known, uid));
+            cluster.unreflected.insert((generation, uid));
         }
         self.seat_changed(uid, name);
     }
@@ -113,8 +114,11 @@ impl Hub {
         let workload = &mut **workload;
         let window = self.policies.get(&workload.record.policy).map(|policy| policy.policy.lost_after);
         let Some(seat) = workload.seats.get_mut(name) else { return };
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
         let after = Share {
             placed: seat.seat.placed,
+            told: seat.seat.target,
+            staying: if cluster.reporting() { seat.staying() } else { 0 },
             ready: if seat.everywhere { 0 } else { seat.ready() },
             held_back: seat.held_back,
             left: seat.left(),
@@ -138,12 +142,19 @@ impl Hub {
                 false => set.remove(name),
             };
         }
-        let Some(cluster) = self.clusters.get_mut(name) else { return };
+        workload.sums.change(before, after);
+        workload.present.set(name, seat.is_present());
         cluster.tally.change(before, after);
         match after.left {
             0 => cluster.held.remove(&uid),
             _ => cluster.held.insert(uid),
         };
+        if seat.everywhere {
+            match seat.is_present() {
+                true => cluster.uncounted.insert(uid),
+                false => cluster.uncounted.remove(&uid),
+            };
+        }
         match seat.seat.supervised {
             true => cluster.supervised.insert(uid),
             false => cluster.supervised.remove(&uid),
@@ -161,6 +172,33 @@ impl Hub {
         self.quota_follows(uid, placed_before, placed_after);
         if placed_before != placed_after {
             self.fleet_changed();
+        }
+    }
+
+    /// What of a seat counts as ready and staying may have changed, and nothing else of it: its cluster reports from now on,
+    /// or no longer, or has come to know a number that was raised.
+    pub(crate) fn count_staying(&mut self, uid: Uid, name: &ClusterName) {
+        let reporting = self.reporting(name);
+        let Some(workload) = self.workloads.get(&uid) else { return };
+        let Some(seat) = workload.seats.get(name) else { return };
+        let before = seat.share;
+        let after = Share { staying: if reporting { seat.staying() } else { 0 }, ..before };
+        if before == after {
+            return;
+        }
+        if let Some(workload) = self.workloads.get_mut(&uid) {
+            workload.sums.change(before, after);
+            if let Some(seat) = workload.seats.get_mut(name) {
+                seat.share = after;
+            }
+        }
+    }
+
+    /// A cluster reports from now on, or no longer.
+    pub(crate) fn reporting_changed(&mut self, name: &ClusterName) {
+        let present: Vec<Uid> = self.clusters.get(name).into_iter().flat_map(|one| one.present()).collect();
+        for uid in present {
+            self.count_staying(uid, name);
         }
     }
 

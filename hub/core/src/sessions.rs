@@ -338,6 +338,7 @@ impl Hub {
                     reporting_since: Time::default(),
                     fence_behind: fence.epoch < ours,
                 });
+                self.reporting_changed(name);
                 self.look_at_ability(name);
                 self.show_seats(name);
                 self.moving_at(name);
@@ -359,6 +360,7 @@ impl Hub {
         let former = cluster.leader.take().map(|leader| leader.session);
         let claims = cluster.sessions.iter().filter(|(id, session)| session.claims && Some(**id) != former);
         let claimants: Vec<SessionId> = claims.map(|(id, _)| *id).collect();
+        self.reporting_changed(name);
         self.show_seats(name);
         // What was about to stop because of what is ready there stays, as long as nobody says that it is.
         self.moving_at(name);

@@ -16,7 +16,7 @@ use crate::flapping::Flaps;
 use crate::gates::Withdrawal;
 use crate::shared::Shared;
 use crate::survival::Known;
-use crate::tally::{Share, Tally};
+use crate::tally::{Share, Sums, Tally};
 
 /// A workload, and its seat in every cluster that may run it.
 #[derive(Debug, Clone)]
@@ -27,6 +27,10 @@ pub(crate) struct Workload {
     pub(crate) charter: Option<Arc<Charter>>,
     /// By cluster; each of them durable in its first part.
     pub(crate) seats: BTreeMap<ClusterName, SeatState>,
+    /// Over all of them.
+    pub(crate) sums: Sums,
+    /// Where there is anything of it: planned, told or seen. It may run in a thousand clusters, and is in few.
+    pub(crate) present: Names,
     /// Where its target is below the plan, and above it: what the mover has to do (S7, S20).
     pub(crate) below: BTreeSet<ClusterName>,
     /// See `below`.
@@ -79,7 +83,7 @@ pub(crate) struct SeatState {
     pub(crate) floor: u32,
     /// The guard holds a step of it back (S27).
     pub(crate) held_back: bool,
-    /// What it adds to its cluster's [`Tally`].
+    /// What it adds to its cluster's [`Tally`], and to its workload's [`Sums`].
     pub(crate) share: Share,
     /// Copies that hold room on nodes and are in no plan: they end, and may leave room that nobody has counted (S14).
     pub(crate) surplus: u32,
@@ -105,6 +109,10 @@ pub(crate) struct Progress {
     /// Since when its controller has given up.
     pub(crate) stalled: Option<Time>,
 }
+
+/// A few names of clusters, in order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Names(Vec<ClusterName>);
 
 /// Why the data of a stateful workload is taken to be in a cluster; the better reason is the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -199,6 +207,8 @@ pub(crate) struct Cluster {
     pub(crate) seats: Shared<BTreeSet<Uid>>,
     /// Those of them of which there is something here: planned, told or seen.
     pub(crate) held: Shared<BTreeSet<Uid>>,
+    /// Of what runs everywhere and is not counted (S33), that of which there is something here.
+    pub(crate) uncounted: Shared<BTreeSet<Uid>>,
     /// Those of which all that may run here is supervised (S9).
     pub(crate) supervised: Shared<BTreeSet<Uid>>,
     /// The objects that have a row here.
@@ -213,8 +223,8 @@ pub(crate) struct Cluster {
     pub(crate) starting: u32,
     /// Workloads that want to start more here, the most urgent first (S7).
     pub(crate) waiting: BTreeSet<Rank>,
-    /// Seats whose target was changed by a row that no report reflects yet.
-    pub(crate) unreflected: BTreeSet<Uid>,
+    /// Seats whose target was changed by a row that no report reflects yet, by the generation of that row.
+    pub(crate) unreflected: BTreeSet<(Generation, Uid)>,
     /// Placed replicas that do not hold room on a node yet: what is deducted from the reported room (S15).
     pub(crate) on_the_way: Shared<BTreeMap<Uid, u32>>,
     /// Removals of late, without an operator's word (S27).
@@ -341,6 +351,7 @@ impl Cluster {
             needs: Shared::default(),
             seats: Shared::default(),
             held: Shared::default(),
+            uncounted: Shared::default(),
             supervised: Shared::default(),
             objects: Shared::default(),
             ended: BTreeSet::new(),
@@ -364,6 +375,11 @@ impl Cluster {
     pub(crate) fn unreachable(&self) -> Option<&Arc<str>> {
         let all = self.sessions.values().all(|session| session.unreachable.is_some());
         self.sessions.values().find_map(|session| session.unreachable.as_ref()).filter(|_| all)
+    }
+
+    /// The workloads of which there is something here, counted or not.
+    pub(crate) fn present(&self) -> impl Iterator<Item = Uid> {
+        self.held.iter().chain(self.uncounted.iter()).copied()
     }
 
     /// Whether what it reports can be built on: connected, led, and its inventory has come.
@@ -422,6 +438,11 @@ impl SeatState {
         self.seat.placed.max(self.seat.target)
     }
 
+    /// Whether there is anything of it here: planned, told or seen.
+    pub(crate) fn is_present(&self) -> bool {
+        self.seat.placed > 0 || self.seat.target > 0 || self.pods() > 0
+    }
+
     /// Whether no copies of it were told or are seen here.
     pub(crate) fn runs_nothing(&self) -> bool {
         self.seat.target == 0 && self.pods() == 0
@@ -465,12 +486,29 @@ impl SeatState {
     }
 }
 
+impl Names {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &ClusterName> {
+        self.0.iter()
+    }
+
+    /// Puts a name in, or takes it out.
+    pub(crate) fn set(&mut self, name: &ClusterName, is_in: bool) {
+        match (self.0.binary_search(name), is_in) {
+            (Err(place), true) => self.0.insert(place, name.clone()),
+            (Ok(place), false) => drop(self.0.remove(place)),
+            (Ok(_), true) | (Err(_), false) => {}
+        }
+    }
+}
+
 impl Workload {
     pub(crate) fn new(record: WorkloadRecord) -> Self {
         Self {
             record,
             charter: None,
             seats: BTreeMap::new(),
+            sums: Sums::default(),
+            present: Names::default(),
             below: BTreeSet::new(),
             above: BTreeSet::new(),
             withdrawals: BTreeMap::new(),
@@ -488,6 +526,11 @@ impl Workload {
         }
     }
 
+    /// The seats where there is anything of it, in order of name.
+    pub(crate) fn present(&self) -> impl Iterator<Item = (&ClusterName, &SeatState)> {
+        self.present.iter().filter_map(|name| Some((name, self.seats.get(name)?)))
+    }
+
     pub(crate) fn id(&self) -> &WorkloadId {
         &self.record.spec.id
     }
@@ -501,7 +544,10 @@ impl Workload {
         for set in [&mut self.below, &mut self.above, &mut self.rolling, &mut self.behind] {
             set.remove(name);
         }
-        self.seats.remove(name)
+        self.present.set(name, false);
+        let seat = self.seats.remove(name)?;
+        self.sums.change(seat.share, Share::default());
+        Some(seat)
     }
 
     /// Whether the mover may have something to do for it.
@@ -526,6 +572,6 @@ impl Workload {
     }
 
     pub(crate) fn placed(&self) -> u32 {
-        self.seats.values().fold(0, |sum, seat| sum.saturating_add(seat.seat.placed))
+        self.sums.placed()
     }
 }

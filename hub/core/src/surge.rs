@@ -45,11 +45,11 @@ impl Hub {
 
     /// What clusters that are not lost were told to run of a workload.
     fn told(&self, workload: &Workload) -> u32 {
-        let counts = |name: &ClusterName| {
-            self.clusters.get(name).is_some_and(|cluster| !self.lost_to(workload, cluster))
+        let lost = |name: &&ClusterName| {
+            self.clusters.get(*name).is_some_and(|cluster| self.lost_to(workload, cluster))
         };
-        let seats = workload.seats.iter().filter(|(name, _)| counts(name));
-        seats.fold(0_u32, |sum, (_, seat)| sum.saturating_add(seat.seat.target))
+        let lost = self.lost.iter().filter(lost).filter_map(|name| workload.seats.get(name));
+        workload.sums.told_but(lost.map(|seat| u64::from(seat.seat.target)).sum())
     }
 
     /// Whether the policy of a workload counts a cluster as lost.

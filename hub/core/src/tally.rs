@@ -1,18 +1,61 @@
-//! Sums over the seats of a cluster, kept as the seats change.
+//! Sums over the seats of a cluster, and over those of a workload, kept as the seats change.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// One seat's part of a [`Tally`].
+/// One seat's part of a [`Tally`], and of [`Sums`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Share {
     pub(crate) placed: u32,
+    /// What its cluster was told to run.
+    pub(crate) told: u32,
     pub(crate) ready: u32,
+    /// Ready copies that are to stay, as long as the cluster reports (S20).
+    pub(crate) staying: u32,
     pub(crate) held_back: bool,
     /// Copies planned, told or seen.
     pub(crate) left: u32,
     /// The window of its policy, while there are any (S1).
     pub(crate) window: Option<Duration>,
+}
+
+/// Sums over the seats of a workload, kept as they change: a report costs the same in how many clusters it may run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    placed: u64,
+    told: u64,
+    staying: u64,
+}
+
+impl Sums {
+    /// A seat's part has changed.
+    pub(crate) fn change(&mut self, before: Share, after: Share) {
+        let change = |sum: &mut u64, before: u32, after: u32| {
+            *sum = sum.saturating_sub(before.into()).saturating_add(after.into());
+        };
+        change(&mut self.placed, before.placed, after.placed);
+        change(&mut self.told, before.told, after.told);
+        change(&mut self.staying, before.staying, after.staying);
+    }
+
+    /// How many are placed in all.
+    pub(crate) fn placed(&self) -> u32 {
+        narrow(self.placed)
+    }
+
+    /// What all clusters together were told to run, but for what some of them were.
+    pub(crate) fn told_but(&self, some: u64) -> u32 {
+        narrow(self.told.saturating_sub(some))
+    }
+
+    /// Ready copies that are to stay, in clusters that report.
+    pub(crate) fn staying(&self) -> u32 {
+        narrow(self.staying)
+    }
+}
+
+fn narrow(sum: u64) -> u32 {
+    u32::try_from(sum).unwrap_or(u32::MAX)
 }
 
 /// Sums over the seats of a cluster, kept as they change: looking at a cluster costs the same whatever it holds.

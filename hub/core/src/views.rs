@@ -13,7 +13,18 @@ use crate::contract::{
 };
 use crate::hub::Hub;
 use crate::progress::paused;
-use crate::state::{SeatState, Workload};
+use crate::state::{Cluster, SeatState, Workload};
+
+/// Where a workload has a seat in one of so many clusters, walking over all of them finds its clusters sooner than looking
+/// each of them up.
+const WALK: usize = 8;
+
+/// A seat of a workload, as it is shown.
+struct Shown<'a> {
+    name: &'a ClusterName,
+    seat: &'a SeatState,
+    cluster: &'a Cluster,
+}
 
 impl Hub {
     /// The federation as a whole.
@@ -96,39 +107,42 @@ impl Hub {
 
     fn live_workload(&self, workload: &Workload) -> WorkloadView {
         let record = &workload.record;
-        let placements = workload.seats.iter().map(|(name, seat)| {
-            let live = self.reporting(name);
-            PlacementView {
+        let (mut placements, mut problems) = (Vec::with_capacity(workload.seats.len()), Vec::new());
+        for Shown { name, seat, cluster } in self.shown(workload) {
+            let live = cluster.reporting();
+            let seen = seat.seen.as_ref();
+            let reported = seen.filter(|_| live);
+            placements.push(PlacementView {
                 cluster: name.clone(),
                 target: seat.seat.placed,
                 sent: seat.seat.target,
                 observed: seat.pods(),
-                ready: if live { seat.ready() } else { 0 },
+                ready: reported.map_or(0, |seen| seen.ready),
                 revision: seat.seat.revision,
-                updated: seat.seen.as_ref().filter(|_| live).map_or(0, |seen| seen.updated),
-                updated_ready: seat.seen.as_ref().filter(|_| live).map_or(0, |seen| seen.updated_ready),
-                reason: self.standing(name, seat, workload),
+                updated: reported.map_or(0, |seen| seen.updated),
+                updated_ready: reported.map_or(0, |seen| seen.updated_ready),
+                reason: self.standing_at(cluster, seat, workload),
                 live,
-                lost: self.clusters.get(name).is_some_and(|cluster| self.lost_to(workload, cluster)),
+                lost: self.lost_to(workload, cluster),
                 serving: if live { workload.serving(name, seat) } else { 0 },
                 withdrawal: self.withdrawal(workload, name).map(Box::new),
                 drift: seat.drifted().filter(|_| live).map(|(difference, _)| difference),
+            });
+            if let Some(seen) = seen.filter(|seen| !seen.problem.is_empty()) {
+                problems.push(format!("{name}: {}", seen.problem));
             }
-        });
-        let unseen = |(name, seat): (&ClusterName, &SeatState)| {
+        }
+        // Beyond its plan there is something only there.
+        let unseen = |name: &ClusterName| {
             let live = self.clusters.get(name).is_some_and(|cluster| cluster.live());
-            if live { 0 } else { seat.seat.target.saturating_sub(seat.seat.placed) }
-        };
-        let problem = |(name, seat): (&ClusterName, &SeatState)| {
-            let problem =
-                seat.seen.as_ref().map(|seen| seen.problem.clone()).filter(|problem| !problem.is_empty());
-            problem.map(|problem| format!("{name}: {problem}"))
+            let seat = workload.seats.get(name).filter(|_| !live);
+            seat.map_or(0, |seat| seat.seat.target.saturating_sub(seat.seat.placed))
         };
         let halted = |id: &MigrationId| {
             let migration = &self.migrations.get(id)?.migration;
             (migration.state == MigrationState::Paused).then(|| paused(*id))
         };
-        let halts = workload.migrations.iter().filter_map(halted);
+        problems.extend(workload.migrations.iter().filter_map(halted));
         WorkloadView {
             id: record.spec.id.clone(),
             uid: record.uid,
@@ -141,13 +155,13 @@ impl Hub {
             policy: Some(record.policy.clone()),
             leader: record.leader.clone(),
             rollout: self.rollout_view(workload),
-            placements: placements.collect(),
+            placements,
             displaced: self.displaced_view(workload),
             gate: self.gate_of_workload(workload),
             possible_over_run: match self.is_duplicated(record) || self.is_at_most(record) {
                 // Nothing replaces what a lost cluster may still run.
                 true => 0,
-                false => workload.seats.iter().map(unseen).fold(0, u32::saturating_add),
+                false => workload.above.iter().map(unseen).fold(0, u32::saturating_add),
             },
             finished: record.finished,
             deleting: false,
@@ -157,9 +171,23 @@ impl Hub {
                 .iter()
                 .filter_map(|uid| Some(self.objects.get(uid)?.record.key.to_string()))
                 .collect(),
-            problems: workload.seats.iter().filter_map(problem).chain(halts).collect(),
+            problems,
             created: record.created,
         }
+    }
+
+    /// The seats of a workload with their clusters, in order of name. Where it has a seat in most of them, one walk finds
+    /// all.
+    fn shown<'a>(&'a self, workload: &'a Workload) -> impl Iterator<Item = Shown<'a>> {
+        let walks = workload.seats.len() * WALK >= self.clusters.len();
+        let mut clusters = self.clusters.iter();
+        workload.seats.iter().filter_map(move |(name, seat)| {
+            let cluster = match walks {
+                true => clusters.find(|(other, _)| *other == name).map(|(_, cluster)| cluster),
+                false => self.clusters.get(name),
+            };
+            Some(Shown { name, seat, cluster: cluster? })
+        })
     }
 
     /// Where a seat stands on the way to its target, in a few words; what decided the target is in the plan.
@@ -169,28 +197,29 @@ impl Hub {
         seat: &SeatState,
         workload: &Workload,
     ) -> Cow<'static, str> {
-        let held = self.held(workload, name);
-        let Seat { placed, target, .. } = seat.seat;
-        let stands = held.starts > 0 && held.starts == placed.saturating_sub(target) || held.stops > 0;
-        match self.held_by(workload, name).filter(|_| stands) {
-            Some(migration) => Cow::Owned(paused(migration)),
-            None => {
-                let drift = if placed == target && self.reporting(name) {
-                    self.standing_of_drift(workload, name)
-                } else {
-                    None
-                };
-                drift.unwrap_or_else(|| Cow::Borrowed(self.standing_of_moving(name, seat, workload)))
-            }
-        }
+        let cluster = self.clusters.get(name);
+        cluster.map_or_else(Cow::default, |cluster| self.standing_at(cluster, seat, workload))
     }
 
-    fn standing_of_moving(&self, name: &ClusterName, seat: &SeatState, workload: &Workload) -> &'static str {
-        let (Some(cluster), Some(policy)) =
-            (self.clusters.get(name), self.policies.get(&workload.record.policy))
-        else {
-            return "";
-        };
+    fn standing_at(&self, cluster: &Cluster, seat: &SeatState, workload: &Workload) -> Cow<'static, str> {
+        let name = &cluster.record.name;
+        let Seat { placed, target, .. } = seat.seat;
+        // Few workloads are being moved, and of those most seats are not.
+        if !workload.migrations.is_empty() {
+            let held = self.held(workload, name);
+            let stands = held.starts > 0 && held.starts == placed.saturating_sub(target) || held.stops > 0;
+            if let Some(migration) = self.held_by(workload, name).filter(|_| stands) {
+                return Cow::Owned(paused(migration));
+            }
+        }
+        let differs = placed == target && cluster.reporting() && seat.drifted().is_some();
+        let drift = if differs { self.standing_of_drift(workload, name) } else { None };
+        drift.unwrap_or_else(|| Cow::Borrowed(self.standing_of_moving(cluster, seat, workload)))
+    }
+
+    fn standing_of_moving(&self, cluster: &Cluster, seat: &SeatState, workload: &Workload) -> &'static str {
+        let name = &cluster.record.name;
+        let Some(policy) = self.policies.get(&workload.record.policy) else { return "" };
         let Seat { placed, target, .. } = seat.seat;
         if cluster.lost_for(policy.policy.lost_after) {
             return if target > 0 { "cluster lost: copies may still run" } else { "cluster lost" };

@@ -48,6 +48,7 @@ impl Hub {
         }
         let dead = Some(self.now.wall);
         for name in &what.lose {
+            self.lost.insert(name.clone());
             self.clear(name, Reason::Lost(name.clone()), |cluster| {
                 cluster.record.dead = dead;
                 cluster.health.lost_through = Some(Duration::MAX);

@@ -115,6 +115,16 @@ impl<'a> Candidate<'a> {
         }
     }
 
+    /// What it keeps of what it holds, where nothing moves for balance.
+    pub fn kept(&self) -> u32 {
+        self.eligible().map_or(0, |rule| self.held.min(self.most(rule)))
+    }
+
+    /// Whether it may hold more than this.
+    pub fn takes_more_than(&self, count: u32) -> bool {
+        self.eligible().is_some_and(|rule| self.most(rule) > count)
+    }
+
     /// The rule, if the cluster may hold anything at all.
     pub(crate) fn eligible(&self) -> Option<Rule> {
         match self.growth {

@@ -6,7 +6,7 @@
 
 use std::cmp::Reverse;
 
-use godwit_common::policy::{REPLICAS_MAX, Strategy, WEIGHT_MAX};
+use godwit_common::policy::{REPLICAS_MAX, Rule, Strategy, WEIGHT_MAX};
 
 use crate::candidate::Candidate;
 use crate::report::{Cap, Share};
@@ -147,25 +147,37 @@ fn limits_of(strategy: &Strategy, replicas: u32, candidate: &Candidate<'_>) -> L
         return Limits { wish, ..Limits::default() };
     };
     let most = candidate.most(rule).min(wish);
+    let weight = weight(strategy, rule, || candidate.room.total());
+    let rank = first_rank(strategy, candidate.tier, candidate.avoided);
+    let (floor, kept) = (rule.min().min(most), candidate.held.min(most));
+    // Without a weight a cluster gets its minimum; what it holds beyond stays as long as it has no other place.
+    let cap = if weight == 0 { floor.max(kept) } else { most };
+    Limits { weight, rank, floor, cap, kept, wish, limit: Limit::Own }
+}
+
+/// The weight of a cluster's seats. None of those that are chosen without a weight is given for it.
+#[inline(always)]
+pub(crate) fn weight(strategy: &Strategy, rule: Rule, room: impl FnOnce() -> u32) -> u32 {
     let heeded = match strategy {
         Strategy::Weighted | Strategy::Ordered(_) => rule.weight(),
-        Strategy::Capacity => candidate.room.total().min(WEIGHT_MAX),
+        Strategy::Capacity => room().min(WEIGHT_MAX),
         Strategy::Spread(_) | Strategy::Pack | Strategy::Duplicate => 1,
     };
-    let weight = if rule.weight() == 0 { 0 } else { heeded };
+    if rule.weight() == 0 { 0 } else { heeded }
+}
+
+/// The rank of a cluster's seats, as far as the cluster alone decides it.
+#[inline(always)]
+pub(crate) fn first_rank(strategy: &Strategy, tier: u32, avoided: bool) -> u32 {
     let tier = match strategy {
-        Strategy::Ordered(_) => candidate.tier,
+        Strategy::Ordered(_) => tier,
         Strategy::Weighted
         | Strategy::Capacity
         | Strategy::Spread(_)
         | Strategy::Pack
         | Strategy::Duplicate => 0,
     };
-    let rank = tier.saturating_mul(RANKS).saturating_add(candidate.avoided.into());
-    let (floor, kept) = (rule.min().min(most), candidate.held.min(most));
-    // Without a weight a cluster gets its minimum; what it holds beyond stays as long as it has no other place.
-    let cap = if weight == 0 { floor.max(kept) } else { most };
-    Limits { weight, rank, floor, cap, kept, wish, limit: Limit::Own }
+    tier.saturating_mul(RANKS).saturating_add(avoided.into())
 }
 
 /// Ranks within a tier: what is avoided comes second.

@@ -21,14 +21,20 @@ pub(crate) struct Seat {
 impl Seat {
     /// Which seat is given first: by priority, then to the cluster with fewer replicas, then by tie, then by name.
     pub(crate) fn cmp(&self, other: &Self, candidates: &[Candidate<'_>]) -> Ordering {
-        let odd = |seat: &Self| u128::from(seat.number) * 2 + 1;
-        let quotient = odd(self) * u128::from(other.weight);
-        let other_quotient = odd(other) * u128::from(self.weight);
         let by_name = || {
             let key = |seat: &Self| candidates.get(seat.candidate as usize).map(|c| (c.tie, c.cluster));
             key(self).cmp(&key(other)).then(self.candidate.cmp(&other.candidate))
         };
-        quotient.cmp(&other_quotient).then(self.number.cmp(&other.number)).then_with(by_name)
+        self.by_priority(other).then_with(by_name)
+    }
+
+    /// The same, as far as weights and numbers decide it.
+    #[inline]
+    pub(crate) fn by_priority(&self, other: &Self) -> Ordering {
+        let odd = |seat: &Self| u128::from(seat.number) * 2 + 1;
+        let quotient = odd(self) * u128::from(other.weight);
+        let other_quotient = odd(other) * u128::from(self.weight);
+        quotient.cmp(&other_quotient).then(self.number.cmp(&other.number))
     }
 }
 

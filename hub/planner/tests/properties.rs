@@ -5,7 +5,8 @@ mod reference;
 use godwit_common::ClusterName;
 use godwit_common::policy::{ClusterSelector, Rule, Strategy, Tiers, Unchosen};
 use godwit_planner::{
-    Barrier, Bound, Candidate, Cap, Demand, Division, Growth, Room, Scarce, Scratch, Share, divide,
+    Barrier, Bound, Candidate, Cap, Choice, Demand, Division, Entrant, Growth, Room, Scarce, Scratch, Share,
+    Turns, divide,
 };
 use proptest::prelude::{Strategy as Draw, *};
 use reference::Question;
@@ -134,6 +135,51 @@ proptest! {
         let asked = Question { strategy: &strategy, replicas: wanted, candidates: &candidates };
         prop_assert_eq!(counts(wanted, u32::MAX, &strategy, &candidates), asked.own());
         prop_assert_eq!(counts(wanted, 0, &strategy, &candidates), asked.keep());
+    }
+
+    // What is planned after a loss. The clusters that hold something keep it, and the rest is given seat by seat.
+    #[test]
+    fn what_is_missing_is_given_as_the_whole_division_gives_it(
+        strategy in strategies(),
+        drawn in clusters(24, 60, 60),
+        few in 0..40_u32,
+        alike: bool,
+    ) {
+        let mut drawn = drawn;
+        for one in &mut drawn {
+            // Most of them hold nothing, and many differ in nothing but their ties.
+            one.held = if one.held % 3 == 0 { one.held / 3 } else { 0 };
+            let rule = if alike { Rule::default() } else { one.rule.unwrap_or_default() };
+            one.rule = Rule::new(rule.weight(), 0, rule.max()).map_or(one.rule, Ok);
+        }
+        let names = names(drawn.len());
+        let candidates = candidates(&drawn, &names);
+        let choice = |one: &Candidate<'_>| Choice { rule: one.rule, tier: one.tier, fallback: 0, groups: Box::from([]) };
+        let choices: Vec<Choice> = candidates.iter().map(choice).collect();
+        let entrant = |(one, choice): (&Candidate<'_>, _)| {
+            let Candidate { avoided, ref growth, tie, .. } = *one;
+            Entrant { choice, avoided, grows: *growth == Growth::Allowed, hash: tie }
+        };
+        let turns = Turns::new(&strategy, candidates.iter().zip(&choices).map(entrant));
+        let alone = matches!(strategy, Strategy::Weighted | Strategy::Ordered(_) | Strategy::Spread(_));
+        prop_assert_eq!(turns.is_some(), alone);
+        let Some(turns) = turns else { return Ok(()) };
+        let kept: Vec<u32> = candidates.iter().map(Candidate::kept).collect();
+        let mut had: Vec<(usize, u32)> = kept.iter().copied().enumerate().filter(|(_, kept)| *kept > 0).collect();
+        let name = |place: usize| names.get(place);
+        let takes = |place: usize, count| candidates[place].takes_more_than(count);
+        let given = turns.give(few, &mut had, |tie| tie, name, takes);
+        let wanted = u32::try_from(sum(&kept)).expect("few") + few;
+        let mut scratch = Scratch::default();
+        let division = plan(wanted, 0, &strategy, &candidates, &mut scratch);
+        if given {
+            let mut all = vec![0; kept.len()];
+            had.iter().for_each(|(place, count)| all[*place] = *count);
+            prop_assert_eq!(all, division.counts.to_vec());
+            prop_assert_eq!(division.pending, 0);
+        }
+        // Few clusters are so full that it is left to the division.
+        prop_assert!(given || division.pending > 0 || candidates.len() > 16);
     }
 
     #[test]

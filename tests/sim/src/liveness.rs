@@ -15,11 +15,17 @@ use crate::invariants::shrink::{lacking, needed};
 use crate::member::{Member, Object, Pod};
 use crate::world::World;
 
+/// The lives that a cluster shall hold; of workloads with their number.
+type LiveRows = BTreeMap<Uid, Option<u32>>;
+
 impl World {
     /// What is not yet as it shall be; nothing once the federation has settled.
     pub fn unsettled(&self) -> Vec<String> {
         let mut missing = Vec::new();
         let store = &self.hubs[0].store;
+        let stuck = self.is_stuck();
+        let rows = self.live_rows();
+        let none = LiveRows::new();
         if self.hubs[0].core.is_none() {
             return vec!["the hub does not run".to_owned()];
         }
@@ -32,16 +38,17 @@ impl World {
                 Record::Migration(migration)
                     if migration.state == MigrationState::Paused
                         || migration.state == MigrationState::Running
-                            && !self.is_stuck()
+                            && !stuck
                             && !migration.moves.iter().any(|moved| self.is_changed(moved.workload)) =>
                 {
                     missing.push(format!("{} is not completed", migration.id));
                 }
-                Record::Workload(workload) => self.check_workload(workload, &mut missing),
-                Record::Cluster(cluster) => self.check_cluster(cluster, &mut missing),
-                Record::Seat { workload, seat, .. }
-                    if !self.is_newest(*workload, seat) && !self.is_stuck() =>
-                {
+                Record::Workload(workload) => self.check_workload(workload, stuck, &mut missing),
+                Record::Cluster(cluster) => {
+                    let live = rows.get(&cluster.name).unwrap_or(&none);
+                    self.check_cluster(cluster, live, &mut missing);
+                }
+                Record::Seat { workload, seat, .. } if !self.is_newest(*workload, seat) && !stuck => {
                     missing
                         .push(format!("{key:?}: told revision {}, rolling {}", seat.revision, seat.rolling));
                 }
@@ -61,7 +68,7 @@ impl World {
         missing
     }
 
-    fn check_cluster(&self, record: &ClusterRecord, missing: &mut Vec<String>) {
+    fn check_cluster(&self, record: &ClusterRecord, live: &LiveRows, missing: &mut Vec<String>) {
         let name = &record.name;
         let view = self.hubs[0].core.as_ref().and_then(|core| core.cluster(name));
         let state = view.map(|view| view.state);
@@ -72,17 +79,16 @@ impl World {
             return;
         };
         let held = member.fence.as_ref().map(|fence| (fence.record.fence.generation, fence.record.digest));
-        let wanted = (record.generation, self.digest(name));
+        let wanted = (record.generation, self.digest(name, live));
         if held != Some(wanted) && wanted.0.0 > 0 {
             missing.push(format!("{name} holds {held:?}, wanted is {wanted:?}"));
         }
-        let live = self.live_rows(name);
         for object in member.objects.values() {
             if let Some(stamp) = object.seen.stamp.filter(|stamp| !live.contains_key(&stamp.uid)) {
                 missing.push(format!("{name} still has {} of {}", object.seen.key, stamp.uid));
             }
         }
-        for (uid, replicas) in live {
+        for (uid, replicas) in live.iter().map(|(uid, replicas)| (*uid, *replicas)) {
             if self.left(uid, member).is_some() {
                 continue;
             }
@@ -105,44 +111,55 @@ impl World {
         }
     }
 
-    fn check_workload(&self, workload: &WorkloadRecord, missing: &mut Vec<String>) {
+    fn check_workload(&self, workload: &WorkloadRecord, is_stuck: bool, missing: &mut Vec<String>) {
         let id = &workload.spec.id;
         if !is_counted(workload.spec.kind()) {
             return;
         }
-        let mut open = Vec::new();
+        let (is_short, is_changed) = (self.is_short(workload.uid), self.is_changed(workload.uid));
+        let manifest = self.manifest_of(workload);
         for member in &self.members {
             let seat = self.seat(workload.uid, &member.name).cloned().unwrap_or_default();
             // As long as others find no node, a planned move has used up its surge (S20).
-            let waits = self.is_stuck() && self.is_short(workload.uid);
+            let waits = is_stuck && is_short;
             let placed = if waits { seat.placed.min(seat.target) } else { seat.placed };
             let left = self.left(workload.uid, member);
             let placed = left.unwrap_or(placed);
             let pods: Vec<_> = member.pods_of(id).collect();
             let ready = pods.iter().filter(|pod| pod.seen.ready).count();
-            let manifest = self.manifest_of(workload);
             let is_old = |pod: &Pod| Some(&pod.template) != manifest;
             let stuck = pods.iter().filter(|pod| pod.seen.unschedulable || is_old(pod)).count();
-            let excused = if self.is_stuck() { stuck } else { 0 };
-            let right = match self.is_short(workload.uid) {
+            let excused = if is_stuck { stuck } else { 0 };
+            let right = match is_short {
                 true => pods.len() >= placed as usize,
                 false => pods.len() == placed as usize,
             };
             // Beside what somebody made by hand nothing starts that may run only once; and where somebody took copies away,
             // no others stop. So what is moved may wait for it.
-            let barred = left.is_none() && self.is_changed(workload.uid);
+            let barred = left.is_none() && is_changed;
             if !barred && (!right || left.is_none() && ready + excused < placed as usize) {
                 let (name, pods) = (&member.name, pods.len());
                 missing.push(format!("{name} runs {ready} of {pods} of {id}, {placed} are placed"));
             }
             let old = pods.iter().filter(|pod| is_old(pod)).count();
-            if old > 0 && !self.is_stuck() {
+            if old > 0 && !is_stuck {
                 missing.push(format!("{old} pods of {id} in {} are not of its newest revision", member.name));
             }
-            if let Some(more) = self.could_take(workload, member) {
-                open.push((member.name.clone(), more));
-            }
         }
+        if workload.pending > 0 && !is_stuck {
+            self.check_pending(workload, missing);
+        }
+    }
+
+    /// What is pending finds room nowhere.
+    fn check_pending(&self, workload: &WorkloadRecord, missing: &mut Vec<String>) {
+        let id = &workload.spec.id;
+        let closed = self.closed(workload);
+        let takes = |member: &Member| {
+            let more = self.could_take(workload, member, &closed)?;
+            Some((member.name.clone(), more))
+        };
+        let open: Vec<(ClusterName, u64)> = self.members.iter().filter_map(takes).collect();
         let placement = self.policy_of(workload).map(|policy| &policy.placement);
         let whole = placement.is_some_and(|placement| workload.spec.is_whole(placement));
         let fits = match whole {
@@ -152,7 +169,7 @@ impl World {
         // What stays with its data has no place elsewhere, whatever room there is (S32).
         let stays = placement.is_some_and(|placement| !whole && workload.spec.is_pinned(placement));
         let stuck = if stays { self.beyond(workload.uid) } else { 0 };
-        if workload.pending > stuck && fits && !self.is_stuck() {
+        if workload.pending > stuck && fits {
             let (pending, reasons) = (workload.pending, &workload.pending_reasons);
             missing.push(format!("{pending} of {id} are pending: {reasons:?}; there is room: {open:?}"));
         }
@@ -224,9 +241,14 @@ impl World {
     }
 
     /// How many more replicas of a workload a cluster could take; none if its policy does not choose it.
-    fn could_take(&self, workload: &WorkloadRecord, member: &Member) -> Option<u64> {
+    fn could_take(
+        &self,
+        workload: &WorkloadRecord,
+        member: &Member,
+        closed: &BTreeSet<ClusterName>,
+    ) -> Option<u64> {
         let placement = &self.policy_of(workload)?.placement;
-        let rule = self.rule_of(workload, &member.name).filter(|_| self.is_open(workload, &member.name))?;
+        let rule = self.rule_of(workload, &member.name).filter(|_| !closed.contains(&member.name))?;
         let placed = self.seat(workload.uid, &member.name).map_or(0, |seat| seat.placed);
         let below = |bound: u32| u64::from(bound.saturating_sub(placed));
         let duplicate = placement.strategy == Strategy::Duplicate && !workload.spec.is_whole(placement);
@@ -270,12 +292,12 @@ impl World {
         self.policy_of(workload)?.placement.choose(name, &cluster.traits).ok()
     }
 
-    /// Whether room and rule alone decide what a cluster may take of a workload. What else may keep it from growing has
-    /// its own stories, and is not worked out here a second time.
-    fn is_open(&self, workload: &WorkloadRecord, name: &ClusterName) -> bool {
+    /// The clusters of which room and rule alone do not decide what they may take of a workload. What else may keep them
+    /// from growing has its own stories, and is not worked out here a second time.
+    fn closed(&self, workload: &WorkloadRecord) -> BTreeSet<ClusterName> {
         let store = &self.hubs[0].store;
-        let Some(Record::Cluster(cluster)) = store.get(&Key::Cluster(name.clone())) else { return false };
-        let Some(policy) = self.policy_of(workload) else { return false };
+        let all = || self.members.iter().map(|member| member.name.clone());
+        let Some(policy) = self.policy_of(workload) else { return all().collect() };
         let placement = &policy.placement;
         let repels = |record: &Record| {
             if let Record::Policy(policy) = record {
@@ -284,15 +306,23 @@ impl World {
                 false
             }
         };
-        !cluster.cordoned
-            && cluster.maintenance.is_none()
-            && cluster.taints.is_empty()
-            && placement.affinity.is_empty()
+        let open = placement.affinity.is_empty()
             && placement.fallback.is_empty()
             && placement.strategy.constraints().is_empty()
-            && !workload.yielded.contains_key(name)
-            && !self.is_lowered(workload, name)
-            && !store.values().any(repels)
+            && !store.values().any(repels);
+        if !open {
+            return all().collect();
+        }
+        let lowered = self.lowered(workload);
+        let closed = |name: &ClusterName| {
+            let Some(Record::Cluster(cluster)) = store.get(&Key::Cluster(name.clone())) else { return true };
+            cluster.cordoned
+                || cluster.maintenance.is_some()
+                || !cluster.taints.is_empty()
+                || workload.yielded.contains_key(name)
+                || lowered.contains(name)
+        };
+        all().filter(closed).collect()
     }
 
     /// How many more pods of a size a cluster has room for, beside the copies that are planned or told there and do not
@@ -301,8 +331,8 @@ impl World {
     /// can; and while there is none for all of them, there is none for anybody else.
     fn room_beside(&self, member: &Member, requests: &Resources) -> u64 {
         let mut room = member.room_for(requests);
-        for record in self.hubs[0].store.values() {
-            let Record::Workload(WorkloadRecord { uid, spec, .. }) = record else { continue };
+        for (_, record) in self.hubs[0].store.range(Key::Workload(Uid(0))..) {
+            let Record::Workload(WorkloadRecord { uid, spec, .. }) = record else { break };
             let Some(seat) = self.seat(*uid, &member.name) else { continue };
             let here = match is_counted(spec.kind()) {
                 true => u32::try_from(member.pods_of(&spec.id).count()).unwrap_or(u32::MAX),
@@ -318,15 +348,16 @@ impl World {
         room
     }
 
-    /// Whether what a cluster is taken to hold of a workload that waits is lowered for what was seen there (S3, S17).
-    fn is_lowered(&self, workload: &WorkloadRecord, name: &ClusterName) -> bool {
+    /// The clusters of which it is lowered, for what was seen there, what they are taken to hold of a workload that waits
+    /// (S3, S17).
+    fn lowered(&self, workload: &WorkloadRecord) -> BTreeSet<ClusterName> {
         let core = self.hubs[0].core.as_ref().filter(|_| workload.pending > 0);
         let rows = core.and_then(|core| core.plan(&workload.spec.id)).map(|plan| plan.report);
         let lowered = ["could not be scheduled", "did not get ready"];
-        rows.into_iter()
-            .flatten()
-            .filter(|row| row.cluster == *name)
-            .any(|row| lowered.iter().any(|reason| row.reason.ends_with(reason)))
+        let rows = rows.into_iter().flatten();
+        rows.filter(|row| lowered.iter().any(|reason| row.reason.ends_with(reason)))
+            .map(|row| row.cluster)
+            .collect()
     }
 
     fn policy_of(&self, workload: &WorkloadRecord) -> Option<&Policy> {
@@ -340,25 +371,29 @@ impl World {
         if let Record::Seat { seat, .. } = record { Some(seat) } else { None }
     }
 
-    /// The lives that a cluster shall hold; of workloads with their number.
-    fn live_rows(&self, cluster: &ClusterName) -> BTreeMap<Uid, Option<u32>> {
+    /// The lives that each cluster shall hold.
+    fn live_rows(&self) -> BTreeMap<ClusterName, LiveRows> {
         let row = |(key, record): (&Key, &Record)| match (key, record) {
             (Key::Seat(uid, name), Record::Seat { seat, .. }) => {
-                (name == cluster).then_some((*uid, Some(seat.target)))
+                Some((name.clone(), *uid, Some(seat.target)))
             }
-            (Key::ObjectRow(uid, name), _) => (name == cluster).then_some((*uid, None)),
+            (Key::ObjectRow(uid, name), _) => Some((name.clone(), *uid, None)),
             (Key::Federation | Key::Policy(_) | Key::Workload(_) | Key::Seat(..) | Key::Object(_), _) => None,
             (Key::Ended(_) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_), _) => None,
             (Key::Request(_) | Key::Quota(_) | Key::Retired(_) | Key::Revision(..), _) => None,
             (Key::Token(_) | Key::Revocation(_), _) => None,
         };
-        self.hubs[0].store.iter().filter_map(row).collect()
+        let mut rows: BTreeMap<ClusterName, LiveRows> = BTreeMap::new();
+        for (name, uid, replicas) in self.hubs[0].store.iter().filter_map(row) {
+            rows.entry(name).or_default().insert(uid, replicas);
+        }
+        rows
     }
 
     /// The digest of what a cluster shall hold, made from the records alone.
-    fn digest(&self, cluster: &ClusterName) -> Digest {
+    fn digest(&self, cluster: &ClusterName, live: &LiveRows) -> Digest {
         let mut digest = Digest::default();
-        for (uid, replicas) in self.live_rows(cluster) {
+        for (uid, replicas) in live.iter().map(|(uid, replicas)| (*uid, *replicas)) {
             let store = &self.hubs[0].store;
             if let (Some(seat), Some(_)) = (self.seat(uid, cluster), replicas) {
                 digest += seat.hash(uid);

@@ -67,6 +67,7 @@ impl Hub {
         if let Some(cluster) = self.clusters.remove(name) {
             self.count_state(cluster.health.state, None);
         }
+        self.lost.remove(name);
         self.touched.keys.insert(Key::Cluster(name.clone()));
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
     }
@@ -79,6 +80,7 @@ impl Hub {
         };
         // Lost for every policy: what was placed there is placed elsewhere while it is still known where it was.
         cluster.health.lost_through = Some(Duration::MAX);
+        self.lost.insert(name.clone());
         cluster.record.awaited = None;
         let (seats, objects, ended) = (cluster.seats.clone(), cluster.objects.clone(), cluster.ended.clone());
         let waiting = if self.drain_of(name).is_some() { self.waiting_in(name) } else { Vec::new() };

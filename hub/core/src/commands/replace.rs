@@ -137,6 +137,7 @@ impl Hub {
         cluster.leased_until = self.leased_from_now();
         cluster.health.reason = "it was built anew, and has not connected yet".into();
         self.clusters.insert(name.clone(), Shared::new(cluster));
+        self.lost.remove(name);
         self.count_state(before, Some(ClusterState::Joining));
         self.touched.keys.insert(Key::Cluster(name.clone()));
         self.touched.subjects.insert(Subject::Cluster(name.clone()));

@@ -7,7 +7,7 @@ use godwit_common::policy::Strategy;
 use godwit_common::{ClusterName, Uid};
 use godwit_hub_core::{Effect, Key, Record};
 
-use super::{Records, SeatChange, seats_of};
+use super::{Records, SeatChange, seat_in};
 use crate::member::Member;
 
 /// The `atMost` workloads of which a step of a hub starts more.
@@ -32,8 +32,7 @@ pub(super) fn check(records: &Records, members: &[Member], forgotten: &BTreeSet<
     let id = &workload.spec.id;
     let mut exist = Vec::new();
     for member in members.iter().filter(|member| !forgotten.contains(&member.name)) {
-        let told = seats_of(records, uid).find(|(name, _)| **name == member.name);
-        let told = told.map_or(0, |(_, seat)| seat.target);
+        let told = seat_in(records, uid, &member.name).map_or(0, |seat| seat.target);
         let Some(most) = member.may_exist(id, uid, told) else { return };
         exist.push((member.name.as_str(), most));
     }

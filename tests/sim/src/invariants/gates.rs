@@ -49,17 +49,18 @@ impl Announced {
     /// What the hub shows after a step of the workloads that it changed.
     pub(super) fn follow(&mut self, core: &Hub, records: &Records, changed: &[Uid], step: &Step<'_>) {
         for uid in changed {
-            let view = core.workload(*uid).filter(|view| !view.deleting);
-            let rows = view.iter().flat_map(|view| &view.placements);
-            let shown: BTreeMap<&ClusterName, (WithdrawalId, u32)> = rows
-                .filter_map(|row| {
-                    let withdrawal = row.withdrawal.as_deref()?;
-                    Some((&row.cluster, (withdrawal.id, withdrawal.stays)))
-                })
-                .collect();
-            self.0.retain(|(life, cluster), known| {
-                *life != *uid || shown.get(cluster).is_some_and(|(id, _)| *id == known.id)
-            });
+            // Most have nothing announced: for those nobody looks at all that is shown.
+            let shown = core.withdrawals(*uid);
+            let shown: BTreeMap<&ClusterName, (WithdrawalId, u32)> =
+                shown.iter().map(|(name, withdrawal)| (name, (withdrawal.id, withdrawal.stays))).collect();
+            let over = |(cluster, known): (&ClusterName, &Announcement)| {
+                let same = shown.get(cluster).is_some_and(|(id, _)| *id == known.id);
+                (!same).then(|| (*uid, cluster.clone()))
+            };
+            let over: Vec<(Uid, ClusterName)> = self.of(*uid).filter_map(over).collect();
+            for key in &over {
+                self.0.remove(key);
+            }
             for (cluster, (id, stays)) in &shown {
                 let since = step.now.time;
                 let new = || Announcement { id: *id, stays: *stays, since, acknowledged: false };
@@ -67,12 +68,21 @@ impl Announced {
                 assert!(*stays >= known.stays, "S20: {id} takes more away than it announced");
                 known.stays = *stays;
             }
-            if let Some(view) = &view
-                && !shown.is_empty()
+            if !shown.is_empty()
+                && let Some(view) = core.workload(*uid)
             {
-                check_enough(records, view);
+                let rows = view.placements.iter().filter(|row| row.withdrawal.is_some());
+                assert!(!view.deleting && rows.count() == shown.len(), "S20: {uid} is shown in two ways");
+                check_enough(records, &view);
             }
         }
+    }
+
+    /// Those of a workload.
+    fn of(&self, uid: Uid) -> impl Iterator<Item = (&ClusterName, &Announcement)> {
+        let from = (uid, "0".parse().expect("a valid name, below or equal to every other"));
+        let own = self.0.range(from..).take_while(move |((life, _), _)| *life == uid);
+        own.map(|((_, cluster), known)| (cluster, known))
     }
 
     fn acknowledge(&mut self, step: &Step<'_>) {

@@ -164,7 +164,9 @@ fn is_welcome(effect: &Effect) -> bool {
 }
 
 fn clusters(records: &Records) -> impl Iterator<Item = &ClusterName> {
-    records
-        .values()
-        .filter_map(|record| if let Record::Cluster(cluster) = record { Some(&cluster.name) } else { None })
+    let from = Key::Cluster("0".parse().expect("a valid name, below or equal to every other"));
+    records.range(from..).map_while(|(_, record)| match record {
+        Record::Cluster(cluster) => Some(&cluster.name),
+        _ => None,
+    })
 }

@@ -477,6 +477,14 @@ fn seats_of(records: &Records, uid: Uid) -> impl Iterator<Item = (&ClusterName, 
     })
 }
 
+/// The seat of a workload in a cluster.
+fn seat_in<'r>(records: &'r Records, uid: Uid, cluster: &ClusterName) -> Option<&'r Seat> {
+    match records.get(&Key::Seat(uid, cluster.clone()))? {
+        Record::Seat { seat, .. } => Some(seat),
+        _ => None,
+    }
+}
+
 /// A command comes to what its rehearsal said (S30).
 fn check_answer(foreseen: &Result<Answer, Refused>, effects: &[Effect]) {
     let answers = effects.iter().filter_map(|effect| match effect {

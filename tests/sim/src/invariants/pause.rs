@@ -14,18 +14,18 @@ pub(super) type Holds = BTreeMap<MigrationId, BTreeMap<Uid, BTreeMap<ClusterName
 
 /// What paused migrations hold.
 pub(super) fn holds(records: &Records) -> Holds {
-    let paused = |record: &Record| match record {
-        Record::Migration(one) if one.state == MigrationState::Paused => Some((one.id, one.held.clone())),
-        Record::Migration(one) => {
+    let migrations = records.range(Key::Migration(MigrationId(0))..).map_while(|(_, record)| match record {
+        Record::Migration(migration) => Some(migration),
+        _ => None,
+    });
+    let paused = |one: &Migration| match one.state {
+        MigrationState::Paused => Some((one.id, one.held.clone())),
+        MigrationState::Running | MigrationState::Cancelled | MigrationState::Completed => {
             assert!(one.held.is_empty(), "{} holds something, and is {:?}", one.id, one.state);
             None
         }
-        Record::Federation(_) | Record::Policy(_) | Record::Workload(_) | Record::Seat { .. } => None,
-        Record::Object(_) | Record::ObjectRow { .. } | Record::Ended(_) | Record::Cluster(_) => None,
-        Record::Journal(_) | Record::Request(_) | Record::Quota(_) | Record::Retired(_) => None,
-        Record::Revision(_) | Record::Token(_) | Record::Revocation(_) => None,
     };
-    records.values().filter_map(paused).collect()
+    migrations.filter_map(paused).collect()
 }
 
 /// After a step of a hub.

@@ -1,10 +1,10 @@
 //! I4, S20: no step takes ready replicas below what is wanted, less what the policy allows; and no step lowers anything
 //! in a cluster that the hub cannot see (S5, S11).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use godwit_common::Uid;
 use godwit_common::policy::Strategy;
+use godwit_common::{ClusterName, Uid};
 use godwit_hub_core::{Key, Policy, Record, WorkloadRecord};
 
 use super::lease::Ended;
@@ -56,30 +56,39 @@ pub(super) fn check(records: &Records, witness: &Witness, ended: &Ended, seats: 
         );
     }
     let workloads: BTreeSet<Uid> = lowered.iter().map(|seat| seat.workload).collect();
-    for uid in workloads {
-        check_workload(records, witness, uid, seats);
+    let mut changes: BTreeMap<Uid, BTreeMap<&ClusterName, &SeatChange>> = BTreeMap::new();
+    for change in seats.iter().filter(|change| workloads.contains(&change.workload)) {
+        changes.entry(change.workload).or_default().entry(&change.cluster).or_insert(change);
+    }
+    for (uid, changes) in changes {
+        check_workload(records, witness, uid, &changes);
     }
 }
 
-fn check_workload(records: &Records, witness: &Witness, uid: Uid, changes: &[SeatChange]) {
+fn check_workload(
+    records: &Records,
+    witness: &Witness,
+    uid: Uid,
+    changes: &BTreeMap<&ClusterName, &SeatChange>,
+) {
     let Some(Record::Workload(workload)) = records.get(&Key::Workload(uid)) else {
         return;
     };
     let policy = records.get(&Key::Policy(workload.policy.clone()));
     let policy = if let Some(Record::Policy(policy)) = policy { Some(policy) } else { None };
     // Where a drain is forced, what has no place elsewhere is done without.
-    let forced = |seat: &&SeatChange| {
+    let forced = |seat: &SeatChange| {
         let cluster = records.get(&Key::Cluster(seat.cluster.clone()));
         let drain = if let Some(Record::Cluster(cluster)) = cluster { cluster.drain.as_ref() } else { None };
         seat.after.target < seat.before.target && drain.is_some_and(|drain| drain.force)
     };
-    let forced = changes.iter().filter(|change| change.workload == uid).any(|seat| forced(&seat));
+    let forced = changes.values().any(|seat| forced(seat));
     let forgone = if forced { workload.pending - lacking(workload, policy) } else { 0 };
     let needed = needed(workload, policy).saturating_sub(forgone);
     let (mut before, mut after) = (0, 0);
     for (cluster, seat) in seats_of(records, uid) {
         let Some(told) = witness.reports(cluster) else { continue };
-        let change = changes.iter().find(|change| change.workload == uid && change.cluster == *cluster);
+        let change = changes.get(cluster);
         let target_before = change.map_or(seat.target, |change| change.before.target);
         // A copy that was told to stop counts no longer, gone or not.
         before += told.ready(uid).min(target_before);
