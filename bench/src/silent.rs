@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use crate::federation::{Federation, Fleet, Setup, What};
 
-/// Agents: x1, x10, x30.
-const SIZES: [usize; 3] = [100, 1_000, 3_000];
+/// Agents: x1, x10, x100.
+const SIZES: [usize; 3] = [100, 1_000, 10_000];
 /// What the cluster holds.
 const WORKLOADS: usize = 100;
 const HEARTBEAT: Duration = Duration::from_secs(2);

@@ -2,6 +2,7 @@
 
 mod agent;
 mod fleet;
+mod mint;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use godwit_certs::{Development, mint_development};
+use godwit_certs::Development;
 use godwit_common::ClusterName;
 use godwit_proto::v1;
 use godwit_proto::v1::cluster_service_client::ClusterServiceClient;
@@ -66,11 +67,11 @@ impl Federation {
         let folder = tempfile::tempdir()?;
         let clusters: Vec<ClusterName> =
             (0..setup.clusters).map(|index| format!("c{index:05}").parse()).collect::<Result<_, _>>()?;
-        let certificates = mint_development(folder.path(), &clusters, names)?;
+        let certificates = mint::mint(folder.path(), &clusters, names)?;
         let (hub, endpoint) = start_hub(folder.path(), &certificates.hub, setup)?;
         let tls = client(&certificates.admin)?;
         let connection = dial(&endpoint, &tls, DialTimeouts::default()).await?;
-        Ok(Self {
+        let federation = Self {
             endpoint,
             clusters,
             certificates,
@@ -82,7 +83,10 @@ impl Federation {
             events: EventServiceClient::new(connection),
             hub,
             _folder: folder,
-        })
+        };
+        // Who asks for nothing for some seconds is cut off, and until thousands of agents are connected that is long.
+        federation.migrations().await?;
+        Ok(federation)
     }
 
     /// A policy that places everything on the first cluster, and calls it lost after this time of silence.

@@ -78,6 +78,8 @@ pub struct Hub {
     pub(crate) bonded_policies: usize,
     /// The same of the fence `gate` (S9).
     pub(crate) gated_policies: usize,
+    /// Those by which replicas go back to where a loss or a drain took them from (S13).
+    pub(crate) returning_policies: usize,
     /// Workloads with pending replicas, in the order in which room is given to them (S14, S16).
     pub(crate) pending: Shared<BTreeSet<Rank>>,
     /// Workloads under policies that rebalance which may lack the policy's own division for want of room, or of a

@@ -18,6 +18,7 @@ use crate::hub::{Hub, Timer};
 use crate::mass_loss::MassLoss;
 use crate::migrations::MigrationEntry;
 use crate::quotas::QuotaState;
+use crate::returns::lets_return;
 use crate::rows::Touched;
 use crate::shared::Shared;
 use crate::state::{Cluster, Object, PolicyState, SeatState, Workload};
@@ -133,6 +134,7 @@ impl Hub {
             followers: Default::default(),
             bonded_policies: 0,
             gated_policies: 0,
+            returning_policies: 0,
             roomless: Default::default(),
             fleet_changes: 0,
             checking_survival: false,
@@ -390,6 +392,7 @@ impl Hub {
         let users = self.drop_policy(&name);
         self.bonded_policies += usize::from(!policy.placement.affinity.is_empty());
         self.gated_policies += usize::from(is_gated(&policy));
+        self.returning_policies += usize::from(lets_return(&policy));
         self.policies.insert(name, Shared::new(PolicyState { policy, users }));
     }
 
@@ -398,6 +401,7 @@ impl Hub {
         let Some(old) = self.policies.remove(name) else { return BTreeSet::new() };
         self.bonded_policies -= usize::from(!old.policy.placement.affinity.is_empty());
         self.gated_policies -= usize::from(is_gated(&old.policy));
+        self.returning_policies -= usize::from(lets_return(&old.policy));
         old.into_inner().users
     }
 }

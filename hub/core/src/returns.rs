@@ -153,6 +153,10 @@ impl Hub {
 
     /// A cluster may be able to take more than before: replicas that it had to give may go back to it (S13).
     pub(crate) fn ways_back_open(&mut self, name: &ClusterName) {
+        // A drain may have taken thousands, and each report of its cluster comes here.
+        if self.returning_policies == 0 {
+            return;
+        }
         let Some(uids) = self.displaced.get(name).cloned() else { return };
         for uid in uids {
             let waits = self.workloads.get(&uid).is_some_and(|workload| workload.fail_back_at.is_some());
@@ -172,12 +176,11 @@ impl Hub {
         }
     }
 
-    /// What a workload's policy says about the way back. Where replicas move for balance, that is the way back.
+    /// What a workload's policy says about the way back.
     fn fail_back_of(&self, uid: Uid) -> FailBack {
         let policy = self.workloads.get(&uid).and_then(|one| self.policies.get(&one.record.policy));
         let policy = policy.map(|policy| &policy.policy);
-        let policy =
-            policy.filter(|policy| policy.placement.rebalance == Rebalance::Never && gives_back(policy));
+        let policy = policy.filter(|policy| lets_return(policy));
         policy.map_or(FailBack::Never, |policy| policy.placement.motion.fail_back)
     }
 
@@ -295,6 +298,12 @@ impl Hub {
     pub(crate) fn displaced_view(&self, workload: &Workload) -> Vec<(ClusterName, u32)> {
         workload.record.displaced.iter().map(|(name, replicas)| (name.clone(), *replicas)).collect()
     }
+}
+
+/// Whether replicas go back by themselves under a policy. Where they move for balance, that is the way back.
+pub(crate) fn lets_return(policy: &Policy) -> bool {
+    let moves = policy.placement.rebalance != Rebalance::Never;
+    !moves && gives_back(policy) && policy.placement.motion.fail_back != FailBack::Never
 }
 
 /// Whether a cluster is given back what it had under a policy at all. Where the first group that can hold all is used, or
