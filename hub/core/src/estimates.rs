@@ -4,6 +4,7 @@
 //! What is known here is learned again after a restart of the hub. Only that replicas of a revision were moved away for
 //! not being ready is durable: that happens once.
 
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use godwit_common::policy::UNREADY_AFTER;
@@ -32,9 +33,13 @@ enum Lowering {
     Unready,
 }
 
-/// What a workload's copies in a cluster show of such trouble.
+/// What a workload's copies in a cluster show of such trouble. Most seats never show any, and hold nothing for it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Trouble {
+pub(crate) struct Trouble(Option<Box<Signs>>);
+
+/// See [`Trouble`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Signs {
     /// Since when the cluster has been unable to schedule copies, and how many at the least since then (S17).
     unschedulable: Option<(Time, u32)>,
     /// Since when no more of its copies have become ready, though fewer are than shall be (S3).
@@ -49,6 +54,41 @@ pub(crate) struct Trouble {
     said: u64,
     /// When it is looked at next.
     wake: Option<Time>,
+}
+
+/// Of what shows no trouble.
+static NONE: Signs = Signs {
+    unschedulable: None,
+    unready: None,
+    unwell: false,
+    lowered: None,
+    times: 0,
+    tried: 0,
+    said: 0,
+    wake: None,
+};
+
+impl Deref for Trouble {
+    type Target = Signs;
+
+    fn deref(&self) -> &Signs {
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl DerefMut for Trouble {
+    fn deref_mut(&mut self) -> &mut Signs {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl Trouble {
+    /// Holds nothing any more for what is over.
+    fn tidy(&mut self) {
+        if self.0.as_deref() == Some(&NONE) {
+            self.0 = None;
+        }
+    }
 }
 
 impl SeatState {
@@ -83,10 +123,12 @@ impl SeatState {
 
     /// Another revision is another attempt.
     pub(crate) fn forget_trouble(&mut self, now: Time) {
-        let Trouble { unschedulable, unready, wake, .. } = std::mem::take(&mut self.trouble);
+        let Trouble(Some(signs)) = std::mem::take(&mut self.trouble) else { return };
+        let Signs { unschedulable, unready, wake, .. } = *signs;
         self.trouble.unschedulable = unschedulable.map(|(_, least)| (now, least));
         self.trouble.unready = unready.map(|_| now);
         self.trouble.wake = wake;
+        self.trouble.tidy();
     }
 }
 
@@ -108,7 +150,10 @@ impl Hub {
         let (ready, unready, told) = (seat.ready(), seat.unready(), seat.seat.target);
         let stuck = seat.unschedulable().min(seat.seat.target);
         let failing = seat.seen.as_ref().is_some_and(|seen| seen.failing > 0);
-        let trouble = &mut seat.trouble;
+        if stuck == 0 && unready == 0 && seat.trouble.0.is_none() {
+            return;
+        }
+        let trouble: &mut Signs = &mut seat.trouble;
         let (was_stuck, was_unwell) = (trouble.unschedulable, trouble.unwell);
         trouble.unschedulable = match (stuck, was_stuck) {
             (0, _) => None,
@@ -131,6 +176,7 @@ impl Hub {
         } else if let Some(lowered) = &mut trouble.lowered {
             lowered.most = lowered.most.max(ready);
         }
+        seat.trouble.tidy();
         if stuck > 0 && was_stuck.is_none() {
             self.look_at_trouble_at(now + self.config.unschedulable_after, uid, name);
         }

@@ -20,6 +20,16 @@ impl Hub {
         self.held_but(workload, name, None)
     }
 
+    /// Whether any paused migration holds something of a workload.
+    pub(crate) fn is_held(&self, workload: &Workload) -> bool {
+        let holds = |id: &MigrationId| {
+            self.migrations
+                .get(id)
+                .is_some_and(|entry| entry.migration.held.contains_key(&workload.record.uid))
+        };
+        workload.migrations.iter().any(holds)
+    }
+
     /// The first paused migration that holds something of a workload in a cluster.
     pub(crate) fn held_by(&self, workload: &Workload, name: &ClusterName) -> Option<MigrationId> {
         let holds = |id: &&MigrationId| {

@@ -173,17 +173,16 @@ impl Hub {
                 settled.insert(*id);
                 continue;
             };
-            let arrivals = entry.unsettled.get(&uid);
-            let places = || arrivals.into_iter().flat_map(|arrivals| &arrivals.places);
-            let holds = entry.migration.held.contains_key(&uid);
-            if !holds && places().all(|(name, _)| self.missing_at(workload, name) == 0) {
+            let (mut ready, mut all_ready, mut told) = (0_u32, true, true);
+            for (name, replicas) in entry.unsettled.get(&uid).into_iter().flat_map(|one| &one.places) {
+                let missing = self.missing_at(workload, name);
+                ready = ready.saturating_add(replicas.saturating_sub(missing));
+                all_ready &= missing == 0;
+                told &= !workload.below.contains(name);
+            }
+            if all_ready && !entry.migration.held.contains_key(&uid) {
                 settled.insert(*id);
             }
-            let ready = |(name, replicas): (&ClusterName, &u32)| {
-                replicas.saturating_sub(self.missing_at(workload, name))
-            };
-            let ready = places().map(ready).fold(0, u32::saturating_add);
-            let told = places().all(|(name, _)| !workload.below.contains(name));
             found.push((*id, ready, told));
         }
         for (id, ready, told) in found {

@@ -108,6 +108,8 @@ impl Hub {
     fn live_workload(&self, workload: &Workload) -> WorkloadView {
         let record = &workload.record;
         let (mut placements, mut problems) = (Vec::with_capacity(workload.seats.len()), Vec::new());
+        // It may be on many ways, and in a thousand clusters.
+        let is_held = self.is_held(workload);
         for Shown { name, seat, cluster } in self.shown(workload) {
             let live = cluster.reporting();
             let seen = seat.seen.as_ref();
@@ -121,7 +123,7 @@ impl Hub {
                 revision: seat.seat.revision,
                 updated: reported.map_or(0, |seen| seen.updated),
                 updated_ready: reported.map_or(0, |seen| seen.updated_ready),
-                reason: self.standing_at(cluster, seat, workload),
+                reason: self.standing_at(cluster, seat, workload, is_held),
                 live,
                 lost: self.lost_to(workload, cluster),
                 serving: if live { workload.serving(name, seat) } else { 0 },
@@ -198,14 +200,21 @@ impl Hub {
         workload: &Workload,
     ) -> Cow<'static, str> {
         let cluster = self.clusters.get(name);
-        cluster.map_or_else(Cow::default, |cluster| self.standing_at(cluster, seat, workload))
+        cluster.map_or_else(Cow::default, |cluster| {
+            self.standing_at(cluster, seat, workload, self.is_held(workload))
+        })
     }
 
-    fn standing_at(&self, cluster: &Cluster, seat: &SeatState, workload: &Workload) -> Cow<'static, str> {
+    fn standing_at(
+        &self,
+        cluster: &Cluster,
+        seat: &SeatState,
+        workload: &Workload,
+        is_held: bool,
+    ) -> Cow<'static, str> {
         let name = &cluster.record.name;
         let Seat { placed, target, .. } = seat.seat;
-        // Few workloads are being moved, and of those most seats are not.
-        if !workload.migrations.is_empty() {
+        if is_held {
             let held = self.held(workload, name);
             let stands = held.starts > 0 && held.starts == placed.saturating_sub(target) || held.stops > 0;
             if let Some(migration) = self.held_by(workload, name).filter(|_| stands) {

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use godwit_common::Epoch;
 use godwit_common::link::Down;
 use godwit_hub_core::{Effect, Event, Hub, Record, Refused, RefusedKind, SessionId, Severity};
 use godwit_rt::health::Pulse;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::view::{Projector, View};
@@ -18,6 +20,10 @@ use crate::store::{Batch, Store};
 
 /// Inputs of one turn, and so of one commit. More would make the first of them wait for the steps of the last.
 const TURN_MAX: usize = 256;
+
+/// While others wait for their turn, the view is brought up to date only so often: what changes again meanwhile is shown
+/// once.
+const SHOWN_EVERY: Duration = Duration::from_millis(100);
 
 /// How many may wait to be told what would be. Each holds a copy of the state, of which it shares what has not changed.
 const QUESTIONS_MAX: usize = 16;
@@ -35,6 +41,8 @@ pub(super) struct Driver {
     questions: Arc<Semaphore>,
     projector: Projector,
     view: watch::Sender<Arc<View>>,
+    /// When it was last brought up to date.
+    shown: Instant,
     /// Whether it gets on.
     pulse: Pulse,
 }
@@ -72,6 +80,7 @@ impl Driver {
             questions: Arc::new(Semaphore::new(QUESTIONS_MAX)),
             projector,
             view,
+            shown: Instant::now(),
             pulse: Pulse::new(),
         }
     }
@@ -191,7 +200,8 @@ impl Driver {
     }
 
     /// Makes the records durable, then lets targets go, then shows what has changed, then answers: who was answered
-    /// finds in the view what was done.
+    /// finds in the view what was done. With nobody to answer, and others in the queue, it may be shown with what they
+    /// change.
     pub(super) fn settle(&mut self, effects: Vec<Effect>) -> Result<(), DriverError> {
         let mut batch = Batch::default();
         let (mut releases, mut answers) = (Vec::new(), Vec::new());
@@ -236,8 +246,12 @@ impl Driver {
             log(&entry);
             self.projector.journal_put(entry);
         }
-        if let Some(view) = self.projector.project(&mut self.hub) {
-            self.view.send_replace(Arc::new(view));
+        let busy = !self.queue.is_empty() && self.shown.elapsed() < SHOWN_EVERY;
+        if !busy || !answers.is_empty() {
+            self.shown = Instant::now();
+            if let Some(view) = self.projector.project(&mut self.hub) {
+                self.view.send_replace(Arc::new(view));
+            }
         }
         for (ticket, answer) in answers {
             self.waiting.answer(ticket, answer);
