@@ -6,6 +6,7 @@ mod clock;
 mod cluster;
 mod config;
 mod identity;
+mod inquiries;
 mod run;
 mod session;
 

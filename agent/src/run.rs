@@ -152,7 +152,8 @@ impl Driver {
             Effect::Dial { session, address, hello } => {
                 tracing::debug!(%address, session = session.0, "dialling");
                 let (tls, live, sender) = (self.tls.clone(), self.live.clone(), self.sender.clone());
-                self.session = Some(Session::start(session, address, hello, tls, live, sender));
+                let cluster = self.cluster.clone();
+                self.session = Some(Session::start(session, address, hello, tls, live, cluster, sender));
             }
             Effect::Send { session, message } => {
                 if let Some(open) = self.session.as_ref().filter(|open| open.id() == session) {

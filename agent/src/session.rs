@@ -1,4 +1,5 @@
-//! One session with a hub: a fresh connection, one stream on it, messages both ways.
+//! One session with a hub: a fresh connection, one stream on it, messages both ways. Inquiries and their answers go along on
+//! the same stream, behind all that the machine says.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,20 +8,27 @@ use godwit_agent_core::{Event, SessionId};
 use godwit_common::link::{Hello, Up};
 use godwit_proto::agent::{DownInbox, up_to_wire};
 use godwit_proto::v1::agent_service_client::AgentServiceClient;
-use godwit_proto::v1::{AttachRequest, AttachResponse};
+use godwit_proto::v1::attach_request::Message as UpWire;
+use godwit_proto::v1::attach_response::Message as DownWire;
+use godwit_proto::v1::{AttachRequest, AttachResponse, InquiryAnswer};
 use godwit_rt::dial::{Connection, Endpoint, dial};
 use godwit_rt::limits::{AGENT_MESSAGE_BYTES_MAX, DialTimeouts};
 use godwit_rt::tls::ClientTls;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
-use crate::cluster::chain;
+use crate::cluster::{Cluster, chain};
+use crate::inquiries::{Inquiries, PARTS_MAX};
 
 /// Messages between the driver and the session; the machine keeps fewer than this under way.
 const OUTGOING_MAX: usize = 16;
 /// How long a session that is hung up may take to deliver what was said before.
 const PARTING_LIMIT: Duration = Duration::from_secs(2);
+/// From one part of an answer to the next. With the size of a part it bounds what all answers of a session take of its stream:
+/// 512 KiB in a second.
+const ANSWER_PAUSE: Duration = Duration::from_millis(32);
 
 /// The connection of the session that stands, for whoever has something else to say over it.
 #[derive(Debug, Clone, Default)]
@@ -69,11 +77,12 @@ impl Session {
         hello: Hello,
         tls: Arc<ClientTls>,
         live: Live,
+        cluster: Cluster,
         events: mpsc::Sender<Event>,
     ) -> Self {
         let (outgoing, waiting) = mpsc::channel(OUTGOING_MAX);
         let task = tokio::spawn(async move {
-            let talk = Talk { id, waiting, live, events: events.clone() };
+            let talk = Talk { id, waiting, live, cluster, events: events.clone() };
             let reason = match talk.run(&address, hello, &tls).await {
                 Ok(()) => "the hub ended the stream".into(),
                 Err(error) => error.to_string().into(),
@@ -132,12 +141,13 @@ struct Talk {
     id: SessionId,
     waiting: mpsc::Receiver<Up>,
     live: Live,
+    cluster: Cluster,
     events: mpsc::Sender<Event>,
 }
 
 impl Talk {
     async fn run(self, address: &str, hello: Hello, tls: &ClientTls) -> Result<(), Broken> {
-        let Self { id, waiting, live, events } = self;
+        let Self { id, waiting, live, cluster, events } = self;
         let endpoint: Endpoint = format!("https://{address}").parse()?;
         let connection = dial(&endpoint, tls, DialTimeouts::default()).await?;
         let _lent = live.lend(id, connection.clone());
@@ -146,12 +156,16 @@ impl Talk {
             .max_encoding_message_size(AGENT_MESSAGE_BYTES_MAX);
         // The call returns with the hub's first answer, and that follows our first message: it must be there before.
         let (wire, stream) = mpsc::channel(1);
-        for hello in up_to_wire(&Up::Hello(hello)) {
+        for mut hello in up_to_wire(&Up::Hello(hello)) {
+            if let Some(UpWire::Hello(hello)) = &mut hello.message {
+                hello.answers_inquiries = true;
+            }
             wire.send(hello).await.map_err(|_| Broken::Ending)?;
         }
         let answers = client.attach(ReceiverStream::new(stream)).await?.into_inner();
-        let writer = write(id, waiting, wire, &events);
-        let reader = read(id, answers, &events);
+        let (teller, told) = mpsc::channel(PARTS_MAX);
+        let writer = write(id, waiting, told, wire, &events);
+        let reader = read(id, answers, Inquiries::new(cluster, teller), &events);
         tokio::pin!(writer, reader);
         tokio::select! {
             result = &mut reader => result,
@@ -163,14 +177,32 @@ impl Talk {
     }
 }
 
-/// Hands messages to the transport one by one, and says when each was taken.
+/// Hands messages to the transport one by one, and says when each of the machine's was taken. What answers inquiries goes
+/// when the machine has nothing to say, and at a pace that leaves the stream free for it.
 async fn write(
     id: SessionId,
     mut waiting: mpsc::Receiver<Up>,
+    mut told: mpsc::Receiver<InquiryAnswer>,
     wire: mpsc::Sender<AttachRequest>,
     events: &mpsc::Sender<Event>,
 ) {
-    while let Some(message) = waiting.recv().await {
+    let mut next_answer = Instant::now();
+    loop {
+        let message = tokio::select! {
+            biased;
+            message = waiting.recv() => message,
+            answer = paced(&mut told, next_answer) => {
+                let answer = AttachRequest { message: Some(UpWire::InquiryAnswer(answer)) };
+                if wire.send(answer).await.is_err() {
+                    return;
+                }
+                next_answer = Instant::now() + ANSWER_PAUSE;
+                continue;
+            }
+        };
+        let Some(message) = message else {
+            return;
+        };
         // A large report is several messages; nothing comes between them.
         for part in up_to_wire(&message) {
             if wire.send(part).await.is_err() {
@@ -184,13 +216,27 @@ async fn write(
     }
 }
 
+/// The next part of an answer, not before its time. It never ends: without inquiries there is nothing to say.
+async fn paced(told: &mut mpsc::Receiver<InquiryAnswer>, not_before: Instant) -> InquiryAnswer {
+    tokio::time::sleep_until(not_before).await;
+    match told.recv().await {
+        Some(answer) => answer,
+        None => std::future::pending().await,
+    }
+}
+
 async fn read(
     id: SessionId,
     mut answers: Streaming<AttachResponse>,
+    mut inquiries: Inquiries,
     events: &mpsc::Sender<Event>,
 ) -> Result<(), Broken> {
     let mut inbox = DownInbox::default();
     while let Some(wire) = answers.message().await? {
+        if let Some(DownWire::Inquiry(inquiry)) = wire.message {
+            inquiries.take(inquiry);
+            continue;
+        }
         if let Some(message) = inbox.take(wire)? {
             let event = Event::Received { session: id, message };
             events.send(event).await.map_err(|_| Broken::Ending)?;

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     ack, agent, apply, backup, completion, confirm, confirm_dead, cordon, delete, describe, diff, drain,
-    explain, freeze, get, label, maintenance, migrate, plan, rebalance, replace, retire, revoke, rollout,
-    scale, taint, token, version, whatif,
+    explain, freeze, get, label, logs, maintenance, migrate, plan, rebalance, replace, retire, revoke,
+    rollout, scale, taint, token, version, whatif,
 };
 use crate::dev::Dev;
 
@@ -53,6 +53,7 @@ pub(crate) enum Command {
     Get(get::Get),
     Describe(describe::Describe),
     Explain(explain::Explain),
+    Logs(logs::Logs),
     Scale(scale::Scale),
     Delete(delete::Delete),
     Cordon(cordon::Cordon),

@@ -12,6 +12,7 @@ use godwit_proto::v1::federation_service_client::FederationServiceClient;
 use godwit_proto::v1::migration_service_client::MigrationServiceClient;
 use godwit_proto::v1::placement_service_client::PlacementServiceClient;
 use godwit_proto::v1::plan_service_client::PlanServiceClient;
+use godwit_proto::v1::pod_service_client::PodServiceClient;
 use godwit_proto::v1::policy_service_client::PolicyServiceClient;
 use godwit_proto::v1::quota_service_client::QuotaServiceClient;
 use godwit_proto::v1::rollout_service_client::RolloutServiceClient;
@@ -63,6 +64,8 @@ services! {
     placements: PlacementServiceClient,
     /// The plans.
     plans: PlanServiceClient,
+    /// The pods.
+    pods: PodServiceClient,
     /// The policies.
     policies: PolicyServiceClient,
     /// The quotas.

@@ -28,6 +28,8 @@ pub(crate) enum Resource {
     Clusters,
     /// The workloads.
     Workloads,
+    /// The pods of a workload.
+    Pods,
     /// Where traffic to workloads may go.
     Placements,
     /// The policies.
@@ -43,9 +45,10 @@ pub(crate) enum Resource {
 }
 
 /// What each is called. The first name is the one that help and completion show.
-const RESOURCES: [(Resource, &[&str]); 8] = [
+const RESOURCES: [(Resource, &[&str]); 9] = [
     (Resource::Clusters, &["clusters", "cluster", "cl"]),
     (Resource::Workloads, &["workloads", "workload", "wl"]),
+    (Resource::Pods, &["pods", "pod", "po"]),
     (Resource::Placements, &["placements", "placement"]),
     (Resource::Policies, &["policies", "policy", "pol"]),
     (Resource::Quotas, &["quotas", "quota"]),
@@ -80,6 +83,7 @@ impl Resource {
         match self {
             Self::Clusters => "clusters",
             Self::Workloads => "workloads",
+            Self::Pods => "pods",
             Self::Placements => "placements",
             Self::Policies => "policies",
             Self::Quotas => "quotas",
@@ -94,6 +98,7 @@ impl Resource {
         match self {
             Self::Clusters => "cluster",
             Self::Workloads => "workload",
+            Self::Pods => "pod",
             Self::Placements => "placement",
             Self::Policies => "policy",
             Self::Quotas => "quota",
@@ -191,7 +196,7 @@ mod tests {
         assert_eq!(parse("Deploy"), Some((Resource::Workloads, Some("Deployment"), None)));
         let named = Some((Resource::Workloads, Some("StatefulSet"), Some("store".to_owned())));
         assert_eq!(parse("sts/store"), named);
-        assert_eq!(parse("pods"), None);
+        assert_eq!(parse("nodes"), None);
     }
 
     #[test]

@@ -29,6 +29,7 @@ use crate::args::Args;
 use crate::authority::{self, Credentials, Enrolments, Entry, follow_revocations};
 use crate::config::Settings;
 use crate::driver::{self, Handle};
+use crate::inquiries::Inquiries;
 use crate::metrics;
 use crate::sessions::Agents;
 use crate::store::Restored;
@@ -203,7 +204,8 @@ async fn routes(
 ) -> anyhow::Result<(HealthReporter, Routes)> {
     let limits = &settings.limits;
     let mut routes = RoutesBuilder::default();
-    let agents = Agents::new(driver.clone(), limits.sessions as usize, stop.clone());
+    let inquiries = Inquiries::default();
+    let agents = Agents::new(driver.clone(), limits.sessions as usize, inquiries.clone(), stop.clone());
     let agents = AgentServiceServer::new(agents)
         .max_decoding_message_size(limits.agent_message_bytes as usize)
         // The messages' own bounds are tighter.
@@ -214,7 +216,8 @@ async fn routes(
     }
     let lost_after = settings.federation.lost_after.0;
     let own = credentials.own.clone();
-    let admin = Admin::new(driver.clone(), limits.watches as usize, lost_after, own, stop.clone());
+    let watches = limits.watches as usize;
+    let admin = Admin::new(driver.clone(), inquiries, watches, lost_after, own, stop.clone());
     admin.add_to(&mut routes, limits.admin_message_bytes as usize);
     let (reporter, health) = tonic_health::server::health_reporter();
     // The driver has loaded the store, or we would not be here.

@@ -3,8 +3,9 @@
 mod common;
 
 use common::{deployment, eventually, quick, start, workload};
+use futures_util::{AsyncBufReadExt, StreamExt};
 use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
-use kube::api::{Api, DeleteParams, EvictParams, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, EvictParams, ListParams, LogParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 fn json_of(object: &impl serde::Serialize) -> Value {
@@ -299,4 +300,43 @@ async fn thousands_of_pods_are_no_matter() {
     let nodes = cluster.ready_pods("app=many").await;
     let first = nodes.iter().filter(|pod| json_of(pod)["spec"]["nodeName"] == "kubesim-node-1").count();
     assert_eq!(first, 100, "the load is even");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn containers_write_as_time_goes_by() {
+    let cluster = start(quick()).await;
+    let deployments = cluster.deployments();
+    cluster.create(&deployments, deployment("web", 1, "web:1")).await;
+    cluster.create(&deployments, deployment("loud", 1, "x/chatty:1")).await;
+    cluster.create(&deployments, deployment("bad", 1, "badimage:1")).await;
+    let [web] = &cluster.wait_for_pods("app=web", 1).await[..] else { panic!("one pod") };
+    let [loud] = &cluster.wait_for_pods("app=loud", 1).await[..] else { panic!("one pod") };
+    let name = |pod: &Pod| pod.metadata.name.clone().expect("a name");
+    let pods = cluster.pods();
+    let log = pods.logs(&name(web), &LogParams::default()).await.expect("a log");
+    assert!(log.starts_with(&format!("main of {} has started\n", name(web))), "{log}");
+    let tail = LogParams { tail_lines: Some(2), ..LogParams::default() };
+    let lines = eventually("much is written", || async {
+        let log = pods.logs(&name(loud), &tail).await.expect("a log");
+        (log.len() > 2_000).then_some(log)
+    })
+    .await;
+    assert_eq!(lines.lines().count(), 2);
+
+    let follow = LogParams { follow: true, ..tail };
+    let mut followed = pods.log_stream(&name(web), &follow).await.expect("a log").lines();
+    let none = Patch::Merge(json!({"spec": {"replicas": 0}}));
+    deployments.patch_scale("web", &PatchParams::default(), &none).await.expect("scaled");
+    while let Some(line) = followed.next().await {
+        line.expect("whole lines until the pod has ended");
+    }
+    let unknown = LogParams { container: Some("nope".into()), ..LogParams::default() };
+    assert!(pods.logs(&name(loud), &unknown).await.is_err());
+    let waiting = eventually("a pod without a container", || async {
+        let all = pods.list(&ListParams::default().labels("app=bad")).await.expect("pods");
+        all.items.first().map(name)
+    })
+    .await;
+    let refused = pods.logs(&waiting, &LogParams::default()).await.expect_err("it has not started");
+    assert!(refused.to_string().contains("is waiting to start"), "{refused}");
 }

@@ -29,7 +29,7 @@ pub struct Kind {
 
 impl Kind {
     /// The type of a kind of workload.
-    pub(crate) fn of_workload(kind: WorkloadKind) -> Self {
+    pub fn of_workload(kind: WorkloadKind) -> Self {
         Self { api_version: kind.api_version().into(), kind: kind.name().into() }
     }
 

@@ -5,6 +5,7 @@ mod discovery;
 mod error;
 mod manifest;
 mod needs;
+mod pods;
 mod records;
 mod requests;
 mod secret;
@@ -28,6 +29,7 @@ use kube::{Api, Client};
 use crate::config::Settings;
 use discovery::Discovery;
 pub(crate) use error::chain;
+pub(crate) use pods::{LogWanted, Untold};
 pub(crate) use secret::SecretData;
 
 /// An election must not wait for a hanging call longer than its Lease stands.

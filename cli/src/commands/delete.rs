@@ -68,7 +68,11 @@ impl Delete {
             Resource::Policies => delete_policy(&client, name).await,
             Resource::Quotas => delete_quota(&client, name).await,
             Resource::Clusters => delete_cluster(&client, name, self.force).await,
-            Resource::Placements | Resource::Migrations | Resource::Events | Resource::Federation => {
+            Resource::Pods
+            | Resource::Placements
+            | Resource::Migrations
+            | Resource::Events
+            | Resource::Federation => {
                 Err(Error::Usage(format!("{} cannot be deleted", target.resource.plural())))
             }
         }

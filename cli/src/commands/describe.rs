@@ -14,7 +14,7 @@ use crate::output::age;
 use crate::output::colour::{self, Paint};
 use crate::output::sheet::Sheet;
 use crate::output::table::Cell;
-use crate::resources::{cluster, event, federation, migration, policy, quota, workload};
+use crate::resources::{cluster, event, federation, migration, pod, policy, quota, workload};
 use crate::target::{self, Resource, Target, TargetParser, WorkloadName};
 
 const RESOURCES: &[Resource] = &[
@@ -82,6 +82,9 @@ impl Describe {
                 let events = event::about(&client, &subject).await?;
                 workload::describe(&found, &plan, now, sheet)?;
                 describe_events(&events, now, sheet)?;
+                // What the members tell comes on top: who does not answer is no reason to tell nothing.
+                let pods = pod::list(&client, &found, true).await.unwrap_or_default();
+                pod::describe_events(&pods.items, now, sheet)?;
             }
             Resource::Policies => {
                 policy::describe(&policy::find(&client, target.require_name()?).await?, sheet)?
@@ -91,7 +94,7 @@ impl Describe {
                 migration::describe(&migration::find(&client, target.require_name()?).await?, now, sheet)?;
             }
             Resource::Federation => federation::describe(&federation::find(&client).await?, now, sheet)?,
-            Resource::Events | Resource::Placements => {
+            Resource::Events | Resource::Pods | Resource::Placements => {
                 let plural = target.resource.plural();
                 return Err(Error::Usage(format!("{plural} are described by `godwit get {plural}`")));
             }

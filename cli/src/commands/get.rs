@@ -16,12 +16,13 @@ use crate::output::Format;
 use crate::output::colour::Paint;
 use crate::output::document::{self, Syntax};
 use crate::output::table::{Cell, Table};
-use crate::resources::{Column, Fetched, Filter, Shown};
+use crate::resources::{Column, Fetched, Filter, Shown, pod};
 use crate::target::{self, Resource, Target, TargetParser};
 
 const RESOURCES: &[Resource] = &[
     Resource::Clusters,
     Resource::Workloads,
+    Resource::Pods,
     Resource::Placements,
     Resource::Policies,
     Resource::Quotas,
@@ -30,7 +31,7 @@ const RESOURCES: &[Resource] = &[
     Resource::Federation,
 ];
 
-/// Show clusters, workloads, placements, policies, quotas, migrations, events or the federation.
+/// Show clusters, workloads, the pods of a workload, placements, policies, quotas, migrations, events or the federation.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A workload is named as NAME, NAMESPACE/NAME, KIND/NAME or NAMESPACE/KIND/NAME. Lists show all
@@ -39,6 +40,7 @@ namespaces unless -n names one; a name alone is looked for in the namespace `def
 Examples:
   godwit get clusters
   godwit get workloads -n shop --watch
+  godwit get pods shop/web
   godwit get placements -l app=web --watch -o json
   godwit get deployment/web -o yaml
   godwit get quotas -o wide
@@ -48,7 +50,7 @@ pub(crate) struct Get {
     /// What to show; with a name too, as in deployment/web
     #[arg(value_parser = TargetParser(RESOURCES))]
     resource: Target,
-    /// Only the one of this name; for events, those about this cluster or workload
+    /// Only the one of this name; for events, those about this cluster or workload; for pods, their workload
     name: Option<String>,
     /// The form of the answer
     #[arg(short, long, value_enum, default_value_t, hide_default_value = true)]
@@ -76,6 +78,9 @@ impl Get {
             let message = format!("--selector is for placements only: leave it out to get {plural}");
             return Err(Error::Usage(message));
         }
+        if target.resource == Resource::Pods && target.name.is_none() {
+            return Err(pod::which_workload());
+        }
         let filter = Filter {
             namespace: self.namespace.clone(),
             kind: target.kind,
@@ -86,6 +91,7 @@ impl Get {
         match target.resource {
             Resource::Clusters => self.show::<v1::Cluster>(client, filter, target.resource).await,
             Resource::Workloads => self.show::<v1::Workload>(client, filter, target.resource).await,
+            Resource::Pods => self.show::<v1::Pod>(client, filter, target.resource).await,
             Resource::Placements => {
                 self.show::<v1::WorkloadPlacements>(client, filter, target.resource).await
             }

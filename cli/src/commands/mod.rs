@@ -16,6 +16,7 @@ pub(crate) mod explain;
 pub(crate) mod freeze;
 pub(crate) mod get;
 pub(crate) mod label;
+pub(crate) mod logs;
 pub(crate) mod maintenance;
 pub(crate) mod migrate;
 pub(crate) mod plan;
@@ -69,6 +70,7 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::Get(command) => wait(command.run(&places)),
         Command::Describe(command) => wait(command.run(&places)),
         Command::Explain(command) => wait(command.run(&places)),
+        Command::Logs(command) => wait(command.run(&places)),
         Command::Scale(command) => wait(command.run(&places)),
         Command::Delete(command) => wait(command.run(&places)),
         Command::Cordon(command) => wait(command.run(&places)),

@@ -16,6 +16,7 @@ mod migrations;
 mod page;
 mod placements;
 mod plans;
+mod pods;
 mod policies;
 mod quotas;
 mod refusal;
@@ -36,6 +37,7 @@ use godwit_proto::v1::federation_service_server::FederationServiceServer;
 use godwit_proto::v1::migration_service_server::MigrationServiceServer;
 use godwit_proto::v1::placement_service_server::PlacementServiceServer;
 use godwit_proto::v1::plan_service_server::PlanServiceServer;
+use godwit_proto::v1::pod_service_server::PodServiceServer;
 use godwit_proto::v1::policy_service_server::PolicyServiceServer;
 use godwit_proto::v1::quota_service_server::QuotaServiceServer;
 use godwit_proto::v1::rollout_service_server::RolloutServiceServer;
@@ -47,9 +49,12 @@ use tonic::service::interceptor::InterceptedService;
 
 use crate::authority::Own;
 use crate::driver::Handle;
+use crate::inquiries::Inquiries;
 
 /// Each reads the whole store.
 const BACKUPS_MAX: usize = 1;
+/// Each may hold some MiB of an answer that its operator does not read.
+const ASKERS_MAX: usize = 32;
 
 /// All admin services: they share everything.
 #[derive(Clone)]
@@ -57,6 +62,8 @@ pub(crate) struct Admin {
     driver: Handle,
     watches: Arc<Semaphore>,
     backups: Arc<Semaphore>,
+    inquiries: Inquiries,
+    askers: Arc<Semaphore>,
     stop: CancellationToken,
     /// For policies that do not say.
     lost_after: Duration,
@@ -68,13 +75,15 @@ impl Admin {
     /// At most `watches` at once; all of them end with `stop`.
     pub(crate) fn new(
         driver: Handle,
+        inquiries: Inquiries,
         watches: usize,
         lost_after: Duration,
         own: Option<Arc<Own>>,
         stop: CancellationToken,
     ) -> Self {
-        let [watches, backups] = [watches, BACKUPS_MAX].map(|most| Arc::new(Semaphore::new(most)));
-        Self { driver, watches, backups, stop, lost_after, own }
+        let [watches, backups, askers] =
+            [watches, BACKUPS_MAX, ASKERS_MAX].map(|most| Arc::new(Semaphore::new(most)));
+        Self { driver, watches, backups, inquiries, askers, stop, lost_after, own }
     }
 
     /// Adds the services, each behind the same guard, taking messages up to `message_bytes`.
@@ -98,6 +107,7 @@ impl Admin {
             MigrationServiceServer,
             PlacementServiceServer,
             PlanServiceServer,
+            PodServiceServer,
             PolicyServiceServer,
             QuotaServiceServer,
             RolloutServiceServer,

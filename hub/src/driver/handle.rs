@@ -130,10 +130,14 @@ impl Handle {
     }
 
     /// Waits while the driver is behind: that is what holds a fast agent back. `bytes` is the message's size.
-    pub(crate) async fn message(&self, session: SessionId, message: Up, bytes: usize) -> Result<(), Gone> {
+    pub(crate) async fn message(
+        &self,
+        session: SessionId,
+        message: Box<Up>,
+        bytes: usize,
+    ) -> Result<(), Gone> {
         let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX).saturating_add(1).min(QUEUE_KIB_MAX);
         let room = Arc::clone(&self.room).acquire_many_owned(kib).await.map_err(|_| Gone)?;
-        let message = Box::new(message);
         self.send(Input::Message { session, message, room }).await
     }
 

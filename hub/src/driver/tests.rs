@@ -153,12 +153,12 @@ async fn join(handle: &Handle, name: &str, cluster_uid: Uid) -> SessionId {
     let session = handle.opened(name.parse().unwrap(), hello, Outbox::default()).await.unwrap();
     let (term, fence) = (LeaderTerm { lease: Uid(1), transitions: Term(1) }, Fence::default());
     let leading = Leadership::Leading { term, fence, base: Generation(0), digest: Digest::default() };
-    handle.message(session, Up::Leadership(leading), 0).await.unwrap();
+    handle.message(session, Box::new(Up::Leadership(leading)), 0).await.unwrap();
     let free = Resources { cpu_millis: 9_000, memory_bytes: 1 << 30, pods: 100, ..Resources::default() };
     let class = NodeClass { nodes: 1, free, ..NodeClass::default() };
     let capacity = Capacity { classes: vec![class], nodes: 1, nodes_ready: 1, ..Capacity::default() };
     let report = Report { complete: true, capacity: Some(capacity), ..Report::default() };
-    handle.message(session, Up::Report(report), 0).await.unwrap();
+    handle.message(session, Box::new(Up::Report(report)), 0).await.unwrap();
     session
 }
 

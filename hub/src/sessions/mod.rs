@@ -21,6 +21,7 @@ use tonic::{Request, Response, Status, Streaming};
 pub(crate) use outbox::Outbox;
 
 use crate::driver::Handle;
+use crate::inquiries::Inquiries;
 use incoming::Incoming;
 use session::Session;
 
@@ -33,14 +34,21 @@ pub(crate) struct Agents {
     driver: Handle,
     slots: Arc<Semaphore>,
     shares: Shares<ClusterName>,
+    inquiries: Inquiries,
     stop: CancellationToken,
 }
 
 impl Agents {
-    /// At most `sessions` at once, and no more of one cluster than its share; none after `stop`.
-    pub(crate) fn new(driver: Handle, sessions: usize, stop: CancellationToken) -> Self {
+    /// At most `sessions` at once, and no more of one cluster than its share; none after `stop`. Those that answer inquiries are
+    /// found in `inquiries`.
+    pub(crate) fn new(
+        driver: Handle,
+        sessions: usize,
+        inquiries: Inquiries,
+        stop: CancellationToken,
+    ) -> Self {
         let (slots, shares) = (Arc::new(Semaphore::new(sessions)), Shares::of(sessions));
-        Self { driver, slots, shares, stop }
+        Self { driver, slots, shares, inquiries, stop }
     }
 }
 
@@ -72,6 +80,7 @@ impl AgentService for Agents {
             address,
             incoming: Incoming::new(request.into_inner()),
             outgoing,
+            inquiries: self.inquiries.clone(),
             stop: self.stop.clone(),
         };
         tokio::spawn(async move {

@@ -8,15 +8,17 @@ use godwit_common::ClusterName;
 use godwit_common::link::{Down, Hello, Refusal, RefusalCode, Up};
 use godwit_hub_core::SessionId;
 use godwit_proto::agent::down_to_wire;
-use godwit_proto::v1::AttachResponse;
+use godwit_proto::v1::attach_response::Message;
+use godwit_proto::v1::{AttachResponse, Inquiry};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::Outbox;
-use super::incoming::{End, Incoming};
+use super::incoming::{End, Incoming, Received};
 use crate::driver::Handle;
+use crate::inquiries::{Desk, Inquiries, Line};
 
 /// An agent has its hello ready before it dials.
 const HELLO_WAIT: Duration = Duration::from_secs(10);
@@ -33,13 +35,14 @@ pub(super) struct Session {
     pub(super) address: SocketAddr,
     pub(super) incoming: Incoming,
     pub(super) outgoing: mpsc::Sender<Result<AttachResponse, Status>>,
+    pub(super) inquiries: Inquiries,
     pub(super) stop: CancellationToken,
 }
 
 impl Session {
     /// Runs until either side ends it.
     pub(super) async fn run(self) {
-        let Self { driver, cluster, address, mut incoming, outgoing, stop } = self;
+        let Self { driver, cluster, address, mut incoming, outgoing, inquiries, stop } = self;
         let outbox = Outbox::default();
         let hello = tokio::select! {
             hello = hello(&mut incoming) => hello,
@@ -54,10 +57,12 @@ impl Session {
             return turn_away(End::Stopping, &cluster, address, &outbox, &outgoing).await;
         };
         tracing::debug!(session = session.0, %cluster, %instance, %address, "an agent has attached");
-        let mut writing = pin!(write(&cluster, &outbox, &outgoing));
+        let desk = incoming.answers_inquiries().then(|| inquiries.desk(&cluster, session));
+        let line = desk.as_ref().map(Desk::line);
+        let mut writing = pin!(write(&cluster, &outbox, desk, &outgoing));
         let machine_knows = tokio::select! {
             () = &mut writing => false,
-            end = read(&mut incoming, session, &driver) => {
+            end = read(&mut incoming, session, line.as_ref(), &driver) => {
                 // Before the last words leave, which may take a while.
                 let _ = driver.closed(session).await;
                 say(end, &cluster, address, &outbox);
@@ -92,7 +97,7 @@ async fn turn_away(
         return;
     }
     say(end, cluster, address, outbox);
-    write(cluster, outbox, outgoing).await;
+    write(cluster, outbox, None, outgoing).await;
 }
 
 /// The last words of the hub, if there are any.
@@ -114,29 +119,39 @@ fn say(end: End, cluster: &ClusterName, address: SocketAddr, outbox: &Outbox) {
 }
 
 async fn hello(incoming: &mut Incoming) -> Result<Hello, End> {
-    match timeout(HELLO_WAIT, incoming.next()).await.map(|next| next.map(|(message, _)| message)) {
-        Err(_) => Err(End::Broken(format!("no hello came within {} s", HELLO_WAIT.as_secs()))),
-        Ok(Err(end)) => Err(end),
-        Ok(Ok(Up::Hello(hello))) => Ok(hello),
-        Ok(Ok(
-            Up::Heartbeat
-            | Up::Renewal { .. }
-            | Up::Leadership(_)
-            | Up::Report(_)
-            | Up::Accepted { .. }
-            | Up::SyncWanted
-            | Up::Alarm(_)
-            | Up::ApiServer { .. }
-            | Up::Recalled(_)
-            | Up::Goodbye,
-        )) => Err(End::Broken("the first message of a session must be a hello".to_owned())),
+    let no_hello = || Err(End::Broken("the first message of a session must be a hello".to_owned()));
+    let message = match timeout(HELLO_WAIT, incoming.next()).await {
+        Err(_) => return Err(End::Broken(format!("no hello came within {} s", HELLO_WAIT.as_secs()))),
+        Ok(Err(end)) => return Err(end),
+        Ok(Ok(Received::Answer(_))) => return no_hello(),
+        Ok(Ok(Received::Up(message, _))) => message,
+    };
+    match *message {
+        Up::Hello(hello) => Ok(hello),
+        Up::Heartbeat
+        | Up::Renewal { .. }
+        | Up::Leadership(_)
+        | Up::Report(_)
+        | Up::Accepted { .. }
+        | Up::SyncWanted
+        | Up::Alarm(_)
+        | Up::ApiServer { .. }
+        | Up::Recalled(_)
+        | Up::Goodbye => no_hello(),
     }
 }
 
-async fn read(incoming: &mut Incoming, session: SessionId, driver: &Handle) -> End {
+async fn read(incoming: &mut Incoming, session: SessionId, line: Option<&Line>, driver: &Handle) -> End {
     loop {
         let (message, bytes) = match incoming.next().await {
-            Ok(next) => next,
+            Ok(Received::Up(message, bytes)) => (message, bytes),
+            Ok(Received::Answer(answer)) => {
+                // It never waits: a reader that is slow loses his answer, and the stream goes on.
+                if let Some(line) = line {
+                    line.deliver(answer);
+                }
+                continue;
+            }
             Err(end) => return end,
         };
         if driver.message(session, message, bytes).await.is_err() {
@@ -145,22 +160,33 @@ async fn read(incoming: &mut Incoming, session: SessionId, driver: &Handle) -> E
     }
 }
 
-/// Carries messages out until the outbox is closed and empty, the peer is gone, or it does not read.
+/// Carries messages out until the outbox is closed and empty, the peer is gone, or it does not read. Inquiries go when the
+/// machine has nothing to say, to agents that it has welcomed.
 async fn write(
     cluster: &ClusterName,
     outbox: &Outbox,
+    mut desk: Option<Desk>,
     outgoing: &mpsc::Sender<Result<AttachResponse, Status>>,
 ) {
     loop {
-        let message = tokio::select! {
-            message = outbox.next() => message,
+        let parts = tokio::select! {
+            biased;
             () = outgoing.closed() => return,
+            message = outbox.next() => match message {
+                // A large state is several messages; nothing comes between them.
+                Some(message) => {
+                    if let (Down::Welcome(_), Some(desk)) = (&message, &mut desk) {
+                        desk.open();
+                    }
+                    down_to_wire(&message)
+                }
+                None => return,
+            },
+            inquiry = asked(&mut desk) => {
+                vec![AttachResponse { message: Some(Message::Inquiry(inquiry)) }]
+            }
         };
-        let Some(message) = message else {
-            return;
-        };
-        // A large state is several messages; nothing comes between them.
-        for part in down_to_wire(&message) {
+        for part in parts {
             match timeout(STALL_MAX, outgoing.send(Ok(part))).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
@@ -170,5 +196,13 @@ async fn write(
                 }
             }
         }
+    }
+}
+
+/// The next inquiry; none ever where nothing may be asked.
+async fn asked(desk: &mut Option<Desk>) -> Inquiry {
+    match desk {
+        Some(desk) => desk.asked().await,
+        None => std::future::pending().await,
     }
 }

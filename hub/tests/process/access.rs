@@ -152,6 +152,7 @@ async fn health_and_reflection_are_for_every_certificate() {
                 "MigrationService",
                 "PlacementService",
                 "PlanService",
+                "PodService",
                 "PolicyService",
                 "QuotaService",
                 "RolloutService",

@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::call::Call;
+use super::log::Log;
 use super::watch::Watch;
 use super::{Api, Body, discovery, resource};
 use crate::error::ApiError;
@@ -23,6 +24,7 @@ pub(super) enum Reply {
     Json(u16, Value),
     Text(u16, String),
     Watch(Box<Watch>),
+    Log(Box<Log>),
 }
 
 impl Reply {
@@ -38,6 +40,7 @@ pub(crate) async fn handle(api: Arc<Api>, request: Request<Incoming>) -> Result<
         Ok(Reply::Json(code, value)) => json_response(code, &value),
         Ok(Reply::Text(code, text)) => response(code, "text/plain; charset=utf-8", full(text.into())),
         Ok(Reply::Watch(watch)) => response(200, "application/json", watch.body(&api)),
+        Ok(Reply::Log(log)) => response(200, "text/plain", log.body()),
         Err(error) => json_response(error.code, &error.status()),
     })
 }

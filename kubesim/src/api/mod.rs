@@ -6,6 +6,7 @@ mod content;
 mod discovery;
 pub(crate) mod faults;
 mod handler;
+mod log;
 mod patching;
 mod read;
 mod resource;

@@ -1,4 +1,4 @@
-//! What stands below an object: status, scale, eviction, binding.
+//! What stands below an object: status, scale, eviction, binding, log.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::call::Call;
 use super::handler::Reply;
-use super::patching;
 use super::resource::{Target, not_allowed};
 use super::selectors::{self, LabelSelector};
 use super::write;
+use super::{log, patching};
 use crate::error::{ApiError, Cause};
 use crate::kinds::ScalePaths;
 use crate::object::{self, int, items, set, text};
@@ -29,7 +29,7 @@ pub(super) fn serve(target: &Target, name: &str, sub: &str) -> Result<Reply, Api
         "eviction" if is_pod => evict(target, name),
         "binding" if is_pod => bind(target, name),
         "finalize" if &*kind.resource == crate::store::NAMESPACES => finalize(target, name),
-        "log" if is_pod => Err(ApiError::new(404, "NotFound", "simulated containers write no log")),
+        "log" if is_pod => log::serve(target, name),
         _ => Err(ApiError::no_such_path()),
     }
 }

@@ -25,6 +25,8 @@ pub(super) fn to_wire(hello: &Hello) -> v1::Hello {
         provider: hello.region.provider.to_string(),
         region: hello.region.region.to_string(),
         supervises: hello.supervises,
+        // The shell says so that does it.
+        answers_inquiries: false,
     }
 }
 

@@ -84,6 +84,7 @@ impl UpInbox {
             Some(UpWire::ApiServer(wire)) => named("api_server", api_server(wire))?,
             Some(UpWire::Recalled(wire)) => named("recalled", recall::from_wire(wire).map(Up::Recalled))?,
             Some(UpWire::Goodbye(v1::AgentGoodbye {})) => Up::Goodbye,
+            Some(UpWire::InquiryAnswer(_)) => return Err(unasked("inquiry_answer")),
         };
         Ok(Some(up))
     }
@@ -152,9 +153,18 @@ impl DownInbox {
                 let goodbye = |retry_after| Down::Goodbye { retry_after };
                 named("goodbye", session::goodbye_from_wire(wire).map(goodbye))?
             }
+            Some(DownWire::Inquiry(_)) => return Err(unasked("inquiry")),
         };
         Ok(Some(down))
     }
+}
+
+/// Inquiries and their answers are between the shells, which take them out before: no machine hears of them.
+fn unasked(field: &str) -> WireError {
+    WireError::new(
+        field,
+        "it has no place here: inquiries come after the welcome, and answers to those who asked",
+    )
 }
 
 fn api_server(wire: v1::ApiServer) -> Result<Up, WireError> {

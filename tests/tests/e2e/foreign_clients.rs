@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use crate::harness::{Deployment, Federation, policy, tool, within};
 
-const SERVICES: [&str; 11] = [
+const SERVICES: [&str; 12] = [
     "godwit.v1.AccessService",
     "godwit.v1.ClusterService",
     "godwit.v1.EventService",
@@ -17,6 +17,7 @@ const SERVICES: [&str; 11] = [
     "godwit.v1.MigrationService",
     "godwit.v1.PlacementService",
     "godwit.v1.PlanService",
+    "godwit.v1.PodService",
     "godwit.v1.PolicyService",
     "godwit.v1.QuotaService",
     "godwit.v1.RolloutService",

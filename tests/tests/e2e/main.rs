@@ -27,6 +27,7 @@ mod migrations;
 mod network;
 mod partition;
 mod placement;
+mod pods;
 mod retire;
 mod rollout;
 mod shortage;

@@ -21,7 +21,7 @@ pub(super) const VARIANTS: [(&str, &str); 5] = [
     ("godwit-agent", r#"{"kind": "Deployment"}"#),
     (
         "godwit-agent",
-        r#"{"kind": "Deployment", "replicas": 1, "hubs": ["a.example.com:1", "b.example.com:2"], "rbac": {"objects": false},
+        r#"{"kind": "Deployment", "replicas": 1, "hubs": ["a.example.com:1", "b.example.com:2"], "rbac": {"objects": false, "inquiries": false},
             "settings": {"log.filter": "info,godwit_agent=debug", "lease.duration": "30s"}, "image": {"tag": "7"},
             "imagePullSecrets": [{"name": "pull"}], "nodeSelector": {"disk": "ssd"}}"#,
     ),
@@ -99,7 +99,9 @@ async fn values_reach_what_they_are_for() {
         agent.iter().all(|object| object["kind"] != "PodDisruptionBudget"),
         "it would hold up every drain"
     );
-    assert!(agent.iter().all(|object| object["metadata"]["name"] != "godwit-agent-objects"));
+    for gone in ["godwit-agent-objects", "godwit-agent-inquiries"] {
+        assert!(agent.iter().all(|object| object["metadata"]["name"] != gone), "{gone}");
+    }
 
     let (chart, values) = VARIANTS[1];
     let hub = rendered(chart, values).await.unwrap();

@@ -2,6 +2,7 @@
 
 mod applied;
 mod helm;
+mod images;
 mod manifests;
 mod rules;
 mod running;

@@ -1,0 +1,45 @@
+//! The Dockerfiles build what the manifests run. There may be no Docker here; what they say can be compared all the same.
+
+use std::fs;
+
+use super::manifests::{deploy, kustomized, template};
+
+/// The lines of a Dockerfile that begin with this word, without it.
+fn lines(part: &str, word: &str) -> Vec<String> {
+    let text = fs::read_to_string(deploy("docker").join(format!("Dockerfile.{part}"))).unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn each_builds_the_program_that_it_runs() {
+    let root = fs::read_to_string(deploy("../Cargo.toml")).unwrap();
+    assert!(root.contains("[profile.dist]"));
+    let rust = root.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
+    for (part, package, program) in [
+        ("hub", "hub/Cargo.toml", "godwit-hub"),
+        ("agent", "agent/Cargo.toml", "godwit-agent"),
+        ("cli", "cli/Cargo.toml", "godwit"),
+    ] {
+        let package = fs::read_to_string(deploy("..").join(package)).unwrap();
+        let package =
+            package.lines().find_map(|line| line.strip_prefix("name = ")).unwrap().trim_matches('"');
+        let stages = lines(part, "FROM");
+        assert_eq!(stages, [format!("rust:{rust}-bookworm AS build"), "scratch".to_owned()], "{part}");
+        let build = lines(part, "RUN").pop().unwrap();
+        assert!(build.contains(&format!("--profile dist --target \"$TARGET\" -p {package} ")), "{build}");
+        assert!(build.ends_with(&format!("dist/{program}\" /program")), "{build}");
+        assert_eq!(lines(part, "ENTRYPOINT"), [format!("[\"/usr/local/bin/{program}\"]")]);
+        assert!(lines(part, "COPY").contains(&format!("--from=build /program /usr/local/bin/{program}")));
+    }
+}
+
+#[test]
+fn each_runs_as_the_user_of_the_manifests() {
+    for (part, path) in [("hub", "hub"), ("agent", "agent"), ("agent", "agent/deployment")] {
+        let objects = kustomized(path);
+        let security = &objects.iter().find_map(template).unwrap()["spec"]["securityContext"];
+        let user = format!("{}:{}", security["runAsUser"], security["runAsGroup"]);
+        assert_eq!(lines(part, "USER"), [user], "{path}");
+    }
+}
