@@ -314,13 +314,18 @@ mod tests {
     #[tokio::test]
     async fn inquiries_are_spread_and_bounded() {
         let inquiries = Inquiries::default();
-        let desks = [opened(&inquiries, 1), opened(&inquiries, 2)];
+        let mut desks = [opened(&inquiries, 1), opened(&inquiries, 2)];
         let all: Vec<_> = (0..2 * OPEN_MAX).map(|_| inquiries.ask(&alpha(), about()).unwrap()).collect();
         for desk in &desks {
             assert_eq!(lock(&desk.line.open).askers.len(), OPEN_MAX);
         }
         assert_eq!(inquiries.ask(&alpha(), about()).err().unwrap().code(), Code::ResourceExhausted);
         drop(all);
+        // An agent that reads nothing of it is asked nothing more.
+        assert!(inquiries.ask(&alpha(), about()).is_err());
+        for desk in &mut desks {
+            while desk.asked.try_recv().is_ok() {}
+        }
         assert!(inquiries.ask(&alpha(), about()).is_ok());
     }
 }
