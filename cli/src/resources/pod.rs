@@ -92,16 +92,18 @@ pub(crate) fn which_workload() -> Error {
     Error::Usage("which workload? give its name, as in `godwit get pods shop/web`".to_owned())
 }
 
-/// What the members tell of the pods, the newest last.
+/// What the members tell of the pods, the newest last: all of those that are not ready, and warnings of the others.
 pub(crate) fn describe_events(pods: &[v1::Pod], now: SystemTime, sheet: &mut Sheet<'_>) -> io::Result<()> {
-    let of_pod =
-        |pod: &'_ v1::Pod| pod.events.iter().map(|event| (pod.clone(), event.clone())).collect::<Vec<_>>();
-    let mut all: Vec<(v1::Pod, v1::PodEvent)> = pods.iter().flat_map(of_pod).collect();
+    let mut all: Vec<(&v1::Pod, &v1::PodEvent)> = Vec::new();
+    for pod in pods {
+        let told = pod.events.iter().filter(|event| !pod.ready || event.r#type == "Warning");
+        all.extend(told.map(|event| (pod, event)));
+    }
     if all.is_empty() {
         return Ok(());
     }
     all.sort_by_key(|(_, event)| event.time.as_ref().map(|time| (time.seconds, time.nanos)));
-    let row = |(pod, event): &(v1::Pod, v1::PodEvent)| {
+    let row = |(pod, event): &(&v1::Pod, &v1::PodEvent)| {
         let times = if event.count > 1 { format!(" (x{})", event.count) } else { String::new() };
         vec![
             Cell::from(age::since(event.time.as_ref(), now)),
