@@ -224,9 +224,10 @@ fn log(line: &Log) {
         }
         Log::Accepted(_) => tracing::debug!("{line}"),
         Log::Disconnected(_) | Log::Rejected(_) => tracing::warn!("{line}"),
-        Log::Problem { .. } | Log::Left { .. } | Log::Trouble { .. } | Log::Unreadable { .. } => {
+        Log::Problem { .. } | Log::Left { .. } | Log::Edited { .. } | Log::Overruled { .. } => {
             tracing::warn!("{line}")
         }
+        Log::Trouble { .. } | Log::Unreadable { .. } => tracing::warn!("{line}"),
         Log::Refused { .. } => tracing::error!("{line}"),
     }
 }

@@ -2,6 +2,7 @@
 //! Pure: it never reads a clock, a file, a socket or a source of randomness.
 
 pub mod backoff;
+pub mod bounds;
 pub mod digest;
 pub mod extended;
 pub mod fence;

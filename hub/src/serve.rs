@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use godwit_hub_core::{Config, Reader};
+use godwit_hub_core::Config;
 use godwit_proto::v1::agent_service_server::AgentServiceServer;
 use godwit_proto::v1::enrolment_service_server::EnrolmentServiceServer;
 use godwit_rt::health;
@@ -137,7 +137,7 @@ pub(crate) fn restore(settings: &Settings, backup: &Path) -> anyhow::Result<()> 
 }
 
 fn core(settings: &Settings, recover: bool) -> Config {
-    Config { recover, reader: Reader(admin::read_kept), ..settings.federation.core() }
+    Config { recover, reader: admin::reader(), ..settings.federation.core() }
 }
 
 fn seed() -> anyhow::Result<u64> {

@@ -196,12 +196,14 @@ pub struct Apply {
     pub version: Option<Arc<str>>,
     /// Take fields that others own.
     pub force: bool,
+    /// Write nothing: the answer is what the write would have left.
+    pub dry_run: bool,
 }
 
 impl fmt::Debug for Apply {
     /// The manifest stays out of logs: it may hold a Secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, manifest, replicas, supervised, stamp, charter: _, version, force } = self;
+        let Self { key, manifest, replicas, supervised, stamp, charter: _, version, force, dry_run } = self;
         f.debug_struct("Apply")
             .field("key", key)
             .field("manifest_bytes", &manifest.len())
@@ -210,6 +212,7 @@ impl fmt::Debug for Apply {
             .field("stamp", stamp)
             .field("version", version)
             .field("force", force)
+            .field("dry_run", dry_run)
             .finish()
     }
 }
@@ -254,6 +257,20 @@ pub enum Log {
         /// How.
         difference: Difference,
     },
+    /// Somebody else has changed fields of an object, and they are left so (S29).
+    Edited {
+        /// Which object.
+        key: ObjectKey,
+        /// The fields, and who has them now.
+        fields: Arc<str>,
+    },
+    /// Somebody else had fields that the manifest sets: they are ours now (S26).
+    Overruled {
+        /// Which object.
+        key: ObjectKey,
+        /// The API server's words: who had what.
+        message: Arc<str>,
+    },
     /// A call of the API server that the agent itself needs failed, and why.
     Trouble {
         /// What it was for.
@@ -297,6 +314,8 @@ impl fmt::Display for Log {
                 };
                 write!(f, "{key} {how}; it stays so")
             }
+            Self::Edited { key, fields } => write!(f, "{key} was changed by hand: {fields}; it stays so"),
+            Self::Overruled { key, message } => write!(f, "{key}: overruled: {message}"),
             Self::Trouble { what, reason } => write!(f, "{what} failed: {reason}"),
             Self::Unreadable { need, reason } => write!(
                 f,
@@ -322,6 +341,7 @@ mod tests {
             charter: None,
             version: None,
             force: false,
+            dry_run: false,
         });
         let line = format!("{call:?}");
         assert!(line.contains("login") && !line.contains("hunter2"), "{line}");

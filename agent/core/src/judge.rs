@@ -17,16 +17,27 @@ pub(crate) struct Authority {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It is as it shall be.
-    Settled,
-    /// Somebody else has made it different, and it is left so (S29).
-    Left(Difference),
+    /// It is as it shall be, or somebody else has made it different, and it is left so (S29).
+    Stays(Left),
     Write {
         version: Option<Arc<str>>,
         force: bool,
         replicas: Option<u32>,
     },
+    /// What a write would leave is to be known before its fields are called changed.
+    Try {
+        version: Arc<str>,
+        replicas: Option<u32>,
+    },
     Blocked(Arc<str>),
+}
+
+/// What is different from a row, and left so (S29).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Left {
+    pub(crate) difference: Option<Difference>,
+    /// The fields, and who has them now; may be empty.
+    pub(crate) edited: Arc<str>,
 }
 
 /// What to do about a row whose object looks like this; `None` when a read has found nothing.
@@ -34,7 +45,7 @@ pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Author
     let replicas = row.replicas;
     let Some(seen) = seen else {
         return match row.leaves_changes() {
-            true => Verdict::Left(Difference::Deleted),
+            true => Verdict::Stays(Left { difference: Some(Difference::Deleted), edited: Arc::default() }),
             false => Verdict::Write { version: None, force: false, replicas },
         };
     };
@@ -74,24 +85,35 @@ pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Author
             format!("its former life {} is still there; its deletion comes first", stamp.uid).into(),
         );
     }
-    let write = |replicas| Verdict::Write { version: Some(seen.version.clone()), force: false, replicas };
+    let write = |replicas, force| Verdict::Write { version: Some(seen.version.clone()), force, replicas };
     let autoscaled = row.leaves_count(seen);
-    if stamp.uid == uid && (stamp.revision, stamp.ordinals) == (row.revision, row.ordinals) {
-        let left = match () {
-            () if row.is_counted(seen.replicas) => None,
-            () if autoscaled => Some(Difference::Autoscaled),
-            () if row.leaves_changes() => Some(Difference::Scaled),
-            () => return write(replicas),
-        };
-        // What was written before, and is overtaken, is not to come about any more.
-        let overtaken = row.unanswered.is_some();
-        if !overtaken && (row.charter.is_none() || seen.charter == row.charter) {
-            return left.map_or(Verdict::Settled, Verdict::Left);
-        }
-        // What is noted on it changes, and its count does not.
-        return write(if left.is_some() { seen.replicas } else { replicas });
+    let count = if autoscaled { seen.replicas } else { replicas };
+    let told = (row.revision, row.ordinals, row.bounds);
+    if stamp.uid != uid || (stamp.revision, stamp.ordinals, stamp.bounds) != told {
+        return write(count, false);
     }
-    write(if autoscaled { seen.replicas } else { replicas })
+    let edited = row.is_edited(seen);
+    if edited && !row.drift.tolerated {
+        return write(count, true);
+    }
+    let difference = match () {
+        () if row.is_counted(seen.replicas) => None,
+        () if autoscaled => Some(Difference::Autoscaled),
+        () if row.leaves_changes() => Some(Difference::Scaled),
+        () => return write(replicas, edited),
+    };
+    // What was written before, and is overtaken, is not to come about any more.
+    let overtaken = row.unanswered.is_some();
+    if edited && row.unkept.is_none() && !overtaken {
+        return Verdict::Try { version: seen.version.clone(), replicas: seen.replicas };
+    }
+    // What is noted on it changes, and its count does not; but a note is no reason to write over what is left.
+    let renoted = row.charter.is_some() && seen.charter != row.charter;
+    if overtaken || renoted && !edited {
+        return write(if difference.is_some() { seen.replicas } else { replicas }, edited);
+    }
+    let edited = if edited { seen.altered.clone() } else { Arc::default() };
+    Verdict::Stays(Left { difference, edited })
 }
 
 impl Row {
@@ -99,6 +121,11 @@ impl Row {
     /// written, whatever is there.
     fn leaves_changes(&self) -> bool {
         self.replicas.is_some() && self.drift.tolerated && self.drift.shown
+    }
+
+    /// Whether somebody has changed its fields since they were applied, beyond what an apply of ours leaves changed.
+    fn is_edited(&self, seen: &ObjectSeen) -> bool {
+        !seen.altered.is_empty() && self.unkept.as_ref() != Some(&seen.altered)
     }
 
     /// Whether the count is an autoscaler's in the cluster (S29). It begins from each count that the hub wants anew, and

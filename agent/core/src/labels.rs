@@ -10,6 +10,8 @@ pub const UID: &str = "godwit.dev/uid";
 pub const REVISION: &str = "godwit.dev/revision";
 /// Annotation: how much higher a StatefulSet's ordinals begin than its manifest says, where they do (S32).
 pub const ORDINALS: &str = "godwit.dev/ordinals";
+/// Annotation: the bounds that stand in place of the manifest's, as `MIN/MAX`, where there are any (S29).
+pub const BOUNDS: &str = "godwit.dev/bounds";
 /// Label on the pods of a CronJob's Jobs: its name, since a pod names its Job alone (S33).
 pub const CRON_JOB: &str = "godwit.dev/cron-job";
 /// Annotation: the federation whose target was applied.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_common::bounds::Bounds;
 use godwit_common::link::{Charter, Finished, LeaderTerm, Region, Summons};
 use godwit_common::{Digest, Fence, ObjectKey, Resources, Taint, Uid, WorkloadId, WorkloadKind};
 
@@ -48,6 +49,8 @@ pub struct Stamp {
     pub revision: u64,
     /// How much higher a StatefulSet's ordinals begin than its manifest says (S32).
     pub ordinals: u32,
+    /// The bounds that stand in place of the manifest's (S29).
+    pub bounds: Bounds,
     /// Whose target it was (S10).
     pub fence: Fence,
     /// The reign that wrote it (S24).
@@ -74,6 +77,9 @@ pub struct ObjectSeen {
     pub replicas: Option<u32>,
     /// An autoscaler in the cluster was the last to set that (S29).
     pub autoscaled: bool,
+    /// The fields of what was applied that others have changed or taken since, and who they are, for people; empty if there
+    /// are none (S29). The number of a workload is not among them.
+    pub altered: Arc<str>,
     /// It is being deleted.
     pub deleting: bool,
     /// How far a workload's controller is with its present template.

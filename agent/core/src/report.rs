@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::{COUNT_MAX, Capacity, Report, Status, TEXT_MAX};
+use godwit_common::link::{COUNT_MAX, Capacity, Edit, Report, Status, TEXT_MAX};
 use godwit_common::{Generation, Need, NeedStatus, Time, Uid, WorkloadId, WorkloadKind};
 
 use crate::Config;
@@ -27,6 +27,8 @@ pub(crate) struct Dirty {
     /// All workloads of these namespaces; of all of them for the empty one.
     namespaces: BTreeSet<Arc<str>>,
     needs: BTreeSet<Need>,
+    /// Rows of which fields were changed by hand, and left so, or are no longer.
+    pub(crate) edits: BTreeSet<Uid>,
     capacity: bool,
     urgent: bool,
 }
@@ -42,6 +44,7 @@ pub(crate) struct Reporter {
     told_reflects: Generation,
     told_capacity: Option<Capacity>,
     told_needs: BTreeMap<Need, bool>,
+    told_edits: BTreeMap<Uid, Arc<str>>,
     /// The inventory of this session and reign was sent.
     opened: bool,
     last: Time,
@@ -69,6 +72,7 @@ impl Reporter {
             told_reflects: Generation::default(),
             told_capacity: None,
             told_needs: BTreeMap::new(),
+            told_edits: BTreeMap::new(),
             opened: false,
             last: Time::default(),
             last_capacity: Time::default(),
@@ -113,7 +117,7 @@ impl Reporter {
         }
         let report = self.changes(now, view, rows, needs);
         let rows_empty = report.statuses.is_empty() && report.removed.is_empty() && report.needs.is_empty();
-        let empty = rows_empty && report.capacity.is_none();
+        let empty = rows_empty && report.edits.is_empty() && report.capacity.is_none();
         (!empty || self.told_reflects != report.reflects).then(|| {
             self.told_reflects = report.reflects;
             report
@@ -130,7 +134,7 @@ impl Reporter {
     fn due(&self, rows: &Rows) -> Option<Time> {
         let dirty = &self.dirty;
         let statuses = !dirty.ids.is_empty() || !dirty.namespaces.is_empty();
-        let others = !dirty.removed.is_empty() || !dirty.needs.is_empty();
+        let others = !dirty.removed.is_empty() || !dirty.needs.is_empty() || !dirty.edits.is_empty();
         let news = statuses || others || rows.reflects() != self.told_reflects;
         let wait = if dirty.urgent { self.soon } else { self.interval };
         let news = news.then(|| self.last + wait);
@@ -152,6 +156,10 @@ impl Reporter {
         self.told_reflects = rows.reflects();
         self.told_capacity = Some(capacity.clone());
         self.told_needs = needs.iter().map(|status| (status.need.clone(), status.met)).collect();
+        let edits = rows.rows().filter(|(_, row)| !row.drift.edited.is_empty());
+        self.told_edits = edits.map(|(uid, row)| (uid, row.drift.edited.clone())).collect();
+        let edits = self.told_edits.iter().map(|(uid, fields)| Edit { uid: *uid, fields: fields.clone() });
+        let edits = edits.collect();
         (self.last, self.last_capacity) = (now, now);
         self.dirty = Dirty::default();
         let mut report = Report {
@@ -161,6 +169,7 @@ impl Reporter {
             removed: rows.graves().filter(|(_, grave)| grave.done).map(|(uid, _)| uid).collect(),
             capacity: Some(capacity),
             needs,
+            edits,
         };
         cut_texts(&mut report.statuses);
         report
@@ -184,6 +193,7 @@ impl Reporter {
         cut_texts(&mut statuses);
         let removed = std::mem::take(&mut self.dirty.removed).into_iter().collect();
         let needs = self.changed_needs(needs);
+        let edits = self.changed_edits(rows);
         self.dirty.urgent = false;
         self.last = now;
         // Whatever calls for a report, it carries the room of the same cut.
@@ -193,7 +203,7 @@ impl Reporter {
             self.told_capacity = capacity.clone();
             self.last_capacity = now;
         }
-        Report { complete: false, reflects: rows.reflects(), statuses, removed, capacity, needs }
+        Report { complete: false, reflects: rows.reflects(), statuses, removed, capacity, needs, edits }
     }
 
     fn changed_needs(&mut self, needs: &Needs) -> Vec<NeedStatus> {
@@ -203,6 +213,24 @@ impl Reporter {
                 && self.told_needs.insert(need.clone(), met) != Some(met)
             {
                 changed.push(NeedStatus { need, met });
+            }
+        }
+        changed
+    }
+
+    /// A row that was replaced has no fields changed by hand any more, and nobody says so.
+    fn changed_edits(&mut self, rows: &Rows) -> Vec<Edit> {
+        let mut uids = std::mem::take(&mut self.dirty.edits);
+        uids.extend(self.told_edits.keys());
+        let mut changed = Vec::new();
+        for uid in uids {
+            let fields = rows.edited(uid);
+            let told = match &*fields {
+                "" => self.told_edits.remove(&uid).unwrap_or_default(),
+                _ => self.told_edits.insert(uid, fields.clone()).unwrap_or_default(),
+            };
+            if told != fields {
+                changed.push(Edit { uid, fields });
             }
         }
         changed

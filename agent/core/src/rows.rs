@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use godwit_common::bounds::Bounds;
 use godwit_common::link::{
     Charter, Difference, ObjectTarget, Targets, Tombstone, Tombstoned, WorkloadTarget,
 };
@@ -32,6 +33,8 @@ pub(crate) struct Row {
     pub(crate) replicas: Option<u32>,
     /// How much higher its ordinals begin than its manifest says (S32).
     pub(crate) ordinals: u32,
+    /// The bounds that stand in place of the manifest's (S29).
+    pub(crate) bounds: Bounds,
     pub(crate) manifest: Arc<str>,
     /// What is kept on the object of a workload for a hub that has lost its store (S10).
     pub(crate) charter: Option<Arc<Charter>>,
@@ -51,11 +54,16 @@ pub(crate) struct Row {
     pub(crate) unanswered: Option<Arc<str>>,
     /// When it was last written for this target.
     pub(crate) wrote_at: Option<Time>,
+    /// How often since then it had to be set right.
+    pub(crate) corrections: u32,
+    /// What counts as altered right after our own apply: what the API server does not keep, or what its admission changes.
+    /// None as long as this agent has not applied it, or tried to.
+    pub(crate) unkept: Option<Arc<str>>,
     pub(crate) drift: Drift,
 }
 
 /// What may be different from a row, and what is (S29).
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Drift {
     /// What somebody changes by hand is left as it is.
     pub(crate) tolerated: bool,
@@ -65,6 +73,8 @@ pub(crate) struct Drift {
     pub(crate) recount: bool,
     /// What is different, and left so.
     pub(crate) found: Option<Difference>,
+    /// The fields that are, and who changed them; may be empty.
+    pub(crate) edited: Arc<str>,
 }
 
 /// A life that has ended, and how far its removal is.
@@ -236,6 +246,20 @@ impl Rows {
         std::mem::replace(&mut row.drift.found, difference) != difference
     }
 
+    /// The same of fields.
+    pub(crate) fn set_edited(&mut self, uid: Uid, edited: &Arc<str>) -> bool {
+        let Some(row) = self.rows.get_mut(&uid).filter(|row| row.drift.edited != *edited) else {
+            return false;
+        };
+        row.drift.edited = edited.clone();
+        true
+    }
+
+    /// The fields of which somebody has changed something that is left so, for each row where there are any.
+    pub(crate) fn edited(&self, uid: Uid) -> Arc<str> {
+        self.rows.get(&uid).map(|row| row.drift.edited.clone()).unwrap_or_default()
+    }
+
     /// Sets what hinders a row; true if that is news.
     pub(crate) fn set_problem(&mut self, uid: Uid, problem: &Arc<str>) -> bool {
         let Some(row) = self.rows.get_mut(&uid).filter(|row| row.problem != *problem) else {
@@ -391,7 +415,8 @@ impl Rows {
         // elsewhere, and not know that it had ended here (S10).
         self.forget_grave(uid, changed);
         // What is told again where it was left different is to be so again: the hub had something else in mind in between.
-        let meant = |old: &Row| row.drift.tolerated && !row.drift.shown && old.drift.found.is_some();
+        let differs = |drift: &Drift| drift.found.is_some() || !drift.edited.is_empty();
+        let meant = |old: &Row| row.drift.tolerated && !row.drift.shown && differs(&old.drift);
         let same = |old: &&mut Row| old.hash == row.hash && old.key == row.key && !meant(old);
         if let Some(old) = self.rows.get_mut(&uid).filter(same) {
             if old.charter != row.charter {
@@ -446,7 +471,11 @@ impl Rows {
 
     fn row_from_object(&self, target: &ObjectTarget, since: Generation) -> Row {
         let manifest = self.manifest(target.uid, &target.manifest);
-        Row::new(target.key.clone(), target.revision, None, manifest, target.hash(), since)
+        let row = Row::new(target.key.clone(), target.revision, None, manifest, target.hash(), since);
+        // It has no number: whether it was once as it was told, its stamp says.
+        let drift = Drift { tolerated: target.tolerates_drift, shown: true, ..Drift::default() };
+        let unkept = self.unkept(target.uid, target.revision);
+        Row { bounds: target.bounds, drift, unkept, ..row }
     }
 
     fn row_from_workload(&self, target: &WorkloadTarget, since: Generation) -> Row {
@@ -463,11 +492,17 @@ impl Rows {
             shown: target.shown,
             recount: held
                 .map_or(!target.shown, |held| held.drift.recount || held.replicas != Some(target.replicas)),
-            found: None,
+            ..Drift::default()
         };
         let row = Row::new(key, target.revision, Some(target.replicas), manifest, target.hash(), since);
         let charter = target.charter.clone();
-        Row { needs, ordinals: target.ordinals, supervised: target.supervised, charter, drift, ..row }
+        let unkept = self.unkept(target.uid, target.revision);
+        Row { needs, ordinals: target.ordinals, supervised: target.supervised, charter, drift, unkept, ..row }
+    }
+
+    /// What an apply of this revision has left altered, as far as it is known.
+    fn unkept(&self, uid: Uid, revision: u64) -> Option<Arc<str>> {
+        self.rows.get(&uid).filter(|held| held.revision == revision)?.unkept.clone()
     }
 
     /// The manifest that was sent, or else the one that is held.
@@ -491,6 +526,7 @@ impl Row {
             revision,
             replicas,
             ordinals: 0,
+            bounds: Bounds::default(),
             manifest,
             charter: None,
             needs: Arc::default(),
@@ -502,6 +538,8 @@ impl Row {
             written: None,
             unanswered: None,
             wrote_at: None,
+            corrections: 0,
+            unkept: None,
             drift: Drift::default(),
         }
     }

@@ -9,7 +9,7 @@ use godwit_common::link::Difference;
 use godwit_common::{Time, Uid};
 
 use crate::cx::{Cx, Purpose};
-use crate::judge::{Authority, Verdict, is_at_least, judge};
+use crate::judge::{Authority, Left, Verdict, is_at_least, judge};
 use crate::leadership::describe;
 use crate::report::Dirty;
 use crate::rows::{Row, Rows, Stage};
@@ -20,18 +20,22 @@ use crate::{Apply, Call, CallError, Kind, Log, ObjectSeen, Reply, Stamp};
 /// Between the first failures of a row, and at most.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
 const RETRY_CAP: Duration = Duration::from_secs(30);
-/// An object that somebody keeps changing is put right no more often than this.
-const DRIFT_INTERVAL: Duration = Duration::from_secs(5);
+/// An object that somebody keeps changing is set right no more often than this at first, and at last.
+const CORRECTION_FIRST: Duration = Duration::from_secs(5);
+const CORRECTION_CAP: Duration = Duration::from_secs(80);
+/// After so many corrections it is said that somebody keeps changing it, until it has been left alone for so long.
+const CORRECTIONS_MAX: u32 = 3;
+const QUIET: Duration = Duration::from_secs(600);
 /// After so many writes whose precondition did not hold, the row waits like after a failure.
 const OUTDATED_MAX: u32 = 3;
-/// The fields that say how often a workload runs.
-const COUNTS: [&str; 2] = [".spec.replicas", ".spec.suspend"];
 
 /// Which rows are looked at, and when.
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
     ready: BTreeSet<(Stage, Uid)>,
     waits: Schedule,
+    /// When rows that somebody kept changing have been left alone for long enough.
+    quiet: Schedule,
     busy: BTreeMap<Uid, Busy>,
     /// Kinds that rows wait for because their objects have not been listed yet, with the rows' stage.
     starting: BTreeMap<Kind, Stage>,
@@ -76,6 +80,7 @@ impl Writer {
     pub(crate) fn clear(&mut self) {
         self.ready.clear();
         self.waits.clear();
+        self.quiet.clear();
         self.starting.clear();
     }
 
@@ -109,7 +114,7 @@ impl Writer {
     /// Starts what may start, as long as fewer than `room` calls are begun.
     pub(crate) fn pump(&mut self, cx: &mut Cx, desk: &mut Desk, room: usize) {
         let busy_before = self.busy.len();
-        while let Some(uid) = self.waits.pop(cx.now) {
+        while let Some(uid) = self.waits.pop(cx.now).or_else(|| self.quiet.pop(cx.now)) {
             self.enqueue(desk.rows, uid);
         }
         while self.busy.len() < busy_before + room {
@@ -120,7 +125,7 @@ impl Writer {
     }
 
     pub(crate) fn deadline(&self) -> Option<Time> {
-        self.waits.next()
+        [self.waits.next(), self.quiet.next()].into_iter().flatten().min()
     }
 
     pub(crate) fn done(&mut self, cx: &mut Cx, desk: &mut Desk, uid: Uid, result: Result<Reply, CallError>) {
@@ -138,15 +143,20 @@ impl Writer {
             Ok(Reply::Applied(seen)) => {
                 row.attempts.outdated = 0;
                 row.attempts.made_namespace = false;
-                // A write for an older target does not slow down the one for this.
-                let is_of = |apply: Apply| {
-                    let stamp = (apply.stamp.revision, apply.stamp.ordinals);
-                    let counts = stamp == (row.revision, row.ordinals) && apply.replicas == row.replicas;
-                    counts && apply.charter == row.charter
-                };
-                row.wrote_at = busy.apply.is_some_and(is_of).then_some(cx.now);
-                row.written = Some(seen.version);
-                self.look_for_echo(desk.rows, desk.view, uid);
+                row.unkept = Some(seen.altered);
+                match busy.apply {
+                    Some(apply) if !apply.dry_run => {
+                        row.note_write(cx.now, &apply);
+                        row.written = Some(seen.version);
+                        self.look_for_echo(desk.rows, desk.view, uid);
+                    }
+                    Some(_) | None => self.enqueue(desk.rows, uid),
+                }
+            }
+            // Who cannot be asked what a write would leave is taken at the books' word.
+            Err(CallError::Refused(_)) if busy.is_dry_run() => {
+                row.unkept = Some(Arc::default());
+                self.enqueue(desk.rows, uid);
             }
             Ok(Reply::NamespaceReady) => self.enqueue(desk.rows, uid),
             Err(CallError::Outdated) if row.attempts.outdated < OUTDATED_MAX => {
@@ -154,9 +164,10 @@ impl Writer {
                 let call = read(row);
                 self.call(cx, uid, row.stage(), call);
             }
-            Err(CallError::FieldConflict { fields, message }) => match busy.apply {
-                // The count is ours alone (S29): whoever changed it by hand is overruled, in this one field.
-                Some(apply) if !apply.force && fields.iter().all(|field| COUNTS.contains(&&**field)) => {
+            Err(CallError::FieldConflict { message, .. }) => match busy.apply {
+                // What the hub says anew is written, whoever had the field (S29).
+                Some(apply) if !apply.force => {
+                    cx.log(Log::Overruled { key: apply.key.clone(), message });
                     let call = Call::Apply(Apply { force: true, ..apply });
                     self.call(cx, uid, busy.stage, call);
                 }
@@ -187,7 +198,7 @@ impl Writer {
         let busy = self.busy.remove(&uid);
         let Some((row, busy)) = rows.row_mut(uid).zip(busy) else { return };
         match result {
-            Ok(Reply::Applied(seen)) => {
+            Ok(Reply::Applied(seen)) if !busy.is_dry_run() => {
                 row.written = Some(seen.version);
                 self.look_for_echo(rows, view, uid);
             }
@@ -247,34 +258,29 @@ impl Writer {
             // A former life has not left yet; the end of its removal brings the row back.
             return;
         }
+        let (mine, supervises) = (desk.mine, desk.supervises);
         let Some(row) = desk.rows.row_mut(uid) else { return };
         row.unanswered.take_if(|version| seen.is_none_or(|seen| seen.version != *version));
-        match judge(uid, row, seen, desk.mine) {
-            Verdict::Settled => self.stays(cx, desk, uid, seen.filter(|_| fresh), None),
-            Verdict::Left(difference) => self.stays(cx, desk, uid, seen.filter(|_| fresh), Some(difference)),
+        let stage = row.stage();
+        match judge(uid, row, seen, mine) {
+            Verdict::Stays(left) => self.stays(cx, desk, uid, seen.filter(|_| fresh), left),
             Verdict::Write { version, force, replicas } => {
-                let pace = row.wrote_at.map(|wrote| wrote + DRIFT_INTERVAL).filter(|at| *at > cx.now);
-                if let Some(at) = pace {
+                if let Some(at) = row.next_correction().filter(|at| *at > cx.now) {
                     self.waits.set(uid, at);
                     return;
                 }
-                let apply = Apply {
-                    key: row.key.clone(),
-                    manifest: row.manifest.clone(),
-                    replicas,
-                    supervised: row.supervised && desk.supervises,
-                    stamp: Stamp {
-                        uid,
-                        revision: row.revision,
-                        ordinals: row.ordinals,
-                        fence: desk.mine.fence,
-                        term: desk.mine.term,
-                    },
-                    charter: row.charter.clone(),
-                    version,
-                    force,
-                };
-                let stage = row.stage();
+                let problem = row.dispute(cx.now, seen);
+                let whole = row.to_apply(uid, mine, supervises);
+                let apply = Apply { replicas, version, force, ..whole };
+                if !problem.is_empty() && desk.set_problem(uid, &problem) {
+                    cx.log(Log::Problem { key: apply.key.clone(), problem });
+                }
+                self.call(cx, uid, stage, Call::Apply(apply));
+            }
+            Verdict::Try { version, replicas } => {
+                let whole = row.to_apply(uid, mine, supervises);
+                let version = Some(version);
+                let apply = Apply { replicas, version, force: true, dry_run: true, ..whole };
                 self.call(cx, uid, stage, Call::Apply(apply));
             }
             Verdict::Blocked(problem) => self.fail(cx, desk, uid, problem, true),
@@ -283,17 +289,10 @@ impl Writer {
 
     /// Nothing is to be written: the object is as it shall be, or is left as it is (S29). What only a read has shown is
     /// waited for in the watch.
-    fn stays(
-        &mut self,
-        cx: &mut Cx,
-        desk: &mut Desk,
-        uid: Uid,
-        read: Option<&ObjectSeen>,
-        difference: Option<Difference>,
-    ) {
+    fn stays(&mut self, cx: &mut Cx, desk: &mut Desk, uid: Uid, read: Option<&ObjectSeen>, left: Left) {
         let Some(row) = desk.rows.row_mut(uid) else { return };
         row.attempts = Default::default();
-        let key = row.key.clone();
+        let (key, quiet) = (row.key.clone(), row.disputed_until().filter(|until| *until > cx.now));
         match read {
             Some(seen) => {
                 row.written = Some(seen.version.clone());
@@ -301,14 +300,21 @@ impl Writer {
             }
             None => {
                 desk.rows.mark_seen(uid);
-                if desk.set_difference(uid, difference)
-                    && let Some(difference) = difference
+                if desk.set_difference(uid, left.difference)
+                    && let Some(difference) = left.difference
                 {
-                    cx.log(Log::Left { key, difference });
+                    cx.log(Log::Left { key: key.clone(), difference });
+                }
+                if desk.set_edited(uid, &left.edited) && !left.edited.is_empty() {
+                    cx.log(Log::Edited { key, fields: left.edited });
                 }
             }
         }
-        desk.clear_problem(uid);
+        match quiet {
+            // As it is now, it is right; but who changed it may come back any moment.
+            Some(until) => self.quiet.set(uid, until),
+            None => desk.clear_problem(uid),
+        }
     }
 
     /// Tries again later. `certain`: nothing of this row was written, so nothing of it need be waited for.
@@ -343,7 +349,12 @@ impl Writer {
 impl Busy {
     /// The version that the call under way needs the object to have, if it writes.
     fn builds_on(&self) -> Option<Arc<str>> {
-        self.apply.as_ref()?.version.clone()
+        self.apply.as_ref().filter(|apply| !apply.dry_run)?.version.clone()
+    }
+
+    /// The call under way writes nothing.
+    fn is_dry_run(&self) -> bool {
+        self.apply.as_ref().is_some_and(|apply| apply.dry_run)
     }
 
     /// The call under way is an apply of what was not there.
@@ -369,8 +380,77 @@ impl Desk<'_> {
         news
     }
 
+    fn set_edited(&mut self, uid: Uid, edited: &Arc<str>) -> bool {
+        let news = self.rows.set_edited(uid, edited);
+        if news {
+            self.dirty.edits.insert(uid);
+        }
+        news
+    }
+
     fn clear_problem(&mut self, uid: Uid) {
         self.set_problem(uid, &Arc::default());
+    }
+}
+
+impl Row {
+    /// What the row says, as a write.
+    fn to_apply(&self, uid: Uid, mine: Authority, supervises: bool) -> Apply {
+        Apply {
+            key: self.key.clone(),
+            manifest: self.manifest.clone(),
+            replicas: self.replicas,
+            supervised: self.supervised && supervises,
+            stamp: Stamp {
+                uid,
+                revision: self.revision,
+                ordinals: self.ordinals,
+                bounds: self.bounds,
+                fence: mine.fence,
+                term: mine.term,
+            },
+            charter: self.charter.clone(),
+            version: None,
+            force: false,
+            dry_run: false,
+        }
+    }
+
+    /// It was written. A write for an older target does not slow down the one for this.
+    fn note_write(&mut self, now: Time, apply: &Apply) {
+        let stamp = (apply.stamp.revision, apply.stamp.ordinals, apply.stamp.bounds);
+        let is_this = stamp == (self.revision, self.ordinals, self.bounds)
+            && apply.replicas == self.replicas
+            && apply.charter == self.charter;
+        let again = self.wrote_at.is_some_and(|wrote| now.since(wrote) < QUIET);
+        self.corrections = if is_this && again { self.corrections.saturating_add(1) } else { 0 };
+        self.wrote_at = is_this.then_some(now);
+    }
+
+    /// When it may be written again for the same target: from the third time on twice as late each time.
+    fn next_correction(&self) -> Option<Time> {
+        let doublings = self.corrections.saturating_sub(CORRECTIONS_MAX - 1);
+        let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
+        Some(self.wrote_at? + CORRECTION_FIRST.saturating_mul(factor).min(CORRECTION_CAP))
+    }
+
+    /// Until when it counts as what somebody keeps changing, if it does.
+    fn disputed_until(&self) -> Option<Time> {
+        self.wrote_at.filter(|_| self.corrections >= CORRECTIONS_MAX).map(|wrote| wrote + QUIET)
+    }
+
+    /// What is wrong with an object that has to be set right again and again; empty if it has not.
+    fn dispute(&self, now: Time, seen: Option<&ObjectSeen>) -> Arc<str> {
+        if self.disputed_until().is_none_or(|until| until <= now) {
+            return Arc::default();
+        }
+        let fields = match seen {
+            Some(seen) if !seen.altered.is_empty() => &*seen.altered,
+            Some(_) => "its count",
+            None => "it, by deleting it",
+        };
+        let every = CORRECTION_CAP.as_secs();
+        format!("somebody keeps changing {fields}; it is set right, at most every {every} s").into()
     }
 }
 

@@ -1,13 +1,15 @@
 //! The body of a server-side apply: the manifest, with what Godwit adds to it.
 
-use godwit_agent_core::{Apply, labels};
-use godwit_common::WorkloadKind;
+use godwit_agent_core::{Apply, Stamp, labels};
+use godwit_common::bounds::Bounds;
+use godwit_common::link::Charter;
+use godwit_common::{ObjectKey, WorkloadKind};
 use serde_json::{Map, Value, json};
 
 use super::charter;
 
 /// Fields of the metadata that belong to the API server.
-const SERVERS_FIELDS: [&str; 7] = [
+pub(super) const SERVERS_FIELDS: [&str; 7] = [
     "uid",
     "resourceVersion",
     "creationTimestamp",
@@ -19,7 +21,8 @@ const SERVERS_FIELDS: [&str; 7] = [
 
 /// What to send; an error says what is wrong with the manifest.
 pub(crate) fn to_apply(apply: Apply) -> Result<Value, String> {
-    let Apply { key, manifest, replicas, supervised: _, stamp, charter, version, force: _ } = apply;
+    let Apply { key, manifest, replicas, supervised: _, stamp, charter, version, force: _, dry_run: _ } =
+        apply;
     let mut body: Value =
         serde_json::from_str(&manifest).map_err(|error| format!("the manifest is not JSON: {error}"))?;
     let Some(object) = body.as_object_mut() else {
@@ -44,8 +47,18 @@ pub(crate) fn to_apply(apply: Apply) -> Result<Value, String> {
     let ours = table(metadata, "labels")?;
     ours.insert(labels::MANAGED.to_owned(), json!(labels::TRUE));
     ours.insert(labels::UID.to_owned(), json!(stamp.uid.to_string()));
-    let notes = table(metadata, "annotations")?;
+    let kept = (manifest.len() <= labels::MANIFEST_KEPT_MAX).then_some(&*manifest);
+    note(table(metadata, "annotations")?, &stamp, charter.as_deref(), kept);
+    set_spec(object, &key, &stamp, replicas)?;
+    Ok(body)
+}
+
+/// Writes down whose word the object is.
+fn note(notes: &mut Map<String, Value>, stamp: &Stamp, charter: Option<&Charter>, manifest: Option<&str>) {
     let term = format!("{}/{}", stamp.term.lease, stamp.term.transitions);
+    let mut note = |name: &str, value: String| {
+        notes.insert(name.to_owned(), Value::String(value));
+    };
     for (name, value) in [
         (labels::REVISION, stamp.revision.to_string()),
         (labels::FEDERATION, stamp.fence.federation.to_string()),
@@ -53,38 +66,58 @@ pub(crate) fn to_apply(apply: Apply) -> Result<Value, String> {
         (labels::GENERATION, stamp.fence.generation.to_string()),
         (labels::TERM, term),
     ] {
-        notes.insert(name.to_owned(), Value::String(value));
+        note(name, value);
     }
     if let Some(charter) = charter {
-        notes.insert(labels::CHARTER.to_owned(), Value::String(charter::write(&charter)));
+        note(labels::CHARTER, charter::write(charter));
     }
-    if manifest.len() <= labels::MANIFEST_KEPT_MAX {
-        notes.insert(labels::MANIFEST.to_owned(), Value::String(manifest.to_string()));
+    if let Some(manifest) = manifest {
+        note(labels::MANIFEST, manifest.to_owned());
     }
     if stamp.ordinals > 0 {
-        notes.insert(labels::ORDINALS.to_owned(), Value::String(stamp.ordinals.to_string()));
+        note(labels::ORDINALS, stamp.ordinals.to_string());
+    }
+    if !stamp.bounds.is_none() {
+        let text = [stamp.bounds.min, stamp.bounds.max].map(|bound| bound.map(|bound| bound.to_string()));
+        note(labels::BOUNDS, text.map(Option::unwrap_or_default).join("/"));
+    }
+}
+
+/// Puts what this cluster was told in the place of what the manifest says for all of them.
+fn set_spec(
+    object: &mut Map<String, Value>,
+    key: &ObjectKey,
+    stamp: &Stamp,
+    replicas: Option<u32>,
+) -> Result<(), String> {
+    if stamp.ordinals > 0 {
         let ordinals = table(table(object, "spec")?, "ordinals")?;
         let own = ordinals.get("start").and_then(Value::as_u64).unwrap_or(0);
         ordinals.insert("start".to_owned(), json!(own.saturating_add(stamp.ordinals.into())));
     }
-    if let Some(replicas) = replicas {
-        let spec = table(object, "spec")?;
-        match WorkloadKind::of_name(&key.kind) {
-            Some(WorkloadKind::Deployment | WorkloadKind::StatefulSet) | None => {
-                spec.insert("replicas".to_owned(), json!(replicas));
-            }
-            Some(WorkloadKind::Job | WorkloadKind::CronJob) => {
-                spec.insert("suspend".to_owned(), json!(replicas == 0));
-            }
-            Some(WorkloadKind::DaemonSet) => {}
-        }
-        if &*key.kind == WorkloadKind::CronJob.name() {
-            let template = table(table(table(spec, "jobTemplate")?, "spec")?, "template")?;
-            let of_pods = table(table(template, "metadata")?, "labels")?;
-            of_pods.insert(labels::CRON_JOB.to_owned(), json!(&*key.name));
+    let fields = Bounds::fields(&key.kind).into_iter().flatten();
+    for (field, bound) in fields.zip([stamp.bounds.min, stamp.bounds.max]) {
+        if let Some(bound) = bound {
+            table(object, "spec")?.insert(field.to_owned(), json!(bound));
         }
     }
-    Ok(body)
+    let Some(replicas) = replicas else { return Ok(()) };
+    let spec = table(object, "spec")?;
+    match WorkloadKind::of_name(&key.kind) {
+        Some(WorkloadKind::Deployment | WorkloadKind::StatefulSet) | None => {
+            spec.insert("replicas".to_owned(), json!(replicas));
+        }
+        Some(WorkloadKind::Job | WorkloadKind::CronJob) => {
+            spec.insert("suspend".to_owned(), json!(replicas == 0));
+        }
+        Some(WorkloadKind::DaemonSet) => {}
+    }
+    if &*key.kind == WorkloadKind::CronJob.name() {
+        let template = table(table(table(spec, "jobTemplate")?, "spec")?, "template")?;
+        let of_pods = table(table(template, "metadata")?, "labels")?;
+        of_pods.insert(labels::CRON_JOB.to_owned(), json!(&*key.name));
+    }
+    Ok(())
 }
 
 /// The table under a name, made if it is missing.
@@ -98,8 +131,7 @@ fn table<'a>(object: &'a mut Map<String, Value>, name: &str) -> Result<&'a mut M
 
 #[cfg(test)]
 mod tests {
-    use godwit_agent_core::Stamp;
-    use godwit_common::{ObjectKey, Uid};
+    use godwit_common::Uid;
 
     use super::*;
 
@@ -113,6 +145,7 @@ mod tests {
             charter: None,
             version: version.map(Into::into),
             force: false,
+            dry_run: false,
         })
     }
 
@@ -141,6 +174,7 @@ mod tests {
             supervised: false,
             version: None,
             force: false,
+            dry_run: false,
         });
         applied.unwrap()
     }
@@ -163,6 +197,36 @@ mod tests {
         assert_eq!(divided["metadata"]["annotations"][labels::ORDINALS], "20000");
         let whole = apply_kind("StatefulSet", 2, 0, json!({}));
         assert!(whole["spec"].get("ordinals").is_none());
+    }
+
+    #[test]
+    fn s29_the_bounds_of_a_cluster_stand_in_place_of_the_manifests() {
+        let bounds = Bounds { min: None, max: Some(3) };
+        let applied = |kind: &str| {
+            let applied = to_apply(Apply {
+                key: ObjectKey::new("v1", kind, "shop", "web").unwrap(),
+                manifest: json!({"spec": {"minReplicas": 2, "maxReplicas": 30, "maxUnavailable": 9}})
+                    .to_string()
+                    .into(),
+                replicas: None,
+                stamp: Stamp { bounds, ..Stamp::default() },
+                charter: None,
+                supervised: false,
+                version: None,
+                force: false,
+                dry_run: false,
+            });
+            applied.unwrap()
+        };
+        let scaler = applied("HorizontalPodAutoscaler");
+        assert_eq!(scaler["spec"], json!({"minReplicas": 2, "maxReplicas": 3, "maxUnavailable": 9}));
+        assert_eq!(scaler["metadata"]["annotations"][labels::BOUNDS], "/3");
+        assert_eq!(applied("PodDisruptionBudget")["spec"]["maxUnavailable"], 3);
+        let other = applied("ConfigMap");
+        assert!(
+            other["spec"]["maxReplicas"] == 30
+                && other["metadata"]["annotations"].get(labels::BOUNDS).is_none()
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The member cluster: does the calls and watches that the machine asks for, and decides nothing.
 
+mod altered;
 mod charter;
 mod discovery;
 mod error;
@@ -187,11 +188,11 @@ impl Cluster {
     }
 
     async fn apply(&self, apply: Apply) -> Result<ObjectSeen, CallError> {
-        let (kind, force) = (Kind::of(&apply.key), apply.force);
+        let (kind, force, dry_run) = (Kind::of(&apply.key), apply.force, apply.dry_run);
         let api = self.api(&apply.key).await?;
         let name = apply.key.name.clone();
         let body = manifest::to_apply(apply).map_err(|problem| CallError::Refused(problem.into()))?;
-        let params = PatchParams { force, ..PatchParams::apply(labels::FIELD_MANAGER) };
+        let params = PatchParams { force, dry_run, ..PatchParams::apply(labels::FIELD_MANAGER) };
         let applied = api.patch(&name, &params, &Patch::Apply(&body)).await;
         let applied = applied.map_err(|error| self.failed(&kind, error::sort(error)))?;
         Ok(sight::object(&kind, &applied.metadata, Some(&applied.data)))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_agent_core::{Fault, Kind, NodeSeen, ObjectSeen, PodPhase, PodSeen, Progress, Stamp, labels};
+use godwit_common::bounds::Bounds;
 use godwit_common::link::{Finished, LeaderTerm};
 use godwit_common::{
     Epoch, Fence, Generation, ObjectKey, Taint, TaintEffect, Term, Uid, WorkloadId, WorkloadKind,
@@ -17,7 +18,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-use super::{charter, requests};
+use super::{altered, charter, requests};
 
 /// Problems are shown to people: the reason and the container, and no more.
 const PROBLEM_MAX: usize = 200;
@@ -45,6 +46,7 @@ pub(crate) fn object(kind: &Kind, metadata: &ObjectMeta, data: Option<&Value>) -
         adopt,
         replicas: replicas.map(|replicas| u32::try_from(replicas).unwrap_or(u32::MAX)),
         autoscaled: metadata.managed_fields.iter().flatten().any(is_autoscaler),
+        altered: altered::altered(kind, metadata),
         deleting: metadata.deletion_timestamp.is_some(),
         progress: data.and_then(|data| progress(kind, metadata, data)).unwrap_or_default(),
     }
@@ -281,6 +283,7 @@ fn stamp(metadata: &ObjectMeta) -> Stamp {
         uid: uid(&metadata.labels, labels::UID),
         revision: number(labels::REVISION),
         ordinals: u32::try_from(number(labels::ORDINALS)).unwrap_or(u32::MAX),
+        bounds: bounds(get(&metadata.annotations, labels::BOUNDS)),
         fence: Fence {
             federation: uid(&metadata.annotations, labels::FEDERATION),
             epoch: Epoch(number(labels::EPOCH)),
@@ -291,6 +294,12 @@ fn stamp(metadata: &ObjectMeta) -> Stamp {
             transitions: Term(transitions.parse().unwrap_or(0)),
         },
     }
+}
+
+/// What cannot be read is none.
+fn bounds(text: &str) -> Bounds {
+    let (min, max) = text.split_once('/').unwrap_or_default();
+    Bounds { min: min.parse().ok(), max: max.parse().ok() }
 }
 
 fn flag(texts: &Option<Texts>, name: &str) -> bool {

@@ -106,6 +106,15 @@ impl Stage {
         found.unwrap_or_else(|_| panic!("it never came: {what}"))
     }
 
+    pub(crate) async fn until_image(&self, image: &str) {
+        let look = || async {
+            let web = self.deployments().get_opt("web").await.unwrap()?;
+            let containers = web.spec.template.spec?.containers;
+            (containers[0].image.as_deref() == Some(image)).then_some(())
+        };
+        self.until(image, look).await
+    }
+
     pub(crate) async fn until_replicas(&self, replicas: i32) -> Deployment {
         let look = || async {
             let web = self.deployments().get_opt("web").await.unwrap()?;
@@ -180,6 +189,8 @@ pub(crate) fn config_map(uid: u128, text: &str) -> ObjectTarget {
         key: ObjectKey::new("v1", "ConfigMap", "shop", "web").unwrap(),
         revision: 1,
         manifest: Some(json!({"data": {"text": text}}).to_string().into()),
+        tolerates_drift: false,
+        bounds: Default::default(),
     }
 }
 

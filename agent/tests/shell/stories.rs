@@ -2,7 +2,8 @@
 
 use godwit_agent_core::labels;
 use godwit_common::link::{
-    Alarm, Down, Leadership, Refusal, RefusalCode, Targets, Tombstone, Tombstoned, Up,
+    Alarm, Down, Edit, Leadership, ObjectTarget, Refusal, RefusalCode, Targets, Tombstone, Tombstoned, Up,
+    WorkloadTarget,
 };
 use godwit_common::{Generation, Need, NeedStatus, ObjectKey, Uid};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -118,7 +119,7 @@ async fn a_stale_epoch_and_another_federation_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_by_hand_are_put_right_or_reported() {
+async fn s29_changes_by_hand_are_put_right() {
     let (stage, _agent) = running().await;
     let kubectl = PatchParams { field_manager: Some("kubectl".into()), ..PatchParams::default() };
     let scale = json!({"spec": {"replicas": 7}});
@@ -127,12 +128,50 @@ async fn changes_by_hand_are_put_right_or_reported() {
     stage.deployments().delete("web", &Default::default()).await.unwrap();
     stage.until_replicas(3).await;
     stage.hub.until_status(&web(), |status| status.ready == 3).await;
-    // Somebody else owns a field of ours now, and the next revision meets that.
+    // Somebody else owns a field of ours now; and another one is taken away.
     let image = json!({"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "mine:1"}]}}}});
-    stage.deployments().patch("web", &kubectl, &Patch::Strategic(image)).await.unwrap();
-    stage.hub.send(whole(fence(1, 2), vec![config_map(9, "hello")], vec![deployment(1, 2, 3)])).await;
-    let status = stage.hub.until_status(&web(), |status| !status.problem.is_empty()).await;
-    assert!(status.problem.contains("kubectl"), "{}", status.problem);
+    let kept = stage.deployments().patch("web", &kubectl, &Patch::Strategic(image)).await.unwrap();
+    stage.until_image("web:1").await;
+    let label = json!({"metadata": {"labels": {"app": null}}});
+    stage.deployments().patch("web", &kubectl, &Patch::Merge(label)).await.unwrap();
+    let labelled = || async {
+        let web = stage.deployments().get("web").await.unwrap();
+        web.metadata.labels?.contains_key("app").then_some(web.metadata.uid)
+    };
+    assert_eq!(stage.until("its label", labelled).await, kept.metadata.uid, "the same object all along");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s29_changes_by_hand_that_are_let_be_are_told_by_an_agent_that_starts_anew_as_well() {
+    let (stage, agent) = running().await;
+    let map = ObjectTarget { tolerates_drift: true, ..config_map(9, "hello") };
+    let row = WorkloadTarget { tolerates_drift: true, shown: true, ..deployment(1, 1, 3) };
+    let rows = whole(fence(1, 2), vec![map], vec![row]);
+    stage.hub.send(rows.clone()).await;
+    stage.hub.until_up("accepted", accepted(1, 2)).await;
+    let by = PatchParams { field_manager: Some("kubectl-edit".into()), ..PatchParams::default() };
+    let maps: Api<ConfigMap> = Api::namespaced(stage.client.clone(), "shop");
+    maps.patch("web", &by, &Patch::Merge(json!({"data": {"text": "bye"}}))).await.unwrap();
+    let told = |uid: u128, fields: &str| {
+        let edit = Edit { uid: Uid(uid), fields: fields.into() };
+        move |up: &Up| matches!(up, Up::Report(report) if report.edits.contains(&edit))
+    };
+    stage.hub.until_up("the edit", told(9, ".data.text (by kubectl-edit)")).await;
+    agent.kill();
+    stage.hub.clear();
+    let image = json!({"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "mine:1"}]}}}});
+    stage.deployments().patch("web", &by, &Patch::Strategic(image)).await.unwrap();
+    let _agent = stage.agent("agent-1");
+    stage.hub.until_inventory().await;
+    stage.hub.send(rows).await;
+    let image = ".spec.template.spec.containers[name=\"web\"].image (by kubectl-edit)";
+    stage.hub.until_up("both edits", told(1, image)).await;
+    stage.hub.until_up("both edits", told(9, ".data.text (by kubectl-edit)")).await;
+    assert_eq!(maps.get("web").await.unwrap().data.unwrap()["text"], "bye");
+    // Another revision is written over it.
+    stage.hub.send(whole(fence(1, 3), vec![config_map(9, "hello")], vec![deployment(1, 2, 3)])).await;
+    stage.hub.until_up("no edits", told(1, "")).await;
+    stage.until_image("web:2").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

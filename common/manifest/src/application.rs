@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use godwit_common::ObjectKey;
 use godwit_common::link::MANIFEST_MAX;
+use godwit_common::{ObjectKey, WorkloadId};
 
 use crate::catalog::{self, Handling};
 use crate::error::{Collector, ManifestError, ManifestErrors};
@@ -38,14 +38,20 @@ pub fn parse_application_in(text: &str, namespace: &str) -> Result<Application, 
         seen: BTreeMap::new(),
         workloads: Vec::new(),
         dependents: Vec::new(),
+        scaled: Vec::new(),
         needs: Needs::default(),
     };
     for document in &documents {
         reading.take(document, &document.root, "", None);
     }
-    let Reading { seen, mut workloads, dependents, needs, .. } = reading;
+    let Reading { seen, mut workloads, dependents, scaled, needs, .. } = reading;
     let mut errors = errors.into_inner();
     needs.settle(&mut workloads, |key| seen.contains_key(&identity(key)), &mut errors);
+    for (id, error) in scaled {
+        if !workloads.iter().any(|(workload, _)| workload.id == id) {
+            errors.push(not_here(error, &id));
+        }
+    }
     if errors.is_empty() && workloads.is_empty() {
         errors.push(no_workload(dependents.len()));
     }
@@ -62,6 +68,12 @@ fn no_workload(dependents: usize) -> ManifestError {
         problem,
         "an application has at least one Deployment, StatefulSet, DaemonSet, Job or CronJob",
     )
+}
+
+/// The bounds of an autoscaler are divided as the replicas of its workload are: they come together.
+fn not_here(error: ManifestError, scaled: &WorkloadId) -> ManifestError {
+    let problem = format!("it scales {scaled}, which is none of this application's workloads");
+    ManifestError { problem, remedy: format!("apply it together with {scaled}"), ..error }
 }
 
 /// The namespace of an object that names none, as in Kubernetes.
@@ -83,6 +95,8 @@ struct Reading<'a> {
     /// Each with an error about it that lacks the problem: what it needs is known at the end only.
     workloads: Vec<(Workload, ManifestError)>,
     dependents: Vec<Dependent>,
+    /// What autoscalers scale, each with an error about the autoscaler that lacks the problem.
+    scaled: Vec<(WorkloadId, ManifestError)>,
     needs: Needs,
 }
 
@@ -138,6 +152,7 @@ impl Reading<'_> {
                     && self.is_new(&dependent.key, field, document)
                 {
                     self.needs.note(&dependent, field);
+                    self.scaled.extend(dependent.scales.clone().map(|id| (id, field.error("", ""))));
                     self.dependents.push(dependent);
                 }
             }

@@ -5,6 +5,7 @@ use crate::catalog::Scope;
 use crate::field::Object;
 use crate::metadata::{self, Metadata, Role};
 use crate::model::Dependent;
+use crate::totals;
 
 /// Reads a dependent; `None` after a mistake, which is reported. Its content passes through unread, but for the most
 /// frequent mistake in it: a number where only texts are allowed.
@@ -26,5 +27,6 @@ pub(crate) fn read(
     }
     let Metadata { key, .. } = metadata?;
     let manifest = canonical::manifest(object.at.node.to_value(), &key.namespace).into();
-    Some(Dependent { key, manifest })
+    let scales = totals::check(object, &key);
+    Some(Dependent { key, manifest, scales })
 }

@@ -58,4 +58,6 @@ pub struct Dependent {
     pub key: ObjectKey,
     /// The manifest as canonical JSON: keys sorted, the namespace explicit, without what a cluster writes.
     pub manifest: Arc<str>,
+    /// Of a HorizontalPodAutoscaler: the workload that it scales, which is one of the application's.
+    pub scales: Option<WorkloadId>,
 }

@@ -329,11 +329,6 @@ fn kinds_that_cannot_be_handled() {
         ),
         (
             "apiVersion: apps/v1\nkind: Deployment",
-            "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler",
-            "(1, 1): HorizontalPodAutoscaler web: a HorizontalPodAutoscaler cannot be handled: the hub owns the count of replicas, and an autoscaler in each cluster would work against it; leave it out, and set spec.replicas to the total",
-        ),
-        (
-            "apiVersion: apps/v1\nkind: Deployment",
             "apiVersion: godwit.dev/v1\nkind: Policy",
             "(1, 1): Policy web: a Policy cannot be handled: it is for the hub itself and no part of an application; apply it on its own, before the application",
         ),

@@ -13,8 +13,8 @@ pub use charter::{Charter, Recalled, RecalledObject};
 pub use down::{Down, Refusal, RefusalCode, Summons, Welcome};
 pub use rows::{ObjectTarget, Targets, Tombstone, Tombstoned, WorkloadTarget, rows_digest};
 pub use up::{
-    Alarm, Capacity, Difference, Finished, Hello, LeaderTerm, Leadership, Region, Report, Status, Unmanaged,
-    Up, VersionRange,
+    Alarm, Capacity, Difference, Edit, Finished, Hello, LeaderTerm, Leadership, Region, Report, Status,
+    Unmanaged, Up, VersionRange,
 };
 
 /// The protocol versions that this build speaks; a session uses the highest that both sides know.

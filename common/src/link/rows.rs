@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Charter;
+use crate::bounds::Bounds;
 use crate::{Digest, Fence, Generation, Need, ObjectKey, Uid, WorkloadId, stable_hash};
 
 /// What a cluster shall hold: all of it when `base` is zero, else what changed after `base`.
@@ -35,6 +36,11 @@ pub struct ObjectTarget {
     pub revision: u64,
     /// The manifest as JSON; absent when the receiver, being at the base, has had it.
     pub manifest: Option<Arc<str>>,
+    /// What somebody changes of it by hand in the member is left as it is, and reported (S29). No part of the digest:
+    /// whoever does not know of it sets it right.
+    pub tolerates_drift: bool,
+    /// This cluster's share of the bounds that the manifest sets over all of them (S29).
+    pub bounds: Bounds,
 }
 
 /// A workload and how many replicas of it this cluster runs.
@@ -95,12 +101,14 @@ pub enum Tombstoned {
 impl ObjectTarget {
     /// This row's part of the digest.
     pub fn hash(&self) -> u64 {
-        Self::hash_of(self.uid, self.revision)
+        Self::hash_of(self.uid, self.revision, self.bounds)
     }
 
     /// The part of the digest of a row that is not at hand as one.
-    pub fn hash_of(uid: Uid, revision: u64) -> u64 {
-        row_hash(b"object", uid, revision, 0, 0)
+    pub fn hash_of(uid: Uid, revision: u64, bounds: Bounds) -> u64 {
+        // Builds that know of no bounds take the same rows for the same, as long as there are none.
+        let part = |bound: Option<u32>| bound.map_or(0, |bound| bound.saturating_add(1));
+        row_hash(b"object", uid, revision, part(bounds.min), part(bounds.max))
     }
 }
 

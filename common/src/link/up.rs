@@ -141,6 +141,17 @@ pub struct Report {
     /// inventory all that is known. An inventory does not wait for checks: what it does not list is not known yet.
     /// A need that no workload of the cluster has any more is not looked at any more, and nothing is said of that.
     pub needs: Vec<NeedStatus>,
+    /// Rows of which somebody has changed fields by hand, and which are left so (S29): what changed, or in an inventory all.
+    pub edits: Vec<Edit>,
+}
+
+/// Fields that somebody has changed by hand, of a row that is left so (S29).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The row: a workload, or an object that workloads lean on.
+    pub uid: Uid,
+    /// The fields, and who has them now, for people; empty when it is as it was told again.
+    pub fields: Arc<str>,
 }
 
 /// One workload in one cluster.

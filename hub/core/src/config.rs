@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::ObjectKey;
+use godwit_common::bounds::Totals;
+use godwit_common::selector::Labels;
 
 use crate::contract::WorkloadSpec;
 
@@ -107,13 +109,32 @@ pub struct Config {
     pub quotas: usize,
 }
 
-/// Reads the manifest of a workload, and those of the objects that it was deployed with, as a deployment does. It must
-/// depend on its arguments alone.
+/// How manifests are read that are kept. Each must depend on its arguments alone.
 #[derive(Clone, Copy)]
-pub struct Reader(pub Read);
+pub struct Reader {
+    /// A workload's, as a deployment does.
+    pub workload: Read,
+    /// What of an object's are totals over all clusters (S29).
+    pub totals: ReadTotals,
+    /// The labels that a workload's pods get.
+    pub pod_labels: ReadPodLabels,
+}
 
-/// See [`Reader`].
+/// Reads the manifest of a workload, and those of the objects that it was deployed with.
 pub type Read = fn(&ObjectKey, &Arc<str>, &[Arc<str>]) -> Result<WorkloadSpec, String>;
+
+/// See [`Reader::totals`].
+pub type ReadTotals = fn(&ObjectKey, &str) -> Option<Totals>;
+
+/// See [`Reader::pod_labels`].
+pub type ReadPodLabels = fn(&str) -> Labels;
+
+impl Reader {
+    /// One that reads workloads alone: no object has any totals.
+    pub fn of_workloads(workload: Read) -> Self {
+        Self { workload, totals: |_, _| None, pod_labels: |_| Labels::default() }
+    }
+}
 
 impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,7 +144,9 @@ impl fmt::Debug for Reader {
 
 impl PartialEq for Reader {
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::fn_addr_eq(self.0, other.0)
+        std::ptr::fn_addr_eq(self.workload, other.workload)
+            && std::ptr::fn_addr_eq(self.totals, other.totals)
+            && std::ptr::fn_addr_eq(self.pod_labels, other.pod_labels)
     }
 }
 
@@ -133,7 +156,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             recover: false,
-            reader: Reader(|_, _, _| Err("this hub does not read manifests".to_owned())),
+            reader: Reader::of_workloads(|_, _, _| Err("this hub does not read manifests".to_owned())),
             heartbeat: Duration::from_secs(2),
             lost_after: Duration::from_secs(10),
             goodbye_grace: Duration::from_secs(15),

@@ -37,6 +37,12 @@ impl Hub {
             // The word itself is the policy's: only its generation is new.
             self.tell(uid, &name, |_, _| {});
         }
+        let objects = self.workloads.get(&uid).map(|workload| &workload.record);
+        let objects = objects.map(|record| record.objects.union(&record.leaving).copied().collect());
+        let objects: Vec<Uid> = objects.unwrap_or_default();
+        for object in objects {
+            self.settle_tolerance(object);
+        }
     }
 
     /// A cluster shows a workload as it was told to run it: what differs from now on was changed by hand.
@@ -231,7 +237,12 @@ impl Hub {
         workload: &Workload,
         name: &ClusterName,
     ) -> Option<Cow<'static, str>> {
-        let (difference, replicas) = workload.seats.get(name)?.drifted()?;
+        let cluster = self.clusters.get(name);
+        let edited = cluster.map(|cluster| self.edited(workload, cluster)).unwrap_or_default();
+        let Some((difference, replicas)) = workload.seats.get(name)?.drifted() else {
+            return (!edited.is_empty())
+                .then(|| Cow::Owned(format!("changed by hand, and left so: {edited} (S29)")));
+        };
         Some(match difference {
             Difference::Deleted => Cow::Borrowed("deleted by hand, and left so (S29)"),
             Difference::Autoscaled => Cow::Owned(format!("an autoscaler keeps {replicas} (S29)")),

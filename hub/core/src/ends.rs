@@ -59,21 +59,27 @@ impl Hub {
         };
         object.users.remove(&user);
         if !object.users.is_empty() {
-            return;
+            self.relate_bounds(uid);
+            return self.settle_tolerance(uid);
         }
         let Some(object) = self.objects.remove(&uid) else {
             return;
         };
-        let Object { record, rows, .. } = object.into_inner();
+        let Object { record, rows, bounds: object_bounds, .. } = object.into_inner();
         // Another life may have the key by now.
         if self.object_keys.get(&record.key) == Some(&uid) {
             self.object_keys.remove(&record.key);
         }
         self.touched.keys.insert(Key::Object(uid));
         let mut held_by = BTreeMap::new();
-        for name in rows.into_keys() {
+        for user in object_bounds {
+            if let Some(workload) = self.workloads.get_mut(&user) {
+                workload.bounded_by.remove(&uid);
+            }
+        }
+        for (name, row) in rows {
             held_by.insert(name.clone(), self.generation_for(&name, uid));
-            self.leave_row(uid, &name, ObjectTarget::hash_of(uid, record.revision));
+            self.leave_row(uid, &name, ObjectTarget::hash_of(uid, record.revision, row.bounds));
         }
         self.remember_end(uid, Tombstoned::Object(record.key), held_by, cause);
     }
@@ -119,11 +125,13 @@ impl Hub {
         hash: u64,
     ) {
         self.touched.keys.insert(Key::Seat(uid, name.clone()));
+        self.bounds_follow(uid);
         if let Some(cluster) = self.clusters.get_mut(name) {
             cluster.digest -= hash;
             cluster.seats.remove(&uid);
             cluster.held.remove(&uid);
             cluster.uncounted.remove(&uid);
+            cluster.edits.remove(&uid);
             cluster.supervised.remove(&uid);
             cluster.ended.insert(uid);
             cluster.unreflected.remove(&(seat.seat.generation, uid));
@@ -143,6 +151,7 @@ impl Hub {
         if let Some(cluster) = self.clusters.get_mut(name) {
             cluster.digest -= hash;
             cluster.objects.remove(&uid);
+            cluster.edits.remove(&uid);
             cluster.ended.insert(uid);
         }
     }

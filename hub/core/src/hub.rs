@@ -284,6 +284,7 @@ impl Hub {
 
     /// Writes what was touched, then says what there was to say, then sends targets: a welcome comes before them.
     pub(crate) fn finish(&mut self, mut spoken: Vec<Effect>, effects: &mut Vec<Effect>) {
+        self.settle_bounds();
         self.ask_members(&mut spoken);
         self.send_targets(&mut spoken);
         for key in std::mem::take(&mut self.touched.keys) {

@@ -105,12 +105,14 @@ impl Hub {
             }
         } else if let Some(object) = self.objects.get(&uid) {
             let record = &object.record;
-            if object.rows.get(name).is_some_and(|row| row.generation > base) {
+            if let Some(row) = object.rows.get(name).filter(|row| row.generation > base) {
                 targets.objects.push(ObjectTarget {
                     uid,
                     key: record.key.clone(),
                     revision: record.revision,
                     manifest: Some(record.manifest.clone()),
+                    tolerates_drift: object.tolerates,
+                    bounds: row.bounds,
                 });
             }
         }

@@ -51,6 +51,7 @@ impl Hub {
         for uid in report.removed {
             self.end_confirmed(uid, name, report.complete);
         }
+        self.heed_edits(name, report.complete, report.edits);
         self.needs(name, report.complete, report.needs);
         if let Some(capacity) = report.capacity {
             self.capacity(name, capacity);

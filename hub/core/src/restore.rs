@@ -168,7 +168,7 @@ impl Hub {
             }
             Record::Object(record) => {
                 self.object_keys.insert(record.key.clone(), record.uid);
-                let object = Object { rows: BTreeMap::new(), users: Default::default(), record };
+                let object = Object::new(record);
                 self.objects.insert(object.record.uid, Shared::new(object));
             }
             Record::Ended(ended) => {
@@ -233,7 +233,7 @@ impl Hub {
                 let cluster = self.clusters.get_mut(&name).ok_or_else(|| unknown("cluster"))?;
                 let entry = self.objects.get_mut(&object).ok_or_else(|| unknown("object"))?;
                 cluster.objects.insert(object);
-                cluster.digest += ObjectTarget::hash_of(object, entry.record.revision);
+                cluster.digest += ObjectTarget::hash_of(object, entry.record.revision, row.bounds);
                 entry.rows.insert(name, row);
             }
             Record::Federation(_)
@@ -298,6 +298,10 @@ impl Hub {
                     waiting.preempting.insert(uid);
                 }
             }
+        }
+        self.recall_tolerance();
+        for object in self.objects.keys().copied().collect::<Vec<_>>() {
+            self.relate_bounds(object);
         }
         self.relate_displaced();
         self.relate_revocations();

@@ -52,10 +52,9 @@ impl Hub {
 
     fn end_object_row(&mut self, uid: Uid, name: &ClusterName) {
         let Some(object) = self.objects.get_mut(&uid) else { return };
-        if object.rows.remove(name).is_none() {
-            return;
-        }
-        let (key, hash) = (object.record.key.clone(), ObjectTarget::hash_of(uid, object.record.revision));
+        let Some(row) = object.rows.remove(name) else { return };
+        let hash = ObjectTarget::hash_of(uid, object.record.revision, row.bounds);
+        let key = object.record.key.clone();
         self.leave_row(uid, name, hash);
         self.end_in(uid, name, Tombstoned::Object(key));
     }

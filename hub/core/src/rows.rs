@@ -9,7 +9,7 @@ use godwit_common::link::ObjectTarget;
 use godwit_common::policy::{Prestage, Rebalance};
 use godwit_common::{ClusterName, Generation, Uid};
 
-use crate::contract::{Cause, DrainState, Key, Seat, Subject};
+use crate::contract::{Cause, DrainState, Key, ObjectRow, Seat, Subject};
 use crate::hub::Hub;
 use crate::placement::Reason;
 use crate::shared::Shared;
@@ -25,6 +25,8 @@ pub(crate) struct Touched {
     pub(crate) rows: BTreeMap<ClusterName, BTreeSet<Uid>>,
     /// Clusters to which something may have to be sent although no row changed.
     pub(crate) send: BTreeSet<ClusterName>,
+    /// Objects whose bounds may have to follow replicas.
+    pub(crate) bounds: BTreeSet<Uid>,
     /// What to show anew; survives the step until the shell asks.
     pub(crate) subjects: BTreeSet<Subject>,
 }
@@ -103,6 +105,14 @@ impl Hub {
     pub(crate) fn seat_changed(&mut self, uid: Uid, name: &ClusterName) {
         self.touched.keys.insert(Key::Seat(uid, name.clone()));
         self.seat_observed(uid, name);
+        self.bounds_follow(uid);
+    }
+
+    /// The bounds that follow a workload's replicas are looked at, at the end of the step.
+    pub(crate) fn bounds_follow(&mut self, uid: Uid) {
+        if let Some(workload) = self.workloads.get(&uid) {
+            self.touched.bounds.extend(workload.bounded_by.iter().copied());
+        }
     }
 
     /// The same, when only what was seen has changed: nothing durable. What is no longer on its way either runs, which
@@ -215,6 +225,7 @@ impl Hub {
         }
         self.silence_the_dead(uid);
         self.await_gates(uid);
+        self.bounds_follow(uid);
     }
 
     /// Gives a workload a seat, and its objects rows, in every cluster that its policy chooses, ahead of need; or only where
@@ -333,6 +344,7 @@ impl Hub {
         for object in objects {
             if self.objects.get(&object).is_some_and(|object| !object.rows.contains_key(name)) {
                 self.object_row_changed(object, name, None);
+                self.touched.bounds.insert(object);
             }
         }
     }
@@ -368,25 +380,32 @@ impl Hub {
         let before = object.record.revision;
         object.record.revision = revision;
         object.record.manifest = manifest;
-        let rows: Vec<ClusterName> = object.rows.keys().cloned().collect();
+        let hash = |row: &ObjectRow| ObjectTarget::hash_of(uid, before, row.bounds);
+        let rows: Vec<(ClusterName, u64)> =
+            object.rows.iter().map(|(name, row)| (name.clone(), hash(row))).collect();
         self.touched.keys.insert(Key::Object(uid));
-        for name in rows {
+        self.relate_bounds(uid);
+        for (name, before) in rows {
             self.object_row_changed(uid, &name, Some(before));
         }
     }
 
-    fn object_row_changed(&mut self, uid: Uid, name: &ClusterName, before: Option<u64>) {
+    /// What a cluster is told of an object has changed; `before` is what it was in the digest.
+    pub(crate) fn object_row_changed(&mut self, uid: Uid, name: &ClusterName, before: Option<u64>) {
         let generation = self.generation_for(name, uid);
         let Some(object) = self.objects.get_mut(&uid) else {
             return;
         };
-        object.rows.entry(name.clone()).or_default().generation = generation;
+        let revision = object.record.revision;
+        let row = object.rows.entry(name.clone()).or_default();
+        row.generation = generation;
+        let after = ObjectTarget::hash_of(uid, revision, row.bounds);
         if let Some(cluster) = self.clusters.get_mut(name) {
             cluster.objects.insert(uid);
             if let Some(before) = before {
-                cluster.digest -= ObjectTarget::hash_of(uid, before);
+                cluster.digest -= before;
             }
-            cluster.digest += ObjectTarget::hash_of(uid, object.record.revision);
+            cluster.digest += after;
         }
         self.touched.keys.insert(Key::ObjectRow(uid, name.clone()));
     }

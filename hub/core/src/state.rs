@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_common::bounds::Totals;
 use godwit_common::link::{Capacity, Charter, Difference, LeaderTerm, Status};
 use godwit_common::{ClusterName, Digest, Generation, Need, PodShape, Time, Uid, WallTime, WorkloadId};
 
@@ -47,6 +48,8 @@ pub(crate) struct Workload {
     pub(crate) behind: BTreeSet<ClusterName>,
     /// Running migrations that wait for it.
     pub(crate) migrations: BTreeSet<MigrationId>,
+    /// The objects whose bounds follow its replicas (S29).
+    pub(crate) bounded_by: BTreeSet<Uid>,
     /// When a gradual rebalance may take its next step (S18).
     pub(crate) rebalance_at: Option<Time>,
     /// When a gradual fail-back may take its next step (S13).
@@ -158,6 +161,20 @@ pub(crate) struct Object {
     pub(crate) rows: BTreeMap<ClusterName, ObjectRow>,
     /// The workloads that lean on it.
     pub(crate) users: BTreeSet<Uid>,
+    /// What somebody changes of it by hand in a member is left, as far as clusters were told (S29).
+    pub(crate) tolerates: bool,
+    /// What of its manifest is a total over all clusters.
+    pub(crate) totals: Option<Totals>,
+    /// Those of its users whose replicas that bounds.
+    pub(crate) bounds: BTreeSet<Uid>,
+}
+
+impl Object {
+    /// An object as it is right after its record was written or loaded.
+    pub(crate) fn new(record: ObjectRecord) -> Self {
+        let (rows, users, bounds) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Self { record, rows, users, tolerates: false, totals: None, bounds }
+    }
 }
 
 /// A policy and who uses it.
@@ -231,6 +248,8 @@ pub(crate) struct Cluster {
     pub(crate) removals: VecDeque<Time>,
     /// Managed objects that no workload explains (S27).
     pub(crate) orphans: BTreeMap<(WorkloadId, Uid), Status>,
+    /// Fields that somebody has changed by hand, of workloads and objects that are left so (S29).
+    pub(crate) edits: BTreeMap<Uid, Arc<str>>,
 }
 
 /// An agent that was told to stand by (S24).
@@ -363,6 +382,7 @@ impl Cluster {
             on_the_way: Shared::default(),
             removals: VecDeque::new(),
             orphans: BTreeMap::new(),
+            edits: BTreeMap::new(),
         }
     }
 
@@ -517,6 +537,7 @@ impl Workload {
             rolling: BTreeSet::new(),
             behind: BTreeSet::new(),
             migrations: BTreeSet::new(),
+            bounded_by: BTreeSet::new(),
             rebalance_at: None,
             fail_back_at: None,
             asks_until: None,

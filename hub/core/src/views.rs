@@ -1,6 +1,7 @@
 //! Views: plain copies for the shell to show (S14, S28, S30).
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use godwit_common::link::Tombstoned;
 use godwit_common::{ClusterName, PolicyName, Resources, Uid, WorkloadId};
@@ -129,6 +130,7 @@ impl Hub {
                 serving: if live { workload.serving(name, seat) } else { 0 },
                 withdrawal: self.withdrawal(workload, name).map(Box::new),
                 drift: seat.drifted().filter(|_| live).map(|(difference, _)| difference),
+                edited: if live { self.edited(workload, cluster) } else { Arc::default() },
             });
             if let Some(seen) = seen.filter(|seen| !seen.problem.is_empty()) {
                 problems.push(format!("{name}: {}", seen.problem));
@@ -221,7 +223,8 @@ impl Hub {
                 return Cow::Owned(paused(migration));
             }
         }
-        let differs = placed == target && cluster.reporting() && seat.drifted().is_some();
+        let differs = seat.drifted().is_some() || !cluster.edits.is_empty();
+        let differs = differs && placed == target && cluster.reporting();
         let drift = if differs { self.standing_of_drift(workload, name) } else { None };
         drift.unwrap_or_else(|| Cow::Borrowed(self.standing_of_moving(cluster, seat, workload)))
     }

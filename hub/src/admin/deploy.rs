@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::{ObjectKey, PolicyName, stable_hash};
-use godwit_hub_core::{Application, Deploy, ObjectSpec, PolicyChoice, WorkloadSpec};
+use godwit_hub_core::{Application, Deploy, ObjectSpec, PolicyChoice, Reader, WorkloadSpec};
 use godwit_manifest as manifest;
 use godwit_proto::v1;
 use godwit_proto::v1::deploy_request::Policy as PolicyWire;
@@ -69,13 +69,14 @@ async fn parse(text: String, namespace: String) -> Result<Application, Status> {
     })
 }
 
+/// How manifests are read that are kept.
+pub(crate) fn reader() -> Reader {
+    Reader { workload: read_kept, totals: manifest::read_totals, pod_labels: manifest::read_pod_labels }
+}
+
 /// Reads what members have kept of a workload, as the deployment was read. Objects that make it too much are left out:
 /// without them it needs what it brought along.
-pub(crate) fn read_kept(
-    key: &ObjectKey,
-    manifest: &Arc<str>,
-    objects: &[Arc<str>],
-) -> Result<WorkloadSpec, String> {
+fn read_kept(key: &ObjectKey, manifest: &Arc<str>, objects: &[Arc<str>]) -> Result<WorkloadSpec, String> {
     let texts: Vec<&str> = std::iter::once(manifest).chain(objects).map(|text| &**text).collect();
     let whole = manifest::parse_application_in(&texts.join("\n---\n"), &key.namespace);
     let parsed = whole.or_else(|_| manifest::parse_application_in(manifest, &key.namespace));

@@ -25,7 +25,7 @@ mod tokens;
 mod watch;
 mod workloads;
 
-pub(crate) use deploy::read_kept;
+pub(crate) use deploy::reader;
 
 use std::sync::Arc;
 use std::time::Duration;

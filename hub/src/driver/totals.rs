@@ -143,7 +143,7 @@ impl Sums for WorkloadTotals {
             ready: u64::from(workload.ready),
             pending: u64::from(workload.pending),
             possible_over_run: u64::from(workload.possible_over_run),
-            drifted: workload.placements.iter().filter(|placement| placement.drift.is_some()).count() as u64,
+            drifted: workload.placements.iter().filter(|placement| placement.is_drifted()).count() as u64,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use godwit_common::link::{Difference, Finished, ROWS_MAX, Report, Status, TEXT_MAX};
+use godwit_common::link::{Difference, Edit, Finished, ROWS_MAX, Report, Status, TEXT_MAX};
 use godwit_common::{Generation, WorkloadId};
 use prost::Message;
 
@@ -43,6 +43,9 @@ pub(super) fn to_wire(report: &Report) -> Vec<v1::Report> {
     for row in report.needs.iter().map(need::status_to_wire) {
         parts.for_row(row.encoded_len()).needs.push(row);
     }
+    for row in report.edits.iter().map(edit_to_wire) {
+        parts.for_row(row.encoded_len()).edits.push(row);
+    }
     parts.end(|last| last.more = false)
 }
 
@@ -78,6 +81,7 @@ fn append(mut whole: Report, mut part: Report) -> Result<Report, WireError> {
     whole.statuses.append(&mut part.statuses);
     whole.removed.append(&mut part.removed);
     whole.needs.append(&mut part.needs);
+    whole.edits.append(&mut part.edits);
     whole.capacity = whole.capacity.or(part.capacity);
     Ok(whole)
 }
@@ -91,7 +95,16 @@ fn from_wire(wire: v1::Report) -> Result<Report, WireError> {
         removed: list("removed", wire.removed, ROWS_MAX, |bytes| uid("", &bytes))?,
         capacity: capacity.map_err(|error| error.within("capacity"))?,
         needs: list("needs", wire.needs, ROWS_MAX, need::status_from_wire)?,
+        edits: list("edits", wire.edits, ROWS_MAX, edit_from_wire)?,
     })
+}
+
+fn edit_to_wire(edit: &Edit) -> v1::Edit {
+    v1::Edit { uid: uid_to_wire(edit.uid), fields: edit.fields.to_string() }
+}
+
+fn edit_from_wire(wire: v1::Edit) -> Result<Edit, WireError> {
+    Ok(Edit { uid: uid("uid", &wire.uid)?, fields: text("fields", wire.fields, TEXT_MAX)? })
 }
 
 fn status_to_wire(status: &Status) -> v1::WorkloadStatus {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use godwit_common::bounds::Bounds;
 use godwit_common::link::{
     MANIFEST_MAX, NEEDS_MAX, ObjectTarget, ROWS_MAX, Targets, Tombstone, Tombstoned, WorkloadTarget,
 };
@@ -82,6 +83,9 @@ fn object_to_wire(row: &ObjectTarget) -> v1::ObjectTarget {
         name: row.key.name.to_string(),
         revision: row.revision,
         manifest: row.manifest.as_deref().unwrap_or_default().to_owned(),
+        tolerates_drift: row.tolerates_drift,
+        min: row.bounds.min,
+        max: row.bounds.max,
     }
 }
 
@@ -91,6 +95,8 @@ fn object_from_wire(wire: v1::ObjectTarget) -> Result<ObjectTarget, WireError> {
         key: ObjectKey::new(&wire.api_version, &wire.kind, &wire.namespace, &wire.name)?,
         revision: wire.revision,
         manifest: manifest(wire.manifest)?,
+        tolerates_drift: wire.tolerates_drift,
+        bounds: Bounds { min: wire.min, max: wire.max },
     })
 }
 

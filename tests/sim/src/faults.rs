@@ -69,7 +69,7 @@ enum Accident {
     ClusterDies,
     /// A cluster is switched off, and another is built under its name.
     ClusterRebuilt,
-    /// A person scales or deletes something in a member.
+    /// A person scales, edits or deletes something in a member.
     HandsOn,
     /// A person deletes a member's Lease.
     LeaseDeleted,

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use godwit_common::Now;
-use godwit_hub_core::{Answer, Config, Effect, Event, Hub, Key, Reader, Record, Refused, SessionId, Ticket};
+use godwit_hub_core::{Answer, Config, Effect, Event, Hub, Key, Record, Refused, SessionId, Ticket};
 
 use crate::clock::{Clock, Cx};
 use crate::happening::Happening;
-use crate::scenario::read;
+use crate::scenario::reader;
 
 /// How many events one commit covers at most.
 const BATCH: usize = 32;
@@ -67,7 +67,7 @@ impl HubProcess {
             core: None,
             life: 0,
             store: BTreeMap::new(),
-            config: Config { reader: Reader(read), ..config },
+            config: Config { reader: reader(), ..config },
             stalled_until: 0,
             stopping: false,
             said_goodbye: false,

@@ -4,15 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use godwit_common::bounds::{Bounded, Bounds};
 use godwit_common::link::ObjectTarget;
 use godwit_common::policy::{Drift, Rule, Strategy};
 use godwit_common::{ClusterName, Digest, Resources, Uid, WorkloadKind};
 use godwit_hub_core::{
-    ClusterRecord, ClusterState, Key, MigrationState, Policy, Record, Seat, WorkloadRecord,
+    ClusterRecord, ClusterState, Key, MigrationState, ObjectRecord, Policy, Record, Seat, WorkloadRecord,
 };
 
 use crate::invariants::shrink::{lacking, needed};
 use crate::member::{Member, Object, Pod};
+use crate::scenario::totals;
 use crate::world::World;
 
 /// The lives that a cluster shall hold; of workloads with their number.
@@ -59,8 +61,9 @@ impl World {
                 {
                     missing.push(format!("{key:?}: told {} of {}", seat.target, seat.placed));
                 }
+                Record::Object(object) => self.check_bounds(object, &mut missing),
                 Record::Federation(_) | Record::Migration(_) | Record::Seat { .. } => {}
-                Record::Policy(_) | Record::Object(_) | Record::ObjectRow { .. } => {}
+                Record::Policy(_) | Record::ObjectRow { .. } => {}
                 Record::Journal(_) | Record::Request(_) | Record::Quota(_) | Record::Retired(_) => {}
                 Record::Revision(_) | Record::Token(_) | Record::Revocation(_) => {}
             }
@@ -106,8 +109,89 @@ impl World {
                     let has = object.seen.replicas;
                     missing.push(format!("{name} has {has:?} of {}, not {replicas:?}", object.seen.key));
                 }
+                Some(object)
+                    if object.seen.stamp.is_some_and(|stamp| stamp.bounds != self.bounds_in(uid, name)) =>
+                {
+                    missing.push(format!("{name} has other bounds of {} than it was told", object.seen.key));
+                }
+                Some(object) if !object.seen.altered.is_empty() => {
+                    missing.extend(self.check_edit(uid, name, object));
+                }
                 Some(_) => {}
             }
+        }
+    }
+
+    /// The bounds that a cluster was told of an object; none of a workload.
+    fn bounds_in(&self, uid: Uid, cluster: &ClusterName) -> Bounds {
+        match self.hubs[0].store.get(&Key::ObjectRow(uid, cluster.clone())) {
+            Some(Record::ObjectRow { row, .. }) => row.bounds,
+            Some(_) | None => Bounds::default(),
+        }
+    }
+
+    /// Shares of bounds make up what the manifest says, as far as clusters may go as high as they were told (S29).
+    fn check_bounds(&self, object: &ObjectRecord, missing: &mut Vec<String>) {
+        let Some(totals) = totals(&object.key, &object.manifest) else { return };
+        let Bounded::Scaled(id) = &totals.of else { return };
+        let mut records = self.hubs[0].store.values();
+        let workload = records.find_map(|record| {
+            let Record::Workload(workload) = record else { return None };
+            (workload.spec.id == *id && workload.objects.contains(&object.uid)).then_some(workload)
+        });
+        let Some(workload) = workload else { return };
+        let whole = self.policy_of(workload).is_some_and(|policy| {
+            policy.placement.strategy == Strategy::Duplicate && !workload.spec.is_whole(&policy.placement)
+        });
+        let seats: Vec<(Bounds, u32, u32)> = self
+            .members
+            .iter()
+            .filter_map(|member| {
+                let seat = self.seat(workload.uid, &member.name)?;
+                Some((self.bounds_in(object.uid, &member.name), seat.placed.max(seat.target), seat.target))
+            })
+            .collect();
+        let sum = |of: fn(&Bounds) -> Option<u32>| -> u32 {
+            seats.iter().filter(|(_, runs, _)| *runs > 0).filter_map(|(bounds, ..)| of(bounds)).sum()
+        };
+        let runs = seats.iter().any(|(_, runs, _)| *runs > 0);
+        let key = &object.key;
+        if whole && seats.iter().any(|(bounds, ..)| !bounds.is_none()) {
+            missing.push(format!("{key} is divided, although every cluster runs the full number"));
+        }
+        if !whole && runs && sum(|bounds| bounds.max) < totals.bounds.max.unwrap_or(0) {
+            missing.push(format!("the shares of {key} do not make up {totals:?}: {seats:?}"));
+        }
+        if !whole && seats.iter().any(|(bounds, _, told)| bounds.max.is_none_or(|max| max < *told)) {
+            missing.push(format!("a cluster may not run by {key} what it was told: {seats:?}"));
+        }
+    }
+
+    /// What somebody has changed of an object beside its number is set right, or shown where it is left (S29).
+    fn check_edit(&self, uid: Uid, cluster: &ClusterName, object: &Object) -> Option<String> {
+        let users = self.hubs[0].store.values().filter_map(|record| match record {
+            Record::Workload(workload) => {
+                let leans = workload.objects.contains(&uid) || workload.leaving.contains(&uid);
+                (workload.uid == uid || leans).then_some(workload)
+            }
+            Record::Federation(_) | Record::Policy(_) | Record::Revision(_) | Record::Seat { .. } => None,
+            Record::Object(_) | Record::ObjectRow { .. } | Record::Ended(_) | Record::Cluster(_) => None,
+            Record::Migration(_) | Record::Journal(_) | Record::Request(_) | Record::Quota(_) => None,
+            Record::Retired(_) | Record::Token(_) | Record::Revocation(_) => None,
+        });
+        let tolerates = |workload: &&WorkloadRecord| {
+            self.policy_of(workload).is_some_and(|policy| policy.placement.motion.drift.is_tolerated())
+        };
+        let (lets, sets): (Vec<_>, Vec<_>) = users.partition(tolerates);
+        let shows = |workload: &WorkloadRecord| {
+            let view = self.hubs[0].core.as_ref()?.workload(workload.uid)?;
+            view.placements.iter().find(|one| one.cluster == *cluster).map(|one| !one.edited.is_empty())
+        };
+        let key = &object.seen.key;
+        match sets.is_empty() {
+            false => Some(format!("what somebody changed of {key} in {cluster} is not set right")),
+            true if lets.iter().all(|workload| shows(workload) == Some(true)) => None,
+            true => Some(format!("what somebody changed of {key} in {cluster} is not shown")),
         }
     }
 
@@ -398,7 +482,7 @@ impl World {
             if let (Some(seat), Some(_)) = (self.seat(uid, cluster), replicas) {
                 digest += seat.hash(uid);
             } else if let Some(Record::Object(object)) = store.get(&Key::Object(uid)) {
-                digest += ObjectTarget::hash_of(uid, object.revision);
+                digest += ObjectTarget::hash_of(uid, object.revision, self.bounds_in(uid, cluster));
             }
         }
         digest

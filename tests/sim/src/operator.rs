@@ -18,7 +18,7 @@ use godwit_hub_core::{
 use crate::clock::Cx;
 use crate::happening::{AgentId, Happening};
 use crate::member::{Member, is_bad};
-use crate::scenario::{BAD, deploy, id, policy_name, workload};
+use crate::scenario::{BAD, deploy, id, policy_name, with_autoscaler, workload};
 use crate::world::{World, cx};
 
 /// The names that its applications take turns in: a deleted one comes back under the same name.
@@ -252,6 +252,10 @@ impl World {
                 // Data that stays, of a StatefulSet or of replicas that are alike (S32).
                 let claims = self.rng.one_in(if kind == "StatefulSet" { 2 } else { 6 });
                 application.workloads.iter_mut().for_each(|workload| workload.claims = claims);
+                if self.rng.one_in(3) && WorkloadKind::of_name(kind).is_some_and(WorkloadKind::counted) {
+                    let max = u32::try_from(2 + self.rng.below(40)).unwrap_or(2);
+                    application = with_autoscaler(application, max);
+                }
                 if self.rng.one_in(4) {
                     // Two workloads that may share their clusters.
                     let other = workload("Deployment", COMPANION, 1 + replicas / 2, cpu, revision);

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_common::bounds::{Bounded, Bounds, Totals};
 use godwit_common::policy::{self, Rule};
 use godwit_common::{
     ClusterName, ObjectKey, PodShape, PolicyName, Uid, WorkloadId, WorkloadKind, stable_hash,
 };
 use godwit_hub_core::{
     Application, ClusterView, Command, Config, Deploy, Deployed, Hub, Key, ObjectSpec, Policy, PolicyChoice,
-    Record, WorkloadRecord, WorkloadSpec, WorkloadView,
+    Reader, Record, WorkloadRecord, WorkloadSpec, WorkloadView,
 };
 
 use crate::clock::Cx;
@@ -69,6 +70,8 @@ impl Setup {
     }
 }
 
+/// The kind of what scales a workload in a cluster.
+pub const AUTOSCALER: &str = "HorizontalPodAutoscaler";
 /// The revision of manifests whose pods never get ready.
 pub const BAD: u32 = 13;
 
@@ -100,6 +103,35 @@ pub fn workload(kind: &str, name: &str, replicas: u32, cpu_millis: u64, revision
         manifest,
     };
     Application { workloads: vec![spec], objects: vec![object] }
+}
+
+/// The same with an autoscaler of its own, whose bounds are totals (S29).
+pub fn with_autoscaler(mut application: Application, max: u32) -> Application {
+    for id in application.workloads.iter().map(|workload| &workload.id) {
+        application.objects.push(ObjectSpec {
+            key: ObjectKey::new("autoscaling/v2", AUTOSCALER, &id.namespace, &id.name)
+                .expect("a scenario names objects well"),
+            manifest: format!("{{\"of\":\"{}\",\"min\":2,\"max\":{max}}}", id.kind).into(),
+        });
+    }
+    application
+}
+
+/// How manifests of scenarios are read.
+pub fn reader() -> Reader {
+    Reader { totals, ..Reader::of_workloads(read) }
+}
+
+/// What the manifest of [`with_autoscaler`] says.
+pub fn totals(key: &ObjectKey, manifest: &str) -> Option<Totals> {
+    if &*key.kind != AUTOSCALER {
+        return None;
+    }
+    let after = |field: &str| Some(manifest.split(&format!("\"{field}\":")).nth(1)?.trim_start_matches('"'));
+    let word = |text: &str| text.split(|c: char| !c.is_ascii_alphanumeric()).next().map(str::to_owned);
+    let number = |field: &str| word(after(field)?)?.parse().ok();
+    let bounds = Bounds { min: number("min"), max: number("max") };
+    Some(Totals { bounds, of: Bounded::Scaled(id(&word(after("of")?)?, &key.name)) })
 }
 
 /// What was deployed of a manifest of [`workload`].

@@ -145,7 +145,7 @@ fn what_is_not_ours_is_left_alone_until_it_is_handed_over() {
 }
 
 #[test]
-fn a_count_changed_by_hand_is_put_back_and_other_conflicts_are_reported() {
+fn s29_what_is_changed_by_hand_is_put_back_whoever_has_it() {
     let mut world = settled();
     let web = key("Deployment", "shop", "web");
     world.member.edit(&web, |object| object.replicas = Some(9));
@@ -160,8 +160,9 @@ fn a_count_changed_by_hand_is_put_back_and_other_conflicts_are_reported() {
     let fields = vec![".spec.replicas".into(), ".spec.template.spec.containers".into()];
     world.member.foreign_fields.insert(web, fields);
     world.advance(Duration::from_secs(10));
-    assert!(world.member.applies().iter().all(|apply| !apply.force));
-    assert_eq!(problem(&world), "conflict with \"kubectl\"");
+    assert_eq!((replicas(&world), problem(&world)), (Some(2), String::new()));
+    let overruled = world.logs.iter().filter(|line| matches!(line, Log::Overruled { .. })).count();
+    assert_eq!(overruled, 2, "and it is said whose they were");
 }
 
 #[test]
@@ -185,15 +186,31 @@ fn what_somebody_makes_between_the_look_and_the_write_is_not_taken() {
 }
 
 #[test]
-fn a_fight_over_a_count_is_paced() {
+fn s29_a_fight_is_paced_and_told_until_it_is_over() {
     let mut world = settled();
     let web = key("Deployment", "shop", "web");
-    for _ in 0..600 {
-        world.member.edit(&web, |object| object.replicas = Some(9));
-        world.advance(Duration::from_millis(100));
-    }
-    let writes = world.member.applies().len();
-    assert!((8..=14).contains(&writes), "{writes} writes in a minute");
+    let writes = |world: &mut World, seconds: u64| {
+        world.member.calls.clear();
+        for _ in 0..seconds * 10 {
+            world.member.edit(&web, |object| object.replicas = Some(9));
+            world.advance(Duration::from_millis(100));
+        }
+        world.member.applies().len()
+    };
+    let first = writes(&mut world, 60);
+    assert!((4..=6).contains(&first), "{first} writes in the first minute");
+    let later = writes(&mut world, 240);
+    assert!((2..=4).contains(&later), "{later} writes in four minutes");
+    assert!(problem(&world).contains("keeps changing its count"), "{}", problem(&world));
+    world.advance(Duration::from_secs(100));
+    assert_eq!(replicas(&world), Some(2), "it is set right, and said to be in dispute");
+    assert!(problem(&world).contains("keeps changing"), "{}", problem(&world));
+    world.advance(Duration::from_secs(600));
+    assert_eq!(problem(&world), "", "it was left alone since");
+    // And whoever scales it once after that is answered as quickly as the first time.
+    world.member.edit(&web, |object| object.replicas = Some(9));
+    world.advance(Duration::from_secs(1));
+    assert_eq!(replicas(&world), Some(2));
 }
 
 #[test]

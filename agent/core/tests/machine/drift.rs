@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use godwit_agent_core::Log;
-use godwit_common::link::{Difference, Status, WorkloadTarget};
+use godwit_common::link::{Difference, ObjectTarget, Status, WorkloadTarget};
 
-use crate::world::{World, change, fence, key, web, whole, workload};
+use crate::world::{World, change, fence, key, object as object_row, web, whole, workload};
 
 /// A world that holds two copies, whose policy lets drift be.
 fn tolerant() -> World {
@@ -154,4 +154,114 @@ fn s29_what_is_told_again_is_meant() {
         assert_eq!(replicas(&world), Some(expected));
     }
     assert_eq!(told(&world).difference, None);
+}
+
+const IMAGE: &str = ".spec.template.spec.containers[name=\"web\"].image (by kubectl-set)";
+
+/// What the hub was told last of the fields of a row.
+fn edits(world: &World, uid: u128) -> Option<String> {
+    let mut edits = world.reports().flat_map(|report| &report.edits);
+    edits.rfind(|edit| edit.uid.0 == uid).map(|edit| edit.fields.to_string())
+}
+
+fn edit_image(world: &mut World) {
+    world.member.edit(&object(), |object| object.altered = IMAGE.into());
+}
+
+#[test]
+fn s29_fields_that_are_changed_by_hand_are_set_right_soon() {
+    let mut world = World::leading();
+    let rows = (vec![object_row(9, "ConfigMap", "web", 1)], vec![workload(1, "web", 1, 2)]);
+    world.send_targets(whole(fence(1, 1), rows.0, rows.1));
+    world.advance(Duration::from_secs(10));
+    for key in [object(), key("ConfigMap", "shop", "web")] {
+        world.member.calls.clear();
+        world.member.edit(&key, |object| object.altered = IMAGE.into());
+        world.advance(Duration::from_secs(5));
+        assert_eq!(world.member.objects[&key].altered, "".into());
+        let applies = world.member.applies();
+        assert!(matches!(applies[..], [apply] if apply.force && !apply.dry_run), "{applies:?}");
+    }
+    assert_eq!((edits(&world, 1), edits(&world, 9)), (None, None), "what is set right is no news");
+}
+
+#[test]
+fn s29_fields_that_are_changed_by_hand_stay_and_are_told_where_that_is_let() {
+    let mut world = World::leading();
+    let map = ObjectTarget { tolerates_drift: true, ..object_row(9, "ConfigMap", "web", 1) };
+    world.send_targets(whole(fence(1, 1), vec![map.clone()], vec![row(1, 2)]));
+    world.advance(Duration::from_secs(10));
+    world.member.calls.clear();
+    edit_image(&mut world);
+    world.member.edit(&map.key, |object| object.altered = ".data.x (taken away)".into());
+    world.advance(Duration::from_secs(60));
+    assert!(world.member.applies().is_empty(), "what an apply leaves is known from the first one");
+    assert_eq!(edits(&world, 1).as_deref(), Some(IMAGE));
+    assert_eq!(edits(&world, 9).as_deref(), Some(".data.x (taken away)"));
+    assert_eq!(told(&world).difference, None, "its count is as it was told");
+    let logged = world.logs.iter().filter(|line| matches!(line, Log::Edited { .. })).count();
+    assert_eq!(logged, 2, "each once");
+    // Somebody takes it back.
+    world.member.edit(&map.key, |object| object.altered = "".into());
+    world.advance(Duration::from_secs(5));
+    assert_eq!(edits(&world, 9).as_deref(), Some(""));
+    // What the hub wants anew is written over the rest.
+    let web = row(1, 3);
+    world.send_targets(whole(fence(1, 2), vec![map], vec![web]));
+    world.advance(Duration::from_secs(5));
+    assert_eq!((replicas(&world), edits(&world, 1).as_deref()), (Some(3), Some("")));
+    assert_eq!(world.member.objects[&object()].altered, "".into());
+}
+
+#[test]
+fn s29_an_agent_that_starts_anew_tells_what_was_edited_from_what_no_apply_keeps() {
+    for unkept in [true, false] {
+        let mut world = tolerant();
+        edit_image(&mut world);
+        world.advance(Duration::from_secs(5));
+        let mut world = world.restart();
+        if unkept {
+            world.member.unkept.insert(object(), IMAGE.into());
+        }
+        let web = WorkloadTarget { shown: true, ..row(1, 2) };
+        world.send_targets(whole(fence(1, 1), vec![], vec![web]));
+        world.advance(Duration::from_secs(20));
+        let applies = world.member.applies();
+        assert!(matches!(applies[..], [apply] if apply.dry_run), "one look: {applies:?}");
+        assert_eq!(edits(&world, 1).as_deref(), (!unkept).then_some(IMAGE));
+    }
+}
+
+#[test]
+fn s29_what_no_apply_keeps_is_not_set_right_for_ever() {
+    let mut world = World::leading();
+    world.member.unkept.insert(object(), IMAGE.into());
+    world.send_targets(whole(fence(1, 1), vec![], vec![workload(1, "web", 1, 2)]));
+    world.advance(Duration::from_secs(300));
+    assert_eq!((world.member.applies().len(), told(&world).problem), (1, "".into()));
+    let mut world = world.restart();
+    world.send_targets(whole(fence(1, 1), vec![], vec![workload(1, "web", 1, 2)]));
+    world.advance(Duration::from_secs(300));
+    assert_eq!(world.member.applies().len(), 1, "one that tells what it leaves");
+}
+
+#[test]
+fn s29_a_note_on_an_object_is_no_reason_to_write_over_what_is_left() {
+    let mut world = tolerant();
+    edit_image(&mut world);
+    world.advance(Duration::from_secs(5));
+    let charter = godwit_common::link::Charter {
+        replicas: 9,
+        policy: "fair".parse().expect("a name"),
+        number: 1,
+        leader: None,
+        objects: Vec::new(),
+        supervised: false,
+        written: Default::default(),
+    };
+    let web = WorkloadTarget { charter: Some(charter.into()), shown: true, ..row(1, 2) };
+    world.send_targets(change(fence(1, 2), vec![web.clone()], &[web]));
+    world.advance(Duration::from_secs(10));
+    assert!(world.member.applies().is_empty());
+    assert_eq!(edits(&world, 1).as_deref(), Some(IMAGE));
 }

@@ -24,7 +24,7 @@ impl Hub {
                 let (key, manifest) = (spec.key.clone(), spec.manifest.clone());
                 let record = ObjectRecord { uid, key, revision: 1, manifest };
                 self.object_keys.insert(spec.key.clone(), uid);
-                let object = Object { record, rows: BTreeMap::new(), users: BTreeSet::new() };
+                let object = Object::new(record);
                 self.objects.insert(uid, Shared::new(object));
                 self.touched.keys.insert(Key::Object(uid));
                 uid
@@ -214,6 +214,10 @@ impl Hub {
             if let Some(object) = self.objects.get_mut(object) {
                 object.users.insert(uid);
             }
+        }
+        for object in objects {
+            self.settle_tolerance(*object);
+            self.relate_bounds(*object);
         }
         let Some(workload) = self.workloads.get_mut(&uid) else { return };
         let record = &mut workload.record;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_common::bounds::Bounds;
 use godwit_common::link::{Finished, Tombstoned};
 use godwit_common::quota::Quota;
 use godwit_common::{
@@ -283,6 +284,8 @@ pub struct ObjectRecord {
 pub struct ObjectRow {
     /// The generation in which it last changed, its manifest included.
     pub generation: Generation,
+    /// The cluster's share of the bounds that its manifest sets over all clusters, as it was told (S29).
+    pub bounds: Bounds,
 }
 
 /// A life that has ended: everywhere, or in clusters that are retired (S23). It stays until every cluster that held it

@@ -331,6 +331,15 @@ pub struct PlacementView {
     pub withdrawal: Option<Box<WithdrawalView>>,
     /// How the cluster differs from what it was told, where that is left as it is (S29).
     pub drift: Option<Difference>,
+    /// The fields that somebody has changed there by hand, of it and of what it leans on; may be empty.
+    pub edited: Arc<str>,
+}
+
+impl PlacementView {
+    /// Whether the cluster differs from what it was told, and is left so (S29).
+    pub fn is_drifted(&self) -> bool {
+        self.drift.is_some() || !self.edited.is_empty()
+    }
 }
 
 /// Names an announcement. None has the name of another, whatever restarts.

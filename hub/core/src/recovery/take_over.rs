@@ -190,7 +190,7 @@ impl Hub {
         let told = |uid: &Uid| others.get(uid).and_then(|told| told.manifest.clone());
         let objects = charter.objects.iter().filter_map(|(uid, _)| told(uid).or_else(|| known(uid)));
         let objects: Vec<Arc<str>> = objects.collect();
-        let spec = (self.config.reader.0)(&of.key, &manifest, &objects)?;
+        let spec = (self.config.reader.workload)(&of.key, &manifest, &objects)?;
         let (replicas, supervised) = (charter.replicas, charter.supervised);
         Ok(WorkloadSpec { replicas, supervised, manifest, ..spec })
     }
@@ -221,7 +221,7 @@ impl Hub {
             return false;
         };
         let record = ObjectRecord { uid, key: key.clone(), revision, manifest };
-        let object = Object { record, rows: BTreeMap::new(), users: BTreeSet::new() };
+        let object = Object::new(record);
         // Another life may have had the key: it goes with its users.
         self.object_keys.insert(key.clone(), uid);
         self.objects.insert(uid, Shared::new(object));

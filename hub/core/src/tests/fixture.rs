@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use godwit_common::bounds::{Bounded, Bounds, Totals};
 use godwit_common::link::{
-    Capacity, Difference, Down, Finished, Hello, LeaderTerm, Leadership, ObjectTarget, Recalled,
+    Capacity, Difference, Down, Edit, Finished, Hello, LeaderTerm, Leadership, ObjectTarget, Recalled,
     RecalledObject, Region, Report, Status, Targets, Unmanaged, Up, VERSIONS, WorkloadTarget,
 };
 use godwit_common::policy::Rule;
@@ -19,6 +20,8 @@ use crate::{
     ObjectSpec, Policy, PolicyChoice, Reader, Record, Refused, SessionId, Ticket, WorkloadSpec, WorkloadView,
 };
 
+/// The kind of what scales a workload in a cluster.
+const AUTOSCALER: &str = "HorizontalPodAutoscaler";
 /// What makes a manifest one whose pods do not get ready.
 pub(crate) const BAD: &str = "no-such-image";
 
@@ -69,6 +72,8 @@ pub(crate) struct Member {
     /// What somebody has made of a workload there: a number of copies, or that it is gone. It stays until the row says
     /// something else, where that is tolerated (S29).
     pub(crate) by_hand: BTreeMap<Uid, Option<u32>>,
+    /// Fields that somebody has changed there by hand and that are left so: what the next reports say of each row.
+    pub(crate) edits: BTreeMap<Uid, &'static str>,
     /// How the Jobs that it runs end, at once.
     pub(crate) ends: Option<Finished>,
 }
@@ -135,6 +140,20 @@ pub(crate) fn spec(id: WorkloadId, replicas: u32) -> WorkloadSpec {
     }
 }
 
+fn edit(uid: Uid, fields: &str) -> Edit {
+    Edit { uid, fields: fields.into() }
+}
+
+/// The bounds in the manifest of [`autoscaler`].
+fn totals(key: &ObjectKey, manifest: &str) -> Option<Totals> {
+    if &*key.kind != AUTOSCALER {
+        return None;
+    }
+    let (min, max) = manifest.split_once('/').expect("bounds");
+    let bounds = Bounds { min: min.parse().ok(), max: max.parse().ok() };
+    Some(Totals { bounds, of: Bounded::Scaled(deployment_id(&key.name)) })
+}
+
 /// What was deployed, of the manifests of [`spec`].
 fn read(key: &ObjectKey, _: &std::sync::Arc<str>, _: &[std::sync::Arc<str>]) -> Result<WorkloadSpec, String> {
     let (namespace, kind, name) = (key.namespace.clone(), key.kind.clone(), key.name.clone());
@@ -144,7 +163,8 @@ fn read(key: &ObjectKey, _: &std::sync::Arc<str>, _: &[std::sync::Arc<str>]) -> 
 impl Fixture {
     /// A federation of connected clusters, each with room for so many pods.
     pub(crate) fn new(clusters: &[(&str, u32)]) -> Self {
-        let config = Config { reader: Reader(read), ..Config::default() };
+        let reader = Reader { totals, ..Reader::of_workloads(read) };
+        let config = Config { reader, ..Config::default() };
         let now = Time(1_000_000);
         let mut effects = Vec::new();
         let hub = Hub::restore(config.clone(), 7, [], at(now), &mut effects).expect("an empty store fits");
@@ -327,6 +347,7 @@ impl Fixture {
             removed: std::mem::take(&mut member.removed),
             capacity: Some(capacity),
             needs: member.needs.difference(&member.mute).map(|need| member.status_of(need)).collect(),
+            edits: member.edits.iter().map(|(uid, fields)| edit(*uid, fields)).collect(),
         };
         let accepted = member.supervises.then_some(member.fence);
         self.say(name, Up::Report(report));
@@ -707,6 +728,12 @@ pub(crate) fn deployment(application: Application, policy: PolicyChoice) -> Depl
 pub(crate) fn object(name: &str) -> ObjectSpec {
     let key = ObjectKey::new("v1", "ConfigMap", "default", name).expect("a valid key");
     ObjectSpec { key, manifest: "{}".into() }
+}
+
+/// An autoscaler of a Deployment, with bounds over all clusters.
+pub(crate) fn autoscaler(name: &str, min: u32, max: u32) -> ObjectSpec {
+    let key = ObjectKey::new("autoscaling/v2", AUTOSCALER, "default", name).expect("a valid key");
+    ObjectSpec { key, manifest: format!("{min}/{max}").into() }
 }
 
 pub(crate) fn shares(pairs: &[(&str, u32)]) -> Vec<(String, u32)> {

@@ -2,6 +2,7 @@
 
 mod access;
 mod at_most;
+mod autoscalers;
 mod bonds;
 mod bounds;
 mod choosing;
@@ -10,6 +11,7 @@ mod destinations;
 mod drain_accidents;
 mod drains;
 mod drift;
+mod edits;
 mod fixture;
 mod flapping;
 mod foresight;

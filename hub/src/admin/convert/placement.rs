@@ -36,6 +36,7 @@ fn cluster(view: &PlacementView) -> v1::ServingCluster {
         target,
         revision: _,
         drift: _,
+        edited: _,
         updated: _,
         updated_ready: _,
         sent: _,

@@ -9,6 +9,9 @@ use super::plan::{changes, row};
 use super::rollout::rollout;
 use super::{decided_on, gate, texts, timestamp};
 
+/// What is shown where nothing but fields was changed by hand (S29).
+const EDITED: &str = "Edited";
+
 pub(in crate::admin) fn workload(view: &WorkloadView) -> v1::Workload {
     let WorkloadView {
         id,
@@ -89,6 +92,7 @@ fn placement(view: &PlacementView) -> v1::Placement {
         serving: _,
         withdrawal: _,
         drift,
+        edited,
     } = view;
     v1::Placement {
         cluster: cluster.to_string(),
@@ -101,7 +105,7 @@ fn placement(view: &PlacementView) -> v1::Placement {
         revision: *revision,
         updated: *updated,
         updated_ready: *updated_ready,
-        drift: drift.map_or("", Difference::name).to_owned(),
+        drift: drift.map_or(if edited.is_empty() { "" } else { EDITED }, Difference::name).to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use godwit_common::bounds::Bounds;
 use godwit_common::link::Tombstoned;
 use godwit_common::policy::{
     self, Affinity, ClusterSelector, ClusterToleration, Drift, FailBack, GroupBy, Mode, Motion, Rebalance,
@@ -497,7 +498,7 @@ fn objects() -> Vec<Record> {
     let row = Record::ObjectRow {
         object: Uid(3),
         cluster: name("east"),
-        row: ObjectRow { generation: Generation(4) },
+        row: ObjectRow { generation: Generation(4), bounds: Bounds { min: Some(0), max: Some(7) } },
     };
     vec![object, row]
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use godwit_common::bounds::Bounds;
 use godwit_common::link::{Finished, Tombstoned};
 use godwit_common::{ClusterName, Epoch, Generation, Uid};
 use godwit_hub_core::{Ended, ObjectRecord, ObjectRow, Record, Seat, WorkloadRecord, WorkloadSpec, Yield};
@@ -216,15 +217,24 @@ pub(super) fn object_from_wire(object: wire::Object) -> Result<ObjectRecord, Inv
 }
 
 pub(super) fn object_row_to_wire(object: Uid, cluster: &ClusterName, row: &ObjectRow) -> wire::ObjectRow {
-    let ObjectRow { generation } = row;
-    wire::ObjectRow { object: uid_to_wire(object), cluster: cluster.to_string(), generation: generation.0 }
+    let ObjectRow { generation, bounds: Bounds { min, max } } = *row;
+    wire::ObjectRow {
+        object: uid_to_wire(object),
+        cluster: cluster.to_string(),
+        generation: generation.0,
+        min,
+        max,
+    }
 }
 
 pub(super) fn object_row_from_wire(row: wire::ObjectRow) -> Result<Record, Invalid> {
     Ok(Record::ObjectRow {
         object: uid("object", &row.object)?,
         cluster: name("cluster", &row.cluster)?,
-        row: ObjectRow { generation: Generation(row.generation) },
+        row: ObjectRow {
+            generation: Generation(row.generation),
+            bounds: Bounds { min: row.min, max: row.max },
+        },
     })
 }
 

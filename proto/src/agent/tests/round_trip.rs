@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use godwit_common::link::{Capacity, Down, ObjectTarget, Report, Status, Targets, Up, WorkloadTarget};
+use godwit_common::link::{Capacity, Down, Edit, ObjectTarget, Report, Status, Targets, Up, WorkloadTarget};
 use godwit_common::{Epoch, Fence, Generation, Need, NeedStatus, ObjectKey, Uid, WorkloadId};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -57,6 +57,8 @@ fn a_large_state_arrives_in_parts() {
         key: ObjectKey::new("v1", "ConfigMap", "default", "large").expect("a valid key"),
         revision: 1,
         manifest: Some(manifest.clone()),
+        tolerates_drift: false,
+        bounds: Default::default(),
     };
     let targets = Targets { objects: (1..=10).map(row).collect(), ..Targets::default() };
     let down = Down::Targets(Arc::new(Targets { fence: fence(), ..targets }));
@@ -124,6 +126,7 @@ fn a_large_report_arrives_in_parts() {
         removed: (0..12_000).map(Uid).collect(),
         capacity: Some(Capacity { nodes: 3, ..Capacity::default() }),
         needs: (0..12_000).map(need).collect(),
+        edits: (0..12_000).map(|uid| Edit { uid: Uid(uid), fields: ".spec.x (by me)".into() }).collect(),
     };
     let parts = up_to_wire(&Up::Report(report.clone()));
     assert!(parts.iter().all(|part| part.encoded_len() <= 1024 * 1024));

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_common::bounds::Bounds;
 use godwit_common::link::{
-    Alarm, Capacity, Charter, Difference, Down, Hello, LeaderTerm, Leadership, ObjectTarget, Recalled,
+    Alarm, Capacity, Charter, Difference, Down, Edit, Hello, LeaderTerm, Leadership, ObjectTarget, Recalled,
     RecalledObject, Refusal, RefusalCode, Region, Report, Status, Summons, Targets, Tombstone, Tombstoned,
     Unmanaged, Up, VersionRange, Welcome, WorkloadTarget,
 };
@@ -92,15 +93,17 @@ fn leadership() -> impl Strategy<Value = Leadership> {
 }
 
 fn report() -> impl Strategy<Value = Report> {
-    let rows = (vec(status(), 0..8), vec(uid(), 0..8), vec(need_status(), 0..8));
+    let edit = (uid(), text("\\PC{0,80}")).prop_map(|(uid, fields)| Edit { uid, fields });
+    let rows = (vec(status(), 0..8), vec(uid(), 0..8), vec(need_status(), 0..8), vec(edit, 0..8));
     (any::<bool>(), any::<u64>(), rows, option::of(capacity())).prop_map(
-        |(complete, reflects, (statuses, removed, needs), capacity)| Report {
+        |(complete, reflects, (statuses, removed, needs, edits), capacity)| Report {
             complete,
             reflects: Generation(reflects),
             statuses,
             removed,
             capacity,
             needs,
+            edits,
         },
     )
 }
@@ -245,12 +248,18 @@ fn targets() -> impl Strategy<Value = Targets> {
 }
 
 fn object() -> impl Strategy<Value = ObjectTarget> {
-    (uid(), key(), any::<u64>(), manifest()).prop_map(|(uid, key, revision, manifest)| ObjectTarget {
-        uid,
-        key,
-        revision,
-        manifest,
-    })
+    let bounds =
+        (option::of(any::<u32>()), option::of(any::<u32>())).prop_map(|(min, max)| Bounds { min, max });
+    (uid(), key(), any::<u64>(), manifest(), any::<bool>(), bounds).prop_map(
+        |(uid, key, revision, manifest, tolerates_drift, bounds)| ObjectTarget {
+            uid,
+            key,
+            revision,
+            manifest,
+            tolerates_drift,
+            bounds,
+        },
+    )
 }
 
 fn workload_target() -> impl Strategy<Value = WorkloadTarget> {

@@ -64,7 +64,7 @@ impl World {
         cx!(self).after((1_000, 120_000), Happening::Mend(Mend::Registry(cluster)));
     }
 
-    /// A person scales or deletes something in a member.
+    /// A person scales, edits or deletes something in a member.
     pub(super) fn hands(&mut self, cluster: usize) {
         let keys: Vec<ObjectKey> = self.members[cluster].objects.keys().cloned().collect();
         if keys.is_empty() {
@@ -74,6 +74,9 @@ impl World {
         if self.rng.one_in(3) {
             self.note(|| format!("a person deletes {key} in cluster {cluster}"));
             self.members[cluster].remove(cx!(self), &key);
+        } else if self.rng.one_in(3) {
+            self.note(|| format!("a person edits {key} in cluster {cluster}"));
+            self.members[cluster].edit_by_hand(cx!(self), &key);
         } else if matches!(&*key.kind, "Deployment" | "StatefulSet") {
             let replicas = u32::try_from(self.rng.below(8)).unwrap_or(0);
             self.note(|| format!("a person scales {key} in cluster {cluster} to {replicas}"));

@@ -16,6 +16,9 @@ use crate::happening::Happening;
 /// How long controllers take to notice a change.
 const CONTROLLER_DELAY: (u64, u64) = (20, 400);
 
+/// What a person changes of an object, as the API server's books have it.
+const BY_HAND: &str = ".metadata.labels (by a person)";
+
 /// What a call has changed in the store, for those who watch over it.
 #[derive(Debug, Clone)]
 pub enum Deed {
@@ -145,6 +148,10 @@ impl Member {
             };
             return (Err(conflict), None);
         }
+        if apply.dry_run {
+            let seen = old.map(|old| ObjectSeen { altered: Arc::default(), ..old.seen });
+            return (seen.map(Reply::Applied).ok_or(CallError::Outdated), None);
+        }
         let before = old.as_ref().and_then(|old| old.seen.stamp);
         let autoscaled = old.as_ref().is_some_and(|old| old.seen.autoscaled) && !changed;
         let uid = old.map_or_else(|| cx.rng.uid().to_string().into(), |old| old.seen.uid);
@@ -160,6 +167,7 @@ impl Member {
                 Some(_) | None => apply.replicas,
             },
             autoscaled,
+            altered: Arc::default(),
             deleting: false,
             progress: Progress::default(),
         };
@@ -194,6 +202,17 @@ impl Member {
             let progress = Progress::default();
             let seen = ObjectSeen { version, replicas: Some(replicas), progress, ..object.seen };
             self.put(cx, seen, (object.manifest, object.supervised), true);
+        }
+    }
+
+    /// A person changes fields of an object in the cluster, beside its number.
+    pub(crate) fn edit_by_hand(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey) {
+        let version = self.next_version().to_string().into();
+        if let Some(object) = self.objects.get_mut(key) {
+            object.seen.version = version;
+            object.seen.altered = BY_HAND.into();
+            let seen = object.seen.clone();
+            self.show(cx, key, Change::Object(seen));
         }
     }
 

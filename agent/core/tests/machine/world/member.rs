@@ -20,6 +20,8 @@ pub(crate) struct Member {
     pub(crate) objects: BTreeMap<ObjectKey, ObjectSeen>,
     /// The manifests that are kept on them.
     pub(crate) manifests: BTreeMap<ObjectKey, Arc<str>>,
+    /// What an apply leaves altered: what the API server does not keep.
+    pub(crate) unkept: BTreeMap<ObjectKey, Arc<str>>,
     /// Fields of objects that another manager owns.
     pub(crate) foreign_fields: BTreeMap<ObjectKey, Vec<Arc<str>>>,
     pub(crate) namespaces: BTreeSet<Arc<str>>,
@@ -57,6 +59,7 @@ impl Default for Member {
             summons: None,
             objects: BTreeMap::new(),
             manifests: BTreeMap::new(),
+            unkept: BTreeMap::new(),
             foreign_fields: BTreeMap::new(),
             namespaces: ["shop".into()].into(),
             nodes: BTreeMap::new(),
@@ -227,6 +230,7 @@ impl Member {
             adopt: false,
             replicas: Some(1),
             autoscaled: false,
+            altered: Arc::default(),
             deleting: false,
             progress: Progress::default(),
         };
@@ -365,6 +369,11 @@ impl Member {
                 message: "conflict with \"kubectl\"".into(),
             });
         }
+        let altered = self.unkept.get(&key).cloned().unwrap_or_default();
+        if apply.dry_run {
+            let object = old.cloned().map(|object| ObjectSeen { altered, ..object });
+            return object.map(Reply::Applied).ok_or(CallError::Outdated);
+        }
         self.foreign_fields.remove(&key);
         if &*key.kind == "Namespace" {
             self.namespaces.insert(key.name.clone());
@@ -381,6 +390,7 @@ impl Member {
             adopt: false,
             replicas: apply.replicas,
             autoscaled,
+            altered,
             deleting: false,
             progress: Progress::default(),
         };

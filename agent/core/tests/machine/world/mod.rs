@@ -260,7 +260,14 @@ pub(crate) fn workload(uid: u128, name: &str, revision: u64, replicas: u32) -> W
 
 pub(crate) fn object(uid: u128, kind: &str, name: &str, revision: u64) -> ObjectTarget {
     let namespace = if kind == "Namespace" { "" } else { "shop" };
-    ObjectTarget { uid: Uid(uid), key: key(kind, namespace, name), revision, manifest: Some("{}".into()) }
+    ObjectTarget {
+        uid: Uid(uid),
+        key: key(kind, namespace, name),
+        revision,
+        manifest: Some("{}".into()),
+        tolerates_drift: false,
+        bounds: Default::default(),
+    }
 }
 
 /// A whole state.
