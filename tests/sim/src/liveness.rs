@@ -190,7 +190,8 @@ impl World {
         let key = &object.seen.key;
         match sets.is_empty() {
             false => Some(format!("what somebody changed of {key} in {cluster} is not set right")),
-            true if lets.iter().all(|workload| shows(workload) == Some(true)) => None,
+            // Where the workload has no seat any more there is nothing to show it beside.
+            true if lets.iter().all(|workload| shows(workload) != Some(false)) => None,
             true => Some(format!("what somebody changed of {key} in {cluster} is not shown")),
         }
     }

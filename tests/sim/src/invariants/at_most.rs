@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 
 use godwit_common::policy::Strategy;
 use godwit_common::{ClusterName, Uid};
-use godwit_hub_core::{Effect, Key, Record};
+use godwit_hub_core::{Effect, Key, Record, Seat};
 
 use super::{Records, SeatChange, seat_in};
 use crate::member::Member;
 
 /// The `atMost` workloads of which a step of a hub starts more.
 pub(super) fn started(records: &Records, seats: &[SeatChange]) -> BTreeSet<Uid> {
-    let raised = seats.iter().filter(|seat| seat.after.target > seat.before.target);
+    // What a cluster brings along that is let in was not started.
+    let found = |seat: &&SeatChange| seat.before == Seat::default() && seat.after.cause.is_none();
+    let raised = seats.iter().filter(|seat| seat.after.target > seat.before.target && !found(seat));
     raised.map(|seat| seat.workload).filter(|uid| is_bounded(records, *uid)).collect()
 }
 
