@@ -24,6 +24,8 @@ pub(crate) struct Stage {
     pub(crate) client: Client,
     tls: TlsFiles,
     kubeconfig: PathBuf,
+    /// Where the agents' own objects are, if it is not the usual place.
+    namespace: Option<String>,
     _folder: TempDir,
     _stop: DropGuard,
 }
@@ -32,13 +34,8 @@ pub(crate) struct Stage {
 pub(crate) struct Agent(Child);
 
 impl Stage {
+    /// A simulated cluster, and nothing else in it.
     pub(crate) async fn new() -> Self {
-        godwit_rt::tls::install_provider();
-        let folder = tempfile::tempdir().unwrap();
-        let cluster: ClusterName = "east".parse().unwrap();
-        let names = ["127.0.0.1".to_owned()];
-        let minted =
-            godwit_certs::mint_development(folder.path(), std::slice::from_ref(&cluster), &names).unwrap();
         let simulation = kubesim::Simulation::start(kubesim::Config {
             startup_delay: (Duration::from_millis(20), Duration::from_millis(60)),
             termination_delay: Duration::from_millis(50),
@@ -46,20 +43,41 @@ impl Stage {
             ..kubesim::Config::default()
         });
         let simulation = simulation.await.unwrap();
-        let kubeconfig = folder.path().join("kubeconfig");
-        std::fs::write(&kubeconfig, simulation.kubeconfig()).unwrap();
-        let text = Kubeconfig::from_yaml(simulation.kubeconfig()).unwrap();
-        let config = kube::Config::from_custom_kubeconfig(text, &KubeConfigOptions::default()).await.unwrap();
+        let kubeconfig = simulation.kubeconfig().to_owned();
         let stop = CancellationToken::new();
         tokio::spawn(simulation.run(stop.clone().cancelled_owned()));
+        Self::around(&kubeconfig, None, stop).await
+    }
+
+    /// A cluster that is there already, and the namespace for what the agents keep in it.
+    pub(crate) async fn beside(kubeconfig: &str, namespace: &str) -> Self {
+        Self::around(kubeconfig, Some(namespace.to_owned()), CancellationToken::new()).await
+    }
+
+    async fn around(kubeconfig_text: &str, namespace: Option<String>, stop: CancellationToken) -> Self {
+        godwit_rt::tls::install_provider();
+        let folder = tempfile::tempdir().unwrap();
+        let cluster: ClusterName = "east".parse().unwrap();
+        let names = ["127.0.0.1".to_owned()];
+        let minted =
+            godwit_certs::mint_development(folder.path(), std::slice::from_ref(&cluster), &names).unwrap();
+        let kubeconfig = folder.path().join("kubeconfig");
+        std::fs::write(&kubeconfig, kubeconfig_text).unwrap();
+        let text = Kubeconfig::from_yaml(kubeconfig_text).unwrap();
+        let config = kube::Config::from_custom_kubeconfig(text, &KubeConfigOptions::default()).await.unwrap();
         Self {
             hub: Hub::start(minted.hub).await,
             client: Client::try_from(config).unwrap(),
             tls: minted.agents[&cluster].clone(),
             kubeconfig,
+            namespace,
             _folder: folder,
             _stop: stop.drop_guard(),
         }
+    }
+
+    pub(crate) fn kubeconfig(&self) -> &std::path::Path {
+        &self.kubeconfig
     }
 
     /// Starts an agent with short times.
@@ -67,6 +85,9 @@ impl Stage {
         let mut command = Command::new(env!("CARGO_BIN_EXE_godwit-agent"));
         command.args(["--hub", &self.hub.address.to_string(), "--instance", instance, "--exit-with-stdin"]);
         command.arg("--kubeconfig").arg(&self.kubeconfig);
+        if let Some(namespace) = &self.namespace {
+            command.args(["--namespace", namespace]);
+        }
         command.arg("--tls-ca").arg(&self.tls.ca);
         command.arg("--tls-certificate").arg(&self.tls.certificate);
         command.arg("--tls-key").arg(&self.tls.key);
