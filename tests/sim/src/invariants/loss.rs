@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use godwit_common::ClusterName;
 use godwit_common::link::Down;
+use godwit_common::{ClusterName, Time};
 use godwit_hub_core::{Command, Effect, Event, Key, Migration, MigrationCause, Record, Revocation};
 
 use crate::hub_process::Step;
@@ -21,14 +21,21 @@ const VANISHED: u64 = 3_000;
 /// Windows below this, in milliseconds, act before mass losses can be seen.
 const SHORT: u64 = 5_000;
 
-/// When one life of a hub heard of whom, in true time.
+/// A moment, in true time and on the hub's own clock, which stops while its machine is suspended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment {
+    pub(super) truly: u64,
+    pub(super) own: Time,
+}
+
+/// When one life of a hub heard of whom.
 #[derive(Debug, Default)]
 pub(super) struct Silence {
-    started: u64,
+    started: Moment,
     /// When it last made a step, and when it last began to wait anew for everybody.
     stepped: u64,
-    restarted: u64,
-    heard: BTreeMap<ClusterName, u64>,
+    restarted: Moment,
+    heard: BTreeMap<ClusterName, Moment>,
     /// Given up before, and not connected since.
     lost: BTreeSet<ClusterName>,
     /// An operator said that they are gone, and they were not connected since.
@@ -37,17 +44,17 @@ pub(super) struct Silence {
 
 impl Silence {
     /// The life begins.
-    pub(super) fn since(started: u64) -> Self {
-        Self { started, stepped: started, ..Self::default() }
+    pub(super) fn since(started: Moment) -> Self {
+        Self { started, stepped: started.truly, ..Self::default() }
     }
 
     /// The hub is about to hear something.
-    pub(super) fn hear(&mut self, witness: &Witness, event: &Event, now: u64) {
+    pub(super) fn hear(&mut self, witness: &Witness, event: &Event, now: Moment) {
         let released = matches!(event, Event::Command { command: Command::ReleaseFreeze, .. });
-        if released || now - self.stepped > HEARTBEAT {
+        if released || now.truly - self.stepped > HEARTBEAT {
             self.restarted = now;
         }
-        self.stepped = now;
+        self.stepped = now.truly;
         if let Event::Message { session, .. } = event
             && let Some(cluster) = witness.cluster_of(*session)
         {
@@ -61,7 +68,7 @@ impl Silence {
         records: &Records,
         witness: &Witness,
         (step, begun): (&Step<'_>, &[&Migration]),
-        now: u64,
+        now: Moment,
     ) {
         // Whoever connects is there when the step decides.
         if let Some(Event::Opened { cluster, .. }) = step.event
@@ -107,7 +114,7 @@ impl Silence {
         witness: &Witness,
         cluster: &ClusterName,
         migration: &Migration,
-        now: u64,
+        now: Moment,
     ) {
         assert!(!witness.is_connected(cluster), "S1: {cluster} is given up while a stream is alive");
         if records.contains_key(&Key::Revocation(Revocation::Cluster(cluster.clone()))) {
@@ -134,7 +141,7 @@ impl Silence {
         let window = windows.max().unwrap_or(0);
         let heard = self.heard.get(cluster).copied();
         let least = if heard.is_none() { window.max(STARTUP) } else { window };
-        let silent = now - heard.unwrap_or(self.started);
+        let silent = now.truly - heard.unwrap_or(self.started).truly;
         // The hub's clock may run a little fast.
         assert!(
             silent + 1 + least / 1_000 >= least,
@@ -148,13 +155,14 @@ impl Silence {
         );
     }
 
-    fn has_vanished(&self, cluster: &ClusterName, now: u64) -> bool {
+    fn has_vanished(&self, cluster: &ClusterName, now: Moment) -> bool {
         if self.confirmed.contains(cluster) {
             return false;
         }
+        let silent = |since: Moment| now.own.since(since.max(self.restarted).own).as_millis();
         match self.heard.get(cluster) {
-            Some(heard) => now - self.restarted.max(*heard) >= VANISHED,
-            None => now - self.restarted.max(self.started) >= STARTUP,
+            Some(heard) => silent(*heard) >= u128::from(VANISHED),
+            None => silent(self.started) >= u128::from(STARTUP),
         }
     }
 }

@@ -29,6 +29,7 @@ use crate::hub_process::Step;
 use crate::member::{Deed, GRACE, Member};
 use gates::Announced;
 use lease::{GivenUp, Leases};
+use loss::Moment;
 use witness::Witness;
 
 /// Records by key, as a hub's machine has them: those of steps that are not durable yet included.
@@ -163,7 +164,7 @@ impl Checker {
 
     /// A hub has started from its store.
     pub fn hub_started(&mut self, hub: usize, core: &mut Hub, store: &Records, effects: &[Effect], now: Now) {
-        let silence = loss::Silence::since(self.now);
+        let silence = loss::Silence::since(Moment { truly: self.now, own: now.time });
         let leases = Leases::since(self.now);
         let watched = Watched { records: store.clone(), silence, leases, ..Watched::default() };
         self.seen.restarts += 1;
@@ -197,8 +198,9 @@ impl Checker {
         let Some(watched) = self.hubs.get_mut(&hub) else { return };
         let Watched { records, witness, silence, zeros, announced, leases } = watched;
         self.seen.steps += 1;
+        let moment = Moment { truly: self.now, own: step.now.time };
         if let Some(event) = step.event {
-            silence.hear(witness, event, self.now);
+            silence.hear(witness, event, moment);
             witness.hear(event);
         }
         if let Some(foreseen) = step.foreseen {
@@ -224,7 +226,7 @@ impl Checker {
         }
         room::check(records, witness, &seats, accepts);
         witness.closed(step.effects);
-        silence.check(records, witness, (step, &begun), self.now);
+        silence.check(records, witness, (step, &begun), moment);
         self.seen.count(step.effects, &seats);
         self.started.extend(at_most::started(records, &seats).into_iter().map(|uid| (hub, uid)));
         let changed = placement::check(records, core, step.effects);
