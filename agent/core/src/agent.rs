@@ -390,12 +390,12 @@ impl Agent {
         self.reporter.restart();
         self.recall.end();
         self.hold = Hold::Inventory;
-        self.link.outbox.leadership(LeadershipMessage::Leading {
+        self.link.outbox.leadership(Some(LeadershipMessage::Leading {
             term,
             fence: self.keeper.record().fence,
             base: self.rows.fence().generation,
             digest: self.rows.digest(),
-        });
+        }));
     }
 
     fn leadership_news(&mut self, cx: &mut Cx, news: leadership::News) {
@@ -487,9 +487,9 @@ impl Agent {
         self.recall.end();
         self.writer.clear();
         self.remover.clear();
-        if self.link.is_up() {
-            self.link.outbox.leadership(LeadershipMessage::Following);
-        }
+        // What was to be said once there is a stream again is not so any more.
+        let following = self.link.is_up().then_some(LeadershipMessage::Following);
+        self.link.outbox.leadership(following);
         cx.log(Log::Following(why));
     }
 

@@ -34,8 +34,9 @@ impl Outbox {
         *self = Self::default();
     }
 
-    pub(crate) fn leadership(&mut self, leadership: Leadership) {
-        self.leadership = Some(leadership);
+    /// Says this next, or nothing of what was to be said.
+    pub(crate) fn leadership(&mut self, leadership: Option<Leadership>) {
+        self.leadership = leadership;
     }
 
     pub(crate) fn accepted(&mut self, fence: Fence, digest: Digest) {

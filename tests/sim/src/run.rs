@@ -19,6 +19,8 @@ use crate::world::{Sink, World};
 const CALM: u64 = 70;
 /// Within how many seconds of the last accident everything must have settled.
 const SETTLED: u64 = 1_800;
+/// And for each cluster beyond [`MANY`]: revisions go over them one after the other (S31).
+const SETTLED_EACH: u64 = 30;
 /// In how many rounds of plan, apply and report it settles, once no deadline is outstanding (I5).
 const ROUNDS: u64 = 3;
 /// Above so many clusters a look at the whole federation takes longer than what happens in a second.
@@ -188,7 +190,8 @@ impl Rounds {
 /// Waits until everything is as it shall be, and stays so.
 fn settle(world: &mut World) {
     let step = if world.members.len() > MANY { 10 } else { 1 };
-    let end = world.now + SETTLED * 1000;
+    let settled = SETTLED + world.members.len().saturating_sub(MANY) as u64 * SETTLED_EACH;
+    let end = world.now + settled * 1000;
     let (mut since, mut targets) = (world.now, world.targets());
     let mut rounds = Rounds::default();
     loop {
@@ -204,6 +207,6 @@ fn settle(world: &mut World) {
         }
         // A Job may end late, and what found no node is tried again now and then (S17): the calm after that is waited for.
         let late = if missing.is_empty() { 2 * CALM * 1000 } else { 0 };
-        assert!(world.now < end + late, "I5: it does not settle within {SETTLED} s: {missing:#?}");
+        assert!(world.now < end + late, "I5: it does not settle within {settled} s: {missing:#?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::{Member, World, config, fence, key, whole, workload};
+use crate::world::{Member, World, config, fence, key, welcome, whole, workload};
 use godwit_agent_core::{Call, CallError, LeaseSeen};
 use godwit_common::link::{Down, LeaderTerm, Leadership, Up};
 use godwit_common::{Generation, Term, Time, Uid};
@@ -100,6 +100,28 @@ fn a_leader_without_a_stream_resigns_after_three_seconds_and_not_before() {
     world.welcoming = true;
     world.until(|world| &*world.member.lease.as_ref().unwrap().holder == "agent-1");
     assert_eq!(world.member.lease.unwrap().transitions, 2);
+}
+
+#[test]
+fn a_reign_that_was_lost_before_the_hub_could_hear_of_it_is_not_told() {
+    let mut member = Member::default();
+    member.fail = Some(|call| {
+        let claims = matches!(call, Call::WriteFence { .. });
+        claims.then(|| CallError::Unavailable("503".into()))
+    });
+    let mut world = World::with(config(), member, Time(1_000));
+    world.until(|world| world.member.lease.is_some());
+    world.cut();
+    world.ringing = true;
+    world.until(|world| world.session.is_some());
+    world.member.fail = None;
+    world.until(|world| world.member.fence.is_some());
+    world.until(|world| &*world.member.lease.as_ref().unwrap().holder != "agent-1");
+    world.settle();
+    world.member.mute = true;
+    world.hear(Down::Welcome(welcome()));
+    world.advance(Duration::from_millis(500));
+    assert!(world.leadership().is_none(), "{:?}", world.leadership());
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub(crate) struct World {
     pub(crate) effects: Vec<Effect>,
     /// Whether the hub answers a dial with a welcome.
     pub(crate) welcoming: bool,
+    /// What is dialled is not answered by itself.
+    pub(crate) ringing: bool,
     /// Whether the transport takes messages.
     pub(crate) taking: bool,
     pub(crate) exited: bool,
@@ -59,6 +61,7 @@ impl World {
             logs: Vec::new(),
             effects: Vec::new(),
             welcoming: true,
+            ringing: false,
             taking: true,
             exited: false,
         };
@@ -184,7 +187,9 @@ impl World {
         match effect {
             Effect::Dial { session, address, hello } => {
                 self.dials.push((self.now, address, hello));
-                if self.welcoming {
+                if self.ringing {
+                    self.session = Some(session);
+                } else if self.welcoming {
                     self.session = Some(session);
                     let message = Down::Welcome(welcome());
                     events.push_back(Event::Received { session, message });
