@@ -117,6 +117,7 @@ impl Hub {
         // Others may start now that waited for what it may have run (S8).
         self.moving.insert(uid);
         self.trim_holds(uid, name);
+        self.bounds_follow(uid);
         if settled && data.is_some() {
             // Its data was there, and is gone with it: it may begin anew elsewhere.
             self.dirty.insert(uid, Reason::Deleted(name.clone(), entry));

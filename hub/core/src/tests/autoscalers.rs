@@ -4,7 +4,7 @@ use godwit_common::bounds::Bounds;
 use godwit_common::policy::Strategy;
 
 use super::drains::drain;
-use super::fixture::{Fixture, autoscaler, deployment, object, policy, shares, spec, web};
+use super::fixture::{Fixture, autoscaler, cluster, deployment, object, policy, shares, spec, web};
 use super::shortage::{pass, scale};
 use crate::{Application, Command, ObjectSpec, Policy, PolicyChoice};
 
@@ -69,6 +69,20 @@ fn s29_a_loss_gives_its_bounds_to_those_that_replace_it() {
     pass(&mut fixture, 300);
     let all: u32 = told(&fixture).into_iter().filter_map(|(_, _, max)| max).sum();
     assert!((30..=31).contains(&all), "once it has stopped they make up the total: {:?}", told(&fixture));
+}
+
+#[test]
+fn s29_a_cluster_that_is_forgotten_leaves_its_bounds_to_the_others_even_if_these_get_nothing_else() {
+    let mut fixture = Fixture::new(&[("alpha", 4), ("bravo", 3), ("charlie", 3)]);
+    deploy(&mut fixture, 10, vec![autoscaler("web", 5, 30)], policy("even", &[]));
+    pass(&mut fixture, 2);
+    fixture.disconnect("alpha");
+    pass(&mut fixture, 60);
+    fixture.command(Command::DeleteCluster { cluster: cluster("alpha"), force: true }).expect("it is lost");
+    pass(&mut fixture, 2);
+    assert_eq!(fixture.placed("web"), shares(&[("bravo", 3), ("charlie", 3)]));
+    let others: Vec<_> = told(&fixture).into_iter().filter(|(name, ..)| name != "alpha").collect();
+    assert_eq!(others, bounds(&[("bravo", 3, 15), ("charlie", 2, 15)]));
 }
 
 #[test]
