@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use godwit_common::{ClusterName, Uid};
-use godwit_hub_core::{Key, Seat};
+use godwit_hub_core::{Key, Record, Seat};
 
 use super::{Records, SeatChange};
 use crate::member::{Deed, Member};
@@ -97,7 +97,9 @@ pub(super) fn check_zeros(
             "S27: {workload} in {cluster} was raised from {} without a cause",
             before.target
         );
-        if seat.after.target > 0 || before.target == 0 {
+        let ended = records.get(&Key::Workload(workload));
+        let ended = matches!(ended, Some(Record::Workload(workload)) if workload.finished.is_some());
+        if seat.after.target > 0 || before.target == 0 || ended {
             continue;
         }
         let zeros = zeros.entry(cluster.clone()).or_default();
