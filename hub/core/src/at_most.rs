@@ -123,8 +123,8 @@ impl Hub {
         }
     }
 
-    /// How many pods may exist of a workload bounds something, or does from now on: it becomes durable.
-    pub(crate) fn write_bounds(&mut self, uid: Uid) {
+    /// How many pods may exist of a workload is a bound for others from now on: what of it was not written becomes durable.
+    pub(crate) fn write_may_run(&mut self, uid: Uid) {
         let Some(workload) = self.workloads.get_mut(&uid) else { return };
         for (name, seat) in workload.seats.iter_mut().filter(|(_, seat)| seat.unwritten) {
             seat.unwritten = false;

@@ -221,7 +221,7 @@ impl Hub {
             self.seat_observed(uid, &name);
         }
         if bounded {
-            self.write_bounds(uid);
+            self.write_may_run(uid);
         }
         self.silence_the_dead(uid);
         self.await_gates(uid);

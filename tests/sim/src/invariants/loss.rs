@@ -171,10 +171,9 @@ fn is_welcome(effect: &Effect) -> bool {
     matches!(effect, Effect::Send { message: Down::Welcome(_), .. })
 }
 
-fn clusters(records: &Records) -> impl Iterator<Item = &ClusterName> {
+fn clusters<'r>(records: &'r Records) -> impl Iterator<Item = &'r ClusterName> {
     let from = Key::Cluster("0".parse().expect("a valid name, below or equal to every other"));
-    records.range(from..).map_while(|(_, record)| match record {
-        Record::Cluster(cluster) => Some(&cluster.name),
-        _ => None,
-    })
+    let name =
+        |record: &'r Record| if let Record::Cluster(cluster) = record { Some(&cluster.name) } else { None };
+    records.range(from..).map_while(move |(_, record)| name(record))
 }
