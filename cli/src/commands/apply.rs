@@ -15,6 +15,9 @@ use crate::error::Error;
 use crate::output::{Format, changes, text};
 use crate::target::{kind_and_name, reference};
 
+/// The most clusters that a line names.
+const NAMED_MAX: usize = 19;
+
 /// Apply manifests of applications, policies and quotas.
 ///
 /// An application is plain Kubernetes manifests; `spec.replicas` is the total over all clusters. Quotas go first, then
@@ -95,22 +98,25 @@ impl Reader for Teller {
 
 /// What became of a workload, in one line.
 pub(super) fn deployed(workload: &v1::DeployedWorkload, dry_run: bool) -> String {
-    let placements = workload.placements.iter().filter(|share| share.replicas > 0);
-    let placements: Vec<String> =
-        placements.map(|share| format!("{} {}", share.replicas, share.cluster)).collect();
-    let place = match (placements.is_empty(), workload.replicas) {
-        (true, 0) => "no replicas wanted".to_owned(),
-        (true, _) => "nothing placed".to_owned(),
-        (false, _) => placements.join(", "),
+    let place = match (workload.clusters, workload.replicas) {
+        (0, 0) => "no replicas wanted".to_owned(),
+        (0, _) => "nothing placed".to_owned(),
+        (clusters, _) => {
+            let share = |share: &v1::Share| format!("{} {}", share.replicas, share.cluster);
+            some(workload.placements.iter().map(share), clusters, ", ")
+        }
     };
     let pending = match (workload.pending, workload.reasons.is_empty()) {
         (0, _) => String::new(),
         (pending, true) => format!("; {pending} pending"),
         (pending, false) => format!("; {pending} pending: {}", workload.reasons.join("; ")),
     };
-    let rollout = match workload.rollout.as_slice() {
-        [] => String::new(),
-        clusters => format!("; revision {} goes to {}", workload.revision, clusters.join(", then ")),
+    let rollout = match workload.rollout_clusters {
+        0 => String::new(),
+        clusters => {
+            let names = some(workload.rollout.iter().cloned(), clusters, ", then ");
+            format!("; revision {} goes to {names}", workload.revision)
+        }
     };
     format!(
         "{} {}{}{}: {place}{pending}{rollout}",
@@ -119,6 +125,16 @@ pub(super) fn deployed(workload: &v1::DeployedWorkload, dry_run: bool) -> String
         changes::in_namespace(&workload.namespace),
         dry(dry_run)
     )
+}
+
+/// The first of so many, as far as a line has room for them.
+fn some(names: impl Iterator<Item = String>, count: u32, separator: &str) -> String {
+    let mut names: Vec<String> = names.take(NAMED_MAX).collect();
+    let more = (count as usize).saturating_sub(names.len());
+    if more > 0 {
+        names.push(format!("{more} more"));
+    }
+    names.join(separator)
 }
 
 #[cfg(test)]
@@ -133,7 +149,8 @@ mod tests {
             name: "web".into(),
             action: "configured".into(),
             replicas: 100,
-            placements: vec![share("alpha", 20), share("bravo", 40), share("charlie", 40), share("delta", 0)],
+            placements: vec![share("alpha", 20), share("bravo", 40), share("charlie", 40)],
+            clusters: 3,
             ..v1::DeployedWorkload::default()
         }
     }
@@ -144,6 +161,7 @@ mod tests {
         let short = v1::DeployedWorkload {
             namespace: "shop".into(),
             placements: Vec::new(),
+            clusters: 0,
             pending: 100,
             reasons: vec!["no CPU left".into(), "delta is lost".into()],
             ..workload()
@@ -152,7 +170,15 @@ mod tests {
             deployed(&short, true),
             "deployment/web configured in shop (dry run): nothing placed; 100 pending: no CPU left; delta is lost"
         );
-        let none = v1::DeployedWorkload { replicas: 0, placements: Vec::new(), ..workload() };
+        let none = v1::DeployedWorkload { replicas: 0, placements: Vec::new(), clusters: 0, ..workload() };
         assert_eq!(deployed(&none, false), "deployment/web configured: no replicas wanted");
+    }
+
+    #[test]
+    fn a_line_has_room_for_some_clusters_only() {
+        let names = |count: usize| (0..count).map(|index| format!("c{index:02}")).collect::<Vec<_>>();
+        assert_eq!(some(names(3).into_iter(), 3, ", "), "c00, c01, c02");
+        let long = some(names(30).into_iter(), 9_000, ", then ");
+        assert!(long.ends_with("c18, then c19, then 8980 more"), "{long}");
     }
 }

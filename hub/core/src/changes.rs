@@ -14,6 +14,9 @@ const COUNTS_MAX: usize = 20_000;
 /// The most rows of reports in one answer; whoever is left out can be asked about on its own.
 const ROWS_MAX: usize = 10_000;
 
+/// The most clusters that all workloads of one answer name as where they are, and the most as where they go yet.
+pub(crate) const NAMES_MAX: usize = 20_000;
+
 /// What was in force before, of the workloads that have been planned since.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Before {

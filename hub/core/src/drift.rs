@@ -130,7 +130,7 @@ impl Hub {
     fn adopt_number(&mut self, uid: Uid, name: &ClusterName) {
         let Some(workload) = self.workloads.get(&uid) else { return };
         if self.not_adopted(workload, name).is_some() {
-            self.wake_at(self.now.time + LOOKS_AGAIN, Timer::Drift(uid));
+            self.look_at_drift(uid);
             return;
         }
         let Some(seat) = workload.seats.get(name) else { return };
@@ -154,6 +154,11 @@ impl Hub {
         self.touched.keys.insert(Key::Workload(uid));
         self.touched.subjects.insert(Subject::Workload(uid));
         self.dirty.insert(uid, Reason::Command(entry));
+    }
+
+    /// Numbers of a workload that were changed by hand may be taken over later.
+    pub(crate) fn look_at_drift(&mut self, uid: Uid) {
+        self.wake_at(self.now.time + LOOKS_AGAIN, Timer::Drift(uid));
     }
 
     /// Why a number that somebody chose by hand in a cluster is not taken over, or not now; none where it may be.

@@ -97,6 +97,10 @@ impl Hub {
         state.seat.placed = placed;
         state.seat.cause = Some(cause);
         state.held_back = false;
+        if state.scaled().is_some() {
+            // Numbers are taken over before plans are made: this one may be another than the plan's only now.
+            self.look_at_drift(uid);
+        }
         self.seat_changed(uid, name);
         self.trim_holds(uid, name);
     }

@@ -155,7 +155,12 @@ fn without_plans(deployed: &Deployed) -> Deployed {
     let workloads = deployed.workloads.iter().cloned();
     Deployed {
         workloads: workloads
-            .map(|workload| DeployedWorkload { report: Vec::new(), rollout: Vec::new(), ..workload })
+            .map(|workload| DeployedWorkload {
+                report: Vec::new(),
+                rollout: Vec::new(),
+                behind: 0,
+                ..workload
+            })
             .collect(),
         changes: Changes { inputs: deployed.changes.inputs, ..Changes::default() },
         ..deployed.clone()

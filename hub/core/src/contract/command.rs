@@ -365,9 +365,13 @@ pub struct DeployedWorkload {
     pub replicas: u32,
     /// The newest revision of its manifest.
     pub revision: u64,
-    /// The clusters to which it goes yet, in the order in which they would get it now (S31).
+    /// To how many clusters it goes yet.
+    pub behind: u32,
+    /// Which they are, in the order in which they would get it now (S31), as far as an answer holds them.
     pub rollout: Vec<ClusterName>,
-    /// The count of each eligible cluster, in order of name.
+    /// In how many clusters it has replicas.
+    pub clusters: u32,
+    /// The count of each of them, in order of name, as far as an answer holds them.
     pub placements: Vec<(ClusterName, u32)>,
     /// What could not be placed.
     pub pending: u32,

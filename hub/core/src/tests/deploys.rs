@@ -203,3 +203,22 @@ fn s27_a_cluster_that_joins_with_copies_running_keeps_them_until_the_others_suff
     fixture.pass(Duration::from_secs(2));
     assert_eq!(fixture.running(), shares(&[("alpha", 10)]));
 }
+
+#[test]
+fn an_answer_names_so_many_clusters_and_counts_the_rest() {
+    let names: Vec<String> = (0..150).map(|index| format!("c{index:03}")).collect();
+    let clusters: Vec<(&str, u32)> = names.iter().map(|name| (name.as_str(), 1_000)).collect();
+    let mut fixture = Fixture::new(&clusters);
+    let name =
+        |index| WorkloadId::new("default", "Deployment", &format!("w{index:03}")).expect("a valid identity");
+    let workloads = (0..140).map(|index| spec(name(index), 150)).collect();
+    let choice = PolicyChoice::Inline(policy(
+        "even",
+        &clusters.iter().map(|(name, _)| (*name, 1)).collect::<Vec<_>>(),
+    ));
+    let deploy = deployment(Application { workloads, objects: vec![] }, choice);
+    let answer = deployed(fixture.command(Command::Deploy(deploy)).expect("a good request"));
+    assert!(answer.workloads.iter().all(|workload| workload.clusters == 150 && workload.pending == 0));
+    let named = |index: usize| answer.workloads[index].placements.len();
+    assert_eq!([named(0), named(132), named(133), named(134)], [150, 150, 50, 0]);
+}

@@ -1,5 +1,7 @@
 //! What somebody changes by hand in a member: S29.
 
+use std::time::Duration;
+
 use godwit_common::link::Difference;
 use godwit_common::policy::{Drift, Fencing, Mode, Motion, Strategy};
 
@@ -123,6 +125,26 @@ fn s29_a_number_is_taken_over_as_a_change_of_the_total() {
     assert_eq!((totals(&fixture.view("web")), fixture.placed("web")), ((5, 5, 0), shares(&[("alpha", 5)])));
     let adopted = events(&fixture).into_iter().filter(|event| *event == "NumberAdopted").count();
     assert_eq!(adopted, 2, "each once");
+}
+
+#[test]
+fn s29_a_number_that_only_a_new_plan_makes_differ_is_taken_over() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 0), ("charlie", 0)]);
+    fixture.run("web", 2, drifting(Drift::Adopt));
+    for away in [1, 1, 1, 11] {
+        fixture.disconnect("alpha");
+        pass(&mut fixture, away);
+        fixture.connect("alpha");
+        pass(&mut fixture, 1);
+    }
+    // It is back from a loss, gets nothing new for now (S4), and keeps what it has as long as that is missing elsewhere.
+    assert_eq!((fixture.placed("web"), fixture.running()), (vec![], shares(&[("alpha", 2)])));
+    hand(&mut fixture, "alpha", Some(0));
+    pass(&mut fixture, 20);
+    assert_eq!(totals(&fixture.view("web")), (2, 2, 2), "none are placed there, and none are taken away");
+    fixture.pass_silently(Duration::from_secs(90));
+    assert_eq!(fixture.noted("ClusterSteady"), 1);
+    assert_eq!(totals(&fixture.view("web")), (0, 0, 0));
 }
 
 #[test]

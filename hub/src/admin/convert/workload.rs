@@ -129,7 +129,9 @@ pub(in crate::admin) fn deployed_workload(workload: DeployedWorkload) -> v1::Dep
         policy,
         replicas,
         revision,
+        behind,
         rollout,
+        clusters,
         placements,
         pending,
         reasons,
@@ -150,6 +152,8 @@ pub(in crate::admin) fn deployed_workload(workload: DeployedWorkload) -> v1::Dep
         report: report.iter().map(row).collect(),
         revision,
         rollout: rollout.iter().map(ToString::to_string).collect(),
+        rollout_clusters: behind,
+        clusters,
     }
 }
 
