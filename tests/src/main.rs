@@ -11,12 +11,13 @@ fn main() -> ExitCode {
     match part.to_str() {
         Some("hub") => godwit_hub::main_with_args(named("godwit-hub")),
         Some("agent") => godwit_agent::main_with_args(named("godwit-agent")),
+        Some("gate") => godwit_gate::main_with_args(named("godwit-gate")),
         Some("kubesim") => kubesim::main_with_args(named("kubesim")),
         Some("cli") => godwit_cli::main_with_args(named("godwit")),
         // `godwit dev` starts its parts by calling its own program with hidden words.
         Some(hidden) if hidden.starts_with("__") => godwit_cli::main_with_args(std::env::args_os()),
         Some(_) | None => {
-            eprintln!("godwit-e2e: {part:?} is no part of Godwit: use hub, agent, kubesim or cli");
+            eprintln!("godwit-e2e: {part:?} is no part of Godwit: use hub, agent, gate, kubesim or cli");
             ExitCode::from(2)
         }
     }
