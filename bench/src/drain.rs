@@ -63,7 +63,7 @@ async fn drain(size: usize) -> Result<Drained> {
     let heartbeat = Duration::from_secs(1);
     let federation = Federation::start(&Setup { clusters: CLUSTERS, heartbeat, settings }).await?;
     let mut fleet = Fleet::connect(&federation, READY_AFTER).await?;
-    federation.apply_policy(Duration::from_secs(10)).await?;
+    federation.apply_policy(Duration::from_secs(10), CLUSTERS).await?;
     federation.deploy(size).await?;
     fleet.wait_for_replicas(size, PATIENCE).await.context("waiting for the deployment")?;
     let single = one_at_a_time(&federation, &mut fleet, SAMPLE).await?;

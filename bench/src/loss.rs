@@ -60,7 +60,7 @@ async fn wave(size: usize) -> Result<Wave> {
     let setup = Setup { clusters: CLUSTERS, heartbeat: Duration::from_secs(1), settings: Vec::new() };
     let federation = Federation::start(&setup).await?;
     let mut fleet = Fleet::connect(&federation, READY_AFTER).await?;
-    federation.apply_policy(Duration::ZERO).await?;
+    federation.apply_policy(Duration::ZERO, CLUSTERS).await?;
     federation.deploy(size).await?;
     fleet.wait_for_replicas(size, PATIENCE).await.context("waiting for the deployment")?;
     let single = one_at_a_time(&federation, &mut fleet, SAMPLE).await?;

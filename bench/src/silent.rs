@@ -13,8 +13,9 @@ use crate::federation::{Federation, Fleet, Setup, What};
 
 /// Agents: x1, x10, x100.
 const SIZES: [usize; 3] = [100, 1_000, 10_000];
-/// What the cluster holds.
+/// What the cluster holds, and how many clusters may run it.
 const WORKLOADS: usize = 100;
+const ELIGIBLE: usize = 100;
 const HEARTBEAT: Duration = Duration::from_secs(2);
 const LOST_AFTER: Duration = Duration::from_secs(10);
 /// How long pods take to get ready.
@@ -26,7 +27,7 @@ pub(crate) fn run() -> Result<()> {
     let runtime = crate::runtime()?;
     let bound = LOST_AFTER.max(HEARTBEAT.mul_f64(2.5)) + Duration::from_secs(1);
     println!(
-        "T3: a cluster with {WORKLOADS} workloads falls silent; heartbeats every {} s, lost after {} s, bound {} s\n",
+        "T3: a cluster with {WORKLOADS} workloads that {ELIGIBLE} may run falls silent; heartbeats every {} s, lost after {} s, bound {} s\n",
         HEARTBEAT.as_secs(),
         LOST_AFTER.as_secs(),
         bound.as_secs()
@@ -65,7 +66,7 @@ async fn cut(size: usize) -> Result<Cut> {
     let start = Instant::now();
     let mut fleet = Fleet::connect(&federation, READY_AFTER).await?;
     let connected = start.elapsed();
-    federation.apply_policy(LOST_AFTER).await?;
+    federation.apply_policy(LOST_AFTER, ELIGIBLE).await?;
     federation.deploy(WORKLOADS).await?;
     fleet.wait_for_replicas(WORKLOADS, PATIENCE).await.context("waiting for the deployment")?;
     let before = federation.migrations().await?;

@@ -89,13 +89,16 @@ impl Federation {
         Ok(federation)
     }
 
-    /// A policy that places everything on the first cluster, and calls it lost after this time of silence.
-    pub(crate) async fn apply_policy(&self, lost_after: Duration) -> Result<()> {
+    /// A policy that places everything on the first cluster, and calls it lost after this time of silence. After it, any
+    /// of the first so many may run everything.
+    pub(crate) async fn apply_policy(&self, lost_after: Duration, eligible: usize) -> Result<()> {
         let rule = |weight| v1::ClusterRule { weight: Some(weight), min: None, max: None };
         let first = self.clusters.first().context("there are clusters")?.to_string();
+        let names = self.clusters.iter().take(eligible).map(ToString::to_string).collect();
         let spec = v1::PolicySpec {
             default: Some(rule(1)),
             clusters: BTreeMap::from([(first, rule(1_000_000))]),
+            cluster_selector: Some(v1::ClusterSelector { names, ..v1::ClusterSelector::default() }),
             lost_after: Some(prost_types::Duration::try_from(lost_after)?),
             ..v1::PolicySpec::default()
         };
