@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     ack, agent, apply, backup, completion, confirm, confirm_dead, cordon, delete, describe, diff, drain,
-    explain, freeze, get, label, logs, maintenance, migrate, plan, rebalance, replace, retire, revoke,
-    rollout, scale, taint, token, version, whatif,
+    explain, freeze, get, label, logs, maintenance, migrate, plan, rebalance, replace, retire, revoke, role,
+    rollout, scale, taint, token, version, whatif, whoami,
 };
 use crate::dev::Dev;
 
@@ -81,6 +81,10 @@ pub(crate) enum Command {
     Token(token::Token),
     #[command(subcommand)]
     Revoke(revoke::Revoke),
+    #[command(subcommand)]
+    Role(role::Role),
+    #[command(name = "whoami")]
+    WhoAmI(whoami::WhoAmI),
     #[command(subcommand)]
     Confirm(confirm::Confirm),
     ConfirmDead(confirm_dead::ConfirmDead),

@@ -9,6 +9,7 @@ mod args;
 mod authority;
 pub mod config;
 mod driver;
+mod guard;
 mod inquiries;
 mod metrics;
 mod serve;

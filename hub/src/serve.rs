@@ -29,6 +29,7 @@ use crate::args::Args;
 use crate::authority::{self, Credentials, Enrolments, Entry, follow_revocations};
 use crate::config::Settings;
 use crate::driver::{self, Handle};
+use crate::guard::Guard;
 use crate::inquiries::Inquiries;
 use crate::metrics;
 use crate::sessions::Agents;
@@ -71,11 +72,10 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     let (mut reporter, routes) = routes(&settings, &driver, &credentials, enrolments.clone(), &stop).await?;
     let Entry { tls, door } = credentials.members.clone();
     let limits = settings.limits.server();
-    let server = tokio::spawn(serve(listener, tls, door, routes, limits, stop.clone()));
-    let strangers = match (credentials.strangers.clone(), enrolments) {
-        (Some(entry), Some(enrolments)) => enrol_strangers(&settings, entry, enrolments, &stop).await?,
-        (Some(_), None) | (None, _) => None,
-    };
+    let guarded = Guard::new(routes, driver.clone());
+    let server = tokio::spawn(serve(listener, tls, door, guarded, limits, stop.clone()));
+    let strangers = credentials.strangers.clone();
+    let strangers = enrol_strangers(&settings, &driver, strangers, enrolments, &stop).await?;
     credentials.keep(&stop);
     let ready = Arc::new(AtomicBool::new(true));
     let scraped = scraped.map(|(listener, address)| {
@@ -137,7 +137,7 @@ pub(crate) fn restore(settings: &Settings, backup: &Path) -> anyhow::Result<()> 
 }
 
 fn core(settings: &Settings, recover: bool) -> Config {
-    Config { recover, reader: admin::reader(), ..settings.federation.core() }
+    Config { recover, reader: admin::reader(), roles: settings.access.roles(), ..settings.federation.core() }
 }
 
 fn seed() -> anyhow::Result<u64> {
@@ -153,21 +153,23 @@ fn enrolments(settings: &Settings, driver: &Handle, credentials: &Credentials) -
 /// The port for callers without a certificate: enrolment, and nothing else, not even reflection.
 async fn enrol_strangers(
     settings: &Settings,
-    entry: Entry,
-    enrolments: Enrolments,
+    driver: &Handle,
+    entry: Option<Entry>,
+    enrolments: Option<Enrolments>,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<JoinHandle<()>>> {
     let listen = settings.enrolment.listen.as_str();
-    if listen.is_empty() {
+    let (Some(entry), Some(enrolments), false) = (entry, enrolments, listen.is_empty()) else {
         return Ok(None);
-    }
+    };
     let (listener, address) = bind("enrolment.listen", listen).await?;
     tracing::info!(%address, "serving enrolment");
     let Entry { tls, door } = entry;
     let mut routes = RoutesBuilder::default();
     routes.add_service(enrolment_server(enrolments));
     let limits = ServerLimits { connections_max: STRANGERS_MAX, ..settings.limits.server() };
-    Ok(Some(tokio::spawn(serve(listener, tls, door, routes.routes(), limits, stop.clone()))))
+    let guarded = Guard::new(routes.routes(), driver.clone());
+    Ok(Some(tokio::spawn(serve(listener, tls, door, guarded, limits, stop.clone()))))
 }
 
 fn enrolment_server(enrolments: Enrolments) -> EnrolmentServiceServer<Enrolments> {

@@ -24,12 +24,14 @@ pub(crate) mod rebalance;
 pub(crate) mod replace;
 pub(crate) mod retire;
 pub(crate) mod revoke;
+pub(crate) mod role;
 pub(crate) mod rollout;
 pub(crate) mod scale;
 pub(crate) mod taint;
 pub(crate) mod token;
 pub(crate) mod version;
 pub(crate) mod whatif;
+pub(crate) mod whoami;
 
 mod action;
 mod emptying;
@@ -92,6 +94,8 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::Backup(command) => wait(command.run(&places)),
         Command::Token(command) => wait(command.run(&places)),
         Command::Revoke(command) => wait(command.run(&places)),
+        Command::Role(command) => wait(command.run(&places)),
+        Command::WhoAmI(command) => wait(command.run(&places)),
         Command::Confirm(command) => wait(command.run(&places)),
         Command::ConfirmDead(command) => wait(command.run(&places)),
         Command::Plan(command) => command.run(),

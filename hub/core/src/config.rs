@@ -8,7 +8,7 @@ use godwit_common::ObjectKey;
 use godwit_common::bounds::Totals;
 use godwit_common::selector::Labels;
 
-use crate::contract::WorkloadSpec;
+use crate::contract::{Role, Roles, WorkloadSpec};
 
 /// The settings of the machine. Durations count on the hub's own monotonic clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Config {
     /// The store is empty, or older than the federation, and an operator has said so: the view is rebuilt from what the
     /// members hold (S10).
     pub recover: bool,
+    /// Who may do what beside what is bound; no bindings.
+    pub roles: Roles,
     /// Reads the manifests that members have kept.
     pub reader: Reader,
     /// How often an agent gives a sign of life (S2).
@@ -156,6 +158,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             recover: false,
+            roles: Roles { unbound: Some(Role::Admin), ..Roles::default() },
             reader: Reader::of_workloads(|_, _, _| Err("this hub does not read manifests".to_owned())),
             heartbeat: Duration::from_secs(2),
             lost_after: Duration::from_secs(10),

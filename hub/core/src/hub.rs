@@ -12,7 +12,7 @@ use crate::changes::Before;
 use crate::config::Config;
 use crate::contract::{
     Effect, Event, FederationRecord, JournalEntry, MigrationId, Request, RetiredRecord, Revocation,
-    RevocationRecord, SessionId, Subject, TokenHash, TokenRecord, WorkloadRecord,
+    RevocationRecord, Roles, SessionId, Subject, TokenHash, TokenRecord, WorkloadRecord,
 };
 use crate::flapping::Census;
 use crate::mass_loss::MassLoss;
@@ -60,6 +60,8 @@ pub struct Hub {
     pub(crate) tokens: Shared<BTreeMap<TokenHash, TokenRecord>>,
     /// Who is kept out.
     pub(crate) revocations: Shared<BTreeMap<Revocation, RevocationRecord>>,
+    /// Who may do what.
+    pub(crate) roles: Arc<Roles>,
     /// Which cluster a session speaks for.
     pub(crate) sessions: Shared<BTreeMap<SessionId, ClusterName>>,
     pub(crate) migrations: Shared<BTreeMap<MigrationId, Shared<MigrationEntry>>>,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::link::ObjectTarget;
@@ -76,6 +77,7 @@ impl Hub {
                 | Record::Retired(_)
                 | Record::Token(_)
                 | Record::Revocation(_)
+                | Record::RoleBinding(_)
                 | Record::Request(_) => hub.load(record),
             }
         }
@@ -105,6 +107,7 @@ impl Hub {
             longest_lease: Duration::ZERO,
             recovery: None,
         };
+        let roles = Arc::new(config.roles.clone());
         Hub {
             config,
             rng,
@@ -123,6 +126,7 @@ impl Hub {
             retired: Default::default(),
             tokens: Default::default(),
             revocations: Default::default(),
+            roles,
             lost: Default::default(),
             sessions: Default::default(),
             migrations: Default::default(),
@@ -197,6 +201,9 @@ impl Hub {
             Record::Revocation(revocation) => {
                 self.revocations.insert(revocation.what.clone(), revocation);
             }
+            Record::RoleBinding(binding) => {
+                Arc::make_mut(&mut self.roles).bindings.insert(binding.name.clone(), binding);
+            }
             // Revisions, seats and rows are attached once everything that they belong to is there; the journal is the store's.
             Record::Revision(_) | Record::Seat { .. } | Record::ObjectRow { .. } | Record::Journal(_) => {}
         }
@@ -248,6 +255,7 @@ impl Hub {
             | Record::Retired(_)
             | Record::Token(_)
             | Record::Revocation(_)
+            | Record::RoleBinding(_)
             | Record::Request(_) => {}
         }
         Ok(())

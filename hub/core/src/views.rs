@@ -37,6 +37,7 @@ impl Hub {
             retired,
             tokens: self.shown_tokens(),
             revocations: self.shown_revocations(),
+            roles: Arc::clone(&self.roles),
             uid: self.federation.uid,
             epoch: self.federation.epoch,
             alarms: freeze

@@ -1,6 +1,5 @@
 //! Clusters that are emptied, retired or replaced: requests, read and carried out (S20, S21, S23).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::{ClusterName, Uid};
@@ -12,6 +11,7 @@ use tonic::Status;
 use super::fields::{self, invalid};
 use super::marks::Marked;
 use super::{Admin, refusal};
+use crate::guard::Caller;
 
 /// The shortest and the longest time that a drain may have.
 const TIME_LEAST: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ const TIME_MOST: Duration = Duration::from_secs(30 * 24 * 3600);
 impl Admin {
     pub(super) async fn drain(
         &self,
-        operator: Arc<str>,
+        operator: Caller,
         request: v1::DrainClusterRequest,
     ) -> Result<Marked, Status> {
         let cluster: ClusterName = fields::name("name", &request.name)?;
@@ -33,7 +33,7 @@ impl Admin {
 
     pub(super) async fn retire(
         &self,
-        operator: Arc<str>,
+        operator: Caller,
         request: v1::RetireClusterRequest,
     ) -> Result<Marked, Status> {
         let v1::RetireClusterRequest { name, drain, undo, dry_run } = request;
@@ -55,7 +55,7 @@ impl Admin {
     /// Besides, the policies that were changed.
     pub(super) async fn replace(
         &self,
-        operator: Arc<str>,
+        operator: Caller,
         request: v1::ReplaceClusterRequest,
     ) -> Result<(Marked, Vec<String>), Status> {
         use v1::replace_cluster_request::By;

@@ -7,8 +7,9 @@ use tonic::{Request, Response, Status};
 
 use super::convert::{count, timestamp};
 use super::watch::Watched;
-use super::{Admin, access, refusal};
+use super::{Admin, refusal};
 use crate::driver::View;
+use crate::guard::Caller;
 
 /// How many retired clusters are listed.
 const RETIRED_MAX: usize = 100;
@@ -21,7 +22,7 @@ impl FederationService for Admin {
         &self,
         request: Request<v1::BackupRequest>,
     ) -> Result<Response<Self::BackupStream>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         tracing::info!(%operator, "an operator takes a backup");
         self.back_up()
     }
@@ -38,7 +39,7 @@ impl FederationService for Admin {
         &self,
         request: Request<v1::ConfirmFreezeRequest>,
     ) -> Result<Response<v1::ConfirmFreezeResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         tracing::info!(%operator, "an operator confirms the freeze");
         match self.carry_out(operator, Command::ConfirmFreeze).await? {
             Answer::Done => Ok(Response::new(v1::ConfirmFreezeResponse {})),
@@ -50,7 +51,7 @@ impl FederationService for Admin {
         &self,
         request: Request<v1::ReleaseFreezeRequest>,
     ) -> Result<Response<v1::ReleaseFreezeResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         tracing::info!(%operator, "an operator releases the freeze");
         match self.carry_out(operator, Command::ReleaseFreeze).await? {
             Answer::Done => Ok(Response::new(v1::ReleaseFreezeResponse {})),

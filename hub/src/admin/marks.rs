@@ -1,6 +1,5 @@
 //! What operators put on a cluster, read and carried out: cordon, maintenance, death, labels, taints.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::ClusterName;
@@ -10,6 +9,7 @@ use tonic::Status;
 
 use super::fields::{self, invalid};
 use super::{Admin, convert, drains, labels, refusal};
+use crate::guard::Caller;
 
 /// The longest window of maintenance.
 const WINDOW_MOST: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -26,7 +26,7 @@ pub(super) struct Marked {
 impl Admin {
     pub(super) async fn cordon(
         &self,
-        operator: Arc<str>,
+        operator: Caller,
         name: &str,
         cordoned: bool,
         dry_run: bool,
@@ -39,7 +39,7 @@ impl Admin {
 
     pub(super) async fn maintain(
         &self,
-        operator: Arc<str>,
+        operator: Caller,
         request: v1::MaintainClusterRequest,
     ) -> Result<Marked, Status> {
         let v1::MaintainClusterRequest { name, within, dry_run, drain } = request;
@@ -57,7 +57,7 @@ impl Admin {
         self.mark(operator, &cluster, command, dry_run).await
     }
 
-    pub(super) async fn dead(&self, operator: Arc<str>, name: &str, dry_run: bool) -> Result<Marked, Status> {
+    pub(super) async fn dead(&self, operator: Caller, name: &str, dry_run: bool) -> Result<Marked, Status> {
         let cluster: ClusterName = fields::name("name", name)?;
         tracing::info!(%operator, %cluster, dry_run, "an operator says that a cluster is dead");
         let command = Command::ConfirmDead { cluster: cluster.clone() };
@@ -66,7 +66,7 @@ impl Admin {
 
     pub(super) async fn label(
         &self,
-        operator: Arc<str>,
+        operator: Caller,
         request: v1::LabelClusterRequest,
     ) -> Result<Marked, Status> {
         let v1::LabelClusterRequest { name, set, remove, dry_run } = request;
@@ -85,7 +85,7 @@ impl Admin {
 
     pub(super) async fn taint(
         &self,
-        operator: Arc<str>,
+        operator: Caller,
         request: v1::TaintClusterRequest,
     ) -> Result<Marked, Status> {
         let v1::TaintClusterRequest { name, add, remove, dry_run } = request;
@@ -102,7 +102,7 @@ impl Admin {
     /// The view is ahead of the answer: it shows the cluster as the command left it.
     pub(super) async fn mark(
         &self,
-        operator: Arc<str>,
+        operator: Caller,
         cluster: &ClusterName,
         command: Command,
         dry_run: bool,

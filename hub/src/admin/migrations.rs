@@ -1,7 +1,6 @@
 //! `MigrationService`.
 
 use std::ops::Bound;
-use std::sync::Arc;
 
 use godwit_hub_core::{Answer, Command, MigrationId, MigrationOrder, MigrationView};
 use godwit_proto::v1;
@@ -10,7 +9,8 @@ use tonic::{Request, Response, Status};
 
 use super::page::Page;
 use super::watch::{Change, Watched};
-use super::{Admin, access, convert, fields, refusal};
+use super::{Admin, convert, fields, refusal};
+use crate::guard::Caller;
 
 #[tonic::async_trait]
 impl MigrationService for Admin {
@@ -20,6 +20,7 @@ impl MigrationService for Admin {
         &self,
         request: Request<v1::ListMigrationsRequest>,
     ) -> Result<Response<v1::ListMigrationsResponse>, Status> {
+        let caller = Caller::of(&request);
         let request = request.into_inner();
         let page = Page::new("migrations", request.page_size, &request.page_token)?;
         let before = page.after.as_deref().map(fields::migration).transpose();
@@ -33,8 +34,8 @@ impl MigrationService for Admin {
         };
         let newest_first = view.migrations.range::<_, MigrationId>((Bound::Unbounded, to)).rev();
         let newest_first = newest_first.filter(|(_, migration)| wanted(migration));
-        let (items, next_page_token) =
-            page.fill(newest_first.map(|(id, migration)| (id.to_string(), convert::migration(migration))));
+        let shown = newest_first.filter_map(|(id, one)| Some((id.to_string(), shown(&caller, one)?)));
+        let (items, next_page_token) = page.fill(shown);
         Ok(Response::new(v1::ListMigrationsResponse { items, next_page_token }))
     }
 
@@ -44,21 +45,24 @@ impl MigrationService for Admin {
     ) -> Result<Response<v1::GetMigrationResponse>, Status> {
         let id = fields::migration(&request.get_ref().id)?;
         let view = self.driver.view();
-        let migration = view.migrations.get(&id).ok_or_else(|| {
+        let migration = view.migrations.get(&id).and_then(|one| shown(&Caller::of(&request), one));
+        let migration = migration.ok_or_else(|| {
             Status::not_found(format!(
                 "migration {id} is not known, or no longer; ListMigrations names those that are"
             ))
         })?;
-        Ok(Response::new(v1::GetMigrationResponse { migration: Some(convert::migration(migration)) }))
+        Ok(Response::new(v1::GetMigrationResponse { migration: Some(migration) }))
     }
 
     async fn watch_migrations(
         &self,
-        _: Request<v1::WatchMigrationsRequest>,
+        request: Request<v1::WatchMigrationsRequest>,
     ) -> Result<Response<Self::WatchMigrationsStream>, Status> {
+        let caller = Caller::of(&request);
         self.watch(
+            caller.clone(),
             |view| &view.migrations,
-            |change| {
+            move |change| {
                 let migration = match change {
                     Change::Initial(migration) if migration.state.ended() => return None,
                     Change::Initial(migration)
@@ -67,7 +71,7 @@ impl MigrationService for Admin {
                     // Forgotten, which says nothing about its moves.
                     Change::Gone(_) | Change::Complete => return None,
                 };
-                let migration = Some(convert::migration(migration));
+                let migration = Some(shown(&caller, migration)?);
                 Some(v1::WatchMigrationsResponse { migration })
             },
         )
@@ -77,7 +81,7 @@ impl MigrationService for Admin {
         &self,
         request: Request<v1::PauseMigrationRequest>,
     ) -> Result<Response<v1::PauseMigrationResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let v1::PauseMigrationRequest { id, dry_run } = request.into_inner();
         let Ordered { migration, action, changes, changes_total, inputs } =
             self.migrate(operator, &id, MigrationOrder::Pause, dry_run).await?;
@@ -88,7 +92,7 @@ impl MigrationService for Admin {
         &self,
         request: Request<v1::ResumeMigrationRequest>,
     ) -> Result<Response<v1::ResumeMigrationResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let v1::ResumeMigrationRequest { id, dry_run } = request.into_inner();
         let Ordered { migration, action, changes, changes_total, inputs } =
             self.migrate(operator, &id, MigrationOrder::Resume, dry_run).await?;
@@ -99,7 +103,7 @@ impl MigrationService for Admin {
         &self,
         request: Request<v1::CancelMigrationRequest>,
     ) -> Result<Response<v1::CancelMigrationResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let v1::CancelMigrationRequest { id, dry_run } = request.into_inner();
         let Ordered { migration, action, changes, changes_total, inputs } =
             self.migrate(operator, &id, MigrationOrder::Cancel, dry_run).await?;
@@ -120,7 +124,7 @@ impl Admin {
     /// The view is ahead of the answer: it shows the migration as the command left it.
     async fn migrate(
         &self,
-        operator: Arc<str>,
+        operator: Caller,
         id: &str,
         order: MigrationOrder,
         dry_run: bool,
@@ -139,4 +143,17 @@ impl Admin {
             other => Err(refusal::mismatched(&other)),
         }
     }
+}
+
+/// A migration, with those of its moves that are for whoever asks; none if it has no others.
+fn shown(caller: &Caller, view: &MigrationView) -> Option<v1::Migration> {
+    let mut migration = convert::migration(view);
+    if !caller.sees_all() {
+        migration.moves.retain(|one| caller.sees(&one.namespace));
+        migration.waiting.retain(|one| caller.sees(&one.namespace));
+        if migration.moves.is_empty() && migration.waiting.is_empty() {
+            return None;
+        }
+    }
+    Some(migration)
 }

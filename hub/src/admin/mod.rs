@@ -1,7 +1,6 @@
 //! The operators' door: the admin services of `godwit.v1`. Questions are answered from the driver's view, commands go
 //! through its queue. Requests become checked values here, or a status that names the field, the value and the remedy.
 
-mod access;
 mod backup;
 mod clusters;
 pub(crate) mod convert;
@@ -20,6 +19,7 @@ mod pods;
 mod policies;
 mod quotas;
 mod refusal;
+mod roles;
 mod rollouts;
 mod tokens;
 mod watch;
@@ -45,7 +45,6 @@ use godwit_proto::v1::workload_service_server::WorkloadServiceServer;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
-use tonic::service::interceptor::InterceptedService;
 
 use crate::authority::Own;
 use crate::driver::Handle;
@@ -86,7 +85,7 @@ impl Admin {
         Self { driver, watches, backups, inquiries, askers, stop, lost_after, own }
     }
 
-    /// Adds the services, each behind the same guard, taking messages up to `message_bytes`.
+    /// Adds the services, taking messages up to `message_bytes`. The guard stands before all of them.
     pub(crate) fn add_to(&self, routes: &mut RoutesBuilder, message_bytes: usize) {
         // Answers are bounded by their pages, so the codec's bound would only add a second, later error.
         macro_rules! add {
@@ -95,7 +94,7 @@ impl Admin {
                     let server = $server::new(self.clone())
                         .max_decoding_message_size(message_bytes)
                         .max_encoding_message_size(usize::MAX);
-                    routes.add_service(InterceptedService::new(server, access::operators_only));
+                    routes.add_service(server);
                 )*
             };
         }

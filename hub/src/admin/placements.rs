@@ -8,7 +8,8 @@ use godwit_proto::v1::placement_service_server::PlacementService;
 use tonic::{Request, Response, Status};
 
 use super::watch::{Change, Watched};
-use super::{Admin, access, convert, fields, refusal};
+use super::{Admin, convert, fields, refusal};
+use crate::guard::Caller;
 
 #[tonic::async_trait]
 impl PlacementService for Admin {
@@ -18,15 +19,16 @@ impl PlacementService for Admin {
         &self,
         request: Request<v1::WatchPlacementsRequest>,
     ) -> Result<Response<Self::WatchPlacementsStream>, Status> {
-        let wanted = Wanted::read(request.into_inner())?;
-        self.watch(|view| &view.workloads, move |change| wanted.message(&change))
+        let caller = Caller::of(&request);
+        let wanted = Wanted::read(request.into_inner(), caller.clone())?;
+        self.watch(caller, |view| &view.workloads, move |change| wanted.message(&change))
     }
 
     async fn acknowledge_placements(
         &self,
         request: Request<v1::AcknowledgePlacementsRequest>,
     ) -> Result<Response<v1::AcknowledgePlacementsResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let v1::AcknowledgePlacementsRequest { namespace, kind, name, cluster, revision } =
             request.into_inner();
         let workload = fields::workload(&namespace, &kind, &name)?;
@@ -55,22 +57,24 @@ struct Wanted {
     kind: String,
     name: String,
     labels: LabelSelector,
+    /// Who asks, and sees no others.
+    caller: Caller,
 }
 
 impl Wanted {
     /// A filter that could never match is a mistake.
-    fn read(request: v1::WatchPlacementsRequest) -> Result<Self, Status> {
+    fn read(request: v1::WatchPlacementsRequest, caller: Caller) -> Result<Self, Status> {
         let v1::WatchPlacementsRequest { namespace, kind, name, match_labels, match_expressions } = request;
         if !namespace.is_empty() {
-            fields::namespace(&namespace)?;
+            caller.look_at(fields::namespace(&namespace)?)?;
         }
         fields::kind(&kind)?;
         if !name.is_empty() {
-            fields::workload(&namespace, &kind, &name)?;
+            caller.look_at(&fields::workload(&namespace, &kind, &name)?.namespace)?;
         }
         let labels = labels_from_wire(&match_labels, &match_expressions)
             .map_err(|error| fields::invalid(&error.field, error.problem))?;
-        Ok(Self { namespace, kind, name, labels })
+        Ok(Self { namespace, kind, name, labels, caller })
     }
 
     /// What a watcher hears of a change. Most changes of workloads are none of where traffic may go.
@@ -100,7 +104,8 @@ impl Wanted {
         let is_wanted = is(&self.namespace, &id.namespace)
             && is(&self.kind, &id.kind)
             && is(&self.name, &id.name)
-            && self.labels.matches(label);
+            && self.labels.matches(label)
+            && self.caller.sees(&id.namespace);
         (is_wanted && !view.deleting).then(|| convert::placements(view))
     }
 }

@@ -9,6 +9,7 @@ use godwit_proto::v1::plan_service_server::PlanService;
 use tonic::{Request, Response, Status};
 
 use super::{Admin, convert, fields, refusal, workloads};
+use crate::guard::Caller;
 
 /// As many as a federation has clusters.
 const CLUSTERS_MAX: usize = 10_000;
@@ -21,6 +22,7 @@ impl PlanService for Admin {
     ) -> Result<Response<v1::GetPlanResponse>, Status> {
         let v1::GetPlanRequest { namespace, kind, name } = request.get_ref();
         let id = fields::workload(namespace, kind, name)?;
+        Caller::of(&request).look_at(&id.namespace)?;
         let plan = self.driver.plan(id.clone()).await.map_err(refusal::stopping)?;
         let plan = plan.ok_or_else(|| workloads::not_deployed(&id))?;
         Ok(Response::new(v1::GetPlanResponse { plan: Some(convert::plan(&plan)) }))

@@ -15,9 +15,11 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::watch::STALL_MAX;
+use super::watch::{STALL_MAX, role_changed};
 use super::workloads::not_deployed;
-use super::{Admin, access, fields};
+use super::{Admin, fields};
+use crate::driver::View;
+use crate::guard::Caller;
 use crate::inquiries::Asked;
 
 /// How long a cluster may take to tell its pods.
@@ -39,8 +41,10 @@ impl PodService for Admin {
         &self,
         request: Request<v1::ListPodsRequest>,
     ) -> Result<Response<v1::ListPodsResponse>, Status> {
+        let caller = Caller::of(&request);
         let v1::ListPodsRequest { namespace, kind, name, cluster, events } = request.into_inner();
         let workload = fields::workload(&namespace, &kind, &name)?;
+        caller.look_at(&workload.namespace)?;
         let only = match cluster.as_str() {
             "" => None,
             text => Some(fields::name::<ClusterName>("cluster", text)?),
@@ -80,10 +84,11 @@ impl PodService for Admin {
         &self,
         request: Request<v1::StreamLogRequest>,
     ) -> Result<Response<Self::StreamLogStream>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let v1::StreamLogRequest { namespace, kind, name, cluster, pod, container, tail_lines, follow } =
             request.into_inner();
         let workload = fields::workload(&namespace, &kind, &name)?;
+        operator.look_at(&workload.namespace)?;
         let cluster: ClusterName = fields::name("cluster", &cluster)?;
         if pod.is_empty() {
             return Err(fields::invalid("pod", "it is empty: write the pod's name, which ListPods tells"));
@@ -102,13 +107,23 @@ impl PodService for Admin {
         });
         let asked = self.inquiries.ask(&cluster, about)?;
         let (outgoing, stream) = mpsc::channel(OUTGOING_MAX);
-        let log = Log { asked, cluster, follow, outgoing, _slot: slot };
+        let log = Log { asked, cluster, follow, outgoing: outgoing.clone(), _slot: slot };
         let stop = self.stop.clone();
+        let mut views = self.driver.views();
+        let other_role = async move {
+            let is_as_it_was = |view: &Arc<View>| operator.is_as_it_was(&view.federation.roles);
+            // Without the driver nothing changes any more, and `stop` ends it.
+            if views.wait_for(|view| !is_as_it_was(view)).await.is_err() {
+                return std::future::pending().await;
+            }
+            role_changed(&operator)
+        };
         tokio::spawn(async move {
             tokio::select! {
                 () = log.carry() => {}
                 // The stream ends; what is left of it can be asked for again.
                 () = stop.cancelled() => {}
+                status = other_role => drop(outgoing.try_send(Err(status))),
             }
         });
         Ok(Response::new(ReceiverStream::new(stream)))

@@ -10,7 +10,8 @@ use tonic::{Request, Response, Status};
 
 use super::page::Page;
 use super::watch::Watched;
-use super::{Admin, access, convert, fields, refusal};
+use super::{Admin, convert, fields, refusal};
+use crate::guard::Caller;
 
 #[tonic::async_trait]
 impl PolicyService for Admin {
@@ -20,7 +21,7 @@ impl PolicyService for Admin {
         &self,
         request: Request<v1::ApplyPolicyRequest>,
     ) -> Result<Response<v1::ApplyPolicyResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let v1::ApplyPolicyRequest { policy, dry_run } = request.into_inner();
         let policy =
             policy.ok_or_else(|| fields::invalid("policy", "it is missing: give a name and a spec"))?;
@@ -81,6 +82,7 @@ impl PolicyService for Admin {
             name => Some(fields::name("name", name)?),
         };
         self.watch(
+            Caller::of(&request),
             |view| &view.policies,
             move |change| {
                 let (known, removed) = change.thing()?;
@@ -101,7 +103,7 @@ impl PolicyService for Admin {
         &self,
         request: Request<v1::DeletePolicyRequest>,
     ) -> Result<Response<v1::DeletePolicyResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let name: PolicyName = fields::name("name", &request.get_ref().name)?;
         tracing::info!(%operator, policy = %name, "an operator deletes a policy");
         match self.carry_out(operator, Command::DeletePolicy { name }).await? {

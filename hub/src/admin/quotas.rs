@@ -10,7 +10,8 @@ use tonic::{Request, Response, Status};
 
 use super::page::Page;
 use super::watch::Watched;
-use super::{Admin, access, convert, fields, refusal};
+use super::{Admin, convert, fields, refusal};
+use crate::guard::Caller;
 
 #[tonic::async_trait]
 impl QuotaService for Admin {
@@ -20,7 +21,7 @@ impl QuotaService for Admin {
         &self,
         request: Request<v1::ApplyQuotaRequest>,
     ) -> Result<Response<v1::ApplyQuotaResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let v1::ApplyQuotaRequest { quota, dry_run } = request.into_inner();
         let quota =
             quota.ok_or_else(|| fields::invalid("quota", "it is missing: give a namespace and a spec"))?;
@@ -45,12 +46,14 @@ impl QuotaService for Admin {
         &self,
         request: Request<v1::ListQuotasRequest>,
     ) -> Result<Response<v1::ListQuotasResponse>, Status> {
+        let caller = Caller::of(&request);
         let request = request.into_inner();
         let page = Page::new("quotas", request.page_size, &request.page_token)?;
         let after = page.after.as_deref().map(|after| named("page_token", after)).transpose();
         let from = after.map_err(|_| Page::bad_token())?.map_or(Bound::Unbounded, Bound::Excluded);
         let view = self.driver.view();
         let quotas = view.quotas.range::<_, Arc<str>>((from, Bound::Unbounded));
+        let quotas = quotas.filter(|(namespace, _)| caller.sees(namespace));
         let (items, next_page_token) =
             page.fill(quotas.map(|(namespace, quota)| (namespace.to_string(), convert::quota(quota))));
         Ok(Response::new(v1::ListQuotasResponse { items, next_page_token }))
@@ -61,6 +64,7 @@ impl QuotaService for Admin {
         request: Request<v1::GetQuotaRequest>,
     ) -> Result<Response<v1::GetQuotaResponse>, Status> {
         let namespace = named("namespace", &request.get_ref().namespace)?;
+        Caller::of(&request).look_at(&namespace)?;
         let view = self.driver.view();
         let quota = view.quotas.get(&namespace).ok_or_else(|| {
             Status::not_found(format!(
@@ -78,12 +82,16 @@ impl QuotaService for Admin {
             "" => None,
             namespace => Some(named("namespace", namespace)?),
         };
+        let caller = Caller::of(&request);
+        wanted.as_ref().map_or(Ok(()), |namespace| caller.look_at(namespace))?;
         self.watch(
+            caller.clone(),
             |view| &view.quotas,
             move |change| {
                 let (quota, removed) = change.thing()?;
                 let namespace = &quota.record.namespace;
                 let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted == namespace);
+                let is_wanted = is_wanted && caller.sees(namespace);
                 is_wanted.then(|| v1::WatchQuotasResponse {
                     quota: Some(match removed {
                         false => convert::quota(quota),
@@ -99,7 +107,7 @@ impl QuotaService for Admin {
         &self,
         request: Request<v1::DeleteQuotaRequest>,
     ) -> Result<Response<v1::DeleteQuotaResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let namespace = named("namespace", &request.get_ref().namespace)?;
         tracing::info!(%operator, %namespace, "an operator deletes a quota");
         match self.carry_out(operator, Command::DeleteQuota { namespace }).await? {

@@ -7,25 +7,27 @@ use tonic::Status;
 
 use super::Admin;
 use crate::driver::Gone;
+use crate::guard::Caller;
 
 impl Admin {
     /// Carries out an operator's command.
-    pub(super) async fn carry_out(&self, operator: Arc<str>, command: Command) -> Result<Answer, Status> {
-        let answer = self.driver.command(operator, command).await.map_err(stopping)?;
-        answer.map_err(refused)
+    pub(super) async fn carry_out(&self, operator: Caller, command: Command) -> Result<Answer, Status> {
+        let answer = self.driver.command(Arc::clone(&operator.name), command).await.map_err(stopping)?;
+        answer.map(|answer| operator.narrowed(answer)).map_err(refused)
     }
 
     /// The same, or says what it would come to.
     pub(super) async fn carry_out_or_rehearse(
         &self,
-        operator: Arc<str>,
+        operator: Caller,
         command: Command,
         dry_run: bool,
     ) -> Result<Answer, Status> {
         if !dry_run {
             return self.carry_out(operator, command).await;
         }
-        self.driver.rehearse(command).await.map_err(stopping)?.map_err(refused)
+        let answer = self.driver.rehearse(Arc::clone(&operator.name), command).await.map_err(stopping)?;
+        answer.map(|answer| operator.narrowed(answer)).map_err(refused)
     }
 }
 
@@ -50,5 +52,6 @@ pub(super) fn refused(refused: Refused) -> Status {
         RefusedKind::AlreadyExists => Status::already_exists(message),
         RefusedKind::FailedPrecondition => Status::failed_precondition(message),
         RefusedKind::ResourceExhausted => Status::resource_exhausted(message),
+        RefusedKind::PermissionDenied => Status::permission_denied(message),
     }
 }

@@ -1,14 +1,13 @@
 //! `RolloutService`.
 
-use std::sync::Arc;
-
 use godwit_common::WorkloadId;
 use godwit_hub_core::{Answer, Command, Deployed, RolloutOrder};
 use godwit_proto::v1;
 use godwit_proto::v1::rollout_service_server::RolloutService;
 use tonic::{Request, Response, Status};
 
-use super::{Admin, access, convert, fields, refusal, workloads};
+use super::{Admin, convert, fields, refusal, workloads};
+use crate::guard::Caller;
 
 #[tonic::async_trait]
 impl RolloutService for Admin {
@@ -16,7 +15,7 @@ impl RolloutService for Admin {
         &self,
         request: Request<v1::PauseRolloutRequest>,
     ) -> Result<Response<v1::PauseRolloutResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let v1::PauseRolloutRequest { namespace, kind, name } = request.get_ref();
         let workload = fields::workload(namespace, kind, name)?;
         let deployed = self.order(operator, workload, RolloutOrder::Pause, false).await?;
@@ -28,7 +27,7 @@ impl RolloutService for Admin {
         &self,
         request: Request<v1::ResumeRolloutRequest>,
     ) -> Result<Response<v1::ResumeRolloutResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let v1::ResumeRolloutRequest { namespace, kind, name } = request.get_ref();
         let workload = fields::workload(namespace, kind, name)?;
         let deployed = self.order(operator, workload, RolloutOrder::Resume, false).await?;
@@ -40,7 +39,7 @@ impl RolloutService for Admin {
         &self,
         request: Request<v1::UndoRolloutRequest>,
     ) -> Result<Response<v1::UndoRolloutResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let v1::UndoRolloutRequest { namespace, kind, name, to_revision, dry_run } = request.get_ref();
         let workload = fields::workload(namespace, kind, name)?;
         let order = RolloutOrder::Undo { to: *to_revision };
@@ -63,6 +62,7 @@ impl RolloutService for Admin {
     ) -> Result<Response<v1::ListRevisionsResponse>, Status> {
         let v1::ListRevisionsRequest { namespace, kind, name, revision } = request.get_ref();
         let id = fields::workload(namespace, kind, name)?;
+        Caller::of(&request).look_at(&id.namespace)?;
         let history = self.driver.history(id.clone()).await.map_err(refusal::stopping)?;
         let mut revisions = history.ok_or_else(|| workloads::not_deployed(&id))?.revisions;
         if let Some(wanted) = revision {
@@ -81,7 +81,7 @@ impl RolloutService for Admin {
 impl Admin {
     async fn order(
         &self,
-        operator: Arc<str>,
+        operator: Caller,
         workload: WorkloadId,
         order: RolloutOrder,
         dry_run: bool,

@@ -1,4 +1,4 @@
-//! `AccessService`: join tokens, and who is kept out.
+//! `AccessService`: join tokens, who is kept out, and, in `roles`, who may do what.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use godwit_rt::serve::Peer;
 use tonic::{Request, Response, Status};
 
 use super::convert::timestamp;
-use super::{Admin, access, convert, fields, refusal};
+use super::{Admin, convert, fields, refusal};
+use crate::guard::Caller;
 
 const TTL: Duration = Duration::from_secs(15 * 60);
 const TTL_MIN: Duration = Duration::from_secs(1);
@@ -26,7 +27,7 @@ impl AccessService for Admin {
         &self,
         request: Request<v1::CreateTokenRequest>,
     ) -> Result<Response<v1::CreateTokenResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let v1::CreateTokenRequest { cluster, ttl, again } = request.into_inner();
         let cluster: ClusterName = fields::name("cluster", &cluster)?;
         let within = self::ttl(ttl)?;
@@ -64,7 +65,7 @@ impl AccessService for Admin {
         &self,
         request: Request<v1::DeleteTokenRequest>,
     ) -> Result<Response<v1::DeleteTokenResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let id = request.into_inner().id;
         if id.is_empty() {
             return Err(fields::invalid("id", "it is empty: write the one that ListTokens shows"));
@@ -80,13 +81,13 @@ impl AccessService for Admin {
         &self,
         request: Request<v1::RevokeRequest>,
     ) -> Result<Response<v1::RevokeResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let serial = Peer::of(&request)?.leaf.serial.clone();
         let v1::RevokeRequest { what, undo } = request.into_inner();
         let what = revocation_from_wire(what)?;
         let is_oneself = match &what {
             Revocation::Cluster(_) => false,
-            Revocation::Admin(name) => *name == operator,
+            Revocation::Admin(name) => *name == operator.name,
             Revocation::Serial(number) => **number == *serial.as_str(),
         };
         if !undo && is_oneself {
@@ -115,6 +116,34 @@ impl AccessService for Admin {
     ) -> Result<Response<v1::ListRevocationsResponse>, Status> {
         let items = self.driver.view().federation.revocations.iter().map(revocation).collect();
         Ok(Response::new(v1::ListRevocationsResponse { items }))
+    }
+
+    async fn who_am_i(
+        &self,
+        request: Request<v1::WhoAmIRequest>,
+    ) -> Result<Response<v1::WhoAmIResponse>, Status> {
+        Admin::who_am_i(self, &request).map(Response::new)
+    }
+
+    async fn bind_role(
+        &self,
+        request: Request<v1::BindRoleRequest>,
+    ) -> Result<Response<v1::BindRoleResponse>, Status> {
+        Admin::bind_role(self, request).await.map(Response::new)
+    }
+
+    async fn unbind_role(
+        &self,
+        request: Request<v1::UnbindRoleRequest>,
+    ) -> Result<Response<v1::UnbindRoleResponse>, Status> {
+        Admin::unbind_role(self, request).await.map(Response::new)
+    }
+
+    async fn list_roles(
+        &self,
+        _: Request<v1::ListRolesRequest>,
+    ) -> Result<Response<v1::ListRolesResponse>, Status> {
+        Ok(Response::new(Admin::list_roles(self)))
     }
 }
 

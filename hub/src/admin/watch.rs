@@ -13,6 +13,7 @@ use tonic::{Response, Status};
 
 use super::Admin;
 use crate::driver::View;
+use crate::guard::Caller;
 
 /// Messages on their way to one watcher's connection.
 const OUTGOING_MAX: usize = 16;
@@ -55,9 +56,11 @@ impl<'a, V> Change<'a, V> {
 }
 
 impl Admin {
-    /// Watches one part of the view. `message` says what the watcher hears of a change, if anything.
+    /// Watches one part of the view. `message` says what the watcher hears of a change, if anything. It ends when the watcher
+    /// may do something else than before.
     pub(super) fn watch<K, V, M>(
         &self,
+        watcher: Caller,
         part: fn(&View) -> &OrdMap<K, Arc<V>>,
         message: impl Fn(Change<'_, V>) -> Option<M> + Send + Sync + 'static,
     ) -> Result<Response<Watched<M>>, Status>
@@ -74,7 +77,7 @@ impl Admin {
         let (outgoing, stream) = mpsc::channel(OUTGOING_MAX);
         let admin = self.clone();
         tokio::spawn(async move {
-            admin.feed(part, message, outgoing).await;
+            admin.feed(watcher, part, message, outgoing).await;
             drop(slot);
         });
         Ok(Response::new(ReceiverStream::new(stream)))
@@ -82,6 +85,7 @@ impl Admin {
 
     async fn feed<K, V, M>(
         self,
+        watcher: Caller,
         part: fn(&View) -> &OrdMap<K, Arc<V>>,
         message: impl Fn(Change<'_, V>) -> Option<M>,
         outgoing: mpsc::Sender<Result<M, Status>>,
@@ -98,6 +102,9 @@ impl Admin {
         let mut first = true;
         let status = loop {
             let view = views.borrow_and_update().clone();
+            if !watcher.is_as_it_was(&view.federation.roles) {
+                break role_changed(&watcher);
+            }
             let now = part(&view);
             // One at a time: a watcher of everything must not cost a copy of everything.
             let complete = first.then_some(Change::Complete);
@@ -132,6 +139,14 @@ fn change_of<'a, K, V>(item: DiffItem<'a, 'a, K, Arc<V>>, first: bool) -> Change
         DiffItem::Update { old: (_, was), new: (_, now) } => Change::Changed { was, now },
         DiffItem::Remove(_, value) => Change::Gone(value),
     }
+}
+
+/// What it was shown so far was for another role.
+pub(super) fn role_changed(watcher: &Caller) -> Status {
+    Status::permission_denied(format!(
+        "the role of {watcher} was changed, so what was begun under the one before is ended: begin again; `godwit whoami` \
+         shows what you may do"
+    ))
 }
 
 fn stopping() -> Status {

@@ -12,8 +12,9 @@ use tonic::{Request, Response, Status};
 
 use super::page::Page;
 use super::watch::Watched;
-use super::{Admin, access, convert, deploy, fields, refusal};
+use super::{Admin, convert, deploy, fields, refusal};
 use crate::driver::WorkloadKey;
+use crate::guard::Caller;
 
 #[tonic::async_trait]
 impl WorkloadService for Admin {
@@ -23,7 +24,7 @@ impl WorkloadService for Admin {
         &self,
         request: Request<v1::DeployRequest>,
     ) -> Result<Response<v1::DeployResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let dry_run = request.get_ref().dry_run;
         let deploy = deploy::read(request.into_inner(), self.lost_after).await?;
         tracing::info!(
@@ -43,7 +44,7 @@ impl WorkloadService for Admin {
         &self,
         request: Request<v1::ScaleWorkloadRequest>,
     ) -> Result<Response<v1::ScaleWorkloadResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let v1::ScaleWorkloadRequest { namespace, kind, name, replicas, dry_run } = request.into_inner();
         let workload = fields::workload(&namespace, &kind, &name)?;
         let replicas = fields::replicas(replicas)?;
@@ -65,7 +66,7 @@ impl WorkloadService for Admin {
         &self,
         request: Request<v1::RebalanceRequest>,
     ) -> Result<Response<v1::RebalanceResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let v1::RebalanceRequest { what, dry_run } = request.into_inner();
         let what = match what {
             Some(What::Workload(name)) => {
@@ -93,7 +94,7 @@ impl WorkloadService for Admin {
         &self,
         request: Request<v1::DeleteWorkloadRequest>,
     ) -> Result<Response<v1::DeleteWorkloadResponse>, Status> {
-        let operator = access::operator(&request);
+        let operator = Caller::of(&request);
         let v1::DeleteWorkloadRequest { namespace, kind, name } = request.get_ref();
         let workload = fields::workload(namespace, kind, name)?;
         tracing::info!(%operator, %workload, "an operator deletes a workload");
@@ -110,9 +111,11 @@ impl WorkloadService for Admin {
         &self,
         request: Request<v1::ListWorkloadsRequest>,
     ) -> Result<Response<v1::ListWorkloadsResponse>, Status> {
+        let caller = Caller::of(&request);
         let request = request.into_inner();
         let page = Page::new("workloads", request.page_size, &request.page_token)?;
         let wanted = wanted_namespace(&request.namespace)?;
+        wanted.map_or(Ok(()), |namespace| caller.look_at(namespace))?;
         let from = match &page.after {
             Some(key) => Bound::Excluded(from_text(key).ok_or_else(Page::bad_token)?),
             None => wanted.map_or(Bound::Unbounded, |namespace| Bound::Included(first_of(namespace))),
@@ -121,6 +124,7 @@ impl WorkloadService for Admin {
         let workloads = view.workloads.range::<_, WorkloadKey>((from, Bound::Unbounded));
         let workloads =
             workloads.take_while(|((id, _), _)| wanted.is_none_or(|wanted| *wanted == *id.namespace));
+        let workloads = workloads.filter(|((id, _), _)| caller.sees(&id.namespace));
         let (items, next_page_token) =
             page.fill(workloads.map(|(key, workload)| (to_text(key), convert::workload(workload))));
         Ok(Response::new(v1::ListWorkloadsResponse { items, next_page_token }))
@@ -132,6 +136,7 @@ impl WorkloadService for Admin {
     ) -> Result<Response<v1::GetWorkloadResponse>, Status> {
         let v1::GetWorkloadRequest { namespace, kind, name } = request.get_ref();
         let id = fields::workload(namespace, kind, name)?;
+        Caller::of(&request).look_at(&id.namespace)?;
         let view = self.driver.view();
         let workload = view.workload(&id).ok_or_else(|| not_deployed(&id))?;
         Ok(Response::new(v1::GetWorkloadResponse { workload: Some(convert::workload(workload)) }))
@@ -141,14 +146,17 @@ impl WorkloadService for Admin {
         &self,
         request: Request<v1::WatchWorkloadsRequest>,
     ) -> Result<Response<Self::WatchWorkloadsStream>, Status> {
+        let caller = Caller::of(&request);
         let v1::WatchWorkloadsRequest { namespace, name } = request.into_inner();
-        wanted_namespace(&namespace)?;
+        wanted_namespace(&namespace)?.map_or(Ok(()), |namespace| caller.look_at(namespace))?;
         self.watch(
+            caller.clone(),
             |view| &view.workloads,
             move |change| {
                 let (workload, removed) = change.thing()?;
                 let is = |wanted: &str, value: &str| wanted.is_empty() || wanted == value;
                 let is_wanted = is(&namespace, &workload.id.namespace) && is(&name, &workload.id.name);
+                let is_wanted = is_wanted && caller.sees(&workload.id.namespace);
                 is_wanted.then(|| v1::WatchWorkloadsResponse {
                     workload: Some(match removed {
                         false => convert::workload(workload),

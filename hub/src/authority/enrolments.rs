@@ -167,7 +167,7 @@ fn status(refused: Refused) -> Status {
     let Refused { kind, message } = refused;
     match kind {
         RefusedKind::NotFound => Status::unauthenticated(message),
-        RefusedKind::InvalidArgument => Status::permission_denied(message),
+        RefusedKind::InvalidArgument | RefusedKind::PermissionDenied => Status::permission_denied(message),
         RefusedKind::AlreadyExists => Status::already_exists(message),
         RefusedKind::FailedPrecondition => Status::failed_precondition(message),
         RefusedKind::ResourceExhausted => Status::resource_exhausted(message),

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use godwit_certs::AdminName;
 use godwit_common::label;
 use godwit_rt::telemetry::LogFormat;
 use rustls_pki_types::ServerName;
 
-use super::{Authority, Enrolment, Federation, Limits, Settings, Span, Tls, Webhook};
+use super::{Access, Authority, Enrolment, Federation, Limits, Settings, Span, Tls, Webhook};
 use crate::webhook::check_url;
 
 /// Below this, heartbeats cost more than they tell.
@@ -29,13 +30,26 @@ const MESSAGE_BYTES_MAX: u32 = 256 * 1024 * 1024;
 const VALIDITY_MIN: Duration = Duration::from_secs(10);
 /// Below this, an outage of the hub that people hardly notice leaves agents behind that cannot attach any more.
 const AGENT_VALIDITY_SHORT: Duration = Duration::from_secs(3600);
+/// What an operator without a role may be; a deployer is one of some namespaces.
+const UNBOUND: [&str; 4] = ["admin", "operator", "viewer", "none"];
 /// Semaphores and tables are sized by these.
 const COUNT_MAX: u32 = 10_000_000;
 
 /// What is wrong, by key; and what works, but not as one may think.
 pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<String>) {
-    let Settings { listen, data_dir, tls, authority, enrolment, log, metrics, webhook, limits, federation } =
-        settings;
+    let Settings {
+        listen,
+        data_dir,
+        tls,
+        authority,
+        enrolment,
+        access,
+        log,
+        metrics,
+        webhook,
+        limits,
+        federation,
+    } = settings;
     let mut found = Findings::default();
     found.refuse_if(
         "listen",
@@ -44,6 +58,7 @@ pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<St
     );
     found.path("data_dir", data_dir, "the folder of the store");
     found.identity(tls, authority, enrolment);
+    found.access(access);
     found.refuse_if("log.format", log.format.parse::<LogFormat>().is_err(), "it must be text or json");
     found.refuse_if(
         "metrics.listen",
@@ -57,7 +72,7 @@ pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<St
 }
 
 fn warnings(settings: &Settings) -> Vec<String> {
-    let Settings { authority, webhook, federation, .. } = settings;
+    let Settings { authority, access, webhook, federation, .. } = settings;
     let least = federation.core().stream_timeout();
     let mut warnings = Vec::new();
     if !webhook.token_file.as_os_str().is_empty() && webhook.url.starts_with("http:") {
@@ -69,6 +84,12 @@ fn warnings(settings: &Settings) -> Vec<String> {
              have ended",
             authority.agent_validity
         ));
+    }
+    if access.unbound == "none" && access.admins().next().is_none() {
+        warnings.push(
+            "access.unbound = none without access.admins: if no admin is bound, nobody can bind one"
+                .to_owned(),
+        );
     }
     if federation.lost_after.0 < least {
         warnings.push(format!(
@@ -130,6 +151,15 @@ impl Findings {
             "it must be an IP address and a port, such as 0.0.0.0:8444, or empty for no enrolment",
         );
         self.span("enrolment.renew_expired", *renew_expired, Duration::ZERO);
+    }
+
+    fn access(&mut self, access: &Access) {
+        let known = UNBOUND.contains(&access.unbound.as_str());
+        self.refuse_if("access.unbound", !known, "it must be admin, operator, viewer or none");
+        for name in access.admins() {
+            let problem = name.parse::<AdminName>().err().map(|error| error.to_string());
+            self.refuse_if("access.admins", problem.is_some(), &problem.unwrap_or_default());
+        }
     }
 
     fn webhook(&mut self, webhook: &Webhook) {

@@ -10,6 +10,7 @@ mod span;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use godwit_hub_core::{Role, Roles};
 use godwit_rt::limits::{ADMIN_MESSAGE_BYTES_MAX, AGENT_MESSAGE_BYTES_MAX, ServerLimits};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,8 @@ pub struct Settings {
     pub authority: Authority,
     /// How agents come by their certificates from it.
     pub enrolment: Enrolment,
+    /// What operators may do of whom nothing else is said.
+    pub access: Access,
     /// What the hub says about itself.
     pub log: Log,
     /// What the hub measures.
@@ -81,6 +84,16 @@ pub struct Enrolment {
     pub listen: String,
     /// For how long after its end an agent's certificate may still be renewed.
     pub renew_expired: Span,
+}
+
+/// Roles beside those that are bound with `godwit role bind`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Access {
+    /// What an operator is to whom no role is bound: `admin`, `operator`, `viewer`, or `none` for nobody.
+    pub unbound: String,
+    /// The names of operators who are admins whatever is bound, separated by commas: with their certificates one gets in again.
+    pub admins: String,
 }
 
 /// Log lines go to standard error.
@@ -241,6 +254,7 @@ impl Default for Settings {
             tls: Tls::default(),
             authority: Authority::default(),
             enrolment: Enrolment::default(),
+            access: Access::default(),
             log: Log::default(),
             metrics: Metrics::default(),
             webhook: Webhook::default(),
@@ -280,6 +294,25 @@ impl Authority {
 impl Default for Enrolment {
     fn default() -> Self {
         Self { listen: "0.0.0.0:8444".to_owned(), renew_expired: Span(Duration::from_secs(30 * 24 * 3600)) }
+    }
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { unbound: Role::Admin.to_string(), admins: String::new() }
+    }
+}
+
+impl Access {
+    /// The names, as they are written.
+    pub fn admins(&self) -> impl Iterator<Item = &str> {
+        self.admins.split(',').map(str::trim).filter(|name| !name.is_empty())
+    }
+
+    /// What the machine is built with.
+    pub fn roles(&self) -> Roles {
+        let admins = self.admins().map(Into::into).collect();
+        Roles { unbound: self.unbound.parse().ok(), admins, ..Roles::default() }
     }
 }
 

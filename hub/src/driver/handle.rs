@@ -100,11 +100,15 @@ impl Handle {
         history.await.map_err(|_| Gone)
     }
 
-    /// What a command would come to.
-    pub(crate) async fn rehearse(&self, command: Command) -> Result<Result<Answer, Refused>, Gone> {
+    /// What a command of the operator of that name would come to.
+    pub(crate) async fn rehearse(
+        &self,
+        by: Arc<str>,
+        command: Command,
+    ) -> Result<Result<Answer, Refused>, Gone> {
         let (reply, answer) = oneshot::channel();
         let command = Box::new(command);
-        self.send(Input::Question(Question::Rehearse { command, reply })).await?;
+        self.send(Input::Question(Question::Rehearse { by, command, reply })).await?;
         answer.await.map_err(|_| Gone)
     }
 

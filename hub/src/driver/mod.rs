@@ -74,7 +74,7 @@ pub(crate) enum Question {
     /// The revisions of a workload.
     History { workload: WorkloadId, reply: oneshot::Sender<Option<HistoryView>> },
     /// What a command would come to.
-    Rehearse { command: Box<Command>, reply: oneshot::Sender<Result<Answer, Refused>> },
+    Rehearse { by: Arc<str>, command: Box<Command>, reply: oneshot::Sender<Result<Answer, Refused>> },
     /// Where everything would go.
     WhatIf { what: Box<WhatIf>, reply: oneshot::Sender<Result<WhatIfView, Refused>> },
 }

@@ -144,9 +144,9 @@ impl Driver {
         match question {
             Question::Plan { workload, reply } => drop(reply.send(self.hub.plan(&workload))),
             Question::History { workload, reply } => drop(reply.send(self.hub.history(&workload))),
-            Question::Rehearse { command, reply } => {
+            Question::Rehearse { by, command, reply } => {
                 let now = self.clock.now();
-                self.find_out(reply, move |copy| copy.rehearse(now, *command));
+                self.find_out(reply, move |copy| copy.rehearse(now, by, *command));
             }
             Question::WhatIf { what, reply } => self.find_out(reply, move |copy| copy.what_if(&what)),
         }
@@ -226,7 +226,8 @@ impl Driver {
                         | Record::Quota(_)
                         | Record::Retired(_)
                         | Record::Token(_)
-                        | Record::Revocation(_) => {}
+                        | Record::Revocation(_)
+                        | Record::RoleBinding(_) => {}
                     }
                 }
                 Effect::Delete(key) => {

@@ -11,6 +11,7 @@ mod marks;
 mod metrics;
 mod migrating;
 mod quotas;
+mod roles;
 mod routing;
 mod watching;
 mod webhook;

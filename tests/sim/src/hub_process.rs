@@ -177,7 +177,7 @@ impl HubProcess {
             let mut effects = Vec::new();
             let now = self.clock.now(cx.now);
             let foreseen = match &event {
-                Event::Command { command, .. } => Some(core.rehearse(now, command.clone())),
+                Event::Command { by, command, .. } => Some(core.rehearse(now, by.clone(), command.clone())),
                 Event::Opened { .. }
                 | Event::Message { .. }
                 | Event::Closed { .. }

@@ -30,6 +30,8 @@ impl Hub {
             AccessOrder::Enrol(enrolment) => self.enrol(enrolment),
             AccessOrder::Revoke(what) => self.revoke(what),
             AccessOrder::EndRevocation(what) => self.end_revocation(&what),
+            AccessOrder::BindRole { name, permit } => self.bind_role(name, permit),
+            AccessOrder::UnbindRole { name } => self.unbind_role(&name),
         }
     }
 

@@ -82,7 +82,7 @@ impl Hub {
     }
 
     /// The policy of each workload, which must exist.
-    fn policies_of(&self, deploy: &Deploy) -> Result<Vec<PolicyName>, Refused> {
+    pub(super) fn policies_of(&self, deploy: &Deploy) -> Result<Vec<PolicyName>, Refused> {
         let known = |name: &PolicyName| {
             if self.policies.contains_key(name) {
                 return Ok(name.clone());

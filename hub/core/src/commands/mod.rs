@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod authority;
 mod cluster;
 mod deploy;
 mod drain;
@@ -14,8 +15,11 @@ mod removal;
 mod replace;
 mod requests;
 mod retire;
+mod roles;
 mod rollout;
 mod take;
+
+use std::sync::Arc;
 
 use godwit_common::{ClusterName, Now, WorkloadId};
 
@@ -32,16 +36,18 @@ impl Hub {
         answer
     }
 
-    /// What a command would come to: it is carried out on a copy (S30).
-    pub fn rehearse(&self, now: Now, command: Command) -> Result<Answer, Refused> {
+    /// What a command of the operator of that name would come to: it is carried out on a copy (S30).
+    pub fn rehearse(&self, now: Now, by: Arc<str>, command: Command) -> Result<Answer, Refused> {
         let mut copy = self.clone();
         copy.begin(now);
+        copy.operator = by;
         // A mark that was used before asks again what would be.
         copy.requests = Shared::default();
         copy.command(command)
     }
 
     fn carry_out(&mut self, command: Command) -> Result<Answer, Refused> {
+        self.authorise(&command)?;
         self.check_doubt(&command)?;
         match command {
             Command::Deploy(deploy) => self.deploy(deploy),

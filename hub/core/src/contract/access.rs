@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use godwit_common::{ClusterName, Uid, WallTime};
 
+use super::Permit;
+
 /// What is kept of a join token's secret: nobody who reads it can enrol anything.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenHash(pub [u8; 32]);
@@ -143,4 +145,16 @@ pub enum AccessOrder {
     Revoke(Revocation),
     /// Let somebody in again.
     EndRevocation(Revocation),
+    /// Say what an operator may do.
+    BindRole {
+        /// Whose role, as the certificate says it.
+        name: Arc<str>,
+        /// What they may do.
+        permit: Permit,
+    },
+    /// Say nothing any more of what an operator may do.
+    UnbindRole {
+        /// Whose.
+        name: Arc<str>,
+    },
 }

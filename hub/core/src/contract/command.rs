@@ -305,7 +305,8 @@ pub enum Answer {
     /// To [`Command::ApplyPolicy`], [`Command::ConfirmDead`], [`Command::Cordon`], [`Command::Drain`], [`Command::Migrate`], [`Command::Maintain`],
     /// [`Command::Retire`], [`Command::Readmit`], [`Command::Rebuilt`], [`Command::Rebalance`], [`Command::Label`],
     /// [`Command::Taint`],
-    /// [`AccessOrder::Revoke`], [`AccessOrder::EndRevocation`] and [`Command::ApplyQuota`]: what it did, and which plans it changes.
+    /// [`AccessOrder::Revoke`], [`AccessOrder::EndRevocation`], [`AccessOrder::BindRole`], [`AccessOrder::UnbindRole`] and
+    /// [`Command::ApplyQuota`]: what it did, and which plans it changes.
     Applied {
         /// What the request did.
         action: Action,
@@ -417,4 +418,6 @@ pub enum RefusedKind {
     FailedPrecondition,
     /// It would exceed a bound.
     ResourceExhausted,
+    /// It is not for whoever wants it.
+    PermissionDenied,
 }

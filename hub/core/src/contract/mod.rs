@@ -6,6 +6,7 @@ mod effect;
 mod event;
 mod kinds;
 mod record;
+mod role;
 mod rollout;
 mod view;
 
@@ -22,6 +23,7 @@ pub use record::{
     ObjectRecord, ObjectRow, Policy, Purpose, QuotaRecord, Record, Recovery, Request, RetiredRecord, Seat,
     Severity, StateRevision, WorkloadRecord, Yield,
 };
+pub use role::{Permit, Reach, Role, RoleBinding, RoleError, RoleSource, Roles, is_system};
 pub use rollout::{
     HistoryView, Revision, RevisionState, RevisionView, Rollout, RolloutOrder, RolloutState, RolloutView,
 };

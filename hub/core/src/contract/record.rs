@@ -12,8 +12,8 @@ use godwit_common::{
 };
 
 use super::{
-    Deployed, Revision, RevisionState, Revocation, RevocationRecord, Rollout, TokenHash, TokenRecord,
-    WorkloadSpec,
+    Deployed, Revision, RevisionState, Revocation, RevocationRecord, RoleBinding, Rollout, TokenHash,
+    TokenRecord, WorkloadSpec,
 };
 
 /// One durable record.
@@ -65,6 +65,8 @@ pub enum Record {
     Token(TokenRecord),
     /// Somebody who is kept out.
     Revocation(RevocationRecord),
+    /// What an operator may do.
+    RoleBinding(RoleBinding),
 }
 
 /// What a record is found under.
@@ -102,6 +104,8 @@ pub enum Key {
     Token(TokenHash),
     /// See [`Record::Revocation`].
     Revocation(Revocation),
+    /// See [`Record::RoleBinding`].
+    RoleBinding(Arc<str>),
 }
 
 /// The federation itself.
@@ -664,6 +668,7 @@ impl Record {
             Record::Retired(retired) => Key::Retired(retired.uid),
             Record::Token(token) => Key::Token(token.hash),
             Record::Revocation(revocation) => Key::Revocation(revocation.what.clone()),
+            Record::RoleBinding(binding) => Key::RoleBinding(binding.name.clone()),
         }
     }
 }

@@ -16,7 +16,7 @@ use godwit_common::{
 
 use super::{
     ClusterTaint, Drain, Freeze, Migration, MigrationId, MigrationState, Policy, QuotaRecord, RetiredRecord,
-    RevocationRecord, RolloutView, StateRevision, TokenRecord,
+    RevocationRecord, Roles, RolloutView, StateRevision, TokenRecord,
 };
 
 /// Something whose view has changed, or that is gone.
@@ -427,6 +427,8 @@ pub struct FederationView {
     pub tokens: Vec<TokenRecord>,
     /// Who is kept out.
     pub revocations: Vec<RevocationRecord>,
+    /// Who may do what.
+    pub roles: Arc<Roles>,
 }
 
 /// The plan in force for a workload, with its reasons (S30).

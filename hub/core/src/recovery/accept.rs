@@ -42,7 +42,11 @@ impl Hub {
             | Command::ApplyQuota(_)
             | Command::DeleteQuota { .. }
             | Command::Access(
-                AccessOrder::DeleteToken { .. } | AccessOrder::Revoke(_) | AccessOrder::EndRevocation(_),
+                AccessOrder::DeleteToken { .. }
+                | AccessOrder::Revoke(_)
+                | AccessOrder::EndRevocation(_)
+                | AccessOrder::BindRole { .. }
+                | AccessOrder::UnbindRole { .. },
             )
             | Command::ConfirmFreeze
             | Command::ReleaseFreeze => false,

@@ -1,6 +1,7 @@
 //! A federation in a box: the machine, a store, and members that do at once what they are told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::bounds::{Bounded, Bounds, Totals};
@@ -82,6 +83,8 @@ pub(crate) struct Member {
 pub(crate) struct Fixture {
     pub(crate) hub: Hub,
     pub(crate) config: Config,
+    /// Who commands.
+    pub(crate) operator: Arc<str>,
     pub(crate) now: Time,
     pub(crate) store: BTreeMap<Key, Record>,
     pub(crate) members: BTreeMap<ClusterName, Member>,
@@ -171,6 +174,7 @@ impl Fixture {
         let mut fixture = Self {
             hub,
             config,
+            operator: "ann".into(),
             now,
             store: BTreeMap::new(),
             members: BTreeMap::new(),
@@ -395,7 +399,7 @@ impl Fixture {
         let rehearsed = self.rehearse(command.clone());
         self.next += 1;
         let ticket = Ticket(self.next);
-        self.step(Event::Command { ticket, by: "ann".into(), command });
+        self.step(Event::Command { ticket, by: self.operator.clone(), command });
         let real = self.answers.remove(&ticket).expect("every command is answered in its step");
         assert!(marked || rehearsed == real, "foreseen {rehearsed:#?}, but it came to {real:#?}");
         real
@@ -403,7 +407,7 @@ impl Fixture {
 
     /// What a command would come to.
     pub(crate) fn rehearse(&self, command: Command) -> Result<Answer, Refused> {
-        self.hub.rehearse(at(self.now), command)
+        self.hub.rehearse(at(self.now), self.operator.clone(), command)
     }
 
     pub(crate) fn deploy(&mut self, spec: WorkloadSpec, policy: PolicyChoice) -> Result<Answer, Refused> {

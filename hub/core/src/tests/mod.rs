@@ -30,6 +30,7 @@ mod reflections;
 mod rehearsals;
 mod retiring;
 mod returns;
+mod roles;
 mod rollouts;
 mod room;
 mod shortage;

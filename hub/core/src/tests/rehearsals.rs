@@ -201,7 +201,7 @@ fn s30_a_decision_says_what_it_was_decided_on() {
     };
     // The same on the same inputs is the same, and says so.
     let now = Now { time: fixture.now, wall: Default::default() };
-    let foreseen = inputs(fixture.hub.rehearse(now, drain()).expect("a good request"));
+    let foreseen = inputs(fixture.hub.rehearse(now, "ann".into(), drain()).expect("a good request"));
     let done = inputs(fixture.command(drain()).expect("a good request"));
     assert_eq!(foreseen, done);
     let noted: Vec<StateRevision> = fixture.journal.iter().map(|entry| entry.inputs).collect();

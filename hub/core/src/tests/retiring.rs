@@ -62,6 +62,7 @@ fn mentions(fixture: &Fixture, name: &str) -> Vec<crate::Key> {
         Record::Federation(_) | Record::Policy(_) | Record::Workload(_) | Record::Object(_) => false,
         Record::Migration(_) | Record::Journal(_) | Record::Request(_) | Record::Quota(_) => false,
         Record::Retired(_) | Record::Revision(_) | Record::Token(_) | Record::Revocation(_) => false,
+        Record::RoleBinding(_) => false,
     };
     fixture.store.values().filter(|record| mentioned(record)).map(Record::key).collect()
 }

@@ -1,6 +1,8 @@
-//! Join tokens and revocations.
+//! Join tokens, revocations and roles.
 
-use godwit_hub_core::{Revocation, RevocationRecord, TokenHash, TokenRecord, TokenUse};
+use godwit_hub_core::{
+    Permit, Reach, Revocation, RevocationRecord, RoleBinding, TokenHash, TokenRecord, TokenUse,
+};
 use godwit_proto::store::v1 as wire;
 
 use super::Invalid;
@@ -57,6 +59,34 @@ pub(super) fn revocation_from_wire(revocation: wire::Revocation) -> Result<Revoc
         by: revocation.by.into(),
         at: wall(revocation.at_ms),
         readmitted: revocation.readmitted_ms.map(wall),
+    })
+}
+
+pub(super) fn binding_to_wire(binding: &RoleBinding) -> wire::RoleBinding {
+    let RoleBinding { name, permit: Permit { role, reach }, by, at } = binding;
+    let Reach { namespaces, policies, max_priority } = reach;
+    wire::RoleBinding {
+        name: name.to_string(),
+        role: role.to_string(),
+        namespaces: namespaces.iter().map(ToString::to_string).collect(),
+        policies: policies.iter().map(ToString::to_string).collect(),
+        max_priority: *max_priority,
+        by: by.to_string(),
+        at_ms: at.0,
+    }
+}
+
+pub(super) fn binding_from_wire(binding: wire::RoleBinding) -> Result<RoleBinding, Invalid> {
+    let role = binding.role.parse().map_err(|error| Invalid::new("role", error))?;
+    let policies =
+        binding.policies.iter().map(|policy| name("policies", policy)).collect::<Result<_, _>>()?;
+    let namespaces = binding.namespaces.into_iter().map(Into::into).collect();
+    let reach = Reach { namespaces, policies, max_priority: binding.max_priority };
+    Ok(RoleBinding {
+        name: binding.name.into(),
+        permit: Permit { role, reach },
+        by: binding.by.into(),
+        at: wall(binding.at_ms),
     })
 }
 

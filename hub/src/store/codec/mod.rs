@@ -56,6 +56,7 @@ pub(crate) fn key(key: &Key) -> String {
         Key::Retired(uid) => format!("retired/{uid}"),
         Key::Token(hash) => format!("token/{hash}"),
         Key::Revocation(what) => format!("revocation/{}/{}", what.kind(), what.name()),
+        Key::RoleBinding(name) => format!("role/{name}"),
     }
 }
 
@@ -82,6 +83,7 @@ pub(crate) fn encode(record: &Record) -> Vec<u8> {
         Record::Retired(retired) => Row::Retired(cluster::retired_to_wire(retired)),
         Record::Token(token) => Row::Token(access::token_to_wire(token)),
         Record::Revocation(revocation) => Row::Revocation(access::revocation_to_wire(revocation)),
+        Record::RoleBinding(binding) => Row::RoleBinding(access::binding_to_wire(binding)),
     };
     wire::Record { record: Some(row) }.encode_to_vec()
 }
@@ -108,6 +110,7 @@ pub(crate) fn decode(found_under: &str, bytes: &[u8]) -> Result<Record, Invalid>
         Row::Retired(retired) => Record::Retired(cluster::retired_from_wire(retired)?),
         Row::Token(token) => Record::Token(access::token_from_wire(token)?),
         Row::Revocation(revocation) => Record::Revocation(access::revocation_from_wire(revocation)?),
+        Row::RoleBinding(binding) => Record::RoleBinding(access::binding_from_wire(binding)?),
     };
     let belongs_under = key(&record.key());
     if belongs_under != found_under {

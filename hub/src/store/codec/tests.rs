@@ -18,9 +18,10 @@ use godwit_common::{
 use godwit_hub_core::{
     Action, Cause, Changes, ClusterRecord, ClusterTaint, Deployed, DeployedWorkload, Drain, DrainState,
     Ended, FederationRecord, Freeze, FreezeCause, Held, JournalEntry, Loss, Migration, MigrationCause,
-    MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Policy, Purpose, QuotaRecord, Recovery,
-    Request, RetiredRecord, Revision, RevisionState, Revocation, RevocationRecord, Rollout, RolloutState,
-    Seat, Severity, StateRevision, TokenHash, TokenRecord, TokenUse, WorkloadRecord, WorkloadSpec, Yield,
+    MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Permit, Policy, Purpose, QuotaRecord, Reach,
+    Recovery, Request, RetiredRecord, Revision, RevisionState, Revocation, RevocationRecord, Role,
+    RoleBinding, Rollout, RolloutState, Seat, Severity, StateRevision, TokenHash, TokenRecord, TokenUse,
+    WorkloadRecord, WorkloadSpec, Yield,
 };
 
 use super::*;
@@ -140,6 +141,7 @@ fn keys_are_pinned_and_distinct() {
         "revocation/admin/ops@example.com",
         "revocation/cluster/gone",
         "revocation/serial/4a0b",
+        "role/ann@example.com",
         "seat/00000000-0000-0000-0000-000000000002/east",
         "token/0707070707070707070707070707070707070707070707070707070707070707",
         "workload/00000000-0000-0000-0000-000000000002",
@@ -214,6 +216,17 @@ fn access() -> Vec<Record> {
             readmitted,
         }));
     }
+    let reach = Reach {
+        namespaces: BTreeSet::from(["shop".into(), "staging".into()]),
+        policies: BTreeSet::from([name("spread")]),
+        max_priority: -7,
+    };
+    records.push(Record::RoleBinding(RoleBinding {
+        name: "ann@example.com".into(),
+        permit: Permit { role: Role::Deployer, reach },
+        by: "ops".into(),
+        at: WallTime(53),
+    }));
     records
 }
 

@@ -72,6 +72,7 @@ fn uid_of(key: &Key) -> Option<Uid> {
         Key::Workload(uid) | Key::Seat(uid, _) | Key::Revision(uid, _) => Some(*uid),
         Key::Federation | Key::Policy(_) | Key::Object(_) | Key::ObjectRow(..) | Key::Ended(_) => None,
         Key::Cluster(_) | Key::Migration(_) | Key::Journal(_) | Key::Request(_) => None,
-        Key::Quota(_) | Key::Retired(_) | Key::Token(_) | Key::Revocation(_) => None,
+        Key::Quota(_) | Key::Retired(_) => None,
+        Key::Token(_) | Key::Revocation(_) | Key::RoleBinding(_) => None,
     }
 }
