@@ -29,6 +29,7 @@ mod partition;
 mod placement;
 mod pods;
 mod retire;
+mod roles;
 mod rollout;
 mod shortage;
 mod store_damage;

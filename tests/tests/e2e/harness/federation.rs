@@ -247,7 +247,12 @@ impl Federation {
 
     /// Runs the operator's command.
     pub(crate) async fn godwit(&self, args: &[&str]) -> Output {
-        let [ca, certificate, key] = self.admin.files().map(Path::display);
+        self.godwit_as(self.admin.files(), args).await
+    }
+
+    /// The same for another operator: trusted authorities, certificate, key.
+    pub(crate) async fn godwit_as(&self, files: [&Path; 3], args: &[&str]) -> Output {
+        let [ca, certificate, key] = files.map(Path::display);
         let context = self.dir().join("context.yaml");
         let url = self.admin.url();
         let places = format!("address: {url}\nca: {ca}\ncertificate: {certificate}\nkey: {key}\n");
