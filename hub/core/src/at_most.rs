@@ -8,7 +8,7 @@ use godwit_common::{ClusterName, Generation, Uid};
 
 use crate::commands::{no_cluster, refused};
 use crate::contract::{
-    Action, Answer, Changes, ClusterState, Key, Policy, Refused, RefusedKind, Severity, Subject,
+    Action, Answer, Cause, Changes, ClusterState, Key, Policy, Refused, RefusedKind, Severity, Subject,
     WorkloadRecord,
 };
 use crate::hub::Hub;
@@ -184,7 +184,8 @@ impl Hub {
             "by an operator's word: up to {pods} copies of {} workloads that may run only once are replaced",
             workloads.len()
         );
-        self.note_command(Severity::Warning, "S9", "ClusterConfirmedDead", name.as_str(), message);
+        let entry =
+            self.note_command(Severity::Warning, "S9", "ClusterConfirmedDead", name.as_str(), message);
         self.set_dead(name, Some(self.now.wall));
         if let Some(cluster) = self.clusters.get_mut(name) {
             // It is no sign of trouble of the hub's own any more (S6).
@@ -198,6 +199,10 @@ impl Hub {
             self.dirty.entry(uid).or_insert_with(|| Reason::Lost(name.clone()));
         }
         for uid in workloads {
+            if let Some(seat) = self.workloads.get_mut(&uid).and_then(|one| one.seats.get_mut(name)) {
+                // Where copies were surplus anyway nothing was moved: then this is why they are to stop (S27, S30).
+                seat.seat.cause.get_or_insert(Cause::Command(entry));
+            }
             self.silence(uid, name);
         }
         self.fenced(name);

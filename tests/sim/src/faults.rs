@@ -130,9 +130,10 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Some mixture, from calm to wild; with one history, no store is swapped and no leader goes on after another.
-    pub fn some(rng: &mut Rng, one_history: bool) -> Self {
-        let forks = rng.one_in(FORK_ONE_IN) && !one_history;
+    /// Some mixture, from calm to wild; whether stores are swapped, and leaders go on after others, may be said.
+    pub fn some(rng: &mut Rng, forks: Option<bool>) -> Self {
+        let drawn = rng.one_in(FORK_ONE_IN);
+        let forks = forks.unwrap_or(drawn);
         let usual = USUAL.into_iter().filter(|(accident, _)| forks || !accident.forks());
         let accidents = Mix::some(&usual.collect::<Vec<_>>(), rng);
         let mut pick = |values: &[u64]| values[usize::try_from(rng.below(values.len() as u64)).unwrap_or(0)];

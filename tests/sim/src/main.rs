@@ -44,6 +44,9 @@ struct Options {
     /// Swap no store, and let no hub go on beside another one
     #[arg(long)]
     one_history: bool,
+    /// Let stores be swapped, and hubs go on beside others, in every run
+    #[arg(long, conflicts_with = "one_history")]
+    forks: bool,
     /// Print everything that happens
     #[arg(long)]
     trace: bool,
@@ -104,7 +107,7 @@ impl Options {
             clusters: count(self.clusters),
             agents: count(self.agents),
             lasts: self.hours,
-            one_history: self.one_history,
+            forks: (self.one_history || self.forks).then_some(self.forks),
         }
     }
 }
@@ -165,7 +168,7 @@ mod tests {
     #[test]
     fn a_run_tells_the_command_that_makes_it_again() {
         let run =
-            Run { seed: 4, clusters: Some(9), agents: Some(2), lasts: Some(1_800_000), one_history: true };
+            Run { seed: 4, clusters: Some(9), agents: Some(2), lasts: Some(1_800_000), forks: Some(false) };
         let line = run.to_string();
         let (_, arguments) = line.split_once(" -- ").expect("arguments");
         let again = Options::try_parse_from(format!("sim {arguments}").split(' ')).expect("its own words");

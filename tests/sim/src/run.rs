@@ -37,8 +37,8 @@ pub struct Run {
     pub agents: Option<usize>,
     /// How long things go wrong, in milliseconds.
     pub lasts: Option<u64>,
-    /// No hub comes back with another store, or goes on beside another one.
-    pub one_history: bool,
+    /// Whether hubs come back with other stores, and go on beside other ones.
+    pub forks: Option<bool>,
 }
 
 /// What came of a run that went well.
@@ -76,7 +76,7 @@ impl Run {
         };
         world.begin_operator(operator);
         world.begin_router(500 + rng.below(4_000));
-        world.begin_faults(Faults::some(&mut rng, self.one_history));
+        world.begin_faults(Faults::some(&mut rng, self.forks));
         let lasts = self.lasts.unwrap_or((60 + rng.below(240)) * 1000);
         world.run_to(world.now + lasts);
         world.operator.winds_up = true;
@@ -141,8 +141,10 @@ impl Display for Run {
         if let Some(agents) = self.agents {
             write!(f, " --agents {agents}")?;
         }
-        if self.one_history {
-            write!(f, " --one-history")?;
+        match self.forks {
+            Some(true) => write!(f, " --forks")?,
+            Some(false) => write!(f, " --one-history")?,
+            None => {}
         }
         if let Some(lasts) = self.lasts {
             write!(f, " --hours {}", lasts as f64 / 3_600_000.0)?;

@@ -8,7 +8,7 @@ use sim::run::Run;
 
 /// How many new seeds are run when nobody says otherwise.
 const SEEDS: u64 = 200;
-/// How many seeds are run in which a hub may come back with another store, or go on beside another one; always the
+/// How many seeds are run in which hubs come back with another store, or go on beside another one; always the
 /// same ones.
 const FORKS: u64 = 60;
 /// Seeds on which something was wrong once, each with what it was.
@@ -16,17 +16,18 @@ const REGRESSIONS: &str = include_str!("../regressions.txt");
 
 #[test]
 fn every_seed_that_failed_once_is_safe_and_settles() {
-    // Some have failed with histories that fork, and some with one history: these are two runs.
+    // Some have failed with histories that fork, and some with one history: these are other runs.
     for seed in regressions() {
-        make(Run::of(seed));
-        make(Run { one_history: true, ..Run::of(seed) });
+        for forks in [None, Some(false), Some(true)] {
+            make(Run { forks, ..Run::of(seed) });
+        }
     }
 }
 
 #[test]
 fn histories_that_fork_are_safe_and_settle() {
     for seed in 1..=FORKS {
-        make(Run::of(seed));
+        make(forked(seed));
     }
 }
 
@@ -36,7 +37,7 @@ fn every_new_seed_is_safe_and_settles() {
     let count = variable("GODWIT_SIM_SEEDS").unwrap_or(SEEDS);
     println!("GODWIT_SIM_FIRST={first} GODWIT_SIM_SEEDS={count} runs the same seeds again");
     let mut seen = Seen::default();
-    (first..first + count).for_each(|seed| seen.add(make(Run { one_history: true, ..Run::of(seed) })));
+    (first..first + count).for_each(|seed| seen.add(make(Run { forks: Some(false), ..Run::of(seed) })));
     println!("{count} seeds: {seen:?}");
     if count >= SEEDS {
         let basics = [seen.losses, seen.shrinks, seen.removals, seen.freezes, seen.starts, seen.restarts];
@@ -51,15 +52,20 @@ fn every_new_seed_is_safe_and_settles() {
 #[test]
 fn a_run_is_the_same_each_time() {
     let seed = any();
-    let one_history = |seed| Run { one_history: true, ..Run::of(seed) };
+    let one_history = |seed| Run { forks: Some(false), ..Run::of(seed) };
     // Of those in which histories fork, one that is known to go well.
-    let forked = seed % FORKS + 1;
-    for (run, seed) in [(one_history(seed), seed), (Run::of(forked), forked)] {
+    let known = seed % FORKS + 1;
+    for (run, seed) in [(one_history(seed), seed), (forked(known), known)] {
         let (once, again) = (run.make(None), run.make(None));
         assert_eq!((once.digest, once.happened), (again.digest, again.happened), "seed {seed}");
     }
     let [one, next] = [seed, seed + 1].map(|seed| one_history(seed).make(None).digest);
     assert_ne!(one, next, "seed {seed} and the next");
+}
+
+/// A run in which hubs come back with other stores, or go on beside others.
+fn forked(seed: u64) -> Run {
+    Run { forks: Some(true), ..Run::of(seed) }
 }
 
 fn make(run: Run) -> Seen {

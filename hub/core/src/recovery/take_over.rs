@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use godwit_common::link::{Charter, RecalledObject};
-use godwit_common::{ClusterName, ObjectKey, PolicyName, Uid, WorkloadId};
+use godwit_common::{ClusterName, Epoch, ObjectKey, PolicyName, Uid, WorkloadId};
 
 use crate::contract::{
     Cause, Key, ObjectRecord, Policy, Revision, RevisionState, Rollout, RolloutState, Severity, Subject,
@@ -117,9 +117,7 @@ impl Hub {
         self.know_policy(&charter.policy);
         let mut objects = BTreeSet::new();
         for (object, key) in &charter.objects {
-            if self.know_object(*object, key, others) {
-                objects.insert(*object);
-            }
+            objects.extend(self.know_object(*object, key, charter.written, others));
         }
         self.change_policy(uid, charter.policy.clone());
         self.follow(uid, charter.leader.clone());
@@ -210,23 +208,62 @@ impl Hub {
         self.touched.subjects.insert(Subject::Policy(name.clone()));
     }
 
-    /// Takes an object in that goes ahead of a workload; false if nobody knows its manifest.
-    fn know_object(&mut self, uid: Uid, key: &ObjectKey, others: &Told) -> bool {
+    /// Takes an object in that goes ahead of a workload, as a charter of this age says. The life of it that counts, which
+    /// is another one if it was made anew since; none if nobody knows its manifest.
+    fn know_object(
+        &mut self,
+        uid: Uid,
+        key: &ObjectKey,
+        written: (Epoch, u64),
+        others: &Told,
+    ) -> Option<Uid> {
+        let other = self.object_keys.get(key).copied().filter(|other| *other != uid);
+        if let Some(other) = other.filter(|other| self.last_chartered(*other) > Some(written)) {
+            return Some(other);
+        }
         if self.objects.contains_key(&uid) {
-            return true;
+            return Some(uid);
         }
         let told = others.get(&uid).and_then(|told| Some((told.revision, told.manifest.clone()?)));
         let Some((revision, manifest)) = told.filter(|_| !self.ended.contains_key(&uid)) else {
             self.find(key.to_string(), "its manifest is not kept; it stays as it is");
-            return false;
+            return None;
         };
         let record = ObjectRecord { uid, key: key.clone(), revision, manifest };
         let object = Object::new(record);
-        // Another life may have had the key: it goes with its users.
         self.object_keys.insert(key.clone(), uid);
         self.objects.insert(uid, Shared::new(object));
         self.touched.keys.insert(Key::Object(uid));
-        true
+        if let Some(other) = other {
+            self.succeed(other, uid);
+        }
+        Some(uid)
+    }
+
+    /// When it was last written that a workload leans on an object. A new life of an object begins when nobody leans on the
+    /// one before: so of two lives, what was written of the later one is younger.
+    fn last_chartered(&self, object: Uid) -> Option<(Epoch, u64)> {
+        let users = self.objects.get(&object)?.users.iter();
+        users.filter_map(|user| Some(self.workloads.get(user)?.record.chartered)).max()
+    }
+
+    /// An object was made anew: who leaned on its old life, and was not heard of since, leans on the new one.
+    fn succeed(&mut self, old: Uid, new: Uid) {
+        let users = self.objects.get(&old).map(|object| object.users.clone()).unwrap_or_default();
+        let entry = self.federation.next_entry;
+        for user in users {
+            let Some(workload) = self.workloads.get_mut(&user) else { continue };
+            workload.record.leaving.remove(&old);
+            if workload.record.objects.remove(&old) {
+                workload.record.objects.insert(new);
+                let objects = workload.record.objects.clone();
+                self.use_objects(user, &objects, entry);
+                self.write_charter(user);
+            }
+            self.touched.keys.insert(Key::Workload(user));
+            self.recalls.changed.insert(user);
+            self.leave_object(old, user, Cause::Command(entry));
+        }
     }
 }
 

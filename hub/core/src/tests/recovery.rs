@@ -180,6 +180,38 @@ fn s10_what_was_deleted_and_deployed_anew_is_the_new_one() {
 }
 
 #[test]
+fn s10_an_object_that_was_made_anew_is_the_new_one_for_all_who_lean_on_it() {
+    let mut fixture = Fixture::new(&[("alpha", 100), ("bravo", 100), ("charlie", 100)]);
+    let deploy = |fixture: &mut Fixture, name: &str, replicas: u32, cluster: &str, objects: &[&str]| {
+        let objects = objects.iter().map(|name| object(name)).collect();
+        let application = Application { workloads: vec![spec(deployment_id(name), replicas)], objects };
+        let choice = PolicyChoice::Inline(policy(&format!("on-{cluster}"), &[(cluster, 1)]));
+        fixture.command(Command::Deploy(deployment(application, choice))).expect("a good request");
+        fixture.pass(Duration::from_secs(20));
+    };
+    deploy(&mut fixture, "web", 4, "alpha", &["config"]);
+    deploy(&mut fixture, "api", 2, "charlie", &["config"]);
+    let backup = fixture.store.clone();
+    // Nobody who is there later hears that `api` does without the object.
+    fixture.disconnect("charlie");
+    deploy(&mut fixture, "api", 2, "charlie", &[]);
+    fixture.command(Command::DeleteWorkload { workload: deployment_id("web") }).expect("it is there");
+    fixture.pass(Duration::from_secs(20));
+    deploy(&mut fixture, "web", 4, "alpha", &["config"]);
+    let new = fixture.members[&cluster("alpha")].objects.keys().copied().collect::<Vec<_>>();
+    fixture.store = backup;
+    fixture.restart();
+    connect_all(&mut fixture);
+    fixture.pass(Duration::from_secs(60));
+    assert_eq!(accept(&mut fixture), Ok(Answer::Done));
+    fixture.pass(Duration::from_secs(60));
+    for name in ["alpha", "charlie"] {
+        let held = fixture.members[&cluster(name)].objects.keys().copied().collect::<Vec<_>>();
+        assert_eq!(held, new, "in {name}");
+    }
+}
+
+#[test]
 fn s10_a_hub_that_dies_while_it_recovers_goes_on_recovering() {
     let mut fixture = two();
     lose_store(&mut fixture);
