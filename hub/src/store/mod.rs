@@ -4,7 +4,7 @@
 //! All of it blocks, on the disk among others. The driver calls it on its own thread; no task of the runtime does.
 
 mod backup;
-mod codec;
+pub mod codec;
 mod error;
 mod file;
 

@@ -15,6 +15,7 @@ mod enrolment;
 mod foreign_clients;
 mod frozen;
 mod harness;
+mod hostile_members;
 mod hostile_peers;
 mod hub_restart;
 mod identity;

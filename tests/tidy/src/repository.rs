@@ -56,9 +56,10 @@ impl Repository {
             || self.files.keys().any(|file| file.starts_with(&folder))
     }
 
-    /// Every package of the workspace. The root's own manifest is not one.
+    /// Every package of the workspace. The root's own manifest is not one, and nor is one with a workspace of its own.
     pub(crate) fn packages(&self) -> Vec<Manifest> {
         let manifests = self.files().filter(|(path, _)| path.ends_with("/Cargo.toml"));
+        let manifests = manifests.filter(|(_, text)| !text.lines().any(|line| line == "[workspace]"));
         manifests.map(|(path, text)| Manifest::parse(path, text)).collect()
     }
 }

@@ -23,7 +23,7 @@ use wire::record::Record as Row;
 
 /// Why a row is no record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Invalid(String);
+pub struct Invalid(String);
 
 impl Invalid {
     fn new(field: &str, problem: impl fmt::Display) -> Self {
@@ -38,7 +38,7 @@ impl fmt::Display for Invalid {
 }
 
 /// The text under which a record is stored. Numbers have twenty digits, so that rows stand in their order.
-pub(crate) fn key(key: &Key) -> String {
+pub fn key(key: &Key) -> String {
     match key {
         Key::Federation => "federation".to_owned(),
         Key::Policy(name) => format!("policy/{name}"),
@@ -61,7 +61,7 @@ pub(crate) fn key(key: &Key) -> String {
 }
 
 /// The bytes of a record.
-pub(crate) fn encode(record: &Record) -> Vec<u8> {
+pub fn encode(record: &Record) -> Vec<u8> {
     let row = match record {
         Record::Federation(federation) => Row::Federation(federation::to_wire(federation)),
         Record::Policy(policy) => Row::Policy(policy::to_wire(policy)),
@@ -89,7 +89,7 @@ pub(crate) fn encode(record: &Record) -> Vec<u8> {
 }
 
 /// The record of a row.
-pub(crate) fn decode(found_under: &str, bytes: &[u8]) -> Result<Record, Invalid> {
+pub fn decode(found_under: &str, bytes: &[u8]) -> Result<Record, Invalid> {
     let row = wire::Record::decode(bytes).map_err(|error| Invalid(format!("not a record: {error}")))?;
     let row =
         row.record.ok_or_else(|| Invalid("a record of a kind that this version does not know".to_owned()))?;

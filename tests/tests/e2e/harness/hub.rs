@@ -64,6 +64,11 @@ impl Hub {
         hub
     }
 
+    /// The process, which runs.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.as_ref().expect("the hub runs").id()
+    }
+
     /// `HOST:PORT`.
     pub(crate) fn address(&self) -> &str {
         &self.listen

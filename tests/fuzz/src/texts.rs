@@ -1,0 +1,68 @@
+//! What people write.
+
+use std::str::from_utf8;
+
+use godwit_certs::{Identity, JoinToken, KeyRequest, Serial};
+use godwit_manifest::{
+    Application, Quantity, parse_application, parse_policies, parse_quotas, parse_scenario, read_pod_labels,
+    read_totals, separate,
+};
+use godwit_proto::{policy, quota};
+
+/// Manifests of applications: what is kept of one is read as the same again.
+pub fn applications(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    let _ = separate(text);
+    let Ok(application) = parse_application(text) else { return };
+    for dependent in &application.dependents {
+        let _ = read_totals(&dependent.key, &dependent.manifest);
+    }
+    let workloads = application.workloads.iter().map(|workload| &workload.manifest);
+    for manifest in workloads.clone() {
+        let _ = read_pod_labels(manifest);
+    }
+    let manifests = workloads.chain(application.dependents.iter().map(|dependent| &dependent.manifest));
+    let kept: String = manifests.map(|manifest| format!("---\n{manifest}\n")).collect();
+    let again = parse_application(&kept).unwrap_or_else(|errors| panic!("{errors}: {kept}"));
+    // The number and the policy are the hub's, and not in what is kept.
+    let manifests = |application: &Application| -> Vec<_> {
+        application.workloads.iter().map(|workload| workload.manifest.clone()).collect()
+    };
+    assert_eq!(again.dependents, application.dependents);
+    assert_eq!(manifests(&again), manifests(&application));
+}
+
+/// Policies and quotas: what is read goes over the wire, and comes back the same.
+pub fn policies(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    for read in parse_policies(text).into_iter().flatten() {
+        let wire = policy::to_wire(&read.placement, read.lost_after);
+        let back = policy::from_wire("policy", &wire).unwrap_or_else(|error| panic!("{wire:?}: {error}"));
+        assert_eq!((&back.placement, back.lost_after), (&read.placement, read.lost_after));
+    }
+    for read in parse_quotas(text).into_iter().flatten() {
+        assert_eq!(quota::from_wire("quota", quota::to_wire(&read.quota)), Ok(read.quota));
+    }
+}
+
+/// Fleets that a plan is tried on.
+pub fn scenarios(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    let _ = parse_scenario(text);
+}
+
+/// Join tokens, serial numbers, identities, quantities, and requests for certificates.
+pub fn tokens(data: &[u8]) {
+    let Ok(text) = from_utf8(data) else { return };
+    let _ = KeyRequest::fingerprint(text);
+    if let Ok(token) = text.trim().parse::<JoinToken>() {
+        assert_eq!(token.reveal(), text.trim());
+    }
+    if let Ok(serial) = text.parse::<Serial>() {
+        assert_eq!(serial.to_string().parse(), Ok(serial));
+    }
+    if let Ok(identity) = text.parse::<Identity>() {
+        assert_eq!(identity.to_string().parse(), Ok(identity));
+    }
+    let _ = text.parse::<Quantity>();
+}
