@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use godwit_common::{Epoch, Generation, Traits, Uid, WallTime};
 use godwit_hub::store::{Batch, Store};
@@ -10,6 +11,10 @@ use godwit_hub_core::{ClusterRecord, Record};
 
 /// Set for the process that writes and is killed: this same test, started again.
 const CHILD: &str = "GODWIT_TEST_STORE";
+/// How often it is killed, where nobody says otherwise.
+const KILLS: u64 = 20;
+/// Says otherwise.
+const KILLS_VARIABLE: &str = "GODWIT_TEST_KILLS";
 /// Two records of each batch must never be seen apart.
 const TWINS: [&str; 2] = ["east", "west"];
 
@@ -19,9 +24,11 @@ fn acknowledged_commits_survive_a_kill() {
         write_until_killed(Path::new(&folder));
     }
     let folder = tempfile::tempdir().expect("a folder");
-    for round in 1..=8 {
-        // Each round is killed a little later, and builds on what the one before left.
-        let acknowledged = run_and_kill(folder.path(), round * 7);
+    let kills = std::env::var(KILLS_VARIABLE).map_or(KILLS, |kills| kills.parse().expect("a number"));
+    for round in 1..=kills {
+        // Each round is killed at another moment of a commit, and builds on what the one before left.
+        let acknowledged =
+            run_and_kill(folder.path(), 1 + round % 7, Duration::from_micros(round * 389 % 4_000));
         let store = Store::open(folder.path()).expect("the store opens after a kill");
         let records = store.load().expect("its rows are whole");
         let generations: Vec<u64> = records.iter().map(generation).collect();
@@ -32,8 +39,8 @@ fn acknowledged_commits_survive_a_kill() {
     }
 }
 
-/// How many commits the child had acknowledged when it died.
-fn run_and_kill(folder: &Path, after: u64) -> u64 {
+/// Kills the child so long after so many commits; how many it had acknowledged when it died.
+fn run_and_kill(folder: &Path, after: u64, later: Duration) -> u64 {
     let mut child = Command::new(std::env::current_exe().expect("this test"))
         .args(["acknowledged_commits_survive_a_kill", "--exact", "--nocapture"])
         .env(CHILD, folder)
@@ -54,6 +61,10 @@ fn run_and_kill(folder: &Path, after: u64) -> u64 {
         if take(line) == after {
             break;
         }
+    }
+    let seen_at = Instant::now();
+    while seen_at.elapsed() < later {
+        std::hint::spin_loop();
     }
     child.kill().expect("SIGKILL");
     // What it had said before it died counts, too.

@@ -1,7 +1,5 @@
 //! Everything that was ever of interest to a target is fed to it again.
 
-#![expect(clippy::disallowed_methods, reason = "a test is its own shell: it reads its corpora")]
-
 use std::fs;
 use std::path::Path;
 

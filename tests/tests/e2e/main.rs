@@ -34,6 +34,7 @@ mod roles;
 mod rollout;
 mod shortage;
 mod store_damage;
+mod store_disk;
 mod store_lost;
 mod traffic;
 mod upgrade;

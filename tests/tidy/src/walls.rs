@@ -23,9 +23,9 @@ const RESERVED: [(&str, &[&str], &[&str]); 7] = [
     ("kube", &["agent"], &["kubesim", "tests"]),
     ("k8s-openapi", &["agent"], &["kubesim", "tests"]),
     ("redb", &["hub"], &[]),
-    ("godwit-hub", &["cli", "tests", "bench"], &[]),
+    ("godwit-hub", &["cli", "tests", "tests/fuzz", "bench"], &[]),
     ("godwit-agent", &["cli", "tests", "bench"], &[]),
-    ("godwit-hub-core", &["hub", "tests", "tests/sim", "bench"], &[]),
+    ("godwit-hub-core", &["hub", "tests", "tests/fuzz", "tests/sim", "bench"], &[]),
     ("godwit-agent-core", &["agent", "tests", "tests/sim", "bench"], &[]),
 ];
 
