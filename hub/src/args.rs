@@ -64,7 +64,7 @@ pub(crate) struct Args {
         conflicts_with_all = ["check_config", "print_config", "recover", "restore"]
     )]
     pub(crate) issue_admin: Option<AdminName>,
-    /// The folder for --issue-admin.
+    /// The folder for --issue-admin; - for a tar archive on standard output.
     #[arg(long, value_name = "PATH", requires = "issue_admin")]
     pub(crate) out: Option<PathBuf>,
     /// A file that is written once the hub serves: one line, its address and port.

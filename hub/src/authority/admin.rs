@@ -1,7 +1,7 @@
 //! The first operator's certificate, which nobody can ask the hub for over the network.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -10,6 +10,12 @@ use godwit_rt::atomic_file;
 
 use super::own::paths;
 use crate::config::Settings;
+
+/// For `--out`: a tar archive to standard output, for who has nothing but that, as of a hub in a pod.
+const STANDARD_OUTPUT: &str = "-";
+
+/// A file of what is made: name, content, mode.
+type Made<'a> = (&'static str, &'a str, u32);
 
 /// Writes a certificate for an operator into `folder`, with its key, the authority's certificate, and the file by which
 /// `godwit` finds all of them and the hub. Whoever may read the authority's key may do this, whether the hub runs or not.
@@ -27,7 +33,6 @@ pub(crate) fn issue_admin(settings: &Settings, name: &AdminName, folder: &Path) 
     let issued = authority.issue_admin(name, settings.authority.admin_validity.0)?;
     let leaf = issued.leaf();
     let Issued { certificate_pem, key_pem } = issued;
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let context = context(settings);
     let files = [
         ("ca.pem", authority.certificate_pem(), atomic_file::PUBLIC),
@@ -35,13 +40,12 @@ pub(crate) fn issue_admin(settings: &Settings, name: &AdminName, folder: &Path) 
         ("admin.pem", &certificate_pem, atomic_file::PUBLIC),
         ("config.yaml", &context, atomic_file::PRIVATE),
     ];
-    for (file, content, mode) in files {
-        let path = folder.join(file);
-        atomic_file::write(&path, content.as_bytes(), mode)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
+    if folder.as_os_str() == STANDARD_OUTPUT {
+        return archive(&files).context("the archive cannot be written");
     }
+    write(folder, &files)?;
     Ok(writeln!(
-        std::io::stdout(),
+        io::stdout(),
         "a certificate for the operator {name}, serial number {}, good for {}, is in {}:\n  godwit --config {}/config.yaml \
          get clusters",
         leaf.serial,
@@ -49,6 +53,27 @@ pub(crate) fn issue_admin(settings: &Settings, name: &AdminName, folder: &Path) 
         folder.display(),
         folder.display()
     )?)
+}
+
+fn write(folder: &Path, files: &[Made<'_>]) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    for (file, content, mode) in files {
+        let path = folder.join(file);
+        atomic_file::write(&path, content.as_bytes(), *mode)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    Ok(())
+}
+
+fn archive(files: &[Made<'_>]) -> io::Result<()> {
+    let mut archive = tar::Builder::new(io::stdout().lock());
+    for (file, content, mode) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(*mode);
+        archive.append_data(&mut header, file, content.as_bytes())?;
+    }
+    archive.into_inner()?.flush()
 }
 
 /// The context file of `godwit`.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use godwit_certs::{JoinToken, KeyRequest, Leaf, Pin, TlsFiles};
@@ -16,7 +17,7 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tonic::{Code, Status};
 
-use crate::harness::{Admin, Builder, Deployment, Federation, wait_for, within};
+use crate::harness::{Admin, Builder, Deployment, Federation, program, wait_for, within};
 
 /// So short that a test sees several; renewals come half way.
 const SHORT: &[(&str, &str)] = &[("authority.agent_validity", "10s"), ("authority.hub_validity", "10s")];
@@ -222,6 +223,22 @@ async fn a_revoked_cluster_is_cut_lost_and_let_in_again_with_a_new_token_alone()
     federation.cluster_mut("alpha").start_agent(0);
     federation.cluster_is("alpha", "Ready").await;
     assert_ne!(certificate(&federation, "alpha").serial, old.serial);
+}
+
+/// As from a hub in a pod, of which one has nothing but what it prints.
+#[tokio::test]
+async fn an_operators_files_come_as_an_archive_too() {
+    let federation = Builder::new(&["alpha"]).enrolling().start().await;
+    let output = federation.hub().issuing_admin("ann", Path::new("-")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let folder = federation.dir().join("unpacked");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("ann.tar"), output.stdout).unwrap();
+    let unpacked = Command::new("tar").arg("-xf").arg("ann.tar").current_dir(&folder).status().unwrap();
+    assert!(unpacked.success());
+    let shown = program("cli", ["get", "clusters"]).env("GODWIT_CONFIG", folder.join("config.yaml")).output();
+    let shown = String::from_utf8(shown.unwrap().stdout).unwrap();
+    assert!(shown.contains("alpha"), "{shown}");
 }
 
 #[tokio::test]

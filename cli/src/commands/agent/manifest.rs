@@ -21,10 +21,14 @@ const IMAGE_MAX: usize = 512;
 /// Print all that runs the agent in a cluster, ready for `kubectl apply -f -`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It holds the cluster's private key: pipe it, or keep it as safe as one. What is printed is
-deploy/kustomize/agent with these answers filled in, and a Secret with the certificate.
+It holds the cluster's private key, or its join token: pipe it, or keep it as safe as one. What is
+printed is deploy/kustomize/agent with these answers filled in, and a Secret with the certificate or
+the token.
 
 Examples:
+  godwit token create --cluster alpha |
+    godwit agent manifest --cluster alpha --hub hub.example.com:8443 --join-token-file - |
+    kubectl --context alpha apply -f -
   godwit agent manifest --cluster alpha --hub hub.example.com:8443 --ca ca.pem --ca-key ca.key |
     kubectl --context alpha apply -f -
   godwit agent manifest --cluster alpha --ca ca.pem --cert alpha.pem --key alpha.key > alpha.yaml")]
@@ -60,7 +64,7 @@ pub(super) enum Kind {
 
 impl Manifest {
     pub(crate) fn run(self, places: &Places) -> Result<(), Error> {
-        let secret = self.credentials.secret(&self.cluster)?;
+        let admission = self.credentials.admission(&self.cluster)?;
         let hubs = match self.hubs.as_slice() {
             [] => vec![of_context(places)?],
             hubs if hubs.len() > HUBS_MAX => {
@@ -69,7 +73,7 @@ impl Manifest {
             hubs => hubs.to_vec(),
         };
         let change = Change { namespace: self.namespace, hubs, image: self.image, kind: self.kind };
-        Ok(io::stdout().write_all(source::render(&change, &secret).as_bytes())?)
+        Ok(io::stdout().write_all(source::render(&change, &admission).as_bytes())?)
     }
 }
 

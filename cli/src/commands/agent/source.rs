@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::credentials::Secret;
+use super::credentials::{Admission, Secret};
 use super::manifest::Kind;
 
 /// The namespace that the manifests are written for.
@@ -30,6 +30,11 @@ const DEPLOYMENT: [&str; 2] =
 /// The one line that names the hubs, up to its value; and the one that names the image.
 const HUBS: &str = "  GODWIT_AGENT_HUBS: ";
 const IMAGE: &str = "          image: ";
+/// How the lines begin that say where the certificate is; and what stands in their place where it comes from the hub, which is
+/// what deploy/kustomize/agent-joining says.
+const TLS: &str = "  GODWIT_AGENT_TLS__";
+const JOINING: &str = include_str!("../../../../deploy/kustomize/agent-joining/configmap.yaml");
+const IDENTITY: &str = "  GODWIT_AGENT_IDENTITY__";
 
 /// What differs from the manifests as they are written.
 #[derive(Debug)]
@@ -41,16 +46,17 @@ pub(super) struct Change {
 }
 
 /// All manifests of one cluster.
-pub(super) fn render(change: &Change, secret: &Secret) -> String {
+pub(super) fn render(change: &Change, admission: &Admission) -> String {
     let pods: &[&str] = match change.kind {
         Kind::Daemonset => &DAEMON_SET,
         Kind::Deployment => &DEPLOYMENT,
     };
     let mut text = String::new();
     for document in BEFORE {
-        append(&mut text, &fill(document, change));
+        let filled = fill(document, change);
+        append(&mut text, &if matches!(admission, Admission::Token(_)) { joining(&filled) } else { filled });
     }
-    append(&mut text, &of_secret(secret, &change.namespace));
+    append(&mut text, &of_admission(admission, &change.namespace));
     for document in pods {
         append(&mut text, &fill(document, change));
     }
@@ -76,13 +82,43 @@ fn fill(document: &str, change: &Change) -> String {
     filled
 }
 
-fn of_secret(secret: &Secret, namespace: &str) -> String {
-    let mut text = format!(
-        "# The cluster's certificate: it alone says which cluster this is. Keep it as safe as any private key.\n\
-         apiVersion: v1\nkind: Secret\nmetadata:\n  name: godwit-agent-tls\n  namespace: {namespace}\n  labels:\n    \
-         app.kubernetes.io/name: godwit-agent\n    app.kubernetes.io/part-of: godwit\n\
-         type: kubernetes.io/tls\nstringData:\n"
-    );
+/// The certificate comes from the hub.
+fn joining(document: &str) -> String {
+    let mut text = String::with_capacity(document.len());
+    for line in document.lines().filter(|line| !line.starts_with(TLS)) {
+        text.push_str(line);
+        text.push('\n');
+    }
+    if text.len() < document.len() {
+        for line in JOINING.lines().filter(|line| line.starts_with(IDENTITY)) {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn of_admission(admission: &Admission, namespace: &str) -> String {
+    let head = |comment: &str, name: &str| {
+        format!(
+            "# {comment}\napiVersion: v1\nkind: Secret\nmetadata:\n  name: {name}\n  namespace: {namespace}\n  labels:\n    \
+             app.kubernetes.io/name: godwit-agent\n    app.kubernetes.io/part-of: godwit\n"
+        )
+    };
+    match admission {
+        Admission::Certificate(secret) => {
+            let comment = "The cluster's certificate: it alone says which cluster this is. Keep it as safe as any private key.";
+            head(comment, "godwit-agent-tls") + &of_certificate(secret)
+        }
+        Admission::Token(token) => {
+            let comment = "The join token: whoever uses it first is this cluster. Once the agents are ready it may be deleted.";
+            format!("{}type: Opaque\nstringData:\n  token: {token}\n", head(comment, "godwit-agent-join"))
+        }
+    }
+}
+
+fn of_certificate(secret: &Secret) -> String {
+    let mut text = "type: kubernetes.io/tls\nstringData:\n".to_owned();
     for (name, pem) in [("ca.crt", &secret.ca), ("tls.crt", &secret.certificate), ("tls.key", &secret.key)] {
         // Writing to a text cannot fail.
         let _ = writeln!(text, "  {name}: |");
@@ -108,7 +144,7 @@ mod tests {
         };
         let pem = |what: &str| format!("-----BEGIN {what}-----\nAAAA\n\n-----END {what}-----\n");
         let secret = Secret { ca: pem("CA"), certificate: pem("CERTIFICATE"), key: pem("KEY") };
-        let text = render(&change, &secret);
+        let text = render(&change, &Admission::Certificate(secret));
         let objects = serde_saphyr::from_multiple(&text).expect("it is YAML");
         (text, objects)
     }
@@ -130,6 +166,21 @@ mod tests {
         let secret = &named(&objects, "Secret")["stringData"];
         assert_eq!(secret["tls.key"], "-----BEGIN KEY-----\nAAAA\n-----END KEY-----\n");
         assert_eq!(pod["volumes"][0]["secret"]["secretName"], named(&objects, "Secret")["metadata"]["name"]);
+    }
+
+    #[test]
+    fn with_a_token_the_settings_and_the_secret_are_others() {
+        let (hubs, kind) = (vec!["a:1".to_owned()], Kind::Daemonset);
+        let change = Change { namespace: NAMESPACE.to_owned(), hubs, image: None, kind };
+        let text = render(&change, &Admission::Token("godwit-join.a.b.c".to_owned()));
+        let objects: Vec<Value> = serde_saphyr::from_multiple(&text).expect("it is YAML");
+        let settings = named(&objects, "ConfigMap")["data"].as_object().expect("settings");
+        assert!(settings.keys().all(|key| !key.contains("_TLS_")), "{settings:?}");
+        assert_eq!(settings["GODWIT_AGENT_IDENTITY__SECRET"], "godwit-agent-identity");
+        let secret = named(&objects, "Secret");
+        assert_eq!(secret["stringData"]["token"], "godwit-join.a.b.c");
+        let pod = &named(&objects, "DaemonSet")["spec"]["template"]["spec"];
+        assert_eq!(pod["volumes"][1]["secret"]["secretName"], secret["metadata"]["name"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -89,13 +89,23 @@ impl Hub {
         &self.config
     }
 
-    /// Has the hub's own authority sign a certificate for an operator.
+    /// What has the hub's own authority sign a certificate for an operator.
+    pub(crate) fn issuing_admin(&self, name: &str, out: &Path) -> Command {
+        program(
+            "hub",
+            [
+                format!("--config={}", self.config.display()),
+                format!("--listen={}", self.listen),
+                format!("--issue-admin={name}"),
+                format!("--out={}", out.display()),
+            ],
+        )
+    }
+
+    /// Does it; the files are named after the operator.
     pub(crate) async fn issue_admin(&self, name: &str) -> TlsFiles {
         let folder = self.dir.join(name);
-        let args = [format!("--issue-admin={name}"), format!("--out={}", folder.display())];
-        let all = [format!("--config={}", self.config.display()), format!("--listen={}", self.listen)];
-        let mut process =
-            Process::start("issue-admin", &self.dir, program("hub", all.into_iter().chain(args)));
+        let mut process = Process::start("issue-admin", &self.dir, self.issuing_admin(name, &folder));
         assert!(process.ended().await.success(), "{}", process.output());
         TlsFiles {
             ca: folder.join("ca.pem"),

@@ -11,10 +11,13 @@ use tokio::net::TcpStream;
 use super::applied::Member;
 use super::manifests::{KUSTOMIZATIONS, documents, key, kustomized, one, sorted, template};
 use super::typed;
-use crate::harness::{Federation, Process, program, wait_for};
+use crate::harness::{Builder, Federation, Process, program, wait_for};
 
 /// Where the manifests mount certificates.
 const MOUNTED: &str = "/etc/godwit/tls";
+/// Where they mount a join token, and what the agent makes of it.
+const TOKEN_MOUNTED: &str = "/etc/godwit/join";
+const KEPT: &str = "/var/lib/godwit-agent";
 
 #[test]
 fn the_programs_know_every_setting() {
@@ -37,7 +40,11 @@ fn ports_are_those_of_the_settings() {
         (
             "hub",
             "StatefulSet",
-            &[("grpc", "GODWIT_HUB_LISTEN"), ("metrics", "GODWIT_HUB_METRICS__LISTEN")][..],
+            &[
+                ("grpc", "GODWIT_HUB_LISTEN"),
+                ("enrolment", "GODWIT_HUB_ENROLMENT__LISTEN"),
+                ("metrics", "GODWIT_HUB_METRICS__LISTEN"),
+            ][..],
         ),
         ("agent", "DaemonSet", &[("health", "GODWIT_AGENT_HEALTH__LISTEN")]),
     ] {
@@ -105,6 +112,25 @@ async fn what_is_printed_for_a_cluster_joins_it() {
     answers(address, &ready, "200 OK").await;
 }
 
+/// The same with a join token: the hub has an authority of its own, and nobody has made a certificate.
+#[tokio::test]
+async fn what_is_printed_with_a_join_token_joins_it() {
+    let federation = Builder::new(&[]).enrolling().start().await;
+    let token = federation.token("echo", false).await;
+    let join = format!("--join-token-file={}", token.display());
+    let hub = format!("--hub={}", federation.hub().address());
+    let printed = manifest(federation.dir(), &["--cluster=echo", &hub, &join]);
+    let objects = documents(&printed);
+    let member = Member::start().await;
+    member.apply(&objects).await;
+    let _agent = run(&objects, &member);
+    federation.cluster_is("echo", "Ready").await;
+
+    let output = godwit(federation.dir(), &["--cluster=other", &hub, &join]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("the token is for cluster echo"), "{said}");
+}
+
 #[tokio::test]
 async fn what_is_printed_is_the_kustomization_with_the_answers_filled_in() {
     let federation = Federation::of(&[]).await;
@@ -156,10 +182,11 @@ fn run(objects: &[Value], member: &Member) -> Process {
     for (name, pem) in one(objects, "Secret")["stringData"].as_object().unwrap() {
         fs::write(tls.join(name), pem.as_str().unwrap()).unwrap();
     }
+    let (mounted, kept) = (tls.to_str().unwrap(), member.folder().to_str().unwrap());
     let variables = settings(objects).into_iter().map(|(name, value)| {
         let value = match name.as_str() {
             "GODWIT_AGENT_HEALTH__LISTEN" => "127.0.0.1:0".to_owned(),
-            _ => value.replace(MOUNTED, tls.to_str().unwrap()),
+            _ => value.replace(MOUNTED, mounted).replace(TOKEN_MOUNTED, mounted).replace(KEPT, kept),
         };
         (name, value)
     });
@@ -190,8 +217,14 @@ fn settings(objects: &[Value]) -> Vec<(String, String)> {
 }
 
 fn godwit(folder: &Path, args: &[&str]) -> Command {
-    let mut command = program("cli", ["agent", "manifest", "--ca=ca.pem"]);
-    command.args(args).current_dir(folder).env("HOME", folder).env_remove("GODWIT_CONFIG");
+    let mut command = program("cli", ["agent", "manifest"]);
+    let joins = args.iter().any(|arg| arg.starts_with("--join-token-file"));
+    command
+        .args((!joins).then_some("--ca=ca.pem"))
+        .args(args)
+        .current_dir(folder)
+        .env("HOME", folder)
+        .env_remove("GODWIT_CONFIG");
     command.env_remove("XDG_CONFIG_HOME");
     command
 }
