@@ -1,4 +1,4 @@
-//! The kinds of workloads, and how each of them acts (S32, S33): the one place where that is said.
+//! The kinds of workloads that Kubernetes brings along, and how each of them acts (S32, S33): the one place where that is said.
 
 use crate::WorkloadId;
 
@@ -27,7 +27,8 @@ impl WorkloadKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// The kind of a workload. What is none of them is not taken in to begin with; it counts as a Deployment.
+    /// The kind of a workload. What is none of them is a custom resource, and acts as a Deployment: a number of replicas that
+    /// are alike.
     pub fn of(id: &WorkloadId) -> Self {
         Self::of_name(&id.kind).unwrap_or(Self::Deployment)
     }

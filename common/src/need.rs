@@ -15,6 +15,13 @@ pub enum Need {
         /// The kind.
         kind: Arc<str>,
     },
+    /// The API server serves a kind with a subresource `scale`, as a custom resource needs it that is a workload (S33).
+    Scalable {
+        /// The group and version.
+        api_version: Arc<str>,
+        /// The kind.
+        kind: Arc<str>,
+    },
     /// An object that the pods name: a pull secret, a service account, a class of storage, priority, runtime or ingress.
     Object(ObjectKey),
 }
@@ -32,6 +39,9 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kind { api_version, kind } => write!(f, "the kind {kind} of {api_version}"),
+            Self::Scalable { api_version, kind } => {
+                write!(f, "the kind {kind} of {api_version} with a subresource scale")
+            }
             Self::Object(key) => key.fmt(f),
         }
     }

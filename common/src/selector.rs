@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+mod text;
+
 /// Labels, or annotations: text by text.
 pub type Labels = BTreeMap<Arc<str>, Arc<str>>;
 

@@ -428,6 +428,7 @@ impl Agent {
         for (kind, workload) in kinds(&self.rows) {
             self.view.ensure(cx, kind, workload);
         }
+        self.view.require(cx, self.keeper.record().kinds);
         let all = Changed {
             rows: self.rows.rows().map(|(uid, _)| uid).collect(),
             graves: self.rows.graves().map(|(uid, _)| uid).collect(),

@@ -89,7 +89,7 @@ pub enum Scope {
     Nodes,
     /// All pods of all namespaces.
     Pods,
-    /// The objects of a kind that carry the label [`crate::labels::MANAGED`], with `spec.replicas`.
+    /// The objects of a kind that carry the label [`crate::labels::MANAGED`], with their count.
     Workloads(Kind),
     /// The same, by their metadata alone.
     Objects(Kind),
@@ -133,7 +133,7 @@ pub enum Call {
     },
     /// Server-side apply as [`crate::labels::FIELD_MANAGER`]. Answered by [`crate::Reply::Applied`].
     Apply(Apply),
-    /// Delete in the background. Answered by [`crate::Reply::Deleted`].
+    /// Delete. Answered by [`crate::Reply::Deleted`].
     Delete {
         /// Which object.
         key: ObjectKey,
@@ -141,6 +141,9 @@ pub enum Call {
         uid: Arc<str>,
         /// The `resourceVersion` that it must have.
         version: Arc<str>,
+        /// It stays until what it owns is gone. A custom resource alone says which pods are its own: without it nobody could
+        /// tell when they are gone.
+        foreground: bool,
     },
     /// Make the namespace, labelled [`crate::labels::MANAGED_NAMESPACE`], unless it exists.
     /// Answered by [`crate::Reply::NamespaceReady`].

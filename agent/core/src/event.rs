@@ -135,6 +135,11 @@ pub enum Change {
     ObjectGone(ObjectKey),
     /// Agents are called (S24).
     Summoned(Summons),
-    /// The watch cannot be had at present (an unknown kind, no permission); the shell keeps trying.
-    Failed(Arc<str>),
+    /// The watch cannot be had at present; the shell keeps trying.
+    Failed {
+        /// Why not.
+        reason: Arc<str>,
+        /// The API server has said so: an unknown kind, no permission. That will not pass by itself.
+        lasting: bool,
+    },
 }

@@ -13,7 +13,7 @@ use crate::cx::{Cx, Purpose, Retry};
 use crate::leadership::describe;
 use crate::outbox::Outbox;
 use crate::rows::Rows;
-use crate::{Call, CallError, Config, FenceRecord, FenceSeen, Log, Reply};
+use crate::{Call, CallError, Config, FenceRecord, FenceSeen, Kind, Log, Reply};
 
 #[derive(Debug)]
 pub(crate) enum News {
@@ -92,7 +92,7 @@ impl Keeper {
     /// What the member holds as far as this agent knows.
     pub(crate) fn record(&self) -> FenceRecord {
         match &self.seen {
-            Some(Some(seen)) => seen.record,
+            Some(Some(seen)) => seen.record.clone(),
             Some(None) | None => FenceRecord::default(),
         }
     }
@@ -214,7 +214,8 @@ impl Keeper {
         match judge(&targets, &self.record(), rows) {
             Verdict::Raise => {
                 let (fence, digest) = (targets.fence, targets.digest);
-                let record = FenceRecord { fence, digest, term };
+                let kinds = self.record().kinds.into_iter().chain(custom_kinds(&targets)).collect();
+                let record = FenceRecord { fence, digest, term, kinds };
                 self.start(cx, Doing::Raising, Call::WriteFence { record, version });
                 return News::Nothing;
             }
@@ -270,6 +271,15 @@ impl Keeper {
         self.busy = Some(doing);
         cx.call(Purpose::Fence, call);
     }
+}
+
+/// The kinds of custom resources that are workloads.
+fn custom_kinds(targets: &Targets) -> impl Iterator<Item = Kind> {
+    let kinds = targets.workloads.iter().map(|row| {
+        let (api_version, kind) = (row.api_version.clone(), row.workload.kind.clone());
+        Kind { api_version, kind }
+    });
+    kinds.filter(Kind::is_custom)
 }
 
 /// The whole rule of S10 and S25 for targets that arrive, in order of gravity.

@@ -1,11 +1,12 @@
 //! What the member cluster shows, reduced by the shell to what decisions need.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::bounds::Bounds;
 use godwit_common::link::{Charter, Finished, LeaderTerm, Region, Summons};
+use godwit_common::selector::{LabelSelector, Labels};
 use godwit_common::{Digest, Fence, ObjectKey, Resources, Taint, Uid, WorkloadId, WorkloadKind};
 
 /// Which cluster this is, and where.
@@ -32,6 +33,11 @@ impl Kind {
     /// The type of a kind of workload.
     pub fn of_workload(kind: WorkloadKind) -> Self {
         Self { api_version: kind.api_version().into(), kind: kind.name().into() }
+    }
+
+    /// Whether it is none of the kinds of workloads that Kubernetes brings along.
+    pub fn is_custom(&self) -> bool {
+        WorkloadKind::of_name(&self.kind).is_none()
     }
 
     /// The type of an object.
@@ -72,9 +78,11 @@ pub struct ObjectSeen {
     pub charter: Option<Arc<Charter>>,
     /// A person has handed it over by [`crate::labels::ADOPT`].
     pub adopt: bool,
-    /// `spec.replicas`, for a workload. Of a Job or a CronJob 1, or 0 while it is suspended; of a DaemonSet the nodes that
+    /// `spec.replicas`, for a workload; of a custom resource what its scale says. Of a Job or a CronJob 1, or 0 while it is suspended; of a DaemonSet the nodes that
     /// shall run it.
     pub replicas: Option<u32>,
+    /// Of a custom resource that is a workload: what the labels of its pods are like, as its scale says, if it does.
+    pub selector: Option<Arc<LabelSelector>>,
     /// An autoscaler in the cluster was the last to set that (S29).
     pub autoscaled: bool,
     /// The fields of what was applied that others have changed or taken since, and who they are, for people; empty if there
@@ -156,6 +164,8 @@ pub struct PodSeen {
     pub name: Arc<str>,
     /// The workload that made it: its controller, or the Deployment behind its ReplicaSet.
     pub owner: Option<WorkloadId>,
+    /// Its labels, but for those that no two pods of a workload share.
+    pub labels: Arc<Labels>,
     /// The node that it is bound to.
     pub node: Option<Arc<str>>,
     /// Where it is in its life.
@@ -195,7 +205,7 @@ pub struct LeaseSeen {
 }
 
 /// What the fence's ConfigMap holds (S10).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FenceRecord {
     /// The highest accepted fence; its federation is zero before the first.
     pub fence: Fence,
@@ -203,6 +213,9 @@ pub struct FenceRecord {
     pub digest: Digest,
     /// The reign that wrote it.
     pub term: LeaderTerm,
+    /// The kinds of custom resources that were ever workloads here: who leads next looks for those, too, before it says what
+    /// is there.
+    pub kinds: BTreeSet<Kind>,
 }
 
 /// The ConfigMap that names the agents which are called (S24).

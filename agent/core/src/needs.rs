@@ -146,7 +146,9 @@ impl Needs {
 
 fn kind_of(need: &Need) -> Kind {
     match need {
-        Need::Kind { api_version, kind } => Kind { api_version: api_version.clone(), kind: kind.clone() },
+        Need::Kind { api_version, kind } | Need::Scalable { api_version, kind } => {
+            Kind { api_version: api_version.clone(), kind: kind.clone() }
+        }
         Need::Object(key) => Kind::of(key),
     }
 }

@@ -97,7 +97,8 @@ impl Remover {
             Ok(Reply::Object { object, pods, manifest: _ }) => match object {
                 Some(object) if is_of(&object, uid) && object.deleting => self.wait(cx, desk, uid),
                 Some(object) if is_of(&object, uid) => {
-                    self.delete(cx, &object, uid);
+                    let foreground = grave.owns_unknown();
+                    self.delete(cx, &object, uid, foreground);
                     false
                 }
                 None if pods > 0 => self.wait(cx, desk, uid),
@@ -146,7 +147,7 @@ impl Remover {
         let pods = grave.workload.as_ref().and_then(|id| desk.view.tally(id));
         match desk.view.object(&grave.key) {
             Some(object) if is_of(object, uid) && object.deleting => {}
-            Some(object) if is_of(object, uid) => self.delete(cx, object, uid),
+            Some(object) if is_of(object, uid) => self.delete(cx, object, uid, grave.owns_unknown()),
             None if pods.is_some_and(|tally| tally.exist > 0) => {}
             Some(_) | None => self.read(cx, grave, uid),
         }
@@ -161,12 +162,13 @@ impl Remover {
         desk.finish(uid)
     }
 
-    fn delete(&mut self, cx: &mut Cx, object: &ObjectSeen, uid: Uid) {
+    fn delete(&mut self, cx: &mut Cx, object: &ObjectSeen, uid: Uid, foreground: bool) {
         self.busy.insert(uid);
         let call = Call::Delete {
             key: object.key.clone(),
             uid: object.uid.clone(),
             version: object.version.clone(),
+            foreground,
         };
         cx.call(Purpose::Grave(uid), call);
     }
@@ -216,6 +218,13 @@ impl Desk<'_> {
         grave.problem = problem.clone();
         self.dirty.ids.extend(grave.workload.clone());
         true
+    }
+}
+
+impl Grave {
+    /// It was a workload, and it alone can say which pods are its own.
+    fn owns_unknown(&self) -> bool {
+        self.workload.is_some() && Kind::of(&self.key).is_custom()
     }
 }
 

@@ -271,7 +271,11 @@ fn status(now: Time, id: &WorkloadId, view: &View, rows: &Rows, told: Option<&St
     let stamp = object.and_then(|object| object.stamp);
     let uid = stamp.map(|stamp| stamp.uid).or(row.map(|(uid, _)| uid)).or(told.map(|told| told.uid));
     let tally = tally.cloned().unwrap_or_default();
-    let progress = object.map(|object| object.progress).unwrap_or_default();
+    let mut progress = object.map(|object| object.progress).unwrap_or_default();
+    if WorkloadKind::of_name(&id.kind).is_none() {
+        // What a custom resource calls available, nobody has agreed on.
+        progress.available = progress.available.min(tally.ready);
+    }
     Some(as_it_counts(Status {
         workload: id.clone(),
         uid: uid.unwrap_or_default(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::link::{COUNT_MAX, Capacity, UNMANAGED_MAX, Unmanaged};
+use godwit_common::selector::{LabelSelector, Labels};
 use godwit_common::{ObjectKey, Time, WorkloadId, WorkloadKind};
 
 use crate::capacity::Nodes;
@@ -17,6 +18,9 @@ use crate::{Change, Effect, Fault, Kind, ObjectSeen, PodPhase, PodSeen, Scope, W
 const SYSTEM: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "godwit-system"];
 /// Owners whose pods belong to their nodes, and go with these.
 const OF_NODES: [&str; 2] = ["DaemonSet", "Node"];
+
+/// So many sets of labels are kept, whether anybody has them or not.
+const SETS_MIN: usize = 100;
 
 /// Its namespace and its name.
 type PodKey = (Arc<str>, Arc<str>);
@@ -32,6 +36,12 @@ pub(crate) struct View {
     /// The pods on each node, also on nodes that are not known (yet).
     on_node: BTreeMap<Arc<str>, BTreeSet<PodKey>>,
     tallies: BTreeMap<WorkloadId, Tally>,
+    /// Of workloads that say by labels which pods are their own.
+    selectors: BTreeMap<WorkloadId, Arc<LabelSelector>>,
+    /// The labels of pods, each set once.
+    labels: LabelSets,
+    /// Kinds of custom resources that are looked for like the usual ones.
+    required: BTreeSet<Kind>,
     /// Pods without an owner that are not of the system and have not ended.
     bare: BTreeSet<(Arc<str>, Arc<str>)>,
     nodes: Nodes,
@@ -50,7 +60,7 @@ struct Watch {
 enum State {
     Starting,
     Synced,
-    Failed(Arc<str>),
+    Failed { reason: Arc<str>, lasting: bool },
 }
 
 #[derive(Debug)]
@@ -64,6 +74,8 @@ struct Object {
 struct Pod {
     /// But for how long it had been ready then.
     seen: PodSeen,
+    /// The workload that it counts for.
+    owner: Option<WorkloadId>,
     ready_since: Since,
     list: u64,
 }
@@ -189,6 +201,14 @@ impl View {
         self.watch(cx, workloads);
     }
 
+    /// Watches the objects of these kinds as workloads, and calls nothing complete before they have been seen.
+    pub(crate) fn require(&mut self, cx: &mut Cx, kinds: BTreeSet<Kind>) {
+        for kind in &kinds {
+            self.ensure(cx, kind.clone(), true);
+        }
+        self.required = kinds;
+    }
+
     /// Ends all watches and forgets what they showed.
     pub(crate) fn stop(&mut self, cx: &mut Cx) {
         let ends = self.watches.keys().map(|watch| Effect::Unwatch { watch: *watch });
@@ -202,9 +222,16 @@ impl View {
             let watch = self.scopes.get(scope).and_then(|watch| self.watches.get(watch));
             watch.is_some_and(|watch| matches!(watch.state, State::Synced))
         };
+        // Of a kind that is not served any more there are no objects, and for one that may not be seen nobody waits.
+        let none = |kind: &Kind| {
+            let watch = self.scopes.get(&Scope::Workloads(kind.clone()));
+            let watch = watch.and_then(|watch| self.watches.get(watch));
+            watch.is_some_and(|watch| matches!(watch.state, State::Failed { lasting: true, .. }))
+        };
         let usual =
             WorkloadKind::ALL.into_iter().all(|kind| synced(&Scope::Workloads(Kind::of_workload(kind))));
-        usual && synced(&Scope::Nodes) && synced(&Scope::Pods)
+        let custom = self.required.iter().all(|kind| synced(&Scope::Workloads(kind.clone())) || none(kind));
+        usual && custom && synced(&Scope::Nodes) && synced(&Scope::Pods)
     }
 
     /// `None` as long as the kind's objects are not known; an error if they cannot be watched.
@@ -214,7 +241,7 @@ impl View {
         match &self.watches.get(watch)?.state {
             State::Starting => None,
             State::Synced => Some(Ok(())),
-            State::Failed(reason) => Some(Err(reason.clone())),
+            State::Failed { reason, .. } => Some(Err(reason.clone())),
         }
     }
 
@@ -278,9 +305,9 @@ impl View {
                 touched.settled = Some(watch.scope.clone());
                 self.sweep(id, list, &mut touched);
             }
-            Change::Failed(reason) => {
+            Change::Failed { reason, lasting } => {
                 if !matches!(watch.state, State::Synced) {
-                    watch.state = State::Failed(reason);
+                    watch.state = State::Failed { reason, lasting };
                     touched.settled = Some(watch.scope.clone());
                 }
             }
@@ -331,6 +358,7 @@ impl View {
         if workload {
             let id = workload_of(&key);
             touched.workloads.insert(id.clone());
+            self.select(&id, seen.selector.clone(), touched);
             // Its pods are ours from now on.
             touched.capacity |= self.workloads.insert(id, key.clone()).is_none();
         }
@@ -343,6 +371,7 @@ impl View {
             let id = workload_of(&key);
             if self.workloads.get(&id) == Some(&key) {
                 self.workloads.remove(&id);
+                self.select(&id, None, touched);
                 touched.workloads.insert(id);
                 touched.capacity = true;
             }
@@ -363,7 +392,9 @@ impl View {
         let old = self.pods.remove(&key);
         let still_ready = old.as_ref().filter(|old| old.seen.ready && seen.ready);
         let ready_since = still_ready.map_or(ready_since, |old| old.ready_since);
-        let new = Pod { seen, ready_since, list };
+        seen.labels = self.labels.shared(seen.labels);
+        let owner = self.owner_of(&seen);
+        let new = Pod { seen, owner, ready_since, list };
         self.count_pod(old.as_ref(), Some(&new), touched);
         self.pods.insert(key, new);
     }
@@ -371,6 +402,40 @@ impl View {
     fn remove_pod(&mut self, key: &(Arc<str>, Arc<str>), touched: &mut Touched) {
         if let Some(pod) = self.pods.remove(key) {
             self.count_pod(Some(&pod), None, touched);
+        }
+    }
+
+    /// The workload that a pod counts for: the one that chooses it by its labels, or else its controller.
+    fn owner_of(&self, pod: &PodSeen) -> Option<WorkloadId> {
+        let label = |key: &str| pod.labels.get(key).map(AsRef::as_ref);
+        let mut choosing = of_namespace(&self.selectors, &pod.namespace);
+        let chosen = choosing.find(|(_, selector)| selector.matches(label));
+        chosen.map(|(id, _)| id.clone()).or_else(|| pod.owner.clone())
+    }
+
+    /// A workload chooses its pods by these labels from now on.
+    fn select(&mut self, id: &WorkloadId, selector: Option<Arc<LabelSelector>>, touched: &mut Touched) {
+        // What chooses everything has not said yet what it means.
+        let selector = selector.filter(|selector| !selector.is_empty());
+        if self.selectors.get(id) == selector.as_ref() {
+            return;
+        }
+        match selector {
+            Some(selector) => self.selectors.insert(id.clone(), selector),
+            None => self.selectors.remove(id),
+        };
+        let first = (id.namespace.clone(), Arc::from(""));
+        let pods = self.pods.range(first..).take_while(|((namespace, _), _)| *namespace == id.namespace);
+        let keys: Vec<PodKey> = pods.map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            let Some(old) = self.pods.remove(&key) else { continue };
+            let owner = self.owner_of(&old.seen);
+            let same = owner == old.owner;
+            let new = Pod { owner, seen: old.seen.clone(), ..old };
+            if !same {
+                self.count_pod(Some(&old), Some(&new), touched);
+            }
+            self.pods.insert(key, new);
         }
     }
 
@@ -388,7 +453,7 @@ impl View {
         }
         let keys = self.on_node.get(name).into_iter().flatten();
         for pod in keys.filter_map(|key| self.pods.get(key)) {
-            let Some(owner) = &pod.seen.owner else { continue };
+            let Some(owner) = &pod.owner else { continue };
             if let Some(tally) = self.tallies.get_mut(owner) {
                 tally.count(pod, was_down, -1);
                 tally.count(pod, !was_down, 1);
@@ -399,14 +464,14 @@ impl View {
 
     /// Moves the sums from the old state of a pod to the new one.
     fn count_pod(&mut self, old: Option<&Pod>, new: Option<&Pod>, touched: &mut Touched) {
-        let owners = [old, new].map(|pod| pod.and_then(|pod| pod.seen.owner.clone()));
+        let owners = [old, new].map(|pod| pod.and_then(|pod| pod.owner.clone()));
         let ready_before = owners.clone().map(|owner| self.ready(owner.as_ref()));
         for (pod, sign) in [(old, -1), (new, 1)] {
             let Some(counted) = pod else { continue };
             let pod = &counted.seen;
             let down = pod.node.as_ref().is_some_and(|node| self.nodes.is_down(node));
             self.note_place(pod, sign);
-            if let Some(owner) = &pod.owner {
+            if let Some(owner) = &counted.owner {
                 self.tallies.entry(owner.clone()).or_default().count(counted, down, sign);
                 touched.workloads.insert(owner.clone());
             } else if pod.phase != PodPhase::Ended && !SYSTEM.contains(&&*pod.namespace) {
@@ -482,4 +547,35 @@ impl View {
             Some(Scope::Summons) | None => {}
         }
     }
+}
+
+/// Sets of labels, of which equal ones are kept once: the pods of a workload have the same.
+#[derive(Debug, Default)]
+struct LabelSets {
+    sets: BTreeSet<Arc<Labels>>,
+    /// How many there were when those were dropped that nobody has any more.
+    kept: usize,
+}
+
+impl LabelSets {
+    fn shared(&mut self, labels: Arc<Labels>) -> Arc<Labels> {
+        if let Some(known) = self.sets.get(&labels) {
+            return known.clone();
+        }
+        if self.sets.len() > 2 * self.kept + SETS_MIN {
+            self.sets.retain(|labels| Arc::strong_count(labels) > 1);
+            self.kept = self.sets.len();
+        }
+        self.sets.insert(labels.clone());
+        labels
+    }
+}
+
+/// What is known of the workloads of a namespace.
+fn of_namespace<'a, T>(
+    all: &'a BTreeMap<WorkloadId, T>,
+    namespace: &'a Arc<str>,
+) -> impl Iterator<Item = (&'a WorkloadId, &'a T)> {
+    let first = WorkloadId { namespace: namespace.clone(), kind: "".into(), name: "".into() };
+    all.range(first..).take_while(move |(id, _)| id.namespace == *namespace)
 }

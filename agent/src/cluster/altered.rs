@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 use serde_json::Value;
 
 use super::manifest::SERVERS_FIELDS;
+use super::scale::ScalePaths;
 
 /// Fields that are named to people; of more there is only the number.
 const NAMED_MAX: usize = 3;
@@ -23,7 +24,7 @@ const COUNTS: [[&str; 2]; 2] = [["spec", "replicas"], ["spec", "suspend"]];
 
 /// The fields that are not ours any more, and whose they are now; empty if there are none. An object on which the manifest
 /// is not kept says nothing ([`labels::MANIFEST_KEPT_MAX`]).
-pub(super) fn altered(kind: &Kind, metadata: &ObjectMeta) -> Arc<str> {
+pub(super) fn altered(kind: &Kind, metadata: &ObjectMeta, scale: Option<&ScalePaths>) -> Arc<str> {
     let kept = metadata.annotations.as_ref().and_then(|notes| notes.get(labels::MANIFEST));
     let Some(manifest) = kept.and_then(|kept| serde_json::from_str::<Value>(kept).ok()) else {
         return Arc::default();
@@ -34,7 +35,7 @@ pub(super) fn altered(kind: &Kind, metadata: &ObjectMeta) -> Arc<str> {
     };
     let (ours, others): (Vec<&ManagedFieldsEntry>, Vec<_>) = books.partition(|entry| is_ours(entry));
     let ours: Vec<&Value> = ours.into_iter().filter_map(|entry| Some(&entry.fields_v1.as_ref()?.0)).collect();
-    let mut lost = Lost { counted: WorkloadKind::of_name(&kind.kind).is_some(), ..Lost::default() };
+    let mut lost = Lost { counted: WorkloadKind::of_name(&kind.kind).is_some(), scale, ..Lost::default() };
     lost.search(&manifest, &ours);
     lost.tell(&others)
 }
@@ -51,6 +52,8 @@ enum Step<'a> {
 struct Lost<'a> {
     /// The manifest is that of a workload.
     counted: bool,
+    /// It is that of a custom resource, whose count is there.
+    scale: Option<&'a ScalePaths>,
     here: Vec<Step<'a>>,
     found: Vec<Vec<Step<'a>>>,
 }
@@ -80,6 +83,9 @@ impl<'a> Lost<'a> {
     /// What is not applied, or not applied as it stands in the manifest.
     fn is_not_compared(&self) -> bool {
         let names: Vec<&str> = self.here.iter().map(|step| step.name()).collect();
+        if self.scale.is_some_and(|scale| scale.is_count(&names)) {
+            return true;
+        }
         match *names.as_slice() {
             ["apiVersion" | "kind" | "status"] | ["metadata", "name" | "namespace"] => true,
             ["metadata", name] => SERVERS_FIELDS.contains(&name),
@@ -203,7 +209,7 @@ mod tests {
 
     fn told(kind: &str, manifest: &Value, entries: &[(&str, Value)]) -> String {
         let kind = Kind { api_version: "apps/v1".into(), kind: kind.into() };
-        altered(&kind, &metadata(manifest, entries)).to_string()
+        altered(&kind, &metadata(manifest, entries), None).to_string()
     }
 
     fn manifest() -> Value {
@@ -290,7 +296,7 @@ mod tests {
             ".data.a (by kubectl-edit), .data.b (by kubectl-edit), .data.c (by kubectl-edit), 2 more"
         );
         let kind = Kind { api_version: "v1".into(), kind: "ConfigMap".into() };
-        assert_eq!(&*altered(&kind, &ObjectMeta::default()), "");
+        assert_eq!(&*altered(&kind, &ObjectMeta::default(), None), "");
     }
 
     #[test]

@@ -9,17 +9,27 @@ use kube::discovery::{self, Scope};
 use kube::{Client, Error};
 
 use super::error;
+use super::scale::ScalePaths;
 
 /// A kind that this cluster serves.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
     pub(crate) resource: ApiResource,
     pub(crate) namespaced: bool,
+    /// It has a subresource `scale`.
+    pub(crate) scalable: bool,
 }
 
 pub(crate) struct Discovery {
     client: Client,
-    known: Mutex<BTreeMap<Kind, Found>>,
+    known: Mutex<BTreeMap<Kind, Known>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    found: Found,
+    /// How its objects are scaled, if that was asked for.
+    scale: Option<ScalePaths>,
 }
 
 impl Discovery {
@@ -46,8 +56,12 @@ impl Discovery {
         };
         match found {
             Ok((resource, capabilities)) => {
-                let found = Found { resource, namespaced: capabilities.scope == Scope::Namespaced };
-                self.lock().insert(kind.clone(), found.clone());
+                let scalable = capabilities.subresources.iter().any(|(sub, _)| sub.plural == "scale");
+                let namespaced = capabilities.scope == Scope::Namespaced;
+                let found = Found { resource, namespaced, scalable };
+                let mut known = self.lock();
+                let scale = known.remove(kind).and_then(|known| known.scale);
+                known.insert(kind.clone(), Known { found: found.clone(), scale });
                 Ok(Some(found))
             }
             Err(Error::Discovery(_)) => {
@@ -64,7 +78,27 @@ impl Discovery {
 
     /// The kind as it was found last.
     pub(crate) fn known(&self, kind: &Kind) -> Option<Found> {
-        self.lock().get(kind).cloned()
+        self.lock().get(kind).map(|known| known.found.clone())
+    }
+
+    /// A kind of that name that was asked for.
+    pub(crate) fn of_name(&self, name: &str) -> Option<Kind> {
+        self.lock().keys().find(|kind| &*kind.kind == name).cloned()
+    }
+
+    /// How its objects are scaled, as it was found last.
+    pub(crate) fn known_scale(&self, kind: &Kind) -> Option<ScalePaths> {
+        self.lock().get(kind)?.scale.clone()
+    }
+
+    pub(super) fn keep_scale(&self, kind: &Kind, paths: &ScalePaths) {
+        if let Some(known) = self.lock().get_mut(kind) {
+            known.scale = Some(paths.clone());
+        }
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
     }
 
     pub(crate) fn forget(&self, kind: &Kind) {
@@ -72,7 +106,7 @@ impl Discovery {
     }
 
     /// The map is whole after every statement that holds the lock, so a poisoned one is as good.
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Kind, Found>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Kind, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

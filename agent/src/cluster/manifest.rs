@@ -7,6 +7,7 @@ use godwit_common::{ObjectKey, WorkloadKind};
 use serde_json::{Map, Value, json};
 
 use super::charter;
+use super::scale::ScalePaths;
 
 /// Fields of the metadata that belong to the API server.
 pub(super) const SERVERS_FIELDS: [&str; 7] = [
@@ -19,8 +20,8 @@ pub(super) const SERVERS_FIELDS: [&str; 7] = [
     "selfLink",
 ];
 
-/// What to send; an error says what is wrong with the manifest.
-pub(crate) fn to_apply(apply: Apply) -> Result<Value, String> {
+/// What to send; an error says what is wrong with the manifest. Where the count of a custom resource goes, its `scale` says.
+pub(crate) fn to_apply(apply: Apply, scale: Option<&ScalePaths>) -> Result<Value, String> {
     let Apply { key, manifest, replicas, supervised: _, stamp, charter, version, force: _, dry_run: _ } =
         apply;
     let mut body: Value =
@@ -49,7 +50,7 @@ pub(crate) fn to_apply(apply: Apply) -> Result<Value, String> {
     ours.insert(labels::UID.to_owned(), json!(stamp.uid.to_string()));
     let kept = (manifest.len() <= labels::MANIFEST_KEPT_MAX).then_some(&*manifest);
     note(table(metadata, "annotations")?, &stamp, charter.as_deref(), kept);
-    set_spec(object, &key, &stamp, replicas)?;
+    set_spec(object, &key, &stamp, replicas, scale)?;
     Ok(body)
 }
 
@@ -89,6 +90,7 @@ fn set_spec(
     key: &ObjectKey,
     stamp: &Stamp,
     replicas: Option<u32>,
+    scale: Option<&ScalePaths>,
 ) -> Result<(), String> {
     if stamp.ordinals > 0 {
         let ordinals = table(table(object, "spec")?, "ordinals")?;
@@ -102,6 +104,9 @@ fn set_spec(
         }
     }
     let Some(replicas) = replicas else { return Ok(()) };
+    if let Some(scale) = scale {
+        return set_count(object, scale, replicas);
+    }
     let spec = table(object, "spec")?;
     match WorkloadKind::of_name(&key.kind) {
         Some(WorkloadKind::Deployment | WorkloadKind::StatefulSet) | None => {
@@ -117,6 +122,20 @@ fn set_spec(
         let of_pods = table(table(template, "metadata")?, "labels")?;
         of_pods.insert(labels::CRON_JOB.to_owned(), json!(&*key.name));
     }
+    Ok(())
+}
+
+/// Writes the count of a custom resource where its kind has it.
+fn set_count(object: &mut Map<String, Value>, scale: &ScalePaths, replicas: u32) -> Result<(), String> {
+    let steps: Vec<&str> = scale.steps().collect();
+    let Some((last, way)) = steps.split_last() else {
+        return Err("the definition of its kind does not say where its count is".to_owned());
+    };
+    let mut here = object;
+    for step in way {
+        here = table(here, step)?;
+    }
+    here.insert((*last).to_owned(), json!(replicas));
     Ok(())
 }
 
@@ -136,17 +155,20 @@ mod tests {
     use super::*;
 
     fn apply(manifest: &str, replicas: Option<u32>, version: Option<&str>) -> Result<Value, String> {
-        to_apply(Apply {
-            key: ObjectKey::new("apps/v1", "Deployment", "shop", "web").unwrap(),
-            manifest: manifest.into(),
-            replicas,
-            supervised: false,
-            stamp: Stamp { uid: Uid(42), revision: 7, ..Stamp::default() },
-            charter: None,
-            version: version.map(Into::into),
-            force: false,
-            dry_run: false,
-        })
+        to_apply(
+            Apply {
+                key: ObjectKey::new("apps/v1", "Deployment", "shop", "web").unwrap(),
+                manifest: manifest.into(),
+                replicas,
+                supervised: false,
+                stamp: Stamp { uid: Uid(42), revision: 7, ..Stamp::default() },
+                charter: None,
+                version: version.map(Into::into),
+                force: false,
+                dry_run: false,
+            },
+            None,
+        )
     }
 
     #[test]
@@ -165,17 +187,20 @@ mod tests {
     }
 
     fn apply_kind(kind: &str, replicas: u32, ordinals: u32, spec: Value) -> Value {
-        let applied = to_apply(Apply {
-            key: ObjectKey::new("v1", kind, "shop", "one").unwrap(),
-            manifest: json!({ "spec": spec }).to_string().into(),
-            replicas: Some(replicas),
-            stamp: Stamp { ordinals, ..Stamp::default() },
-            charter: None,
-            supervised: false,
-            version: None,
-            force: false,
-            dry_run: false,
-        });
+        let applied = to_apply(
+            Apply {
+                key: ObjectKey::new("v1", kind, "shop", "one").unwrap(),
+                manifest: json!({ "spec": spec }).to_string().into(),
+                replicas: Some(replicas),
+                stamp: Stamp { ordinals, ..Stamp::default() },
+                charter: None,
+                supervised: false,
+                version: None,
+                force: false,
+                dry_run: false,
+            },
+            None,
+        );
         applied.unwrap()
     }
 
@@ -203,19 +228,22 @@ mod tests {
     fn s29_the_bounds_of_a_cluster_stand_in_place_of_the_manifests() {
         let bounds = Bounds { min: None, max: Some(3) };
         let applied = |kind: &str| {
-            let applied = to_apply(Apply {
-                key: ObjectKey::new("v1", kind, "shop", "web").unwrap(),
-                manifest: json!({"spec": {"minReplicas": 2, "maxReplicas": 30, "maxUnavailable": 9}})
-                    .to_string()
-                    .into(),
-                replicas: None,
-                stamp: Stamp { bounds, ..Stamp::default() },
-                charter: None,
-                supervised: false,
-                version: None,
-                force: false,
-                dry_run: false,
-            });
+            let applied = to_apply(
+                Apply {
+                    key: ObjectKey::new("v1", kind, "shop", "web").unwrap(),
+                    manifest: json!({"spec": {"minReplicas": 2, "maxReplicas": 30, "maxUnavailable": 9}})
+                        .to_string()
+                        .into(),
+                    replicas: None,
+                    stamp: Stamp { bounds, ..Stamp::default() },
+                    charter: None,
+                    supervised: false,
+                    version: None,
+                    force: false,
+                    dry_run: false,
+                },
+                None,
+            );
             applied.unwrap()
         };
         let scaler = applied("HorizontalPodAutoscaler");

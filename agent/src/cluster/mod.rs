@@ -9,6 +9,7 @@ mod needs;
 mod pods;
 mod records;
 mod requests;
+mod scale;
 mod secret;
 mod sight;
 mod watch;
@@ -111,7 +112,13 @@ impl Cluster {
             }
             Call::Read { key, pods } => self.read(&key, pods).await,
             Call::Apply(apply) => self.apply(apply).await.map(Reply::Applied),
-            Call::Delete { key, uid, version } => self.delete(&key, &uid, &version).await,
+            Call::Delete { key, uid, version, foreground } => {
+                let policy = match foreground {
+                    true => PropagationPolicy::Foreground,
+                    false => PropagationPolicy::Background,
+                };
+                self.delete(&key, &uid, &version, policy).await
+            }
             Call::CreateNamespace { name } => {
                 let label = Some((labels::MANAGED_NAMESPACE, labels::TRUE));
                 self.create_namespace(&name, label).await.map(|()| Reply::NamespaceReady)
@@ -153,11 +160,12 @@ impl Cluster {
     async fn read(&self, key: &ObjectKey, pods: bool) -> Result<Reply, CallError> {
         let kind = Kind::of(key);
         let api = self.api(key).await?;
+        let scale = self.discovery.known_scale(&kind);
         let mut manifest = None;
         let object = match api.get(&key.name).await {
             Ok(object) => {
                 manifest = charter::manifest(&object.metadata);
-                Some(sight::object(&kind, &object.metadata, Some(&object.data)))
+                Some(sight::object(&kind, &object.metadata, Some(&object.data), scale.as_ref()))
             }
             Err(error) if error::is_object_missing(&error) => None,
             Err(error) => match error::sort(error) {
@@ -190,17 +198,28 @@ impl Cluster {
     async fn apply(&self, apply: Apply) -> Result<ObjectSeen, CallError> {
         let (kind, force, dry_run) = (Kind::of(&apply.key), apply.force, apply.dry_run);
         let api = self.api(&apply.key).await?;
+        let scale = match apply.replicas {
+            Some(_) if kind.is_custom() => Some(self.discovery.scale(&kind).await?),
+            Some(_) | None => None,
+        };
         let name = apply.key.name.clone();
-        let body = manifest::to_apply(apply).map_err(|problem| CallError::Refused(problem.into()))?;
+        let body = manifest::to_apply(apply, scale.as_ref())
+            .map_err(|problem| CallError::Refused(problem.into()))?;
         let params = PatchParams { force, dry_run, ..PatchParams::apply(labels::FIELD_MANAGER) };
         let applied = api.patch(&name, &params, &Patch::Apply(&body)).await;
         let applied = applied.map_err(|error| self.failed(&kind, error::sort(error)))?;
-        Ok(sight::object(&kind, &applied.metadata, Some(&applied.data)))
+        Ok(sight::object(&kind, &applied.metadata, Some(&applied.data), scale.as_ref()))
     }
 
-    async fn delete(&self, key: &ObjectKey, uid: &str, version: &str) -> Result<Reply, CallError> {
+    async fn delete(
+        &self,
+        key: &ObjectKey,
+        uid: &str,
+        version: &str,
+        policy: PropagationPolicy,
+    ) -> Result<Reply, CallError> {
         let params = DeleteParams {
-            propagation_policy: Some(PropagationPolicy::Background),
+            propagation_policy: Some(policy),
             preconditions: Some(Preconditions {
                 resource_version: Some(version.to_owned()),
                 uid: Some(uid.to_owned()),

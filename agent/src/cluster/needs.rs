@@ -6,6 +6,7 @@ use kube::api::{ApiResource, DynamicObject};
 use kube::{Api, Client, Error};
 
 use super::discovery::Found;
+use super::scale::Scaling;
 use super::{Cluster, error};
 
 impl Cluster {
@@ -17,6 +18,10 @@ impl Cluster {
                 // What is known does not count: the kind may have been removed since.
                 self.discovery.ask(&kind).await.map(|found| found.is_some())
             }
+            Need::Scalable { api_version, kind } => {
+                let kind = Kind { api_version: api_version.clone(), kind: kind.clone() };
+                self.is_scalable(&kind).await
+            }
             Need::Object(key) => self.exists(key).await,
         };
         match looked {
@@ -24,6 +29,12 @@ impl Cluster {
             Ok(false) => Ok(NeedSeen::Missing),
             Err(error) => without_answer(error),
         }
+    }
+
+    async fn is_scalable(&self, kind: &Kind) -> Result<bool, Error> {
+        let Some(found) = self.discovery.ask(kind).await? else { return Ok(false) };
+        let scaling = self.discovery.ask_scale(kind, &found).await?;
+        Ok(found.namespaced && matches!(scaling, Scaling::By(_)))
     }
 
     async fn exists(&self, key: &ObjectKey) -> Result<bool, Error> {
@@ -225,6 +236,34 @@ mod tests {
         assert_eq!(stage.check(&built_in).await, NeedSeen::Met);
         let absurd = Need::Kind { api_version: "a/b/c".into(), kind: "Widget".into() };
         assert_eq!(stage.check(&absurd).await, NeedSeen::Missing);
+    }
+
+    #[tokio::test]
+    async fn a_kind_is_scalable_if_its_definition_says_so() {
+        let stage = Stage::new().await;
+        let need = Need::Scalable { api_version: "example.com/v1".into(), kind: "Fleet".into() };
+        assert_eq!(stage.check(&need).await, NeedSeen::Missing);
+        let definition = key("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "fleets.example.com");
+        let body = |subresources: Value| {
+            json!({"spec": {
+                "group": "example.com",
+                "names": {"kind": "Fleet", "plural": "fleets"},
+                "scope": "Namespaced",
+                "versions": [{"name": "v1", "served": true, "storage": true, "subresources": subresources,
+                    "schema": {"openAPIV3Schema": {"type": "object"}}}],
+            }})
+        };
+        stage.create(&definition, "customresourcedefinitions", body(json!({"status": {}}))).await;
+        let kind = Need::Kind { api_version: "example.com/v1".into(), kind: "Fleet".into() };
+        stage.until(&kind, NeedSeen::Met).await;
+        assert_eq!(stage.check(&need).await, NeedSeen::Missing, "it has no scale");
+        stage.delete(&definition, "customresourcedefinitions").await;
+        stage.until(&kind, NeedSeen::Missing).await;
+        let scale = json!({"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"});
+        stage.create(&definition, "customresourcedefinitions", body(json!({ "scale": scale }))).await;
+        stage.until(&need, NeedSeen::Met).await;
+        let built_in = Need::Scalable { api_version: "v1".into(), kind: "Pod".into() };
+        assert_eq!(stage.check(&built_in).await, NeedSeen::Missing);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use futures_util::{AsyncRead, AsyncReadExt, FutureExt};
 use godwit_agent_core::{Kind, labels};
+use godwit_common::selector::LabelSelector;
 use godwit_common::{WorkloadId, WorkloadKind};
 use godwit_proto::v1;
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
@@ -42,6 +43,19 @@ pub(crate) struct LogWanted {
     pub(crate) follow: bool,
 }
 
+/// Which pods are a workload's: those with such labels, or else those that it controls.
+struct OwnPods(Option<LabelSelector>);
+
+impl OwnPods {
+    fn has(&self, workload: &WorkloadId, pod: &Pod) -> bool {
+        let label = |key: &str| pod.metadata.labels.as_ref()?.get(key).map(String::as_str);
+        match &self.0 {
+            Some(selector) => selector.matches(label),
+            None => sight::owner(&pod.metadata).as_ref() == Some(workload),
+        }
+    }
+}
+
 /// A log that is being read.
 pub(crate) struct Log {
     source: Pin<Box<dyn AsyncRead + Send>>,
@@ -51,8 +65,8 @@ impl Cluster {
     /// The pods of a managed workload, by name.
     pub(crate) async fn pods_of(&self, workload: &WorkloadId, events: bool) -> Result<Vec<v1::Pod>, Untold> {
         let looked = async {
-            self.require_managed(workload).await?;
-            let mut pods = self.list_pods(workload).await?;
+            let own = self.require_managed(workload).await?;
+            let mut pods = self.list_pods(workload, &own).await?;
             if events {
                 let mut told = self.events_of_pods(&workload.namespace).await?;
                 for pod in &mut pods {
@@ -69,10 +83,9 @@ impl Cluster {
         let LogWanted { pod, container, tail_lines, follow } = wanted;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &workload.namespace);
         let opened = async {
-            self.require_managed(workload).await?;
+            let own = self.require_managed(workload).await?;
             let found = pods.get_opt(&pod).await.map_err(failed)?;
-            let owner = found.and_then(|found| sight::owner(&found.metadata));
-            if owner.as_ref() != Some(workload) {
+            if !found.is_some_and(|found| own.has(workload, &found)) {
                 return Err(Untold::NoSuch(format!("{workload} has no pod {pod}")));
             }
             let params = LogParams {
@@ -88,29 +101,36 @@ impl Cluster {
     }
 
     /// Nothing is told of what others run in the cluster.
-    async fn require_managed(&self, workload: &WorkloadId) -> Result<(), Untold> {
+    async fn require_managed(&self, workload: &WorkloadId) -> Result<OwnPods, Untold> {
         let no_such = || Untold::NoSuch(format!("there is no {workload} of Godwit's in this cluster"));
-        let kind = WorkloadKind::of_name(&workload.kind).ok_or_else(no_such)?;
-        let found = self.discovery.find(&Kind::of_workload(kind)).await;
+        // Of a custom kind only the agent that leads knows more than the name: by what it was told to run.
+        let kind = WorkloadKind::of_name(&workload.kind).map(Kind::of_workload);
+        let kind = kind.or_else(|| self.discovery.of_name(&workload.kind)).ok_or_else(no_such)?;
+        let found = self.discovery.find(&kind).await;
         let found = found.map_err(|error| Untold::Failed(format!("{error:?}")))?;
         let api: Api<kube::api::DynamicObject> =
             Api::namespaced_with(self.client.clone(), &workload.namespace, &found.resource);
-        let metadata = match api.get_metadata(&workload.name).await {
-            Ok(object) => object.metadata,
+        let object = match api.get(&workload.name).await {
+            Ok(object) => object,
             Err(error) if error::is_object_missing(&error) => return Err(no_such()),
             Err(error) => return Err(failed(error)),
         };
-        let managed = metadata.labels.as_ref().and_then(|all| all.get(labels::MANAGED));
-        if managed.is_some_and(|value| value == labels::TRUE) { Ok(()) } else { Err(no_such()) }
+        let managed = object.metadata.labels.as_ref().and_then(|all| all.get(labels::MANAGED));
+        if managed.is_none_or(|value| value != labels::TRUE) {
+            return Err(no_such());
+        }
+        let scale = self.discovery.known_scale(&kind);
+        let selector = scale.and_then(|scale| scale.selector(&object.data));
+        Ok(OwnPods(selector.filter(|selector| !selector.is_empty())))
     }
 
-    async fn list_pods(&self, workload: &WorkloadId) -> Result<Vec<v1::Pod>, Untold> {
+    async fn list_pods(&self, workload: &WorkloadId, own: &OwnPods) -> Result<Vec<v1::Pod>, Untold> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &workload.namespace);
         let mut params = ListParams::default().limit(PAGE);
         let mut pods = Vec::new();
         for _ in 0..PAGES_MAX {
             let page = api.list(&params).await.map_err(failed)?;
-            let ours = page.items.iter().filter(|pod| sight::owner(&pod.metadata).as_ref() == Some(workload));
+            let ours = page.items.iter().filter(|pod| own.has(workload, pod));
             pods.extend(ours.map(shown));
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) if pods.len() < PODS_MAX => params = params.continue_token(&token),

@@ -1,11 +1,13 @@
 //! The agent's own two objects in the member: the Lease of its election (S24) and the ConfigMap of the fence (S10).
 //! Both are changed by merge patches that carry the `resourceVersion` which was read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::time::Duration;
 
-use godwit_agent_core::{CallError, FenceRecord, FenceSeen, LeaseSeen, LeaseWrite, SummonsSeen, labels};
+use godwit_agent_core::{
+    CallError, FenceRecord, FenceSeen, Kind, LeaseSeen, LeaseWrite, SummonsSeen, labels,
+};
 use godwit_common::link::{LeaderTerm, SUMMONED_MAX, Summons};
 use godwit_common::{Digest, Epoch, Fence, Generation, Term};
 use k8s_openapi::NamespaceResourceScope;
@@ -60,6 +62,7 @@ impl Cluster {
             "digest": format!("{:016x}", record.digest.0),
             "lease": record.term.lease.to_string(),
             "transitions": record.term.transitions.to_string(),
+            "kinds": kinds_to_text(&record.kinds),
         });
         let written = self.swap::<ConfigMap>(labels::FENCE, "data", data, version).await?;
         fence_seen(written)
@@ -167,10 +170,29 @@ fn fence_seen(map: ConfigMap) -> Result<FenceSeen, CallError> {
     };
     let term = LeaderTerm { lease: field(&data, "lease")?, transitions: Term(field(&data, "transitions")?) };
     let Hex(digest) = field(&data, "digest")?;
+    let kinds = kinds(data.get("kinds").map_or("", String::as_str))?;
     Ok(FenceSeen {
-        record: FenceRecord { fence, digest: Digest(digest), term },
+        record: FenceRecord { fence, digest: Digest(digest), term, kinds },
         version: map.metadata.resource_version.unwrap_or_default().into(),
     })
+}
+
+/// One a line, as `API_VERSION KIND`.
+fn kinds_to_text(kinds: &BTreeSet<Kind>) -> String {
+    let lines: Vec<String> = kinds.iter().map(|kind| format!("{} {}", kind.api_version, kind.kind)).collect();
+    lines.join("\n")
+}
+
+fn kinds(text: &str) -> Result<BTreeSet<Kind>, CallError> {
+    let kind = |line: &str| {
+        let (api_version, kind) = line.split_once(' ')?;
+        Some(Kind { api_version: api_version.into(), kind: kind.into() })
+    };
+    let wrong = |line: &str| {
+        let text = format!("ConfigMap {}: {line:?} under kinds is no API version and kind", labels::FENCE);
+        CallError::Refused(format!("{text}; restore its last value").into())
+    };
+    text.lines().map(|line| kind(line).ok_or_else(|| wrong(line))).collect()
 }
 
 struct Hex(u64);
@@ -235,13 +257,20 @@ mod tests {
         let record = fence_seen(map(|_| {})).unwrap().record;
         assert_eq!((record.fence.epoch, record.fence.generation), (Epoch(3), Generation(9)));
         assert_eq!((record.digest, record.term.transitions), (Digest(0x00ff_00ff_00ff_00ff), Term(2)));
+        assert!(record.kinds.is_empty(), "older builds wrote none");
+        let kind = |kind: &str| Kind { api_version: "example.com/v1".into(), kind: kind.into() };
+        let written = BTreeSet::from([kind("Fleet"), kind("Swarm")]);
+        let text = kinds_to_text(&written);
+        assert_eq!(kinds(&text), Ok(written));
     }
 
     #[test]
     fn a_damaged_fence_is_an_error_that_names_the_key() {
-        for (key, value) in [("epoch", Some("many")), ("digest", None), ("lease", Some(""))] {
+        for (key, value) in
+            [("epoch", Some("many")), ("digest", None), ("lease", Some("")), ("kinds", Some("Fleet"))]
+        {
             let map = map(|data| match value {
-                Some(value) => *data.get_mut(key).unwrap() = value.to_owned(),
+                Some(value) => drop(data.insert(key.to_owned(), value.to_owned())),
                 None => drop(data.remove(key)),
             });
             let error = fence_seen(map).unwrap_err();

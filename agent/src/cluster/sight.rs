@@ -8,6 +8,7 @@ use std::time::Duration;
 use godwit_agent_core::{Fault, Kind, NodeSeen, ObjectSeen, PodPhase, PodSeen, Progress, Stamp, labels};
 use godwit_common::bounds::Bounds;
 use godwit_common::link::{Finished, LeaderTerm};
+use godwit_common::selector::Labels;
 use godwit_common::{
     Epoch, Fence, Generation, ObjectKey, Taint, TaintEffect, Term, Uid, WorkloadId, WorkloadKind,
 };
@@ -18,6 +19,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
+use super::scale::ScalePaths;
 use super::{altered, charter, requests};
 
 /// Problems are shown to people: the reason and the container, and no more.
@@ -27,14 +29,31 @@ const AUTOSCALER: &str = "kube-controller-manager";
 /// The condition of a pod that its volumes are mounted and its network is there.
 const NETWORKED: &str = "PodReadyToStartContainers";
 
+/// Labels that name a single pod.
+const LABELS_OF_ONE: [&str; 3] = [
+    "statefulset.kubernetes.io/pod-name",
+    "apps.kubernetes.io/pod-index",
+    "batch.kubernetes.io/job-completion-index",
+];
+
 /// The counts of a status, as its kind calls them: all, those of the present template, those available.
 const POD_COUNTS: [&str; 3] = ["replicas", "updatedReplicas", "availableReplicas"];
 const NODE_COUNTS: [&str; 3] = ["currentNumberScheduled", "updatedNumberScheduled", "numberAvailable"];
 
 type Texts = BTreeMap<String, String>;
 
-pub(crate) fn object(kind: &Kind, metadata: &ObjectMeta, data: Option<&Value>) -> ObjectSeen {
-    let replicas = data.and_then(|data| number(kind, data));
+/// An object; `scale` if it is a custom resource that is a workload.
+pub(crate) fn object(
+    kind: &Kind,
+    metadata: &ObjectMeta,
+    data: Option<&Value>,
+    scale: Option<&ScalePaths>,
+) -> ObjectSeen {
+    let replicas = data.and_then(|data| match scale {
+        Some(scale) => scale.wanted(data),
+        None => number(kind, data),
+    });
+    let selector = scale.zip(data).and_then(|(scale, data)| scale.selector(data));
     let adopt =
         flag(&metadata.annotations, labels::ADOPT) || flag(&metadata.labels, labels::MANAGED_NAMESPACE);
     ObjectSeen {
@@ -45,17 +64,28 @@ pub(crate) fn object(kind: &Kind, metadata: &ObjectMeta, data: Option<&Value>) -
         charter: charter::read(metadata),
         adopt,
         replicas: replicas.map(|replicas| u32::try_from(replicas).unwrap_or(u32::MAX)),
-        autoscaled: metadata.managed_fields.iter().flatten().any(is_autoscaler),
-        altered: altered::altered(kind, metadata),
+        selector: selector.map(Arc::new),
+        autoscaled: metadata.managed_fields.iter().flatten().any(|entry| is_autoscaler(entry, scale)),
+        altered: altered::altered(kind, metadata, scale),
         deleting: metadata.deletion_timestamp.is_some(),
-        progress: data.and_then(|data| progress(kind, metadata, data)).unwrap_or_default(),
+        progress: data
+            .and_then(|data| match scale {
+                Some(scale) => progress_of_scaled(scale, metadata, data),
+                None => progress(kind, metadata, data),
+            })
+            .unwrap_or_default(),
     }
 }
 
 /// Whether an entry of the managed fields says that the autoscaler set the count. Who changes a field takes it from others
 /// that had it: so this is gone when somebody else scales.
-fn is_autoscaler(entry: &ManagedFieldsEntry) -> bool {
-    let counts = |fields: &FieldsV1| fields.0.pointer("/f:spec/f:replicas").is_some();
+fn is_autoscaler(entry: &ManagedFieldsEntry, scale: Option<&ScalePaths>) -> bool {
+    let steps = scale.map_or_else(|| vec!["spec", "replicas"], |scale| scale.steps().collect());
+    let below = |fields: &'_ Value, step: &&str| fields.get(format!("f:{step}")).cloned();
+    let counts = |fields: &FieldsV1| {
+        let found = steps.iter().try_fold(fields.0.clone(), |fields, step| below(&fields, step));
+        found.is_some()
+    };
     entry.manager.as_deref() == Some(AUTOSCALER)
         && entry.subresource.as_deref() == Some("scale")
         && entry.fields_v1.as_ref().is_some_and(counts)
@@ -141,6 +171,25 @@ fn progress_of_pods(
     Some(Progress { updated, available, stalled, finished: None })
 }
 
+/// The same of a custom resource, of which nobody has agreed what its status says but for its scale. One that counts neither
+/// its present template nor what is available is taken at its word that all it has is so.
+fn progress_of_scaled(scale: &ScalePaths, metadata: &ObjectMeta, data: &Value) -> Option<Progress> {
+    let status = data.get("status")?;
+    // Some write it as a text, and some not at all.
+    let observed = status.get("observedGeneration");
+    let observed = observed.and_then(|value| value.as_i64().or_else(|| value.as_str()?.parse().ok()));
+    if observed.zip(metadata.generation).is_some_and(|(observed, generation)| observed < generation) {
+        return None;
+    }
+    let clamp = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    let count = |field: &str| status.get(field).and_then(Value::as_u64).map(clamp);
+    let all = clamp(scale.present(data).unwrap_or(0));
+    let updated = count("updatedReplicas").unwrap_or(all).min(all);
+    let available = count("availableReplicas").or(count("readyReplicas")).unwrap_or(all);
+    let available = available.saturating_sub(all - updated).min(updated);
+    Some(Progress { updated, available, stalled: false, finished: None })
+}
+
 pub(crate) fn key(kind: &Kind, metadata: &ObjectMeta) -> ObjectKey {
     ObjectKey {
         api_version: kind.api_version.clone(),
@@ -190,6 +239,7 @@ pub(crate) fn pod(pod: &Pod, now: Timestamp) -> PodSeen {
         namespace: text(&pod.metadata.namespace),
         name: text(&pod.metadata.name),
         owner: owner(&pod.metadata),
+        labels: Arc::new(labels(&pod.metadata)),
         node: spec.and_then(|spec| spec.node_name.as_deref()).filter(|name| !name.is_empty()).map(Arc::from),
         phase,
         terminating: pod.metadata.deletion_timestamp.is_some(),
@@ -227,6 +277,13 @@ pub(crate) fn owner(metadata: &ObjectMeta) -> Option<WorkloadId> {
         }
     }
     Some(WorkloadId { namespace: text(&metadata.namespace), kind: kind.into(), name: name.into() })
+}
+
+/// The labels of a pod that others of its workload may have, too.
+fn labels(metadata: &ObjectMeta) -> Labels {
+    let all = metadata.labels.iter().flatten();
+    let shared = all.filter(|(key, _)| !LABELS_OF_ONE.contains(&key.as_str()));
+    shared.map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect()
 }
 
 /// The UUID of an object of Kubernetes.
@@ -409,7 +466,7 @@ mod tests {
         let kind = Kind { api_version: "apps/v1".into(), kind: "Deployment".into() };
         let seen = |metadata: Value| {
             let metadata: ObjectMeta = serde_json::from_value(metadata).unwrap();
-            object(&kind, &metadata, Some(&json!({"spec": {"replicas": 3}})))
+            object(&kind, &metadata, Some(&json!({"spec": {"replicas": 3}})), None)
         };
         let ours = seen(json!({"name": "web", "namespace": "shop", "uid": "u", "resourceVersion": "7",
             "labels": {"godwit.dev/managed": "true", "godwit.dev/uid": "00000000-0000-0000-0000-00000000002a"},

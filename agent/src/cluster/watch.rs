@@ -15,6 +15,7 @@ use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Resource};
 use tokio::sync::mpsc;
 
+use super::scale::ScalePaths;
 use super::{Cluster, chain, records, sight};
 
 /// Waits after a failure, at first and at most.
@@ -52,9 +53,9 @@ impl Cluster {
                 teller.follow(stream, |pod| Change::Pod(sight::pod(&pod, Timestamp::now())), gone).await;
             }
             Scope::Workloads(kind) => {
-                let Some((api, teller)) = self.api_of(&kind, teller).await else { return };
+                let Some((api, scale, teller)) = self.workloads_of(&kind, teller).await else { return };
                 let seen = |object: DynamicObject| {
-                    Change::Object(sight::object(&kind, &object.metadata, Some(&object.data)))
+                    Change::Object(sight::object(&kind, &object.metadata, Some(&object.data), scale.as_ref()))
                 };
                 let gone = |object: DynamicObject| Change::ObjectGone(sight::key(&kind, &object.metadata));
                 teller.follow(watcher(api, managed), seen, gone).await;
@@ -64,7 +65,7 @@ impl Cluster {
                     return;
                 };
                 let stream = watcher(api, managed);
-                let seen = |metadata: &_| Change::Object(sight::object(&kind, metadata, None));
+                let seen = |metadata: &_| Change::Object(sight::object(&kind, metadata, None, None));
                 let gone = |metadata: &_| Change::ObjectGone(sight::key(&kind, metadata));
                 teller.follow(stream, |object| seen(&object.metadata), |object| gone(&object.metadata)).await;
             }
@@ -77,13 +78,28 @@ impl Cluster {
         K: Resource<DynamicType = ApiResource>,
     {
         loop {
-            let reason = match self.discovery.find(kind).await {
+            match self.discovery.find(kind).await {
                 Ok(found) => return Some((Api::all_with(self.client.clone(), &found.resource), teller)),
-                Err(CallError::Refused(reason) | CallError::Unavailable(reason)) => reason,
-                Err(other) => format!("{other:?}").into(),
-            };
-            teller.failed(&reason).await?;
+                Err(error) => teller.refused(error).await?,
+            }
         }
+    }
+
+    /// The same of a kind of workloads, with how they are scaled if it is a custom one.
+    async fn workloads_of(
+        &self,
+        kind: &Kind,
+        mut teller: Teller,
+    ) -> Option<(Api<DynamicObject>, Option<ScalePaths>, Teller)> {
+        let mut scale = None;
+        while kind.is_custom() && scale.is_none() {
+            match self.discovery.scale(kind).await {
+                Ok(paths) => scale = Some(paths),
+                Err(error) => teller.refused(error).await?,
+            }
+        }
+        let (api, teller) = self.api_of(kind, teller).await?;
+        Some((api, scale, teller))
     }
 }
 
@@ -112,7 +128,7 @@ impl Teller {
                     self.backoff.reset();
                     Change::Synced
                 }
-                Err(error) => match self.failed(&chain(&error)).await {
+                Err(error) => match self.failed(&chain(&error), is_denied(&error)).await {
                     Some(()) => continue,
                     None => return,
                 },
@@ -123,10 +139,19 @@ impl Teller {
         }
     }
 
+    /// There is nothing to watch yet.
+    async fn refused(&mut self, error: CallError) -> Option<()> {
+        match error {
+            CallError::Refused(reason) => self.failed(&reason, true).await,
+            CallError::Unavailable(reason) => self.failed(&reason, false).await,
+            other => self.failed(&format!("{other:?}"), false).await,
+        }
+    }
+
     /// Says so, and waits before the next attempt.
-    async fn failed(&mut self, reason: &str) -> Option<()> {
+    async fn failed(&mut self, reason: &str, lasting: bool) -> Option<()> {
         tracing::debug!(watch = self.watch.0, reason, "watch interrupted");
-        self.tell(Change::Failed(reason.into())).await?;
+        self.tell(Change::Failed { reason: reason.into(), lasting }).await?;
         let wait = self.backoff.next(&mut self.rng);
         tokio::time::sleep(wait).await;
         Some(())
@@ -136,4 +161,16 @@ impl Teller {
         let watch = self.watch;
         self.events.send(Event::Watched { watch, change }).await.ok()
     }
+}
+
+/// Whether the API server does not let anybody have it, or not this agent.
+fn is_denied(error: &watcher::Error) -> bool {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => status,
+        watcher::Error::WatchError(status) => status,
+        _ => return false,
+    };
+    matches!(status.code, 403..=405)
 }

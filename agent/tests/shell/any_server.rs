@@ -56,7 +56,7 @@ impl Place {
     }
 
     /// An agent that leads, and has applied these.
-    async fn with(&self, objects: Vec<ObjectTarget>, workloads: Vec<WorkloadTarget>) -> Agent {
+    pub(crate) async fn with(&self, objects: Vec<ObjectTarget>, workloads: Vec<WorkloadTarget>) -> Agent {
         let agent = self.stage.agent("agent-1");
         self.stage.hub.until_inventory().await;
         self.send(1, objects, workloads).await;
@@ -64,7 +64,12 @@ impl Place {
     }
 
     /// Sends all of it, and waits until the cluster shows it.
-    async fn send(&self, generation: u64, objects: Vec<ObjectTarget>, workloads: Vec<WorkloadTarget>) {
+    pub(crate) async fn send(
+        &self,
+        generation: u64,
+        objects: Vec<ObjectTarget>,
+        workloads: Vec<WorkloadTarget>,
+    ) {
         self.send_all(whole(fence(1, generation), objects, workloads)).await;
     }
 

@@ -1,8 +1,9 @@
 //! The real agent, as a process, between a cluster and a scripted hub over real mutual TLS. The cluster is simulated; what is
-//! in `any_server` is tried on real API servers as well, where `GODWIT_TEST_KUBECONFIGS` names some.
+//! in `any_server` and `custom` is tried on real API servers as well, where `GODWIT_TEST_KUBECONFIGS` names some.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 mod any_server;
+mod custom;
 mod hub;
 mod servers;
 mod settings;

@@ -13,6 +13,8 @@ pub(crate) struct WorkloadName {
     pub(crate) namespace: String,
     /// Its kind; none: whichever has this name.
     pub(crate) kind: Option<&'static str>,
+    /// The kind of a custom resource, in lower case.
+    pub(crate) custom: Option<String>,
     /// Its name.
     pub(crate) name: String,
 }
@@ -30,6 +32,7 @@ impl WorkloadName {
             let row = KINDS.iter().find(|(_, names)| names.contains(&word.as_str()));
             row.map(|(kind, _)| *kind)
         };
+        let mut custom = None;
         let (in_namespace, of_kind, name) = match parts.as_slice() {
             [name] => (None, None, *name),
             [first, name] => match kind_of(first) {
@@ -38,11 +41,14 @@ impl WorkloadName {
             },
             [in_namespace, word, name] => match kind_of(word) {
                 Some(kind) => (Some(*in_namespace), Some(kind), *name),
-                None => return Err(unreadable(text, "its kind is neither deployment nor statefulset")),
+                None => {
+                    custom = Some(word.to_ascii_lowercase());
+                    (Some(*in_namespace), None, *name)
+                }
             },
             _ => return Err(unreadable(text, "it has too many parts")),
         };
-        if name.is_empty() || in_namespace.is_some_and(str::is_empty) {
+        if name.is_empty() || [in_namespace, custom.as_deref()].contains(&Some("")) {
             return Err(unreadable(text, "a part of it is empty"));
         }
         if let (Some(one), Some(other)) = (in_namespace, namespace)
@@ -58,12 +64,18 @@ impl WorkloadName {
         Ok(Self {
             namespace: in_namespace.or(namespace).unwrap_or(DEFAULT_NAMESPACE).to_owned(),
             kind: of_kind.or(kind),
+            custom,
             name: name.to_owned(),
         })
     }
 
     /// The workload itself. Without a kind it is the Deployment of this name, or else the only workload with it.
     pub(crate) async fn find(&self, client: &Client) -> Result<v1::Workload, Error> {
+        if let Some(kind) = &self.custom {
+            // How a custom kind is spelled, only what is there tells.
+            let name = full_name(&self.namespace, kind, &self.name);
+            return self.find_by_name(client, Error::failed(format!("there is no workload {name}"))).await;
+        }
         let request = v1::GetWorkloadRequest {
             namespace: self.namespace.clone(),
             kind: self.kind.unwrap_or_default().to_owned(),
@@ -80,7 +92,9 @@ impl WorkloadName {
 
     async fn find_by_name(&self, client: &Client, not_found: Error) -> Result<v1::Workload, Error> {
         let mut found = list_workloads(client, &self.namespace).await?;
-        found.retain(|workload| workload.name == self.name);
+        let is_meant =
+            |kind: &str| self.custom.as_ref().is_none_or(|word| kind.to_ascii_lowercase() == *word);
+        found.retain(|workload| workload.name == self.name && is_meant(&workload.kind));
         match found.pop() {
             None => Err(with_list(not_found)),
             Some(only) if found.is_empty() => Ok(only),
@@ -156,9 +170,12 @@ mod tests {
         assert_eq!(parse("shop/web", None).as_deref(), Some("shop ? web"));
         assert_eq!(parse("deploy/web", None).as_deref(), Some("default Deployment web"));
         assert_eq!(parse("shop/sts/web", Some("shop")).as_deref(), Some("shop StatefulSet web"));
-        for bad in ["", "/web", "web/", "a/b/c", "a/b/c/d", "shop//web"] {
+        for bad in ["", "/web", "web/", "a/b/c/d", "shop//web"] {
             assert_eq!(parse(bad, None), None, "{bad:?}");
         }
+        assert_eq!(parse("shop/fleet/ships", None).as_deref(), Some("shop ? ships"));
+        let fleet = WorkloadName::parse("shop/Fleet/ships", None, None).expect("a workload");
+        assert_eq!(fleet.custom.as_deref(), Some("fleet"));
         assert_eq!(parse("shop/web", Some("other")), None);
         assert!(WorkloadName::parse("sts/web", Some("Deployment"), None).is_err());
     }
@@ -172,6 +189,7 @@ mod tests {
         let expected = WorkloadName {
             namespace: "shop".to_owned(),
             kind: Some("StatefulSet"),
+            custom: None,
             name: "store".to_owned(),
         };
         assert_eq!(name.expect("a workload"), expected);

@@ -14,15 +14,15 @@ use crate::model::{Application, Dependent, Workload};
 use crate::needs::Needs;
 use crate::node::{Data, Node};
 use crate::source::{self, Document};
-use crate::{dependent, hint, metadata, workload};
+use crate::{custom, dependent, hint, metadata, workload};
 
 /// The most objects of one application. Each of them becomes objects in every eligible cluster.
 pub const MAX_OBJECTS: usize = 1_000;
 
 /// Reads the manifests of one application: YAML with any number of documents, or JSON; lists are taken apart.
 ///
-/// There must be at least one workload (a Deployment, StatefulSet, DaemonSet, Job or CronJob), and no two objects with one identity. All mistakes are
-/// reported together, up to a limit.
+/// There must be at least one workload (a Deployment, StatefulSet, DaemonSet, Job or CronJob, or a custom resource that says
+/// that it is one), and no two objects with one identity. All mistakes are reported together, up to a limit.
 pub fn parse_application(text: &str) -> Result<Application, ManifestErrors> {
     parse_application_in(text, DEFAULT_NAMESPACE)
 }
@@ -60,14 +60,15 @@ pub fn parse_application_in(text: &str, namespace: &str) -> Result<Application, 
 }
 
 fn no_workload(dependents: usize) -> ManifestError {
-    let problem = match dependents {
-        0 => "the text is empty".to_owned(),
-        _ => "none of the objects is a workload".to_owned(),
+    const REMEDY: &str = "an application has at least one Deployment, StatefulSet, DaemonSet, Job or CronJob";
+    let (problem, marked) = match dependents {
+        0 => ("the text is empty", ""),
+        _ => (
+            "none of the objects is a workload",
+            " (a custom resource is one with the annotation godwit.dev/workload: \"true\")",
+        ),
     };
-    source::whole_text(
-        problem,
-        "an application has at least one Deployment, StatefulSet, DaemonSet, Job or CronJob",
-    )
+    source::whole_text(problem, &format!("{REMEDY}{marked}"))
 }
 
 /// The bounds of an autoscaler are divided as the replicas of its workload are: they come together.
@@ -139,12 +140,12 @@ impl Reading<'_> {
         };
         match catalog::handling(api_version, kind) {
             Handling::Workload(kind) => {
-                if let Some(workload) = workload::read(&object, api_version, kind)
-                    && fits(&workload.manifest, field)
-                    && self.is_new(&workload.object, field, document)
-                {
-                    self.workloads.push((workload, field.error("", "")));
-                }
+                self.take_workload(workload::read(&object, api_version, kind), field, document);
+            }
+            Handling::Dependent(_)
+                if custom::is_marked(&object) && catalog::group_of(api_version).contains('.') =>
+            {
+                self.take_workload(custom::read(&object, (api_version, kind)), field, document);
             }
             Handling::Dependent(scope) => {
                 if let Some(dependent) = dependent::read(&object, (api_version, kind), scope)
@@ -164,6 +165,15 @@ impl Reading<'_> {
                 let remedy = hint::remedy(kind, known);
                 field.refuse(problem, format!("{remedy} (a custom kind has a group with a dot)"));
             }
+        }
+    }
+
+    fn take_workload(&mut self, workload: Option<Workload>, field: &Field<'_>, document: usize) {
+        if let Some(workload) = workload
+            && fits(&workload.manifest, field)
+            && self.is_new(&workload.object, field, document)
+        {
+            self.workloads.push((workload, field.error("", "")));
         }
     }
 

@@ -3,7 +3,7 @@
 use godwit_common::WorkloadKind;
 use serde_json::{Map, Value};
 
-use crate::POLICY_ANNOTATION;
+use crate::{POLICY_ANNOTATION, REPLICAS_ANNOTATION};
 
 /// What a cluster writes into an object's metadata. A manifest taken from a cluster carries it; another cluster must
 /// not get it.
@@ -54,11 +54,20 @@ pub(crate) fn workload_manifest(mut object: Value, kind: WorkloadKind, namespace
     manifest(object, namespace)
 }
 
+/// A custom resource that is a workload, as clusters get it: without `spec.replicas` if that is its count.
+pub(crate) fn custom_manifest(mut object: Value, counts_in_spec: bool, namespace: &str) -> String {
+    let spec = object.as_object_mut().and_then(|object| child(object, "spec"));
+    if let Some(spec) = spec.filter(|_| counts_in_spec) {
+        spec.remove("replicas");
+    }
+    manifest(object, namespace)
+}
+
 fn prune_metadata(metadata: &mut Map<String, Value>) {
     metadata.retain(|key, _| !WRITTEN_BY_CLUSTERS.contains(&key.as_str()));
     if let Some(annotations) = child(metadata, "annotations") {
-        annotations
-            .retain(|key, _| key != POLICY_ANNOTATION && !ANNOTATIONS_OF_CLUSTERS.contains(&key.as_str()));
+        let is_choice = |key: &str| key == POLICY_ANNOTATION || key == REPLICAS_ANNOTATION;
+        annotations.retain(|key, _| !is_choice(key) && !ANNOTATIONS_OF_CLUSTERS.contains(&key.as_str()));
         if annotations.is_empty() {
             metadata.remove("annotations");
         }

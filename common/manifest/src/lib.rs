@@ -7,6 +7,7 @@
 mod application;
 mod canonical;
 mod catalog;
+mod custom;
 mod dependent;
 pub mod duration;
 mod error;
@@ -55,3 +56,9 @@ pub const MAX_REPLICAS: u32 = 1_000_000;
 
 /// The annotation by which a workload names its policy.
 pub const POLICY_ANNOTATION: &str = "godwit.dev/policy";
+
+/// The annotation that makes a custom resource a workload, with the value `true`: its kind has a subresource `scale`.
+pub const WORKLOAD_ANNOTATION: &str = "godwit.dev/workload";
+
+/// The annotation that says the total where `spec.replicas` does not.
+pub const REPLICAS_ANNOTATION: &str = "godwit.dev/replicas";

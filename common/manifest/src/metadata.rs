@@ -7,12 +7,11 @@ use godwit_common::selector::Labels;
 use godwit_common::text::clip;
 use godwit_common::{ObjectKey, PolicyName};
 
-use crate::POLICY_ANNOTATION;
 use crate::catalog::{GODWIT_GROUP, Scope};
 use crate::error::Collector;
 use crate::field::{Object, Report};
 use crate::node::Node;
-use crate::{hint, labels};
+use crate::{POLICY_ANNOTATION, REPLICAS_ANNOTATION, WORKLOAD_ANNOTATION, hint, labels};
 
 /// The object as messages name it, as far as it can be told.
 pub(crate) fn title(node: &Node) -> String {
@@ -62,6 +61,8 @@ pub(crate) fn type_of<'a>(object: &Object<'a>) -> Option<(&'a str, &'a str)> {
 pub(crate) enum Role {
     /// Its name becomes part of its pods' names, and it may have a policy.
     Workload,
+    /// The same of a custom resource, which says so in an annotation, and its total perhaps in another.
+    Custom,
     /// Its name may be whatever a URL's path can carry, as a role's may.
     Dependent,
 }
@@ -107,7 +108,7 @@ fn name_of<'a>(metadata: &Object<'a>, kind: &str, role: Role) -> Option<&'a str>
     let field = metadata.require("name", "give the object a name")?;
     let name = field.text()?;
     let error = match role {
-        Role::Workload => check_object_name(name).err(),
+        Role::Workload | Role::Custom => check_object_name(name).err(),
         Role::Dependent => ObjectKey::new("v1", kind, "", name).err(),
     };
     match error {
@@ -165,7 +166,12 @@ fn check_owners(metadata: &Object<'_>) {
 fn policy_of(metadata: &Object<'_>, role: Role) -> Option<PolicyName> {
     let annotations = metadata.get("annotations")?.object()?;
     annotations.texts();
-    refuse_reserved(&annotations, &[POLICY_ANNOTATION]);
+    match role {
+        Role::Workload | Role::Dependent => refuse_reserved(&annotations, &[POLICY_ANNOTATION]),
+        Role::Custom => {
+            refuse_reserved(&annotations, &[POLICY_ANNOTATION, WORKLOAD_ANNOTATION, REPLICAS_ANNOTATION]);
+        }
+    }
     let field = annotations.get(POLICY_ANNOTATION)?;
     if role == Role::Dependent {
         field.refuse("only a workload has a policy", "move it to the workload");

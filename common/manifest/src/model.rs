@@ -15,8 +15,8 @@ pub struct Application {
     pub dependents: Vec<Dependent>,
 }
 
-/// What the hub places: of a Deployment or a StatefulSet so many replicas, a Job or a CronJob in one cluster, a DaemonSet in
-/// all of them.
+/// What the hub places: of a Deployment, a StatefulSet or a custom resource so many replicas, a Job or a CronJob in one
+/// cluster, a DaemonSet in all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workload {
     /// Namespace (`default` where the manifest names none), kind and name.
@@ -25,7 +25,8 @@ pub struct Workload {
     pub object: ObjectKey,
     /// Its own `metadata.labels`, by which policies of other workloads choose it.
     pub labels: Labels,
-    /// The total over all clusters: `spec.replicas`, or 1, as in Kubernetes. At most
+    /// The total over all clusters: `spec.replicas`, or 1, as in Kubernetes; of a custom resource what the annotation
+    /// [`REPLICAS_ANNOTATION`](crate::REPLICAS_ANNOTATION) says, if it has that. At most
     /// [`MAX_REPLICAS`](crate::MAX_REPLICAS). Of a Job or a CronJob 1, or 0 if it is suspended; of a DaemonSet 0.
     pub replicas: u32,
     /// The policy that the annotation `godwit.dev/policy` names.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use godwit_common::{Need, PodShape, WorkloadKind};
+use godwit_common::{Need, PodShape, Resources, WorkloadKind};
 
 use crate::field::{Field, Object};
 use crate::node::{Data, Node};
@@ -17,7 +17,7 @@ const GRACE: Duration = Duration::from_secs(30);
 /// The longest that is taken, in seconds: a year.
 const GRACE_MAX: u32 = 365 * 24 * 3600;
 
-/// What a template says.
+/// What a template says; of none that is known, nothing but that it is a pod.
 pub(crate) struct Template<'a> {
     pub(crate) labels: BTreeMap<&'a str, &'a str>,
     pub(crate) pod: PodShape,
@@ -27,6 +27,19 @@ pub(crate) struct Template<'a> {
     pub(crate) has_claims: bool,
     /// The objects that it names and cannot run without.
     pub(crate) needs: BTreeSet<Need>,
+}
+
+impl Default for Template<'_> {
+    fn default() -> Self {
+        let requests = Resources { pods: 1, ..Resources::default() };
+        Self {
+            labels: BTreeMap::new(),
+            pod: PodShape { requests, ..PodShape::default() },
+            grace: GRACE,
+            has_claims: false,
+            needs: BTreeSet::new(),
+        }
+    }
 }
 
 /// Reads and checks the template of a workload in a namespace.

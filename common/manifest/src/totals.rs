@@ -74,7 +74,8 @@ pub(crate) fn check(object: &Object<'_>, key: &ObjectKey) -> Option<WorkloadId> 
     }
     let target = spec.require("scaleTargetRef", TARGETS)?.object()?;
     let (kind, name) = (target.require("kind", TARGETS)?, target.require("name", TARGETS)?);
-    if !WorkloadKind::of_name(kind.text()?).is_some_and(WorkloadKind::counted) {
+    // A custom resource that is no workload is none of the application's.
+    if !WorkloadKind::of_name(kind.text()?).is_none_or(WorkloadKind::counted) {
         kind.refuse("it has no replicas that could be divided", TARGETS);
         return None;
     }

@@ -362,7 +362,7 @@ const WHOLE_TEXTS: &[(&str, &str)] = &[
     ),
     (
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n",
-        "none of the objects is a workload; an application has at least one Deployment, StatefulSet, DaemonSet, Job or CronJob",
+        "none of the objects is a workload; an application has at least one Deployment, StatefulSet, DaemonSet, Job or CronJob (a custom resource is one with the annotation godwit.dev/workload: \"true\")",
     ),
     (
         "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x\n  namespace: y\n",

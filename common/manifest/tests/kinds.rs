@@ -109,3 +109,79 @@ fn jobs_are_served_under_batch_alone() {
     );
     refused(&daemon_set("").replace("apps/v1", "extensions/v1beta1"), "Kubernetes serves it as apps/v1 only");
 }
+
+fn custom(more: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: example.com/v1\nkind: Fleet\nmetadata:\n  name: ships\n  annotations:\n    godwit.dev/workload: \
+         \"true\"\n{more}spec: {spec}\n"
+    )
+}
+
+#[test]
+fn a_custom_resource_is_a_workload_if_it_says_so() {
+    let fleet = read(&custom("    godwit.dev/policy: even\n", "{replicas: 6, image: a}"));
+    assert_eq!((fleet.replicas, fleet.id.to_string().as_str()), (6, "Fleet default/ships"));
+    assert_eq!((&*fleet.object.api_version, fleet.policy.is_some()), ("example.com/v1", true));
+    let needs: Vec<String> = fleet.needs.iter().map(ToString::to_string).collect();
+    assert_eq!(needs, ["the kind Fleet of example.com/v1 with a subresource scale"]);
+    assert!(!fleet.manifest.contains("replicas") && fleet.manifest.contains("godwit.dev/workload"));
+    assert_eq!(
+        (fleet.pod.requests.pods, fleet.pod.requests.cpu_millis),
+        (1, 0),
+        "nobody says what its pods ask for"
+    );
+    assert_eq!(read(&custom("", "{image: a}")).replicas, 1);
+    let kept = read(&fleet.manifest);
+    assert_eq!((kept.manifest, kept.needs), (fleet.manifest, fleet.needs), "it is read back as it was");
+    refused(
+        &custom("", "{image: a}").replace("    godwit.dev/workload: \"true\"\n", ""),
+        "none of the objects is a workload",
+    );
+}
+
+#[test]
+fn a_custom_resource_may_count_elsewhere() {
+    let fleet = read(&custom("    godwit.dev/replicas: \"6\"\n", "{replicas: two of each, size: 1}"));
+    assert_eq!(fleet.replicas, 6);
+    assert!(fleet.manifest.contains("two of each") && !fleet.manifest.contains("godwit.dev/replicas"));
+    refused(
+        &custom("    godwit.dev/replicas: \"many\"\n", "{}"),
+        "metadata.annotations[godwit.dev/replicas]: \"many\" is not valid here; write a whole number from 0 to 1000000 in \
+         quotes",
+    );
+    refused(&custom("", "{replicas: two of each}"), "spec.replicas: \"two of each\" is not valid here");
+}
+
+#[test]
+fn what_its_pods_ask_for_is_read_where_it_has_a_template() {
+    let spec = "{replicas: 2, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a, image: b, envFrom: \
+                [{secretRef: {name: login}}], resources: {requests: {cpu: 250m}}}]}}}";
+    let fleet = read(&custom("", spec));
+    assert_eq!(fleet.pod.requests.cpu_millis, 250);
+    assert!(fleet.needs.iter().any(|need| need.to_string() == "Secret default/login"));
+    let other = read(&custom("", "{template: {name: of something else}}"));
+    assert_eq!(other.pod.requests.cpu_millis, 0);
+}
+
+#[test]
+fn what_cannot_be_a_workload_is_refused_by_name() {
+    let fleet = custom("", "{replicas: 2}");
+    refused(
+        &fleet.replace("example.com/v1", "networking.k8s.io/v1").replace("Fleet", "Ingress"),
+        "a Ingress of networking.k8s.io has no count; remove the annotation",
+    );
+    refused(
+        &fleet.replace("Fleet", "Job"),
+        "workloads are told apart by kind and name, and Kubernetes has a Job of its own",
+    );
+    refused(&fleet.replace("\"true\"", "\"yes\""), "godwit.dev/workload]: \"yes\" is not known; write true");
+    let definition = "---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: \
+                      fleets.example.com}\nspec:\n  group: example.com\n  names: {kind: Fleet, plural: fleets}\n  versions: \
+                      [{name: v1, served: true, storage: true, subresources: {status: {}}}]\n";
+    refused(
+        &format!("{fleet}{definition}"),
+        "the definition of Fleet that comes along has no subresource scale",
+    );
+    let scalable = definition.replace("status: {}", "scale: {}");
+    assert_eq!(read(&format!("{fleet}{scalable}")).needs, []);
+}

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use godwit_common::{ClusterName, Generation, Uid};
+use godwit_common::{ClusterName, Generation, Uid, WorkloadKind};
 
 use crate::commands::{no_cluster, refused};
 use crate::contract::{
@@ -269,6 +269,14 @@ impl Hub {
     ) -> Result<(), Refused> {
         if !(surges && policy.placement.motion.is_at_most()) {
             return Ok(());
+        }
+        if WorkloadKind::of_name(&id.kind).is_none() {
+            let message = format!(
+                "{id}: how many pods its own controller runs while it rolls is not known, and policy {} (mode atMost) \
+                 does not allow more than are wanted: choose a policy with mode available",
+                policy.name
+            );
+            return Err(refused(RefusedKind::FailedPrecondition, message));
         }
         let message = format!(
             "{id}: spec.strategy.rollingUpdate.maxSurge: its own rolling update would run more pods than are wanted, \

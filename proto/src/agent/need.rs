@@ -1,5 +1,7 @@
 //! What workloads need of a cluster, and whether it is there.
 
+use std::sync::Arc;
+
 use godwit_common::{Need, NeedStatus, ObjectKey};
 
 use super::WireError;
@@ -12,6 +14,10 @@ pub(super) fn to_wire(need: &Need) -> v1::Need {
         Need::Kind { api_version, kind } => {
             NeedWire::Kind(v1::NeededKind { api_version: api_version.to_string(), kind: kind.to_string() })
         }
+        Need::Scalable { api_version, kind } => NeedWire::Scalable(v1::NeededKind {
+            api_version: api_version.to_string(),
+            kind: kind.to_string(),
+        }),
         Need::Object(key) => NeedWire::Object(v1::NeededObject {
             api_version: key.api_version.to_string(),
             kind: key.kind.to_string(),
@@ -25,7 +31,14 @@ pub(super) fn to_wire(need: &Need) -> v1::Need {
 pub(super) fn from_wire(wire: v1::Need) -> Result<Need, WireError> {
     match wire.need {
         None => Err(WireError::unknown("")),
-        Some(NeedWire::Kind(wire)) => kind(&wire).map_err(|error| error.within("kind")),
+        Some(NeedWire::Kind(wire)) => {
+            let (api_version, kind) = kind(&wire).map_err(|error| error.within("kind"))?;
+            Ok(Need::Kind { api_version, kind })
+        }
+        Some(NeedWire::Scalable(wire)) => {
+            let (api_version, kind) = kind(&wire).map_err(|error| error.within("scalable"))?;
+            Ok(Need::Scalable { api_version, kind })
+        }
         Some(NeedWire::Object(v1::NeededObject { api_version, kind, namespace, name })) => {
             let key = ObjectKey::new(&api_version, &kind, &namespace, &name);
             key.map(Need::Object).map_err(|error| WireError::from(error).within("object"))
@@ -42,7 +55,7 @@ pub(super) fn status_from_wire(wire: v1::NeedStatus) -> Result<NeedStatus, WireE
 }
 
 /// A kind is checked as part of an object's key.
-fn kind(wire: &v1::NeededKind) -> Result<Need, WireError> {
+fn kind(wire: &v1::NeededKind) -> Result<(Arc<str>, Arc<str>), WireError> {
     let ObjectKey { api_version, kind, .. } = ObjectKey::new(&wire.api_version, &wire.kind, "", "any")?;
-    Ok(Need::Kind { api_version, kind })
+    Ok((api_version, kind))
 }

@@ -37,7 +37,7 @@ fn the_only_agent_leads_and_renews() {
 #[test]
 fn the_term_is_in_the_fence_before_the_hub_hears_of_it() {
     let world = World::leading();
-    let record = world.member.fence.as_ref().unwrap().record;
+    let record = world.member.fence.as_ref().unwrap().record.clone();
     let term = LeaderTerm { lease: Uid(0x1ea5e), transitions: Term(1) };
     assert_eq!(record.term, term);
     let Some(Leadership::Leading { term: said, base, .. }) = world.leadership().cloned() else {

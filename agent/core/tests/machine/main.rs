@@ -2,6 +2,7 @@
 
 mod apply;
 mod chaos;
+mod custom;
 mod drift;
 mod fencing;
 mod grants;

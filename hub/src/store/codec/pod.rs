@@ -36,6 +36,10 @@ pub(super) fn need_to_wire(need: &Need) -> wire::Need {
             api_version: api_version.to_string(),
             kind: kind.to_string(),
         }),
+        Need::Scalable { api_version, kind } => wire::need::Need::Scalable(wire::NeededKind {
+            api_version: api_version.to_string(),
+            kind: kind.to_string(),
+        }),
         Need::Object(key) => wire::need::Need::Object(object_key_to_wire(key)),
     };
     wire::Need { need: Some(need) }
@@ -45,6 +49,9 @@ pub(super) fn need(need: wire::Need) -> Result<Need, Invalid> {
     Ok(match needed("spec.needs", need.need)? {
         wire::need::Need::Kind(wire::NeededKind { api_version, kind }) => {
             Need::Kind { api_version: api_version.into(), kind: kind.into() }
+        }
+        wire::need::Need::Scalable(wire::NeededKind { api_version, kind }) => {
+            Need::Scalable { api_version: api_version.into(), kind: kind.into() }
         }
         wire::need::Need::Object(key) => Need::Object(object_key("spec.needs.object", Some(key))?),
     })

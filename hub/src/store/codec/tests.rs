@@ -356,6 +356,7 @@ fn workload() -> Record {
             labels: BTreeMap::from([("tier".into(), "web".into())]),
             needs: vec![
                 Need::Kind { api_version: "example.com/v1".into(), kind: "Widget".into() },
+                Need::Scalable { api_version: "example.com/v1".into(), kind: "Fleet".into() },
                 Need::Object(config_map()),
             ],
             pod: PodShape {

@@ -315,7 +315,10 @@ fn recalled() -> impl Strategy<Value = Recalled> {
 
 fn need() -> impl Strategy<Value = Need> {
     let kind = (api_version(), text("[A-Z][A-Za-z]{0,20}"));
-    let kind = kind.prop_map(|(api_version, kind)| Need::Kind { api_version, kind });
+    let kind = (kind, any::<bool>()).prop_map(|((api_version, kind), scalable)| match scalable {
+        true => Need::Scalable { api_version, kind },
+        false => Need::Kind { api_version, kind },
+    });
     prop_oneof![kind, key().prop_map(Need::Object)]
 }
 

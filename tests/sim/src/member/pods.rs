@@ -257,6 +257,7 @@ impl Member {
             namespace: key.namespace.clone(),
             name: name.clone(),
             owner: Some(id.clone()),
+            labels: Arc::default(),
             node: None,
             phase: PodPhase::Pending,
             terminating: false,

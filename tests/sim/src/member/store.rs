@@ -74,7 +74,7 @@ impl Member {
                 (Ok(Reply::Object { object, pods, manifest }), None)
             }
             Call::Apply(apply) => self.apply(cx, apply),
-            Call::Delete { key, uid, version } => self.delete(cx, &key, &uid, &version),
+            Call::Delete { key, uid, version, foreground: _ } => self.delete(cx, &key, &uid, &version),
             Call::CreateNamespace { name } => {
                 self.namespaces.insert(name);
                 (Ok(Reply::NamespaceReady), None)
@@ -124,9 +124,9 @@ impl Member {
         if self.fence.as_ref().map(|fence| fence.version.clone()) != version {
             return (Err(CallError::Outdated), None);
         }
-        let before = self.fence.as_ref().map(|fence| fence.record);
+        let before = self.fence.as_ref().map(|fence| fence.record.clone());
         let version = self.next_version().to_string().into();
-        self.fence = Some(FenceSeen { record, version });
+        self.fence = Some(FenceSeen { record: record.clone(), version });
         let deed = Deed::Fence { before, after: record };
         (Ok(Reply::Fence(self.fence.clone())), Some(deed))
     }
@@ -166,6 +166,7 @@ impl Member {
                 Some(WorkloadKind::DaemonSet) => Some(self.size.1),
                 Some(_) | None => apply.replicas,
             },
+            selector: None,
             autoscaled,
             altered: Arc::default(),
             deleting: false,

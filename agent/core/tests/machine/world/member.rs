@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use godwit_agent_core::{
-    Apply, Call, CallError, Change, Event, FenceRecord, FenceSeen, Identity, LeaseSeen, LeaseWrite, NeedSeen,
-    NodeSeen, ObjectSeen, OpId, PodPhase, PodSeen, Progress, Reply, Scope, SummonsSeen, WatchId,
+    Apply, Call, CallError, Change, Event, FenceRecord, FenceSeen, Identity, Kind, LeaseSeen, LeaseWrite,
+    NeedSeen, NodeSeen, ObjectSeen, OpId, PodPhase, PodSeen, Progress, Reply, Scope, SummonsSeen, WatchId,
 };
 use godwit_common::link::Summons;
 use godwit_common::rng::Rng;
@@ -30,6 +30,8 @@ pub(crate) struct Member {
     /// What the cluster does not have, and what the agent may not look at, of all that workloads may need.
     pub(crate) lacks: BTreeSet<Need>,
     pub(crate) hidden: BTreeSet<Need>,
+    /// Kinds whose watches the API server refuses.
+    pub(crate) unserved: BTreeSet<Kind>,
     /// Every call that was made, in order.
     pub(crate) calls: Vec<Call>,
     /// Calls that are answered with this error instead.
@@ -66,6 +68,7 @@ impl Default for Member {
             pods: BTreeMap::new(),
             lacks: BTreeSet::new(),
             hidden: BTreeSet::new(),
+            unserved: BTreeSet::new(),
             calls: Vec::new(),
             fail: None,
             mute: false,
@@ -179,6 +182,7 @@ impl Member {
             namespace: owner.namespace.clone(),
             name: name.into(),
             owner: Some(owner.clone()),
+            labels: Arc::default(),
             node: Some("n1".into()),
             phase: PodPhase::Running,
             terminating: false,
@@ -229,6 +233,7 @@ impl Member {
             charter: None,
             adopt: false,
             replicas: Some(1),
+            selector: None,
             autoscaled: false,
             altered: Arc::default(),
             deleting: false,
@@ -246,6 +251,13 @@ impl Member {
 
     pub(crate) fn watch(&mut self, watch: WatchId, scope: Scope) {
         let say = |change| Event::Watched { watch, change };
+        if let Scope::Workloads(kind) | Scope::Objects(kind) = &scope
+            && self.unserved.contains(kind)
+        {
+            let failed = Change::Failed { reason: "it is not served".into(), lasting: true };
+            self.events.push_back(say(failed));
+            return;
+        }
         let mut changes = vec![Change::Restarted];
         match &scope {
             Scope::Summons => {
@@ -306,7 +318,7 @@ impl Member {
                 })
             }
             Call::Apply(apply) => self.apply(apply),
-            Call::Delete { key, uid, version } => {
+            Call::Delete { key, uid, version, foreground: _ } => {
                 let Some(object) = self.objects.get(&key) else {
                     return Ok(Reply::Deleted);
                 };
@@ -379,6 +391,7 @@ impl Member {
             self.namespaces.insert(key.name.clone());
         }
         let uid = old.map(|object| object.uid.clone());
+        let selector = old.and_then(|object| object.selector.clone());
         let autoscaled = old.is_some_and(|object| object.autoscaled && object.replicas == apply.replicas);
         let version = self.next_version();
         let object = ObjectSeen {
@@ -389,6 +402,7 @@ impl Member {
             charter: apply.charter,
             adopt: false,
             replicas: apply.replicas,
+            selector,
             autoscaled,
             altered,
             deleting: false,
