@@ -64,6 +64,7 @@ fn run(args: &Args) -> anyhow::Result<()> {
     loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     if args.check_config {
         authority::check(&settings)?;
+        serve::place(&settings)?;
         return Ok(writeln!(std::io::stdout(), "the configuration is valid")?);
     }
     if let (Some(name), Some(folder)) = (&args.issue_admin, &args.out) {

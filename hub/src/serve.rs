@@ -33,7 +33,7 @@ use crate::guard::Guard;
 use crate::inquiries::Inquiries;
 use crate::metrics;
 use crate::sessions::Agents;
-use crate::store::Restored;
+use crate::store::{Place, Restored};
 use crate::webhook::{Delivery, Webhook};
 
 /// How long the driver may take for one turn before the hub counts as dead. A turn ends with a commit, and a disk may be
@@ -65,7 +65,7 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     let delivery = Arc::<Delivery>::default();
     let webhook = Webhook::open(&settings.webhook, &settings.data_dir, Arc::clone(&delivery))?;
     let core = core(&settings, args.recover);
-    let (driver, mut running) = driver::start(core, settings.data_dir.clone(), seed()?).await?;
+    let (driver, mut running) = driver::start(core, place(&settings)?, seed()?).await?;
     // The store is ours alone by now, and so is what is made beside it.
     let credentials = Credentials::open(&settings, &follow_revocations(&driver))?;
     let enrolments = enrolments(&settings, &driver, &credentials);
@@ -125,7 +125,7 @@ pub(crate) fn restore(settings: &Settings, backup: &Path) -> anyhow::Result<()> 
     let file = std::fs::File::open(backup).with_context(named)?;
     let file = std::io::BufReader::new(file);
     let restored =
-        driver::restore(core(settings, true), &settings.data_dir, seed()?, file).with_context(named)?;
+        driver::restore(core(settings, true), &place(settings)?, seed()?, file).with_context(named)?;
     let Restored { rows, epoch, written } = restored;
     let age = driver::wall_time().0.saturating_sub(written.0) / 1_000;
     Ok(writeln!(
@@ -134,6 +134,12 @@ pub(crate) fn restore(settings: &Settings, backup: &Path) -> anyhow::Result<()> 
          `godwit freeze release` accepts what it has found",
         settings.data_dir.display()
     )?)
+}
+
+/// Where the store is; its keys are read.
+pub(crate) fn place(settings: &Settings) -> anyhow::Result<Place> {
+    let keys = settings.store.keys().context("store.key_file and store.former_key_files")?;
+    Ok(Place { folder: settings.data_dir.clone(), keys })
 }
 
 fn core(settings: &Settings, recover: bool) -> Config {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use godwit_common::{Epoch, Generation, Traits, Uid, WallTime};
-use godwit_hub::store::{Batch, Store};
+use godwit_hub::store::{Batch, Keys, Store};
 use godwit_hub_core::{ClusterRecord, Record};
 
 /// Set for the process that writes and is killed: this same test, started again.
@@ -29,7 +29,7 @@ fn acknowledged_commits_survive_a_kill() {
         // Each round is killed at another moment of a commit, and builds on what the one before left.
         let acknowledged =
             run_and_kill(folder.path(), 1 + round % 7, Duration::from_micros(round * 389 % 4_000));
-        let store = Store::open(folder.path()).expect("the store opens after a kill");
+        let store = Store::open(folder.path(), &Keys::none()).expect("the store opens after a kill");
         let records = store.load().expect("its rows are whole");
         let generations: Vec<u64> = records.iter().map(generation).collect();
         assert!(
@@ -77,7 +77,7 @@ fn run_and_kill(folder: &Path, after: u64, later: Duration) -> u64 {
 }
 
 fn write_until_killed(folder: &Path) -> ! {
-    let mut store = Store::open(folder).expect("the store opens");
+    let mut store = Store::open(folder, &Keys::none()).expect("the store opens");
     let start = store.load().expect("its rows are whole").first().map_or(0, generation);
     for next in start + 1.. {
         let mut batch = Batch::default();

@@ -50,6 +50,7 @@ fn refused(error: &BackupError) -> Status {
         | BackupError::Taken(_)
         | BackupError::Read(_)
         | BackupError::Damaged(_)
+        | BackupError::Key(_)
         | BackupError::Format { .. } => Status::internal(error.to_string()),
     }
 }

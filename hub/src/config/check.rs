@@ -40,6 +40,8 @@ pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<St
     let Settings {
         listen,
         data_dir,
+        // Its files are read before the store is opened.
+        store: _,
         tls,
         authority,
         enrolment,

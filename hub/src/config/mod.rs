@@ -14,6 +14,8 @@ use godwit_hub_core::{Role, Roles};
 use godwit_rt::limits::{ADMIN_MESSAGE_BYTES_MAX, AGENT_MESSAGE_BYTES_MAX, ServerLimits};
 use serde::{Deserialize, Serialize};
 
+use crate::store::{KeyError, Keys};
+
 pub use load::{ConfigError, Loaded, Mistake, Sources, load};
 pub use span::{Span, SpanError};
 
@@ -25,6 +27,8 @@ pub struct Settings {
     pub listen: String,
     /// The folder of the store. It is made if it is not there; one hub at a time may use it.
     pub data_dir: PathBuf,
+    /// How the store is kept.
+    pub store: StoreKeys,
     /// Who the hub is, and whom it trusts, where certificates come from elsewhere.
     pub tls: Tls,
     /// The same, where the hub has an authority of its own.
@@ -43,6 +47,26 @@ pub struct Settings {
     pub limits: Limits,
     /// How the federation behaves.
     pub federation: Federation,
+}
+
+/// Keys under which the store is kept. Each is a file with 64 hexadecimal digits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreKeys {
+    /// The key of all that is written; empty: the store is in the clear. A store that is under another one is written anew at
+    /// the start.
+    pub key_file: PathBuf,
+    /// Those under which it may have been until now, separated by commas.
+    pub former_key_files: String,
+}
+
+impl StoreKeys {
+    /// Reads them.
+    pub(crate) fn keys(&self) -> Result<Keys, KeyError> {
+        let current = (!self.key_file.as_os_str().is_empty()).then_some(self.key_file.as_path());
+        let former = self.former_key_files.split(',').map(str::trim).filter(|file| !file.is_empty());
+        Keys::read(current, &former.map(PathBuf::from).collect::<Vec<_>>())
+    }
 }
 
 /// Certificates, as PEM files. They are read again when they change.
@@ -251,6 +275,7 @@ impl Default for Settings {
         Self {
             listen: "0.0.0.0:8443".to_owned(),
             data_dir: PathBuf::from("/var/lib/godwit-hub"),
+            store: StoreKeys::default(),
             tls: Tls::default(),
             authority: Authority::default(),
             enrolment: Enrolment::default(),

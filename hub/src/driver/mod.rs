@@ -28,7 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::sessions::Outbox;
-use crate::store::{self, Restored, Store, StoreError};
+use crate::store::{self, Place, Restored, Store, StoreError};
 
 pub(crate) use clock::wall_time;
 pub(crate) use handle::{Gone, Handle};
@@ -98,15 +98,11 @@ pub(crate) enum DriverError {
 
 /// Builds the machine from the store and starts the driver. Returns when all of that is done, and the machine's first
 /// epoch is durable.
-pub(crate) async fn start(
-    config: Config,
-    folder: std::path::PathBuf,
-    seed: u64,
-) -> Result<(Handle, Running), DriverError> {
+pub(crate) async fn start(config: Config, place: Place, seed: u64) -> Result<(Handle, Running), DriverError> {
     let (loaded, is_loaded) = oneshot::channel();
     let (ended, has_ended) = oneshot::channel();
     let body = move || {
-        let result = run(config, &folder, seed, loaded);
+        let result = run(config, &place, seed, loaded);
         // Nobody waits any more only when the process is ending anyway.
         let _ = ended.send(result);
     };
@@ -133,7 +129,7 @@ impl Running {
 
 fn run(
     config: Config,
-    folder: &std::path::Path,
+    Place { folder, keys }: &Place,
     seed: u64,
     loaded: oneshot::Sender<Handle>,
 ) -> Result<(), DriverError> {
@@ -142,7 +138,7 @@ fn run(
         .max_blocking_threads(ASKERS)
         .thread_name("questions")
         .build()?;
-    let store = Store::open(folder)?;
+    let store = Store::open(folder, keys)?;
     let source = store.source();
     let (driver, inputs, views) = begin(config, store, seed)?;
     tracing::info!(store = %folder.display(), "the store is loaded");
@@ -181,11 +177,11 @@ fn begin(config: Config, store: Store, seed: u64) -> Result<Begun, DriverError> 
 /// (S10).
 pub(crate) fn restore(
     config: Config,
-    folder: &std::path::Path,
+    Place { folder, keys }: &Place,
     seed: u64,
     backup: impl std::io::Read,
 ) -> anyhow::Result<Restored> {
-    let (store, restored) = store::restore(folder, backup)?;
+    let (store, restored) = store::restore(folder, keys, backup)?;
     let config = Config { recover: true, ..config };
     begin(config, store, seed)?;
     Ok(restored)

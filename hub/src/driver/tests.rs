@@ -12,7 +12,7 @@ use godwit_hub_core::{
 
 use super::totals::Totals;
 use super::*;
-use crate::store::Batch;
+use crate::store::{Batch, Keys};
 
 #[tokio::test]
 async fn an_answer_comes_after_its_view_and_both_after_the_store() {
@@ -30,7 +30,7 @@ async fn an_answer_comes_after_its_view_and_both_after_the_store() {
     assert_eq!(handle.plan(id()).await.unwrap().unwrap().replicas, 7);
     end(handle, running).await;
 
-    let records = Store::open(folder.path()).unwrap().load().unwrap();
+    let records = Store::open(folder.path(), &Keys::none()).unwrap().load().unwrap();
     let workloads = records.iter().filter(|record| matches!(record, Record::Workload(_)));
     assert_eq!(workloads.count(), 1);
 }
@@ -63,7 +63,7 @@ async fn sums_kept_by_change_are_those_over_everything() {
     let folder = tempfile::tempdir().unwrap();
     // Nobody is lost for silence here: no agent gives signs of life.
     let patient = Config { heartbeat: Duration::from_secs(3600), ..Config::default() };
-    let (handle, running) = start(patient, folder.path().to_owned(), 1).await.unwrap();
+    let (handle, running) = start(patient, place(folder.path()), 1).await.unwrap();
     let sums = |handle: &Handle| {
         let view = handle.view();
         assert_eq!(view.totals, Totals::over(&view));
@@ -111,8 +111,8 @@ async fn a_refusal_changes_nothing() {
 async fn a_driver_that_may_not_write_says_nothing() {
     let folder = tempfile::tempdir().unwrap();
     // A later leadership has written.
-    Store::open(folder.path()).unwrap().commit(Epoch(9), &Batch::default()).unwrap();
-    let error = start(Config::default(), folder.path().to_owned(), 1).await.err().unwrap();
+    Store::open(folder.path(), &Keys::none()).unwrap().commit(Epoch(9), &Batch::default()).unwrap();
+    let error = start(Config::default(), place(folder.path()), 1).await.err().unwrap();
     assert!(matches!(error, DriverError::Store(StoreError::Fenced { stored: Epoch(9), .. })), "{error}");
 }
 
@@ -128,7 +128,7 @@ async fn after_a_stop_the_driver_is_gone() {
 }
 
 async fn begin(folder: &Path) -> (Handle, Running) {
-    start(Config::default(), folder.to_owned(), 1).await.unwrap()
+    start(Config::default(), place(folder), 1).await.unwrap()
 }
 
 async fn until(handle: &Handle, holds: impl Fn(&Totals) -> bool) {
@@ -204,4 +204,8 @@ fn deploy_as(name: &str, replicas: u32) -> Command {
 
 fn id() -> WorkloadId {
     WorkloadId::new("default", "Deployment", "web").unwrap()
+}
+
+fn place(folder: &std::path::Path) -> Place {
+    Place { folder: folder.to_owned(), keys: Keys::none() }
 }

@@ -13,8 +13,9 @@ use prost::encoding::decode_varint;
 use redb::{Database, ReadableDatabase, ReadableTable};
 use wire::backup_part::Part;
 
-use super::file::{self, FILE, FORMAT, META, META_EPOCH, RECORDS};
-use super::{Store, StoreError, codec};
+use super::file::{self, FILE, FORMATS, META, META_EPOCH, RECORDS};
+use super::keys::KeyId;
+use super::{Keys, Store, StoreError, codec};
 
 const MAGIC: &str = "godwit-backup";
 /// Parts are handed on together when they are this large.
@@ -29,6 +30,8 @@ const LENGTH_BYTES_MAX: usize = 10;
 pub(crate) struct Source {
     pub(super) database: Weak<Database>,
     pub(super) path: PathBuf,
+    /// Under which the rows are kept, in the backup as in the store.
+    pub(super) key: Option<KeyId>,
 }
 
 /// Why there is no backup, or no store made of one.
@@ -55,10 +58,16 @@ pub(crate) enum BackupError {
     /// The file is no backup, or not whole.
     #[error("the backup cannot be used, and nothing was restored: {0}")]
     Damaged(String),
+    /// It is kept under a key that is not there.
+    #[error(
+        "the backup is encrypted under the key {0}, which is neither in store.key_file nor in store.former_key_files: name \
+         the file that has it"
+    )]
+    Key(String),
     /// A newer version wrote it.
     #[error(
         "the backup was written by godwit-hub {version} with format {found}, but this version knows formats up to \
-         {FORMAT}: use that version, or a newer one"
+         {}: use that version, or a newer one", FORMATS[1]
     )]
     Format {
         /// Its format.
@@ -92,10 +101,11 @@ impl Source {
         let mut writer = Writer { chunk: Vec::new(), context: Context::new(&SHA256), out };
         writer.part(Part::Header(wire::BackupHeader {
             magic: MAGIC.to_owned(),
-            format: FORMAT,
+            format: file::format_of(self.key),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             epoch,
             written_ms: written.0,
+            key: self.key.map_or(0, |KeyId(id)| id),
         }))?;
         let table = read.open_table(RECORDS).map_err(|error| damaged(error.into()))?;
         let mut rows = 0;
@@ -134,7 +144,11 @@ impl<O: FnMut(Vec<u8>) -> Result<(), BackupError>> Writer<O> {
 }
 
 /// Makes a store in `folder` of a backup, whole or not at all.
-pub(crate) fn restore(folder: &Path, backup: impl Read) -> Result<(Store, Restored), BackupError> {
+pub(crate) fn restore(
+    folder: &Path,
+    keys: &Keys,
+    backup: impl Read,
+) -> Result<(Store, Restored), BackupError> {
     let path = folder.join(FILE);
     // Whoever holds the lock may be about to make one.
     let lock = file::lock(folder)?;
@@ -142,7 +156,7 @@ pub(crate) fn restore(folder: &Path, backup: impl Read) -> Result<(Store, Restor
         return Err(BackupError::Taken(path));
     }
     let new = file::new_file(folder)?;
-    let filled = fill(&new, backup);
+    let filled = fill(&new, keys, backup);
     if filled.is_err() {
         // Best effort: the first error is the one worth reporting, and the next start makes the file anew.
         let _ = fs::remove_file(&new);
@@ -150,10 +164,10 @@ pub(crate) fn restore(folder: &Path, backup: impl Read) -> Result<(Store, Restor
     let restored = filled?;
     file::put_in_place(folder, &new, &path)?;
     drop(lock);
-    Ok((Store::open(folder)?, restored))
+    Ok((Store::open(folder, keys)?, restored))
 }
 
-fn fill(new: &Path, backup: impl Read) -> Result<Restored, BackupError> {
+fn fill(new: &Path, keys: &Keys, backup: impl Read) -> Result<Restored, BackupError> {
     let mut reader = Reader { from: backup, context: Context::new(&SHA256) };
     let no_backup = || BackupError::Damaged("it is no backup of a godwit-hub".to_owned());
     let header = match reader.part() {
@@ -162,9 +176,16 @@ fn fill(new: &Path, backup: impl Read) -> Result<Restored, BackupError> {
         Err(BackupError::Damaged(_)) => return Err(no_backup()),
         Err(error) => return Err(error),
     };
-    if header.format > FORMAT {
-        return Err(BackupError::Format { found: header.format, version: header.version });
-    }
+    let [clear, sealed] = FORMATS;
+    let key = match header.format {
+        format if format == clear => None,
+        format if format == sealed => Some(KeyId(header.key)),
+        found => return Err(BackupError::Format { found, version: header.version }),
+    };
+    let under = match key {
+        None => None,
+        Some(id) => Some(keys.find(id).ok_or_else(|| BackupError::Key(id.to_string()))?),
+    };
     let failed = |error: redb::Error| {
         BackupError::Store(StoreError::Write { path: new.to_owned(), source: Box::new(error) })
     };
@@ -174,16 +195,23 @@ fn fill(new: &Path, backup: impl Read) -> Result<Restored, BackupError> {
     let mut rows = 0;
     {
         let mut meta = write.open_table(META).map_err(|error| failed(error.into()))?;
-        for (name, value) in [(file::META_FORMAT, FORMAT), (META_EPOCH, header.epoch)] {
-            meta.insert(name, value).map_err(|error| failed(error.into()))?;
-        }
+        file::note_key(&mut meta, key).map_err(failed)?;
+        meta.insert(META_EPOCH, header.epoch).map_err(|error| failed(error.into()))?;
         let mut records = write.open_table(RECORDS).map_err(|error| failed(error.into()))?;
         loop {
             let so_far = reader.context.clone();
             match reader.part()? {
                 Part::Row(row) => {
-                    codec::decode(&row.key, &row.record)
-                        .map_err(|invalid| BackupError::Damaged(format!("key {:?}: {invalid}", row.key)))?;
+                    let wrong = |problem: &str| BackupError::Damaged(format!("key {:?}: {problem}", row.key));
+                    let clear = match under {
+                        None => None,
+                        Some(key) => Some(
+                            key.unseal(&row.key, &row.record)
+                                .map_err(|_| wrong("it is not what was encrypted there"))?,
+                        ),
+                    };
+                    codec::decode(&row.key, clear.as_ref().unwrap_or(&row.record))
+                        .map_err(|invalid| wrong(&invalid.to_string()))?;
                     let put = records.insert(row.key.as_str(), row.record.as_slice());
                     put.map_err(|error| failed(error.into()))?;
                     rows += 1;
@@ -245,7 +273,7 @@ fn cut_off() -> BackupError {
 impl Store {
     /// A way to what is durable, for backups.
     pub(crate) fn source(&self) -> Source {
-        Source { database: Arc::downgrade(self.database()), path: self.path().to_owned() }
+        Source { database: Arc::downgrade(self.database()), path: self.path().to_owned(), key: self.key_id() }
     }
 }
 
@@ -254,6 +282,7 @@ mod tests {
     use godwit_common::Epoch;
     use godwit_hub_core::{JournalEntry, Record, Severity};
 
+    use super::super::keys::tests::keys;
     use super::*;
     use crate::store::Batch;
 
@@ -276,11 +305,11 @@ mod tests {
         written.unwrap();
         assert!(chunks > 1, "{chunks}");
         let data = other.path().join("data");
-        let (restored, of) = restore(&data, &backup[..]).unwrap();
+        let (restored, of) = restore(&data, &Keys::none(), &backup[..]).unwrap();
         assert_eq!(restored.load().unwrap(), before);
         assert_eq!(of, Restored { rows: 3_000, epoch: 3, written: WallTime(7) });
         drop(restored);
-        let error = restore(&data, &backup[..]).unwrap_err();
+        let error = restore(&data, &Keys::none(), &backup[..]).unwrap_err();
         assert!(matches!(error, BackupError::Taken(_)), "{error}");
         drop(store);
         assert!(matches!(source.write(WallTime(7), |_| Ok(())), Err(BackupError::Closed)));
@@ -292,7 +321,7 @@ mod tests {
         let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let backup = backup(&filled(folder.path(), 5));
         let refused = |bytes: &[u8]| {
-            let error = restore(other.path(), bytes).map(|_| ()).unwrap_err();
+            let error = restore(other.path(), &Keys::none(), bytes).map(|_| ()).unwrap_err();
             assert!(matches!(error, BackupError::Damaged(_)), "{error}");
             assert!(!other.path().join(FILE).exists());
         };
@@ -301,32 +330,55 @@ mod tests {
             let mut other = backup.clone();
             other[index] ^= 1;
             // The header's own words are not checked one by one, but the digest is over them as well.
-            match restore(tempfile::tempdir().unwrap().path(), &other[..]) {
+            match restore(tempfile::tempdir().unwrap().path(), &Keys::none(), &other[..]) {
                 Err(BackupError::Damaged(_) | BackupError::Format { .. }) => {}
                 other => panic!("byte {index}: {other:?}"),
             }
         }
         refused(b"");
         refused(b"\x02\x08\x01 something else");
-        restore(other.path(), &backup[..]).unwrap();
+        restore(other.path(), &Keys::none(), &backup[..]).unwrap();
+    }
+
+    /// The rows stay as they are kept: whoever has the backup and no key has nothing.
+    #[test]
+    fn a_backup_of_an_encrypted_store_takes_its_key() {
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut store = Store::open(folder.path(), &keys(Some(1), &[])).unwrap();
+        let mut batch = Batch::default();
+        batch.put(&entry(1));
+        store.commit(Epoch(3), &batch).unwrap();
+        let backup = backup(&store);
+        assert!(!backup.windows(9).any(|bytes| bytes == b"a message"));
+        for wrong in [Keys::none(), keys(Some(2), &[])] {
+            let error = restore(other.path(), &wrong, &backup[..]).unwrap_err();
+            assert!(matches!(error, BackupError::Key(_)), "{error}");
+        }
+        // It is kept under the new key from then on.
+        let data = other.path().join("data");
+        let (restored, _) = restore(&data, &keys(Some(2), &[1]), &backup[..]).unwrap();
+        assert_eq!(restored.load().unwrap(), [entry(1)]);
+        drop(restored);
+        assert_eq!(Store::open(&data, &keys(Some(2), &[])).unwrap().load().unwrap(), [entry(1)]);
     }
 
     #[test]
     fn a_backup_of_a_newer_version_is_refused_by_name() {
         let header = wire::BackupHeader {
             magic: MAGIC.to_owned(),
-            format: FORMAT + 1,
+            format: FORMATS[1] + 1,
             version: "9.9.9".to_owned(),
             ..wire::BackupHeader::default()
         };
         let part = wire::BackupPart { part: Some(Part::Header(header)) };
         let folder = tempfile::tempdir().unwrap();
-        let error = restore(folder.path(), &part.encode_length_delimited_to_vec()[..]).unwrap_err();
-        assert!(error.to_string().contains("godwit-hub 9.9.9 with format 2"), "{error}");
+        let error =
+            restore(folder.path(), &Keys::none(), &part.encode_length_delimited_to_vec()[..]).unwrap_err();
+        assert!(error.to_string().contains("godwit-hub 9.9.9 with format 3"), "{error}");
     }
 
     fn filled(folder: &Path, rows: u64) -> Store {
-        let mut store = Store::open(folder).unwrap();
+        let mut store = Store::open(folder, &Keys::none()).unwrap();
         let mut batch = Batch::default();
         (0..rows).for_each(|number| batch.put(&entry(number)));
         store.commit(Epoch(3), &batch).unwrap();

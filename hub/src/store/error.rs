@@ -51,6 +51,18 @@ pub enum StoreError {
         /// The newest that is known.
         known: u64,
     },
+    /// It is kept under a key that is not there.
+    #[error(
+        "the store {} is encrypted under the key {found}, which is neither in store.key_file nor in store.former_key_files: \
+         name the file that has it",
+        .path.display()
+    )]
+    Key {
+        /// Which file.
+        path: PathBuf,
+        /// The name of its key.
+        found: String,
+    },
     /// A row is not what a hub writes.
     #[error("the store {} is damaged (table {table:?}, key {key:?}: {problem}): {REMEDY}", .path.display())]
     Row {

@@ -1,5 +1,6 @@
 //! The store as one crash-safe file.
 
+use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +14,8 @@ use redb::{
     TableError,
 };
 
-use super::{Batch, Change, StoreError, codec};
+use super::keys::{Key, KeyId};
+use super::{Batch, Change, Keys, StoreError, codec};
 
 /// Every record, under its key as text, so that a person can read it and another kind of store could keep it.
 pub(super) const RECORDS: TableDefinition<&str, &[u8]> = TableDefinition::new("records");
@@ -21,8 +23,16 @@ pub(super) const RECORDS: TableDefinition<&str, &[u8]> = TableDefinition::new("r
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 pub(super) const META_FORMAT: &str = "format";
 pub(super) const META_EPOCH: &str = "epoch";
-/// The format of the rows; rises when an older hub could no longer read them.
-pub(super) const FORMAT: u64 = 1;
+/// The name of the key under which the rows are kept; none where they are in the clear.
+pub(super) const META_KEY: &str = "key";
+/// The formats of the rows: in the clear, and sealed; they rise when an older hub could no longer read them.
+pub(super) const FORMATS: [u64; 2] = [1, 2];
+
+/// The format of a store.
+pub(super) fn format_of(key: Option<KeyId>) -> u64 {
+    let [clear, sealed] = FORMATS;
+    if key.is_some() { sealed } else { clear }
+}
 
 pub(super) const FILE: &str = "hub.redb";
 /// Held by the process that uses the folder.
@@ -40,27 +50,35 @@ const CACHE_BYTES: usize = 64 << 20;
 pub struct Store {
     database: Arc<Database>,
     path: PathBuf,
+    /// Under which its rows are kept.
+    key: Option<Key>,
     _lock: File,
 }
 
 impl Store {
     /// Opens the store in `folder`, or makes an empty one. Checks every page of the file: what was altered since it
-    /// was written is refused; what a crash left half-written was never acknowledged, and is rolled back.
-    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+    /// was written is refused; what a crash left half-written was never acknowledged, and is rolled back. A store that is
+    /// not under the current key yet is written anew under it, whole or not at all.
+    pub fn open(folder: &Path, keys: &Keys) -> Result<Self, StoreError> {
         let lock = lock(folder)?;
         let path = folder.join(FILE);
+        let wanted = keys.current.as_ref();
         if !exists(&path)? {
-            create(folder, &path)?;
+            create(folder, &path, wanted)?;
         }
-        // The check makes redb refuse damage; a panic in it would be redb's mistake, but must not be the hub's end.
-        let opened = guarded(&path, || {
-            let mut builder = Database::builder();
-            builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
-            let database = builder.open(&path).map_err(|error| not_opened(folder, &path, error))?;
-            check_format(&path, &database)?;
-            Ok(database)
-        });
-        Ok(Self { database: Arc::new(opened?), path, _lock: lock })
+        let (mut database, found) = open(folder, &path)?;
+        let under = match found {
+            None => None,
+            Some(id) => Some(keys.find(id).ok_or_else(|| no_key(&path, id))?),
+        };
+        if found != wanted.map(Key::id) {
+            let new = new_file(folder)?;
+            rewrite(&path, &database, under, &new, wanted)?;
+            drop(database);
+            put_in_place(folder, &new, &path)?;
+            (database, _) = open(folder, &path)?;
+        }
+        Ok(Self { database: Arc::new(database), path, key: wanted.cloned(), _lock: lock })
     }
 
     /// Every record, in order of key.
@@ -72,13 +90,19 @@ impl Store {
             let mut records = Vec::new();
             for row in table.iter().map_err(|error| damaged(error.into()))? {
                 let (key, value) = row.map_err(|error| damaged(error.into()))?;
-                let record =
-                    codec::decode(key.value(), value.value()).map_err(|invalid| StoreError::Row {
-                        path: self.path.clone(),
-                        table: "records",
-                        key: key.value().to_owned(),
-                        problem: invalid.to_string(),
-                    })?;
+                let clear = match &self.key {
+                    None => Cow::Borrowed(value.value()),
+                    Some(under) => {
+                        let clear = under.unseal(key.value(), value.value());
+                        Cow::Owned(clear.map_err(|unsealed| unsealed.of_row(&self.path, key.value()))?)
+                    }
+                };
+                let record = codec::decode(key.value(), &clear).map_err(|invalid| StoreError::Row {
+                    path: self.path.clone(),
+                    table: "records",
+                    key: key.value().to_owned(),
+                    problem: invalid.to_string(),
+                })?;
                 records.push(record);
             }
             Ok(records)
@@ -88,13 +112,28 @@ impl Store {
     /// Makes a batch durable before it returns. `epoch` is the leadership that writes; an older one than the store's
     /// changes nothing.
     pub fn commit(&mut self, epoch: Epoch, batch: &Batch) -> Result<(), StoreError> {
+        let sealed = self.sealed(batch)?;
         let fenced = self
-            .try_commit(epoch, batch)
+            .try_commit(epoch, &sealed)
             .map_err(|error| StoreError::Write { path: self.path.clone(), source: Box::new(error) })?;
         match fenced {
             None => Ok(()),
             Some(stored) => Err(StoreError::Fenced { stored, own: epoch }),
         }
+    }
+
+    /// The batch as it is kept.
+    fn sealed<'a>(&self, batch: &'a Batch) -> Result<Cow<'a, Batch>, StoreError> {
+        let Some(under) = &self.key else { return Ok(Cow::Borrowed(batch)) };
+        let seal = |change: &Change| match change {
+            Change::Put(key, value) => {
+                let sealed = under.seal(key, value).map_err(|unsealed| unsealed.of_row(&self.path, key))?;
+                Ok(Change::Put(key.clone(), sealed))
+            }
+            Change::Delete(key) => Ok(Change::Delete(key.clone())),
+        };
+        let changes = batch.changes.iter().map(seal).collect::<Result<_, _>>()?;
+        Ok(Cow::Owned(Batch { changes }))
     }
 
     /// `Some` is the newer epoch for which nothing was changed.
@@ -132,6 +171,10 @@ impl Store {
         &self.path
     }
 
+    pub(super) fn key_id(&self) -> Option<KeyId> {
+        self.key.as_ref().map(Key::id)
+    }
+
     fn damaged(&self, error: &redb::Error) -> StoreError {
         damaged(&self.path, error)
     }
@@ -161,13 +204,13 @@ pub(super) fn exists(path: &Path) -> Result<bool, StoreError> {
 }
 
 /// A crash while a store is made leaves no file under its name: the next start makes it anew.
-fn create(folder: &Path, path: &Path) -> Result<(), StoreError> {
+fn create(folder: &Path, path: &Path, key: Option<&Key>) -> Result<(), StoreError> {
     let new = new_file(folder)?;
     let write = |new: &Path| -> Result<(), redb::Error> {
         let database = Database::create(new)?;
         let mut write = database.begin_write()?;
         write.set_quick_repair(true);
-        write.open_table(META)?.insert(META_FORMAT, FORMAT)?;
+        note_key(&mut write.open_table(META)?, key.map(Key::id))?;
         write.open_table(RECORDS)?;
         write.commit()?;
         Ok(())
@@ -198,24 +241,94 @@ pub(super) fn put_in_place(folder: &Path, new: &Path, path: &Path) -> Result<(),
     opened.map_err(io("made durable"))
 }
 
-fn check_format(path: &Path, database: &Database) -> Result<(), StoreError> {
-    let format = || -> Result<Option<u64>, redb::Error> {
+/// Opens the file of a store; with it, the name of the key that its rows are under.
+fn open(folder: &Path, path: &Path) -> Result<(Database, Option<KeyId>), StoreError> {
+    // The check makes redb refuse damage; a panic in it would be redb's mistake, but must not be the hub's end.
+    guarded(path, || {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+        let database = builder.open(path).map_err(|error| not_opened(folder, path, error))?;
+        let key = check_format(path, &database)?;
+        Ok((database, key))
+    })
+}
+
+/// Refuses the formats that this version does not know; the key of the others.
+fn check_format(path: &Path, database: &Database) -> Result<Option<KeyId>, StoreError> {
+    let read = || -> Result<Option<(u64, Option<KeyId>)>, redb::Error> {
         let read = database.begin_read()?;
         let meta = match read.open_table(META) {
             Ok(meta) => meta,
             Err(TableError::TableDoesNotExist(_)) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        Ok(meta.get(META_FORMAT)?.map(|format| format.value()))
+        let Some(format) = meta.get(META_FORMAT)? else { return Ok(None) };
+        Ok(Some((format.value(), meta.get(META_KEY)?.map(|id| KeyId(id.value())))))
     };
-    match format().map_err(|error| damaged(path, &error))? {
-        Some(FORMAT) => Ok(()),
-        Some(found) => Err(StoreError::Format { path: path.to_owned(), found, known: FORMAT }),
-        None => Err(StoreError::Damaged {
-            path: path.to_owned(),
-            problem: "it is a redb file, but no hub's".to_owned(),
-        }),
+    let damaged_for =
+        |problem: &str| StoreError::Damaged { path: path.to_owned(), problem: problem.to_owned() };
+    match read().map_err(|error| damaged(path, &error))? {
+        Some((format, key)) if format == format_of(key) => Ok(key),
+        Some((format, _)) if FORMATS.contains(&format) => {
+            Err(damaged_for("it does not say which key it is under"))
+        }
+        Some((found, _)) => {
+            let [_, known] = FORMATS;
+            Err(StoreError::Format { path: path.to_owned(), found, known })
+        }
+        None => Err(damaged_for("it is a redb file, but no hub's")),
     }
+}
+
+/// Notes in a new store which key it is under.
+pub(super) fn note_key(meta: &mut redb::Table<'_, &str, u64>, key: Option<KeyId>) -> Result<(), redb::Error> {
+    meta.insert(META_FORMAT, format_of(key))?;
+    if let Some(KeyId(id)) = key {
+        meta.insert(META_KEY, id)?;
+    }
+    Ok(())
+}
+
+pub(super) fn no_key(path: &Path, found: KeyId) -> StoreError {
+    StoreError::Key { path: path.to_owned(), found: found.to_string() }
+}
+
+/// Copies a store to an empty file, from one key to another. The old file keeps nothing back: it is replaced as a whole.
+fn rewrite(
+    path: &Path,
+    old: &Database,
+    under: Option<&Key>,
+    new: &Path,
+    wanted: Option<&Key>,
+) -> Result<(), StoreError> {
+    let failed = |error: redb::Error| StoreError::Write { path: new.to_owned(), source: Box::new(error) };
+    let unread = |error: redb::Error| damaged(path, &error);
+    let read = old.begin_read().map_err(|error| unread(error.into()))?;
+    let rows = read.open_table(RECORDS).map_err(|error| unread(error.into()))?;
+    let epoch = read.open_table(META).map_err(|error| unread(error.into()))?;
+    let epoch = epoch.get(META_EPOCH).map_err(|error| unread(error.into()))?.map(|epoch| epoch.value());
+    let database = Database::create(new).map_err(|error| failed(error.into()))?;
+    let mut write = database.begin_write().map_err(|error| failed(error.into()))?;
+    write.set_quick_repair(true);
+    {
+        let mut meta = write.open_table(META).map_err(|error| failed(error.into()))?;
+        note_key(&mut meta, wanted.map(Key::id)).map_err(failed)?;
+        if let Some(epoch) = epoch {
+            meta.insert(META_EPOCH, epoch).map_err(|error| failed(error.into()))?;
+        }
+        let mut records = write.open_table(RECORDS).map_err(|error| failed(error.into()))?;
+        for row in rows.iter().map_err(|error| unread(error.into()))? {
+            let (row, value) = row.map_err(|error| unread(error.into()))?;
+            let row = row.value();
+            let wrong = |unsealed: super::keys::Unsealed| unsealed.of_row(path, row);
+            let clear = under.map(|key| key.unseal(row, value.value())).transpose().map_err(wrong)?;
+            let clear = clear.as_deref().unwrap_or(value.value());
+            let kept = wanted.map(|key| key.seal(row, clear)).transpose().map_err(wrong)?;
+            let put = records.insert(row, kept.as_deref().unwrap_or(clear));
+            put.map_err(|error| failed(error.into()))?;
+        }
+    }
+    write.commit().map_err(|error| failed(error.into()))
 }
 
 fn not_opened(folder: &Path, path: &Path, error: DatabaseError) -> StoreError {

@@ -7,12 +7,23 @@ mod backup;
 pub mod codec;
 mod error;
 mod file;
+mod keys;
+
+use std::path::PathBuf;
 
 use godwit_hub_core::{Key, Record};
 
 pub(crate) use backup::{BackupError, Restored, Source, restore};
 pub use error::StoreError;
 pub use file::Store;
+pub use keys::{KeyError, Keys};
+
+/// Where a store is, and under which keys.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) folder: PathBuf,
+    pub(crate) keys: Keys,
+}
 
 /// Changes that become durable together, in the order given: a later one wins over an earlier one of the same key.
 #[derive(Debug, Clone, Default)]

@@ -35,6 +35,7 @@ mod rollout;
 mod shortage;
 mod store_damage;
 mod store_disk;
+mod store_key;
 mod store_lost;
 mod traffic;
 mod upgrade;

@@ -4,12 +4,13 @@ use godwit_common::{Generation, Traits, Uid, WallTime};
 use godwit_hub_core::{ClusterRecord, JournalEntry, Key, Severity};
 use redb::ReadableTableMetadata;
 
+use super::super::keys::tests::keys;
 use super::*;
 
 #[test]
 fn what_was_committed_is_there_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let mut store = Store::open(folder.path()).unwrap();
+    let mut store = Store::open(folder.path(), &Keys::none()).unwrap();
     assert_eq!(store.load().unwrap(), []);
     let mut batch = Batch::default();
     batch.put(&cluster("east", 1));
@@ -21,14 +22,14 @@ fn what_was_committed_is_there_after_a_restart() {
     store.commit(Epoch(1), &batch).unwrap();
     drop(store);
 
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::open(folder.path(), &Keys::none()).unwrap();
     assert_eq!(store.load().unwrap(), [cluster("east", 2)]);
 }
 
 #[test]
 fn an_older_leadership_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let mut store = Store::open(folder.path()).unwrap();
+    let mut store = Store::open(folder.path(), &Keys::none()).unwrap();
     let mut batch = Batch::default();
     batch.put(&cluster("east", 1));
     store.commit(Epoch(7), &batch).unwrap();
@@ -42,8 +43,8 @@ fn an_older_leadership_changes_nothing() {
 #[test]
 fn a_second_hub_on_the_same_folder_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
-    let _first = Store::open(folder.path()).unwrap();
-    let error = Store::open(folder.path()).unwrap_err();
+    let _first = Store::open(folder.path(), &Keys::none()).unwrap();
+    let error = Store::open(folder.path(), &Keys::none()).unwrap_err();
     assert!(matches!(error, StoreError::Locked { .. }), "{error}");
     assert!(error.to_string().contains("stop the other hub"), "{error}");
 }
@@ -53,7 +54,7 @@ fn only_the_hubs_user_can_read_it() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    drop(Store::open(&data).unwrap());
+    drop(Store::open(&data, &Keys::none()).unwrap());
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&data), mode(&data.join(FILE))), (0o700, 0o600));
 }
@@ -62,7 +63,7 @@ fn only_the_hubs_user_can_read_it() {
 fn a_store_that_was_half_made_is_made_again() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(NEW_FILE), b"half of a hea").unwrap();
-    assert_eq!(Store::open(folder.path()).unwrap().load().unwrap(), []);
+    assert_eq!(Store::open(folder.path(), &Keys::none()).unwrap().load().unwrap(), []);
     assert!(!folder.path().join(NEW_FILE).exists());
 }
 
@@ -72,33 +73,72 @@ fn files_that_are_no_store_are_refused_with_a_remedy() {
     let path = folder.path().join(FILE);
     for content in [&b""[..], b"x", b"not a store at all", &[0; 100_000], b"redb\x1a\x0a\xa9\x0d\x0a"] {
         fs::write(&path, content).unwrap();
-        let error = Store::open(folder.path()).unwrap_err();
+        let error = Store::open(folder.path(), &Keys::none()).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
         let message = error.to_string();
         assert!(message.contains("hub.redb") && message.contains("restore a backup"), "{message}");
     }
     fs::remove_file(&path).unwrap();
     Database::create(&path).unwrap().begin_write().unwrap().commit().unwrap();
-    let message = Store::open(folder.path()).unwrap_err().to_string();
+    let message = Store::open(folder.path(), &Keys::none()).unwrap_err().to_string();
     assert!(message.contains("a redb file, but no hub's"), "{message}");
 }
 
 #[test]
 fn a_newer_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::open(folder.path(), &Keys::none()).unwrap();
     let write = store.database.begin_write().unwrap();
-    write.open_table(META).unwrap().insert(META_FORMAT, FORMAT + 1).unwrap();
+    write.open_table(META).unwrap().insert(META_FORMAT, FORMATS[1] + 1).unwrap();
     write.commit().unwrap();
     drop(store);
-    let error = Store::open(folder.path()).unwrap_err();
-    assert!(matches!(error, StoreError::Format { found: 2, known: 1, .. }), "{error}");
+    let error = Store::open(folder.path(), &Keys::none()).unwrap_err();
+    assert!(matches!(error, StoreError::Format { found: 3, known: 2, .. }), "{error}");
+}
+
+#[test]
+fn an_encrypted_store_shows_nothing_to_who_reads_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = b"a sentence of some length";
+    let shows = || {
+        let file = fs::read(folder.path().join(FILE)).unwrap();
+        file.windows(words.len()).any(|bytes| bytes == words)
+    };
+    let mut batch = Batch::default();
+    batch.put(&entry(7));
+    // In the clear at first; then under a key, another one, and in the clear again.
+    Store::open(folder.path(), &Keys::none()).unwrap().commit(Epoch(3), &batch).unwrap();
+    assert!(shows());
+    for (under, is_shown) in
+        [(keys(Some(1), &[]), false), (keys(Some(2), &[1]), false), (keys(None, &[2]), true)]
+    {
+        let mut store = Store::open(folder.path(), &under).unwrap();
+        assert_eq!(store.load().unwrap(), [entry(7)]);
+        assert!(
+            matches!(store.commit(Epoch(2), &batch), Err(StoreError::Fenced { .. })),
+            "the epoch is kept"
+        );
+        store.commit(Epoch(3), &batch).unwrap();
+        drop(store);
+        assert_eq!(shows(), is_shown);
+    }
+}
+
+#[test]
+fn a_key_that_is_missing_or_another_one_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Store::open(folder.path(), &keys(Some(1), &[])).unwrap());
+    for wrong in [Keys::none(), keys(Some(2), &[]), keys(Some(2), &[3])] {
+        let error = Store::open(folder.path(), &wrong).unwrap_err().to_string();
+        assert!(error.contains("encrypted under the key") && error.contains("store.key_file"), "{error}");
+    }
+    Store::open(folder.path(), &keys(Some(1), &[2])).unwrap();
 }
 
 #[test]
 fn a_row_that_is_no_record_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::open(folder.path(), &Keys::none()).unwrap();
     let write = store.database.begin_write().unwrap();
     write.open_table(RECORDS).unwrap().insert("cluster/east", &b"\x0a\x03ab"[..]).unwrap();
     write.commit().unwrap();
@@ -123,7 +163,7 @@ fn flipped_bits_are_refused_or_harmless() {
         let (byte, bit) = (random.below(reach) as usize, random.below(8));
         bad[byte] ^= 1 << bit;
         fs::write(&path, &bad).unwrap();
-        match Store::open(folder.path()).and_then(|store| store.load()) {
+        match Store::open(folder.path(), &Keys::none()).and_then(|store| store.load()) {
             Ok(records) => assert!(records == expected, "byte {byte}, bit {bit}: believed"),
             Err(error) => {
                 assert!(
@@ -148,7 +188,7 @@ fn a_cut_file_is_refused() {
     let good = fs::read(&path).unwrap();
     for part in 1..64 {
         fs::write(&path, &good[..good.len() * part / 64]).unwrap();
-        match Store::open(folder.path()).and_then(|store| store.load()) {
+        match Store::open(folder.path(), &Keys::none()).and_then(|store| store.load()) {
             Ok(records) => assert!(records == expected, "{part}/64: believed"),
             Err(error) => assert!(matches!(error, StoreError::Damaged { .. }), "{part}/64: {error}"),
         }
@@ -157,7 +197,7 @@ fn a_cut_file_is_refused() {
 
 /// Several commits over the same rows, so that the file has old pages as well as new ones.
 fn fill(folder: &Path) -> Vec<Record> {
-    let mut store = Store::open(folder).unwrap();
+    let mut store = Store::open(folder, &Keys::none()).unwrap();
     for round in 0..20 {
         let mut batch = Batch::default();
         batch.put(&cluster("east", round));
