@@ -7,6 +7,7 @@ mod backup;
 mod bad_input;
 mod cli;
 mod cluster_loss;
+mod custom;
 mod degraded;
 mod deletion;
 mod drain;

@@ -90,15 +90,16 @@ impl Admin {
     }
 
     pub(crate) async fn delete(&self, name: &str) -> Result<Vec<String>, Status> {
-        let request =
-            v1::DeleteWorkloadRequest { name: name.to_owned(), ..v1::DeleteWorkloadRequest::default() };
+        let (kind, name) = kind_and_name(name);
+        let request = v1::DeleteWorkloadRequest { kind, name, ..v1::DeleteWorkloadRequest::default() };
         let answer = self.call(async |to| workloads(to).delete_workload(request).await).await?;
         Ok(answer.deletion_pending_on)
     }
 
-    /// The Deployment `name` in the namespace `default`.
+    /// The Deployment `name` in the namespace `default`, or what is of another kind and named `KIND/NAME`.
     pub(crate) async fn workload(&self, name: &str) -> Result<v1::Workload, Status> {
-        let request = v1::GetWorkloadRequest { name: name.to_owned(), ..v1::GetWorkloadRequest::default() };
+        let (kind, name) = kind_and_name(name);
+        let request = v1::GetWorkloadRequest { kind, name, ..v1::GetWorkloadRequest::default() };
         let answer = self.call(async |to| workloads(to).get_workload(request).await).await?;
         Ok(answer.workload.unwrap())
     }
@@ -292,4 +293,10 @@ fn workloads(to: Connection) -> WorkloadServiceClient<Connection> {
         .max_decoding_message_size(ADMIN_MESSAGE_BYTES_MAX)
         // What is larger than the hub takes must reach it, to be refused there.
         .max_encoding_message_size(4 * ADMIN_MESSAGE_BYTES_MAX)
+}
+
+/// No kind stands for a Deployment.
+fn kind_and_name(text: &str) -> (String, String) {
+    let (kind, name) = text.split_once('/').unwrap_or(("", text));
+    (kind.to_owned(), name.to_owned())
 }
