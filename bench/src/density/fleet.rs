@@ -54,7 +54,7 @@ impl Fleet {
     /// elsewhere.
     pub(crate) fn lose(&mut self, index: usize) -> Vec<Effect> {
         let mut effects = Vec::new();
-        self.hub.step(NOW, Event::Closed { session: session(index) }, &mut effects);
+        self.hub.step(NOW, Event::Closed { session: session(index), expired: false }, &mut effects);
         effects
     }
 

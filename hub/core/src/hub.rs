@@ -186,7 +186,10 @@ impl Hub {
                 self.session_opened(session, cluster, &hello, &mut spoken)
             }
             Event::Message { session, message } => self.session_message(session, message, &mut spoken),
-            Event::Closed { session } => self.end_session(session, "its last stream closed", &mut spoken),
+            Event::Closed { session, expired: false } => {
+                self.end_session(session, "its last stream closed", &mut spoken)
+            }
+            Event::Closed { session, expired: true } => self.certificate_ended(session, &mut spoken),
             Event::Command { ticket, by, command } => {
                 self.operator = by;
                 let answer = self.command(command);

@@ -39,6 +39,7 @@ impl Hub {
         }
         let was = health.state;
         health.confirmed = false;
+        health.expired = false;
         self.rises(name);
         match was {
             ClusterState::Unknown | ClusterState::Suspect => {
@@ -61,6 +62,16 @@ impl Hub {
         }
         self.count_flap(name);
         self.wake_at(now.time + self.config.stream_timeout(), Timer::Silence(name.clone()));
+    }
+
+    /// A stream was cut because the certificate of its agent has ended. If it was the last, nothing has been heard of a
+    /// loss: it is not counted as one, however long it lasts (S1).
+    pub(crate) fn certificate_ended(&mut self, session: SessionId, spoken: &mut Vec<Effect>) {
+        let name = self.sessions.get(&session).cloned();
+        self.end_session(session, "its certificate has ended: nothing moves for that alone", spoken);
+        if let Some(cluster) = name.and_then(|name| self.clusters.get_mut(&name)) {
+            cluster.health.expired = !cluster.live();
+        }
     }
 
     /// A stream of a cluster has ended; was it the last (S1)?
@@ -131,7 +142,7 @@ impl Hub {
         let Some(cluster) = self.clusters.get(name) else {
             return;
         };
-        if cluster.health.state == ClusterState::Joining {
+        if cluster.health.state == ClusterState::Joining || cluster.health.expired {
             return;
         }
         let through = cluster.health.lost_through;

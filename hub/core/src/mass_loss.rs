@@ -287,7 +287,8 @@ impl Hub {
             let record = &cluster.record;
             let drained = record.drain.as_ref().is_some_and(|drain| drain.state.is_empty());
             let announced = record.maintenance.is_some() || record.awaited.is_some();
-            if !counts || health.confirmed || drained || announced {
+            // A certificate that has ended is no sign of the network's.
+            if !counts || health.confirmed || drained || announced || health.expired {
                 continue;
             }
             share.counted += 1;

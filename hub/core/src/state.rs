@@ -318,6 +318,8 @@ pub(crate) struct Health {
     pub(crate) ready_until: Option<Time>,
     /// An operator confirmed its loss: it counts no longer in a mass loss (S6).
     pub(crate) confirmed: bool,
+    /// Its last stream was cut because the certificate had ended: its silence is no loss (S1).
+    pub(crate) expired: bool,
     /// Its silence until then is announced, and no loss (S22).
     pub(crate) spared_until: Time,
     /// Since when it has been Ready without a break; none while it is not.
@@ -348,6 +350,7 @@ impl Cluster {
             lost_through: None,
             ready_until: None,
             confirmed: false,
+            expired: false,
             spared_until: Time::default(),
             stable_since: None,
             flaps: Flaps::default(),

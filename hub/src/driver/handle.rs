@@ -145,8 +145,8 @@ impl Handle {
         self.send(Input::Message { session, message, room }).await
     }
 
-    pub(crate) async fn closed(&self, session: SessionId) -> Result<(), Gone> {
-        self.send(Input::Closed { session }).await
+    pub(crate) async fn closed(&self, session: SessionId, expired: bool) -> Result<(), Gone> {
+        self.send(Input::Closed { session, expired }).await
     }
 
     /// Lets the machine say goodbye, and the driver end.

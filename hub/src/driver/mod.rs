@@ -57,8 +57,8 @@ pub(crate) enum Input {
     Opened { session: SessionId, cluster: ClusterName, hello: Box<Hello>, outbox: Outbox },
     /// An agent has said more. Its room is free again when the turn has taken it.
     Message { session: SessionId, message: Box<Up>, room: OwnedSemaphorePermit },
-    /// An agent's stream is over.
-    Closed { session: SessionId },
+    /// An agent's stream is over, maybe because its certificate has ended.
+    Closed { session: SessionId, expired: bool },
     /// An operator wants something.
     Command { by: Arc<str>, command: Box<Command>, reply: oneshot::Sender<Result<Answer, Refused>> },
     /// An operator asks why, or what if.

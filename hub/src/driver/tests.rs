@@ -83,7 +83,7 @@ async fn sums_kept_by_change_are_those_over_everything() {
     assert_eq!((before.workloads.count, before.workloads.wanted, before.workloads.placed), (2, 5, 5));
     assert_eq!(before.migrations, Default::default());
 
-    handle.closed(east).await.unwrap();
+    handle.closed(east, false).await.unwrap();
     until(&handle, |totals| totals.migrations.running == 1).await;
     let lost = sums(&handle);
     let in_state =

@@ -184,9 +184,9 @@ impl Driver {
                 drop(room);
                 Some(Event::Message { session, message: *message })
             }
-            Input::Closed { session } => {
+            Input::Closed { session, expired } => {
                 self.outboxes.remove(&session);
-                Some(Event::Closed { session })
+                Some(Event::Closed { session, expired })
             }
             Input::Command { by, command, reply } => {
                 Some(Event::Command { ticket: self.waiting.add(reply), by, command: *command })

@@ -60,9 +60,8 @@ impl AgentService for Agents {
         &self,
         request: Request<Streaming<AttachRequest>>,
     ) -> Result<Response<Self::AttachStream>, Status> {
-        let peer = Peer::of(&request)?;
-        let cluster = cluster_of(peer)?;
-        let address = peer.address;
+        let peer = Peer::of(&request)?.clone();
+        let cluster = cluster_of(&peer)?;
         let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
             Status::resource_exhausted(
                 "the hub has as many agents' sessions as it may: try again later, or raise limits.sessions",
@@ -77,7 +76,7 @@ impl AgentService for Agents {
         let session = Session {
             driver: self.driver.clone(),
             cluster,
-            address,
+            peer,
             incoming: Incoming::new(request.into_inner()),
             outgoing,
             inquiries: self.inquiries.clone(),

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use godwit_common::ClusterName;
 use godwit_common::link::{Down, Hello, Refusal, RefusalCode, Up};
@@ -10,6 +10,7 @@ use godwit_hub_core::SessionId;
 use godwit_proto::agent::down_to_wire;
 use godwit_proto::v1::attach_response::Message;
 use godwit_proto::v1::{AttachResponse, Inquiry};
+use godwit_rt::serve::Peer;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +33,7 @@ const PROBLEM_SHOWN: usize = 200;
 pub(super) struct Session {
     pub(super) driver: Handle,
     pub(super) cluster: ClusterName,
-    pub(super) address: SocketAddr,
+    pub(super) peer: Peer,
     pub(super) incoming: Incoming,
     pub(super) outgoing: mpsc::Sender<Result<AttachResponse, Status>>,
     pub(super) inquiries: Inquiries,
@@ -42,7 +43,9 @@ pub(super) struct Session {
 impl Session {
     /// Runs until either side ends it.
     pub(super) async fn run(self) {
-        let Self { driver, cluster, address, mut incoming, outgoing, inquiries, stop } = self;
+        let Self { driver, cluster, peer, mut incoming, outgoing, inquiries, stop } = self;
+        let address = peer.address;
+        let has_ended = || peer.ends() <= SystemTime::now();
         let outbox = Outbox::default();
         let hello = tokio::select! {
             hello = hello(&mut incoming) => hello,
@@ -64,7 +67,7 @@ impl Session {
             () = &mut writing => false,
             end = read(&mut incoming, session, line.as_ref(), &driver) => {
                 // Before the last words leave, which may take a while.
-                let _ = driver.closed(session).await;
+                let _ = driver.closed(session, has_ended()).await;
                 say(end, &cluster, address, &outbox);
                 writing.await;
                 true
@@ -77,7 +80,7 @@ impl Session {
             }
         };
         if !machine_knows {
-            let _ = driver.closed(session).await;
+            let _ = driver.closed(session, has_ended()).await;
         }
         tracing::debug!(session = session.0, %cluster, %instance, "a session has ended");
     }

@@ -1,8 +1,10 @@
 //! Who may say what is told by certificates alone: none, a foreign one, or another cluster's is refused (S23).
 
+use std::fs;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use godwit_certs::{Development, TlsFiles, mint_development};
+use godwit_certs::{Authority, Development, TlsFiles, mint_development};
 use godwit_proto::v1;
 use godwit_proto::v1::agent_service_client::AgentServiceClient;
 use tokio::io::AsyncReadExt;
@@ -13,7 +15,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tonic::{Code, Status};
 
-use crate::harness::{Deployment, Federation, wait_for, within};
+use crate::harness::{Deployment, Federation, targets, wait_for, within};
 
 #[tokio::test]
 async fn a_client_without_a_certificate_is_refused() {
@@ -112,4 +114,44 @@ async fn attach(federation: &Federation) -> Result<(), Status> {
     let hello = futures_util::stream::pending::<v1::AttachRequest>();
     let call = async { AgentServiceClient::new(connection).attach(hello).await };
     within("the answer to Attach", call).await.map(|_| ())
+}
+
+/// Nobody has renewed it: the cluster is suspect, with the cause, and nothing moves however long it takes.
+#[tokio::test]
+async fn a_certificate_that_ends_is_no_loss() {
+    let mut federation = Federation::of(&["alpha", "bravo"]).await;
+    federation.deploy(&Deployment::new("web", 4)).await;
+    federation.settles("web", &[("alpha", 2), ("bravo", 2)]).await;
+    let pki = federation.dir().join("pki");
+    let authority = Authority::load(&pki.join("ca.pem"), &pki.join("ca.key")).unwrap();
+    let issued = authority.issue_agent(&"alpha".parse().unwrap(), Duration::from_secs(15)).unwrap();
+    let [certificate, key] = ["short.pem", "short.key"].map(|name| federation.dir().join(name));
+    fs::write(&certificate, &issued.certificate_pem).unwrap();
+    fs::write(&key, issued.key_pem.as_ref().unwrap()).unwrap();
+    let good = federation.certificates.agents[&"alpha".parse().unwrap()].clone();
+    let short = TlsFiles { ca: good.ca.clone(), certificate, key };
+    let alpha = federation.cluster_mut("alpha");
+    alpha.kill_agent(0);
+    alpha.show_certificate(short);
+    alpha.start_agent(0);
+
+    let away = wait_for("a silence of several times lost_after", async || {
+        let alpha = federation.admin.cluster("alpha").await.map_err(|error| error.to_string())?;
+        let seen = alpha.last_seen.map(|seen| SystemTime::try_from(seen).unwrap());
+        let silent = seen.and_then(|seen| seen.elapsed().ok()).unwrap_or_default();
+        let ended = alpha.reason.contains("its certificate has ended");
+        if ended && silent > Duration::from_secs(8) { Ok(alpha) } else { Err(format!("{alpha:?}")) }
+    });
+    assert_eq!(away.await.state, "Suspect");
+    let migrations = federation.admin.migrations().await.unwrap();
+    assert!(migrations.is_empty(), "{migrations:?}");
+    let web = federation.admin.workload("web").await.unwrap();
+    assert_eq!(targets(&web), [("alpha", 2), ("bravo", 2)]);
+
+    let alpha = federation.cluster_mut("alpha");
+    alpha.kill_agent(0);
+    alpha.show_certificate(good);
+    alpha.start_agent(0);
+    federation.cluster_is("alpha", "Ready").await;
+    federation.settles("web", &[("alpha", 2), ("bravo", 2)]).await;
 }

@@ -31,6 +31,8 @@ pub enum Event {
     Closed {
         /// Which session.
         session: SessionId,
+        /// Whether that was because its agent's certificate has ended: then it is no sign of a loss (S1).
+        expired: bool,
     },
     /// An operator wants something.
     Command {

@@ -276,7 +276,7 @@ impl Fixture {
     pub(crate) fn disconnect(&mut self, name: &str) {
         let session = self.members.get_mut(&cluster(name)).and_then(|member| member.session.take());
         if let Some(session) = session {
-            self.step(Event::Closed { session });
+            self.step(Event::Closed { session, expired: false });
         }
     }
 

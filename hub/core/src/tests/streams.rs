@@ -114,7 +114,7 @@ fn s24_a_former_session_is_heard_no_more() {
     let fence = fixture.members[&cluster("alpha")].fence;
     let leading = Leadership::Leading { term, fence, base: fence.generation, digest: Digest::default() };
     fixture.step(Event::Message { session: former, message: Up::Leadership(leading) });
-    fixture.step(Event::Closed { session: former });
+    fixture.step(Event::Closed { session: former, expired: false });
     assert_eq!(fixture.web().ready, 10, "its agent leads in its new session");
 }
 
@@ -172,7 +172,7 @@ fn s24_who_stands_by_is_called_through_those_that_are_left() {
         fixture.open_as("alpha", instance);
     }
     assert!(fixture.summoned.is_empty(), "nobody is missing");
-    fixture.step(Event::Closed { session: third });
+    fixture.step(Event::Closed { session: third, expired: false });
     let through: Vec<_> = fixture.summoned.iter().map(|(session, _)| *session).collect();
     assert!(through.len() == 2 && through.contains(&second), "{through:?}");
     let called: Vec<&[String]> = fixture.summoned.iter().map(|(_, agents)| &agents[..]).collect();
@@ -193,8 +193,30 @@ fn s24_zones_without_a_witness_are_called_first() {
     for (instance, zone) in [("fourth", "b"), ("fifth", "a"), ("sixth", "a")] {
         fixture.open_in("alpha", instance, zone);
     }
-    fixture.step(Event::Closed { session: third });
+    fixture.step(Event::Closed { session: third, expired: false });
     assert_eq!(fixture.summoned.last().expect("a call").1, ["fourth"], "zone b has none");
-    fixture.step(Event::Closed { session: second });
+    fixture.step(Event::Closed { session: second, expired: false });
     assert_eq!(fixture.summoned.last().expect("a call").1, ["fifth"], "the fourth is on its way");
+}
+
+/// Its last stream was cut for its certificate's end: that says nothing about the cluster.
+#[test]
+fn s1_a_certificate_that_has_ended_is_no_loss() {
+    let mut fixture = Fixture::new(&[("alpha", 100), ("bravo", 100)]);
+    fixture.deploy_web(10, &[("alpha", 1), ("bravo", 1)]);
+    fixture.pass(Duration::from_secs(2));
+    let session = fixture.members.get_mut(&cluster("alpha")).and_then(|member| member.session.take());
+    fixture.step(Event::Closed { session: session.expect("it is connected"), expired: true });
+    fixture.pass(Duration::from_secs(3_600));
+    let view = fixture.hub.cluster(&cluster("alpha")).expect("a member");
+    assert_eq!(view.state, ClusterState::Suspect);
+    assert!(view.reason.contains("its certificate has ended"), "{}", view.reason);
+    assert_eq!(fixture.plan(), shares(&[("alpha", 5), ("bravo", 5)]));
+    assert!(fixture.hub.federation().freeze.is_none());
+    // It comes back with another one, and then silence is silence again.
+    fixture.connect("alpha");
+    assert_eq!(fixture.state("alpha"), ClusterState::Ready);
+    fixture.disconnect("alpha");
+    fixture.pass(Duration::from_secs(60));
+    assert_eq!(fixture.state("alpha"), ClusterState::Lost);
 }

@@ -61,7 +61,7 @@ impl Witness {
     pub(super) fn hear(&mut self, event: &Event) {
         match event {
             Event::Message { session, message } => self.message(*session, message),
-            Event::Closed { session } => self.close(*session),
+            Event::Closed { session, expired: _ } => self.close(*session),
             Event::Opened { .. } | Event::Command { .. } | Event::Stopping | Event::Tick => {}
         }
     }

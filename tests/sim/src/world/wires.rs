@@ -46,7 +46,7 @@ impl World {
             }
             Item::End => {
                 if let Some((_, session)) = end {
-                    self.hubs[hub].hear(hub::Event::Closed { session });
+                    self.hubs[hub].hear(hub::Event::Closed { session, expired: false });
                 }
                 if let Some(session) = self.net.sessions.get_mut(&number) {
                     session.hub_open = false;
