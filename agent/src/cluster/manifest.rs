@@ -6,8 +6,8 @@ use godwit_common::link::Charter;
 use godwit_common::{ObjectKey, WorkloadKind};
 use serde_json::{Map, Value, json};
 
-use super::charter;
 use super::scale::ScalePaths;
+use super::{charter, secrets};
 
 /// Fields of the metadata that belong to the API server.
 pub(super) const SERVERS_FIELDS: [&str; 7] = [
@@ -48,8 +48,8 @@ pub(crate) fn to_apply(apply: Apply, scale: Option<&ScalePaths>) -> Result<Value
     let ours = table(metadata, "labels")?;
     ours.insert(labels::MANAGED.to_owned(), json!(labels::TRUE));
     ours.insert(labels::UID.to_owned(), json!(stamp.uid.to_string()));
-    let kept = (manifest.len() <= labels::MANIFEST_KEPT_MAX).then_some(&*manifest);
-    note(table(metadata, "annotations")?, &stamp, charter.as_deref(), kept);
+    let kept = (manifest.len() <= labels::MANIFEST_KEPT_MAX).then(|| secrets::kept(&key, &manifest));
+    note(table(metadata, "annotations")?, &stamp, charter.as_deref(), kept.as_deref());
     set_spec(object, &key, &stamp, replicas, scale)?;
     Ok(body)
 }

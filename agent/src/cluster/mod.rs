@@ -11,6 +11,7 @@ mod records;
 mod requests;
 mod scale;
 mod secret;
+mod secrets;
 mod sight;
 mod watch;
 
@@ -164,7 +165,8 @@ impl Cluster {
         let mut manifest = None;
         let object = match api.get(&key.name).await {
             Ok(object) => {
-                manifest = charter::manifest(&object.metadata);
+                manifest = charter::manifest(&object.metadata)
+                    .and_then(|kept| secrets::restored(&kind, kept, &object.data));
                 Some(sight::object(&kind, &object.metadata, Some(&object.data), scale.as_ref()))
             }
             Err(error) if error::is_object_missing(&error) => None,
@@ -207,7 +209,11 @@ impl Cluster {
             .map_err(|problem| CallError::Refused(problem.into()))?;
         let params = PatchParams { force, dry_run, ..PatchParams::apply(labels::FIELD_MANAGER) };
         let applied = api.patch(&name, &params, &Patch::Apply(&body)).await;
-        let applied = applied.map_err(|error| self.failed(&kind, error::sort(error)))?;
+        let applied = applied.map_err(|error| {
+            let error = error::sort(error);
+            let error = if secrets::is_secret(&kind) { secrets::scrubbed(error, &body) } else { error };
+            self.failed(&kind, error)
+        })?;
         Ok(sight::object(&kind, &applied.metadata, Some(&applied.data), scale.as_ref()))
     }
 

@@ -8,7 +8,7 @@ use crate::model::Dependent;
 use crate::totals;
 
 /// Reads a dependent; `None` after a mistake, which is reported. Its content passes through unread, but for the most
-/// frequent mistake in it: a number where only texts are allowed.
+/// frequent mistake in it: a number where only texts are allowed; which, of a Secret, is not repeated.
 pub(crate) fn read(
     object: &Object<'_>,
     (api_version, kind): (&str, &str),
@@ -22,7 +22,10 @@ pub(crate) fn read(
     };
     for key in texts {
         if let Some(data) = object.get(key).and_then(|field| field.object()) {
-            data.texts();
+            match kind {
+                "Secret" => data.unquoted_texts(),
+                _ => drop(data.texts()),
+            }
         }
     }
     let Metadata { key, .. } = metadata?;

@@ -274,6 +274,14 @@ impl<'a> Object<'a> {
         texts
     }
 
+    /// Reports what is no text among the fields, and quotes nothing of it.
+    pub(crate) fn unquoted_texts(&self) {
+        let others = self.map.iter().filter(|(_, node)| !node.is_null() && node.as_text().is_none());
+        for (key, node) in others {
+            self.child(key, node).refuse("it is not a text", "put the value in quotes");
+        }
+    }
+
     /// Reports each field that is not one of `known`.
     pub(crate) fn only(&self, known: &[&str]) {
         self.only_or(known, &[]);

@@ -467,6 +467,23 @@ fn an_object_that_no_cluster_would_store_is_refused() {
 }
 
 #[test]
+fn the_contents_of_a_secret_are_not_repeated() {
+    let secret = |content: &str| {
+        errors(&format!("{WEB}---\napiVersion: v1\nkind: Secret\nmetadata: {{name: login}}\n{content}\n"))
+    };
+    for content in ["stringData: {pin: 471100815}", "data: {pin: [471100815]}", "data: {pin: {x: 471100815}}"]
+    {
+        let message = secret(content);
+        assert!(
+            message.contains("Secret login: ") && message.to_lowercase().contains("data.pin"),
+            "{message}"
+        );
+        assert!(message.contains("it is not a text; put the value in quotes"), "{message}");
+        assert!(!message.contains("471100815"), "{message}");
+    }
+}
+
+#[test]
 fn aliases_that_multiply_are_stopped() {
     let mut bomb = "a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n".to_owned();
     for level in 1..10 {

@@ -33,6 +33,7 @@ mod pods;
 mod retire;
 mod roles;
 mod rollout;
+mod secrets;
 mod shortage;
 mod store_damage;
 mod store_disk;

@@ -25,12 +25,22 @@ pub(crate) struct ClusterSpec {
     /// How long pods take to become ready, in milliseconds.
     pub(crate) startup: &'static str,
     pub(crate) agents: usize,
+    /// What the agents log.
+    pub(crate) log: &'static str,
 }
 
 impl ClusterSpec {
     /// Three nodes with room for more than any test needs, and one agent.
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), nodes: 3, node_cpu: 16, node_pods: 110, startup: "50..300", agents: 1 }
+        Self {
+            name: name.to_owned(),
+            nodes: 3,
+            node_cpu: 16,
+            node_pods: 110,
+            startup: "50..300",
+            agents: 1,
+            log: "info",
+        }
     }
 }
 
@@ -119,6 +129,7 @@ impl Cluster {
             format!("--hub={}", self.place.hub),
             format!("--instance={name}"),
             format!("--kubeconfig={}", self.kubeconfig.display()),
+            format!("--set=log.filter={}", self.spec.log),
             "--exit-with-stdin".to_owned(),
         ];
         let command = program("agent", args.into_iter().chain(identity));
