@@ -6,6 +6,7 @@
 
 mod admin;
 mod args;
+mod audit;
 mod authority;
 pub mod config;
 mod driver;

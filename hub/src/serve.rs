@@ -26,6 +26,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::admin::{self, Admin};
 use crate::args::Args;
+use crate::audit::Audit;
 use crate::authority::{self, Credentials, Enrolments, Entry, follow_revocations};
 use crate::config::Settings;
 use crate::driver::{self, Handle};
@@ -72,10 +73,11 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     let (mut reporter, routes) = routes(&settings, &driver, &credentials, enrolments.clone(), &stop).await?;
     let Entry { tls, door } = credentials.members.clone();
     let limits = settings.limits.server();
-    let guarded = Guard::new(routes, driver.clone());
-    let server = tokio::spawn(serve(listener, tls, door, guarded, limits, stop.clone()));
+    let audit = Audit::open(&settings).context("the audit log in data_dir cannot be written")?;
+    let behind = |routes| Guard::new(routes, driver.clone(), audit.clone());
+    let server = tokio::spawn(serve(listener, tls, door, behind(routes), limits, stop.clone()));
     let strangers = credentials.strangers.clone();
-    let strangers = enrol_strangers(&settings, &driver, strangers, enrolments, &stop).await?;
+    let strangers = enrol_strangers(&settings, behind, strangers, enrolments, &stop).await?;
     credentials.keep(&stop);
     let ready = Arc::new(AtomicBool::new(true));
     let scraped = scraped.map(|(listener, address)| {
@@ -159,7 +161,7 @@ fn enrolments(settings: &Settings, driver: &Handle, credentials: &Credentials) -
 /// The port for callers without a certificate: enrolment, and nothing else, not even reflection.
 async fn enrol_strangers(
     settings: &Settings,
-    driver: &Handle,
+    behind: impl FnOnce(Routes) -> Guard,
     entry: Option<Entry>,
     enrolments: Option<Enrolments>,
     stop: &CancellationToken,
@@ -174,7 +176,7 @@ async fn enrol_strangers(
     let mut routes = RoutesBuilder::default();
     routes.add_service(enrolment_server(enrolments));
     let limits = ServerLimits { connections_max: STRANGERS_MAX, ..settings.limits.server() };
-    let guarded = Guard::new(routes.routes(), driver.clone());
+    let guarded = behind(routes.routes());
     Ok(Some(tokio::spawn(serve(listener, tls, door, guarded, limits, stop.clone()))))
 }
 

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-pub use peer::{Peer, address_of};
+pub use peer::{Peer, address_in, address_of};
 
 use crate::accept::Acceptor;
 use crate::limits::ServerLimits;

@@ -96,6 +96,10 @@ impl PodService for Admin {
         self.deployed(&workload)?;
         let slot = self.asker()?;
         tracing::info!(%operator, %workload, %cluster, pod, "an operator reads a log");
+        let read = serde_json::json!({
+            "workload": workload.to_string(), "cluster": cluster.as_str(), "pod": pod, "container": container
+        });
+        operator.note(|noted| noted.what = read);
         let about = About::Log(v1::LogInquiry {
             namespace: workload.namespace.to_string(),
             kind: workload.kind.to_string(),

@@ -6,13 +6,23 @@ use godwit_hub_core::{Answer, Command, Refused, RefusedKind};
 use tonic::Status;
 
 use super::Admin;
+use crate::audit;
 use crate::driver::Gone;
 use crate::guard::Caller;
 
 impl Admin {
     /// Carries out an operator's command.
     pub(super) async fn carry_out(&self, operator: Caller, command: Command) -> Result<Answer, Status> {
+        let subjects = audit::subjects(&command);
+        operator.note(|noted| {
+            noted.what = audit::what(&command);
+            noted.before = audit::states(&self.driver.view(), &subjects);
+        });
         let answer = self.driver.command(Arc::clone(&operator.name), command).await.map_err(stopping)?;
+        if answer.is_ok() {
+            // The view is ahead of the answer.
+            operator.note(|noted| noted.after = audit::states(&self.driver.view(), &subjects));
+        }
         answer.map(|answer| operator.narrowed(answer)).map_err(refused)
     }
 
@@ -26,6 +36,7 @@ impl Admin {
         if !dry_run {
             return self.carry_out(operator, command).await;
         }
+        operator.note(|noted| (noted.what, noted.rehearsal) = (audit::what(&command), true));
         let answer = self.driver.rehearse(Arc::clone(&operator.name), command).await.map_err(stopping)?;
         answer.map(|answer| operator.narrowed(answer)).map_err(refused)
     }

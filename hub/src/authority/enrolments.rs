@@ -16,6 +16,7 @@ use super::Own;
 use super::own::{half_way, left_until};
 use crate::config::Span;
 use crate::driver::Handle;
+use crate::guard::Caller;
 
 /// The service. It looks at each caller itself: at the door for strangers nobody else does.
 #[derive(Clone)]
@@ -34,9 +35,13 @@ impl Enrolments {
 #[tonic::async_trait]
 impl EnrolmentService for Enrolments {
     async fn enrol(&self, request: Request<v1::EnrolRequest>) -> Result<Response<v1::EnrolResponse>, Status> {
-        let from = address_of(&request);
+        let (from, caller) = (address_of(&request), Caller::of(&request));
         let shown = Shown::read(&request.into_inner())?;
         let Shown { cluster, hash, uid, key, signing_request } = shown;
+        let what = serde_json::json!({
+            "cluster": cluster.as_str(), "uid": uid.to_string(), "token": &*hash.id()
+        });
+        caller.note(|noted| noted.what = what);
         // Whoever has no token takes no turn away from the machine.
         let view = self.driver.view();
         if view.federation.tokens.iter().all(|token| token.hash != hash) {

@@ -9,7 +9,7 @@ use godwit_common::label;
 use godwit_rt::telemetry::LogFormat;
 use rustls_pki_types::ServerName;
 
-use super::{Access, Authority, Enrolment, Federation, Limits, Settings, Span, Tls, Webhook};
+use super::{Access, AuditLog, Authority, Enrolment, Federation, Limits, Settings, Span, Tls, Webhook};
 use crate::webhook::check_url;
 
 /// Below this, heartbeats cost more than they tell.
@@ -46,6 +46,7 @@ pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<St
         authority,
         enrolment,
         access,
+        audit,
         log,
         metrics,
         webhook,
@@ -61,6 +62,9 @@ pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<St
     found.path("data_dir", data_dir, "the folder of the store");
     found.identity(tls, authority, enrolment);
     found.access(access);
+    let AuditLog { file_bytes, files } = audit;
+    found.bytes("audit.file_bytes", *file_bytes, ADMIN_MESSAGE_BYTES_MIN);
+    found.count("audit.files", *files);
     found.refuse_if("log.format", log.format.parse::<LogFormat>().is_err(), "it must be text or json");
     found.refuse_if(
         "metrics.listen",

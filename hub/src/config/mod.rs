@@ -37,6 +37,8 @@ pub struct Settings {
     pub enrolment: Enrolment,
     /// What operators may do of whom nothing else is said.
     pub access: Access,
+    /// What is written down of what operators do.
+    pub audit: AuditLog,
     /// What the hub says about itself.
     pub log: Log,
     /// What the hub measures.
@@ -118,6 +120,16 @@ pub struct Access {
     pub unbound: String,
     /// The names of operators who are admins whatever is bound, separated by commas: with their certificates one gets in again.
     pub admins: String,
+}
+
+/// The audit log, in files beside the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditLog {
+    /// How long a file may become, in bytes, before another is begun.
+    pub file_bytes: u32,
+    /// How many files there are at most; the oldest is dropped.
+    pub files: u32,
 }
 
 /// Log lines go to standard error.
@@ -280,6 +292,7 @@ impl Default for Settings {
             authority: Authority::default(),
             enrolment: Enrolment::default(),
             access: Access::default(),
+            audit: AuditLog::default(),
             log: Log::default(),
             metrics: Metrics::default(),
             webhook: Webhook::default(),
@@ -338,6 +351,12 @@ impl Access {
     pub fn roles(&self) -> Roles {
         let admins = self.admins().map(Into::into).collect();
         Roles { unbound: self.unbound.parse().ok(), admins, ..Roles::default() }
+    }
+}
+
+impl Default for AuditLog {
+    fn default() -> Self {
+        Self { file_bytes: 64 << 20, files: 16 }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Who calls: the operator's name, and what may be done under it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use godwit_hub_core::{Answer, Changes, Permit, Roles};
+use serde_json::Value;
 use tonic::{Request, Status};
 
 /// An operator whom the guard has let in.
@@ -13,6 +14,18 @@ pub(crate) struct Caller {
     pub(crate) name: Arc<str>,
     /// As it was when the call came; none of those who have no role, who may only ask who they are.
     pub(super) permit: Option<Arc<Permit>>,
+    /// What becomes of its call, for the audit log.
+    pub(super) noted: Arc<Mutex<Noted>>,
+}
+
+/// What the audit log is to say of a call.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Noted {
+    pub(crate) what: Value,
+    pub(crate) before: Value,
+    pub(crate) after: Value,
+    /// It changes nothing.
+    pub(crate) rehearsal: bool,
 }
 
 impl fmt::Display for Caller {
@@ -25,7 +38,22 @@ impl Caller {
     /// Who sent a request. Without the guard nobody did, and nobody may look at anything.
     pub(crate) fn of<T>(request: &Request<T>) -> Self {
         let found = request.extensions().get::<Self>().cloned();
-        found.unwrap_or_else(|| Self { name: "".into(), permit: None })
+        found.unwrap_or_else(Self::nobody)
+    }
+
+    /// Somebody without a certificate of an operator, who may look at nothing.
+    pub(super) fn nobody() -> Self {
+        Self { name: "".into(), permit: None, noted: Arc::default() }
+    }
+
+    /// Notes what the call is about.
+    pub(crate) fn note(&self, change: impl FnOnce(&mut Noted)) {
+        change(&mut self.noted.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// What was noted of it.
+    pub(super) fn noted(&self) -> Noted {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether it may look at what is in a namespace.
@@ -43,7 +71,7 @@ impl Caller {
         if self.sees(namespace) {
             return Ok(());
         }
-        let Self { name, permit } = self;
+        let Self { name, permit, noted: _ } = self;
         let standing =
             permit.as_ref().map_or_else(|| "without a role".to_owned(), |permit| permit.to_string());
         Err(Status::permission_denied(format!(

@@ -7,19 +7,21 @@ mod caller;
 mod table;
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use godwit_certs::Identity;
 use godwit_hub_core::{Permit, Role};
-use godwit_rt::serve::Peer;
+use godwit_rt::serve::{Peer, address_in};
 use http::{Request, Response};
-use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::{Body as HttpBody, BoxFuture, Context, Poll, Service, StdError};
 use tonic::service::Routes;
+use tonic::{Code, Status};
 
-pub(crate) use caller::Caller;
+pub(crate) use caller::{Caller, Noted};
 
+use crate::audit::{self, Audit, Entry};
 use crate::driver::Handle;
 use table::Least;
 
@@ -28,11 +30,12 @@ use table::Least;
 pub(crate) struct Guard {
     routes: Routes,
     driver: Handle,
+    audit: Audit,
 }
 
 impl Guard {
-    pub(crate) fn new(routes: Routes, driver: Handle) -> Self {
-        Self { routes, driver }
+    pub(crate) fn new(routes: Routes, driver: Handle, audit: Audit) -> Self {
+        Self { routes, driver, audit }
     }
 
     /// Lets a call pass, as an operator's or as somebody else's, or says why not.
@@ -61,7 +64,7 @@ impl Guard {
         if let Some(needed) = role {
             check_role(&name, permit.as_ref(), path, needed, matches!(least, Least::Everywhere(_)))?;
         }
-        Ok(Some(Caller { name, permit: permit.map(Arc::new) }))
+        Ok(Some(Caller { name, permit: permit.map(Arc::new), noted: Arc::default() }))
     }
 }
 
@@ -79,21 +82,97 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let path = request.uri().path().to_owned();
         let peer = request.extensions().get::<Peer>().cloned();
-        match self.admit(request.uri().path(), peer.as_ref()) {
-            Ok(caller) => {
-                if let Some(caller) = caller {
-                    request.extensions_mut().insert(caller);
+        let admitted = self.admit(&path, peer.as_ref());
+        let caller = match &admitted {
+            Ok(caller) => caller.clone().unwrap_or_else(Caller::nobody),
+            Err(_) => Caller::nobody(),
+        };
+        let entry = self.entry(&path, peer.as_ref(), address_in(request.extensions()));
+        let audit = self.audit.clone();
+        if let Err(status) = admitted {
+            tracing::info!(who = entry.who, path, problem = status.message(), "a call is refused");
+            return Box::pin(refuse(audit, entry, status));
+        }
+        request.extensions_mut().insert(caller.clone());
+        let answer = self.routes.call(request);
+        if !table::is_audited(&path) {
+            return Box::pin(async move {
+                let response = answer.await?;
+                // Of other refusals nobody is kept from anything: a name that is not there, a page that is none.
+                let denied = refusal(&response).filter(|status| status.code() == Code::PermissionDenied);
+                if let Some(status) = denied {
+                    audit.record(refused(entry, &status)).await;
                 }
-                Box::pin(self.routes.call(request))
-            }
-            Err(status) => {
-                let (who, path) = (peer.map(|peer| peer.leaf.identity.to_string()), request.uri().path());
-                tracing::info!(who, path, problem = status.message(), "a call is refused");
-                Box::pin(std::future::ready(Ok(status.into_http())))
-            }
+                Ok(response)
+            });
+        }
+        // Whoever hangs up is written down all the same: what they wanted may have been done.
+        let carried = tokio::spawn(carry(audit, entry, caller, answer));
+        Box::pin(async move {
+            let lost = |_| Status::internal("the call panicked; this is a fault of godwit-hub").into_http();
+            Ok(carried.await.unwrap_or_else(lost))
+        })
+    }
+}
+
+impl Guard {
+    /// What is known of a call before it is carried out.
+    fn entry(&self, path: &str, peer: Option<&Peer>, address: Option<SocketAddr>) -> Entry {
+        let who = peer.map(|peer| match &peer.leaf.identity {
+            Identity::Admin { name } => name.to_string(),
+            identity @ (Identity::Agent { .. } | Identity::Hub) => identity.to_string(),
+        });
+        let who = who.unwrap_or_default();
+        let (permit, _) = self.driver.view().federation.roles.of(&who);
+        let is_operator = peer.is_some_and(|peer| matches!(peer.leaf.identity, Identity::Admin { .. }));
+        Entry {
+            role: permit.filter(|_| is_operator).map(|permit| permit.role.to_string()).unwrap_or_default(),
+            serial: peer.map(|peer| peer.leaf.serial.to_string()).unwrap_or_default(),
+            from: address.map(|address| address.to_string()).unwrap_or_default(),
+            call: path.trim_start_matches('/').chars().take(PATH_SHOWN).collect(),
+            who,
+            ..Entry::default()
         }
     }
+}
+
+/// Writes a refusal down before it is answered.
+async fn refuse(audit: Audit, entry: Entry, status: Status) -> Result<Response<Body>, Infallible> {
+    audit.record(refused(entry, &status)).await;
+    Ok(status.into_http())
+}
+
+/// Carries a call out that is written down, before it is answered.
+async fn carry(
+    audit: Audit,
+    entry: Entry,
+    caller: Caller,
+    answer: impl Future<Output = Result<Response<Body>, Infallible>>,
+) -> Response<Body> {
+    if let Err(status) = audit.check().await {
+        return status.into_http();
+    }
+    let Ok(response) = answer.await;
+    let Noted { what, before, after, rehearsal } = caller.noted();
+    let entry = Entry { what, before, after, ..entry };
+    match refusal(&response) {
+        Some(status) => audit.record(refused(entry, &status)).await,
+        None if rehearsal => {}
+        None => audit.record(Entry { outcome: audit::OK.to_owned(), time: audit::now(), ..entry }).await,
+    }
+    response
+}
+
+/// The status of an answer that has nothing else.
+fn refusal(response: &Response<Body>) -> Option<Status> {
+    response.extensions().get::<Status>().filter(|status| status.code() != Code::Ok).cloned()
+}
+
+fn refused(entry: Entry, status: &Status) -> Entry {
+    let (outcome, message) = (format!("{:?}", status.code()), status.message().to_owned());
+    Entry { outcome, message, time: audit::now(), ..entry }
 }
 
 /// Refusals quote what they refuse, but never a kilobyte of it.

@@ -156,6 +156,17 @@ pub(crate) fn least(path: &str) -> Option<Least> {
     methods.iter().find(|(name, _)| *name == method).map(|(_, least)| *least)
 }
 
+/// Methods that only show something, by how they are called: everything else is in the audit log, as is everything that is
+/// refused. Logs of pods and backups are looked at, too, but are not shown to everybody.
+const LOOKS: [&str; 9] =
+    ["Attach", "Renew", "List", "Get", "Watch", "WhatIf", "WhoAmI", "Check", "ServerReflectionInfo"];
+
+/// Whether a call goes into the audit log when it is answered well.
+pub(crate) fn is_audited(path: &str) -> bool {
+    let method = path.rsplit('/').next().unwrap_or(path);
+    !LOOKS.iter().any(|look| method.starts_with(look))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -210,6 +221,27 @@ mod tests {
             assert_eq!(least(path), None, "{path}");
         }
         assert_eq!(least("/godwit.v1.EventService/ListEvents/more"), None);
+    }
+
+    /// What changes something is in the audit log, whatever it will be called.
+    #[test]
+    fn only_what_shows_something_is_not_audited() {
+        let not: Vec<&str> = TABLE
+            .iter()
+            .flat_map(|(_, methods)| methods.iter())
+            .filter(|(method, _)| !is_audited(method))
+            .map(|(method, _)| *method)
+            .collect();
+        for audited in
+            ["Deploy", "StreamLog", "Backup", "Enrol", "BindRole", "AcknowledgePlacements", "Rebalance"]
+        {
+            assert!(is_audited(audited) && !not.contains(&audited), "{audited}");
+        }
+        assert!(not.iter().all(|method| LOOKS.iter().any(|look| method.starts_with(look))), "{not:?}");
+        assert!(
+            is_audited("/godwit.v1.Later/Added"),
+            "what is new is audited until somebody says that it is not"
+        );
     }
 
     /// The least that somebody can be is to look.

@@ -29,7 +29,7 @@ use crate::federation::{Federation, PATIENCE, WEB, deploy};
 const STRICT: &[(&str, &str)] = &[("ACCESS__UNBOUND", "none"), ("ACCESS__ADMINS", "dev")];
 
 /// A certificate for an operator of that name, of the federation's own authority.
-fn certificate(federation: &Federation, name: &str) -> TlsFiles {
+pub(crate) fn certificate(federation: &Federation, name: &str) -> TlsFiles {
     let folder = federation.folder.path();
     let authority = Authority::load(&folder.join("ca.pem"), &folder.join("ca.key")).expect("the authority");
     let issued = authority
@@ -45,11 +45,11 @@ fn certificate(federation: &Federation, name: &str) -> TlsFiles {
     files
 }
 
-async fn operator(federation: &Federation, name: &str) -> Connection {
+pub(crate) async fn operator(federation: &Federation, name: &str) -> Connection {
     federation.connect(&certificate(federation, name)).await
 }
 
-async fn bind(federation: &Federation, name: &str, role: &str, namespaces: &[&str]) {
+pub(crate) async fn bind(federation: &Federation, name: &str, role: &str, namespaces: &[&str]) {
     let request = v1::BindRoleRequest {
         name: name.to_owned(),
         role: role.to_owned(),

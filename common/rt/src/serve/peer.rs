@@ -70,6 +70,11 @@ pub fn address_of<T>(request: &tonic::Request<T>) -> Option<SocketAddr> {
     request.extensions().get::<Remote>().map(|remote| remote.0)
 }
 
+/// The same, where the request is not gRPC's yet.
+pub fn address_in(extensions: &http::Extensions) -> Option<SocketAddr> {
+    extensions.get::<Remote>().map(|remote| remote.0)
+}
+
 /// The address of each request's connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Remote(pub(super) SocketAddr);

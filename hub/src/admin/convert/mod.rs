@@ -22,8 +22,10 @@ pub(crate) use event::event;
 pub(super) use migration::{cause_of, migration};
 pub(super) use placement::{placements, removed_placements};
 pub(super) use plan::{changes, plan, what_if};
-pub(super) use policy::{policy, policy_from_wire};
-pub(super) use quota::{quota, quota_from_wire};
+pub(crate) use policy::policy;
+pub(super) use policy::policy_from_wire;
+pub(crate) use quota::quota;
+pub(super) use quota::quota_from_wire;
 pub(super) use rollout::revision;
 pub(super) use workload::{action, deployed, deployed_workload, removed_workload, workload};
 

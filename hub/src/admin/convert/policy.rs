@@ -11,7 +11,7 @@ use tonic::Status;
 
 use crate::admin::fields::invalid;
 
-pub(in crate::admin) fn policy(policy: &Policy, workloads: u32) -> v1::Policy {
+pub(crate) fn policy(policy: &Policy, workloads: u32) -> v1::Policy {
     let Policy { name, placement, lost_after } = policy;
     let spec = policy::to_wire(placement, Some(*lost_after));
     v1::Policy { name: name.to_string(), spec: Some(spec), workloads }

@@ -8,7 +8,7 @@ use tonic::Status;
 
 use crate::admin::fields::invalid;
 
-pub(in crate::admin) fn quota(view: &QuotaView) -> v1::Quota {
+pub(crate) fn quota(view: &QuotaView) -> v1::Quota {
     let QuotaView { record: QuotaRecord { namespace, quota }, used } = view;
     v1::Quota {
         namespace: namespace.to_string(),
