@@ -4,6 +4,7 @@
 
 mod any_server;
 mod custom;
+mod forgotten;
 mod hub;
 mod servers;
 mod settings;

@@ -36,10 +36,16 @@ pub(crate) struct Agent(Child);
 impl Stage {
     /// A simulated cluster, and nothing else in it.
     pub(crate) async fn new() -> Self {
+        Self::remembering(kubesim::Config::default().watch_history).await
+    }
+
+    /// The same, with an API server that remembers so many changes for watches.
+    pub(crate) async fn remembering(watch_history: usize) -> Self {
         let simulation = kubesim::Simulation::start(kubesim::Config {
             startup_delay: (Duration::from_millis(20), Duration::from_millis(60)),
             termination_delay: Duration::from_millis(50),
             seed: Some(7),
+            watch_history,
             ..kubesim::Config::default()
         });
         let simulation = simulation.await.unwrap();
