@@ -5,6 +5,7 @@ mod args;
 mod clock;
 mod cluster;
 mod config;
+mod gate;
 mod identity;
 mod inquiries;
 mod run;

@@ -7,21 +7,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use godwit_agent_core::{Agent, Config, Effect, Event, Log, WatchId};
+use godwit_agent_core::{Agent, AskId, Config, Effect, Event, Log, WatchId};
 use godwit_common::Time;
 use godwit_common::rng::Rng;
+use godwit_proto::agent::lease::Admitted;
 use godwit_rt::health::{self, Pulse};
 use godwit_rt::limits::PlainLimits;
 use godwit_rt::plain;
 use godwit_rt::tls::ClientTls;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::cluster::Cluster;
 use crate::config::Settings;
+use crate::gate::{Gate, Question};
 use crate::identity;
 use crate::session::{Live, Session};
 
@@ -35,15 +37,20 @@ const TURN_MAX: Duration = Duration::from_secs(30);
 /// Runs until `stop` is cancelled and all is given back.
 pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
     identity::check(&settings.identity)?;
-    let cluster = Cluster::open(&settings).await?;
+    let gate = match settings.gate.clone() {
+        Some(gate) => Some(Gate::open(gate).await?),
+        None => None,
+    };
+    let cluster = Cluster::open(&settings, gate.as_ref()).await?;
     let health = Health::default();
     if let Some(address) = settings.health {
         serve_health(address, &health, &stop).await?;
     }
     let live = Live::default();
-    let Some(tls) = identity::open(&settings.identity, &cluster, &live, &stop).await? else {
+    let Some((tls, files)) = identity::open(&settings.identity, &cluster, &live, &stop).await? else {
         return Ok(());
     };
+    let questions = gate.map(|gate| gate.start(files, cluster.clone(), &stop)).transpose()?;
     let mut rng = Rng::new(seed()?);
     let (sender, events) = mpsc::channel(EVENTS_MAX);
     let driver = Driver {
@@ -58,6 +65,9 @@ pub(crate) async fn run(settings: Settings, stop: CancellationToken) -> anyhow::
         parting: None,
         watches: BTreeMap::new(),
         health,
+        questions,
+        last_ask: AskId(0),
+        asking: None,
         exiting: false,
     };
     let hubs = settings.hubs.join(", ");
@@ -106,6 +116,11 @@ struct Driver {
     parting: Option<JoinHandle<()>>,
     watches: BTreeMap<WatchId, AbortHandle>,
     health: Health,
+    /// What other agents of the cluster ask, if they may (S9).
+    questions: Option<mpsc::Receiver<Question>>,
+    last_ask: AskId,
+    /// The question that the machine is answering.
+    asking: Option<(AskId, oneshot::Sender<Admitted>)>,
     exiting: bool,
 }
 
@@ -122,6 +137,7 @@ impl Driver {
                     self.step(Event::Stop).await;
                 }
                 () = self.sleep_until(deadline) => self.step(Event::Tick).await,
+                question = asked(&mut self.questions) => self.answer(question).await,
                 _ = events.recv_many(&mut batch, BATCH_MAX) => {
                     for event in batch.drain(..) {
                         self.step(event).await;
@@ -145,6 +161,14 @@ impl Driver {
         }
         self.health.attached.store(self.agent.is_attached(), Ordering::Relaxed);
         self.health.pulse.end();
+    }
+
+    /// The machine answers within the step.
+    async fn answer(&mut self, question: Question) {
+        let Question { lives, answer } = question;
+        self.last_ask = AskId(self.last_ask.0 + 1);
+        self.asking = Some((self.last_ask, answer));
+        self.step(Event::Asked { ask: self.last_ask, uids: lives }).await;
     }
 
     async fn perform(&mut self, effect: Effect) {
@@ -187,8 +211,12 @@ impl Driver {
                     task.abort();
                 }
             }
-            // No pod has a supervisor yet, so nobody has asked.
-            Effect::Admit { .. } => {}
+            Effect::Admit { ask, lasts, uids } => {
+                if let Some((_, answer)) = self.asking.take_if(|(asking, _)| *asking == ask) {
+                    // Who does not wait any more asks again.
+                    let _ = answer.send(Admitted { lasts, lives: uids });
+                }
+            }
             Effect::Log(line) => log(&line),
             Effect::Exit => {
                 self.exiting = true;
@@ -218,6 +246,18 @@ impl Driver {
     }
 }
 
+/// The next question of another agent; never one where nobody may ask.
+async fn asked(questions: &mut Option<mpsc::Receiver<Question>>) -> Question {
+    let question = match questions {
+        Some(questions) => questions.recv().await,
+        None => None,
+    };
+    match question {
+        Some(question) => question,
+        None => std::future::pending().await,
+    }
+}
+
 fn log(line: &Log) {
     match line {
         Log::Connected(_) | Log::StandingBy(_) | Log::Leading(_) | Log::Following(_) | Log::Applied(_) => {
@@ -242,6 +282,7 @@ fn machine_config(settings: &Settings) -> Config {
         resign_after: settings.resign_after,
         dial_cap: settings.dial_cap,
         report_interval: settings.report_interval,
+        supervises: settings.gate.is_some(),
         ..defaults
     }
 }

@@ -17,6 +17,14 @@ mod generated {
         tonic::include_proto!("godwit.v1");
     }
 
+    /// `godwit.agents`: what agents of one cluster ask each other.
+    pub mod agents {
+        /// Version 1.
+        pub mod v1 {
+            tonic::include_proto!("godwit.agents.v1");
+        }
+    }
+
     /// `godwit.store`: what the hub keeps.
     pub mod store {
         /// Version 1.
@@ -26,7 +34,7 @@ mod generated {
     }
 }
 
-pub use generated::{store, v1};
+pub use generated::{agents, store, v1};
 
 /// The descriptors of the API and of all that it imports, comments included: what server reflection serves.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -207,9 +207,10 @@ impl Agent {
                 let touched = self.view.apply(cx.now, watch, change);
                 self.touched(touched);
             }
-            Event::Asked { ask, uid } => {
-                let lasts = self.grants.lasts(cx.now, &self.rows, uid).filter(|_| self.term().is_some());
-                cx.effects.push(Effect::Admit { ask, lasts });
+            Event::Asked { ask, mut uids } => {
+                let lasts = self.grants.lasts(cx.now).filter(|_| self.term().is_some());
+                uids.retain(|uid| lasts.is_some() && self.rows.admits(*uid));
+                cx.effects.push(Effect::Admit { ask, lasts, uids });
             }
             Event::Stop => {
                 if self.stopping.is_none() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::link::{Charter, Difference, Hello, LeaderTerm, RefusalCode, Summons, Up};
-use godwit_common::{Fence, Need, ObjectKey};
+use godwit_common::{Fence, Need, ObjectKey, Uid};
 
 use crate::member::{FenceRecord, Kind, Stamp};
 
@@ -68,13 +68,15 @@ pub enum Effect {
         /// Which.
         watch: WatchId,
     },
-    /// Answer a supervisor (S9).
+    /// Answer supervisors (S9).
     Admit {
         /// Which question.
         ask: AskId,
-        /// How long its process may run, counted on its own clock from when it *asked*: then it begins to end it. None: it
-        /// may not start; one that runs may do so for as long as was last said.
+        /// How long processes may run, counted on the clock of whoever *asked*, from then on: then they begin to end. None:
+        /// this agent has nothing to say. What runs may do so in any case for as long as was last said.
         lasts: Option<Duration>,
+        /// Those of the lives that are to run here; no process of another may start.
+        uids: Vec<Uid>,
     },
     /// Tell the operator.
     Log(Log),

@@ -47,12 +47,12 @@ pub enum Event {
         /// What.
         change: Change,
     },
-    /// A supervisor of a pod asks whether its process may start, or run on (S9).
+    /// Supervisors of pods ask whether their processes may start, or run on (S9): an agent of their node does it for them.
     Asked {
         /// Which question: answered by [`crate::Effect::Admit`].
         ask: AskId,
-        /// The life of the workload that the pod belongs to.
-        uid: Uid,
+        /// The lives of the workloads that the pods belong to.
+        uids: Vec<Uid>,
     },
     /// The process shall end (SIGTERM).
     Stop,

@@ -8,12 +8,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use godwit_common::Time;
 use godwit_common::link::Up;
-use godwit_common::{Time, Uid};
 
 use crate::cx::Cx;
 use crate::link::Link;
-use crate::rows::Rows;
 
 /// Renewals that are remembered while no answer has come; the oldest would renew least.
 const ASKED_MAX: usize = 32;
@@ -66,10 +65,10 @@ impl Grants {
         self.next = self.next.max(sent + (heartbeat * BEATS).min(lease / 4));
     }
 
-    /// How long a process of a workload may run from now on, as far as this agent may say.
-    pub(crate) fn lasts(&self, now: Time, rows: &Rows, uid: Uid) -> Option<Duration> {
+    /// How long what is to run here may do so from now on, as far as this agent may say.
+    pub(crate) fn lasts(&self, now: Time) -> Option<Duration> {
         let lasts = self.until.since(now);
-        (rows.admits(uid) && !lasts.is_zero()).then_some(lasts)
+        (!lasts.is_zero()).then_some(lasts)
     }
 
     pub(crate) fn deadline(&self) -> Time {

@@ -37,6 +37,8 @@ pub const MANAGED_NAMESPACE: &str = "godwit.dev/managed-namespace";
 pub const TRUE: &str = "true";
 /// The name of the Lease that the agents elect their leader by (S24).
 pub const LEASE: &str = "godwit-agent-leader";
+/// Annotation of that Lease: where the agent that leads is asked what may run on a node, as `HOST:PORT` (S9).
+pub const ASKED_AT: &str = "godwit.dev/asked-at";
 /// The name of the ConfigMap that keeps the fence (S10).
 pub const FENCE: &str = "godwit-fence";
 /// The name of the ConfigMap that names the agents which stand by and are called (S24).

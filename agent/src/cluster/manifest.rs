@@ -4,6 +4,7 @@ use godwit_agent_core::{Apply, Stamp, labels};
 use godwit_common::bounds::Bounds;
 use godwit_common::link::Charter;
 use godwit_common::{ObjectKey, WorkloadKind};
+use godwit_manifest::supervisor::{self, Supervisor};
 use serde_json::{Map, Value, json};
 
 use super::scale::ScalePaths;
@@ -21,9 +22,12 @@ pub(super) const SERVERS_FIELDS: [&str; 7] = [
 ];
 
 /// What to send; an error says what is wrong with the manifest. Where the count of a custom resource goes, its `scale` says.
-pub(crate) fn to_apply(apply: Apply, scale: Option<&ScalePaths>) -> Result<Value, String> {
-    let Apply { key, manifest, replicas, supervised: _, stamp, charter, version, force: _, dry_run: _ } =
-        apply;
+pub(crate) fn to_apply(
+    apply: Apply,
+    scale: Option<&ScalePaths>,
+    supervisor: Option<&Supervisor>,
+) -> Result<Value, String> {
+    let Apply { key, manifest, replicas, supervised, stamp, charter, version, force: _, dry_run: _ } = apply;
     let mut body: Value =
         serde_json::from_str(&manifest).map_err(|error| format!("the manifest is not JSON: {error}"))?;
     let Some(object) = body.as_object_mut() else {
@@ -51,6 +55,12 @@ pub(crate) fn to_apply(apply: Apply, scale: Option<&ScalePaths>) -> Result<Value
     let kept = (manifest.len() <= labels::MANIFEST_KEPT_MAX).then(|| secrets::kept(&key, &manifest));
     note(table(metadata, "annotations")?, &stamp, charter.as_deref(), kept.as_deref());
     set_spec(object, &key, &stamp, replicas, scale)?;
+    if supervised {
+        let kind = WorkloadKind::of_name(&key.kind)
+            .ok_or_else(|| format!("it is not known where {} has its pods", key.kind))?;
+        let supervisor = supervisor.ok_or("this agent puts no supervisors into pods")?;
+        supervisor::supervise(kind, &mut body, &stamp.uid.to_string(), supervisor)?;
+    }
     Ok(body)
 }
 
@@ -168,6 +178,7 @@ mod tests {
                 dry_run: false,
             },
             None,
+            None,
         )
     }
 
@@ -199,6 +210,7 @@ mod tests {
                 force: false,
                 dry_run: false,
             },
+            None,
             None,
         );
         applied.unwrap()
@@ -243,6 +255,7 @@ mod tests {
                     dry_run: false,
                 },
                 None,
+                None,
             );
             applied.unwrap()
         };
@@ -251,6 +264,38 @@ mod tests {
         assert_eq!(scaler["metadata"]["annotations"][labels::BOUNDS], "/3");
         assert_eq!(applied("PodDisruptionBudget")["spec"]["maxUnavailable"], 3);
         assert_eq!(applied("ConfigMap")["spec"]["maxReplicas"], 30, "it has no such bound");
+    }
+
+    #[test]
+    fn s9_pods_get_a_supervisor_where_it_is_asked_for_and_none_where_it_cannot_be() {
+        let supervisor = Supervisor { image: "agent:1".to_owned(), directory: "/leases".to_owned() };
+        let asked = |manifest: Value, supervisor: Option<&Supervisor>| {
+            let apply = Apply {
+                key: ObjectKey::new("apps/v1", "Deployment", "shop", "web").unwrap(),
+                manifest: manifest.to_string().into(),
+                replicas: Some(2),
+                supervised: true,
+                stamp: Stamp { uid: Uid(42), ..Stamp::default() },
+                charter: None,
+                version: None,
+                force: false,
+                dry_run: false,
+            };
+            to_apply(apply, None, supervisor)
+        };
+        let pods = |command: Value| json!({"spec": {"template": {"spec": {"containers": [{"name": "a", "command": command}]}}}});
+        let manifest = pods(json!(["serve"]));
+        let body = asked(manifest.clone(), Some(&supervisor)).unwrap();
+        let pod = &body["spec"]["template"]["spec"];
+        assert!(supervisor::is_supervised(pod), "{pod}");
+        assert_eq!(pod["volumes"][1]["hostPath"]["path"], format!("/leases/{}", Uid(42)));
+        assert_eq!(
+            body["metadata"]["annotations"][labels::MANIFEST],
+            manifest.to_string(),
+            "as it was asked for"
+        );
+        assert!(asked(manifest, None).unwrap_err().contains("puts no supervisors into pods"));
+        assert!(asked(pods(json!([])), Some(&supervisor)).unwrap_err().contains("containers[a].command"));
     }
 
     #[test]

@@ -22,6 +22,7 @@ use anyhow::Context;
 use godwit_agent_core::{Apply, Call, CallError, Identity, Kind, ObjectSeen, Reply, labels};
 use godwit_common::ObjectKey;
 use godwit_common::link::Region;
+use godwit_manifest::supervisor::Supervisor;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::api::{
     DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
@@ -30,6 +31,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client};
 
 use crate::config::Settings;
+use crate::gate::Gate;
 use discovery::Discovery;
 pub(crate) use error::chain;
 pub(crate) use pods::{LogWanted, Untold};
@@ -53,11 +55,15 @@ pub(crate) struct Cluster {
     namespace: Arc<str>,
     /// The node that the agent runs on, if it is known.
     node: Option<Arc<str>>,
+    /// How pods get supervisors, if they can (S9).
+    supervisor: Option<Arc<Supervisor>>,
+    /// Where this agent is asked what may run on a node.
+    asked_at: Option<Arc<str>>,
 }
 
 impl Cluster {
     /// Reads the credentials; does not call yet.
-    pub(crate) async fn open(settings: &Settings) -> anyhow::Result<Self> {
+    pub(crate) async fn open(settings: &Settings, gate: Option<&Gate>) -> anyhow::Result<Self> {
         let mut config = match &settings.kubeconfig {
             Some(path) => {
                 let kubeconfig = Kubeconfig::read_from(path)
@@ -78,6 +84,8 @@ impl Cluster {
             client,
             namespace: settings.namespace.as_str().into(),
             node: settings.node.as_deref().map(Arc::from),
+            supervisor: gate.map(|gate| Arc::new(gate.supervisor())),
+            asked_at: gate.map(|gate| gate.address().into()),
         })
     }
 
@@ -205,7 +213,7 @@ impl Cluster {
             Some(_) | None => None,
         };
         let name = apply.key.name.clone();
-        let body = manifest::to_apply(apply, scale.as_ref())
+        let body = manifest::to_apply(apply, scale.as_ref(), self.supervisor.as_deref())
             .map_err(|problem| CallError::Refused(problem.into()))?;
         let params = PatchParams { force, dry_run, ..PatchParams::apply(labels::FIELD_MANAGER) };
         let applied = api.patch(&name, &params, &Patch::Apply(&body)).await;

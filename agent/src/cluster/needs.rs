@@ -123,7 +123,7 @@ mod tests {
                 |(key, value): (&str, &str)| (key.to_owned(), value.to_owned(), format!("--set {key}"));
             let sources = Sources { flags: flags.map(flag).into(), ..Sources::default() };
             let (settings, _) = config::load(&sources).unwrap();
-            let cluster = Cluster::open(&settings).await.unwrap();
+            let cluster = Cluster::open(&settings, None).await.unwrap();
             Self { cluster, _folder: folder, _stop: stop.drop_guard() }
         }
 

@@ -19,7 +19,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Resource};
 use serde_json::{Value, json};
 
-use super::{Cluster, error, sight};
+use super::{Cluster, ELECTION_LIMIT, error, sight};
 
 /// What Kubernetes takes a Lease without a duration for.
 const DURATION_DEFAULT: Duration = Duration::from_secs(15);
@@ -41,8 +41,23 @@ impl Cluster {
         if write.acquired {
             spec["acquireTime"] = json!(now);
         }
-        let written = self.swap::<Lease>(labels::LEASE, "spec", spec, write.version.as_deref()).await?;
+        let mut parts = json!({ "spec": spec });
+        // Who cannot be asked takes away where another could.
+        let asked_at = self.asked_at.as_deref();
+        if asked_at.is_some() || write.version.is_some() {
+            parts["metadata"] = json!({"annotations": {labels::ASKED_AT: asked_at}});
+        }
+        let written = self.swap::<Lease>(labels::LEASE, parts, write.version.as_deref()).await?;
         lease_seen(written)
+    }
+
+    /// Where the agent that leads is asked what may run on a node (S9).
+    pub(crate) async fn leaders_address(&self) -> Result<Option<String>, String> {
+        let found = tokio::time::timeout(ELECTION_LIMIT, self.own::<Lease>().get_opt(labels::LEASE)).await;
+        let found =
+            found.map_err(|_| format!("the API server has not answered within {ELECTION_LIMIT:?}"))?;
+        let lease = found.map_err(|error| error::chain(&error))?;
+        Ok(lease.and_then(|lease| lease.metadata.annotations?.remove(labels::ASKED_AT)))
     }
 
     pub(super) async fn read_fence(&self) -> Result<Option<FenceSeen>, CallError> {
@@ -64,7 +79,7 @@ impl Cluster {
             "transitions": record.term.transitions.to_string(),
             "kinds": kinds_to_text(&record.kinds),
         });
-        let written = self.swap::<ConfigMap>(labels::FENCE, "data", data, version).await?;
+        let written = self.swap::<ConfigMap>(labels::FENCE, json!({ "data": data }), version).await?;
         fence_seen(written)
     }
 
@@ -83,7 +98,7 @@ impl Cluster {
             "number": summons.number.to_string(),
             "agents": summons.agents.join(" "),
         });
-        let written = self.swap::<ConfigMap>(labels::SUMMONS, "data", data, version).await?;
+        let written = self.swap::<ConfigMap>(labels::SUMMONS, json!({ "data": data }), version).await?;
         Ok(summons_seen(written))
     }
 
@@ -94,25 +109,18 @@ impl Cluster {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// Writes one part of an object if it is still at that version, or makes it if it must not exist.
-    async fn swap<K>(
-        &self,
-        name: &str,
-        part: &str,
-        value: Value,
-        version: Option<&str>,
-    ) -> Result<K, CallError>
+    /// Writes parts of an object if it is still at that version, or makes it if it must not exist.
+    async fn swap<K>(&self, name: &str, parts: Value, version: Option<&str>) -> Result<K, CallError>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
         K: Clone + std::fmt::Debug + serde::de::DeserializeOwned + serde::Serialize,
     {
         let manager = labels::FIELD_MANAGER;
-        let mut body = json!({
-            "apiVersion": K::api_version(&()),
-            "kind": K::kind(&()),
-            "metadata": {"name": name, "namespace": &*self.namespace},
-        });
-        body[part] = value;
+        let mut body = parts;
+        body["apiVersion"] = json!(K::api_version(&()));
+        body["kind"] = json!(K::kind(&()));
+        body["metadata"]["name"] = json!(name);
+        body["metadata"]["namespace"] = json!(&*self.namespace);
         let Some(version) = version else {
             return self.make(&body).await;
         };

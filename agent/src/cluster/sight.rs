@@ -12,7 +12,8 @@ use godwit_common::selector::Labels;
 use godwit_common::{
     Epoch, Fence, Generation, ObjectKey, Taint, TaintEffect, Term, Uid, WorkloadId, WorkloadKind,
 };
-use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod, PodCondition, PodStatus};
+use godwit_manifest::supervisor;
+use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod, PodCondition, PodSpec, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
     FieldsV1, ManagedFieldsEntry, ObjectMeta, Time as MetaTime,
 };
@@ -245,14 +246,20 @@ pub(crate) fn pod(pod: &Pod, now: Timestamp) -> PodSeen {
         terminating: pod.metadata.deletion_timestamp.is_some(),
         ready: ready.is_some(),
         ready_for: ready.and_then(|ready| age(ready.last_transition_time.as_ref()?, now)).unwrap_or_default(),
-        // This agent puts no supervisor into pods, and believes in none that others say is there.
-        supervised: false,
+        supervised: spec.is_some_and(is_supervised),
         unschedulable: scheduled
             .is_some_and(|condition| condition.status == "False" && is_refused(condition.reason.as_deref())),
         requests: spec.map(requests::of_pod).unwrap_or_default(),
         fault: trouble.as_ref().map(|(fault, _)| *fault),
         problem: trouble.and_then(|(_, problem)| problem).unwrap_or_default(),
     }
+}
+
+/// Whether all that runs in the pod does so under a supervisor (S9).
+fn is_supervised(spec: &PodSpec) -> bool {
+    let first = spec.init_containers.iter().flatten().next();
+    let may_be = first.is_some_and(|first| supervisor::first_is(&first.name));
+    may_be && serde_json::to_value(spec).is_ok_and(|spec| supervisor::is_supervised(&spec))
 }
 
 /// For how long something has been so; none where clocks say that it is yet to come.

@@ -1,6 +1,6 @@
 //! What is wrong with the settings: all of it, at once.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use godwit_rt::tls::TlsFiles;
 
 use super::layers::{Leaf, Leaves};
 use super::{DEFAULTS, Settings};
+use crate::gate::GateSettings;
 use crate::identity::{FromHub, Source};
 
 /// The most hubs; a federation has a handful.
@@ -43,6 +44,7 @@ pub(super) fn check(leaves: &Leaves, environment: &[(String, String)]) -> anyhow
         lease_renew: reader.duration("lease.renew", 500..=60_000),
         resign_after: reader.duration("lease.resign_after", 100..=60_000),
         report_interval: reader.duration("report.interval", 10..=60_000),
+        gate: reader.gate(variable("POD_IP")),
     };
     // Two renewals must fit, so that one may fail.
     if settings.lease_renew * 2 >= settings.lease_duration {
@@ -199,6 +201,45 @@ impl Reader<'_> {
             }
             address.ok()
         })
+    }
+
+    /// What it takes to put supervisors into pods: a folder and an image, or nothing of it.
+    fn gate(&mut self, pod_ip: Option<String>) -> Option<GateSettings> {
+        let [directory, image] = ["gate.directory", "gate.image"].map(|key| self.text(key));
+        if directory.is_empty() {
+            if !image.is_empty() {
+                self.mistake("gate.image", "there is nowhere to keep leases: set gate.directory, too");
+            }
+            return None;
+        }
+        let directory = PathBuf::from(directory);
+        if !directory.is_absolute() || directory.parent().is_none() {
+            self.mistake("gate.directory", "it must be a folder of the node, such as /run/godwit/leases");
+        }
+        if image.is_empty() || image.contains(char::is_whitespace) {
+            self.mistake(
+                "gate.image",
+                "name the image that supervisors are copied from: that of the agent has one",
+            );
+        }
+        let listen = self.text("gate.listen").parse::<SocketAddr>().ok();
+        let given = Some(self.text("gate.address")).filter(|text| !text.is_empty());
+        let address = given.or(pod_ip).map(|text| text.parse::<IpAddr>());
+        let Some(listen) = listen else {
+            self.mistake("gate.listen", "it must be an IP address and a port, such as 0.0.0.0:8445");
+            return None;
+        };
+        let unknown = match &address {
+            Some(Err(_)) => true,
+            Some(Ok(address)) => address.is_unspecified(),
+            None => listen.ip().is_unspecified(),
+        };
+        if unknown {
+            let problem =
+                "name the IP address by which the cluster's other agents reach this one, or set POD_IP";
+            self.mistake("gate.address", problem);
+        }
+        Some(GateSettings { directory, image, listen, address: address.and_then(Result::ok) })
     }
 
     fn log_format(&mut self) -> LogFormat {

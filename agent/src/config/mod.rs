@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use godwit_rt::telemetry::LogFormat;
 
+use crate::gate::GateSettings;
 use crate::identity::Source;
 
 pub(crate) use layers::Leaves;
 
 /// Every key with its default.
-const DEFAULTS: [(&str, &str); 20] = [
+const DEFAULTS: [(&str, &str); 24] = [
     // The hubs' addresses, HOST:PORT: a list, or separated by commas.
     ("hubs", ""),
     // The credentials of the cluster; empty: those of the pod that the agent runs in.
@@ -46,6 +47,14 @@ const DEFAULTS: [(&str, &str); 20] = [
     ("lease.renew", "5s"),
     ("lease.resign_after", "3s"),
     ("report.interval", "150ms"),
+    // The folder of the node in which leases are kept for its pods; empty: pods get no supervisor.
+    ("gate.directory", ""),
+    // The image that supervisors are copied from.
+    ("gate.image", ""),
+    // Where the cluster's other agents ask what may run.
+    ("gate.listen", "0.0.0.0:8445"),
+    // The IP address by which they find this one; empty: POD_IP, or else that of gate.listen.
+    ("gate.address", ""),
 ];
 
 /// Checked settings.
@@ -65,6 +74,8 @@ pub(crate) struct Settings {
     pub(crate) lease_renew: Duration,
     pub(crate) resign_after: Duration,
     pub(crate) report_interval: Duration,
+    /// None: pods get no supervisor here.
+    pub(crate) gate: Option<GateSettings>,
 }
 
 /// Where settings come from, besides the defaults.

@@ -55,14 +55,14 @@ pub(crate) fn check(source: &Source) -> anyhow::Result<()> {
     }
 }
 
-/// The agent's side of TLS, which stays fresh until `stop`. It waits until there is a certificate; `None` if it is told to
-/// stop before.
+/// The agent's side of TLS, which stays fresh until `stop`, and the files that it is made of. It waits until there is a
+/// certificate; `None` if it is told to stop before.
 pub(crate) async fn open(
     source: &Source,
     cluster: &Cluster,
     live: &Live,
     stop: &CancellationToken,
-) -> anyhow::Result<Option<Arc<ClientTls>>> {
+) -> anyhow::Result<Option<(Arc<ClientTls>, TlsFiles)>> {
     let files = match source {
         Source::Files(files) => files.clone(),
         Source::Hub(from) => {
@@ -74,7 +74,7 @@ pub(crate) async fn open(
             kept.files()
         }
     };
-    let tls = ClientTls::client(files).context("the agent's certificate cannot be used")?;
+    let tls = ClientTls::client(files.clone()).context("the agent's certificate cannot be used")?;
     tokio::spawn(tls.clone().watch(stop.clone()));
     if let Source::Hub(from) = source {
         let kept = Kept::open(&from.directory)?;
@@ -84,5 +84,5 @@ pub(crate) async fn open(
         let stop = stop.clone();
         tokio::spawn(async move { stop.run_until_cancelled(renewal.run()).await });
     }
-    Ok(Some(tls))
+    Ok(Some((tls, files)))
 }

@@ -215,6 +215,7 @@ fn spec(number: usize, eligible: usize) -> WorkloadSpec {
         pod: pod(),
         claims: false,
         surges: false,
+        obstacle: None,
         grace: Duration::from_secs(30),
         supervised: false,
         manifest: "".into(),

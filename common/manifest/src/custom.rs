@@ -59,6 +59,8 @@ pub(crate) fn read(object: &Object<'_>, (api_version, kind): (&str, &str)) -> Op
         grace: template.grace,
         // Nobody knows what its controller does while it rolls.
         surges: true,
+        // So it may not run under a fence at all.
+        obstacle: None,
         has_volume_claims: !claims.is_empty() || template.has_claims,
         manifest: canonical::custom_manifest(value, counts_in_spec, &key.namespace).into(),
         object: key,

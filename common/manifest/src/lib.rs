@@ -32,6 +32,7 @@ mod scenario;
 mod selector;
 mod separate;
 mod source;
+pub mod supervisor;
 mod toleration;
 mod totals;
 mod workload;

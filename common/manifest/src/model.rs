@@ -42,6 +42,8 @@ pub struct Workload {
     pub grace: Duration,
     /// Whether its own rolling update runs more pods than wanted for a while.
     pub surges: bool,
+    /// Why its pods cannot have a supervisor, if they cannot (S9): [`supervisor::obstacle`](crate::supervisor::obstacle).
+    pub obstacle: Option<Arc<str>>,
     /// Whether its pods hold volume claims, by `spec.volumeClaimTemplates` or by a volume of the pod: such data stays
     /// in its cluster (S32).
     pub has_volume_claims: bool,

@@ -10,7 +10,7 @@ use crate::field::{Field, Object};
 use crate::metadata::{self, Metadata, Role};
 use crate::model::Workload;
 use crate::pod::{self, Template};
-use crate::{canonical, references, selector};
+use crate::{canonical, references, selector, supervisor};
 
 /// A day: what waits longer than that to count as ready never does.
 const MIN_READY_SECONDS_MAX: u32 = 86_400;
@@ -99,6 +99,7 @@ pub(crate) fn read(object: &Object<'_>, api_version: &str, kind: WorkloadKind) -
         min_ready_seconds: min_ready_seconds?,
         grace: template.grace,
         surges: surges(&spec, kind),
+        obstacle: supervisor::obstacle(kind, &value).map(Into::into),
         has_volume_claims: !claims.is_empty() || template.has_claims,
         manifest: canonical::workload_manifest(value, kind, &key.namespace).into(),
         object: key,

@@ -4,12 +4,13 @@ mod config;
 mod door;
 mod error;
 mod files;
+mod neighbour;
 mod pinned;
 mod reload;
 
 use std::sync::Arc;
 
-use godwit_certs::Pin;
+use godwit_certs::{Identity, Pin};
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, ServerConfig};
 
@@ -32,6 +33,11 @@ pub fn pinned(authority: Pin) -> Arc<ClientConfig> {
 pub fn client_of(files: &TlsFiles) -> Result<Arc<ClientConfig>, TlsError> {
     let material = files::Contents::read(files)?.parse(files)?;
     config::client(files, material).map(Arc::new)
+}
+
+/// Who the certificate in these files is for.
+pub fn identity_of(files: &TlsFiles) -> Result<Identity, TlsError> {
+    Ok(files::Contents::read(files)?.parse(files)?.leaf.identity)
 }
 
 /// Makes aws-lc-rs the process's cryptography, for libraries that ask rustls for the default one.

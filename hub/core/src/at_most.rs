@@ -9,8 +9,9 @@ use godwit_common::{ClusterName, Generation, Uid, WorkloadKind};
 use crate::commands::{no_cluster, refused};
 use crate::contract::{
     Action, Answer, Cause, Changes, ClusterState, Key, Policy, Refused, RefusedKind, Severity, Subject,
-    WorkloadRecord,
+    WorkloadRecord, WorkloadSpec,
 };
+use crate::grants::is_gated;
 use crate::hub::Hub;
 use crate::placement::Reason;
 use crate::shared::Shared;
@@ -262,28 +263,34 @@ impl Hub {
     }
 
     /// Refuses what the mode of its policy does not go with.
-    pub(crate) fn check_mode(
-        id: &godwit_common::WorkloadId,
-        surges: bool,
-        policy: &Policy,
-    ) -> Result<(), Refused> {
-        if !(surges && policy.placement.motion.is_at_most()) {
-            return Ok(());
-        }
-        if WorkloadKind::of_name(&id.kind).is_none() {
+    pub(crate) fn check_mode(spec: &WorkloadSpec, policy: &Policy) -> Result<(), Refused> {
+        let (id, name) = (&spec.id, &policy.name);
+        let surges = spec.surges && policy.placement.motion.is_at_most();
+        if surges && WorkloadKind::of_name(&id.kind).is_none() {
             let message = format!(
-                "{id}: how many pods its own controller runs while it rolls is not known, and policy {} (mode atMost) \
-                 does not allow more than are wanted: choose a policy with mode available",
-                policy.name
+                "{id}: how many pods its own controller runs while it rolls is not known, and policy {name} (mode \
+                 atMost) does not allow more than are wanted: choose a policy with mode available"
             );
             return Err(refused(RefusedKind::FailedPrecondition, message));
         }
-        let message = format!(
-            "{id}: spec.strategy.rollingUpdate.maxSurge: its own rolling update would run more pods than are wanted, \
-             which policy {} (mode atMost) does not allow: set it to 0, or spec.strategy.type to Recreate",
-            policy.name
-        );
-        Err(refused(RefusedKind::FailedPrecondition, message))
+        if surges {
+            let message = format!(
+                "{id}: spec.strategy.rollingUpdate.maxSurge: its own rolling update would run more pods than are \
+                 wanted, which policy {name} (mode atMost) does not allow: set it to 0, or spec.strategy.type to \
+                 Recreate"
+            );
+            return Err(refused(RefusedKind::FailedPrecondition, message));
+        }
+        // What runs everywhere is fenced nowhere (S33).
+        let fenced = is_gated(policy) && !spec.kind().everywhere();
+        if let Some(obstacle) = spec.obstacle.as_ref().filter(|_| fenced) {
+            let message = format!(
+                "{id}: {obstacle}; or choose the fence confirm: under policy {name} (fence gate) a supervisor starts \
+                 and ends its processes"
+            );
+            return Err(refused(RefusedKind::FailedPrecondition, message));
+        }
+        Ok(())
     }
 
     fn set_dead(&mut self, name: &ClusterName, dead: Option<godwit_common::WallTime>) {

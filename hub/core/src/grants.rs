@@ -25,7 +25,7 @@ const NAMED_MAX: usize = 20;
 pub(crate) struct Wait {
     /// With what clocks may differ.
     lease: Duration,
-    /// The longest of any revision there.
+    /// The longest of any revision there, by the same clock.
     grace: Duration,
     margin: Duration,
 }
@@ -44,7 +44,7 @@ impl Wait {
         let Self { lease, grace, margin } = self;
         let seconds = |duration: Duration| duration.as_secs_f64();
         format!(
-            "{:.1} s: {:.1} s of a lease by the slowest clock, {} s to end, {} s margin",
+            "{:.1} s: {:.1} s of a lease by the slowest clock, {:.1} s to end, {} s margin",
             seconds(self.total()),
             seconds(lease),
             seconds(grace),
@@ -159,7 +159,7 @@ impl Hub {
         let held = |uid: &Uid| {
             let workload = self.workloads.get(uid)?;
             let seat = workload.seats.get(&cluster.record.name)?;
-            seat.is_held().then(|| longest_grace(workload))
+            seat.is_held().then(|| self.by_slowest_clock(longest_grace(workload)))
         };
         Wait {
             grace: cluster.supervised.iter().filter_map(held).max().unwrap_or_default(),
@@ -288,7 +288,10 @@ impl Hub {
         let waits = workload.seats.iter().filter(|(_, seat)| seat.is_held());
         let waits = waits.filter_map(|(name, _)| Some(self.wait_for(self.clusters.get(name)?)));
         let longest = waits.max_by_key(|wait| wait.total());
-        let wait = longest.unwrap_or_else(|| Wait { grace: longest_grace(workload), ..self.least_wait() });
+        let wait = longest.unwrap_or_else(|| Wait {
+            grace: self.by_slowest_clock(longest_grace(workload)),
+            ..self.least_wait()
+        });
         Some(self.gate_view(Sum::of(seats).unwrap_or_default(), wait, None))
     }
 

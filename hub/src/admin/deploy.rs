@@ -96,6 +96,7 @@ fn workload(workload: manifest::Workload) -> WorkloadSpec {
         pod: workload.pod,
         claims: workload.has_volume_claims,
         surges: workload.surges,
+        obstacle: workload.obstacle,
         grace: workload.grace,
         supervised: false,
         manifest: workload.manifest,

@@ -190,6 +190,7 @@ fn deploy_as(name: &str, replicas: u32) -> Command {
         pod: Default::default(),
         claims: false,
         surges: false,
+        obstacle: None,
         grace: Duration::from_secs(30),
         supervised: false,
         manifest: "{}".into(),

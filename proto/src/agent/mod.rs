@@ -10,6 +10,7 @@ mod error;
 mod fence;
 mod hello;
 mod leadership;
+pub mod lease;
 mod need;
 mod parts;
 mod recall;

@@ -94,6 +94,7 @@ pub fn workload(kind: &str, name: &str, replicas: u32, cpu_millis: u64, revision
         pod: PodShape { requests: requests(&manifest), ..PodShape::default() },
         claims: kind == "StatefulSet",
         surges: false,
+        obstacle: None,
         grace: Duration::from_millis(GRACE),
         supervised: false,
         manifest: manifest.clone(),

@@ -13,6 +13,7 @@ mod deletion;
 mod drain;
 mod drift;
 mod enrolment;
+mod fencing;
 mod foreign_clients;
 mod frozen;
 mod harness;

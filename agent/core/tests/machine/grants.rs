@@ -40,12 +40,30 @@ fn grant(world: &mut World, number: u64) {
 /// What a supervisor of a life is told.
 fn ask(world: &mut World, uid: u128) -> Option<Duration> {
     world.effects.clear();
-    world.step(Event::Asked { ask: AskId(7), uid: Uid(uid) });
+    world.step(Event::Asked { ask: AskId(7), uids: vec![Uid(99), Uid(uid)] });
     let answer = world.effects.iter().find_map(|effect| match effect {
-        Effect::Admit { ask, lasts } => (*ask == AskId(7)).then_some(*lasts),
+        Effect::Admit { ask, lasts, uids } => (*ask == AskId(7)).then_some((*lasts, uids.clone())),
         _ => None,
     });
-    answer.expect("every question is answered at once")
+    let (lasts, uids) = answer.expect("every question is answered at once");
+    assert!(lasts.is_some() || uids.is_empty(), "without a lease nobody is let run");
+    assert!(uids.iter().all(|known| *known == Uid(uid)), "nobody knows the other one: {uids:?}");
+    lasts.filter(|_| !uids.is_empty())
+}
+
+#[test]
+fn s9_whoever_has_no_lease_says_nothing_of_what_is_to_run() {
+    let mut world = holding_as(supervising());
+    world.effects.clear();
+    world.step(Event::Asked { ask: AskId(8), uids: vec![Uid(1)] });
+    let silent = Effect::Admit { ask: AskId(8), lasts: None, uids: vec![] };
+    assert!(world.effects.contains(&silent), "{:?}", world.effects);
+    // It is another thing to say that one of two is not to run here.
+    let mut world = leased();
+    world.effects.clear();
+    world.step(Event::Asked { ask: AskId(9), uids: vec![Uid(2), Uid(1)] });
+    let said = |effect: &Effect| matches!(effect, Effect::Admit { ask: AskId(9), lasts: Some(_), uids } if uids[..] == [Uid(1)]);
+    assert!(world.effects.iter().any(said), "{:?}", world.effects);
 }
 
 /// Holds a lease that was just asked for.

@@ -10,6 +10,7 @@ use rustls::{ClientConfig, ServerConfig};
 
 use super::door::{Door, Doorkeeper};
 use super::files::{Material, content, mismatch};
+use super::neighbour::Neighbour;
 use super::pinned::Pinned;
 use super::{TlsError, provider};
 
@@ -39,6 +40,22 @@ pub(super) fn client(files: &TlsFiles, material: Material) -> Result<ClientConfi
         .with_protocol_versions(&[&TLS13])
         .expect("aws-lc-rs has cipher suites for TLS 1.3")
         .with_root_certificates(material.roots)
+        .with_client_auth_cert(material.chain, material.key)
+        .map_err(|error| mismatch(files, &error))?;
+    Ok(as_ever(config))
+}
+
+/// A client among others of its own identity, to whom another of them is a server.
+pub(super) fn neighbour(files: &TlsFiles, material: Material) -> Result<ClientConfig, TlsError> {
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(material.roots), provider())
+        .build()
+        .map_err(|error| content("CA", &files.ca, error.to_string()))?;
+    let verifier = Neighbour { verifier, identity: material.leaf.identity };
+    let config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])
+        .expect("aws-lc-rs has cipher suites for TLS 1.3")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_client_auth_cert(material.chain, material.key)
         .map_err(|error| mismatch(files, &error))?;
     Ok(as_ever(config))

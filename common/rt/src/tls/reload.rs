@@ -45,6 +45,11 @@ impl Reloader<ClientConfig> {
     pub fn client(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
         Self::new(files, Box::new(config::client))
     }
+
+    /// An agent's configuration for dialling others of its cluster, who show certificates like its own.
+    pub fn neighbour(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
+        Self::new(files, Box::new(config::neighbour))
+    }
 }
 
 impl<C: Send + Sync + 'static> Reloader<C> {

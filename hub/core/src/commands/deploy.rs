@@ -120,7 +120,7 @@ impl Hub {
             let known = self.policies.get(name).map(|known| &known.policy);
             let policy = if let PolicyChoice::Inline(policy) = &deploy.policy { Some(policy) } else { known };
             if let Some(policy) = policy {
-                Self::check_mode(&spec.id, spec.surges, policy)?;
+                Self::check_mode(spec, policy)?;
                 Self::check_ordinals(spec, spec.replicas, policy)?;
             }
         }

@@ -94,7 +94,7 @@ impl Hub {
         let users = self.policies.get(&policy.name).into_iter().flat_map(|known| known.users.iter());
         for workload in users.filter_map(|uid| self.workloads.get(uid)) {
             let spec = &workload.record.spec;
-            Self::check_mode(workload.id(), spec.surges, policy)?;
+            Self::check_mode(spec, policy)?;
             Self::check_ordinals(spec, spec.replicas, policy)?;
         }
         Ok(())

@@ -274,6 +274,8 @@ pub struct WorkloadSpec {
     pub claims: bool,
     /// Its own rolling update runs more copies than wanted for a while: not in the mode `atMost` (S8).
     pub surges: bool,
+    /// Why its pods cannot have a supervisor, if they cannot: not under the fence `gate` (S9).
+    pub obstacle: Option<Arc<str>>,
     /// How long a pod may take to end: its `terminationGracePeriodSeconds` (S9).
     pub grace: Duration,
     /// Its pods get a supervisor, since the fence of its policy was `gate` when it was deployed: the hub's to say, whatever a

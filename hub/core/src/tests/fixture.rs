@@ -137,6 +137,7 @@ pub(crate) fn spec(id: WorkloadId, replicas: u32) -> WorkloadSpec {
         pod,
         claims,
         surges: false,
+        obstacle: None,
         grace: Duration::from_secs(30),
         supervised: false,
         manifest,

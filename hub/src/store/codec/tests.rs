@@ -367,6 +367,7 @@ fn workload() -> Record {
             },
             claims: true,
             surges: true,
+            obstacle: Some("spec.template.spec.hostPID".into()),
             grace: Duration::from_millis(45_000),
             supervised: true,
             manifest: "".into(),

@@ -107,7 +107,7 @@ fn yield_from_wire(given: &wire::Yield) -> Result<Yield, Invalid> {
 
 pub(super) fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
     let WorkloadSpec { id, api_version, replicas, policy, labels, needs, pod, claims, .. } = spec;
-    let WorkloadSpec { surges, grace, supervised, manifest, .. } = spec;
+    let WorkloadSpec { surges, obstacle, grace, supervised, manifest, .. } = spec;
     wire::WorkloadSpec {
         id: Some(id_to_wire(id)),
         api_version: api_version.to_string(),
@@ -118,6 +118,7 @@ pub(super) fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
         pod: Some(pod_to_wire(pod)),
         claims: *claims,
         surges: *surges,
+        obstacle: obstacle.as_deref().unwrap_or_default().to_owned(),
         grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
         supervised: *supervised,
         manifest: manifest.to_string(),
@@ -136,6 +137,7 @@ pub(super) fn spec_from_wire(spec: wire::WorkloadSpec) -> Result<WorkloadSpec, I
         pod: pod(spec.pod)?,
         claims: spec.claims,
         surges: spec.surges,
+        obstacle: Some(spec.obstacle).filter(|obstacle| !obstacle.is_empty()).map(Into::into),
         grace: Duration::from_millis(spec.grace_ms),
         supervised: spec.supervised,
         manifest: spec.manifest.into(),

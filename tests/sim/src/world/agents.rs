@@ -112,7 +112,9 @@ impl World {
                 let agent = id.agent;
                 self.members[id.cluster].unwatch(WatchKey { agent, life, watch });
             }
-            agent::Effect::Admit { ask, lasts } => self.supervisor_is_answered(ask, lasts),
+            agent::Effect::Admit { ask, lasts, uids } => {
+                self.supervisor_is_answered(ask, lasts.filter(|_| !uids.is_empty()));
+            }
             agent::Effect::Log(line) => self.note(|| format!("{}: {line}", self.name(id))),
             agent::Effect::Exit => self.crash_agent(id, false),
         }

@@ -37,7 +37,7 @@ impl World {
             self.last_question += 1;
             let ask = AskId(self.last_question);
             self.questions.insert(ask, Question { cluster, pod: pod.clone(), asked });
-            self.step_agent(id, agent::Event::Asked { ask, uid });
+            self.step_agent(id, agent::Event::Asked { ask, uids: vec![uid] });
         }
     }
 

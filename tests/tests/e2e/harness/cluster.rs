@@ -1,5 +1,6 @@
 //! A member cluster: a simulated Kubernetes API server and the agents in front of it.
 
+use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use godwit_certs::TlsFiles;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -27,6 +29,8 @@ pub(crate) struct ClusterSpec {
     pub(crate) agents: usize,
     /// What the agents log.
     pub(crate) log: &'static str,
+    /// Its agents put supervisors into pods, and take over from each other fast.
+    pub(crate) gate: bool,
 }
 
 impl ClusterSpec {
@@ -40,6 +44,7 @@ impl ClusterSpec {
             startup: "50..300",
             agents: 1,
             log: "info",
+            gate: false,
         }
     }
 }
@@ -132,9 +137,39 @@ impl Cluster {
             format!("--set=log.filter={}", self.spec.log),
             "--exit-with-stdin".to_owned(),
         ];
-        let command = program("agent", args.into_iter().chain(identity));
+        let command = program("agent", args.into_iter().chain(identity).chain(self.gate_settings(number)));
         let old = self.agents[number].replace(self.place.start(&name, command));
         assert!(old.is_none(), "{name} runs already");
+    }
+
+    fn gate_settings(&self, number: usize) -> Vec<String> {
+        if !self.spec.gate {
+            return Vec::new();
+        }
+        let leases = self.leases(number);
+        fs::create_dir_all(&leases).unwrap();
+        [
+            &format!("gate.directory={}", leases.display()),
+            "gate.image=registry.example/godwit-agent:1",
+            "gate.listen=127.0.0.1:0",
+            "lease.duration=3s",
+            "lease.renew=500ms",
+        ]
+        .map(|setting| format!("--set={setting}"))
+        .into()
+    }
+
+    /// Where an agent keeps the leases of its node.
+    pub(crate) fn leases(&self, agent: usize) -> PathBuf {
+        self.place.dir.join(format!("leases-{}-{agent}", self.spec.name))
+    }
+
+    /// Which agent leads.
+    pub(crate) async fn leader(&self) -> usize {
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), "godwit-system");
+        let lease = leases.get("godwit-agent-leader").await.unwrap();
+        let holder = lease.spec.unwrap().holder_identity.unwrap();
+        holder.rsplit_once('-').unwrap().1.parse().unwrap()
     }
 
     /// The certificate of agents that are started from now on.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::manifests::{deploy, documents, key, kustomized, one, sorted, template};
+use super::manifests::{deploy, documents, key, kubectl_made, kustomized, one, sorted, template};
 use crate::harness::tool;
 
 /// What the charts are rendered with, besides what single tests say.
@@ -82,6 +82,43 @@ async fn helm_and_kustomize_say_the_same() {
     }
 }
 
+/// Supervisors in pods take more than the restricted level, so that the checks of the other variants are not for them.
+const WITH_GATE: &str = r#"{"gate": {"enabled": true, "image": "godwit-agent:0.1.0"}}"#;
+
+#[tokio::test]
+async fn helm_and_kustomize_say_the_same_of_supervisors() {
+    let (Some(objects), Some(expected)) =
+        (rendered("godwit-agent", WITH_GATE).await, kubectl_made("agent/gate").await)
+    else {
+        return;
+    };
+    let sorted_by_name = |mut object: Value| {
+        for list in
+            ["/env", "/ports", "/volumeMounts"].map(|list| format!("/spec/template/spec/containers/0{list}"))
+        {
+            if let Some(list) = object.pointer_mut(&list).and_then(Value::as_array_mut) {
+                list.sort_by_key(|one| one["name"].to_string());
+            }
+        }
+        if let Some(list) = object.pointer_mut("/spec/template/spec/volumes").and_then(Value::as_array_mut) {
+            list.sort_by_key(|one| one["name"].to_string());
+        }
+        object
+    };
+    let objects = sorted(objects.into_iter().map(without_helms_own).map(sorted_by_name).collect());
+    let mut expected = sorted(expected.into_iter().map(sorted_by_name).collect());
+    let namespace = expected.iter().find(|object| object["kind"] == "Namespace").unwrap();
+    assert_eq!(namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "privileged");
+    expected.retain(|object| object["kind"] != "Namespace");
+    for (object, expected) in objects.iter().zip(&expected) {
+        assert_eq!(object, expected, "{}", key(expected));
+    }
+    assert_eq!(objects.len(), expected.len());
+    let pod = &template(one(&objects, "DaemonSet")).unwrap()["spec"];
+    let security = &pod["containers"][0]["securityContext"];
+    assert_eq!((&security["runAsUser"], &security["capabilities"]), (&json!(0), &json!({"drop": ["ALL"]})));
+}
+
 #[tokio::test]
 async fn values_reach_what_they_are_for() {
     let (chart, values) = VARIANTS[4];
@@ -135,6 +172,9 @@ async fn values_that_are_misspelt_are_refused() {
         (r#"{"kind": "ReplicaSet"}"#, "kind"),
         (r#"{"settings": {"Log.Filter": "x"}}"#, "Log.Filter"),
         (r#"{"networkPolicy": {"ports": [0]}}"#, "ports"),
+        (r#"{"gate": {"enabled": true}}"#, "gate.image"),
+        (r#"{"gate": {"enabled": true, "image": "x"}, "kind": "Deployment"}"#, "it takes kind DaemonSet"),
+        (r#"{"gate": {"directory": "leases"}}"#, "directory"),
     ] {
         let output = run(&python, "godwit-agent", values).await;
         let said = String::from_utf8_lossy(&output.stderr);

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use godwit_common::WorkloadKind;
+use godwit_manifest::supervisor::{Supervisor, supervise};
+
 use super::manifests::{deploy, kustomized, template};
 
 /// The lines of a Dockerfile that begin with this word, without it.
@@ -32,6 +35,25 @@ fn each_builds_the_program_that_it_runs() {
         assert_eq!(lines(part, "ENTRYPOINT"), [format!("[\"/usr/local/bin/{program}\"]")]);
         assert!(lines(part, "COPY").contains(&format!("--from=build /program /usr/local/bin/{program}")));
     }
+}
+
+/// The supervisor is copied from the agent's image into containers of any other: it needs nothing that these have.
+#[test]
+fn the_agents_image_has_the_supervisor() {
+    let [.., build, _] = &lines("agent", "RUN")[..] else { panic!("it is built before the agent") };
+    assert!(build.contains("--profile dist --target \"$TARGET\" -p godwit-gate "), "{build}");
+    assert!(build.ends_with("dist/godwit-gate\" /gate"), "{build}");
+    let target = lines("agent", "ARG");
+    assert!(target.iter().any(|target| target.ends_with("-musl")), "static: {target:?}");
+    let copied = "--from=build /gate /usr/local/bin/godwit-gate".to_owned();
+    assert!(lines("agent", "COPY").contains(&copied));
+    let mut manifest = serde_json::json!({
+        "spec": {"template": {"spec": {"containers": [{"name": "web", "command": ["web"]}]}}}
+    });
+    let supervisor = Supervisor { image: "agent:1".to_owned(), directory: "/run/godwit/leases".to_owned() };
+    supervise(WorkloadKind::Deployment, &mut manifest, "0", &supervisor).unwrap();
+    let copies = &manifest["spec"]["template"]["spec"]["initContainers"][0]["command"];
+    assert_eq!(copies[0], "/usr/local/bin/godwit-gate");
 }
 
 #[test]
