@@ -115,6 +115,43 @@ mod tests {
         load(&sources)
     }
 
+    #[test]
+    fn supervisors_take_a_folder_an_image_and_an_address_that_others_reach() {
+        let with_gate = |settings: &[(&str, &str)], pod_ip: Option<&str>| {
+            with(|sources| {
+                let pod_ip = pod_ip.map(|ip| ("POD_IP".to_owned(), ip.to_owned()));
+                sources.environment.extend(pod_ip);
+                settings.iter().for_each(|(key, value)| flag(sources, key, value));
+            })
+        };
+        let whole = [("gate.directory", "/run/godwit/leases"), ("gate.image", "agent:1")];
+        let (settings, _) = with_gate(&whole, Some("10.0.0.7")).unwrap();
+        let gate = settings.gate.unwrap();
+        assert_eq!(gate.address, Some("10.0.0.7".parse().unwrap()));
+        assert_eq!((gate.image.as_str(), gate.listen.port()), ("agent:1", 8445));
+        assert_eq!(with_gate(&[], Some("10.0.0.7")).unwrap().0.gate, None, "nobody has asked for it");
+        for (settings, mistake) in [
+            (&whole[..1], "gate.image = \"\" (from default): name the image"),
+            (&whole[1..], "gate.image = \"agent:1\" (from --set): there is nowhere to keep leases"),
+            (&whole[..], "gate.address = \"\" (from default): name the IP address"),
+            (
+                &[("gate.directory", "leases")],
+                "gate.directory = \"leases\" (from --set): it must be a folder",
+            ),
+            (
+                &[whole[0], whole[1], ("gate.listen", "8445")],
+                "gate.listen = \"8445\" (from --set): it must be",
+            ),
+            (
+                &[whole[0], whole[1], ("gate.address", "node-1")],
+                "gate.address = \"node-1\" (from --set): name",
+            ),
+        ] {
+            let error = with_gate(settings, None).unwrap_err().to_string();
+            assert!(error.contains(mistake), "{settings:?}: {error}");
+        }
+    }
+
     fn flag(sources: &mut Sources, key: &str, value: &str) {
         sources.flags.push((key.into(), value.into(), "--set".into()));
     }

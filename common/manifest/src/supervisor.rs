@@ -56,14 +56,13 @@ pub fn supervise(
             wrap(container, &Terms { probed, ..terms });
         }
     }
-    list(spec, "initContainers").insert(0, installs(supervisor));
-    list(spec, "volumes").extend([
-        json!({"name": GATE, "emptyDir": {"sizeLimit": "64Mi"}}),
-        json!({
-            "name": LEASE,
-            "hostPath": {"path": format!("{}/{life}", supervisor.directory), "type": "DirectoryOrCreate"},
-        }),
-    ]);
+    relist(spec, "initContainers", |all| all.insert(0, installs(supervisor)));
+    let lease = json!({
+        "name": LEASE,
+        "hostPath": {"path": format!("{}/{life}", supervisor.directory), "type": "DirectoryOrCreate"},
+    });
+    let gate = json!({"name": GATE, "emptyDir": {"sizeLimit": "64Mi"}});
+    relist(spec, "volumes", |all| all.extend([gate, lease]));
     Ok(())
 }
 
@@ -140,12 +139,15 @@ fn wrap(container: &mut Map<String, Value>, terms: &Terms<'_>) {
     let grace = format!("{}s", terms.grace);
     let ours = [PROGRAM].into_iter().chain(lease_of(terms.life)).chain(["--grace", &grace, "--"]);
     let ours: Vec<Value> = ours.map(Value::from).collect();
-    let own = std::mem::replace(list(container, "command"), ours);
-    list(container, "command").extend(own);
-    list(container, "volumeMounts").extend([
-        json!({"name": GATE, "mountPath": GATE_MOUNT, "readOnly": true}),
-        json!({"name": LEASE, "mountPath": LEASE_MOUNT, "readOnly": true}),
-    ]);
+    relist(container, "command", |own| {
+        own.splice(0..0, ours);
+    });
+    relist(container, "volumeMounts", |own| {
+        own.extend([
+            json!({"name": GATE, "mountPath": GATE_MOUNT, "readOnly": true}),
+            json!({"name": LEASE, "mountPath": LEASE_MOUNT, "readOnly": true}),
+        ]);
+    });
     // While it waits there is a process, and nothing that serves; only a probe can tell.
     if terms.probed && container.get("readinessProbe").is_none_or(Value::is_null) {
         let check: Vec<&str> = [PROGRAM, "--check"].into_iter().chain(lease_of(terms.life)).collect();
@@ -170,18 +172,15 @@ fn is_wrapped(container: &Value, life: &str) -> bool {
         && mounted(LEASE, LEASE_MOUNT)
 }
 
-/// The list under a name, made if it is missing.
-fn list<'a>(object: &'a mut Map<String, Value>, name: &str) -> &'a mut Vec<Value> {
-    let value = object.entry(name).or_insert(Value::Null);
-    if !value.is_array() {
-        *value = Value::Array(Vec::new());
-    }
-    match value {
+/// Changes the list under a name; what is no list counts as an empty one.
+fn relist(object: &mut Map<String, Value>, name: &str, change: impl FnOnce(&mut Vec<Value>)) {
+    let place = object.entry(name).or_insert(Value::Null);
+    let mut items = match place.take() {
         Value::Array(items) => items,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-            unreachable!("it was made a list")
-        }
-    }
+        _ => Vec::new(),
+    };
+    change(&mut items);
+    *place = Value::Array(items);
 }
 
 fn items_mut<'a>(
