@@ -2,8 +2,9 @@
 //! it, which is replaced as a whole.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ impl Leases {
         let lease = Lease { boot: self.boot.clone(), life: life.to_string(), until };
         let part = folder.join(PART);
         fs::write(&part, lease.write())?;
+        // Whoever the containers run as.
+        fs::set_permissions(&part, Permissions::from_mode(0o644))?;
         fs::rename(&part, folder.join(LEASE_FILE))
     }
 
