@@ -88,7 +88,7 @@ const WITH_GATE: &str = r#"{"gate": {"enabled": true, "image": "godwit-agent:0.1
 #[tokio::test]
 async fn helm_and_kustomize_say_the_same_of_supervisors() {
     let (Some(objects), Some(expected)) =
-        (rendered("godwit-agent", WITH_GATE).await, kubectl_made("agent/gate").await)
+        (rendered("godwit-agent", WITH_GATE).await, kubectl_made("agent-gate").await)
     else {
         return;
     };
