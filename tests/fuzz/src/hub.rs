@@ -146,6 +146,7 @@ fn spec(name: &str) -> WorkloadSpec {
         pod: PodShape { requests, ..PodShape::default() },
         claims: false,
         surges: false,
+        obstacle: None,
         grace: Duration::from_secs(30),
         supervised: false,
         manifest: "{}".into(),
