@@ -6,7 +6,6 @@ mod any_server;
 mod custom;
 mod forgotten;
 mod hub;
-mod leases;
 mod servers;
 mod settings;
 mod stage;

@@ -88,11 +88,6 @@ impl Stage {
 
     /// Starts an agent with short times.
     pub(crate) fn agent(&self, instance: &str) -> Agent {
-        self.agent_with(instance, &[])
-    }
-
-    /// The same with further settings.
-    pub(crate) fn agent_with(&self, instance: &str, settings: &[String]) -> Agent {
         let mut command = Command::new(env!("CARGO_BIN_EXE_godwit-agent"));
         command.args(["--hub", &self.hub.address.to_string(), "--instance", instance, "--exit-with-stdin"]);
         command.arg("--kubeconfig").arg(&self.kubeconfig);
@@ -106,9 +101,6 @@ impl Stage {
         {
             command.args(["--set", setting]);
         }
-        settings.iter().for_each(|setting| {
-            command.args(["--set", setting]);
-        });
         // The pipe's other end is ours: an agent never outlives its test.
         Agent(command.stdin(Stdio::piped()).spawn().unwrap())
     }
