@@ -24,6 +24,8 @@ pub enum Need {
     },
     /// An object that the pods name: a pull secret, a service account, a class of storage, priority, runtime or ingress.
     Object(ObjectKey),
+    /// The object of a workload of which only the count is Godwit's: whoever else makes it has made it, and marked it (S33).
+    Given(ObjectKey),
 }
 
 /// Whether a cluster has what is needed.
@@ -43,6 +45,7 @@ impl fmt::Display for Need {
                 write!(f, "the kind {kind} of {api_version} with a subresource scale")
             }
             Self::Object(key) => key.fmt(f),
+            Self::Given(key) => write!(f, "{key} from GitOps"),
         }
     }
 }

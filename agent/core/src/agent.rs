@@ -21,7 +21,8 @@ use crate::summons::Summoner;
 use crate::view::{Touched, View};
 use crate::writer::Writer;
 use crate::{
-    Call, CallError, Config, Effect, Event, Identity, Kind, Log, Reply, Scope, fence, leadership, link,
+    Call, CallError, Config, Effect, Event, FenceRecord, Identity, Kind, Log, Reply, Scope, fence,
+    leadership, link,
 };
 use crate::{remover, writer};
 
@@ -426,10 +427,11 @@ impl Agent {
         if !still_holds(&self.rows, &self.keeper.record()) {
             self.rows.clear();
         }
-        for (kind, workload) in kinds(&self.rows) {
-            self.view.ensure(cx, kind, workload);
+        for (kind, sight) in kinds(&self.rows) {
+            self.view.ensure(cx, kind, sight);
         }
-        self.view.require(cx, self.keeper.record().kinds);
+        let FenceRecord { kinds, scaled, .. } = self.keeper.record();
+        self.view.require(cx, kinds, scaled);
         let all = Changed {
             rows: self.rows.rows().map(|(uid, _)| uid).collect(),
             graves: self.rows.graves().map(|(uid, _)| uid).collect(),
@@ -445,11 +447,11 @@ impl Agent {
         self.hub.1 = self.hub.1.max(targets.fence.epoch);
         self.hold = Hold::Open;
         let rows = changed.rows.iter().filter_map(|uid| self.rows.row(*uid));
-        let rows = rows.map(|row| (Kind::of(&row.key), row.replicas.is_some()));
+        let rows = rows.map(|row| (Kind::of(&row.key), row.sight()));
         let graves = changed.graves.iter().filter_map(|uid| self.rows.grave(*uid));
-        let graves = graves.map(|grave| (Kind::of(&grave.key), grave.workload.is_some()));
-        for (kind, workload) in rows.chain(graves) {
-            self.view.ensure(cx, kind, workload);
+        let graves = graves.map(|grave| (Kind::of(&grave.key), grave.sight()));
+        for (kind, sight) in rows.chain(graves) {
+            self.view.ensure(cx, kind, sight);
         }
         // Who says again that a life has ended does not know yet that it is gone.
         let again = targets.tombstones.iter().map(|ended| ended.uid);
@@ -507,7 +509,7 @@ impl Agent {
             let gone = self.view.tally(id).is_none();
             self.rows.graves_of_workload(id).for_each(|uid| self.remover.changed(uid, gone));
         }
-        if let Some(Scope::Workloads(kind) | Scope::Objects(kind)) = &touched.settled {
+        if let Some(Scope::Workloads(kind) | Scope::Scaled(kind) | Scope::Objects(kind)) = &touched.settled {
             self.writer.kind_settled(&mut self.rows, kind);
             let graves = self.rows.graves().filter(|(_, grave)| Kind::of(&grave.key) == *kind);
             graves.for_each(|(uid, _)| self.remover.enqueue(uid));

@@ -93,7 +93,10 @@ pub enum Scope {
     Pods,
     /// The objects of a kind that carry the label [`crate::labels::MANAGED`], with their count.
     Workloads(Kind),
-    /// The same, by their metadata alone.
+    /// The objects of a kind that carry the label [`crate::labels::MODE`] with the value [`crate::labels::SCALE_ONLY`], with
+    /// their count.
+    Scaled(Kind),
+    /// The objects of a kind that carry the label [`crate::labels::MANAGED`], by their metadata alone.
     Objects(Kind),
     /// The one ConfigMap [`crate::labels::SUMMONS`] (S24).
     Summons,
@@ -203,12 +206,25 @@ pub struct Apply {
     pub force: bool,
     /// Write nothing: the answer is what the write would have left.
     pub dry_run: bool,
+    /// Write the count alone, through the subresource `scale` (S33): the manifest is somebody else's to apply.
+    pub scale_only: bool,
 }
 
 impl fmt::Debug for Apply {
     /// The manifest stays out of logs: it may hold a Secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, manifest, replicas, supervised, stamp, charter: _, version, force, dry_run } = self;
+        let Self {
+            key,
+            manifest,
+            replicas,
+            supervised,
+            stamp,
+            charter: _,
+            version,
+            force,
+            dry_run,
+            scale_only,
+        } = self;
         f.debug_struct("Apply")
             .field("key", key)
             .field("manifest_bytes", &manifest.len())
@@ -218,6 +234,7 @@ impl fmt::Debug for Apply {
             .field("version", version)
             .field("force", force)
             .field("dry_run", dry_run)
+            .field("scale_only", scale_only)
             .finish()
     }
 }
@@ -342,6 +359,7 @@ mod tests {
             manifest: r#"{"stringData":{"password":"hunter2"}}"#.into(),
             replicas: None,
             supervised: false,
+            scale_only: false,
             stamp: Stamp::default(),
             charter: None,
             version: None,

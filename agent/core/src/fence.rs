@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use godwit_common::link::{Alarm, LeaderTerm, Targets};
+use godwit_common::link::{Alarm, LeaderTerm, Targets, WorkloadTarget};
 use godwit_common::{Digest, Fence, Generation, Time, Uid};
 
 use crate::cx::{Cx, Purpose, Retry};
@@ -214,8 +214,10 @@ impl Keeper {
         match judge(&targets, &self.record(), rows) {
             Verdict::Raise => {
                 let (fence, digest) = (targets.fence, targets.digest);
-                let kinds = self.record().kinds.into_iter().chain(custom_kinds(&targets)).collect();
-                let record = FenceRecord { fence, digest, term, kinds };
+                let before = self.record();
+                let kinds = before.kinds.into_iter().chain(custom_kinds(&targets)).collect();
+                let scaled = before.scaled.into_iter().chain(scaled_kinds(&targets)).collect();
+                let record = FenceRecord { fence, digest, term, kinds, scaled };
                 self.start(cx, Doing::Raising, Call::WriteFence { record, version });
                 return News::Nothing;
             }
@@ -275,11 +277,16 @@ impl Keeper {
 
 /// The kinds of custom resources that are workloads.
 fn custom_kinds(targets: &Targets) -> impl Iterator<Item = Kind> {
-    let kinds = targets.workloads.iter().map(|row| {
-        let (api_version, kind) = (row.api_version.clone(), row.workload.kind.clone());
-        Kind { api_version, kind }
-    });
-    kinds.filter(Kind::is_custom)
+    targets.workloads.iter().filter(|row| !row.scale_only).map(kind_of).filter(Kind::is_custom)
+}
+
+/// The kinds of workloads of which only the count is ours.
+fn scaled_kinds(targets: &Targets) -> impl Iterator<Item = Kind> {
+    targets.workloads.iter().filter(|row| row.scale_only).map(kind_of)
+}
+
+fn kind_of(row: &WorkloadTarget) -> Kind {
+    Kind { api_version: row.api_version.clone(), kind: row.workload.kind.clone() }
 }
 
 /// The whole rule of S10 and S25 for targets that arrive, in order of gravity.

@@ -30,6 +30,8 @@ pub(crate) enum Verdict {
         replicas: Option<u32>,
     },
     Blocked(Arc<str>),
+    /// Somebody else has to make it, or to leave its count to us: that the watch will show.
+    Awaits(Arc<str>),
 }
 
 /// What is different from a row, and left so (S29).
@@ -42,6 +44,9 @@ pub(crate) struct Left {
 
 /// What to do about a row whose object looks like this; `None` when a read has found nothing.
 pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Authority) -> Verdict {
+    if row.scale_only {
+        return judge_count(row, seen);
+    }
     let replicas = row.replicas;
     let Some(seen) = seen else {
         return match row.leaves_changes() {
@@ -114,6 +119,35 @@ pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Author
     }
     let edited = if edited { seen.altered.clone() } else { Arc::default() };
     Verdict::Stays(Left { difference, edited })
+}
+
+/// The same of a row of which only the count is ours (S33). Nothing of it says whose word the count is: that nobody overtaken
+/// writes it is up to the Lease, and to the version that each write needs.
+fn judge_count(row: &Row, seen: Option<&ObjectSeen>) -> Verdict {
+    let Some(seen) = seen.filter(|seen| !seen.deleting) else {
+        return Verdict::Awaits("waits for GitOps to create it".into());
+    };
+    if seen.stamp.is_some() {
+        return Verdict::Awaits(
+            "it carries the label godwit.dev/managed, as what is Godwit's own; remove it to leave only the count to Godwit"
+                .into(),
+        );
+    }
+    if !seen.scaled {
+        return Verdict::Awaits("it lacks the label godwit.dev/mode: scale-only; write it into Git".into());
+    }
+    let difference = match () {
+        () if row.is_counted(seen.replicas) => None,
+        () if row.leaves_count(seen) => Some(Difference::Autoscaled),
+        () if row.leaves_changes() => Some(Difference::Scaled),
+        () => None,
+    };
+    let stays = row.is_counted(seen.replicas) || difference.is_some();
+    if stays && row.unanswered.is_none() {
+        return Verdict::Stays(Left { difference, edited: Arc::default() });
+    }
+    let replicas = if difference.is_some() { seen.replicas } else { row.replicas };
+    Verdict::Write { version: Some(seen.version.clone()), force: true, replicas }
 }
 
 impl Row {

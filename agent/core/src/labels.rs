@@ -29,6 +29,10 @@ pub const MANIFEST: &str = "godwit.dev/manifest";
 pub const MANIFEST_KEPT_MAX: usize = 96 * 1024;
 /// Annotation of workloads: what a hub has to know of them that has lost its store, as JSON (S10).
 pub const CHARTER: &str = "godwit.dev/charter";
+/// Label by which whoever makes a workload leaves its count to Godwit, and no more (S33).
+pub const MODE: &str = "godwit.dev/mode";
+/// Its value.
+pub const SCALE_ONLY: &str = "scale-only";
 /// Annotation that a person sets to [`TRUE`] on an existing object to hand it over to Godwit.
 pub const ADOPT: &str = "godwit.dev/adopt";
 /// Label on namespaces that were made because a managed object needed them; they are never deleted.

@@ -78,6 +78,8 @@ pub struct ObjectSeen {
     pub charter: Option<Arc<Charter>>,
     /// A person has handed it over by [`crate::labels::ADOPT`].
     pub adopt: bool,
+    /// Whoever makes it leaves its count to Godwit, by [`crate::labels::MODE`].
+    pub scaled: bool,
     /// `spec.replicas`, for a workload; of a custom resource what its scale says. Of a Job or a CronJob 1, or 0 while it is suspended; of a DaemonSet the nodes that
     /// shall run it.
     pub replicas: Option<u32>,
@@ -216,6 +218,8 @@ pub struct FenceRecord {
     /// The kinds of custom resources that were ever workloads here: who leads next looks for those, too, before it says what
     /// is there.
     pub kinds: BTreeSet<Kind>,
+    /// The same of kinds of which some workload's count alone was ours (S33).
+    pub scaled: BTreeSet<Kind>,
 }
 
 /// The ConfigMap that names the agents which are called (S24).

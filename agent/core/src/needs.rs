@@ -149,7 +149,7 @@ fn kind_of(need: &Need) -> Kind {
         Need::Kind { api_version, kind } | Need::Scalable { api_version, kind } => {
             Kind { api_version: api_version.clone(), kind: kind.clone() }
         }
-        Need::Object(key) => Kind::of(key),
+        Need::Object(key) | Need::Given(key) => Kind::of(key),
     }
 }
 

@@ -9,7 +9,7 @@ use godwit_common::{Time, Uid};
 use crate::cx::{Cx, Purpose};
 use crate::leadership::describe;
 use crate::report::Dirty;
-use crate::rows::{Grave, Rows, is_kept};
+use crate::rows::{Grave, Rows};
 use crate::schedule::Schedule;
 use crate::view::View;
 use crate::writer::{Writer, retry_wait};
@@ -122,7 +122,7 @@ impl Remover {
 
     fn look(&mut self, cx: &mut Cx, desk: &mut Desk, uid: Uid) -> bool {
         let Some(grave) = desk.rows.grave_mut(uid) else { return false };
-        if is_kept(&grave.key) {
+        if grave.kept {
             return !grave.done && desk.finish(uid);
         }
         // The last write of an agent that led before may arrive after the removal, and bring the object back.
@@ -136,7 +136,7 @@ impl Remover {
             return false;
         }
         let Some(grave) = desk.rows.grave(uid) else { return false };
-        match desk.view.readiness(&Kind::of(&grave.key)) {
+        match desk.view.readiness(&Kind::of(&grave.key), grave.sight()) {
             None => return false,
             Some(Err(reason)) => {
                 let problem = format!("its kind cannot be watched: {reason}").into();

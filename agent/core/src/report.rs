@@ -270,6 +270,8 @@ fn status(now: Time, id: &WorkloadId, view: &View, rows: &Rows, told: Option<&St
     }
     let stamp = object.and_then(|object| object.stamp);
     let uid = stamp.map(|stamp| stamp.uid).or(row.map(|(uid, _)| uid)).or(told.map(|told| told.uid));
+    // Who leaves no mark on the object has no other revision there than the one that was told.
+    let scaled = row.filter(|(_, row)| row.scale_only && object.is_some()).map(|(_, row)| row.revision);
     let tally = tally.cloned().unwrap_or_default();
     let mut progress = object.map(|object| object.progress).unwrap_or_default();
     if WorkloadKind::of_name(&id.kind).is_none() {
@@ -279,7 +281,11 @@ fn status(now: Time, id: &WorkloadId, view: &View, rows: &Rows, told: Option<&St
     Some(as_it_counts(Status {
         workload: id.clone(),
         uid: uid.unwrap_or_default(),
-        revision: stamp.map(|stamp| stamp.revision).or(told.map(|told| told.revision)).unwrap_or(0),
+        revision: stamp
+            .map(|stamp| stamp.revision)
+            .or(scaled)
+            .or(told.map(|told| told.revision))
+            .unwrap_or(0),
         replicas: object.and_then(|object| object.replicas).unwrap_or(0).min(COUNT_MAX),
         pods: tally.pods.min(COUNT_MAX),
         bound: tally.bound.min(COUNT_MAX),

@@ -42,6 +42,8 @@ pub(crate) struct Row {
     needs: Arc<[Need]>,
     /// Its pods have a supervisor (S9).
     pub(crate) supervised: bool,
+    /// Only its count is written (S33).
+    pub(crate) scale_only: bool,
     hash: u64,
     /// The oldest generation that this state of the row may belong to.
     since: Generation,
@@ -83,6 +85,8 @@ pub(crate) struct Grave {
     pub(crate) key: ObjectKey,
     /// The workload, if it was one: its pods must be gone, too.
     pub(crate) workload: Option<WorkloadId>,
+    /// Nothing of it is removed.
+    pub(crate) kept: bool,
     pub(crate) done: bool,
     pub(crate) problem: Arc<str>,
     pub(crate) attempts: Attempts,
@@ -378,7 +382,7 @@ impl Rows {
             return;
         }
         let (key, workload) = match &ended.what {
-            Tombstoned::Workload { workload, api_version } => {
+            Tombstoned::Workload { workload, api_version } | Tombstoned::Scaled { workload, api_version } => {
                 (key_of(workload, api_version), Some(workload.clone()))
             }
             Tombstoned::Object(key) => (key.clone(), None),
@@ -387,8 +391,9 @@ impl Rows {
         if let Some(workload) = &workload {
             self.grave_workloads.insert((workload.clone(), ended.uid));
         }
-        let grave =
-            Grave { key, workload, done: false, problem: Arc::default(), attempts: Attempts::default() };
+        let kept = is_kept(&key) || matches!(ended.what, Tombstoned::Scaled { .. });
+        let (problem, attempts) = (Arc::default(), Attempts::default());
+        let grave = Grave { key, workload, kept, done: false, problem, attempts };
         self.graves.insert(ended.uid, grave);
         changed.graves.push(ended.uid);
     }
@@ -445,6 +450,10 @@ impl Rows {
         self.keys.insert((row.key.clone(), uid));
         self.unseen.insert((row.since, uid));
         if let Some(id) = row.workload() {
+            if row.scale_only {
+                // Only the row says whose life its object is.
+                changed.workloads.push(id.clone());
+            }
             self.workloads.insert(id, uid);
         }
         if row.supervised && row.replicas.is_some_and(|replicas| replicas > 0) {
@@ -497,7 +506,8 @@ impl Rows {
         let row = Row::new(key, target.revision, Some(target.replicas), manifest, target.hash(), since);
         let charter = target.charter.clone();
         let unkept = self.unkept(target.uid, target.revision);
-        Row { needs, ordinals: target.ordinals, supervised: target.supervised, charter, drift, unkept, ..row }
+        let WorkloadTarget { ordinals, supervised, scale_only, .. } = *target;
+        Row { needs, ordinals, supervised, scale_only, charter, drift, unkept, ..row }
     }
 
     /// What an apply of this revision has left altered, as far as it is known.
@@ -531,6 +541,7 @@ impl Row {
             charter: None,
             needs: Arc::default(),
             supervised: false,
+            scale_only: false,
             hash,
             since,
             problem: Arc::default(),
@@ -569,10 +580,39 @@ pub(crate) fn workload_of(key: &ObjectKey) -> WorkloadId {
     WorkloadId { namespace: key.namespace.clone(), kind: key.kind.clone(), name: key.name.clone() }
 }
 
-/// The kinds of all rows and graves, and whether as workloads.
-pub(crate) fn kinds(rows: &Rows) -> BTreeSet<(Kind, bool)> {
-    let live = rows.rows().map(|(_, row)| (Kind::of(&row.key), row.replicas.is_some()));
-    let ended = rows.graves().map(|(_, grave)| (Kind::of(&grave.key), grave.workload.is_some()));
+/// As what the objects of a kind are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Sight {
+    Object,
+    Workload,
+    /// As workloads of which only the count is ours.
+    Scaled,
+}
+
+impl Row {
+    pub(crate) fn sight(&self) -> Sight {
+        match (self.replicas, self.scale_only) {
+            (None, _) => Sight::Object,
+            (Some(_), false) => Sight::Workload,
+            (Some(_), true) => Sight::Scaled,
+        }
+    }
+}
+
+impl Grave {
+    pub(crate) fn sight(&self) -> Sight {
+        match (&self.workload, self.kept) {
+            (None, _) => Sight::Object,
+            (Some(_), false) => Sight::Workload,
+            (Some(_), true) => Sight::Scaled,
+        }
+    }
+}
+
+/// The kinds of all rows and graves, and as what.
+pub(crate) fn kinds(rows: &Rows) -> BTreeSet<(Kind, Sight)> {
+    let live = rows.rows().map(|(_, row)| (Kind::of(&row.key), row.sight()));
+    let ended = rows.graves().map(|(_, grave)| (Kind::of(&grave.key), grave.sight()));
     live.chain(ended).collect()
 }
 

@@ -11,7 +11,7 @@ use godwit_common::{ObjectKey, Time, WorkloadId, WorkloadKind};
 
 use crate::capacity::Nodes;
 use crate::cx::Cx;
-use crate::rows::workload_of;
+use crate::rows::{Sight, workload_of};
 use crate::{Change, Effect, Fault, Kind, ObjectSeen, PodPhase, PodSeen, Scope, WatchId};
 
 /// Namespaces of the cluster itself, and the agents' own.
@@ -40,8 +40,8 @@ pub(crate) struct View {
     selectors: BTreeMap<WorkloadId, Arc<LabelSelector>>,
     /// The labels of pods, each set once.
     labels: LabelSets,
-    /// Kinds of custom resources that are looked for like the usual ones.
-    required: BTreeSet<Kind>,
+    /// What is looked for like the usual kinds.
+    required: BTreeSet<Scope>,
     /// Pods without an owner that are not of the system and have not ended.
     bare: BTreeSet<(Arc<str>, Arc<str>)>,
     nodes: Nodes,
@@ -184,13 +184,16 @@ impl View {
     }
 
     /// Watches the objects of a kind; as workloads, with their number of replicas.
-    pub(crate) fn ensure(&mut self, cx: &mut Cx, kind: Kind, workload: bool) {
+    pub(crate) fn ensure(&mut self, cx: &mut Cx, kind: Kind, sight: Sight) {
         let objects = Scope::Objects(kind.clone());
-        let workloads = Scope::Workloads(kind);
+        let workloads = match sight {
+            Sight::Object | Sight::Workload => Scope::Workloads(kind),
+            Sight::Scaled => return self.watch(cx, Scope::Scaled(kind)),
+        };
         if self.scopes.contains_key(&workloads) {
             return;
         }
-        if !workload {
+        if sight == Sight::Object {
             self.watch(cx, objects);
             return;
         }
@@ -201,12 +204,17 @@ impl View {
         self.watch(cx, workloads);
     }
 
-    /// Watches the objects of these kinds as workloads, and calls nothing complete before they have been seen.
-    pub(crate) fn require(&mut self, cx: &mut Cx, kinds: BTreeSet<Kind>) {
+    /// Watches the objects of these kinds as workloads, and of those their counts, and calls nothing complete before they have
+    /// been seen.
+    pub(crate) fn require(&mut self, cx: &mut Cx, kinds: BTreeSet<Kind>, scaled: BTreeSet<Kind>) {
         for kind in &kinds {
-            self.ensure(cx, kind.clone(), true);
+            self.ensure(cx, kind.clone(), Sight::Workload);
         }
-        self.required = kinds;
+        for kind in &scaled {
+            self.ensure(cx, kind.clone(), Sight::Scaled);
+        }
+        let kinds = kinds.into_iter().map(Scope::Workloads);
+        self.required = kinds.chain(scaled.into_iter().map(Scope::Scaled)).collect();
     }
 
     /// Ends all watches and forgets what they showed.
@@ -223,21 +231,25 @@ impl View {
             watch.is_some_and(|watch| matches!(watch.state, State::Synced))
         };
         // Of a kind that is not served any more there are no objects, and for one that may not be seen nobody waits.
-        let none = |kind: &Kind| {
-            let watch = self.scopes.get(&Scope::Workloads(kind.clone()));
-            let watch = watch.and_then(|watch| self.watches.get(watch));
+        let none = |scope: &Scope| {
+            let watch = self.scopes.get(scope).and_then(|watch| self.watches.get(watch));
             watch.is_some_and(|watch| matches!(watch.state, State::Failed { lasting: true, .. }))
         };
         let usual =
             WorkloadKind::ALL.into_iter().all(|kind| synced(&Scope::Workloads(Kind::of_workload(kind))));
-        let custom = self.required.iter().all(|kind| synced(&Scope::Workloads(kind.clone())) || none(kind));
+        let custom = self.required.iter().all(|scope| synced(scope) || none(scope));
         usual && custom && synced(&Scope::Nodes) && synced(&Scope::Pods)
     }
 
     /// `None` as long as the kind's objects are not known; an error if they cannot be watched.
-    pub(crate) fn readiness(&self, kind: &Kind) -> Option<Result<(), Arc<str>>> {
-        let workloads = self.scopes.get(&Scope::Workloads(kind.clone()));
-        let watch = workloads.or_else(|| self.scopes.get(&Scope::Objects(kind.clone())))?;
+    pub(crate) fn readiness(&self, kind: &Kind, sight: Sight) -> Option<Result<(), Arc<str>>> {
+        let watch = match sight {
+            Sight::Scaled => self.scopes.get(&Scope::Scaled(kind.clone()))?,
+            Sight::Workload | Sight::Object => {
+                let workloads = self.scopes.get(&Scope::Workloads(kind.clone()));
+                workloads.or_else(|| self.scopes.get(&Scope::Objects(kind.clone())))?
+            }
+        };
         match &self.watches.get(watch)?.state {
             State::Starting => None,
             State::Synced => Some(Ok(())),
@@ -321,7 +333,7 @@ impl View {
             Change::Pod(pod) => self.put_pod(now, pod, list, &mut touched),
             Change::PodGone { namespace, name } => self.remove_pod(&(namespace, name), &mut touched),
             Change::Object(seen) => {
-                let workload = matches!(watch.scope, Scope::Workloads(_));
+                let workload = matches!(watch.scope, Scope::Workloads(_) | Scope::Scaled(_));
                 self.put_object(seen, workload, id, list, &mut touched);
             }
             Change::ObjectGone(key) => self.remove_object(key, &mut touched),
@@ -536,11 +548,15 @@ impl View {
                 let gone: Vec<_> = stale.map(|(key, _)| key.clone()).collect();
                 gone.iter().for_each(|key| self.remove_pod(key, touched));
             }
-            Some(Scope::Workloads(kind) | Scope::Objects(kind)) => {
+            Some(Scope::Workloads(kind) | Scope::Scaled(kind) | Scope::Objects(kind)) => {
                 let kind = kind.clone();
-                let stale = self.objects.iter().filter(|(key, object)| {
-                    Kind::of(key) == kind && (object.watch != id || object.list != list)
-                });
+                // What another watch has shown is that one's to miss, as long as it goes on.
+                let missed = |object: &Object| match object.watch == id {
+                    true => object.list != list,
+                    false => !self.watches.contains_key(&object.watch),
+                };
+                let stale =
+                    self.objects.iter().filter(|(key, object)| Kind::of(key) == kind && missed(object));
                 let gone: Vec<ObjectKey> = stale.map(|(key, _)| key.clone()).collect();
                 gone.into_iter().for_each(|key| self.remove_object(key, touched));
             }

@@ -230,7 +230,7 @@ impl Writer {
 
     fn look(&mut self, cx: &mut Cx, desk: &mut Desk, uid: Uid) {
         let Some(row) = desk.rows.row(uid) else { return };
-        match desk.view.readiness(&Kind::of(&row.key)) {
+        match desk.view.readiness(&Kind::of(&row.key), row.sight()) {
             None => {
                 self.starting.insert(Kind::of(&row.key), row.stage());
             }
@@ -284,6 +284,14 @@ impl Writer {
                 self.call(cx, uid, stage, Call::Apply(apply));
             }
             Verdict::Blocked(problem) => self.fail(cx, desk, uid, problem, true),
+            Verdict::Awaits(problem) => {
+                row.attempts = Default::default();
+                let key = row.key.clone();
+                desk.rows.mark_seen(uid);
+                if desk.set_problem(uid, &problem) {
+                    cx.log(Log::Problem { key, problem });
+                }
+            }
         }
     }
 
@@ -413,6 +421,7 @@ impl Row {
             version: None,
             force: false,
             dry_run: false,
+            scale_only: self.scale_only,
         }
     }
 

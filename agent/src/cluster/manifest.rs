@@ -27,7 +27,7 @@ pub(crate) fn to_apply(
     scale: Option<&ScalePaths>,
     supervisor: Option<&Supervisor>,
 ) -> Result<Value, String> {
-    let Apply { key, manifest, replicas, supervised, stamp, charter, version, force: _, dry_run: _ } = apply;
+    let Apply { key, manifest, replicas, supervised, stamp, charter, version, .. } = apply;
     let mut body: Value =
         serde_json::from_str(&manifest).map_err(|error| format!("the manifest is not JSON: {error}"))?;
     let Some(object) = body.as_object_mut() else {
@@ -171,6 +171,7 @@ mod tests {
                 manifest: manifest.into(),
                 replicas,
                 supervised: false,
+                scale_only: false,
                 stamp: Stamp { uid: Uid(42), revision: 7, ..Stamp::default() },
                 charter: None,
                 version: version.map(Into::into),
@@ -206,6 +207,7 @@ mod tests {
                 stamp: Stamp { ordinals, ..Stamp::default() },
                 charter: None,
                 supervised: false,
+                scale_only: false,
                 version: None,
                 force: false,
                 dry_run: false,
@@ -250,6 +252,7 @@ mod tests {
                     stamp: Stamp { bounds, ..Stamp::default() },
                     charter: None,
                     supervised: false,
+                    scale_only: false,
                     version: None,
                     force: false,
                     dry_run: false,

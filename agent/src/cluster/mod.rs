@@ -29,6 +29,7 @@ use kube::api::{
 };
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client};
+use serde_json::json;
 
 use crate::config::Settings;
 use crate::gate::Gate;
@@ -205,7 +206,27 @@ impl Cluster {
         }
     }
 
+    /// Writes the count of an object that is somebody else's, if it is still as it was seen (S33). What it has become the watch
+    /// shows; here only its version counts.
+    async fn scale(&self, apply: &Apply) -> Result<ObjectSeen, CallError> {
+        let kind = Kind::of(&apply.key);
+        let api = self.api(&apply.key).await?;
+        let count = json!({
+            "metadata": {"resourceVersion": apply.version.as_deref()},
+            "spec": {"replicas": apply.replicas},
+        });
+        let manager = Some(labels::FIELD_MANAGER.to_owned());
+        let params = PatchParams { field_manager: manager, dry_run: apply.dry_run, ..PatchParams::default() };
+        let scaled = api.patch_scale(&apply.key.name, &params, &Patch::Merge(count)).await;
+        let scaled = scaled.map_err(|error| self.failed(&kind, error::sort(error)))?;
+        let seen = sight::object(&kind, &scaled.metadata, None, None);
+        Ok(ObjectSeen { replicas: apply.replicas, ..seen })
+    }
+
     async fn apply(&self, apply: Apply) -> Result<ObjectSeen, CallError> {
+        if apply.scale_only {
+            return self.scale(&apply).await;
+        }
         let (kind, force, dry_run) = (Kind::of(&apply.key), apply.force, apply.dry_run);
         let api = self.api(&apply.key).await?;
         let scale = match apply.replicas {

@@ -1,7 +1,8 @@
 //! Whether the cluster has what a workload needs.
 
-use godwit_agent_core::{CallError, Kind, NeedSeen};
+use godwit_agent_core::{CallError, Kind, NeedSeen, labels};
 use godwit_common::{Need, ObjectKey};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject};
 use kube::{Api, Client, Error};
 
@@ -22,7 +23,8 @@ impl Cluster {
                 let kind = Kind { api_version: api_version.clone(), kind: kind.clone() };
                 self.is_scalable(&kind).await
             }
-            Need::Object(key) => self.exists(key).await,
+            Need::Object(key) => self.find(key).await.map(|found| found.is_some()),
+            Need::Given(key) => self.find(key).await.map(|found| found.is_some_and(|found| is_given(&found))),
         };
         match looked {
             Ok(true) => Ok(NeedSeen::Met),
@@ -37,27 +39,33 @@ impl Cluster {
         Ok(found.namespaced && matches!(scaling, Scaling::By(_)))
     }
 
-    async fn exists(&self, key: &ObjectKey) -> Result<bool, Error> {
+    async fn find(&self, key: &ObjectKey) -> Result<Option<ObjectMeta>, Error> {
         let kind = Kind::of(key);
         let found = match self.discovery.known(&kind) {
             Some(found) => Some(found),
             None => self.discovery.ask(&kind).await?,
         };
         let Some(api) = found.and_then(|found| api_for(self.client.clone(), &found, key)) else {
-            return Ok(false);
+            return Ok(None);
         };
         match api.get_metadata(&key.name).await {
-            Ok(_) => Ok(true),
+            Ok(found) => Ok(Some(found.metadata)),
             Err(error) if is_not_found(&error) => {
                 if !error::is_object_missing(&error) {
                     // Its kind may be served elsewhere now.
                     self.discovery.forget(&kind);
                 }
-                Ok(false)
+                Ok(None)
             }
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether whoever makes an object leaves its count to Godwit.
+fn is_given(found: &ObjectMeta) -> bool {
+    let mode = found.labels.as_ref().and_then(|labels| labels.get(labels::MODE));
+    mode.is_some_and(|mode| mode == labels::SCALE_ONLY)
 }
 
 /// `None` for a key whose scope is not that of its kind: there can be no such object.

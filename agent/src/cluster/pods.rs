@@ -115,8 +115,9 @@ impl Cluster {
             Err(error) if error::is_object_missing(&error) => return Err(no_such()),
             Err(error) => return Err(failed(error)),
         };
-        let managed = object.metadata.labels.as_ref().and_then(|all| all.get(labels::MANAGED));
-        if managed.is_none_or(|value| value != labels::TRUE) {
+        let label = |name: &str| object.metadata.labels.as_ref()?.get(name).map(String::as_str);
+        let scaled = label(labels::MODE) == Some(labels::SCALE_ONLY);
+        if label(labels::MANAGED) != Some(labels::TRUE) && !scaled {
             return Err(no_such());
         }
         let scale = self.discovery.known_scale(&kind);

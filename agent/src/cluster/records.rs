@@ -78,6 +78,7 @@ impl Cluster {
             "lease": record.term.lease.to_string(),
             "transitions": record.term.transitions.to_string(),
             "kinds": kinds_to_text(&record.kinds),
+            "scaled": kinds_to_text(&record.scaled),
         });
         let written = self.swap::<ConfigMap>(labels::FENCE, json!({ "data": data }), version).await?;
         fence_seen(written)
@@ -178,9 +179,10 @@ fn fence_seen(map: ConfigMap) -> Result<FenceSeen, CallError> {
     };
     let term = LeaderTerm { lease: field(&data, "lease")?, transitions: Term(field(&data, "transitions")?) };
     let Hex(digest) = field(&data, "digest")?;
-    let kinds = kinds(data.get("kinds").map_or("", String::as_str))?;
+    let text = |name: &str| data.get(name).map_or("", String::as_str);
+    let (kinds, scaled) = (kinds(text("kinds"))?, self::kinds(text("scaled"))?);
     Ok(FenceSeen {
-        record: FenceRecord { fence, digest: Digest(digest), term, kinds },
+        record: FenceRecord { fence, digest: Digest(digest), term, kinds, scaled },
         version: map.metadata.resource_version.unwrap_or_default().into(),
     })
 }

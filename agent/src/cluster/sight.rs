@@ -64,6 +64,7 @@ pub(crate) fn object(
         stamp: flag(&metadata.labels, labels::MANAGED).then(|| stamp(metadata)),
         charter: charter::read(metadata),
         adopt,
+        scaled: get(&metadata.labels, labels::MODE) == labels::SCALE_ONLY,
         replicas: replicas.map(|replicas| u32::try_from(replicas).unwrap_or(u32::MAX)),
         selector: selector.map(Arc::new),
         autoscaled: metadata.managed_fields.iter().flatten().any(|entry| is_autoscaler(entry, scale)),

@@ -52,13 +52,10 @@ impl Cluster {
                 };
                 teller.follow(stream, |pod| Change::Pod(sight::pod(&pod, Timestamp::now())), gone).await;
             }
-            Scope::Workloads(kind) => {
-                let Some((api, scale, teller)) = self.workloads_of(&kind, teller).await else { return };
-                let seen = |object: DynamicObject| {
-                    Change::Object(sight::object(&kind, &object.metadata, Some(&object.data), scale.as_ref()))
-                };
-                let gone = |object: DynamicObject| Change::ObjectGone(sight::key(&kind, &object.metadata));
-                teller.follow(watcher(api, managed), seen, gone).await;
+            Scope::Workloads(kind) => self.workloads(teller, kind, managed).await,
+            Scope::Scaled(kind) => {
+                let scaled = everything.labels(&format!("{}={}", labels::MODE, labels::SCALE_ONLY));
+                self.workloads(teller, kind, scaled).await;
             }
             Scope::Objects(kind) => {
                 let Some((api, teller)) = self.api_of::<PartialObjectMeta>(&kind, teller).await else {
@@ -70,6 +67,16 @@ impl Cluster {
                 teller.follow(stream, |object| seen(&object.metadata), |object| gone(&object.metadata)).await;
             }
         }
+    }
+
+    /// Watches workloads of a kind, with their counts.
+    async fn workloads(self, teller: Teller, kind: Kind, chosen: watcher::Config) {
+        let Some((api, scale, teller)) = self.workloads_of(&kind, teller).await else { return };
+        let seen = |object: DynamicObject| {
+            Change::Object(sight::object(&kind, &object.metadata, Some(&object.data), scale.as_ref()))
+        };
+        let gone = |object: DynamicObject| Change::ObjectGone(sight::key(&kind, &object.metadata));
+        teller.follow(watcher(api, chosen), seen, gone).await;
     }
 
     /// Finds out how the kind is served, for as long as it takes; `None` when nobody listens any more.

@@ -204,6 +204,7 @@ pub(crate) fn deployment(uid: u128, revision: u64, replicas: u32) -> WorkloadTar
         manifest: Some(manifest.to_string().into()),
         needs: Vec::new(),
         supervised: false,
+        scale_only: false,
         charter: None,
         tolerates_drift: false,
         shown: false,

@@ -218,6 +218,7 @@ fn spec(number: usize, eligible: usize) -> WorkloadSpec {
         obstacle: None,
         grace: Duration::from_secs(30),
         supervised: false,
+        scale_only: false,
         manifest: "".into(),
     }
 }

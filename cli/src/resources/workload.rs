@@ -102,6 +102,9 @@ pub(crate) fn describe(
     sheet.line("UID", &workload.uid)?;
     sheet.line("Created", format!("{} ago", age::since(workload.created.as_ref(), now)))?;
     sheet.line("Policy", &workload.policy)?;
+    if workload.scale_only {
+        sheet.line("Mode", "scale-only: its objects are GitOps' own")?;
+    }
     if !workload.colocated_with.is_empty() {
         sheet.line("Shares clusters of", &workload.colocated_with)?;
     }

@@ -14,7 +14,7 @@ use crate::model::{Application, Dependent, Workload};
 use crate::needs::Needs;
 use crate::node::{Data, Node};
 use crate::source::{self, Document};
-use crate::{custom, dependent, hint, metadata, workload};
+use crate::{custom, dependent, hint, metadata, scale_only, workload};
 
 /// The most objects of one application. Each of them becomes objects in every eligible cluster.
 pub const MAX_OBJECTS: usize = 1_000;
@@ -44,9 +44,16 @@ pub fn parse_application_in(text: &str, namespace: &str) -> Result<Application, 
     for document in &documents {
         reading.take(document, &document.root, "", None);
     }
-    let Reading { seen, mut workloads, dependents, scaled, needs, .. } = reading;
+    let Reading { seen, mut workloads, mut dependents, mut scaled, needs, .. } = reading;
     let mut errors = errors.into_inner();
-    needs.settle(&mut workloads, |key| seen.contains_key(&identity(key)), &mut errors);
+    scale_only::check_alike(&workloads, &mut errors);
+    if workloads.iter().any(|(workload, _)| workload.scale_only) {
+        // All of it but the counts is GitOps'.
+        dependents.clear();
+        scaled.clear();
+    } else {
+        needs.settle(&mut workloads, |key| seen.contains_key(&identity(key)), &mut errors);
+    }
     for (id, error) in scaled {
         if !workloads.iter().any(|(workload, _)| workload.id == id) {
             errors.push(not_here(error, &id));

@@ -4,11 +4,12 @@
 use godwit_common::{Need, WorkloadId, WorkloadKind};
 
 use crate::catalog::{self, Scope};
-use crate::field::{Field, Object};
+use crate::field::Object;
 use crate::metadata::{self, Metadata, Role};
 use crate::model::Workload;
 use crate::node::Data;
 use crate::pod::{self, Template};
+use crate::scale_only::{self, annotation};
 use crate::{MAX_REPLICAS, REPLICAS_ANNOTATION, WORKLOAD_ANNOTATION, canonical, references};
 
 /// Whether an object of a group with a dot is marked as a workload.
@@ -40,11 +41,11 @@ pub(crate) fn read(object: &Object<'_>, (api_version, kind): (&str, &str)) -> Op
         Some(claims) if matches!(claims.node.data, Data::List(_)) => claims.items(),
         Some(_) | None => Vec::new(),
     };
-    let Metadata { key, labels, policy } = metadata?;
+    let Metadata { key, labels, policy, scale_only } = metadata?;
     let scalable = Need::Scalable { api_version: key.api_version.clone(), kind: key.kind.clone() };
     let template = template.unwrap_or_default();
     let value = object.at.node.to_value();
-    Some(Workload {
+    let read = Workload {
         id: WorkloadId { namespace: key.namespace.clone(), kind: key.kind.clone(), name: key.name.clone() },
         labels,
         replicas: replicas?,
@@ -63,19 +64,16 @@ pub(crate) fn read(object: &Object<'_>, (api_version, kind): (&str, &str)) -> Op
         obstacle: None,
         has_volume_claims: !claims.is_empty() || template.has_claims,
         manifest: canonical::custom_manifest(value, counts_in_spec, &key.namespace).into(),
+        scale_only: false,
         object: key,
-    })
+    };
+    if scale_only { scale_only::reduced(object, read) } else { Some(read) }
 }
 
 /// The total, and whether that is what `spec.replicas` says. A kind may count elsewhere, and mean something else by that field.
 fn total(object: &Object<'_>, spec: &Object<'_>) -> (Option<u32>, bool) {
     if let Some(field) = annotation(object, REPLICAS_ANNOTATION) {
-        let count = field.text().map(str::parse::<u32>);
-        let count = count.and_then(|count| count.ok().filter(|count| *count <= MAX_REPLICAS));
-        if count.is_none() {
-            field.refuse_value(&format!("a whole number from 0 to {MAX_REPLICAS} in quotes"));
-        }
-        return (count, false);
+        return (scale_only::count(&field), false);
     }
     match spec.get("replicas") {
         None => (Some(1), true),
@@ -89,8 +87,4 @@ fn template<'a>(spec: &Object<'a>, namespace: &str) -> Option<Template<'a>> {
     let containers = template.entry("spec")?.entry("containers")?;
     let is_of_pods = matches!(containers.node.data, Data::List(_));
     is_of_pods.then(|| pod::read(&template, WorkloadKind::Deployment, namespace))?
-}
-
-fn annotation<'a>(object: &Object<'a>, name: &str) -> Option<Field<'a>> {
-    object.at.entry("metadata")?.entry("annotations")?.entry(name)
 }

@@ -28,6 +28,7 @@ mod quotas;
 mod references;
 mod requests;
 mod scalar;
+mod scale_only;
 mod scenario;
 mod selector;
 mod separate;
@@ -60,6 +61,12 @@ pub const POLICY_ANNOTATION: &str = "godwit.dev/policy";
 
 /// The annotation that makes a custom resource a workload, with the value `true`: its kind has a subresource `scale`.
 pub const WORKLOAD_ANNOTATION: &str = "godwit.dev/workload";
+
+/// The label of a workload that says how much of it is Godwit's: [`SCALE_ONLY`], or all of it without the label.
+pub const MODE_LABEL: &str = "godwit.dev/mode";
+
+/// Only the count is Godwit's: the object is GitOps' to make, to change and to delete.
+pub const SCALE_ONLY: &str = "scale-only";
 
 /// The annotation that says the total where `spec.replicas` does not.
 pub const REPLICAS_ANNOTATION: &str = "godwit.dev/replicas";

@@ -11,7 +11,9 @@ use crate::catalog::{GODWIT_GROUP, Scope};
 use crate::error::Collector;
 use crate::field::{Object, Report};
 use crate::node::Node;
-use crate::{POLICY_ANNOTATION, REPLICAS_ANNOTATION, WORKLOAD_ANNOTATION, hint, labels};
+use crate::{
+    MODE_LABEL, POLICY_ANNOTATION, REPLICAS_ANNOTATION, SCALE_ONLY, WORKLOAD_ANNOTATION, hint, labels,
+};
 
 /// The object as messages name it, as far as it can be told.
 pub(crate) fn title(node: &Node) -> String {
@@ -72,6 +74,8 @@ pub(crate) struct Metadata {
     pub(crate) key: ObjectKey,
     pub(crate) labels: Labels,
     pub(crate) policy: Option<PolicyName>,
+    /// Only the count is Godwit's.
+    pub(crate) scale_only: bool,
 }
 
 /// Reads and checks `metadata`.
@@ -82,14 +86,15 @@ pub(crate) fn read(
     role: Role,
 ) -> Option<Metadata> {
     let metadata = object.require("metadata", "write one with a name")?.object()?;
-    let labels = labels_of(&metadata);
+    let labels = labels_of(&metadata, role);
+    let scale_only = labels.contains_key(MODE_LABEL);
     check_owners(&metadata);
-    let policy = policy_of(&metadata, role);
+    let policy = policy_of(&metadata, role, scale_only);
     let namespace = namespace_of(&metadata, kind, scope);
     let name = name_of(&metadata, kind, role);
     let (name, namespace) = (name?, namespace?);
     match ObjectKey::new(api_version, kind, namespace, name) {
-        Ok(key) => Some(Metadata { key, labels, policy }),
+        Ok(key) => Some(Metadata { key, labels, policy, scale_only }),
         Err(error) => {
             object.at.refuse(error.to_string(), "correct it");
             None
@@ -142,12 +147,20 @@ fn namespace_of<'a>(metadata: &Object<'a>, kind: &str, scope: Scope) -> Option<&
     }
 }
 
-/// The labels; those of Godwit's own prefix are Godwit's to write.
-fn labels_of(metadata: &Object<'_>) -> Labels {
+/// The labels; those of Godwit's own prefix are Godwit's to write, but for the mode of a workload.
+fn labels_of(metadata: &Object<'_>, role: Role) -> Labels {
     let Some(labels) = metadata.get("labels").and_then(|labels| labels.object()) else {
         return Labels::new();
     };
-    refuse_reserved(&labels, &[]);
+    match role {
+        Role::Workload | Role::Custom => {
+            refuse_others(&labels, &[MODE_LABEL], |_| "remove it".to_owned());
+            if let Some(mode) = labels.get(MODE_LABEL) {
+                mode.choice(&[(SCALE_ONLY, ())]);
+            }
+        }
+        Role::Dependent => refuse_reserved(&labels, &[]),
+    }
     labels::read(&labels)
 }
 
@@ -163,10 +176,17 @@ fn check_owners(metadata: &Object<'_>) {
 }
 
 /// The policy's annotation, which only a workload carries.
-fn policy_of(metadata: &Object<'_>, role: Role) -> Option<PolicyName> {
+fn policy_of(metadata: &Object<'_>, role: Role, scale_only: bool) -> Option<PolicyName> {
     let annotations = metadata.get("annotations")?.object()?;
     annotations.texts();
+    if let Some(mode) = annotations.get(MODE_LABEL) {
+        mode.refuse("the clusters' agents look for it among the labels", "write it into metadata.labels");
+        return None;
+    }
     match role {
+        Role::Workload if scale_only => {
+            refuse_reserved(&annotations, &[POLICY_ANNOTATION, REPLICAS_ANNOTATION]);
+        }
         Role::Workload | Role::Dependent => refuse_reserved(&annotations, &[POLICY_ANNOTATION]),
         Role::Custom => {
             refuse_reserved(&annotations, &[POLICY_ANNOTATION, WORKLOAD_ANNOTATION, REPLICAS_ANNOTATION]);
@@ -188,15 +208,20 @@ fn policy_of(metadata: &Object<'_>, role: Role) -> Option<PolicyName> {
 
 /// Refuses each key under `godwit.dev/` that is not one of `known`.
 pub(crate) fn refuse_reserved(labels: &Object<'_>, known: &[&str]) {
+    refuse_others(labels, known, |key| match known {
+        [] => "remove it".to_owned(),
+        _ => hint::remedy(key, known),
+    });
+}
+
+/// The same, with a remedy for each.
+fn refuse_others(labels: &Object<'_>, known: &[&str], remedy: impl Fn(&str) -> String) {
     for (key, field) in labels.fields() {
         let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
         let reserved = prefix == GODWIT_GROUP || prefix.ends_with(".godwit.dev");
         if reserved && !known.contains(&key) {
-            let remedy = match known {
-                [] => "remove it".to_owned(),
-                _ => hint::remedy(key, known),
-            };
-            field.refuse(format!("{key} is not for manifests: the prefix is Godwit's own"), remedy);
+            let problem = format!("{key} is not for manifests: the prefix is Godwit's own");
+            field.refuse(problem, remedy(key));
         }
     }
 }

@@ -47,9 +47,12 @@ pub struct Workload {
     /// Whether its pods hold volume claims, by `spec.volumeClaimTemplates` or by a volume of the pod: such data stays
     /// in its cluster (S32).
     pub has_volume_claims: bool,
+    /// Only its count is Godwit's: its object, and all that it leans on, is GitOps' to make, to change and to delete.
+    pub scale_only: bool,
     /// The manifest as canonical JSON: keys sorted, the namespace explicit; without `spec.replicas` and, of Jobs and
     /// CronJobs, `spec.suspend` (the hub owns the count), without the policy's annotation (choosing another policy is no new revision), without what a cluster
-    /// writes into an object (status, uid, resourceVersion and the like).
+    /// writes into an object (status, uid, resourceVersion and the like). If only its count is Godwit's, nothing but who it is: what else
+    /// it says is no business of Godwit's, and no revision.
     pub manifest: Arc<str>,
 }
 

@@ -51,7 +51,7 @@ impl Needs {
             Need::Kind { api_version, kind } | Need::Scalable { api_version, kind } => {
                 defined(api_version, kind).is_none()
             }
-            Need::Object(key) => !brings(key),
+            Need::Object(key) | Need::Given(key) => !brings(key),
         };
         for (workload, error) in workloads {
             let kind = &workload.object;

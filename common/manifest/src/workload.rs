@@ -10,7 +10,7 @@ use crate::field::{Field, Object};
 use crate::metadata::{self, Metadata, Role};
 use crate::model::Workload;
 use crate::pod::{self, Template};
-use crate::{canonical, references, selector, supervisor};
+use crate::{canonical, references, scale_only, selector, supervisor};
 
 /// A day: what waits longer than that to count as ready never does.
 const MIN_READY_SECONDS_MAX: u32 = 86_400;
@@ -83,9 +83,9 @@ pub(crate) fn read(object: &Object<'_>, api_version: &str, kind: WorkloadKind) -
     let template = template(&spec, kind, namespace);
     let claims = spec.get("volumeClaimTemplates").map(|claims| claims.items()).unwrap_or_default();
     let of_claims: Vec<Need> = claims.iter().filter_map(references::of_claim).collect();
-    let (Metadata { key, labels, policy }, template) = (metadata?, template?);
+    let (Metadata { key, labels, policy, scale_only }, template) = (metadata?, template?);
     let value = object.at.node.to_value();
-    Some(Workload {
+    let read = Workload {
         id: WorkloadId {
             namespace: Arc::clone(&key.namespace),
             kind: Arc::clone(&key.kind),
@@ -102,8 +102,10 @@ pub(crate) fn read(object: &Object<'_>, api_version: &str, kind: WorkloadKind) -
         obstacle: supervisor::obstacle(kind, &value).map(Into::into),
         has_volume_claims: !claims.is_empty() || template.has_claims,
         manifest: canonical::workload_manifest(value, kind, &key.namespace).into(),
+        scale_only: false,
         object: key,
-    })
+    };
+    if scale_only { scale_only::reduced(object, read) } else { Some(read) }
 }
 
 /// Reports the fields of a spec that its kind does not have, and those that would work against the hub.

@@ -185,3 +185,56 @@ fn what_cannot_be_a_workload_is_refused_by_name() {
     let scalable = definition.replace("status: {}", "scale: {}");
     assert_eq!(read(&format!("{fleet}{scalable}")).needs, []);
 }
+
+fn scaled(more: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  labels: {{godwit.dev/mode: scale-only, tier: web}}\n  \
+         annotations: {{godwit.dev/replicas: \"6\", godwit.dev/policy: even}}\nspec:\n  selector: {{matchLabels: {{a: b}}}}\n  \
+         template:\n    metadata: {{labels: {{a: b}}}}\n    spec:\n      containers:\n      - {{name: c, image: i, envFrom: \
+         [{{secretRef: {{name: login}}}}], resources: {{requests: {{cpu: 250m}}}}}}\n{more}"
+    )
+}
+
+#[test]
+fn of_what_is_only_scaled_nothing_but_the_count_is_godwits() {
+    let web = read(&scaled(""));
+    assert_eq!((web.scale_only, web.replicas, web.pod.requests.cpu_millis), (true, 6, 250));
+    let needs: Vec<String> = web.needs.iter().map(ToString::to_string).collect();
+    assert_eq!(needs, ["Deployment default/web from GitOps"], "what its pods need GitOps sees to");
+    let other = read(&scaled("").replace("image: i", "image: other").replace("\"6\"", "\"7\""));
+    assert_eq!((other.replicas, other.manifest), (7, web.manifest), "no change of Git's is a revision");
+    let map = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n";
+    let application = parse_application(&scaled(map)).expect("a good file");
+    assert_eq!(
+        (application.workloads.len(), application.dependents.len()),
+        (1, 0),
+        "the rest is GitOps', too"
+    );
+}
+
+#[test]
+fn a_mode_that_cannot_be_is_refused() {
+    refused(&scaled("").replace("mode: scale-only", "mode: all"), "\"all\" is not known; write scale-only");
+    refused(
+        &scaled("").replace("godwit.dev/replicas: \"6\", ", ""),
+        "the total over all clusters is not said: spec.replicas is that of each cluster; write it into the annotation \
+         godwit.dev/replicas",
+    );
+    refused(
+        &scaled("").replace("labels: {godwit.dev/mode: scale-only, tier: web}", "labels: {tier: web}"),
+        "godwit.dev/replicas is not for manifests",
+    );
+    let noted = scaled("")
+        .replace("labels: {godwit.dev/mode: scale-only, tier: web}", "labels: {tier: web}")
+        .replace("annotations: {", "annotations: {godwit.dev/mode: scale-only, ");
+    refused(&noted, "the clusters' agents look for it among the labels; write it into metadata.labels");
+    refused(
+        &job("").replace("{name: import}", "{name: import, labels: {godwit.dev/mode: scale-only}}"),
+        "a Job has no count that could be divided; remove the label godwit.dev/mode",
+    );
+    let both = format!("{}---\n{}", scaled(""), job(""));
+    refused(
+        &both,
+        "it is applied together with workloads of which only the count is (scale-only); apply it on its own",
+    );
+}

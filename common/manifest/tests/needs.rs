@@ -25,7 +25,7 @@ fn needs(application: &Application, workload: usize) -> Vec<String> {
     let shown = |need: &Need| match need {
         Need::Kind { api_version, kind } => format!("{api_version} {kind}"),
         Need::Scalable { api_version, kind } => format!("{api_version} {kind}/scale"),
-        Need::Object(key) => format!("{} {key}", key.api_version),
+        Need::Object(key) | Need::Given(key) => format!("{} {key}", key.api_version),
     };
     application.workloads[workload].needs.iter().map(shown).collect()
 }

@@ -65,6 +65,9 @@ pub struct WorkloadTarget {
     pub needs: Vec<Need>,
     /// Its pods are to have a supervisor (S9). Belongs to the revision as well, and is said with every row.
     pub supervised: bool,
+    /// Only its count is written: the object is somebody else's to make, to change and to delete (S33). Belongs to the
+    /// revision as well.
+    pub scale_only: bool,
     /// What a hub has to know of it that has lost its store: kept on the object (S10). No part of the digest.
     pub charter: Option<Arc<Charter>>,
     /// What somebody changes by hand in the member is left as it is, and reported (S29). No part of the digest: whoever
@@ -89,6 +92,13 @@ pub struct Tombstone {
 pub enum Tombstoned {
     /// A workload, with its pods.
     Workload {
+        /// Which.
+        workload: WorkloadId,
+        /// The manifest's `apiVersion`.
+        api_version: Arc<str>,
+    },
+    /// Nothing: the count of a workload is written no more, and its object stays as it is (S33).
+    Scaled {
         /// Which.
         workload: WorkloadId,
         /// The manifest's `apiVersion`.
@@ -215,6 +225,7 @@ mod tests {
             manifest: manifest.map(Into::into),
             needs: manifest.map(|_| need()).into_iter().collect(),
             supervised: false,
+            scale_only: false,
             charter: None,
             tolerates_drift: false,
             shown: false,

@@ -264,8 +264,19 @@ impl Hub {
 
     /// Refuses what the mode of its policy does not go with.
     pub(crate) fn check_mode(spec: &WorkloadSpec, policy: &Policy) -> Result<(), Refused> {
-        let (id, name) = (&spec.id, &policy.name);
-        let surges = spec.surges && policy.placement.motion.is_at_most();
+        let (id, name, at_most) = (&spec.id, &policy.name, policy.placement.motion.is_at_most());
+        if spec.scale_only && (at_most || spec.kind().ordered() && policy.placement.divide) {
+            let (what, choose) = match at_most {
+                true => ("mode atMost", "a policy with mode available"),
+                false => ("divide: true", "a policy without divide"),
+            };
+            let message = format!(
+                "{id}: only its count is Godwit's (godwit.dev/mode: scale-only), and policy {name} ({what}) takes more than \
+                 that: choose {choose}, or hand all of it over"
+            );
+            return Err(refused(RefusedKind::FailedPrecondition, message));
+        }
+        let surges = spec.surges && at_most;
         if surges && WorkloadKind::of_name(&id.kind).is_none() {
             let message = format!(
                 "{id}: how many pods its own controller runs while it rolls is not known, and policy {name} (mode \

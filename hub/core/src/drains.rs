@@ -155,7 +155,7 @@ impl Hub {
             Tombstoned::Workload { workload, .. } => {
                 Some((workload.clone(), "it is being deleted".to_owned()))
             }
-            Tombstoned::Object(_) => None,
+            Tombstoned::Scaled { .. } | Tombstoned::Object(_) => None,
         });
         let orphans = cluster.orphans.iter().map(|((id, _), status)| {
             (id.clone(), format!("{} left; no workload here explains them (S27)", status.pods))

@@ -38,10 +38,7 @@ impl Hub {
             let hash = state.seat.hash(uid);
             self.leave_seat(uid, name, state, rank, hash);
         }
-        let what = Tombstoned::Workload {
-            workload: record.spec.id.clone(),
-            api_version: record.spec.api_version.clone(),
-        };
+        let what = record.spec.tombstone();
         let request = &record.spec.pod.requests;
         self.use_quota(&record.spec.id.namespace, (request, workload.placed()), (request, 0));
         self.forget_yields(uid, workload.preempting.iter().copied());

@@ -72,6 +72,25 @@ impl Hub {
         Err(refused(RefusedKind::FailedPrecondition, message))
     }
 
+    /// Refuses to own more or less of a workload than before: whose its object is cannot be told from the outside meanwhile.
+    pub(crate) fn check_part(&self, spec: &WorkloadSpec) -> Result<(), Refused> {
+        let known = self.ids.get(&spec.id).and_then(|uid| self.workloads.get(uid));
+        let Some(before) = known.map(|workload| workload.record.spec.scale_only) else { return Ok(()) };
+        if before == spec.scale_only {
+            return Ok(());
+        }
+        let message = match before {
+            true => {
+                "only its count was Godwit's until now: delete the workload first, which leaves its objects as they \
+                     are, and annotate them with godwit.dev/adopt: \"true\" to hand them over"
+            }
+            false => {
+                "all of it was Godwit's until now: delete the workload first, and let GitOps make its objects"
+            }
+        };
+        Err(refused(RefusedKind::FailedPrecondition, format!("{}: {message}", spec.id)))
+    }
+
     /// Refuses to run again what has ended.
     pub(crate) fn check_not_ended(&self, uid: Uid, replicas: u32) -> Result<(), Refused> {
         let Some(workload) = self.workloads.get(&uid).filter(|_| replicas > 0) else { return Ok(()) };

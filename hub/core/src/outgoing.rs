@@ -98,7 +98,8 @@ impl Hub {
                     manifest: new.then(|| spec.manifest.clone()),
                     needs: if new { workload.needs_of(spec) } else { Vec::new() },
                     supervised: spec.supervised,
-                    charter: workload.charter.clone(),
+                    scale_only: spec.scale_only,
+                    charter: workload.charter.clone().filter(|_| !spec.scale_only),
                     tolerates_drift: self.drift_of(&workload.record).is_tolerated(),
                     shown: seat.shown,
                 });

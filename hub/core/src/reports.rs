@@ -39,7 +39,8 @@ impl Hub {
         }
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
         let mut listed = BTreeSet::new();
-        for status in report.statuses {
+        for mut status in report.statuses {
+            self.recognize(name, &mut status);
             if report.complete {
                 listed.insert(status.uid);
             }
@@ -88,6 +89,20 @@ impl Hub {
             self.count_staying(uid, name);
             self.bound_existence(uid, name);
             self.note_shown(uid, name);
+        }
+    }
+
+    /// On an object of which only the count is ours, nothing says whose life it is: an agent that starts anew does not know,
+    /// and its name tells (S33). Where the workload has no part, its object is somebody else's altogether.
+    fn recognize(&self, name: &ClusterName, status: &mut Status) {
+        if status.uid != Uid(0) {
+            return;
+        }
+        let uid = self.ids.get(&status.workload);
+        let known = uid.and_then(|uid| Some((*uid, self.workloads.get(uid)?)));
+        let known = known.filter(|(_, workload)| workload.record.spec.scale_only);
+        if let Some((uid, seat)) = known.and_then(|(uid, workload)| Some((uid, workload.seats.get(name)?))) {
+            (status.uid, status.revision) = (uid, seat.seat.revision);
         }
     }
 
@@ -197,7 +212,8 @@ impl Hub {
             return;
         };
         let key = (status.workload.clone(), status.uid);
-        if !status.exists {
+        // What nobody has told this cluster of is somebody else's.
+        if !status.exists || status.uid == Uid(0) {
             cluster.orphans.remove(&key);
             return;
         }

@@ -34,7 +34,7 @@ impl Hub {
         let Some(workload) = self.workloads.get_mut(&uid) else { return };
         let Some(seat) = workload.take_seat(name) else { return };
         let record = &workload.record;
-        let (id, api_version) = (record.spec.id.clone(), record.spec.api_version.clone());
+        let what = record.spec.tombstone();
         let hash = seat.seat.hash(uid);
         // Others may have waited for it (S31).
         self.moving.insert(uid);
@@ -47,7 +47,7 @@ impl Hub {
         if let Some(rank) = rank {
             self.leave_seat(uid, name, &seat, rank, hash);
         }
-        self.end_in(uid, name, Tombstoned::Workload { workload: id, api_version });
+        self.end_in(uid, name, what);
     }
 
     fn end_object_row(&mut self, uid: Uid, name: &ClusterName) {

@@ -158,6 +158,7 @@ impl Hub {
             pending: record.pending,
             pending_reasons: record.pending_reasons.clone(),
             policy: Some(record.policy.clone()),
+            scale_only: record.spec.scale_only,
             leader: record.leader.clone(),
             rollout: self.rollout_view(workload),
             placements,
@@ -296,7 +297,7 @@ impl Hub {
 }
 
 fn ending_workload(ended: &Ended, deletion_pending_on: Vec<ClusterName>) -> Option<WorkloadView> {
-    let Tombstoned::Workload { workload, .. } = &ended.what else {
+    let (Tombstoned::Workload { workload, .. } | Tombstoned::Scaled { workload, .. }) = &ended.what else {
         return None;
     };
     Some(WorkloadView {
@@ -309,6 +310,7 @@ fn ending_workload(ended: &Ended, deletion_pending_on: Vec<ClusterName>) -> Opti
         pending: 0,
         pending_reasons: Vec::new(),
         policy: None,
+        scale_only: matches!(ended.what, Tombstoned::Scaled { .. }),
         leader: None,
         rollout: RolloutView::default(),
         placements: Vec::new(),

@@ -99,6 +99,7 @@ fn workload(workload: manifest::Workload) -> WorkloadSpec {
         obstacle: workload.obstacle,
         grace: workload.grace,
         supervised: false,
+        scale_only: workload.scale_only,
         manifest: workload.manifest,
     }
 }

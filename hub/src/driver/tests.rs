@@ -193,6 +193,7 @@ fn deploy_as(name: &str, replicas: u32) -> Command {
         obstacle: None,
         grace: Duration::from_secs(30),
         supervised: false,
+        scale_only: false,
         manifest: "{}".into(),
     };
     Command::Deploy(Deploy {

@@ -173,6 +173,7 @@ mod tests {
             manifest: None,
             needs: Vec::new(),
             supervised: false,
+            scale_only: false,
             charter: None,
             tolerates_drift: false,
             shown: false,

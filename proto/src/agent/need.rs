@@ -18,12 +18,8 @@ pub(super) fn to_wire(need: &Need) -> v1::Need {
             api_version: api_version.to_string(),
             kind: kind.to_string(),
         }),
-        Need::Object(key) => NeedWire::Object(v1::NeededObject {
-            api_version: key.api_version.to_string(),
-            kind: key.kind.to_string(),
-            namespace: key.namespace.to_string(),
-            name: key.name.to_string(),
-        }),
+        Need::Object(key) => NeedWire::Object(object_to_wire(key)),
+        Need::Given(key) => NeedWire::Given(object_to_wire(key)),
     };
     v1::Need { need: Some(need) }
 }
@@ -39,10 +35,10 @@ pub(super) fn from_wire(wire: v1::Need) -> Result<Need, WireError> {
             let (api_version, kind) = kind(&wire).map_err(|error| error.within("scalable"))?;
             Ok(Need::Scalable { api_version, kind })
         }
-        Some(NeedWire::Object(v1::NeededObject { api_version, kind, namespace, name })) => {
-            let key = ObjectKey::new(&api_version, &kind, &namespace, &name);
-            key.map(Need::Object).map_err(|error| WireError::from(error).within("object"))
+        Some(NeedWire::Object(wire)) => {
+            object(&wire).map(Need::Object).map_err(|error| error.within("object"))
         }
+        Some(NeedWire::Given(wire)) => object(&wire).map(Need::Given).map_err(|error| error.within("given")),
     }
 }
 
@@ -52,6 +48,19 @@ pub(super) fn status_to_wire(status: &NeedStatus) -> v1::NeedStatus {
 
 pub(super) fn status_from_wire(wire: v1::NeedStatus) -> Result<NeedStatus, WireError> {
     Ok(NeedStatus { need: required("need", wire.need, from_wire)?, met: wire.met })
+}
+
+fn object_to_wire(key: &ObjectKey) -> v1::NeededObject {
+    v1::NeededObject {
+        api_version: key.api_version.to_string(),
+        kind: key.kind.to_string(),
+        namespace: key.namespace.to_string(),
+        name: key.name.to_string(),
+    }
+}
+
+fn object(wire: &v1::NeededObject) -> Result<ObjectKey, WireError> {
+    Ok(ObjectKey::new(&wire.api_version, &wire.kind, &wire.namespace, &wire.name)?)
 }
 
 /// A kind is checked as part of an object's key.

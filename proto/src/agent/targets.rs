@@ -116,6 +116,7 @@ fn workload_to_wire(row: &WorkloadTarget) -> v1::WorkloadTarget {
         charter: row.charter.as_deref().map(recall::charter_to_wire),
         tolerates_drift: row.tolerates_drift,
         shown: row.shown,
+        scale_only: row.scale_only,
     }
 }
 
@@ -137,12 +138,13 @@ fn workload_from_wire(wire: v1::WorkloadTarget) -> Result<WorkloadTarget, WireEr
         charter: charter.map_err(|error| error.within("charter"))?.map(Arc::new),
         tolerates_drift: wire.tolerates_drift,
         shown: wire.shown,
+        scale_only: wire.scale_only,
     })
 }
 
 fn tombstone_to_wire(row: &Tombstone) -> v1::Tombstone {
     let (api_version, kind, namespace, name) = match &row.what {
-        Tombstoned::Workload { workload, api_version } => {
+        Tombstoned::Workload { workload, api_version } | Tombstoned::Scaled { workload, api_version } => {
             (api_version, &workload.kind, &workload.namespace, &workload.name)
         }
         Tombstoned::Object(key) => (&key.api_version, &key.kind, &key.namespace, &key.name),
@@ -150,6 +152,7 @@ fn tombstone_to_wire(row: &Tombstone) -> v1::Tombstone {
     v1::Tombstone {
         uid: uid_to_wire(row.uid),
         workload: matches!(row.what, Tombstoned::Workload { .. }),
+        scaled: matches!(row.what, Tombstoned::Scaled { .. }),
         api_version: api_version.to_string(),
         kind: kind.to_string(),
         namespace: namespace.to_string(),
@@ -162,6 +165,9 @@ fn tombstone_from_wire(wire: v1::Tombstone) -> Result<Tombstone, WireError> {
     let what = if wire.workload {
         let (workload, api_version) = workload(api_version, kind, namespace, name)?;
         Tombstoned::Workload { workload, api_version }
+    } else if wire.scaled {
+        let (workload, api_version) = workload(api_version, kind, namespace, name)?;
+        Tombstoned::Scaled { workload, api_version }
     } else {
         Tombstoned::Object(ObjectKey::new(api_version, kind, namespace, name)?)
     };

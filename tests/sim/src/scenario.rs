@@ -97,6 +97,7 @@ pub fn workload(kind: &str, name: &str, replicas: u32, cpu_millis: u64, revision
         obstacle: None,
         grace: Duration::from_millis(GRACE),
         supervised: false,
+        scale_only: false,
         manifest: manifest.clone(),
     };
     let object = ObjectSpec {

@@ -16,6 +16,7 @@ mod enrolment;
 mod fencing;
 mod foreign_clients;
 mod frozen;
+mod gitops;
 mod harness;
 mod hostile_members;
 mod hostile_peers;

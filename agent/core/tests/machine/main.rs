@@ -12,5 +12,6 @@ mod needs;
 mod recall;
 mod removal;
 mod reporting;
+mod scaled;
 mod summons;
 mod world;

@@ -117,6 +117,7 @@ impl Hub {
         for (spec, name) in deploy.application.workloads.iter().zip(policies) {
             Self::check_total(&spec.id, spec.replicas)?;
             self.check_unchanged(spec)?;
+            self.check_part(spec)?;
             let known = self.policies.get(name).map(|known| &known.policy);
             let policy = if let PolicyChoice::Inline(policy) = &deploy.policy { Some(policy) } else { known };
             if let Some(policy) = policy {

@@ -47,8 +47,9 @@ impl Hub {
         entry: u64,
     ) -> (Uid, Action) {
         let gated = self.policies.get(&policy).is_some_and(|policy| is_gated(&policy.policy));
-        // What runs everywhere is fenced nowhere (S33).
-        let spec = WorkloadSpec { supervised: gated && !spec.kind().everywhere(), ..spec };
+        // What runs everywhere is fenced nowhere, and what others make has no supervisor of ours (S33).
+        let supervised = gated && !spec.kind().everywhere() && !spec.scale_only;
+        let spec = WorkloadSpec { supervised, ..spec };
         let spec = self.as_it_ended(spec);
         let action = self.action_on(&spec, &policy, leader.as_ref(), objects);
         let asks = self.asks_anew(&spec);

@@ -281,6 +281,8 @@ pub struct WorkloadSpec {
     /// Its pods get a supervisor, since the fence of its policy was `gate` when it was deployed: the hub's to say, whatever a
     /// request does (S9).
     pub supervised: bool,
+    /// Only its count is Godwit's: its object is somebody else's to make, to change and to delete (S33).
+    pub scale_only: bool,
     /// The manifest as JSON, without `spec.replicas`.
     pub manifest: Arc<str>,
 }

@@ -1,6 +1,6 @@
 //! How a workload's kind and its policy together decide where it may be (S32, S33).
 
-use godwit_common::link::WorkloadTarget;
+use godwit_common::link::{Tombstoned, WorkloadTarget};
 use godwit_common::policy::{Data, Policy};
 use godwit_common::{Uid, WorkloadKind};
 
@@ -10,6 +10,15 @@ impl WorkloadSpec {
     /// Its kind.
     pub fn kind(&self) -> WorkloadKind {
         WorkloadKind::of(&self.id)
+    }
+
+    /// What is to become of it in a cluster where its life ends.
+    pub(crate) fn tombstone(&self) -> Tombstoned {
+        let (workload, api_version) = (self.id.clone(), self.api_version.clone());
+        match self.scale_only {
+            true => Tombstoned::Scaled { workload, api_version },
+            false => Tombstoned::Workload { workload, api_version },
+        }
     }
 
     /// Whether all of it is in one cluster.

@@ -273,6 +273,8 @@ pub struct WorkloadView {
     pub pending_reasons: Vec<Arc<str>>,
     /// The policy in force; none once its end is decided.
     pub policy: Option<PolicyName>,
+    /// Only its count is Godwit's (S33).
+    pub scale_only: bool,
     /// The workload whose clusters it shares, if its policy colocates.
     pub leader: Option<WorkloadId>,
     /// Its newest revision, and how far that is (S31).

@@ -140,6 +140,7 @@ pub(crate) fn spec(id: WorkloadId, replicas: u32) -> WorkloadSpec {
         obstacle: None,
         grace: Duration::from_secs(30),
         supervised: false,
+        scale_only: false,
         manifest,
     }
 }

@@ -33,6 +33,7 @@ mod returns;
 mod roles;
 mod rollouts;
 mod room;
+mod scaled;
 mod shortage;
 mod stateful;
 mod strategies;

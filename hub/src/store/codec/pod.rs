@@ -41,6 +41,7 @@ pub(super) fn need_to_wire(need: &Need) -> wire::Need {
             kind: kind.to_string(),
         }),
         Need::Object(key) => wire::need::Need::Object(object_key_to_wire(key)),
+        Need::Given(key) => wire::need::Need::Given(object_key_to_wire(key)),
     };
     wire::Need { need: Some(need) }
 }
@@ -54,6 +55,7 @@ pub(super) fn need(need: wire::Need) -> Result<Need, Invalid> {
             Need::Scalable { api_version: api_version.into(), kind: kind.into() }
         }
         wire::need::Need::Object(key) => Need::Object(object_key("spec.needs.object", Some(key))?),
+        wire::need::Need::Given(key) => Need::Given(object_key("spec.needs.given", Some(key))?),
     })
 }
 

@@ -358,6 +358,7 @@ fn workload() -> Record {
                 Need::Kind { api_version: "example.com/v1".into(), kind: "Widget".into() },
                 Need::Scalable { api_version: "example.com/v1".into(), kind: "Fleet".into() },
                 Need::Object(config_map()),
+                Need::Given(config_map()),
             ],
             pod: PodShape {
                 requests,
@@ -370,6 +371,7 @@ fn workload() -> Record {
             obstacle: Some("spec.template.spec.hostPID".into()),
             grace: Duration::from_millis(45_000),
             supervised: true,
+            scale_only: true,
             manifest: "".into(),
         },
         policy: name("spread"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use godwit_common::bounds::Bounds;
 use godwit_common::link::{Finished, Tombstoned};
-use godwit_common::{ClusterName, Epoch, Generation, Uid};
+use godwit_common::{ClusterName, Epoch, Generation, Uid, WorkloadId};
 use godwit_hub_core::{Ended, ObjectRecord, ObjectRow, Record, Seat, WorkloadRecord, WorkloadSpec, Yield};
 use godwit_proto::store::v1 as wire;
 
@@ -107,7 +107,7 @@ fn yield_from_wire(given: &wire::Yield) -> Result<Yield, Invalid> {
 
 pub(super) fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
     let WorkloadSpec { id, api_version, replicas, policy, labels, needs, pod, claims, .. } = spec;
-    let WorkloadSpec { surges, obstacle, grace, supervised, manifest, .. } = spec;
+    let WorkloadSpec { surges, obstacle, grace, supervised, scale_only, manifest, .. } = spec;
     wire::WorkloadSpec {
         id: Some(id_to_wire(id)),
         api_version: api_version.to_string(),
@@ -121,6 +121,7 @@ pub(super) fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
         obstacle: obstacle.as_deref().unwrap_or_default().to_owned(),
         grace_ms: u64::try_from(grace.as_millis()).unwrap_or(u64::MAX),
         supervised: *supervised,
+        scale_only: *scale_only,
         manifest: manifest.to_string(),
     }
 }
@@ -140,6 +141,7 @@ pub(super) fn spec_from_wire(spec: wire::WorkloadSpec) -> Result<WorkloadSpec, I
         obstacle: Some(spec.obstacle).filter(|obstacle| !obstacle.is_empty()).map(Into::into),
         grace: Duration::from_millis(spec.grace_ms),
         supervised: spec.supervised,
+        scale_only: spec.scale_only,
         manifest: spec.manifest.into(),
     })
 }
@@ -242,11 +244,17 @@ pub(super) fn object_row_from_wire(row: wire::ObjectRow) -> Result<Record, Inval
 
 pub(super) fn ended_to_wire(ended: &Ended) -> wire::Ended {
     let Ended { uid, what, since, held_by, cause } = ended;
+    let of_workload = |workload: &WorkloadId, api_version: &str| wire::EndedWorkload {
+        id: Some(id_to_wire(workload)),
+        api_version: api_version.to_owned(),
+    };
     let what = match what {
-        Tombstoned::Workload { workload, api_version } => wire::ended::What::Workload(wire::EndedWorkload {
-            id: Some(id_to_wire(workload)),
-            api_version: api_version.to_string(),
-        }),
+        Tombstoned::Workload { workload, api_version } => {
+            wire::ended::What::Workload(of_workload(workload, api_version))
+        }
+        Tombstoned::Scaled { workload, api_version } => {
+            wire::ended::What::Scaled(of_workload(workload, api_version))
+        }
         Tombstoned::Object(key) => wire::ended::What::Object(object_key_to_wire(key)),
     };
     let held_by = held_by.iter();
@@ -262,6 +270,10 @@ pub(super) fn ended_to_wire(ended: &Ended) -> wire::Ended {
 pub(super) fn ended_from_wire(ended: wire::Ended) -> Result<Ended, Invalid> {
     let what = match needed("what", ended.what)? {
         wire::ended::What::Workload(workload) => Tombstoned::Workload {
+            workload: id("workload", workload.id)?,
+            api_version: workload.api_version.into(),
+        },
+        wire::ended::What::Scaled(workload) => Tombstoned::Scaled {
             workload: id("workload", workload.id)?,
             api_version: workload.api_version.into(),
         },

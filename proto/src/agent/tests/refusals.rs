@@ -297,6 +297,7 @@ fn targets_are_checked() {
         kind: "Deployment".into(),
         namespace,
         name,
+        scaled: false,
     };
     let targets = v1::Targets {
         fence: Some(v1::Fence { federation_uid: uid, ..v1::Fence::default() }),

@@ -82,6 +82,7 @@ fn the_order_of_needs_means_nothing() {
         manifest: Some("{}".into()),
         needs,
         supervised: true,
+        scale_only: false,
         charter: None,
         tolerates_drift: false,
         shown: false,

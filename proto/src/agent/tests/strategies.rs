@@ -265,11 +265,11 @@ fn object() -> impl Strategy<Value = ObjectTarget> {
 fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
     let needs = btree_set(need(), 0..4);
     let counts = (count(), any::<u32>());
-    let extras = (needs, any::<[bool; 3]>(), option::of(charter()));
+    let extras = (needs, any::<[bool; 4]>(), option::of(charter()));
     (uid(), workload(), api_version(), any::<u64>(), counts, manifest(), extras).prop_map(
         |(uid, workload, api_version, revision, (replicas, ordinals), manifest, extras)| {
             let (needs, flags, charter) = extras;
-            let [supervised, tolerates_drift, shown] = flags;
+            let [supervised, tolerates_drift, shown, scale_only] = flags;
             WorkloadTarget {
                 uid,
                 workload,
@@ -280,6 +280,7 @@ fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
                 needs: if manifest.is_some() { needs.into_iter().collect() } else { Vec::new() },
                 manifest,
                 supervised,
+                scale_only,
                 charter: charter.map(Arc::new),
                 tolerates_drift,
                 shown,
@@ -319,7 +320,7 @@ fn need() -> impl Strategy<Value = Need> {
         true => Need::Scalable { api_version, kind },
         false => Need::Kind { api_version, kind },
     });
-    prop_oneof![kind, key().prop_map(Need::Object)]
+    prop_oneof![kind, key().prop_map(Need::Object), key().prop_map(Need::Given)]
 }
 
 fn need_status() -> impl Strategy<Value = NeedStatus> {
@@ -327,8 +328,11 @@ fn need_status() -> impl Strategy<Value = NeedStatus> {
 }
 
 fn tombstone() -> impl Strategy<Value = Tombstone> {
-    let workload = (workload(), api_version())
-        .prop_map(|(workload, api_version)| Tombstoned::Workload { workload, api_version });
+    let workload =
+        (workload(), api_version(), any::<bool>()).prop_map(|(workload, api_version, scaled)| match scaled {
+            true => Tombstoned::Scaled { workload, api_version },
+            false => Tombstoned::Workload { workload, api_version },
+        });
     let what = prop_oneof![workload, key().prop_map(Tombstoned::Object)];
     (uid(), what).prop_map(|(uid, what)| Tombstone { uid, what })
 }

@@ -162,6 +162,7 @@ impl Member {
             stamp: Some(apply.stamp),
             charter: apply.charter,
             adopt: false,
+            scaled: false,
             replicas: match WorkloadKind::of_name(&key.kind) {
                 Some(WorkloadKind::DaemonSet) => Some(self.size.1),
                 Some(_) | None => apply.replicas,

@@ -66,6 +66,8 @@ impl Member {
         let kind = Kind::of(key);
         self.tell(cx, change, |scope| match scope {
             Scope::Workloads(shown) | Scope::Objects(shown) => *shown == kind,
+            // All that is here is Godwit's own.
+            Scope::Scaled(_) => false,
             Scope::Nodes | Scope::Pods | Scope::Summons => false,
         });
     }
@@ -100,6 +102,7 @@ impl Member {
             }
             Scope::Nodes => changes.extend(self.nodes.values().cloned().map(Change::Node)),
             Scope::Pods => changes.extend(self.pods.values().map(|pod| Change::Pod(pod.shown(cx.now)))),
+            Scope::Scaled(_) => {}
             Scope::Workloads(kind) | Scope::Objects(kind) => {
                 let managed = self
                     .objects

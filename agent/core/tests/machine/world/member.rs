@@ -232,6 +232,7 @@ impl Member {
             stamp: None,
             charter: None,
             adopt: false,
+            scaled: false,
             replicas: Some(1),
             selector: None,
             autoscaled: false,
@@ -251,7 +252,7 @@ impl Member {
 
     pub(crate) fn watch(&mut self, watch: WatchId, scope: Scope) {
         let say = |change| Event::Watched { watch, change };
-        if let Scope::Workloads(kind) | Scope::Objects(kind) = &scope
+        if let Scope::Workloads(kind) | Scope::Scaled(kind) | Scope::Objects(kind) = &scope
             && self.unserved.contains(kind)
         {
             let failed = Change::Failed { reason: "it is not served".into(), lasting: true };
@@ -265,9 +266,8 @@ impl Member {
             }
             Scope::Nodes => changes.extend(self.nodes.values().cloned().map(Change::Node)),
             Scope::Pods => changes.extend(self.pods.values().cloned().map(Change::Pod)),
-            Scope::Workloads(_) | Scope::Objects(_) => {
-                let ours = self.objects.values().filter(|object| object.stamp.is_some());
-                let shown = ours.filter(|object| shows(&object.key)(&scope));
+            Scope::Workloads(_) | Scope::Scaled(_) | Scope::Objects(_) => {
+                let shown = self.objects.values().filter(|object| is_shown(object, &scope));
                 changes.extend(shown.cloned().map(Change::Object));
             }
         }
@@ -381,6 +381,9 @@ impl Member {
                 message: "conflict with \"kubectl\"".into(),
             });
         }
+        if apply.scale_only {
+            return self.scale(&key, apply.replicas);
+        }
         let altered = self.unkept.get(&key).cloned().unwrap_or_default();
         if apply.dry_run {
             let object = old.cloned().map(|object| ObjectSeen { altered, ..object });
@@ -401,6 +404,7 @@ impl Member {
             stamp: Some(apply.stamp),
             charter: apply.charter,
             adopt: false,
+            scaled: false,
             replicas: apply.replicas,
             selector,
             autoscaled,
@@ -414,10 +418,18 @@ impl Member {
         Ok(Reply::Applied(object))
     }
 
+    /// The count is written, and nothing else.
+    fn scale(&mut self, key: &ObjectKey, replicas: Option<u32>) -> Result<Reply, CallError> {
+        let version = self.next_version();
+        let object = self.objects.get_mut(key).ok_or(CallError::Refused("not found".into()))?;
+        (object.version, object.replicas, object.autoscaled) = (version, replicas, false);
+        let object = object.clone();
+        self.show(object.clone());
+        Ok(Reply::Applied(object))
+    }
+
     fn show(&mut self, object: ObjectSeen) {
-        if object.stamp.is_some() {
-            self.tell(shows(&object.key), Change::Object(object.clone()));
-        }
+        self.tell(|scope| is_shown(&object, scope), Change::Object(object.clone()));
     }
 
     fn tell(&mut self, to: impl Fn(&Scope) -> bool, change: Change) {
@@ -443,9 +455,19 @@ pub(crate) fn resources(cpu_millis: u64, pods: u64) -> Resources {
 fn shows(key: &ObjectKey) -> impl Fn(&Scope) -> bool {
     let kind = godwit_agent_core::Kind::of(key);
     move |scope| match scope {
-        Scope::Workloads(shown) | Scope::Objects(shown) => *shown == kind,
+        Scope::Workloads(shown) | Scope::Scaled(shown) | Scope::Objects(shown) => *shown == kind,
         Scope::Nodes | Scope::Pods | Scope::Summons => false,
     }
+}
+
+/// Whether a watch chooses an object by its labels.
+fn is_shown(object: &ObjectSeen, scope: &Scope) -> bool {
+    let labelled = match scope {
+        Scope::Scaled(_) => object.scaled,
+        Scope::Workloads(_) | Scope::Objects(_) => object.stamp.is_some(),
+        Scope::Nodes | Scope::Pods | Scope::Summons => false,
+    };
+    labelled && shows(&object.key)(scope)
 }
 
 fn id_of(key: &ObjectKey) -> WorkloadId {

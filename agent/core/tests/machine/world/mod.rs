@@ -257,6 +257,7 @@ pub(crate) fn workload(uid: u128, name: &str, revision: u64, replicas: u32) -> W
         manifest: Some(format!("{{\"name\":\"{name}\"}}").into()),
         needs: Vec::new(),
         supervised: false,
+        scale_only: false,
         charter: None,
         tolerates_drift: false,
         shown: false,
