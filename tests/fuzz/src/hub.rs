@@ -149,6 +149,7 @@ fn spec(name: &str) -> WorkloadSpec {
         obstacle: None,
         grace: Duration::from_secs(30),
         supervised: false,
+        scale_only: false,
         manifest: "{}".into(),
     }
 }
