@@ -16,7 +16,6 @@ mod enrolment;
 mod fencing;
 mod foreign_clients;
 mod frozen;
-mod gitops;
 mod harness;
 mod hostile_members;
 mod hostile_peers;
