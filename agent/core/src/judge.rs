@@ -5,8 +5,8 @@ use std::sync::Arc;
 use godwit_common::link::{Difference, LeaderTerm};
 use godwit_common::{Fence, Uid};
 
-use crate::ObjectSeen;
 use crate::rows::{Row, is_kept};
+use crate::{ObjectSeen, Stamp};
 
 /// In whose name a row is applied.
 #[derive(Debug, Clone, Copy)]
@@ -79,16 +79,8 @@ pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Author
             )
         };
     }
-    if (stamp.fence.epoch, stamp.fence.generation) > (mine.fence.epoch, mine.fence.generation) {
-        return Verdict::Blocked("a newer epoch or generation has written it".into());
-    }
-    if stamp.term.lease == mine.term.lease && stamp.term.transitions > mine.term.transitions {
-        return Verdict::Blocked("a newer leader of this cluster's agents has written it".into());
-    }
-    if stamp.uid != uid && !is_kept(&row.key) {
-        return Verdict::Blocked(
-            format!("its former life {} is still there; its deletion comes first", stamp.uid).into(),
-        );
+    if let Some(by) = overruled(uid, row, &stamp, mine) {
+        return Verdict::Blocked(by);
     }
     let write = |replicas, force| Verdict::Write { version: Some(seen.version.clone()), force, replicas };
     let autoscaled = row.leaves_count(seen);
@@ -119,6 +111,18 @@ pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Author
     }
     let edited = if edited { seen.altered.clone() } else { Arc::default() };
     Verdict::Stays(Left { difference, edited })
+}
+
+/// What keeps this row from being written over an object of the same federation, if anything does (S10, S28).
+fn overruled(uid: Uid, row: &Row, stamp: &Stamp, mine: Authority) -> Option<Arc<str>> {
+    if (stamp.fence.epoch, stamp.fence.generation) > (mine.fence.epoch, mine.fence.generation) {
+        return Some("a newer epoch or generation has written it".into());
+    }
+    if stamp.term.lease == mine.term.lease && stamp.term.transitions > mine.term.transitions {
+        return Some("a newer leader of this cluster's agents has written it".into());
+    }
+    let former = stamp.uid != uid && !is_kept(&row.key);
+    former.then(|| format!("its former life {} is still there; its deletion comes first", stamp.uid).into())
 }
 
 /// The same of a row of which only the count is ours (S33). Nothing of it says whose word the count is: that nobody overtaken

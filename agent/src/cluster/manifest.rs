@@ -277,6 +277,7 @@ mod tests {
                 key: ObjectKey::new("apps/v1", "Deployment", "shop", "web").unwrap(),
                 manifest: manifest.to_string().into(),
                 replicas: Some(2),
+                scale_only: false,
                 supervised: true,
                 stamp: Stamp { uid: Uid(42), ..Stamp::default() },
                 charter: None,

@@ -150,7 +150,9 @@ impl Agent {
         let mut removed = Vec::new();
         for ended in &targets.tombstones {
             let was = match ended.what {
-                Tombstoned::Workload { .. } | Tombstoned::Scaled { .. } => self.workloads.remove(&ended.uid).is_some(),
+                Tombstoned::Workload { .. } | Tombstoned::Scaled { .. } => {
+                    self.workloads.remove(&ended.uid).is_some()
+                }
                 Tombstoned::Object(_) => self.objects.remove(&ended.uid).is_some(),
             };
             assert!(was, "the tombstone of what was never there");
