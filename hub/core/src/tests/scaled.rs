@@ -45,6 +45,7 @@ fn it_is_placed_where_its_object_is() {
 fn s11_an_object_without_a_mark_is_known_by_its_name() {
     let mut fixture = running();
     fixture.disconnect("alpha");
+    fixture.open("alpha");
     fixture.begin_to_lead("alpha");
     let row = fixture.members[&cluster("alpha")].rows.values().next().expect("its row").clone();
     let unmarked = |status: Status| Status { uid: Uid(0), revision: 0, ..status };
