@@ -120,9 +120,10 @@ impl Hub {
                 awaited.join(", ")
             ));
         }
-        let telling = self.clusters.keys().filter(|name| self.reporting(name));
-        let telling = telling.filter(|name| !self.recalls.heard.contains(*name));
-        let telling: Vec<&str> = telling.map(ClusterName::as_str).take(20).collect();
+        // Who is connected tells soon, and may have said no more than hello yet.
+        let telling = self.clusters.iter().filter(|(_, cluster)| cluster.live());
+        let telling = telling.filter(|(name, _)| !self.recalls.heard.contains(*name));
+        let telling: Vec<&str> = telling.map(|(name, _)| name.as_str()).take(20).collect();
         if !telling.is_empty() {
             return not_yet(format!(
                 "these clusters are about to tell what they hold: {}",

@@ -241,6 +241,19 @@ fn s10_nobody_accepts_what_is_still_being_told() {
 }
 
 #[test]
+fn s10_nobody_accepts_what_has_said_no_more_than_hello() {
+    let mut fixture = two();
+    lose_store(&mut fixture);
+    fixture.open("alpha");
+    let refused = accept(&mut fixture).expect_err("it has told nothing yet");
+    assert!(refused.message.contains("about to tell what they hold: alpha"), "{refused:?}");
+    connect_all(&mut fixture);
+    fixture.command(Command::ApplyPolicy(policy("even", &[("alpha", 1), ("bravo", 1)]))).expect("good");
+    assert_eq!(accept(&mut fixture), Ok(Answer::Done));
+    assert_eq!(fixture.web().replicas, 10);
+}
+
+#[test]
 fn s10_a_stranger_waits_until_the_hub_knows_which_federation_it_is() {
     let mut fixture = two();
     lose_store(&mut fixture);
