@@ -155,6 +155,8 @@ fn check_answer(answer: &Value) {
         "report": [reason("alpha"), reason("bravo")],
         "revision": "1",
         "rollout": [],
+        "clusters": 2,
+        "rolloutClusters": 0,
     });
     assert_eq!(answer["workloads"], json!([expected]), "{answer}");
     assert_eq!(answer["dryRun"], json!(false), "{answer}");
