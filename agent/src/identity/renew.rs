@@ -17,7 +17,9 @@ use super::kept::Kept;
 use super::shared::Shared;
 use crate::session::Live;
 
-/// After an attempt that did not work: a tenth of what is left, within these bounds.
+/// After an attempt that did not work: a tenth of what is left, within these bounds. With another agent's certificate, which
+/// this one is to have no longer than it must, from the shortest on, twice as long each time: the hub may not know the cluster
+/// yet when the second agent comes a moment after the first.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(300);
 
@@ -31,7 +33,7 @@ pub(super) struct Renewal {
 
 impl Renewal {
     pub(super) async fn run(self) {
-        let mut wait = self.first_wait();
+        let (mut wait, mut borrowed_wait) = (self.first_wait(), RETRY_MIN);
         loop {
             sleep(wait).await;
             wait = match self.renew().await {
@@ -39,7 +41,10 @@ impl Renewal {
                 Err(problem) => {
                     let left = self.left();
                     tracing::warn!(%problem, left = ?left, "the certificate is not renewed yet: trying again");
-                    (left / 10).clamp(RETRY_MIN, RETRY_MAX)
+                    let usual = (left / 10).clamp(RETRY_MIN, RETRY_MAX);
+                    let soon = borrowed_wait.min(usual);
+                    borrowed_wait = (borrowed_wait * 2).min(RETRY_MAX);
+                    if self.kept.is_borrowed() { soon } else { usual }
                 }
             };
         }
