@@ -237,8 +237,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "drift-is-not-set-right",
-        file: "agent/core/src/judge.rs",
-        text: "row.is_counted(seen.replicas)",
+        file: "agent/core/src/rows.rs",
+        text: "everywhere || seen == self.replicas",
         replacement: "true",
         caught_by: &["I5:"],
         forks: false,
