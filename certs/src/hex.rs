@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Shown as two lower-case digits for each byte.
-pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
+pub struct Hex<'a>(pub &'a [u8]);
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -12,7 +12,7 @@ impl fmt::Display for Hex<'_> {
 }
 
 /// Exactly `N` bytes; none if the text is anything else.
-pub(crate) fn read<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub fn read<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
     if digits.len() != 2 * N {
         return None;

@@ -5,7 +5,7 @@ pub mod atomic_file;
 mod authority;
 mod development;
 mod error;
-mod hex;
+pub mod hex;
 mod identity;
 mod leaf;
 mod pin;

@@ -164,23 +164,26 @@ mod tests {
 
     use super::*;
 
+    /// Of this kind and name, and with nothing else that is not said.
+    fn wanted(kind: &str, name: &str, manifest: &str) -> Apply {
+        let api_version = if kind == "Deployment" { "apps/v1" } else { "v1" };
+        Apply {
+            key: ObjectKey::new(api_version, kind, "shop", name).unwrap(),
+            manifest: manifest.into(),
+            replicas: None,
+            supervised: false,
+            scale_only: false,
+            stamp: Stamp { uid: Uid(42), revision: 7, ..Stamp::default() },
+            charter: None,
+            version: None,
+            force: false,
+            dry_run: false,
+        }
+    }
+
     fn apply(manifest: &str, replicas: Option<u32>, version: Option<&str>) -> Result<Value, String> {
-        to_apply(
-            Apply {
-                key: ObjectKey::new("apps/v1", "Deployment", "shop", "web").unwrap(),
-                manifest: manifest.into(),
-                replicas,
-                supervised: false,
-                scale_only: false,
-                stamp: Stamp { uid: Uid(42), revision: 7, ..Stamp::default() },
-                charter: None,
-                version: version.map(Into::into),
-                force: false,
-                dry_run: false,
-            },
-            None,
-            None,
-        )
+        let version = version.map(Into::into);
+        to_apply(Apply { replicas, version, ..wanted("Deployment", "web", manifest) }, None, None)
     }
 
     #[test]
@@ -199,23 +202,10 @@ mod tests {
     }
 
     fn apply_kind(kind: &str, replicas: u32, ordinals: u32, spec: Value) -> Value {
-        let applied = to_apply(
-            Apply {
-                key: ObjectKey::new("v1", kind, "shop", "one").unwrap(),
-                manifest: json!({ "spec": spec }).to_string().into(),
-                replicas: Some(replicas),
-                stamp: Stamp { ordinals, ..Stamp::default() },
-                charter: None,
-                supervised: false,
-                scale_only: false,
-                version: None,
-                force: false,
-                dry_run: false,
-            },
-            None,
-            None,
-        );
-        applied.unwrap()
+        let manifest = json!({ "spec": spec }).to_string();
+        let stamp = Stamp { ordinals, ..Stamp::default() };
+        let apply = Apply { replicas: Some(replicas), stamp, ..wanted(kind, "one", &manifest) };
+        to_apply(apply, None, None).unwrap()
     }
 
     #[test]
@@ -242,25 +232,10 @@ mod tests {
     fn s29_the_bounds_of_a_cluster_stand_in_place_of_the_manifests() {
         let bounds = Bounds { min: None, max: Some(3) };
         let applied = |kind: &str| {
-            let applied = to_apply(
-                Apply {
-                    key: ObjectKey::new("v1", kind, "shop", "web").unwrap(),
-                    manifest: json!({"spec": {"minReplicas": 2, "maxReplicas": 30, "maxUnavailable": 9}})
-                        .to_string()
-                        .into(),
-                    replicas: None,
-                    stamp: Stamp { bounds, ..Stamp::default() },
-                    charter: None,
-                    supervised: false,
-                    scale_only: false,
-                    version: None,
-                    force: false,
-                    dry_run: false,
-                },
-                None,
-                None,
-            );
-            applied.unwrap()
+            let manifest = json!({"spec": {"minReplicas": 2, "maxReplicas": 30, "maxUnavailable": 9}});
+            let stamp = Stamp { bounds, ..Stamp::default() };
+            let apply = Apply { stamp, ..wanted(kind, "web", &manifest.to_string()) };
+            to_apply(apply, None, None).unwrap()
         };
         let scaler = applied("HorizontalPodAutoscaler");
         assert_eq!(scaler["spec"], json!({"minReplicas": 2, "maxReplicas": 3, "maxUnavailable": 9}));
@@ -273,18 +248,8 @@ mod tests {
     fn s9_pods_get_a_supervisor_where_it_is_asked_for_and_none_where_it_cannot_be() {
         let supervisor = Supervisor { image: "agent:1".to_owned(), directory: "/leases".to_owned() };
         let asked = |manifest: Value, supervisor: Option<&Supervisor>| {
-            let apply = Apply {
-                key: ObjectKey::new("apps/v1", "Deployment", "shop", "web").unwrap(),
-                manifest: manifest.to_string().into(),
-                replicas: Some(2),
-                scale_only: false,
-                supervised: true,
-                stamp: Stamp { uid: Uid(42), ..Stamp::default() },
-                charter: None,
-                version: None,
-                force: false,
-                dry_run: false,
-            };
+            let base = wanted("Deployment", "web", &manifest.to_string());
+            let apply = Apply { replicas: Some(2), supervised: true, ..base };
             to_apply(apply, None, supervisor)
         };
         let pods = |command: Value| json!({"spec": {"template": {"spec": {"containers": [{"name": "a", "command": command}]}}}});

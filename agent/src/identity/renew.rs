@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use godwit_certs::KeyRequest;
+use godwit_common::backoff::Backoff;
+use godwit_common::rng::Rng;
 use godwit_proto::v1;
 use godwit_rt::dial::Connection;
 use godwit_rt::tls::{self, ClientTls};
@@ -18,8 +20,8 @@ use super::shared::Shared;
 use crate::session::Live;
 
 /// After an attempt that did not work: a tenth of what is left, within these bounds. With another agent's certificate, which
-/// this one is to have no longer than it must, from the shortest on, twice as long each time: the hub may not know the cluster
-/// yet when the second agent comes a moment after the first.
+/// this one is to have no longer than it must, soon, and then less and less often: the hub may not know the cluster yet when
+/// the second agent comes a moment after the first.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(300);
 
@@ -33,7 +35,10 @@ pub(super) struct Renewal {
 
 impl Renewal {
     pub(super) async fn run(self) {
-        let (mut wait, mut borrowed_wait) = (self.first_wait(), RETRY_MIN);
+        let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
+        // Without random numbers the waits are the same everywhere, and nothing else is lost.
+        let mut rng = Rng::new(getrandom::u64().unwrap_or_default());
+        let mut wait = self.first_wait();
         loop {
             sleep(wait).await;
             wait = match self.renew().await {
@@ -41,10 +46,10 @@ impl Renewal {
                 Err(problem) => {
                     let left = self.left();
                     tracing::warn!(%problem, left = ?left, "the certificate is not renewed yet: trying again");
-                    let usual = (left / 10).clamp(RETRY_MIN, RETRY_MAX);
-                    let soon = borrowed_wait.min(usual);
-                    borrowed_wait = (borrowed_wait * 2).min(RETRY_MAX);
-                    if self.kept.is_borrowed() { soon } else { usual }
+                    match self.kept.is_borrowed() {
+                        true => backoff.next(&mut rng),
+                        false => (left / 10).clamp(RETRY_MIN, RETRY_MAX),
+                    }
                 }
             };
         }

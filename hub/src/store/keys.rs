@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::digest::{SHA256, digest};
+use godwit_certs::hex;
 
 use super::StoreError;
 
@@ -82,7 +83,7 @@ impl Key {
         let mut text = String::new();
         let read = fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
         read.map_err(|error| KeyError::Read(path.to_owned(), error))?;
-        let key = from_hex(text.trim()).and_then(|bytes| Self::new(&bytes));
+        let key = hex::read(text.trim()).and_then(|bytes| Self::new(&bytes));
         key.ok_or_else(|| KeyError::Form(path.to_owned()))
     }
 
@@ -144,16 +145,6 @@ impl Unsealed {
             problem: "it is not what was encrypted there".to_owned(),
         }
     }
-}
-
-fn from_hex(text: &str) -> Option<[u8; KEY_BYTES]> {
-    let digits: &[u8; 2 * KEY_BYTES] = text.as_bytes().try_into().ok()?;
-    let mut bytes = [0; KEY_BYTES];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).ok().filter(|pair| !pair.starts_with('+'))?;
-        *byte = u8::from_str_radix(pair, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

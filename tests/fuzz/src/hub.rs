@@ -9,8 +9,8 @@ use godwit_common::{
 };
 use godwit_hub::store::codec;
 use godwit_hub_core::{
-    Application, Command, Config, Deploy, Event, Hub, ObjectSpec, Policy, PolicyChoice, SessionId, Ticket,
-    WorkloadSpec,
+    Application, Command, Config, Deploy, Event, Hub, ObjectSpec, Policy, PolicyChoice, SessionId, Subject,
+    Ticket, WorkloadSpec,
 };
 use godwit_proto::agent::UpInbox;
 use godwit_proto::v1;
@@ -119,9 +119,10 @@ fn look(hub: &mut Hub) {
     hub.federation();
     for subject in hub.changes() {
         match subject {
-            godwit_hub_core::Subject::Workload(uid) => drop(hub.workload(uid)),
-            godwit_hub_core::Subject::Cluster(name) => drop(hub.cluster(&name)),
-            _ => {}
+            Subject::Workload(uid) => drop(hub.workload(uid)),
+            Subject::Cluster(name) => drop(hub.cluster(&name)),
+            Subject::Policy(name) => drop(hub.policy(&name)),
+            Subject::Federation | Subject::Migration(_) | Subject::Quota(_) => {}
         }
     }
 }
