@@ -348,7 +348,7 @@ impl World {
             }
         });
         DrainTerms {
-            within: Duration::from_secs(30 + self.rng.below(300)),
+            within: Duration::from_secs(10 + self.rng.below(60)),
             max_surge: u32::try_from(self.rng.below(100)).ok().filter(|percent| *percent > 0),
             force: self.rng.one_in(6),
             to,
@@ -469,7 +469,7 @@ impl World {
             max_clusters_at_once: 1 + u32::try_from(self.rng.below(3)).unwrap_or(0),
             pause_after_first: self.rng.one_in(6),
             on_failure: if self.rng.one_in(2) { OnFailure::Rollback } else { OnFailure::Stop },
-            progress_deadline: Duration::from_secs(30 + self.rng.below(300)),
+            progress_deadline: Duration::from_secs(10 + self.rng.below(60)),
         }
     }
 
