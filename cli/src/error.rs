@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tonic::{Code, Status};
 
@@ -89,6 +90,13 @@ impl Error {
     /// Whether the hub or the way to it failed, so that the same request may work in a moment.
     pub(crate) fn is_unavailable(&self) -> bool {
         matches!(self, Self::Refused { status, .. } if status.code() == Code::Unavailable)
+    }
+
+    /// How long the hub wants us to wait before the same request, where it says so (gRFC A6).
+    pub(crate) fn pushback(&self) -> Option<Duration> {
+        let Self::Refused { status, .. } = self else { return None };
+        let wait = status.metadata().get("grpc-retry-pushback-ms")?.to_str().ok()?.parse().ok()?;
+        Some(Duration::from_millis(wait))
     }
 
     /// Tells the user on standard error.

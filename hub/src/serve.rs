@@ -14,6 +14,7 @@ use godwit_proto::v1::enrolment_service_server::EnrolmentServiceServer;
 use godwit_rt::health;
 use godwit_rt::limits::{PlainLimits, ServerLimits};
 use godwit_rt::plain::Page;
+use godwit_rt::rates::Rates;
 use godwit_rt::serve::serve;
 use godwit_rt::shutdown;
 use godwit_rt::{atomic_file, plain};
@@ -74,7 +75,8 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     let Entry { tls, door } = credentials.members.clone();
     let limits = settings.limits.server();
     let audit = Audit::open(&settings).context("the audit log in data_dir cannot be written")?;
-    let behind = |routes| Guard::new(routes, driver.clone(), audit.clone());
+    let rates = Rates::of(settings.limits.calls_per_second);
+    let behind = |routes| Guard::new(routes, driver.clone(), audit.clone(), rates.clone());
     let server = tokio::spawn(serve(listener, tls, door, behind(routes), limits, stop.clone()));
     let strangers = credentials.strangers.clone();
     let strangers = enrol_strangers(&settings, behind, strangers, enrolments, &stop).await?;
@@ -215,7 +217,7 @@ async fn routes(
     let limits = &settings.limits;
     let mut routes = RoutesBuilder::default();
     let inquiries = Inquiries::default();
-    let agents = Agents::new(driver.clone(), limits.sessions as usize, inquiries.clone(), stop.clone());
+    let agents = Agents::new(driver.clone(), limits, inquiries.clone(), stop.clone());
     let agents = AgentServiceServer::new(agents)
         .max_decoding_message_size(limits.agent_message_bytes as usize)
         // The messages' own bounds are tighter.

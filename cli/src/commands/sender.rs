@@ -58,7 +58,15 @@ impl Sender {
         loop {
             let error = match call(&self.client).await {
                 Err(error) if error.is_unavailable() => error,
-                other => return other,
+                Err(error) => match error.pushback() {
+                    // It is not out of order, only too fast: of many documents all are sent.
+                    Some(wait) => {
+                        tokio::time::sleep(wait.min(WAIT_MAX)).await;
+                        continue;
+                    }
+                    None => return Err(error),
+                },
+                answer @ Ok(_) => return answer,
             };
             if backoff.attempts() + 1 >= ATTEMPTS_MAX {
                 return Err(error);

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits::{ACCEPT_PAUSE, REFUSAL_LOG_INTERVAL};
+use crate::rates::Rates;
 
 /// A connection's place among those that there may be at once; free again when it is dropped.
 pub(crate) type Slot = OwnedSemaphorePermit;
@@ -22,6 +23,8 @@ pub(crate) struct Acceptor {
     pub(crate) listener: TcpListener,
     /// At once; beyond, new ones are closed.
     pub(crate) connections_max: usize,
+    /// From one address; beyond, new ones are closed.
+    pub(crate) rates: Option<Rates<IpAddr>>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -35,10 +38,10 @@ impl Acceptor {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let Self { listener, connections_max, stop } = self;
+        let Self { listener, connections_max, rates, stop } = self;
         let slots = Arc::new(Semaphore::new(connections_max));
         let mut connections = JoinSet::new();
-        let mut warned = None;
+        let (mut full, mut fast) = (Warning::default(), Warning::default());
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => return connections,
@@ -53,8 +56,15 @@ impl Acceptor {
                     continue;
                 }
             };
+            // Before anything is done for it, and before it takes anybody's place.
+            if rates.as_ref().is_some_and(|rates| rates.take(&origin(address), 1).is_err()) {
+                fast.say(|| tracing::warn!(%address, "connections come too fast from one address: new ones are closed"));
+                continue;
+            }
             let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-                warn_full(&mut warned, connections_max);
+                full.say(|| {
+                    tracing::warn!(connections_max, "the connection limit is reached: new ones are closed")
+                });
                 continue;
             };
             connections.spawn(connection(stream, address, slot));
@@ -62,11 +72,27 @@ impl Acceptor {
     }
 }
 
-/// Says that connections are refused, and at most once in a while: whoever dials can cause it.
-fn warn_full(warned: &mut Option<Instant>, limit: usize) {
-    if warned.is_none_or(|warned| warned.elapsed() >= REFUSAL_LOG_INTERVAL) {
-        *warned = Some(Instant::now());
-        tracing::warn!(limit, "the connection limit is reached: new ones are closed");
+/// Who a peer is as long as it has shown nothing: its address, or, of IPv6, the network of which a host has all addresses.
+fn origin(address: SocketAddr) -> IpAddr {
+    match address.ip().to_canonical() {
+        address @ IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+    }
+}
+
+/// Something that is said at most once in a while: whoever dials can cause it.
+#[derive(Default)]
+struct Warning(Option<Instant>);
+
+impl Warning {
+    fn say(&mut self, say: impl FnOnce()) {
+        if self.0.is_none_or(|said| said.elapsed() >= REFUSAL_LOG_INTERVAL) {
+            self.0 = Some(Instant::now());
+            say();
+        }
     }
 }
 
@@ -93,6 +119,15 @@ fn is_of_one_peer(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_has_one_address_and_of_ipv6_one_network() {
+        let origin = |text: &str| super::origin(text.parse().unwrap()).to_string();
+        assert_eq!(origin("192.0.2.7:1"), "192.0.2.7");
+        assert_eq!(origin("[::ffff:192.0.2.7]:1"), "192.0.2.7");
+        assert_eq!(origin("[2001:db8:1:2:3:4:5:6]:1"), origin("[2001:db8:1:2::9]:2"));
+        assert_ne!(origin("[2001:db8:1:2::9]:1"), origin("[2001:db8:1:3::9]:1"));
+    }
 
     #[tokio::test]
     async fn running_out_of_descriptors_pauses_and_a_dead_peer_does_not() {

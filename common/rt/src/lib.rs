@@ -6,6 +6,7 @@ pub mod dial;
 pub mod health;
 pub mod limits;
 pub mod plain;
+pub mod rates;
 mod revocations;
 pub mod serve;
 pub mod shares;

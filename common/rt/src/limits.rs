@@ -1,5 +1,6 @@
 //! Every bound of the transport, by name and with its reason.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// One admin message, in both directions. An application's manifests are below 1.5 MiB, which is what Kubernetes itself
@@ -58,6 +59,9 @@ pub const SHARE_DIVISOR: usize = 4;
 /// But always so many: a cluster has several agents, and a few more while they are replaced.
 pub const SHARE_MIN: usize = 64;
 
+/// Of what is bounded by the second, so many seconds' worth can be had at once by who has been quiet.
+pub const RATE_BURST_SECONDS: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
 /// What one listener takes. The default is what a hub needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerLimits {
@@ -65,7 +69,10 @@ pub struct ServerLimits {
     pub connections_max: usize,
     /// TLS handshakes at once: they cost the most CPU, so after an outage they queue instead of starving live streams.
     pub handshakes_max: usize,
-    /// How long one handshake may take.
+    /// Connections a second from one address, before TLS; many at once are let through
+    /// ([`RATE_BURST_SECONDS`]), so that a fleet behind one address comes back after an outage. 0 bounds nothing.
+    pub connections_per_second: u32,
+    /// How long one handshake may take, and how long it may wait for its turn.
     pub handshake_timeout: Duration,
     /// How long a peer may stay connected before its first request.
     pub first_request_timeout: Duration,
@@ -78,6 +85,7 @@ impl Default for ServerLimits {
         Self {
             connections_max: 16_000,
             handshakes_max: 256,
+            connections_per_second: 500,
             handshake_timeout: Duration::from_secs(10),
             first_request_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(10),

@@ -44,7 +44,8 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let pages = pages.into();
-    let acceptor = Acceptor { listener, connections_max: limits.connections_max, stop: stop.clone() };
+    let connections_max = limits.connections_max;
+    let acceptor = Acceptor { listener, connections_max, rates: None, stop: stop.clone() };
     let connection = |stream, address, slot| {
         let connection = run(stream, Arc::clone(&pages), limits, stop.clone());
         async move {

@@ -23,6 +23,7 @@ pub use peer::{Peer, address_in, address_of};
 
 use crate::accept::Acceptor;
 use crate::limits::ServerLimits;
+use crate::rates::Rates;
 use crate::shares::Shares;
 use crate::tls::{Door, ServerTls};
 use connection::{Connection, Holder};
@@ -72,7 +73,8 @@ pub async fn serve<S: GrpcService>(
     let handshakes = Arc::new(Semaphore::new(limits.handshakes_max));
     let shares: Shares<Holder> = Shares::of(limits.connections_max);
     let mut ids = 0_u64..;
-    let acceptor = Acceptor { listener, connections_max: limits.connections_max, stop: stop.clone() };
+    let (connections_max, rates) = (limits.connections_max, Rates::of(limits.connections_per_second));
+    let acceptor = Acceptor { listener, connections_max, rates, stop: stop.clone() };
     let connection = |stream, address, slot| {
         let connection = Connection {
             id: ids.next().unwrap_or(u64::MAX),

@@ -99,4 +99,6 @@ pub enum RefusalCode {
     Deleted,
     /// The agent broke the protocol.
     Protocol,
+    /// The hub has all it can bear for now.
+    Busy,
 }

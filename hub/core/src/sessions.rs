@@ -101,7 +101,7 @@ impl Hub {
                     self.touched.subjects.insert(Subject::Cluster(name.clone()));
                 }
             }
-            RefusalCode::Version | RefusalCode::Federation | RefusalCode::Protocol => {}
+            RefusalCode::Version | RefusalCode::Federation | RefusalCode::Protocol | RefusalCode::Busy => {}
         }
         self.note(Severity::Warning, "", "SessionRefused", name.as_str(), message);
     }

@@ -182,6 +182,11 @@ impl Findings {
         let Limits {
             connections,
             handshakes,
+            // Any number will do.
+            connections_per_second: _,
+            calls_per_second: _,
+            messages_per_second: _,
+            message_bytes_per_second: _,
             sessions,
             watches,
             admin_message_bytes,

@@ -175,6 +175,15 @@ pub struct Limits {
     pub connections: u32,
     /// TLS handshakes at once: they cost the most CPU, so after an outage they queue.
     pub handshakes: u32,
+    /// Connections a second from one address, counted before TLS. Of this and the next three, 20 seconds' worth can be had at
+    /// once, and 0 bounds nothing.
+    pub connections_per_second: u32,
+    /// Calls a second of one operator, or of one cluster's agents.
+    pub calls_per_second: u32,
+    /// Messages a second that are read from one cluster's agents. What comes faster waits in their connections.
+    pub messages_per_second: u32,
+    /// Bytes of them a second.
+    pub message_bytes_per_second: u32,
     /// Agents' streams at once.
     pub sessions: u32,
     /// Watches of operators at once, over all services.
@@ -384,6 +393,10 @@ impl Default for Limits {
         Self {
             connections: narrow(server.connections_max),
             handshakes: narrow(server.handshakes_max),
+            connections_per_second: server.connections_per_second,
+            calls_per_second: 100,
+            messages_per_second: 500,
+            message_bytes_per_second: narrow(AGENT_MESSAGE_BYTES_MAX),
             sessions: narrow(server.connections_max),
             watches: 1_000,
             admin_message_bytes: narrow(ADMIN_MESSAGE_BYTES_MAX),
@@ -503,6 +516,7 @@ impl Limits {
         ServerLimits {
             connections_max: self.connections as usize,
             handshakes_max: self.handshakes as usize,
+            connections_per_second: self.connections_per_second,
             drain_timeout: self.drain_timeout.0,
             ..ServerLimits::default()
         }

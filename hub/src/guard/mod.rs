@@ -9,9 +9,11 @@ mod table;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use godwit_certs::Identity;
 use godwit_hub_core::{Permit, Role};
+use godwit_rt::rates::Rates;
 use godwit_rt::serve::{Peer, address_in};
 use http::{Request, Response};
 use tonic::body::Body;
@@ -31,11 +33,20 @@ pub(crate) struct Guard {
     routes: Routes,
     driver: Handle,
     audit: Audit,
+    rates: Option<Rates<Identity>>,
 }
 
 impl Guard {
-    pub(crate) fn new(routes: Routes, driver: Handle, audit: Audit) -> Self {
-        Self { routes, driver, audit }
+    /// Of each identity, as many calls a second as `rates` allows.
+    pub(crate) fn new(routes: Routes, driver: Handle, audit: Audit, rates: Option<Rates<Identity>>) -> Self {
+        Self { routes, driver, audit, rates }
+    }
+
+    /// Refuses whoever calls too often, whatever they call, before anything is done for it.
+    fn pace(&self, peer: Option<&Peer>) -> Result<(), Status> {
+        let (Some(rates), Some(peer)) = (&self.rates, peer) else { return Ok(()) };
+        let identity = &peer.leaf.identity;
+        rates.take(identity, 1).map_err(|wait| too_often(identity, wait))
     }
 
     /// Lets a call pass, as an operator's or as somebody else's, or says why not.
@@ -84,6 +95,9 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let path = request.uri().path().to_owned();
         let peer = request.extensions().get::<Peer>().cloned();
+        if let Err(status) = self.pace(peer.as_ref()) {
+            return Box::pin(std::future::ready(Ok(status.into_http())));
+        }
         let admitted = self.admit(&path, peer.as_ref());
         let caller = match &admitted {
             Ok(caller) => caller.clone().unwrap_or_else(Caller::nobody),
@@ -177,6 +191,19 @@ fn refused(entry: Entry, status: &Status) -> Entry {
 
 /// Refusals quote what they refuse, but never a kilobyte of it.
 const PATH_SHOWN: usize = 100;
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
+/// With the wait as gRPC's own retries read it (gRFC A6).
+fn too_often(identity: &Identity, wait: Duration) -> Status {
+    let wait = wait.max(Duration::from_millis(1)).as_millis();
+    let mut status = Status::resource_exhausted(format!(
+        "{identity} calls more often than limits.calls_per_second allows: try again in {wait} ms"
+    ));
+    if let Ok(wait) = wait.to_string().parse() {
+        status.metadata_mut().insert(PUSHBACK, wait);
+    }
+    status
+}
 
 fn agents_only(identity: &Identity) -> Result<Option<Caller>, Status> {
     match identity {

@@ -3,12 +3,16 @@
 
 mod incoming;
 mod outbox;
+mod pace;
 mod session;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use godwit_certs::Identity;
 use godwit_common::ClusterName;
+use godwit_common::link::{Down, Refusal, RefusalCode};
+use godwit_proto::agent::down_to_wire;
 use godwit_proto::v1::agent_service_server::AgentService;
 use godwit_proto::v1::{AttachRequest, AttachResponse};
 use godwit_rt::serve::Peer;
@@ -20,35 +24,42 @@ use tonic::{Request, Response, Status, Streaming};
 
 pub(crate) use outbox::Outbox;
 
+use crate::config::Limits;
 use crate::driver::Handle;
 use crate::inquiries::Inquiries;
 use incoming::Incoming;
+use pace::Pace;
 use session::Session;
 
 /// Messages on their way from a session's task to its connection. What waits longer waits in the outbox, where newer
 /// targets replace older ones.
 const OUTGOING_MAX: usize = 1;
 
+/// Sessions end seldom, and agents that are turned away cost a handshake each time.
+const BUSY_RETRY: Duration = Duration::from_secs(30);
+
 /// The service.
 pub(crate) struct Agents {
     driver: Handle,
     slots: Arc<Semaphore>,
     shares: Shares<ClusterName>,
+    pace: Pace,
     inquiries: Inquiries,
     stop: CancellationToken,
 }
 
 impl Agents {
-    /// At most `sessions` at once, and no more of one cluster than its share; none after `stop`. Those that answer inquiries are
+    /// At most `limits.sessions` at once, and no more of one cluster than its share; none after `stop`. Those that answer inquiries are
     /// found in `inquiries`.
     pub(crate) fn new(
         driver: Handle,
-        sessions: usize,
+        limits: &Limits,
         inquiries: Inquiries,
         stop: CancellationToken,
     ) -> Self {
+        let sessions = limits.sessions as usize;
         let (slots, shares) = (Arc::new(Semaphore::new(sessions)), Shares::of(sessions));
-        Self { driver, slots, shares, inquiries, stop }
+        Self { driver, slots, shares, pace: Pace::of(limits), inquiries, stop }
     }
 }
 
@@ -62,22 +73,21 @@ impl AgentService for Agents {
     ) -> Result<Response<Self::AttachStream>, Status> {
         let peer = Peer::of(&request)?.clone();
         let cluster = cluster_of(&peer)?;
-        let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| {
-            Status::resource_exhausted(
-                "the hub has as many agents' sessions as it may: try again later, or raise limits.sessions",
-            )
-        })?;
-        let share = self.shares.take(&cluster).ok_or_else(|| {
-            Status::resource_exhausted(format!(
-                "cluster {cluster} has as many sessions as one cluster may: try again later"
-            ))
-        })?;
         let (outgoing, stream) = mpsc::channel(OUTGOING_MAX);
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+            busy(&outgoing, "the hub has as many agents' sessions as it may: raise limits.sessions".into());
+            return Ok(Response::new(ReceiverStream::new(stream)));
+        };
+        let Some(share) = self.shares.take(&cluster) else {
+            busy(&outgoing, format!("cluster {cluster} has as many sessions as one cluster may").into());
+            return Ok(Response::new(ReceiverStream::new(stream)));
+        };
         let session = Session {
             driver: self.driver.clone(),
             cluster,
             peer,
             incoming: Incoming::new(request.into_inner()),
+            pace: self.pace.clone(),
             outgoing,
             inquiries: self.inquiries.clone(),
             stop: self.stop.clone(),
@@ -87,6 +97,16 @@ impl AgentService for Agents {
             drop((slot, share));
         });
         Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
+
+/// Turns an agent away that has done nothing wrong, and says when to come back: not all at one moment, since agents spread
+/// what they are told.
+fn busy(outgoing: &mpsc::Sender<Result<AttachResponse, Status>>, message: Arc<str>) {
+    let refusal = Down::Refusal(Refusal { code: RefusalCode::Busy, message, retry_after: BUSY_RETRY });
+    for part in down_to_wire(&refusal) {
+        // There is room for what is one part.
+        let _ = outgoing.try_send(Ok(part));
     }
 }
 

@@ -11,6 +11,7 @@ use godwit_proto::agent::down_to_wire;
 use godwit_proto::v1::attach_response::Message;
 use godwit_proto::v1::{AttachResponse, Inquiry};
 use godwit_rt::serve::Peer;
+use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,7 @@ use tonic::Status;
 
 use super::Outbox;
 use super::incoming::{End, Incoming, Received};
+use super::pace::Pace;
 use crate::driver::Handle;
 use crate::inquiries::{Desk, Inquiries, Line};
 
@@ -35,6 +37,7 @@ pub(super) struct Session {
     pub(super) cluster: ClusterName,
     pub(super) peer: Peer,
     pub(super) incoming: Incoming,
+    pub(super) pace: Pace,
     pub(super) outgoing: mpsc::Sender<Result<AttachResponse, Status>>,
     pub(super) inquiries: Inquiries,
     pub(super) stop: CancellationToken,
@@ -43,7 +46,7 @@ pub(super) struct Session {
 impl Session {
     /// Runs until either side ends it.
     pub(super) async fn run(self) {
-        let Self { driver, cluster, peer, mut incoming, outgoing, inquiries, stop } = self;
+        let Self { driver, cluster, peer, mut incoming, pace, outgoing, inquiries, stop } = self;
         let address = peer.address;
         let has_ended = || peer.ends() <= SystemTime::now();
         let outbox = Outbox::default();
@@ -65,7 +68,7 @@ impl Session {
         let mut writing = pin!(write(&cluster, &outbox, desk, &outgoing));
         let machine_knows = tokio::select! {
             () = &mut writing => false,
-            end = read(&mut incoming, session, line.as_ref(), &driver) => {
+            end = read(&mut incoming, session, line.as_ref(), &driver, (&pace, &cluster)) => {
                 // Before the last words leave, which may take a while.
                 let _ = driver.closed(session, has_ended()).await;
                 say(end, &cluster, address, &outbox);
@@ -144,11 +147,18 @@ async fn hello(incoming: &mut Incoming) -> Result<Hello, End> {
     }
 }
 
-async fn read(incoming: &mut Incoming, session: SessionId, line: Option<&Line>, driver: &Handle) -> End {
+async fn read(
+    incoming: &mut Incoming,
+    session: SessionId,
+    line: Option<&Line>,
+    driver: &Handle,
+    (pace, cluster): (&Pace, &ClusterName),
+) -> End {
     loop {
         let (message, bytes) = match incoming.next().await {
             Ok(Received::Up(message, bytes)) => (message, bytes),
             Ok(Received::Answer(answer)) => {
+                pace.keep(cluster, answer.encoded_len()).await;
                 // It never waits: a reader that is slow loses his answer, and the stream goes on.
                 if let Some(line) = line {
                     line.deliver(answer);
@@ -157,6 +167,7 @@ async fn read(incoming: &mut Incoming, session: SessionId, line: Option<&Line>, 
             }
             Err(end) => return end,
         };
+        pace.keep(cluster, bytes).await;
         if driver.message(session, message, bytes).await.is_err() {
             return End::Stopping;
         }

@@ -1,9 +1,14 @@
 //! Bounds: what exceeds them is refused by name, and what is slow costs no more for it.
 
-use godwit_common::link::{Down, Up};
+use std::time::Duration;
+
+use godwit_common::link::{Down, Refusal, RefusalCode, Up};
 use godwit_proto::v1;
 use godwit_proto::v1::cluster_service_client::ClusterServiceClient;
 use godwit_proto::v1::workload_service_client::WorkloadServiceClient;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tonic::Code;
 
 use crate::agent::{Agent, hello};
@@ -16,13 +21,13 @@ async fn sessions_are_counted() {
     let mut first = Agent::dial(&federation, "east").await.unwrap();
     first.say(Up::Hello(hello("east"))).await;
     assert!(matches!(first.hear().await, Some(Down::Welcome(_))));
-    let status = Agent::dial(&federation, "west").await.err().expect("there is no room");
-    assert_eq!(status.code(), Code::ResourceExhausted);
-    assert!(status.message().contains("limits.sessions"), "{status}");
+    let refusal = turned_away(&federation, "west").await.expect("there is no room");
+    assert!(refusal.message.contains("limits.sessions"), "{refusal:?}");
+    assert!(refusal.retry_after >= Duration::from_secs(1), "{refusal:?}");
     drop(first);
     // Its place is free again as soon as the hub has seen it leave.
-    while Agent::dial(&federation, "west").await.is_err() {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    while turned_away(&federation, "west").await.is_some() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
@@ -30,15 +35,84 @@ async fn sessions_are_counted() {
 async fn one_cluster_does_not_keep_the_others_out() {
     let federation = Federation::start_with(&["east", "west"], &[("LIMITS__SESSIONS", "100")]);
     let mut greedy = Vec::new();
+    let refusal = loop {
+        let mut agent = Agent::dial(&federation, "east").await.unwrap();
+        // Who has said nothing yet hears nothing, but that it has come in vain.
+        match timeout(Duration::from_millis(20), agent.hear()).await {
+            Ok(Some(Down::Refusal(refusal))) => break refusal,
+            Ok(_) => panic!("neither silence nor a refusal"),
+            Err(_) => greedy.push(agent),
+        }
+    };
+    assert_eq!(refusal.code, RefusalCode::Busy);
+    assert!(refusal.message.contains("cluster east"), "{refusal:?}");
+    assert!(turned_away(&federation, "west").await.is_none());
+}
+
+/// What the hub says to an agent that it has no room for, with when to come back.
+async fn turned_away(federation: &Federation, cluster: &str) -> Option<Refusal> {
+    let mut agent = Agent::dial(federation, cluster).await.expect("a session");
+    agent.say(Up::Hello(hello(cluster))).await;
+    match agent.hear().await {
+        Some(Down::Refusal(refusal)) => Some(refusal).filter(|refusal| refusal.code == RefusalCode::Busy),
+        Some(_) => None,
+        None => panic!("neither welcome nor refusal"),
+    }
+}
+
+#[tokio::test]
+async fn calls_are_paced_and_one_caller_takes_nothing_from_others() {
+    let federation = Federation::start_with(&["east"], &[("LIMITS__CALLS_PER_SECOND", "2")]);
+    let mut client = ClusterServiceClient::new(federation.operator().await);
     let status = loop {
-        match Agent::dial(&federation, "east").await {
-            Ok(agent) => greedy.push(agent),
-            Err(status) => break status,
+        if let Err(status) = client.list_clusters(v1::ListClustersRequest::default()).await {
+            break status;
         }
     };
     assert_eq!(status.code(), Code::ResourceExhausted);
-    assert!(status.message().contains("cluster east"), "{status}");
-    assert!(Agent::dial(&federation, "west").await.is_ok());
+    assert!(status.message().contains("limits.calls_per_second"), "{status}");
+    let wait = status.metadata().get("grpc-retry-pushback-ms").expect("when to come back");
+    assert!(wait.to_str().unwrap().parse::<u64>().unwrap() > 0, "{wait:?}");
+    assert!(turned_away(&federation, "east").await.is_none());
+    // It is over as soon as it was said to be.
+    while client.list_clusters(v1::ListClustersRequest::default()).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_says_too_much_is_late_and_nobody_else_is() {
+    let federation = Federation::start_with(&["east", "west"], &[("LIMITS__MESSAGES_PER_SECOND", "1")]);
+    let mut loud = Agent::dial(&federation, "east").await.unwrap();
+    loud.say(Up::Hello(hello("east"))).await;
+    assert!(matches!(loud.hear().await, Some(Down::Welcome(_))));
+    // More than fits into what is between them.
+    let flood = tokio::spawn(async move {
+        for _ in 0..1_000_000 {
+            loud.say(Up::Heartbeat).await;
+        }
+    });
+    let mut quiet = Agent::dial(&federation, "west").await.unwrap();
+    quiet.say(Up::Hello(hello("west"))).await;
+    assert!(matches!(quiet.hear().await, Some(Down::Welcome(_))));
+    assert!(!flood.is_finished(), "the hub has read all of it");
+    flood.abort();
+}
+
+#[tokio::test]
+async fn connections_from_one_address_are_paced_before_anything_is_done_for_them() {
+    let federation = Federation::start_with(&["east"], &[("LIMITS__CONNECTIONS_PER_SECOND", "1")]);
+    let mut open = Vec::new();
+    // The burst, and what comes back meanwhile.
+    loop {
+        let mut stream = TcpStream::connect(federation.address()).await.unwrap();
+        let closed = timeout(Duration::from_millis(50), stream.read(&mut [0])).await;
+        open.push(stream);
+        if let Ok(Ok(0) | Err(_)) = closed {
+            break;
+        }
+    }
+    assert!(open.len() > 1);
 }
 
 #[tokio::test]

@@ -99,6 +99,7 @@ pub(super) fn refusal_to_wire(refusal: &Refusal) -> v1::Refusal {
         RefusalCode::ClusterUid => v1::RefusalCode::ClusterUid,
         RefusalCode::Deleted => v1::RefusalCode::Deleted,
         RefusalCode::Protocol => v1::RefusalCode::Protocol,
+        RefusalCode::Busy => v1::RefusalCode::Busy,
     };
     v1::Refusal {
         code: code.into(),
@@ -114,6 +115,7 @@ pub(super) fn refusal_from_wire(wire: v1::Refusal) -> Result<Refusal, WireError>
         Ok(v1::RefusalCode::ClusterUid) => RefusalCode::ClusterUid,
         Ok(v1::RefusalCode::Deleted) => RefusalCode::Deleted,
         Ok(v1::RefusalCode::Protocol) => RefusalCode::Protocol,
+        Ok(v1::RefusalCode::Busy) => RefusalCode::Busy,
         Ok(v1::RefusalCode::Unspecified) | Err(_) => return Err(WireError::unknown("code")),
     };
     Ok(Refusal {

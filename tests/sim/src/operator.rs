@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_agent_core::Stamp;
 use godwit_common::policy::{
     self, ClusterSelector, ClusterToleration, Data, Drift, FailBack, GroupBy, OnFailure, Prestage, Rebalance,
     Rollout, Rule, SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
@@ -195,15 +196,14 @@ impl World {
             let rows = [Key::Seat(uid, name.clone()), Key::ObjectRow(uid, name.clone())];
             rows.iter().any(|key| store.contains_key(key)) || store.contains_key(&Key::Ended(uid))
         };
+        let ours = federation.uid;
         let mut strays = Vec::new();
         for (cluster, member) in self.members.iter().enumerate() {
-            for (key, object) in &member.objects {
-                if object.seen.stamp.is_some_and(|stamp| !known(stamp.uid, &member.name)) {
-                    strays.push((cluster, key.clone()));
-                }
-            }
+            // Lives of a forked history may be known here, and the objects be the other federation's all the same.
+            let stray = |stamp: Stamp| stamp.fence.federation != ours || !known(stamp.uid, &member.name);
+            let found = member.objects.iter().filter(|(_, object)| object.seen.stamp.is_some_and(stray));
+            strays.extend(found.map(|(key, _)| (cluster, key.clone())));
         }
-        let ours = federation.uid;
         let of_others = |member: &Member| {
             member.fence.as_ref().is_some_and(|fence| fence.record.fence.federation != ours)
         };
@@ -220,7 +220,7 @@ impl World {
             }
         }
         for (cluster, key) in strays {
-            self.note(|| format!("a person removes {key} from cluster {cluster}: the hub does not know it"));
+            self.note(|| format!("a person removes {key} from cluster {cluster}: it is not this hub's"));
             self.members[cluster].remove(cx!(self), &key);
         }
         None

@@ -17,8 +17,9 @@ use crate::world::{Sink, World};
 
 /// How long everything must stay as it is, in seconds, to count as settled.
 const CALM: u64 = 70;
-/// Within how many seconds of the last accident everything must have settled.
-const SETTLED: u64 = 1_800;
+/// Within how many seconds of the last accident everything must have settled: what goes back or evens out in steps takes a
+/// minute for each (S13, S18), one workload after the other.
+const SETTLED: u64 = 3_600;
 /// And for each cluster beyond [`MANY`]: revisions go over them one after the other (S31).
 const SETTLED_EACH: u64 = 30;
 /// In how many rounds of plan, apply and report it settles, once no deadline is outstanding (I5).

@@ -83,7 +83,8 @@ impl<S: GrpcService> Connection<S> {
         let limit = self.limits.handshake_timeout;
         // Whoever says nothing waits here, and takes no turn away from those who do.
         timeout(limit, stream.peek(&mut [0])).await??;
-        let turn = self.handshakes.acquire().await?;
+        // Whoever has waited for so long has given up by now: a handshake would be made for nobody.
+        let turn = timeout(limit, self.handshakes.acquire()).await??;
         let acceptor = TlsAcceptor::from(self.tls.current());
         let stream = timeout(limit, acceptor.accept(stream)).await??;
         drop(turn);

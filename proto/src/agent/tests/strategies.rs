@@ -224,6 +224,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
         RefusalCode::ClusterUid,
         RefusalCode::Deleted,
         RefusalCode::Protocol,
+        RefusalCode::Busy,
     ];
     let code = prop::sample::select(codes.to_vec());
     (code, text("\\PC{0,80}"), duration(0)).prop_map(|(code, message, retry_after)| Refusal {
