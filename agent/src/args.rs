@@ -38,6 +38,9 @@ pub(crate) struct Args {
     /// The file with the join token of `godwit token create`, by which it gets the first one.
     #[arg(long, value_name = "FILE")]
     pub(crate) join_token_file: Option<PathBuf>,
+    /// The file with the token of the agent's service account, by which later agents of its cluster come in.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) service_account_token_file: Option<PathBuf>,
     /// What is logged: a level, or a list such as info,godwit_agent=debug.
     #[arg(long, value_name = "FILTER")]
     pub(crate) log_filter: Option<String>,
@@ -70,6 +73,11 @@ impl Args {
             ("tls.key", "--tls-key", path(&self.tls_key)),
             ("identity.directory", "--identity-directory", path(&self.identity_directory)),
             ("identity.join_token_file", "--join-token-file", path(&self.join_token_file)),
+            (
+                "identity.service_account_token_file",
+                "--service-account-token-file",
+                path(&self.service_account_token_file),
+            ),
             ("log.filter", "--log-filter", self.log_filter.clone()),
             ("log.format", "--log-format", self.log_format.clone()),
         ];

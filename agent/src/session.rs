@@ -40,6 +40,11 @@ impl Live {
         self.lock().as_ref().map(|(_, connection)| connection.clone())
     }
 
+    /// Which session that is.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        self.lock().as_ref().map(|(id, _)| *id)
+    }
+
     /// Lends a connection out as long as what is returned lives.
     fn lend(&self, id: SessionId, connection: Connection) -> Lent {
         *self.lock() = Some((id, connection));

@@ -44,8 +44,9 @@ const TURN_MAX: Duration = Duration::from_secs(60);
 /// The whole of the server, as health calls it.
 const SERVER: &str = "";
 
-/// A signing request has at most 16 KiB, and what goes with it a few hundred bytes.
-const ENROLMENT_BYTES_MAX: usize = 32 * 1024;
+/// A signing request has at most 16 KiB, an issuer's keys 32 KiB, the token of a service account 8 KiB, and what goes with
+/// them a few hundred bytes.
+const ENROLMENT_BYTES_MAX: usize = 64 * 1024;
 /// Connections at once at the port for enrolment, where anybody may knock.
 const STRANGERS_MAX: usize = 256;
 
@@ -157,7 +158,7 @@ fn seed() -> anyhow::Result<u64> {
 /// The service for certificates, if there is an authority.
 fn enrolments(settings: &Settings, driver: &Handle, credentials: &Credentials) -> Option<Enrolments> {
     let own = Arc::clone(credentials.own.as_ref()?);
-    Some(Enrolments::new(driver.clone(), own, settings.enrolment.renew_expired.0))
+    Some(Enrolments::new(driver.clone(), own, settings))
 }
 
 /// The port for callers without a certificate: enrolment, and nothing else, not even reflection.

@@ -5,6 +5,7 @@ mod admission;
 mod api;
 mod controllers;
 mod error;
+pub mod issuer;
 mod kinds;
 mod kubeconfig;
 mod kubelet;

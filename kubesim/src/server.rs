@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::api::{self, Api};
 use crate::controllers::engine::{Controller, run as run_controller};
 use crate::controllers::{self, Cluster, Timing};
+use crate::issuer::Keys;
 use crate::kinds::Registry;
 use crate::options::Config;
 use crate::store::Store;
@@ -86,6 +87,7 @@ impl Simulation {
                 store,
                 registry,
                 faults: api::faults::Faults::default(),
+                keys: Keys::new()?,
                 token,
                 cut: tokio::sync::watch::Sender::new(0),
             }),

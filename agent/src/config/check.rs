@@ -13,7 +13,7 @@ use godwit_rt::tls::TlsFiles;
 use super::layers::{Leaf, Leaves};
 use super::{DEFAULTS, Settings};
 use crate::gate::GateSettings;
-use crate::identity::{FromHub, Source};
+use crate::identity::{Account, FromHub, Known, Source};
 
 /// The most hubs; a federation has a handful.
 const HUBS_MAX: usize = 16;
@@ -93,6 +93,7 @@ impl Reader<'_> {
         let files = ["tls.ca", "tls.certificate", "tls.key"].map(|key| (key, text(key)));
         let Some(directory) = directory else {
             let others = [
+                ("identity.service_account_token_file", text("identity.service_account_token_file")),
                 ("identity.secret", secret),
                 ("identity.join_token_file", token),
                 ("identity.enrolment", enrolment),
@@ -117,6 +118,7 @@ impl Reader<'_> {
                 self.mistake(key, problem);
             }
         }
+        let account = self.account(token.is_some());
         let hubs = self.endpoints("hubs");
         let enrolment = match enrolment {
             Some(_) => {
@@ -135,7 +137,62 @@ impl Reader<'_> {
             self.mistake("identity.secret", "it must be the name of a Secret, such as godwit-agent-identity");
         }
         let (directory, token) = (directory.into(), token.map(Into::into));
-        Source::Hub(FromHub { directory, secret, token, enrolment, hubs })
+        Source::Hub(FromHub { directory, secret, account, token, enrolment, hubs })
+    }
+
+    /// The service account by which this agent may come in, if it is to. What it knows of its cluster and of the hub it knows
+    /// from these settings, or from the join token.
+    fn account(&mut self, has_join_token: bool) -> Option<Account> {
+        let text = |key: &str| Some(self.text(key)).filter(|text| !text.is_empty());
+        let [token, cluster, pin] =
+            ["identity.service_account_token_file", "identity.cluster", "identity.authority_pin"].map(text);
+        let named = [("identity.cluster", cluster.is_some()), ("identity.authority_pin", pin.is_some())];
+        let check = self.duration("identity.issuer_check", 1_000..=3_600_000);
+        let Some(token) = token else {
+            for (key, _) in named.into_iter().filter(|(_, is_set)| *is_set) {
+                self.mistake(key, "it is for agents that come in by their service account: set identity.service_account_token_file, too");
+            }
+            return None;
+        };
+        let known = match (cluster, pin) {
+            (Some(cluster), Some(pin)) => {
+                let (cluster, authority) = (cluster.parse(), pin.parse());
+                if let Err(error) = &cluster {
+                    self.mistake("identity.cluster", &format!("{error}"));
+                }
+                if authority.is_err() {
+                    self.mistake(
+                        "identity.authority_pin",
+                        "it must be the 64 hexadecimal digits at the end of a join token",
+                    );
+                }
+                cluster.ok().zip(authority.ok()).map(|(cluster, authority)| Known { cluster, authority })
+            }
+            (None, None) if has_join_token => None,
+            (None, None) => {
+                self.mistake(
+                    "identity.service_account_token_file",
+                    "whose hub it may be shown to is unknown: set identity.cluster and identity.authority_pin, or \
+                     identity.join_token_file, which says both",
+                );
+                None
+            }
+            (Some(_), None) => {
+                self.mistake(
+                    "identity.authority_pin",
+                    "it goes along with identity.cluster: set both, or none",
+                );
+                None
+            }
+            (None, Some(_)) => {
+                self.mistake(
+                    "identity.cluster",
+                    "it goes along with identity.authority_pin: set both, or none",
+                );
+                None
+            }
+        };
+        Some(Account { token: token.into(), known, check })
     }
 
     /// Those addresses of a list that are some.

@@ -16,7 +16,7 @@ use crate::identity::Source;
 pub(crate) use layers::Leaves;
 
 /// Every key with its default.
-const DEFAULTS: [(&str, &str); 24] = [
+const DEFAULTS: [(&str, &str); 28] = [
     // The hubs' addresses, HOST:PORT: a list, or separated by commas.
     ("hubs", ""),
     // The credentials of the cluster; empty: those of the pod that the agent runs in.
@@ -38,6 +38,13 @@ const DEFAULTS: [(&str, &str); 24] = [
     ("identity.secret", ""),
     // The join token, for the first one.
     ("identity.join_token_file", ""),
+    // The token of the agent's service account, from a projected volume: by it later agents of the cluster come in.
+    ("identity.service_account_token_file", ""),
+    // The name of the cluster, and the SHA-256 of the public key of the hub's authority: empty if the join token says them.
+    ("identity.cluster", ""),
+    ("identity.authority_pin", ""),
+    // How often it is looked whether the cluster still signs with the same keys.
+    ("identity.issuer_check", "1m"),
     // Where the hubs take those without a certificate; empty: at port 8444 of their hosts.
     ("identity.enrolment", ""),
     ("log.filter", "info"),
@@ -239,6 +246,40 @@ mod tests {
             error.contains("tls.ca = \"\" (from default): name a PEM file; or let the agent get"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn whoever_comes_by_a_service_account_knows_the_cluster_and_the_hub() {
+        let of = |pairs: &[(&str, &str)]| {
+            let base = [("hubs", "hub-a:8443"), ("identity.directory", "/var/lib/agent")];
+            let flags = base.iter().chain(pairs);
+            let flags = flags.map(|(key, value)| ((*key).into(), (*value).into(), "--set".into()));
+            load(&Sources { flags: flags.collect(), ..Sources::default() })
+                .map(|(settings, _)| settings.identity)
+        };
+        let pin = "0f".repeat(32);
+        let file = ("identity.service_account_token_file", "t");
+        let (cluster, authority) = (("identity.cluster", "east"), ("identity.authority_pin", pin.as_str()));
+        let Ok(Source::Hub(from)) = of(&[file, cluster, authority]) else { panic!("it is enough") };
+        let known = from.account.unwrap().known.unwrap();
+        assert_eq!((known.cluster.as_str(), known.authority.to_string()), ("east", pin.clone()));
+        let Ok(Source::Hub(from)) = of(&[file, ("identity.join_token_file", "j")]) else {
+            panic!("so is that")
+        };
+        assert_eq!(from.account.unwrap().known, None, "the join token says it");
+
+        for (pairs, line) in [
+            (&[file][..], "whose hub it may be shown to is unknown"),
+            (&[file, cluster], "identity.authority_pin = \"\" (from default): it goes along with"),
+            (&[file, authority], "identity.cluster = \"\" (from default): it goes along with"),
+            (&[cluster], "set identity.service_account_token_file, too"),
+            (&[file, ("identity.cluster", "East"), authority], "identity.cluster = \"East\" (from --set)"),
+            (&[file, cluster, ("identity.authority_pin", "0f")], "64 hexadecimal digits"),
+            (&[file, cluster, authority, ("identity.issuer_check", "0s")], "identity.issuer_check = \"0s\""),
+        ] {
+            let error = of(pairs).unwrap_err().to_string();
+            assert!(error.contains(line), "{line} is not in\n{error}");
+        }
     }
 
     #[test]

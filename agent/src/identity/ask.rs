@@ -58,6 +58,15 @@ pub(super) async fn renew(
     whole(answer.into_inner().certificate)
 }
 
+pub(super) async fn report_issuer(
+    connection: Connection,
+    request: v1::ReportIssuerRequest,
+) -> Result<(), Refusal> {
+    let mut client = EnrolmentServiceClient::new(connection);
+    let answer = timeout(ANSWER_WITHIN, client.report_issuer(request)).await;
+    answer.context("the hub did not answer in time")?.map_err(refusal).map(drop)
+}
+
 fn whole(certificate: Option<v1::Certificate>) -> Result<v1::Certificate, Refusal> {
     Ok(certificate.context("the hub answered without a certificate: it is not this version's hub")?)
 }

@@ -1,4 +1,4 @@
-//! Until there is a certificate: with a join token, or with one that has ended and may still be renewed.
+//! Until there is a certificate: by the service account, with a join token, or with one that has ended and may still be renewed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -56,8 +56,9 @@ pub(super) async fn until_enrolled(kept: &Kept, from: &FromHub, cluster: &Cluste
     }
 }
 
-/// What is best with what is there: a token that nobody of the cluster has used comes first, since somebody has put it there;
-/// then what is kept, what others share, and what has ended.
+/// What is best with what is there. With a good certificate, only a token that was not used yet is: somebody has put it there.
+/// Without one, the service account comes first, which takes nothing away from anybody; then a token that nobody of the cluster
+/// has used, what others share, and what has ended.
 async fn attempt(
     kept: &Kept,
     from: &FromHub,
@@ -72,6 +73,39 @@ async fn attempt(
     if good.is_some() && fresh.is_none() {
         return Ok(());
     }
+    let told = match good {
+        // With a good certificate somebody has put another token there for a reason.
+        Some(_) => None,
+        None => {
+            let known = token.as_ref().and_then(|token| token.as_ref().ok());
+            match by_account(kept, from, cluster, known).await? {
+                Tried::Enrolled => {
+                    fresh.map_or(Ok(()), |token| kept.note_used(&fingerprint(token)))?;
+                    shared.publish(kept, None).await;
+                    return Ok(());
+                }
+                Tried::Refused(problem) => Some(problem),
+                Tried::Nothing => None,
+            }
+        }
+    };
+    by_others(kept, from, (cluster, shared), token).await.map_err(|refusal| match told {
+        Some(told) => also(refusal, &told),
+        None => refusal,
+    })
+}
+
+/// By what is left when the service account alone does not do.
+async fn by_others(
+    kept: &Kept,
+    from: &FromHub,
+    (cluster, shared): (&Cluster, &Shared),
+    token: Option<anyhow::Result<JoinToken>>,
+) -> Result<(), Refusal> {
+    let fresh = match &token {
+        Some(Ok(token)) => Some(token).filter(|token| kept.is_unused(&fingerprint(token))),
+        Some(Err(_)) | None => None,
+    };
     let seen = shared.read().await?;
     if let Some(token) = fresh.filter(|token| !seen.has_used(&fingerprint(token))) {
         enrol(kept, from, cluster, token).await?;
@@ -104,8 +138,64 @@ async fn attempt(
     }
 }
 
+/// A certificate in the place of one that has ended: by the service account, or for the old one itself, where the hub still
+/// takes that.
+pub(super) async fn after_the_end(
+    kept: &Kept,
+    from: &FromHub,
+    cluster: &Cluster,
+    ended: &Leaf,
+) -> Result<(), Refusal> {
+    let token = from.token.as_deref().and_then(|path| read_token(path).ok());
+    match by_account(kept, from, cluster, token.as_ref()).await? {
+        Tried::Enrolled => Ok(()),
+        Tried::Nothing => renew_ended(kept, from, ended).await,
+        Tried::Refused(told) => renew_ended(kept, from, ended).await.map_err(|refusal| also(refusal, &told)),
+    }
+}
+
+/// What came of an attempt by the service account.
+enum Tried {
+    Enrolled,
+    /// The hub takes nobody by it yet, or not this one.
+    Refused(String),
+    /// There is none.
+    Nothing,
+}
+
+async fn by_account(
+    kept: &Kept,
+    from: &FromHub,
+    cluster: &Cluster,
+    token: Option<&JoinToken>,
+) -> Result<Tried, Refusal> {
+    let account = from.account.as_ref().and_then(|account| Some((account, account.known(token)?)));
+    let Some((account, known)) = account else { return Ok(Tried::Nothing) };
+    match account.enrol(kept, from, cluster, known).await {
+        Ok(()) => Ok(Tried::Enrolled),
+        Err(Refusal::Refused(problem)) => Ok(Tried::Refused(problem)),
+        Err(failed @ Refusal::Failed(_)) => Err(failed),
+    }
+}
+
+/// Two answers in one line.
+fn also(refusal: Refusal, told: &str) -> Refusal {
+    match refusal {
+        Refusal::Refused(problem) => Refusal::Refused(format!("{problem}; by the service account: {told}")),
+        Refusal::Failed(problem) => {
+            Refusal::Failed(anyhow!("{problem:#}; by the service account the hub refuses: {told}"))
+        }
+    }
+}
+
 async fn enrol(kept: &Kept, from: &FromHub, cluster: &Cluster, token: &JoinToken) -> Result<(), Refusal> {
     let uid = cluster_uid(cluster).await?;
+    // What later agents come in by is said with it.
+    let introduced = match &from.account {
+        Some(account) => Some(account.introduce(cluster).await?),
+        None => None,
+    };
+    let (issuer, account_token) = introduced.unzip();
     let request = kept.pending()?;
     // Until the hub has shown that it is the token's, nothing is said to it.
     let connection = ask::dial_any(&from.enrolment, &tls::pinned(token.authority)).await?;
@@ -114,6 +204,8 @@ async fn enrol(kept: &Kept, from: &FromHub, cluster: &Cluster, token: &JoinToken
         secret: token.secret().to_vec(),
         cluster_uid: uid.to_string(),
         signing_request: request.csr_pem,
+        service_account_token: account_token.unwrap_or_default(),
+        issuer,
     };
     let answer = ask::enrol(connection, asked).await?;
     let leaf = kept.store(&answer, &request.key_pem)?;
@@ -132,7 +224,7 @@ async fn renew_ended(kept: &Kept, from: &FromHub, ended: &Leaf) -> Result<(), Re
     Ok(())
 }
 
-async fn cluster_uid(cluster: &Cluster) -> anyhow::Result<Uid> {
+pub(super) async fn cluster_uid(cluster: &Cluster) -> anyhow::Result<Uid> {
     match cluster.perform(Call::ReadIdentity).await {
         Ok(Reply::Identity(identity)) => Ok(identity.cluster_uid),
         Ok(other) => Err(anyhow!("the cluster's UID is unknown: {other:?}")),
@@ -147,12 +239,16 @@ async fn cluster_uid(cluster: &Cluster) -> anyhow::Result<Uid> {
 
 fn read_token(path: &Path) -> anyhow::Result<JoinToken> {
     let named = || format!("identity.join_token_file = {path:?}");
-    let length = fs::metadata(path).with_context(named)?.len();
-    if length > TOKEN_BYTES_MAX {
-        return Err(anyhow!("it has {length} bytes, and a join token is one line")).with_context(named);
-    }
-    let text = fs::read_to_string(path).with_context(named)?;
+    let text = read_bounded(path, TOKEN_BYTES_MAX).with_context(named)?;
     text.parse::<JoinToken>().with_context(named)
+}
+
+pub(super) fn read_bounded(path: &Path, bytes_max: u64) -> anyhow::Result<String> {
+    let length = fs::metadata(path)?.len();
+    if length > bytes_max {
+        return Err(anyhow!("it has {length} bytes, and a token has at most {bytes_max}"));
+    }
+    Ok(fs::read_to_string(path)?)
 }
 
 /// What is noted of a token that was used: not the token.

@@ -1,10 +1,13 @@
 //! Who the agent is to the hub: by certificate files that somebody else renews, or by a certificate that it gets from the
-//! hub itself, with a join token at first, and renews before it ends. The private key is made here and stays here.
+//! hub itself, with a join token or by its service account at first, and renews before it ends. The private key is made here
+//! and stays here.
 
+mod account;
 mod ask;
 mod enrol;
 mod kept;
 mod renew;
+mod report;
 mod shared;
 
 use std::path::PathBuf;
@@ -17,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
 use crate::session::Live;
+pub(crate) use account::{Account, Known};
 use kept::Kept;
 use shared::Shared;
 
@@ -36,6 +40,8 @@ pub(crate) struct FromHub {
     pub(crate) directory: PathBuf,
     /// The Secret by which the cluster's other agents come in.
     pub(crate) secret: Option<String>,
+    /// The service account by which the cluster's agents come in once one of them has used a join token.
+    pub(crate) account: Option<Account>,
     /// Where the join token is; it may be gone once it is used.
     pub(crate) token: Option<PathBuf>,
     /// Where the hubs take those without a certificate.
@@ -79,8 +85,13 @@ pub(crate) async fn open(
     if let Source::Hub(from) = source {
         let kept = Kept::open(&from.directory)?;
         let shared = Shared::of(from, cluster);
-        let renewal =
-            renew::Renewal { kept, shared, from: from.clone(), tls: tls.clone(), live: live.clone() };
+        let (from, tls, live, cluster) = (from.clone(), tls.clone(), live.clone(), cluster.clone());
+        if let Some(account) = from.account.clone() {
+            let report = report::Report { account, cluster: cluster.clone(), live: live.clone() };
+            let stop = stop.clone();
+            tokio::spawn(async move { stop.run_until_cancelled(report.run()).await });
+        }
+        let renewal = renew::Renewal { kept, shared, from, tls, live, cluster };
         let stop = stop.clone();
         tokio::spawn(async move { stop.run_until_cancelled(renewal.run()).await });
     }

@@ -9,14 +9,16 @@ use godwit_common::backoff::Backoff;
 use godwit_common::rng::Rng;
 use godwit_proto::v1;
 use godwit_rt::dial::Connection;
-use godwit_rt::tls::{self, ClientTls};
+use godwit_rt::tls::ClientTls;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::FromHub;
 use super::ask::{self, Refusal};
+use super::enrol;
 use super::kept::Kept;
 use super::shared::Shared;
+use crate::cluster::Cluster;
 use crate::session::Live;
 
 /// After an attempt that did not work: a tenth of what is left, within these bounds. With another agent's certificate, which
@@ -31,6 +33,7 @@ pub(super) struct Renewal {
     pub(super) from: FromHub,
     pub(super) tls: Arc<ClientTls>,
     pub(super) live: Live,
+    pub(super) cluster: Cluster,
 }
 
 impl Renewal {
@@ -58,23 +61,33 @@ impl Renewal {
     /// Asks for a new certificate, with a new key, and puts it in use. Answers when to ask for the next one, by the hub's
     /// clock: this machine's may be wrong.
     async fn renew(&self) -> Result<Duration, Refusal> {
+        let Some(ended) = self.kept.leaf().filter(|_| self.left().is_zero()) else {
+            return self.renew_in_time().await;
+        };
+        enrol::after_the_end(&self.kept, &self.from, &self.cluster, &ended).await?;
+        self.use_it().await?;
+        Ok(self.left() / 2)
+    }
+
+    async fn renew_in_time(&self) -> Result<Duration, Refusal> {
         let request = KeyRequest::create().context("no key can be made")?;
         let answer = ask::renew(self.connection().await?, request.csr_pem).await?;
         let leaf = self.kept.store(&answer, &request.key_pem)?;
-        let tls = Arc::clone(&self.tls);
-        spawn_blocking(move || tls.reload()).await.context("the certificate was not taken over")?;
         tracing::info!(serial = %leaf.serial, "the certificate is renewed");
-        self.shared.publish(&self.kept, None).await;
+        self.use_it().await?;
         Ok(next(&answer).unwrap_or_else(|| self.left() / 2))
     }
 
+    async fn use_it(&self) -> anyhow::Result<()> {
+        let tls = Arc::clone(&self.tls);
+        spawn_blocking(move || tls.reload()).await.context("the certificate was not taken over")?;
+        self.shared.publish(&self.kept, None).await;
+        Ok(())
+    }
+
     /// The connection that stands, so that it lasts as long as the new certificate; or one of its own, as those that stand by
-    /// need it. Once the certificate has ended, only the port for enrolment takes it.
+    /// need it.
     async fn connection(&self) -> anyhow::Result<Connection> {
-        if self.left().is_zero() {
-            let config = tls::client_of(&self.kept.files())?;
-            return ask::dial_any(&self.from.enrolment, &config).await;
-        }
         match self.live.connection() {
             Some(connection) => Ok(connection),
             None => ask::dial_any(&self.from.hubs, &self.tls.current()).await,

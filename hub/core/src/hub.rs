@@ -11,8 +11,8 @@ use godwit_planner::Scratch;
 use crate::changes::Before;
 use crate::config::Config;
 use crate::contract::{
-    Effect, Event, FederationRecord, JournalEntry, MigrationId, Request, RetiredRecord, Revocation,
-    RevocationRecord, Roles, SessionId, Subject, TokenHash, TokenRecord, WorkloadRecord,
+    Effect, Event, FederationRecord, IssuerRecord, JournalEntry, MigrationId, Request, RetiredRecord,
+    Revocation, RevocationRecord, Roles, SessionId, Subject, TokenHash, TokenRecord, WorkloadRecord,
 };
 use crate::flapping::Census;
 use crate::mass_loss::MassLoss;
@@ -62,6 +62,8 @@ pub struct Hub {
     pub(crate) revocations: Shared<BTreeMap<Revocation, RevocationRecord>>,
     /// Who may do what.
     pub(crate) roles: Arc<Roles>,
+    /// Who signs for the pods of clusters.
+    pub(crate) issuers: Arc<BTreeMap<ClusterName, IssuerRecord>>,
     /// Which cluster a session speaks for.
     pub(crate) sessions: Shared<BTreeMap<SessionId, ClusterName>>,
     pub(crate) migrations: Shared<BTreeMap<MigrationId, Shared<MigrationEntry>>>,

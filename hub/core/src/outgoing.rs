@@ -153,6 +153,7 @@ impl Hub {
             Key::Retired(uid) => Record::Retired(self.retired.get(uid)?.clone()),
             Key::Token(hash) => Record::Token(self.tokens.get(hash)?.clone()),
             Key::Revocation(what) => Record::Revocation(self.revocations.get(what)?.clone()),
+            Key::Issuer(name) => Record::Issuer(self.issuers.get(name)?.clone()),
             Key::RoleBinding(name) => Record::RoleBinding(self.roles.bindings.get(name)?.clone()),
         })
     }

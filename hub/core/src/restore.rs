@@ -78,6 +78,7 @@ impl Hub {
                 | Record::Token(_)
                 | Record::Revocation(_)
                 | Record::RoleBinding(_)
+                | Record::Issuer(_)
                 | Record::Request(_) => hub.load(record),
             }
         }
@@ -127,6 +128,7 @@ impl Hub {
             tokens: Default::default(),
             revocations: Default::default(),
             roles,
+            issuers: Default::default(),
             lost: Default::default(),
             sessions: Default::default(),
             migrations: Default::default(),
@@ -204,6 +206,9 @@ impl Hub {
             Record::RoleBinding(binding) => {
                 Arc::make_mut(&mut self.roles).bindings.insert(binding.name.clone(), binding);
             }
+            Record::Issuer(pinned) => {
+                Arc::make_mut(&mut self.issuers).insert(pinned.cluster.clone(), pinned);
+            }
             // Revisions, seats and rows are attached once everything that they belong to is there; the journal is the store's.
             Record::Revision(_) | Record::Seat { .. } | Record::ObjectRow { .. } | Record::Journal(_) => {}
         }
@@ -256,6 +261,7 @@ impl Hub {
             | Record::Token(_)
             | Record::Revocation(_)
             | Record::RoleBinding(_)
+            | Record::Issuer(_)
             | Record::Request(_) => {}
         }
         Ok(())

@@ -38,6 +38,7 @@ impl Hub {
             tokens: self.shown_tokens(),
             revocations: self.shown_revocations(),
             roles: Arc::clone(&self.roles),
+            issuers: Arc::clone(&self.issuers),
             uid: self.federation.uid,
             epoch: self.federation.epoch,
             alarms: freeze

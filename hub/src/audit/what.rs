@@ -124,7 +124,11 @@ pub(crate) fn subjects(command: &Command) -> Vec<Subject> {
         Command::Access(AccessOrder::Revoke(what) | AccessOrder::EndRevocation(what)) => revocation(what),
         Command::Access(AccessOrder::BindRole { name, .. } | AccessOrder::UnbindRole { name }) => role(name),
         Command::Access(
-            AccessOrder::CreateToken { .. } | AccessOrder::DeleteToken { .. } | AccessOrder::Enrol(_),
+            AccessOrder::CreateToken { .. }
+            | AccessOrder::DeleteToken { .. }
+            | AccessOrder::Enrol(_)
+            | AccessOrder::EnrolPod(_)
+            | AccessOrder::PinIssuer { .. },
         )
         | Command::Rebalance(Balanced::Policy(_) | Balanced::All) => Vec::new(),
         Command::ConfirmFreeze | Command::ReleaseFreeze => vec![Subject::Freeze],
@@ -188,6 +192,17 @@ fn access(order: &AccessOrder) -> Value {
             "token": &*enrolment.hash.id(),
             "cluster": enrolment.cluster.as_str(),
             "uid": enrolment.uid.to_string(),
+        }),
+        AccessOrder::EnrolPod(enrolment) => json!({
+            "cluster": enrolment.cluster.as_str(),
+            "uid": enrolment.uid.to_string(),
+            "pod": &*enrolment.pod,
+        }),
+        AccessOrder::PinIssuer { cluster, issuer } => json!({
+            "cluster": cluster.as_str(),
+            "issuer": &*issuer.url,
+            "subject": &*issuer.subject,
+            "keys": issuer.keys.len(),
         }),
         AccessOrder::Revoke(what) => json!({"revoke": what.kind(), "name": what.name()}),
         AccessOrder::EndRevocation(what) => json!({"undo": what.kind(), "name": what.name()}),

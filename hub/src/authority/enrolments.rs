@@ -6,15 +6,19 @@ use std::time::{Duration, SystemTime};
 
 use godwit_certs::{Identity, Issued, JoinToken, KeyRequest, Leaf, SECRET_BYTES};
 use godwit_common::{ClusterName, Uid};
-use godwit_hub_core::{AccessOrder, Command, Enrolment, Refused, RefusedKind, TokenHash};
+use godwit_hub_core::{AccessOrder, Command, Enrolment, PodEnrolment, Refused, RefusedKind, TokenHash};
+use godwit_issuer::Proven;
 use godwit_proto::v1;
 use godwit_proto::v1::enrolment_service_server::EnrolmentService;
 use godwit_rt::serve::{Peer, address_of};
+use serde_json::json;
 use tonic::{Request, Response, Status};
 
-use super::Own;
 use super::own::{half_way, left_until};
-use crate::config::Span;
+use super::pods::{prove, read_issuer};
+use super::{Own, invalid};
+use crate::audit;
+use crate::config::{Settings, Span};
 use crate::driver::Handle;
 use crate::guard::Caller;
 
@@ -24,46 +28,27 @@ pub(crate) struct Enrolments {
     driver: Handle,
     own: Arc<Own>,
     renew_expired: Duration,
+    /// Whom tokens of service accounts have to be meant for.
+    audience: Arc<str>,
 }
 
 impl Enrolments {
-    pub(crate) fn new(driver: Handle, own: Arc<Own>, renew_expired: Duration) -> Self {
-        Self { driver, own, renew_expired }
+    pub(crate) fn new(driver: Handle, own: Arc<Own>, settings: &Settings) -> Self {
+        let renew_expired = settings.enrolment.renew_expired.0;
+        Self { driver, own, renew_expired, audience: settings.enrolment.audience.as_str().into() }
     }
 }
 
 #[tonic::async_trait]
 impl EnrolmentService for Enrolments {
     async fn enrol(&self, request: Request<v1::EnrolRequest>) -> Result<Response<v1::EnrolResponse>, Status> {
-        let (from, caller) = (address_of(&request), Caller::of(&request));
-        let shown = Shown::read(&request.into_inner())?;
-        let Shown { cluster, hash, uid, key, signing_request } = shown;
-        let what = serde_json::json!({
-            "cluster": cluster.as_str(), "uid": uid.to_string(), "token": &*hash.id()
-        });
-        caller.note(|noted| noted.what = what);
-        // Whoever has no token takes no turn away from the machine.
-        let view = self.driver.view();
-        if view.federation.tokens.iter().all(|token| token.hash != hash) {
-            tracing::warn!(%cluster, from = %place(from), "somebody shows a join token that is not known here");
-            return Err(Status::unauthenticated(
-                "this join token is not known here: it was deleted, ended long ago, or is another hub's; make a new one \
-                 with `godwit token create`",
-            ));
+        let (from, caller) = (place(address_of(&request)), Caller::of(&request));
+        let request = request.into_inner();
+        let shown = Shown::read(&request)?;
+        match request.secret.is_empty() {
+            true => self.enrol_pod(shown, &request, &from, &caller).await,
+            false => self.enrol_cluster(shown, &request, &from, &caller).await,
         }
-        let enrolment = Enrolment { hash, cluster: cluster.clone(), uid, key, from: place(from).into() };
-        let command = Command::Access(AccessOrder::Enrol(enrolment));
-        let answer = self.driver.command("".into(), command).await;
-        let answer = answer.map_err(|_| Status::unavailable("the hub is stopping: try again in a moment"))?;
-        if let Err(refused) = answer {
-            let problem = &refused.message;
-            tracing::warn!(%cluster, %uid, from = %place(from), problem, "an enrolment is refused");
-            return Err(status(refused));
-        }
-        let issued = self.issue(cluster.clone(), &signing_request)?;
-        let serial = issued.leaf().serial;
-        tracing::info!(%cluster, %uid, from = %place(from), %serial, "an agent has enrolled its cluster");
-        Ok(Response::new(v1::EnrolResponse { certificate: Some(self.answer(issued)) }))
     }
 
     async fn renew(&self, request: Request<v1::RenewRequest>) -> Result<Response<v1::RenewResponse>, Status> {
@@ -80,20 +65,121 @@ impl EnrolmentService for Enrolments {
         peer.renew(leaf);
         Ok(Response::new(v1::RenewResponse { certificate: Some(self.answer(issued)) }))
     }
+
+    async fn report_issuer(
+        &self,
+        request: Request<v1::ReportIssuerRequest>,
+    ) -> Result<Response<v1::ReportIssuerResponse>, Status> {
+        let (peer, caller) = (Peer::of(&request)?.clone(), Caller::of(&request));
+        let cluster = cluster_of(&peer.leaf)?;
+        if peer.leaf.not_after <= SystemTime::now() {
+            return Err(Status::permission_denied(
+                "this certificate has ended, and speaks for nobody any more: say it with one that lasts",
+            ));
+        }
+        let v1::ReportIssuerRequest { issuer, service_account_token } = request.into_inner();
+        let issuer = issuer.ok_or_else(|| invalid("issuer", "it is missing"))?;
+        let (issuer, Proven { pod, .. }) = read_issuer(&issuer, &service_account_token, &self.audience)?;
+        let order = AccessOrder::PinIssuer { cluster: cluster.clone(), issuer };
+        let what = audit::what(&Command::Access(order.clone()));
+        caller.note(|noted| noted.what = what);
+        self.order(order).await.inspect_err(|refused| {
+            let problem = refused.message();
+            tracing::warn!(%cluster, pod, problem, "what an agent says of its cluster's issuer is refused");
+        })?;
+        Ok(Response::new(v1::ReportIssuerResponse {}))
+    }
 }
 
 impl Enrolments {
+    /// The first agent of a cluster, with a join token.
+    async fn enrol_cluster(
+        &self,
+        shown: Shown,
+        request: &v1::EnrolRequest,
+        from: &str,
+        caller: &Caller,
+    ) -> Result<Response<v1::EnrolResponse>, Status> {
+        let Shown { cluster, uid, key } = shown;
+        let hash = token_hash(&request.secret)?;
+        let what = json!({"cluster": cluster.as_str(), "uid": uid.to_string(), "token": &*hash.id()});
+        caller.note(|noted| noted.what = what);
+        // Whoever has no token takes no turn away from the machine.
+        let view = self.driver.view();
+        if view.federation.tokens.iter().all(|token| token.hash != hash) {
+            tracing::warn!(%cluster, from, "somebody shows a join token that is not known here");
+            return Err(Status::unauthenticated(
+                "this join token is not known here: it was deleted, ended long ago, or is another hub's; make a new one \
+                 with `godwit token create`",
+            ));
+        }
+        let token = &request.service_account_token;
+        let issuer = request.issuer.as_ref().map(|said| read_issuer(said, token, &self.audience)).transpose();
+        let issuer = issuer.inspect_err(|refused| {
+            tracing::warn!(%cluster, %uid, from, problem = refused.message(), "an enrolment is refused");
+        })?;
+        let issuer = issuer.map(|(issuer, _)| Box::new(issuer));
+        let enrolment = Enrolment { hash, cluster: cluster.clone(), uid, key, from: from.into(), issuer };
+        self.order(AccessOrder::Enrol(enrolment)).await.inspect_err(|refused| {
+            tracing::warn!(%cluster, %uid, from, problem = refused.message(), "an enrolment is refused");
+        })?;
+        let issued = self.issue(cluster.clone(), &request.signing_request)?;
+        let serial = issued.leaf().serial;
+        tracing::info!(%cluster, %uid, from, %serial, "an agent has enrolled its cluster");
+        Ok(Response::new(v1::EnrolResponse { certificate: Some(self.answer(issued)) }))
+    }
+
+    /// A later one, with the token of its service account.
+    async fn enrol_pod(
+        &self,
+        shown: Shown,
+        request: &v1::EnrolRequest,
+        from: &str,
+        caller: &Caller,
+    ) -> Result<Response<v1::EnrolResponse>, Status> {
+        let Shown { cluster, uid, key: _ } = shown;
+        let token = &request.service_account_token;
+        let what = |more: serde_json::Value| {
+            let what = json!({"cluster": cluster.as_str(), "uid": uid.to_string(), "serviceAccount": more});
+            caller.note(|noted| noted.what = what);
+        };
+        if token.is_empty() {
+            return Err(invalid("secret", "it is empty, as is service_account_token: show one of the two"));
+        }
+        let proven = prove(&self.driver.view().federation, &cluster, token, &self.audience);
+        let (pinned, Proven { subject, pod, node }) = proven.map_err(|unproven| {
+            let problem = unproven.problem();
+            tracing::warn!(%cluster, %uid, from, problem, "the token of a service account is refused");
+            what(json!({ "problem": problem }));
+            unproven.status(&cluster)
+        })?;
+        what(json!({"subject": subject, "pod": pod, "node": node}));
+        let enrolment = PodEnrolment {
+            cluster: cluster.clone(),
+            uid,
+            issuer: pinned.issuer,
+            pod: pod.as_str().into(),
+            from: from.into(),
+        };
+        self.order(AccessOrder::EnrolPod(enrolment)).await.inspect_err(|refused| {
+            tracing::warn!(%cluster, %uid, from, pod, problem = refused.message(), "an enrolment is refused");
+        })?;
+        let issued = self.issue(cluster.clone(), &request.signing_request)?;
+        let serial = issued.leaf().serial;
+        what(json!({"subject": subject, "pod": pod, "node": node, "serial": serial.as_str()}));
+        tracing::info!(%cluster, pod, node, from, %serial, "an agent has come in by its service account");
+        Ok(Response::new(v1::EnrolResponse { certificate: Some(self.answer(issued)) }))
+    }
+
+    async fn order(&self, order: AccessOrder) -> Result<(), Status> {
+        let answer = self.driver.command("".into(), Command::Access(order)).await;
+        let answer = answer.map_err(|_| Status::unavailable("the hub is stopping: try again in a moment"))?;
+        answer.map(drop).map_err(status)
+    }
+
     /// The cluster whose agent shows a certificate, if that may be renewed. That it is not revoked, the door has seen.
     fn may_renew(&self, leaf: &Leaf) -> Result<ClusterName, Status> {
-        let cluster = match &leaf.identity {
-            Identity::Agent { cluster } => cluster.clone(),
-            identity @ (Identity::Admin { .. } | Identity::Hub) => {
-                return Err(Status::permission_denied(format!(
-                    "only agents renew their certificates here, and this one says {identity}: operators get theirs with \
-                     `godwit-hub --issue-admin`"
-                )));
-            }
-        };
+        let cluster = cluster_of(leaf)?;
         let ended_for = SystemTime::now().duration_since(leaf.not_after).unwrap_or_default();
         if ended_for > self.renew_expired {
             return Err(Status::failed_precondition(format!(
@@ -103,7 +189,15 @@ impl Enrolments {
                 Span(self.renew_expired)
             )));
         }
-        if !self.driver.view().clusters.contains_key(&cluster) {
+        let view = self.driver.view();
+        if leaf.not_after <= SystemTime::now() && view.federation.issuers.contains_key(&cluster) {
+            return Err(Status::failed_precondition(format!(
+                "this certificate has ended, and cluster {cluster} has pinned an issuer of service accounts: its agents come in \
+                 by theirs again (identity.service_account_token_file), or with a token of `godwit token create --cluster \
+                 {cluster} --again`"
+            )));
+        }
+        if !view.clusters.contains_key(&cluster) {
             return Err(Status::failed_precondition(format!(
                 "cluster {cluster} is not a member: it has never attached, or was retired or deleted; enrol it with a token \
                  of `godwit token create --cluster {cluster}`"
@@ -133,34 +227,41 @@ impl Enrolments {
     }
 }
 
-/// What an agent shows, checked.
+/// What an agent says of itself, checked.
 struct Shown {
     cluster: ClusterName,
-    hash: TokenHash,
     uid: Uid,
     key: [u8; 32],
-    signing_request: String,
 }
 
 impl Shown {
     fn read(request: &v1::EnrolRequest) -> Result<Self, Status> {
-        let v1::EnrolRequest { cluster, secret, cluster_uid, signing_request } = request;
-        let secret: &[u8; SECRET_BYTES] = secret[..].try_into().map_err(|_| {
-            invalid("secret", format!("a token's secret has {SECRET_BYTES} bytes, not {}", secret.len()))
-        })?;
+        let v1::EnrolRequest { cluster, cluster_uid, signing_request, .. } = request;
         Ok(Self {
             cluster: cluster.parse().map_err(|error| invalid("cluster", error))?,
-            hash: TokenHash(JoinToken::hash(secret)),
             uid: cluster_uid.parse().map_err(|error| invalid("cluster_uid", error))?,
             key: KeyRequest::fingerprint(signing_request)
                 .map_err(|error| invalid("signing_request", error))?,
-            signing_request: signing_request.clone(),
         })
     }
 }
 
-fn invalid(field: &str, problem: impl std::fmt::Display) -> Status {
-    Status::invalid_argument(format!("{field}: {problem}"))
+fn token_hash(secret: &[u8]) -> Result<TokenHash, Status> {
+    let secret: &[u8; SECRET_BYTES] = secret.try_into().map_err(|_| {
+        invalid("secret", format!("a token's secret has {SECRET_BYTES} bytes, not {}", secret.len()))
+    })?;
+    Ok(TokenHash(JoinToken::hash(secret)))
+}
+
+/// The cluster whose agent shows a certificate.
+fn cluster_of(leaf: &Leaf) -> Result<ClusterName, Status> {
+    match &leaf.identity {
+        Identity::Agent { cluster } => Ok(cluster.clone()),
+        identity @ (Identity::Admin { .. } | Identity::Hub) => Err(Status::permission_denied(format!(
+            "only agents renew their certificates here, and this one says {identity}: operators get theirs with \
+             `godwit-hub --issue-admin`"
+        ))),
+    }
 }
 
 fn place(from: Option<SocketAddr>) -> String {

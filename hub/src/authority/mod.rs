@@ -5,6 +5,7 @@ mod admin;
 mod enrolments;
 mod gate;
 mod own;
+mod pods;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use godwit_certs::TlsFiles;
 use godwit_rt::Revocations;
 use godwit_rt::tls::{Door, ServerTls};
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 
 pub(crate) use admin::issue_admin;
 pub(crate) use enrolments::Enrolments;
@@ -82,4 +84,9 @@ pub(crate) fn check(settings: &Settings) -> anyhow::Result<()> {
 fn files(tls: &Tls) -> TlsFiles {
     let Tls { ca, certificate, key } = tls.clone();
     TlsFiles { ca, certificate, key }
+}
+
+/// A field of a request is not what it must be.
+fn invalid(field: &str, problem: impl std::fmt::Display) -> Status {
+    Status::invalid_argument(format!("{field}: {problem}"))
 }

@@ -32,6 +32,8 @@ const VALIDITY_MIN: Duration = Duration::from_secs(10);
 const AGENT_VALIDITY_SHORT: Duration = Duration::from_secs(3600);
 /// What an operator without a role may be; a deployer is one of some namespaces.
 const UNBOUND: [&str; 4] = ["admin", "operator", "viewer", "none"];
+/// Longer than the URLs that audiences usually are.
+const AUDIENCE_BYTES_MAX: usize = 200;
 /// Semaphores and tables are sized by these.
 const COUNT_MAX: u32 = 10_000_000;
 
@@ -150,13 +152,19 @@ impl Findings {
         self.span("authority.hub_validity", *hub_validity, VALIDITY_MIN);
         self.span("authority.agent_validity", *agent_validity, VALIDITY_MIN);
         self.span("authority.admin_validity", *admin_validity, VALIDITY_MIN);
-        let Enrolment { listen, renew_expired } = enrolment;
+        let Enrolment { listen, renew_expired, audience } = enrolment;
         self.refuse_if(
             "enrolment.listen",
             !listen.is_empty() && listen.parse::<SocketAddr>().is_err(),
             "it must be an IP address and a port, such as 0.0.0.0:8444, or empty for no enrolment",
         );
         self.span("enrolment.renew_expired", *renew_expired, Duration::ZERO);
+        let printable = audience.bytes().all(|byte| byte.is_ascii_graphic());
+        self.refuse_if(
+            "enrolment.audience",
+            !(1..=AUDIENCE_BYTES_MAX).contains(&audience.len()) || !printable,
+            "it must have 1 to 200 printable characters, such as godwit.dev/hub",
+        );
     }
 
     fn access(&mut self, access: &Access) {

@@ -110,6 +110,8 @@ pub struct Enrolment {
     pub listen: String,
     /// For how long after its end an agent's certificate may still be renewed.
     pub renew_expired: Span,
+    /// Whom the tokens of agents' service accounts have to be meant for: what their projected volumes say.
+    pub audience: String,
 }
 
 /// Roles beside those that are bound with `godwit role bind`.
@@ -340,7 +342,11 @@ impl Authority {
 
 impl Default for Enrolment {
     fn default() -> Self {
-        Self { listen: "0.0.0.0:8444".to_owned(), renew_expired: Span(Duration::from_secs(30 * 24 * 3600)) }
+        Self {
+            listen: "0.0.0.0:8444".to_owned(),
+            renew_expired: Span(Duration::from_secs(30 * 24 * 3600)),
+            audience: "godwit.dev/hub".to_owned(),
+        }
     }
 }
 

@@ -227,7 +227,8 @@ impl Driver {
                         | Record::Retired(_)
                         | Record::Token(_)
                         | Record::Revocation(_)
-                        | Record::RoleBinding(_) => {}
+                        | Record::RoleBinding(_)
+                        | Record::Issuer(_) => {}
                     }
                 }
                 Effect::Delete(key) => {

@@ -138,6 +138,7 @@ fn the_alerts_know_their_metrics_and_their_pages() {
 fn view() -> View {
     View::empty(FederationView {
         roles: Default::default(),
+        issuers: Default::default(),
         uid: Uid(1),
         epoch: Epoch(1),
         freeze: None,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::handler::Reply;
 use crate::error::ApiError;
+use crate::issuer::ISSUER;
 use crate::kinds::{Kind, Registry};
 
 /// The release of Kubernetes that is imitated.
@@ -34,6 +35,17 @@ pub(super) fn paths(registry: &Registry) -> Value {
     }
     paths.extend(["/healthz", "/livez", "/readyz", "/version"].map(str::to_owned));
     json!({"paths": paths})
+}
+
+/// As OpenID Connect discovers an issuer.
+pub(super) fn issuer() -> Value {
+    json!({
+        "issuer": ISSUER,
+        "jwks_uri": format!("{ISSUER}/openid/v1/jwks"),
+        "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256", "ES256"],
+    })
 }
 
 pub(super) fn core() -> Value {

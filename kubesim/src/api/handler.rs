@@ -88,6 +88,8 @@ fn route(api: &Api, call: &Call) -> Result<Reply, ApiError> {
         (&Method::GET, ["api", version]) => discovery::resources(&api.registry, "", version),
         (&Method::GET, ["apis", group]) => discovery::group(&api.registry, group),
         (&Method::GET, ["apis", group, version]) => discovery::resources(&api.registry, group, version),
+        (&Method::GET, [".well-known", "openid-configuration"]) => Ok(Reply::ok(discovery::issuer())),
+        (&Method::GET, ["openid", "v1", "jwks"]) => Ok(Reply::ok(api.keys.show())),
         (_, ["api", version, rest @ ..]) => resource::serve(api, call, "", version, rest),
         (_, ["apis", group, version, rest @ ..]) => resource::serve(api, call, group, version, rest),
         (_, ["kubesim", rest @ ..]) => operate(api, call, rest),
@@ -108,6 +110,14 @@ fn operate(api: &Api, call: &Call, path: &[&str]) -> Result<Reply, ApiError> {
         (&Method::POST, ["history", "forget"]) => {
             api.store.forget_history();
             Ok(Reply::ok(json!({"history": "forgotten"})))
+        }
+        (&Method::POST, ["issuer", "rotate"]) => {
+            api.keys.rotate().map_err(|error| ApiError::new(500, "InternalError", error.to_string()))?;
+            Ok(Reply::ok(api.keys.show()))
+        }
+        (&Method::POST, ["issuer", "forget"]) => {
+            api.keys.forget();
+            Ok(Reply::ok(api.keys.show()))
         }
         _ => Err(ApiError::no_such_path()),
     }

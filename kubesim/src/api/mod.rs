@@ -25,6 +25,7 @@ use tokio::sync::watch::Sender;
 
 pub(crate) use handler::handle;
 
+use crate::issuer::Keys;
 use crate::kinds::Registry;
 use crate::store::Store;
 use faults::Faults;
@@ -41,6 +42,8 @@ pub(crate) struct Api {
     pub(crate) registry: Arc<Registry>,
     /// The faults that are injected.
     pub(crate) faults: Faults,
+    /// The keys that sign service accounts' tokens.
+    pub(crate) keys: Keys,
     /// The token that every request carries; `None` on a cluster without authentication.
     pub(crate) token: Option<String>,
     /// Counts up when all watches are to end.

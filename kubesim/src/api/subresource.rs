@@ -30,6 +30,7 @@ pub(super) fn serve(target: &Target, name: &str, sub: &str) -> Result<Reply, Api
         "binding" if is_pod => bind(target, name),
         "finalize" if &*kind.resource == crate::store::NAMESPACES => finalize(target, name),
         "log" if is_pod => log::serve(target, name),
+        "token" if &*kind.resource == "serviceaccounts" => token(target, name),
         _ => Err(ApiError::no_such_path()),
     }
 }
@@ -169,6 +170,21 @@ fn bind(target: &Target, name: &str) -> Result<Reply, ApiError> {
         201,
         json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
     ))
+}
+
+fn token(target: &Target, name: &str) -> Result<Reply, ApiError> {
+    if target.call.method != Method::POST {
+        return Err(not_allowed());
+    }
+    let key = target.key(name);
+    if target.api.store.get(&target.kind.resource, &key).is_none() {
+        return Err(ApiError::not_found(&target.kind, name));
+    }
+    let namespace = target.namespace.as_deref().unwrap_or_default();
+    let answer = target.api.keys.token(namespace, name, &target.call.json()?);
+    answer
+        .map(|answer| Reply::Json(201, answer))
+        .map_err(|error| ApiError::new(500, "InternalError", error.to_string()))
 }
 
 fn finalize(target: &Target, name: &str) -> Result<Reply, ApiError> {

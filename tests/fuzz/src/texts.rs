@@ -3,11 +3,16 @@
 use std::str::from_utf8;
 
 use godwit_certs::{Identity, JoinToken, KeyRequest, Serial};
+use godwit_issuer::{Expected, Issuer, Keys};
 use godwit_manifest::{
     Application, Quantity, parse_application, parse_policies, parse_quotas, parse_scenario, read_pod_labels,
     read_totals, separate,
 };
 use godwit_proto::{policy, quota};
+
+/// The public key of RFC 7515, A.3.
+const KEY: &str = r#"{"keys": [{"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
 
 /// Manifests of applications: what is kept of one is read as the same again.
 pub fn applications(data: &[u8]) {
@@ -51,7 +56,8 @@ pub fn scenarios(data: &[u8]) {
     let _ = parse_scenario(text);
 }
 
-/// Join tokens, serial numbers, identities, quantities, and requests for certificates.
+/// Join tokens, serial numbers, identities, quantities, requests for certificates; and what anybody may show as the keys of a
+/// cluster's issuer, and as a token that they have signed.
 pub fn tokens(data: &[u8]) {
     let Ok(text) = from_utf8(data) else { return };
     let _ = KeyRequest::fingerprint(text);
@@ -66,4 +72,10 @@ pub fn tokens(data: &[u8]) {
         assert_eq!(identity.to_string().parse(), Ok(identity));
     }
     let _ = text.parse::<Quantity>();
+    if let Ok(keys) = Keys::read(text) {
+        assert_eq!(Keys::of(keys.iter()).as_ref(), Ok(&keys));
+    }
+    let issuer = Issuer::read("https://kubernetes.default.svc", KEY).expect("a key");
+    let expected = Expected { audience: "godwit.dev/hub", subject: None, now: 1_800_000_000 };
+    assert!(issuer.prove(text, expected).is_err(), "nobody has that key");
 }

@@ -66,7 +66,7 @@ impl World {
                 Record::Policy(_) | Record::ObjectRow { .. } => {}
                 Record::Journal(_) | Record::Request(_) | Record::Quota(_) | Record::Retired(_) => {}
                 Record::Revision(_) | Record::Token(_) | Record::Revocation(_) => {}
-                Record::RoleBinding(_) => {}
+                Record::RoleBinding(_) | Record::Issuer(_) => {}
             }
         }
         missing
@@ -179,7 +179,7 @@ impl World {
             Record::Object(_) | Record::ObjectRow { .. } | Record::Ended(_) | Record::Cluster(_) => None,
             Record::Migration(_) | Record::Journal(_) | Record::Request(_) | Record::Quota(_) => None,
             Record::Retired(_) | Record::Token(_) | Record::Revocation(_) => None,
-            Record::RoleBinding(_) => None,
+            Record::RoleBinding(_) | Record::Issuer(_) => None,
         });
         let tolerates = |workload: &&WorkloadRecord| {
             self.policy_of(workload).is_some_and(|policy| policy.placement.motion.drift.is_tolerated())
@@ -468,7 +468,7 @@ impl World {
             (Key::Federation | Key::Policy(_) | Key::Workload(_) | Key::Seat(..) | Key::Object(_), _) => None,
             (Key::Ended(_) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_), _) => None,
             (Key::Request(_) | Key::Quota(_) | Key::Retired(_) | Key::Revision(..), _) => None,
-            (Key::Token(_) | Key::Revocation(_) | Key::RoleBinding(_), _) => None,
+            (Key::Token(_) | Key::Revocation(_) | Key::RoleBinding(_) | Key::Issuer(_), _) => None,
         };
         let mut rows: BTreeMap<ClusterName, LiveRows> = BTreeMap::new();
         for (name, uid, replicas) in self.hubs[0].store.iter().filter_map(row) {

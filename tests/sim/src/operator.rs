@@ -120,7 +120,7 @@ impl World {
             Record::Revocation(record) if record.readmitted.is_none() => {
                 Some(Command::Access(AccessOrder::EndRevocation(record.what.clone())))
             }
-            Record::Revocation(_) | Record::Token(_) | Record::RoleBinding(_) => None,
+            Record::Revocation(_) | Record::Token(_) | Record::RoleBinding(_) | Record::Issuer(_) => None,
             Record::Quota(quota) => Some(Command::DeleteQuota { namespace: quota.namespace.clone() }),
             Record::Cluster(cluster) if cluster.maintenance.is_some() => {
                 Some(Command::Maintain { cluster: cluster.name.clone(), within: None, drain: None })

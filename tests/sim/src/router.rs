@@ -73,7 +73,7 @@ impl World {
             Key::Federation | Key::Policy(_) | Key::Seat(..) | Key::Object(_) | Key::ObjectRow(..) => None,
             Key::Ended(_) | Key::Cluster(_) | Key::Migration(_) | Key::Journal(_) => None,
             Key::Request(_) | Key::Quota(_) | Key::Retired(_) | Key::Revision(..) => None,
-            Key::Token(_) | Key::Revocation(_) | Key::RoleBinding(_) => None,
+            Key::Token(_) | Key::Revocation(_) | Key::RoleBinding(_) | Key::Issuer(_) => None,
         });
         let rows = workloads.flat_map(|view| {
             let id = view.id;

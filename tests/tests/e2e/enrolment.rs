@@ -310,6 +310,7 @@ fn request(token: &JoinToken, uid: &str, key: &KeyRequest) -> v1::EnrolRequest {
         secret: token.secret().to_vec(),
         cluster_uid: uid.to_owned(),
         signing_request: key.csr_pem.clone(),
+        ..v1::EnrolRequest::default()
     }
 }
 

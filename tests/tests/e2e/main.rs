@@ -35,6 +35,7 @@ mod retire;
 mod roles;
 mod rollout;
 mod secrets;
+mod service_accounts;
 mod shortage;
 mod store_damage;
 mod store_disk;

@@ -53,8 +53,8 @@ pub(super) struct Credentials {
 pub(super) enum Admission {
     /// A certificate.
     Certificate(Secret),
-    /// A join token, as text.
-    Token(String),
+    /// A join token.
+    Token(JoinToken),
 }
 
 /// A certificate and what belongs to it, as PEM.
@@ -111,7 +111,7 @@ fn take(ca: &Path, certificate: &Path, key: &Path, cluster: &ClusterName) -> Res
 }
 
 /// The token in a file, which is for this cluster.
-fn token(file: &Path, cluster: &ClusterName) -> Result<String, Error> {
+fn token(file: &Path, cluster: &ClusterName) -> Result<JoinToken, Error> {
     let (text, from) = match file.as_os_str() == STANDARD_INPUT {
         true => {
             let mut text = String::new();
@@ -127,7 +127,7 @@ fn token(file: &Path, cluster: &ClusterName) -> Result<String, Error> {
     };
     let token: JoinToken = text.parse().map_err(|error| wrong(chain(&error)))?;
     match token.cluster == *cluster {
-        true => Ok(token.reveal()),
+        true => Ok(token),
         false => Err(wrong(format!("the token is for cluster {}", token.cluster))),
     }
 }

@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use godwit_certs::JoinToken;
+
 use super::credentials::{Admission, Secret};
 use super::manifest::Kind;
 
@@ -54,7 +56,13 @@ pub(super) fn render(change: &Change, admission: &Admission) -> String {
     let mut text = String::new();
     for document in BEFORE {
         let filled = fill(document, change);
-        append(&mut text, &if matches!(admission, Admission::Token(_)) { joining(&filled) } else { filled });
+        append(
+            &mut text,
+            &match admission {
+                Admission::Token(token) => joining(&filled, token),
+                Admission::Certificate(_) => filled,
+            },
+        );
     }
     append(&mut text, &of_admission(admission, &change.namespace));
     for document in pods {
@@ -82,8 +90,8 @@ fn fill(document: &str, change: &Change) -> String {
     filled
 }
 
-/// The certificate comes from the hub.
-fn joining(document: &str) -> String {
+/// The certificate comes from the hub: what its agents have to know of it stays when the token is gone.
+fn joining(document: &str, token: &JoinToken) -> String {
     let mut text = String::with_capacity(document.len());
     for line in document.lines().filter(|line| !line.starts_with(TLS)) {
         text.push_str(line);
@@ -94,6 +102,9 @@ fn joining(document: &str) -> String {
             text.push_str(line);
             text.push('\n');
         }
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "{IDENTITY}CLUSTER: \"{}\"", token.cluster);
+        let _ = writeln!(text, "{IDENTITY}AUTHORITY_PIN: \"{}\"", token.authority);
     }
     text
 }
@@ -111,7 +122,8 @@ fn of_admission(admission: &Admission, namespace: &str) -> String {
             head(comment, "godwit-agent-tls") + &of_certificate(secret)
         }
         Admission::Token(token) => {
-            let comment = "The join token: whoever uses it first is this cluster. Once the agents are ready it may be deleted.";
+            let comment = "The join token: whoever uses it first is this cluster. Once an agent is ready it may be deleted.";
+            let token = token.reveal();
             format!("{}type: Opaque\nstringData:\n  token: {token}\n", head(comment, "godwit-agent-join"))
         }
     }
@@ -172,14 +184,25 @@ mod tests {
     fn with_a_token_the_settings_and_the_secret_are_others() {
         let (hubs, kind) = (vec!["a:1".to_owned()], Kind::Daemonset);
         let change = Change { namespace: NAMESPACE.to_owned(), hubs, image: None, kind };
-        let text = render(&change, &Admission::Token("godwit-join.a.b.c".to_owned()));
+        let pin = "0f".repeat(32);
+        let token = format!("godwit-join.east.{}.{pin}", "ab".repeat(32));
+        let text = render(&change, &Admission::Token(token.parse().expect("a token")));
         let objects: Vec<Value> = serde_saphyr::from_multiple(&text).expect("it is YAML");
         let settings = named(&objects, "ConfigMap")["data"].as_object().expect("settings");
         assert!(settings.keys().all(|key| !key.contains("_TLS_")), "{settings:?}");
-        assert_eq!(settings["GODWIT_AGENT_IDENTITY__SECRET"], "godwit-agent-identity");
+        assert_eq!(settings["GODWIT_AGENT_IDENTITY__CLUSTER"], "east");
+        assert_eq!(settings["GODWIT_AGENT_IDENTITY__AUTHORITY_PIN"], pin);
         let secret = named(&objects, "Secret");
-        assert_eq!(secret["stringData"]["token"], "godwit-join.a.b.c");
+        assert_eq!(secret["stringData"]["token"], token);
         let pod = &named(&objects, "DaemonSet")["spec"]["template"]["spec"];
+        // Where the agents look for the token of their account the kubelet puts it.
+        let mounts = pod["containers"][0]["volumeMounts"].as_array().expect("mounts");
+        let account = mounts.iter().find(|mount| mount["name"] == "account").expect("it is mounted");
+        let path = format!("{}/token", account["mountPath"].as_str().expect("a path"));
+        assert_eq!(settings["GODWIT_AGENT_IDENTITY__SERVICE_ACCOUNT_TOKEN_FILE"], path);
+        let volumes = pod["volumes"].as_array().expect("volumes");
+        let account = volumes.iter().find(|volume| volume["name"] == "account").expect("it is there");
+        assert_eq!(account["projected"]["sources"][0]["serviceAccountToken"]["path"], "token");
         assert_eq!(pod["volumes"][1]["secret"]["secretName"], secret["metadata"]["name"]);
     }
 

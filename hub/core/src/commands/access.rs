@@ -28,6 +28,8 @@ impl Hub {
             }
             AccessOrder::DeleteToken { id } => self.delete_token(&id),
             AccessOrder::Enrol(enrolment) => self.enrol(enrolment),
+            AccessOrder::EnrolPod(enrolment) => self.enrol_pod(&enrolment),
+            AccessOrder::PinIssuer { cluster, issuer } => self.pin_reported(&cluster, issuer),
             AccessOrder::Revoke(what) => self.revoke(what),
             AccessOrder::EndRevocation(what) => self.end_revocation(&what),
             AccessOrder::BindRole { name, permit } => self.bind_role(name, permit),
@@ -75,7 +77,7 @@ impl Hub {
 
     /// Takes a token, once; the same key gets the same answer again, since the first may have been lost.
     fn enrol(&mut self, enrolment: Enrolment) -> Result<Answer, Refused> {
-        let Enrolment { hash, cluster, uid, key, from } = enrolment;
+        let Enrolment { hash, cluster, uid, key, from, issuer } = enrolment;
         let token = self.tokens.get(&hash).ok_or_else(|| {
             let message = "this join token is not known here: it was deleted, ended long ago, or is another hub's; make a \
                            new one with `godwit token create`";
@@ -103,6 +105,9 @@ impl Hub {
             return Err(refused(RefusedKind::FailedPrecondition, message));
         }
         self.check_name(&cluster, uid)?;
+        if let Some(issuer) = &issuer {
+            self.check_issuer(&cluster, issuer)?;
+        }
         let used = TokenUse { at: self.now.wall, uid, key, from: from.clone() };
         let record = TokenRecord { used: Some(used), ..token.clone() };
         self.put_token(record);
@@ -113,11 +118,15 @@ impl Hub {
         }
         let message = format!("token {} was used by the cluster with UID {uid}, from {from}", hash.id());
         self.note(Severity::Normal, "S23", "ClusterEnrolled", cluster.as_str(), message);
+        match issuer {
+            Some(issuer) => self.pin_issuer(&cluster, uid, *issuer),
+            None => self.unpin_others(&cluster, uid),
+        }
         Ok(Answer::Done)
     }
 
     /// Whether a cluster may have a name: what its agents would be refused for later is refused here, with the token unused.
-    fn check_name(&self, name: &ClusterName, uid: Uid) -> Result<(), Refused> {
+    pub(super) fn check_name(&self, name: &ClusterName, uid: Uid) -> Result<(), Refused> {
         if let Some(retired) = self.retired.get(&uid) {
             return Err(refused(RefusedKind::FailedPrecondition, retired_message(&retired.name)));
         }
@@ -168,6 +177,8 @@ impl Hub {
         if let Revocation::Cluster(name) = &what {
             // In this very step, once the command is carried out.
             self.wake_at(self.now.time, Timer::Revoked(name.clone()));
+            // Whoever had its key may have pinned an issuer of their own.
+            self.unpin_issuer(name);
         }
         let by = self.operator.clone();
         self.put_revocation(RevocationRecord { what, by, at: self.now.wall, readmitted: None });

@@ -21,15 +21,15 @@ enum About<'a> {
     Federation,
     /// Who belongs to the federation, and who may do what.
     Membership,
-    /// Nobody commands it: whoever shows a token, and what that is good for, is looked at there.
-    Token,
+    /// Nobody commands it: what somebody shows, a token or a certificate, and what that is good for, is looked at there.
+    Shown,
 }
 
 impl Hub {
     /// Refuses what reaches beyond the bounds of whoever commands it.
     pub(super) fn authorise(&self, command: &Command) -> Result<(), Refused> {
         let about = about(command);
-        if matches!(about, About::Token) {
+        if matches!(about, About::Shown) {
             return Ok(());
         }
         let (permit, _) = self.roles.of(&self.operator);
@@ -55,7 +55,7 @@ impl Hub {
                 "this says who belongs to the federation, or may do what in it",
                 "admin",
             )),
-            About::Token => Ok(()),
+            About::Shown => Ok(()),
         }
     }
 
@@ -163,7 +163,9 @@ fn about(command: &Command) -> About<'_> {
         | Command::Acknowledge { workload, .. }
         | Command::Rollout { workload, .. }
         | Command::Rebalance(Balanced::Workload(workload)) => About::Workload(workload),
-        Command::Access(AccessOrder::Enrol(_)) => About::Token,
+        Command::Access(AccessOrder::Enrol(_) | AccessOrder::EnrolPod(_) | AccessOrder::PinIssuer { .. }) => {
+            About::Shown
+        }
         Command::Rebalance(Balanced::Policy(_) | Balanced::All)
         | Command::ApplyPolicy(_)
         | Command::DeletePolicy { .. }

@@ -7,6 +7,7 @@ mod cluster;
 mod deploy;
 mod drain;
 mod give_back;
+mod issuers;
 mod migrate;
 mod policy;
 mod quota;

@@ -68,6 +68,7 @@ impl Hub {
             self.count_state(cluster.health.state, None);
         }
         self.lost.remove(name);
+        self.unpin_issuer(name);
         self.touched.keys.insert(Key::Cluster(name.clone()));
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
     }

@@ -1,5 +1,6 @@
 //! Who may come in: join tokens, and those who are kept out (S23).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +76,48 @@ pub struct Enrolment {
     pub key: [u8; 32],
     /// Where from.
     pub from: Arc<str>,
+    /// Whose service accounts' tokens its later agents will show, if they will.
+    pub issuer: Option<Box<Issuer>>,
+}
+
+/// Who signs for the pods of a cluster, and which of them are its agents. The signature of a token of theirs was found to be
+/// good before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuer {
+    /// What tokens call it.
+    pub url: Arc<str>,
+    /// The service account of the agents: `system:serviceaccount:NAMESPACE:NAME`.
+    pub subject: Arc<str>,
+    /// Its public keys, each in the one form that it is compared in.
+    pub keys: BTreeSet<Arc<str>>,
+}
+
+/// What a cluster has pinned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerRecord {
+    /// The name of the cluster.
+    pub cluster: ClusterName,
+    /// Its identity.
+    pub uid: Uid,
+    /// Who signs for its pods.
+    pub issuer: Issuer,
+    /// Since when.
+    pub at: WallTime,
+}
+
+/// An agent that shows the token of its service account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodEnrolment {
+    /// The cluster that it says it is of.
+    pub cluster: ClusterName,
+    /// The cluster's identity.
+    pub uid: Uid,
+    /// What had been pinned when the token was found to be good.
+    pub issuer: Issuer,
+    /// The pod that the token was made for.
+    pub pod: Arc<str>,
+    /// Where from.
+    pub from: Arc<str>,
 }
 
 /// Whom nobody lets in any more.
@@ -141,6 +184,15 @@ pub enum AccessOrder {
     },
     /// Take a token.
     Enrol(Enrolment),
+    /// Take the word of a cluster's issuer for an agent.
+    EnrolPod(PodEnrolment),
+    /// Pin what an agent says with its cluster's certificate of who signs for the cluster's pods.
+    PinIssuer {
+        /// Which cluster.
+        cluster: ClusterName,
+        /// Who signs.
+        issuer: Issuer,
+    },
     /// Keep somebody out.
     Revoke(Revocation),
     /// Let somebody in again.

@@ -10,7 +10,10 @@ mod role;
 mod rollout;
 mod view;
 
-pub use access::{AccessOrder, Enrolment, Revocation, RevocationRecord, TokenHash, TokenRecord, TokenUse};
+pub use access::{
+    AccessOrder, Enrolment, Issuer, IssuerRecord, PodEnrolment, Revocation, RevocationRecord, TokenHash,
+    TokenRecord, TokenUse,
+};
 pub use command::{
     Action, Answer, Application, Balanced, Command, Deploy, Deployed, DeployedWorkload, DrainOrder,
     DrainTerms, MigrationOrder, ObjectSpec, PolicyChoice, Refused, RefusedKind, WorkloadRef, WorkloadSpec,

@@ -12,8 +12,8 @@ use godwit_common::{
 };
 
 use super::{
-    Deployed, Revision, RevisionState, Revocation, RevocationRecord, RoleBinding, Rollout, TokenHash,
-    TokenRecord, WorkloadSpec,
+    Deployed, IssuerRecord, Revision, RevisionState, Revocation, RevocationRecord, RoleBinding, Rollout,
+    TokenHash, TokenRecord, WorkloadSpec,
 };
 
 /// One durable record.
@@ -67,6 +67,8 @@ pub enum Record {
     Revocation(RevocationRecord),
     /// What an operator may do.
     RoleBinding(RoleBinding),
+    /// Who signs for the pods of a cluster.
+    Issuer(IssuerRecord),
 }
 
 /// What a record is found under.
@@ -106,6 +108,8 @@ pub enum Key {
     Revocation(Revocation),
     /// See [`Record::RoleBinding`].
     RoleBinding(Arc<str>),
+    /// See [`Record::Issuer`].
+    Issuer(ClusterName),
 }
 
 /// The federation itself.
@@ -669,6 +673,7 @@ impl Record {
             Record::Token(token) => Key::Token(token.hash),
             Record::Revocation(revocation) => Key::Revocation(revocation.what.clone()),
             Record::RoleBinding(binding) => Key::RoleBinding(binding.name.clone()),
+            Record::Issuer(pinned) => Key::Issuer(pinned.cluster.clone()),
         }
     }
 }

@@ -15,8 +15,8 @@ use godwit_common::{
 };
 
 use super::{
-    ClusterTaint, Drain, Freeze, Migration, MigrationId, MigrationState, Policy, QuotaRecord, RetiredRecord,
-    RevocationRecord, Roles, RolloutView, StateRevision, TokenRecord,
+    ClusterTaint, Drain, Freeze, IssuerRecord, Migration, MigrationId, MigrationState, Policy, QuotaRecord,
+    RetiredRecord, RevocationRecord, Roles, RolloutView, StateRevision, TokenRecord,
 };
 
 /// Something whose view has changed, or that is gone.
@@ -431,6 +431,8 @@ pub struct FederationView {
     pub revocations: Vec<RevocationRecord>,
     /// Who may do what.
     pub roles: Arc<Roles>,
+    /// Who signs for the pods of clusters.
+    pub issuers: Arc<BTreeMap<ClusterName, IssuerRecord>>,
 }
 
 /// The plan in force for a workload, with its reasons (S30).

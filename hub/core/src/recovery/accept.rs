@@ -43,6 +43,9 @@ impl Hub {
             | Command::DeleteQuota { .. }
             | Command::Access(
                 AccessOrder::DeleteToken { .. }
+                // Of clusters that are known, by what they have pinned.
+                | AccessOrder::EnrolPod(_)
+                | AccessOrder::PinIssuer { .. }
                 | AccessOrder::Revoke(_)
                 | AccessOrder::EndRevocation(_)
                 | AccessOrder::BindRole { .. }

@@ -24,7 +24,17 @@ fn create(fixture: &mut Fixture, number: u8, name: &str, again: bool) -> Result<
 /// The cluster of that UID shows a token, and a key.
 fn enrol(fixture: &mut Fixture, number: u8, name: &str, uid: u128, key: u8) -> Result<Answer, Refused> {
     let (hash, key, from) = (TokenHash([number; 32]), [key; 32], "192.0.2.7:4711".into());
-    order(fixture, AccessOrder::Enrol(Enrolment { hash, cluster: cluster(name), uid: Uid(uid), key, from }))
+    order(
+        fixture,
+        AccessOrder::Enrol(Enrolment {
+            hash,
+            cluster: cluster(name),
+            uid: Uid(uid),
+            key,
+            from,
+            issuer: None,
+        }),
+    )
 }
 
 fn revoke(fixture: &mut Fixture, name: &str) -> Result<Answer, Refused> {

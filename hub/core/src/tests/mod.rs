@@ -18,6 +18,7 @@ mod foresight;
 mod gates;
 mod grants;
 mod history;
+mod issuers;
 mod kinds;
 mod losses;
 mod maintenance;

@@ -63,6 +63,7 @@ fn mentions(fixture: &Fixture, name: &str) -> Vec<crate::Key> {
         Record::Migration(_) | Record::Journal(_) | Record::Request(_) | Record::Quota(_) => false,
         Record::Retired(_) | Record::Revision(_) | Record::Token(_) | Record::Revocation(_) => false,
         Record::RoleBinding(_) => false,
+        Record::Issuer(pinned) => pinned.cluster == cluster(name),
     };
     fixture.store.values().filter(|record| mentioned(record)).map(Record::key).collect()
 }

@@ -1,7 +1,8 @@
-//! Join tokens, revocations and roles.
+//! Join tokens, revocations, roles, and who signs for the pods of clusters.
 
 use godwit_hub_core::{
-    Permit, Reach, Revocation, RevocationRecord, RoleBinding, TokenHash, TokenRecord, TokenUse,
+    Issuer, IssuerRecord, Permit, Reach, Revocation, RevocationRecord, RoleBinding, TokenHash, TokenRecord,
+    TokenUse,
 };
 use godwit_proto::store::v1 as wire;
 
@@ -87,6 +88,28 @@ pub(super) fn binding_from_wire(binding: wire::RoleBinding) -> Result<RoleBindin
         permit: Permit { role, reach },
         by: binding.by.into(),
         at: wall(binding.at_ms),
+    })
+}
+
+pub(super) fn issuer_to_wire(pinned: &IssuerRecord) -> wire::Issuer {
+    let IssuerRecord { cluster, uid, issuer: Issuer { url, subject, keys }, at } = pinned;
+    wire::Issuer {
+        cluster: cluster.to_string(),
+        cluster_uid: uid_to_wire(*uid),
+        url: url.to_string(),
+        subject: subject.to_string(),
+        keys: keys.iter().map(ToString::to_string).collect(),
+        at_ms: at.0,
+    }
+}
+
+pub(super) fn issuer_from_wire(pinned: wire::Issuer) -> Result<IssuerRecord, Invalid> {
+    let keys = pinned.keys.into_iter().map(Into::into).collect();
+    Ok(IssuerRecord {
+        cluster: name("cluster", &pinned.cluster)?,
+        uid: uid("cluster_uid", &pinned.cluster_uid)?,
+        issuer: Issuer { url: pinned.url.into(), subject: pinned.subject.into(), keys },
+        at: wall(pinned.at_ms),
     })
 }
 

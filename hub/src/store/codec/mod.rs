@@ -57,6 +57,7 @@ pub fn key(key: &Key) -> String {
         Key::Token(hash) => format!("token/{hash}"),
         Key::Revocation(what) => format!("revocation/{}/{}", what.kind(), what.name()),
         Key::RoleBinding(name) => format!("role/{name}"),
+        Key::Issuer(name) => format!("issuer/{name}"),
     }
 }
 
@@ -84,6 +85,7 @@ pub fn encode(record: &Record) -> Vec<u8> {
         Record::Token(token) => Row::Token(access::token_to_wire(token)),
         Record::Revocation(revocation) => Row::Revocation(access::revocation_to_wire(revocation)),
         Record::RoleBinding(binding) => Row::RoleBinding(access::binding_to_wire(binding)),
+        Record::Issuer(pinned) => Row::Issuer(access::issuer_to_wire(pinned)),
     };
     wire::Record { record: Some(row) }.encode_to_vec()
 }
@@ -111,6 +113,7 @@ pub fn decode(found_under: &str, bytes: &[u8]) -> Result<Record, Invalid> {
         Row::Token(token) => Record::Token(access::token_from_wire(token)?),
         Row::Revocation(revocation) => Record::Revocation(access::revocation_from_wire(revocation)?),
         Row::RoleBinding(binding) => Record::RoleBinding(access::binding_from_wire(binding)?),
+        Row::Issuer(pinned) => Record::Issuer(access::issuer_from_wire(pinned)?),
     };
     let belongs_under = key(&record.key());
     if belongs_under != found_under {

@@ -17,11 +17,11 @@ use godwit_common::{
 };
 use godwit_hub_core::{
     Action, Cause, Changes, ClusterRecord, ClusterTaint, Deployed, DeployedWorkload, Drain, DrainState,
-    Ended, FederationRecord, Freeze, FreezeCause, Held, JournalEntry, Loss, Migration, MigrationCause,
-    MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Permit, Policy, Purpose, QuotaRecord, Reach,
-    Recovery, Request, RetiredRecord, Revision, RevisionState, Revocation, RevocationRecord, Role,
-    RoleBinding, Rollout, RolloutState, Seat, Severity, StateRevision, TokenHash, TokenRecord, TokenUse,
-    WorkloadRecord, WorkloadSpec, Yield,
+    Ended, FederationRecord, Freeze, FreezeCause, Held, Issuer, IssuerRecord, JournalEntry, Loss, Migration,
+    MigrationCause, MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Permit, Policy, Purpose,
+    QuotaRecord, Reach, Recovery, Request, RetiredRecord, Revision, RevisionState, Revocation,
+    RevocationRecord, Role, RoleBinding, Rollout, RolloutState, Seat, Severity, StateRevision, TokenHash,
+    TokenRecord, TokenUse, WorkloadRecord, WorkloadSpec, Yield,
 };
 
 use super::*;
@@ -128,6 +128,7 @@ fn keys_are_pinned_and_distinct() {
         "ended/00000000-0000-0000-0000-000000000005",
         "ended/00000000-0000-0000-0000-000000000006",
         "federation",
+        "issuer/new",
         "journal/00000000000000000012",
         "migration/00000000000000000007",
         "object-row/00000000-0000-0000-0000-000000000003/east",
@@ -226,6 +227,17 @@ fn access() -> Vec<Record> {
         permit: Permit { role: Role::Deployer, reach },
         by: "ops".into(),
         at: WallTime(53),
+    }));
+    let issuer = Issuer {
+        url: "https://kubernetes.default.svc.cluster.local".into(),
+        subject: "system:serviceaccount:godwit-system:godwit-agent".into(),
+        keys: BTreeSet::from(["{\"kty\":\"EC\"}".into(), "{\"kty\":\"RSA\"}".into()]),
+    };
+    records.push(Record::Issuer(IssuerRecord {
+        cluster: name("new"),
+        uid: Uid(8),
+        issuer,
+        at: WallTime(54),
     }));
     records
 }

@@ -73,6 +73,6 @@ fn uid_of(key: &Key) -> Option<Uid> {
         Key::Federation | Key::Policy(_) | Key::Object(_) | Key::ObjectRow(..) | Key::Ended(_) => None,
         Key::Cluster(_) | Key::Migration(_) | Key::Journal(_) | Key::Request(_) => None,
         Key::Quota(_) | Key::Retired(_) => None,
-        Key::Token(_) | Key::Revocation(_) | Key::RoleBinding(_) => None,
+        Key::Token(_) | Key::Revocation(_) | Key::RoleBinding(_) | Key::Issuer(_) => None,
     }
 }

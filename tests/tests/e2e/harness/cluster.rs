@@ -7,13 +7,14 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_certs::TlsFiles;
+use godwit_certs::{JoinToken, TlsFiles};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
+use super::accounts;
 use super::netns::Network;
 use super::process::{Process, Signal, program};
 
@@ -29,6 +30,8 @@ pub(crate) struct ClusterSpec {
     pub(crate) agents: usize,
     /// What the agents log.
     pub(crate) log: &'static str,
+    /// Its agents have tokens of a service account: the first of them uses a join token, the others come in by that.
+    pub(crate) accounts: bool,
     /// Its agents put supervisors into pods, and take over from each other fast.
     pub(crate) gate: bool,
 }
@@ -44,6 +47,7 @@ impl ClusterSpec {
             startup: "50..300",
             agents: 1,
             log: "info",
+            accounts: false,
             gate: false,
         }
     }
@@ -89,9 +93,29 @@ impl Cluster {
         let agents = (0..spec.agents).map(|_| None).collect();
         let mut cluster = Self { spec, place, kubeconfig, client, agents, kubesim: Some(kubesim) };
         for number in 0..cluster.spec.agents {
+            if cluster.spec.accounts {
+                cluster.mount_token(number).await;
+            }
             cluster.start_agent(number);
         }
         cluster
+    }
+
+    /// A fresh token of its service account for an agent.
+    pub(crate) async fn mount_token(&self, number: usize) {
+        accounts::mount(&self.client, &self.instance(number), &self.account_token(number)).await;
+    }
+
+    fn instance(&self, number: usize) -> String {
+        format!("agent-{}-{number}", self.spec.name)
+    }
+
+    fn account_token(&self, number: usize) -> PathBuf {
+        self.place.dir.join(format!("{}.account", self.instance(number)))
+    }
+
+    pub(crate) fn client(&self) -> &kube::Client {
+        &self.client
     }
 
     /// What was killed is built anew under its name: it has another identity, holds nothing, and no agent runs yet.
@@ -116,8 +140,8 @@ impl Cluster {
     }
 
     pub(crate) fn start_agent(&mut self, number: usize) {
-        let name = format!("agent-{}-{number}", self.spec.name);
-        let identity = match &self.place.shown {
+        let name = self.instance(number);
+        let mut identity = match &self.place.shown {
             Shown::Files(TlsFiles { ca, certificate, key }) => vec![
                 format!("--tls-ca={}", ca.display()),
                 format!("--tls-certificate={}", certificate.display()),
@@ -130,6 +154,23 @@ impl Cluster {
                 format!("--set=identity.secret={}", if self.spec.agents > 1 { "identity" } else { "" }),
             ],
         };
+        if let (Shown::Token(token), true) = (&self.place.shown, self.spec.accounts) {
+            // What the first one shares nobody needs, and the others know of the token what is no secret in it.
+            let directory = identity.swap_remove(0);
+            identity = match number {
+                0 => vec![format!("--join-token-file={}", token.display())],
+                _ => {
+                    let token: JoinToken = fs::read_to_string(token).unwrap().parse().unwrap();
+                    vec![
+                        format!("--set=identity.cluster={}", token.cluster),
+                        format!("--set=identity.authority_pin={}", token.authority),
+                    ]
+                }
+            };
+            let token = self.account_token(number);
+            identity.push(format!("--service-account-token-file={}", token.display()));
+            identity.extend(["--set=identity.issuer_check=1s".to_owned(), directory]);
+        }
         let args = [
             format!("--hub={}", self.place.hub),
             format!("--instance={name}"),

@@ -1,5 +1,6 @@
 //! What the tests share: federations of real processes, an operator's client, and waiting for conditions.
 
+pub(crate) mod accounts;
 mod admin;
 mod census;
 mod cluster;
