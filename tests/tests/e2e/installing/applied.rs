@@ -50,6 +50,10 @@ impl Member {
         self.folder.path()
     }
 
+    pub(super) fn client(&self) -> &kube::Client {
+        &self.client
+    }
+
     pub(super) fn kubeconfig(&self) -> PathBuf {
         self.folder.path().join("kubeconfig")
     }

@@ -181,12 +181,15 @@ fn rights(role: &Value) -> Vec<String> {
     let mut found = Vec::new();
     for rule in role["rules"].as_array().into_iter().flatten() {
         let texts = |field: &str| {
-            let list = rule[field].as_array().unwrap();
-            list.iter().map(|text| text.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+            // Paths of the API server itself have neither groups nor resources.
+            let list = rule[field].as_array().into_iter().flatten();
+            list.map(|text| text.as_str().unwrap().to_owned()).collect::<Vec<_>>()
         };
         let (groups, resources, verbs) = (texts("apiGroups"), texts("resources"), texts("verbs"));
+        let paths = texts("nonResourceURLs");
         let has = |list: &[String], words: &[&str]| list.iter().any(|text| words.contains(&text.as_str()));
-        if [&groups, &resources, &verbs].into_iter().any(|list| has(list, &["*"])) {
+        let starred = paths.iter().any(|path| path.contains('*'));
+        if starred || [&groups, &resources, &verbs].into_iter().any(|list| has(list, &["*"])) {
             found.push(format!("a wildcard in {rule}"));
         }
         if has(&verbs, &["escalate", "bind", "impersonate", "deletecollection"])

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::applied::Member;
 use super::manifests::{KUSTOMIZATIONS, documents, key, kustomized, one, sorted, template};
 use super::typed;
+use crate::harness::accounts::{self, Wanted};
 use crate::harness::{Builder, Federation, Process, program, wait_for};
 
 /// Where the manifests mount certificates.
@@ -18,6 +19,8 @@ const MOUNTED: &str = "/etc/godwit/tls";
 /// Where they mount a join token, and what the agent makes of it.
 const TOKEN_MOUNTED: &str = "/etc/godwit/join";
 const KEPT: &str = "/var/lib/godwit-agent";
+/// Where the kubelet puts the token of the service account.
+const ACCOUNT_MOUNTED: &str = "/var/run/secrets/godwit";
 
 #[test]
 fn the_programs_know_every_setting() {
@@ -95,7 +98,7 @@ async fn what_is_printed_for_a_cluster_joins_it() {
 
     let member = Member::start().await;
     member.apply(&objects).await;
-    let mut agent = run(&objects, &member);
+    let mut agent = run(&objects, &member, "godwit-agent-x7k2p").await;
     let address = agent.line_after("\"serving health\",\"address\":\"").await;
     let address = address.split('"').next().unwrap();
     federation.cluster_is("echo", "Ready").await;
@@ -112,7 +115,7 @@ async fn what_is_printed_for_a_cluster_joins_it() {
     answers(address, &ready, "200 OK").await;
 }
 
-/// The same with a join token: the hub has an authority of its own, and nobody has made a certificate.
+/// The same with a join token: the hub has an authority of its own, and nobody has made a certificate. It lets all nodes in.
 #[tokio::test]
 async fn what_is_printed_with_a_join_token_joins_it() {
     let federation = Builder::new(&[]).enrolling().start().await;
@@ -123,8 +126,19 @@ async fn what_is_printed_with_a_join_token_joins_it() {
     let objects = documents(&printed);
     let member = Member::start().await;
     member.apply(&objects).await;
-    let _agent = run(&objects, &member);
+    let _first = run(&objects, &member, "godwit-agent-x7k2p").await;
     federation.cluster_is("echo", "Ready").await;
+    // The Secret with the token is deleted, and a node is added.
+    let mut without = objects.clone();
+    one_mut(&mut without, "Secret")["stringData"] = json!({});
+    let _second = run(&without, &member, "godwit-agent-2m4qz").await;
+    wait_for("two agents", async || {
+        let echo = federation.admin.cluster("echo").await.map_err(|error| error.to_string())?;
+        Some(()).filter(|()| echo.agents == 2).ok_or_else(|| format!("{} agents", echo.agents))
+    })
+    .await;
+    let enrolled = federation.event("AgentEnrolled", "echo").await;
+    assert!(enrolled.message.contains("godwit-agent-2m4qz"), "{enrolled:?}");
 
     let output = godwit(federation.dir(), &["--cluster=other", &hub, &join]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -175,24 +189,50 @@ async fn a_certificate_that_is_not_the_clusters_is_refused() {
     }
 }
 
-/// Runs the agent's container of `objects` beside `member`, as far as that is possible without one.
-fn run(objects: &[Value], member: &Member) -> Process {
-    let tls = member.folder().join("tls");
-    fs::create_dir(&tls).unwrap();
+fn one_mut<'a>(objects: &'a mut [Value], kind: &str) -> &'a mut Value {
+    objects.iter_mut().find(|object| object["kind"] == kind).unwrap()
+}
+
+/// Runs the agent's container of `objects` as a pod of that name beside `member`, as far as that is possible without one.
+async fn run(objects: &[Value], member: &Member, pod: &str) -> Process {
+    let own = member.folder().join(pod);
+    let tls = own.join("mounted");
+    fs::create_dir_all(&tls).unwrap();
+    let account = mount_account(objects, member, pod, &own).await;
     for (name, pem) in one(objects, "Secret")["stringData"].as_object().unwrap() {
         fs::write(tls.join(name), pem.as_str().unwrap()).unwrap();
     }
-    let (mounted, kept) = (tls.to_str().unwrap(), member.folder().to_str().unwrap());
+    let (mounted, kept) = (tls.to_str().unwrap(), own.to_str().unwrap());
     let variables = settings(objects).into_iter().map(|(name, value)| {
         let value = match name.as_str() {
             "GODWIT_AGENT_HEALTH__LISTEN" => "127.0.0.1:0".to_owned(),
-            _ => value.replace(MOUNTED, mounted).replace(TOKEN_MOUNTED, mounted).replace(KEPT, kept),
+            "POD_NAME" => pod.to_owned(),
+            _ => value
+                .replace(MOUNTED, mounted)
+                .replace(TOKEN_MOUNTED, mounted)
+                .replace(ACCOUNT_MOUNTED, &account)
+                .replace(KEPT, kept),
         };
         (name, value)
     });
     let mut command = program("agent", ["--exit-with-stdin"]);
     command.envs(variables).env("GODWIT_AGENT_KUBECONFIG", member.kubeconfig());
-    Process::start("agent", member.folder(), command)
+    Process::start(pod, member.folder(), command)
+}
+
+/// The token of the pods' service account, as the volume wants it: in a folder, whose name this is.
+async fn mount_account(objects: &[Value], member: &Member, pod: &str, own: &Path) -> String {
+    let spec = &objects.iter().find_map(template).unwrap()["spec"];
+    let volumes = spec["volumes"].as_array().unwrap();
+    let volume = volumes.iter().find(|volume| volume["name"] == "account").unwrap();
+    let source = &volume["projected"]["sources"][0]["serviceAccountToken"];
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let (account, audience) = (text(&spec["serviceAccountName"]), text(&source["audience"]));
+    let wanted = Wanted { account: &account, audience: &audience, pod: Some(pod) };
+    let folder = own.join("account");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join(text(&source["path"])), accounts::token(member.client(), wanted).await).unwrap();
+    folder.to_str().unwrap().to_owned()
 }
 
 /// What the pods of these manifests have as their variables.
