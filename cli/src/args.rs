@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    ack, agent, apply, backup, completion, confirm, confirm_dead, cordon, delete, describe, diff, drain,
-    explain, freeze, get, label, logs, maintenance, migrate, plan, rebalance, replace, retire, revoke, role,
-    rollout, scale, taint, token, version, whatif, whoami,
+    ack, agent, apply, approve, backup, completion, confirm, confirm_dead, cordon, delete, describe, diff,
+    drain, explain, freeze, get, label, logs, maintenance, migrate, plan, rebalance, replace, retire, revoke,
+    role, rollout, scale, taint, token, version, whatif, whoami,
 };
 use crate::dev::Dev;
 
@@ -79,6 +79,10 @@ pub(crate) enum Command {
     Backup(backup::Backup),
     #[command(subcommand)]
     Token(token::Token),
+    #[command(subcommand)]
+    Approve(approve::Approve),
+    #[command(subcommand)]
+    Deny(approve::Deny),
     #[command(subcommand)]
     Revoke(revoke::Revoke),
     #[command(subcommand)]

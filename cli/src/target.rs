@@ -40,12 +40,14 @@ pub(crate) enum Resource {
     Migrations,
     /// The journal.
     Events,
+    /// The clusters that wait to join.
+    Enrolments,
     /// The federation as a whole.
     Federation,
 }
 
 /// What each is called. The first name is the one that help and completion show.
-const RESOURCES: [(Resource, &[&str]); 9] = [
+const RESOURCES: [(Resource, &[&str]); 10] = [
     (Resource::Clusters, &["clusters", "cluster", "cl"]),
     (Resource::Workloads, &["workloads", "workload", "wl"]),
     (Resource::Pods, &["pods", "pod", "po"]),
@@ -54,6 +56,7 @@ const RESOURCES: [(Resource, &[&str]); 9] = [
     (Resource::Quotas, &["quotas", "quota"]),
     (Resource::Migrations, &["migrations", "migration", "mig"]),
     (Resource::Events, &["events", "event", "ev"]),
+    (Resource::Enrolments, &["enrolments", "enrolment"]),
     (Resource::Federation, &["federation", "fed"]),
 ];
 
@@ -89,6 +92,7 @@ impl Resource {
             Self::Quotas => "quotas",
             Self::Migrations => "migrations",
             Self::Events => "events",
+            Self::Enrolments => "enrolments",
             Self::Federation => "federation",
         }
     }
@@ -104,6 +108,7 @@ impl Resource {
             Self::Quotas => "quota",
             Self::Migrations => "migration",
             Self::Events => "event",
+            Self::Enrolments => "enrolment",
             Self::Federation => "federation",
         }
     }

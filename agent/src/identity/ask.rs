@@ -15,12 +15,24 @@ use tonic::{Code, Status};
 /// A hub writes one record, and signs once.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
+/// Whatever a hub says.
+const AGAIN_MIN: Duration = Duration::from_secs(1);
+const AGAIN_MAX: Duration = Duration::from_secs(300);
+
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
     /// A hub has said no; others would say the same.
     #[error("the hub refuses: {0}")]
     Refused(String),
+    /// An operator has to decide first.
+    #[error(
+        "an operator has to let this cluster join: `godwit get enrolments` shows it, `godwit approve cluster` lets it in"
+    )]
+    Waiting {
+        /// When to ask again.
+        again: Duration,
+    },
     /// No hub was reached, or something here does not work.
     #[error("{0:#}")]
     Failed(#[from] anyhow::Error),
@@ -45,7 +57,12 @@ pub(super) async fn enrol(
     let mut client = EnrolmentServiceClient::new(connection);
     let answer = timeout(ANSWER_WITHIN, client.enrol(request)).await;
     let answer = answer.context("the hub did not answer in time")?.map_err(refusal)?;
-    whole(answer.into_inner().certificate)
+    let v1::EnrolResponse { certificate, waiting } = answer.into_inner();
+    if let (None, Some(waiting)) = (&certificate, waiting) {
+        let again = waiting.ask_again.and_then(|again| Duration::try_from(again).ok());
+        return Err(Refusal::Waiting { again: again.unwrap_or_default().clamp(AGAIN_MIN, AGAIN_MAX) });
+    }
+    whole(certificate)
 }
 
 pub(super) async fn renew(

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use godwit_agent_core::{Call, CallError, Reply};
+use godwit_certs::hex::Hex;
 use godwit_certs::{JoinToken, KeyRequest, Leaf};
 use godwit_common::Uid;
 use godwit_common::backoff::Backoff;
@@ -40,9 +41,10 @@ pub(super) async fn until_enrolled(kept: &Kept, from: &FromHub, cluster: &Cluste
     let patience = if shared.is_used() { PATIENCE } else { 0 };
     loop {
         let good = kept.good_leaf();
-        let problem = match attempt(kept, from, (cluster, &shared), good.as_ref()).await {
+        let (problem, again) = match attempt(kept, from, (cluster, &shared), good.as_ref()).await {
             Ok(()) => return,
-            Err(problem) => problem.to_string(),
+            Err(problem @ Refusal::Waiting { again }) => (problem.to_string(), Some(again)),
+            Err(problem @ (Refusal::Refused(_) | Refusal::Failed(_))) => (problem.to_string(), None),
         };
         if let Some(leaf) = good.filter(|_| backoff.attempts() >= patience) {
             let identity = leaf.identity;
@@ -52,7 +54,8 @@ pub(super) async fn until_enrolled(kept: &Kept, from: &FromHub, cluster: &Cluste
         if told.insert(problem.clone()) {
             tracing::warn!(problem, "this agent has no certificate yet: trying again");
         }
-        sleep(backoff.next(&mut rng)).await;
+        let wait = backoff.next(&mut rng);
+        sleep(again.unwrap_or(wait)).await;
     }
 }
 
@@ -174,7 +177,7 @@ async fn by_account(
     match account.enrol(kept, from, cluster, known).await {
         Ok(()) => Ok(Tried::Enrolled),
         Err(Refusal::Refused(problem)) => Ok(Tried::Refused(problem)),
-        Err(failed @ Refusal::Failed(_)) => Err(failed),
+        Err(other @ (Refusal::Failed(_) | Refusal::Waiting { .. })) => Err(other),
     }
 }
 
@@ -182,6 +185,7 @@ async fn by_account(
 fn also(refusal: Refusal, told: &str) -> Refusal {
     match refusal {
         Refusal::Refused(problem) => Refusal::Refused(format!("{problem}; by the service account: {told}")),
+        waiting @ Refusal::Waiting { .. } => waiting,
         Refusal::Failed(problem) => {
             Refusal::Failed(anyhow!("{problem:#}; by the service account the hub refuses: {told}"))
         }
@@ -207,7 +211,13 @@ async fn enrol(kept: &Kept, from: &FromHub, cluster: &Cluster, token: &JoinToken
         service_account_token: account_token.unwrap_or_default(),
         issuer,
     };
-    let answer = ask::enrol(connection, asked).await?;
+    let fingerprint_of_key = KeyRequest::fingerprint(&asked.signing_request);
+    let answer = ask::enrol(connection, asked).await.inspect_err(|refusal| {
+        if let (Refusal::Waiting { .. }, Ok(key)) = (refusal, &fingerprint_of_key) {
+            // An operator can compare it with what the hub shows.
+            tracing::info!(key = %Hex(key), cluster = %token.cluster, "waiting to be let in");
+        }
+    })?;
     let leaf = kept.store(&answer, &request.key_pem)?;
     kept.note_used(&fingerprint(token))?;
     tracing::info!(identity = %leaf.identity, serial = %leaf.serial, "enrolled");

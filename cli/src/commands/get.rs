@@ -28,10 +28,12 @@ const RESOURCES: &[Resource] = &[
     Resource::Quotas,
     Resource::Migrations,
     Resource::Events,
+    Resource::Enrolments,
     Resource::Federation,
 ];
 
-/// Show clusters, workloads, the pods of a workload, placements, policies, quotas, migrations, events or the federation.
+/// Show clusters, workloads, the pods of a workload, placements, policies, quotas, migrations, events, clusters that wait to join,
+/// or the federation.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A workload is named as NAME, NAMESPACE/NAME, KIND/NAME or NAMESPACE/KIND/NAME. Lists show all
@@ -99,6 +101,7 @@ impl Get {
             Resource::Quotas => self.show::<v1::Quota>(client, filter, target.resource).await,
             Resource::Migrations => self.show::<v1::Migration>(client, filter, target.resource).await,
             Resource::Events => self.show::<v1::Event>(client, filter, target.resource).await,
+            Resource::Enrolments => self.show::<v1::Enrolment>(client, filter, target.resource).await,
             Resource::Federation => self.show::<v1::Federation>(client, filter, target.resource).await,
         }
     }

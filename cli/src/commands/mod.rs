@@ -3,6 +3,7 @@
 pub(crate) mod ack;
 pub(crate) mod agent;
 pub(crate) mod apply;
+pub(crate) mod approve;
 pub(crate) mod backup;
 pub(crate) mod completion;
 pub(crate) mod confirm;
@@ -93,6 +94,8 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::Freeze(command) => wait(command.run(&places)),
         Command::Backup(command) => wait(command.run(&places)),
         Command::Token(command) => wait(command.run(&places)),
+        Command::Approve(command) => wait(command.run(&places)),
+        Command::Deny(command) => wait(command.run(&places)),
         Command::Revoke(command) => wait(command.run(&places)),
         Command::Role(command) => wait(command.run(&places)),
         Command::WhoAmI(command) => wait(command.run(&places)),

@@ -48,6 +48,9 @@ pub(crate) struct Create {
     /// The cluster is a member already, and its agent needs a certificate anew
     #[arg(long)]
     again: bool,
+    /// Whoever uses it waits until `godwit approve cluster`, as always where enrolment.approval is operator
+    #[arg(long)]
+    approval: bool,
 }
 
 impl Token {
@@ -66,10 +69,10 @@ impl Token {
 
 impl Create {
     async fn run(self, client: &Client) -> Result<(), Error> {
-        let Self { cluster, ttl, again } = self;
+        let Self { cluster, ttl, again, approval } = self;
         let ttl = ttl.map(prost_types::Duration::try_from).transpose();
         let ttl = ttl.map_err(|_| Error::Usage("--ttl is too long: it may be up to 168h".to_owned()))?;
-        let request = v1::CreateTokenRequest { cluster, ttl, again };
+        let request = v1::CreateTokenRequest { cluster, ttl, again, approval };
         let created = answer(client.access().create_token(request)).await?;
         writeln!(io::stdout(), "{}", text::plain(&created.token))?;
         let left = age::until(created.expires.as_ref(), SystemTime::now()).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! What can be shown: for each kind of message how it is listed, fetched, watched, and laid out.
 
 pub(crate) mod cluster;
+pub(crate) mod enrolment;
 pub(crate) mod event;
 pub(crate) mod federation;
 pub(crate) mod gate;

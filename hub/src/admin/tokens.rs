@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use godwit_certs::hex::Hex;
 use godwit_certs::{AdminName, JoinToken, Serial};
-use godwit_common::ClusterName;
+use godwit_common::{ClusterName, WallTime};
 use godwit_hub_core::{
-    AccessOrder, Action, Answer, Command, Revocation, RevocationRecord, TokenHash, TokenRecord,
+    AccessOrder, Action, Answer, Command, Revocation, RevocationRecord, TokenHash, TokenRecord, TokenUse,
 };
 use godwit_proto::v1;
 use godwit_proto::v1::access_service_server::AccessService;
@@ -14,6 +15,7 @@ use tonic::{Request, Response, Status};
 
 use super::convert::timestamp;
 use super::{Admin, convert, fields, refusal};
+use crate::driver;
 use crate::guard::Caller;
 
 const TTL: Duration = Duration::from_secs(15 * 60);
@@ -28,7 +30,7 @@ impl AccessService for Admin {
         request: Request<v1::CreateTokenRequest>,
     ) -> Result<Response<v1::CreateTokenResponse>, Status> {
         let operator = Caller::of(&request);
-        let v1::CreateTokenRequest { cluster, ttl, again } = request.into_inner();
+        let v1::CreateTokenRequest { cluster, ttl, again, approval } = request.into_inner();
         let cluster: ClusterName = fields::name("cluster", &cluster)?;
         let within = self::ttl(ttl)?;
         let own = self.own.as_ref().ok_or_else(|| {
@@ -42,7 +44,8 @@ impl AccessService for Admin {
         let hash = TokenHash(JoinToken::hash(token.secret()));
         let id = hash.id();
         tracing::info!(%operator, %cluster, %id, again, "an operator makes a join token");
-        let order = AccessOrder::CreateToken { hash, cluster, within, again };
+        let approval = own.approval(approval);
+        let order = AccessOrder::CreateToken { hash, cluster, within, again, approval };
         match self.carry_out(operator, Command::Access(order)).await? {
             Answer::TokenCreated { expires } => Ok(Response::new(v1::CreateTokenResponse {
                 token: token.reveal(),
@@ -59,6 +62,36 @@ impl AccessService for Admin {
     ) -> Result<Response<v1::ListTokensResponse>, Status> {
         let items = self.driver.view().federation.tokens.iter().map(token).collect();
         Ok(Response::new(v1::ListTokensResponse { items }))
+    }
+
+    async fn list_enrolments(
+        &self,
+        _: Request<v1::ListEnrolmentsRequest>,
+    ) -> Result<Response<v1::ListEnrolmentsResponse>, Status> {
+        let now = driver::wall_time();
+        let view = self.driver.view();
+        let items = view.federation.tokens.iter().filter_map(|token| enrolment(token, now)).collect();
+        Ok(Response::new(v1::ListEnrolmentsResponse { items }))
+    }
+
+    async fn approve_enrolment(
+        &self,
+        request: Request<v1::ApproveEnrolmentRequest>,
+    ) -> Result<Response<v1::ApproveEnrolmentResponse>, Status> {
+        let operator = Caller::of(&request);
+        let v1::ApproveEnrolmentRequest { cluster, token } = request.into_inner();
+        self.judge(operator, &cluster, &token, true).await?;
+        Ok(Response::new(v1::ApproveEnrolmentResponse {}))
+    }
+
+    async fn deny_enrolment(
+        &self,
+        request: Request<v1::DenyEnrolmentRequest>,
+    ) -> Result<Response<v1::DenyEnrolmentResponse>, Status> {
+        let operator = Caller::of(&request);
+        let v1::DenyEnrolmentRequest { cluster, token } = request.into_inner();
+        self.judge(operator, &cluster, &token, false).await?;
+        Ok(Response::new(v1::DenyEnrolmentResponse {}))
     }
 
     async fn delete_token(
@@ -158,6 +191,19 @@ fn ttl(ttl: Option<prost_types::Duration>) -> Result<Duration, Status> {
     })
 }
 
+impl Admin {
+    async fn judge(&self, operator: Caller, cluster: &str, token: &str, approve: bool) -> Result<(), Status> {
+        let cluster: ClusterName = fields::name("cluster", cluster)?;
+        let token = Some(token).filter(|token| !token.is_empty()).map(Into::into);
+        tracing::info!(%operator, %cluster, approve, "an operator decides about an enrolment");
+        let order = AccessOrder::Judge { cluster, token, approve };
+        match self.carry_out(operator, Command::Access(order)).await? {
+            Answer::Done => Ok(()),
+            other => Err(refusal::mismatched(&other)),
+        }
+    }
+}
+
 fn revocation_from_wire(what: Option<v1::revoke_request::What>) -> Result<Revocation, Status> {
     use v1::revoke_request::What;
     Ok(match what {
@@ -177,8 +223,23 @@ fn revocation_from_wire(what: Option<v1::revoke_request::What>) -> Result<Revoca
     })
 }
 
+/// Whoever waits for an operator's word.
+fn enrolment(token: &TokenRecord, now: WallTime) -> Option<v1::Enrolment> {
+    let (TokenUse { at, uid, key, from, approval: _ }, approval) = token.waiting(now)?;
+    Some(v1::Enrolment {
+        cluster: token.cluster.to_string(),
+        cluster_uid: uid.to_string(),
+        from: from.to_string(),
+        key: Hex(key).to_string(),
+        since: Some(timestamp(*at)),
+        expires: Some(timestamp(approval.until)),
+        token: token.hash.id().to_string(),
+        token_created_by: token.by.to_string(),
+    })
+}
+
 fn token(token: &TokenRecord) -> v1::Token {
-    let TokenRecord { hash, cluster, by, created, expires, used } = token;
+    let TokenRecord { hash, cluster, by, created, expires, approval: _, used } = token;
     let used = used.as_ref();
     v1::Token {
         id: hash.id().to_string(),

@@ -128,7 +128,8 @@ pub(crate) fn subjects(command: &Command) -> Vec<Subject> {
             | AccessOrder::DeleteToken { .. }
             | AccessOrder::Enrol(_)
             | AccessOrder::EnrolPod(_)
-            | AccessOrder::PinIssuer { .. },
+            | AccessOrder::PinIssuer { .. }
+            | AccessOrder::Judge { .. },
         )
         | Command::Rebalance(Balanced::Policy(_) | Balanced::All) => Vec::new(),
         Command::ConfirmFreeze | Command::ReleaseFreeze => vec![Subject::Freeze],
@@ -181,11 +182,12 @@ fn taints(cluster: &ClusterName, add: &[Taint], remove: &[(Arc<str>, Option<Tain
 
 fn access(order: &AccessOrder) -> Value {
     match order {
-        AccessOrder::CreateToken { hash, cluster, within, again } => json!({
+        AccessOrder::CreateToken { hash, cluster, within, again, approval } => json!({
             "token": &*hash.id(),
             "cluster": cluster.as_str(),
             "withinSeconds": within.as_secs(),
             "again": again,
+            "approvalSeconds": approval.map(|within| within.as_secs()),
         }),
         AccessOrder::DeleteToken { id } => json!({"token": &**id}),
         AccessOrder::Enrol(enrolment) => json!({
@@ -204,6 +206,9 @@ fn access(order: &AccessOrder) -> Value {
             "subject": &*issuer.subject,
             "keys": issuer.keys.len(),
         }),
+        AccessOrder::Judge { cluster, token, approve } => {
+            json!({"cluster": cluster.as_str(), "token": token.as_deref(), "approve": approve})
+        }
         AccessOrder::Revoke(what) => json!({"revoke": what.kind(), "name": what.name()}),
         AccessOrder::EndRevocation(what) => json!({"undo": what.kind(), "name": what.name()}),
         AccessOrder::BindRole { name, permit } => json!({"name": &**name, "permit": self::permit(permit)}),

@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use godwit_certs::{Identity, Issued, JoinToken, KeyRequest, Leaf, SECRET_BYTES};
 use godwit_common::{ClusterName, Uid};
-use godwit_hub_core::{AccessOrder, Command, Enrolment, PodEnrolment, Refused, RefusedKind, TokenHash};
+use godwit_hub_core::{
+    AccessOrder, Answer, Command, Enrolment, PodEnrolment, Refused, RefusedKind, TokenHash,
+};
 use godwit_issuer::Proven;
 use godwit_proto::v1;
 use godwit_proto::v1::enrolment_service_server::EnrolmentService;
@@ -120,13 +122,18 @@ impl Enrolments {
         })?;
         let issuer = issuer.map(|(issuer, _)| Box::new(issuer));
         let enrolment = Enrolment { hash, cluster: cluster.clone(), uid, key, from: from.into(), issuer };
-        self.order(AccessOrder::Enrol(enrolment)).await.inspect_err(|refused| {
+        let answer = self.order(AccessOrder::Enrol(enrolment)).await.inspect_err(|refused| {
             tracing::warn!(%cluster, %uid, from, problem = refused.message(), "an enrolment is refused");
         })?;
+        if let Answer::Waiting { again } = answer {
+            // That it asks again is nothing new.
+            caller.note(|noted| noted.rehearsal = again);
+            return Ok(Response::new(v1::EnrolResponse { certificate: None, waiting: Some(waiting()) }));
+        }
         let issued = self.issue(cluster.clone(), &request.signing_request)?;
         let serial = issued.leaf().serial;
         tracing::info!(%cluster, %uid, from, %serial, "an agent has enrolled its cluster");
-        Ok(Response::new(v1::EnrolResponse { certificate: Some(self.answer(issued)) }))
+        Ok(Response::new(v1::EnrolResponse { certificate: Some(self.answer(issued)), waiting: None }))
     }
 
     /// A later one, with the token of its service account.
@@ -168,13 +175,13 @@ impl Enrolments {
         let serial = issued.leaf().serial;
         what(json!({"subject": subject, "pod": pod, "node": node, "serial": serial.as_str()}));
         tracing::info!(%cluster, pod, node, from, %serial, "an agent has come in by its service account");
-        Ok(Response::new(v1::EnrolResponse { certificate: Some(self.answer(issued)) }))
+        Ok(Response::new(v1::EnrolResponse { certificate: Some(self.answer(issued)), waiting: None }))
     }
 
-    async fn order(&self, order: AccessOrder) -> Result<(), Status> {
+    async fn order(&self, order: AccessOrder) -> Result<Answer, Status> {
         let answer = self.driver.command("".into(), Command::Access(order)).await;
         let answer = answer.map_err(|_| Status::unavailable("the hub is stopping: try again in a moment"))?;
-        answer.map(drop).map_err(status)
+        answer.map_err(status)
     }
 
     /// The cluster whose agent shows a certificate, if that may be renewed. That it is not revoked, the door has seen.
@@ -225,6 +232,13 @@ impl Enrolments {
             renew_after: prost_types::Duration::try_from(half_way(lasts)).ok(),
         }
     }
+}
+
+/// When an agent asks again whether an operator has decided.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+fn waiting() -> v1::Waiting {
+    v1::Waiting { ask_again: prost_types::Duration::try_from(ASK_AGAIN).ok() }
 }
 
 /// What an agent says of itself, checked.

@@ -35,6 +35,9 @@ pub(crate) struct Own {
     names: Vec<String>,
     hub_validity: Duration,
     agent_validity: Duration,
+    /// Whether an operator is asked about every cluster, and for how long.
+    asks: bool,
+    approval_within: Duration,
 }
 
 impl Own {
@@ -66,6 +69,8 @@ impl Own {
             names: settings.authority.names(),
             hub_validity: settings.authority.hub_validity.0,
             agent_validity: settings.authority.agent_validity.0,
+            asks: settings.enrolment.asks(),
+            approval_within: settings.enrolment.approval_within.0,
         };
         own.issue_hub()?;
         Ok(own)
@@ -94,6 +99,11 @@ impl Own {
     /// A token for a cluster, by which its agent knows this authority.
     pub(crate) fn token(&self, cluster: ClusterName) -> Result<JoinToken, godwit_certs::Error> {
         JoinToken::create(cluster, self.authority.pin())
+    }
+
+    /// For how long a cluster waits for an operator's word, if one is asked.
+    pub(crate) fn approval(&self, wanted: bool) -> Option<Duration> {
+        (wanted || self.asks).then_some(self.approval_within)
     }
 
     /// A certificate for the key of an agent's request.

@@ -9,7 +9,7 @@ use godwit_common::label;
 use godwit_rt::telemetry::LogFormat;
 use rustls_pki_types::ServerName;
 
-use super::{Access, AuditLog, Authority, Enrolment, Federation, Limits, Settings, Span, Tls, Webhook};
+use super::{ASKS, Access, AuditLog, Authority, Enrolment, Federation, Limits, Settings, Span, Tls, Webhook};
 use crate::webhook::check_url;
 
 /// Below this, heartbeats cost more than they tell.
@@ -32,6 +32,8 @@ const VALIDITY_MIN: Duration = Duration::from_secs(10);
 const AGENT_VALIDITY_SHORT: Duration = Duration::from_secs(3600);
 /// What an operator without a role may be; a deployer is one of some namespaces.
 const UNBOUND: [&str; 4] = ["admin", "operator", "viewer", "none"];
+/// Nobody decides within a moment.
+const APPROVAL_MIN: Duration = Duration::from_secs(60);
 /// Longer than the URLs that audiences usually are.
 const AUDIENCE_BYTES_MAX: usize = 200;
 /// Semaphores and tables are sized by these.
@@ -152,7 +154,7 @@ impl Findings {
         self.span("authority.hub_validity", *hub_validity, VALIDITY_MIN);
         self.span("authority.agent_validity", *agent_validity, VALIDITY_MIN);
         self.span("authority.admin_validity", *admin_validity, VALIDITY_MIN);
-        let Enrolment { listen, renew_expired, audience } = enrolment;
+        let Enrolment { listen, renew_expired, audience, approval, approval_within } = enrolment;
         self.refuse_if(
             "enrolment.listen",
             !listen.is_empty() && listen.parse::<SocketAddr>().is_err(),
@@ -165,6 +167,12 @@ impl Findings {
             !(1..=AUDIENCE_BYTES_MAX).contains(&audience.len()) || !printable,
             "it must have 1 to 200 printable characters, such as godwit.dev/hub",
         );
+        self.refuse_if(
+            "enrolment.approval",
+            !["none", ASKS].contains(&approval.as_str()),
+            "it must be none or operator",
+        );
+        self.span("enrolment.approval_within", *approval_within, APPROVAL_MIN);
     }
 
     fn access(&mut self, access: &Access) {

@@ -112,7 +112,21 @@ pub struct Enrolment {
     pub renew_expired: Span,
     /// Whom the tokens of agents' service accounts have to be meant for: what their projected volumes say.
     pub audience: String,
+    /// Who is asked before a cluster joins with a token that is made from now on: `none`, or `operator`.
+    pub approval: String,
+    /// How long an operator has for that.
+    pub approval_within: Span,
 }
+
+impl Enrolment {
+    /// Whether an operator is asked about every cluster.
+    pub(crate) fn asks(&self) -> bool {
+        self.approval == ASKS
+    }
+}
+
+/// What `enrolment.approval` says where somebody is asked.
+pub(crate) const ASKS: &str = "operator";
 
 /// Roles beside those that are bound with `godwit role bind`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -346,6 +360,8 @@ impl Default for Enrolment {
             listen: "0.0.0.0:8444".to_owned(),
             renew_expired: Span(Duration::from_secs(30 * 24 * 3600)),
             audience: "godwit.dev/hub".to_owned(),
+            approval: "none".to_owned(),
+            approval_within: Span(Duration::from_secs(24 * 3600)),
         }
     }
 }

@@ -94,6 +94,7 @@ impl Caller {
                 Answer::WorkloadDeleted { .. }
                 | Answer::Acknowledged { .. }
                 | Answer::TokenCreated { .. }
+                | Answer::Waiting { .. }
                 | Answer::RemovalsReleased(_)
                 | Answer::Done => {}
             }

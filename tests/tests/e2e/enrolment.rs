@@ -292,7 +292,7 @@ async fn token(
     again: bool,
     ttl: Option<prost_types::Duration>,
 ) -> JoinToken {
-    let request = v1::CreateTokenRequest { cluster: cluster.to_owned(), ttl, again };
+    let request = v1::CreateTokenRequest { cluster: cluster.to_owned(), ttl, again, approval: false };
     federation.admin.create_token_of(request).await.unwrap().token.parse().unwrap()
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 mod agent_loss;
+mod approval;
 mod backup;
 mod bad_input;
 mod cli;

@@ -7,8 +7,8 @@ use godwit_common::{ClusterName, Uid, WallTime};
 
 use super::refused;
 use crate::contract::{
-    AccessOrder, Action, Answer, Changes, Enrolment, Key, Refused, RefusedKind, Revocation, RevocationRecord,
-    Severity, Subject, TokenHash, TokenRecord, TokenUse,
+    AccessOrder, Action, Answer, Approval, Changes, Enrolment, Key, Refused, RefusedKind, Revocation,
+    RevocationRecord, Severity, Subject, TokenHash, TokenRecord, TokenUse,
 };
 use crate::hub::{Hub, Timer};
 use crate::retire::retired_message;
@@ -23,12 +23,14 @@ const REVOCATIONS_MAX: usize = 10_000;
 impl Hub {
     pub(super) fn access(&mut self, order: AccessOrder) -> Result<Answer, Refused> {
         match order {
-            AccessOrder::CreateToken { hash, cluster, within, again } => {
-                self.create_token(hash, cluster, within, again)
+            AccessOrder::CreateToken { hash, cluster, within, again, approval } => {
+                self.check_new(&cluster, again)?;
+                self.create_token(hash, cluster, within, approval)
             }
             AccessOrder::DeleteToken { id } => self.delete_token(&id),
             AccessOrder::Enrol(enrolment) => self.enrol(enrolment),
             AccessOrder::EnrolPod(enrolment) => self.enrol_pod(&enrolment),
+            AccessOrder::Judge { cluster, token, approve } => self.judge(&cluster, token.as_deref(), approve),
             AccessOrder::PinIssuer { cluster, issuer } => self.pin_reported(&cluster, issuer),
             AccessOrder::Revoke(what) => self.revoke(what),
             AccessOrder::EndRevocation(what) => self.end_revocation(&what),
@@ -37,25 +39,29 @@ impl Hub {
         }
     }
 
-    fn create_token(
-        &mut self,
-        hash: TokenHash,
-        cluster: ClusterName,
-        within: Duration,
-        again: bool,
-    ) -> Result<Answer, Refused> {
-        if !again && self.clusters.contains_key(&cluster) {
+    fn check_new(&self, cluster: &ClusterName, again: bool) -> Result<(), Refused> {
+        if !again && self.clusters.contains_key(cluster) {
             let message = format!(
                 "cluster {cluster} is a member already: another cluster needs another name; if this one's agent has lost \
                  its certificate, say --again"
             );
             return Err(refused(RefusedKind::AlreadyExists, message));
         }
+        Ok(())
+    }
+
+    fn create_token(
+        &mut self,
+        hash: TokenHash,
+        cluster: ClusterName,
+        within: Duration,
+        approval: Option<Duration>,
+    ) -> Result<Answer, Refused> {
         self.make_room_for_a_token()?;
         let now = self.now.wall;
         let expires = later(now, within);
         let by = self.operator.clone();
-        let record = TokenRecord { hash, cluster, by, created: now, expires, used: None };
+        let record = TokenRecord { hash, cluster, by, created: now, expires, approval, used: None };
         let message = format!("token {} may be used once, for {} s", hash.id(), within.as_secs());
         let subject = record.cluster.clone();
         self.note_command(Severity::Normal, "S23", "TokenCreated", subject.as_str(), message);
@@ -92,10 +98,15 @@ impl Hub {
             return Err(refused(RefusedKind::InvalidArgument, message));
         }
         let expired = token.expires <= self.now.wall;
-        match &token.used {
-            Some(used) if used.key == key && used.uid == uid && !expired => return Ok(Answer::Done),
-            Some(used) => return Err(used_before(&cluster, used)),
-            None => {}
+        if let Some(used) = &token.used {
+            if used.key != key || used.uid != uid {
+                return Err(used_before(&cluster, used));
+            }
+            return match used.approval.clone() {
+                Some(approval) => self.enrol_judged(&cluster, uid, &approval, issuer.map(|issuer| *issuer)),
+                None if expired => Err(used_before(&cluster, used)),
+                None => Ok(Answer::Done),
+            };
         }
         if expired {
             let message = format!(
@@ -104,25 +115,41 @@ impl Hub {
             );
             return Err(refused(RefusedKind::FailedPrecondition, message));
         }
+        let token = token.clone();
         self.check_name(&cluster, uid)?;
         if let Some(issuer) = &issuer {
             self.check_issuer(&cluster, issuer)?;
         }
-        let used = TokenUse { at: self.now.wall, uid, key, from: from.clone() };
-        let record = TokenRecord { used: Some(used), ..token.clone() };
-        self.put_token(record);
-        let what = Revocation::Cluster(cluster.clone());
-        if let Some(revocation) = self.revocations.get(&what) {
-            let record = RevocationRecord { readmitted: Some(self.now.wall), ..revocation.clone() };
-            self.put_revocation(record);
+        let now = self.now.wall;
+        let approval = token.approval.map(|within| Approval { until: later(now, within), verdict: None });
+        let waits = approval.is_some();
+        let used = TokenUse { at: now, uid, key, from, approval };
+        let record = TokenRecord { used: Some(used.clone()), ..token };
+        if waits {
+            self.note_waiting(&record, &used);
+            self.put_token(record);
+            return Ok(Answer::Waiting { again: false });
         }
-        let message = format!("token {} was used by the cluster with UID {uid}, from {from}", hash.id());
-        self.note(Severity::Normal, "S23", "ClusterEnrolled", cluster.as_str(), message);
+        self.let_in(&record, &used);
+        self.put_token(record);
         match issuer {
             Some(issuer) => self.pin_issuer(&cluster, uid, *issuer),
             None => self.unpin_others(&cluster, uid),
         }
         Ok(Answer::Done)
+    }
+
+    /// A cluster has used a token, and may join.
+    pub(super) fn let_in(&mut self, token: &TokenRecord, used: &TokenUse) {
+        let (cluster, TokenUse { uid, from, .. }) = (&token.cluster, used);
+        let what = Revocation::Cluster(cluster.clone());
+        if let Some(revocation) = self.revocations.get(&what) {
+            let record = RevocationRecord { readmitted: Some(self.now.wall), ..revocation.clone() };
+            self.put_revocation(record);
+        }
+        let id = token.hash.id();
+        let message = format!("token {id} was used by the cluster with UID {uid}, from {from}");
+        self.note(Severity::Normal, "S23", "ClusterEnrolled", cluster.as_str(), message);
     }
 
     /// Whether a cluster may have a name: what its agents would be refused for later is refused here, with the token unused.
@@ -204,7 +231,9 @@ impl Hub {
         let old = |token: &&TokenRecord| later(token.expires, REMEMBERED) <= now;
         let mut gone: Vec<TokenHash> = self.tokens.values().filter(old).map(|token| token.hash).collect();
         if self.tokens.len() - gone.len() >= TOKENS_MAX {
-            let spent = |token: &&TokenRecord| token.used.is_some() || token.expires <= now;
+            let spent = |token: &&TokenRecord| {
+                token.waiting(now).is_none() && (token.used.is_some() || token.expires <= now)
+            };
             let oldest = self.tokens.values().filter(spent).min_by_key(|token| token.expires);
             let Some(oldest) = oldest else {
                 let message = format!(
@@ -218,7 +247,7 @@ impl Hub {
         Ok(())
     }
 
-    fn put_token(&mut self, record: TokenRecord) {
+    pub(super) fn put_token(&mut self, record: TokenRecord) {
         self.touched.keys.insert(Key::Token(record.hash));
         self.touched.subjects.insert(Subject::Federation);
         self.tokens.insert(record.hash, record);
@@ -239,7 +268,7 @@ impl Hub {
 
 /// A token that is shown a second time, with another key, is in the hands of two: which of them came first nobody knows.
 fn used_before(cluster: &ClusterName, used: &TokenUse) -> Refused {
-    let TokenUse { at: _, uid, key: _, from } = used;
+    let TokenUse { at: _, uid, key: _, from, approval: _ } = used;
     let from: &Arc<str> = from;
     let message = format!(
         "this join token was used already, by the cluster with UID {uid} from {from}: each is good for one agent, once. If \
@@ -249,6 +278,6 @@ fn used_before(cluster: &ClusterName, used: &TokenUse) -> Refused {
     refused(RefusedKind::FailedPrecondition, message)
 }
 
-fn later(time: WallTime, by: Duration) -> WallTime {
+pub(super) fn later(time: WallTime, by: Duration) -> WallTime {
     WallTime(time.0.saturating_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)))
 }

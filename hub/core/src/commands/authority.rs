@@ -188,6 +188,7 @@ fn about(command: &Command) -> About<'_> {
         | Command::Rebuilt { .. }
         | Command::Access(
             AccessOrder::CreateToken { .. }
+            | AccessOrder::Judge { .. }
             | AccessOrder::DeleteToken { .. }
             | AccessOrder::Revoke(_)
             | AccessOrder::EndRevocation(_)

@@ -124,7 +124,7 @@ impl Hub {
     }
 }
 
-fn revoked_message(cluster: &ClusterName) -> String {
+pub(super) fn revoked_message(cluster: &ClusterName) -> String {
     format!(
         "cluster {cluster} is revoked: nobody comes in by its service accounts until it is enrolled with `godwit token create \
          --cluster {cluster} --again`, or `godwit revoke cluster {cluster} --undo` ends that"

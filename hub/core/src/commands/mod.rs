@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod approval;
 mod authority;
 mod cluster;
 mod deploy;

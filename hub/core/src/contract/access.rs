@@ -46,6 +46,8 @@ pub struct TokenRecord {
     pub created: WallTime,
     /// Until when it may be used.
     pub expires: WallTime,
+    /// An operator decides about whoever uses it, within so long.
+    pub approval: Option<Duration>,
     /// How it was used.
     pub used: Option<TokenUse>,
 }
@@ -61,6 +63,37 @@ pub struct TokenUse {
     pub key: [u8; 32],
     /// Where from.
     pub from: Arc<str>,
+    /// What an operator has to say about it; none if nobody is asked.
+    pub approval: Option<Approval>,
+}
+
+/// A question to the operators: whether a cluster may join.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// Until when it may be answered, and the answer be used.
+    pub until: WallTime,
+    /// The answer.
+    pub verdict: Option<Verdict>,
+}
+
+/// An operator's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Yes, or no.
+    pub approved: bool,
+    /// Whose.
+    pub by: Arc<str>,
+    /// When it was given.
+    pub at: WallTime,
+}
+
+impl TokenRecord {
+    /// How it was used, if an operator has yet to decide about that.
+    pub fn waiting(&self, now: WallTime) -> Option<(&TokenUse, &Approval)> {
+        let used = self.used.as_ref()?;
+        let approval = used.approval.as_ref()?;
+        (approval.verdict.is_none() && approval.until > now).then_some((used, approval))
+    }
 }
 
 /// An agent that shows a token.
@@ -176,6 +209,8 @@ pub enum AccessOrder {
         within: Duration,
         /// The cluster may be a member already.
         again: bool,
+        /// An operator decides about whoever uses it, within so long.
+        approval: Option<Duration>,
     },
     /// End a token.
     DeleteToken {
@@ -192,6 +227,15 @@ pub enum AccessOrder {
         cluster: ClusterName,
         /// Who signs.
         issuer: Issuer,
+    },
+    /// Decide about a cluster that has used a token, and waits.
+    Judge {
+        /// Under which name.
+        cluster: ClusterName,
+        /// What people call the token, if several under that name wait.
+        token: Option<Arc<str>>,
+        /// Yes, or no.
+        approve: bool,
     },
     /// Keep somebody out.
     Revoke(Revocation),

@@ -338,6 +338,11 @@ pub enum Answer {
         /// Until then.
         expires: WallTime,
     },
+    /// To [`AccessOrder::Enrol`]: an operator has to decide first.
+    Waiting {
+        /// It was said before.
+        again: bool,
+    },
     /// To [`Command::ConfirmRemoval`]: how many removals go on.
     RemovalsReleased(u32),
     /// To everything else.

@@ -11,8 +11,8 @@ mod rollout;
 mod view;
 
 pub use access::{
-    AccessOrder, Enrolment, Issuer, IssuerRecord, PodEnrolment, Revocation, RevocationRecord, TokenHash,
-    TokenRecord, TokenUse,
+    AccessOrder, Approval, Enrolment, Issuer, IssuerRecord, PodEnrolment, Revocation, RevocationRecord,
+    TokenHash, TokenRecord, TokenUse, Verdict,
 };
 pub use command::{
     Action, Answer, Application, Balanced, Command, Deploy, Deployed, DeployedWorkload, DrainOrder,

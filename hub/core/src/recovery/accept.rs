@@ -33,7 +33,9 @@ impl Hub {
             | Command::Acknowledge { .. }
             | Command::Rollout { .. }
             // Which names are taken is not known yet.
-            | Command::Access(AccessOrder::CreateToken { .. } | AccessOrder::Enrol(_)) => true,
+            | Command::Access(
+                AccessOrder::CreateToken { .. } | AccessOrder::Enrol(_) | AccessOrder::Judge { .. },
+            ) => true,
             Command::ApplyPolicy(_)
             | Command::DeletePolicy { .. }
             | Command::Cordon { .. }

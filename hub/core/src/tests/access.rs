@@ -18,7 +18,10 @@ fn order(fixture: &mut Fixture, order: AccessOrder) -> Result<Answer, Refused> {
 
 fn create(fixture: &mut Fixture, number: u8, name: &str, again: bool) -> Result<Answer, Refused> {
     let hash = TokenHash([number; 32]);
-    order(fixture, AccessOrder::CreateToken { hash, cluster: cluster(name), within: TTL, again })
+    order(
+        fixture,
+        AccessOrder::CreateToken { hash, cluster: cluster(name), within: TTL, again, approval: None },
+    )
 }
 
 /// The cluster of that UID shows a token, and a key.

@@ -33,7 +33,8 @@ fn enrol(
     issuer: Option<Issuer>,
 ) -> Result<Answer, Refused> {
     let hash = TokenHash([number; 32]);
-    let create = AccessOrder::CreateToken { hash, cluster: cluster(name), within: TTL, again: true };
+    let create =
+        AccessOrder::CreateToken { hash, cluster: cluster(name), within: TTL, again: true, approval: None };
     order(fixture, create).expect("a token");
     let issuer = issuer.map(Box::new);
     let (key, from) = ([number; 32], "192.0.2.7:4711".into());

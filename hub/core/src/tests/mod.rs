@@ -1,6 +1,7 @@
 //! Tests of the machine as a whole, over a federation of scripted clusters that do at once what they are told.
 
 mod access;
+mod approval;
 mod at_most;
 mod autoscalers;
 mod bonds;

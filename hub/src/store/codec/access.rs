@@ -1,8 +1,10 @@
 //! Join tokens, revocations, roles, and who signs for the pods of clusters.
 
+use std::time::Duration;
+
 use godwit_hub_core::{
-    Issuer, IssuerRecord, Permit, Reach, Revocation, RevocationRecord, RoleBinding, TokenHash, TokenRecord,
-    TokenUse,
+    Approval, Issuer, IssuerRecord, Permit, Reach, Revocation, RevocationRecord, RoleBinding, TokenHash,
+    TokenRecord, TokenUse, Verdict,
 };
 use godwit_proto::store::v1 as wire;
 
@@ -12,7 +14,7 @@ use super::parts::{name, needed, uid, uid_to_wire, wall};
 use wire::revocation::What;
 
 pub(super) fn token_to_wire(token: &TokenRecord) -> wire::Token {
-    let TokenRecord { hash, cluster, by, created, expires, used } = token;
+    let TokenRecord { hash, cluster, by, created, expires, approval, used } = token;
     wire::Token {
         hash: hash.0.to_vec(),
         cluster: cluster.to_string(),
@@ -20,6 +22,7 @@ pub(super) fn token_to_wire(token: &TokenRecord) -> wire::Token {
         created_ms: created.0,
         expires_ms: expires.0,
         used: used.as_ref().map(use_to_wire),
+        approval_ms: approval.map(|within| u64::try_from(within.as_millis()).unwrap_or(u64::MAX)),
     }
 }
 
@@ -30,6 +33,7 @@ pub(super) fn token_from_wire(token: wire::Token) -> Result<TokenRecord, Invalid
         by: token.by.into(),
         created: wall(token.created_ms),
         expires: wall(token.expires_ms),
+        approval: token.approval_ms.map(Duration::from_millis),
         used: token.used.map(use_from_wire).transpose()?,
     })
 }
@@ -114,8 +118,21 @@ pub(super) fn issuer_from_wire(pinned: wire::Issuer) -> Result<IssuerRecord, Inv
 }
 
 fn use_to_wire(used: &TokenUse) -> wire::TokenUse {
-    let TokenUse { at, uid, key, from } = used;
-    wire::TokenUse { at_ms: at.0, cluster_uid: uid_to_wire(*uid), key: key.to_vec(), from: from.to_string() }
+    let TokenUse { at, uid, key, from, approval } = used;
+    wire::TokenUse {
+        at_ms: at.0,
+        cluster_uid: uid_to_wire(*uid),
+        key: key.to_vec(),
+        from: from.to_string(),
+        approval: approval.as_ref().map(|Approval { until, verdict }| wire::Approval {
+            until_ms: until.0,
+            verdict: verdict.as_ref().map(|Verdict { approved, by, at }| wire::Verdict {
+                approved: *approved,
+                by: by.to_string(),
+                at_ms: at.0,
+            }),
+        }),
+    }
 }
 
 fn use_from_wire(used: wire::TokenUse) -> Result<TokenUse, Invalid> {
@@ -124,6 +141,14 @@ fn use_from_wire(used: wire::TokenUse) -> Result<TokenUse, Invalid> {
         uid: uid("used.cluster_uid", &used.cluster_uid)?,
         key: hash("used.key", &used.key)?,
         from: used.from.into(),
+        approval: used.approval.map(|wire::Approval { until_ms, verdict }| Approval {
+            until: wall(until_ms),
+            verdict: verdict.map(|wire::Verdict { approved, by, at_ms }| Verdict {
+                approved,
+                by: by.into(),
+                at: wall(at_ms),
+            }),
+        }),
     })
 }
 

@@ -16,12 +16,12 @@ use godwit_common::{
     WallTime, WorkloadId,
 };
 use godwit_hub_core::{
-    Action, Cause, Changes, ClusterRecord, ClusterTaint, Deployed, DeployedWorkload, Drain, DrainState,
-    Ended, FederationRecord, Freeze, FreezeCause, Held, Issuer, IssuerRecord, JournalEntry, Loss, Migration,
-    MigrationCause, MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Permit, Policy, Purpose,
-    QuotaRecord, Reach, Recovery, Request, RetiredRecord, Revision, RevisionState, Revocation,
+    Action, Approval, Cause, Changes, ClusterRecord, ClusterTaint, Deployed, DeployedWorkload, Drain,
+    DrainState, Ended, FederationRecord, Freeze, FreezeCause, Held, Issuer, IssuerRecord, JournalEntry, Loss,
+    Migration, MigrationCause, MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Permit, Policy,
+    Purpose, QuotaRecord, Reach, Recovery, Request, RetiredRecord, Revision, RevisionState, Revocation,
     RevocationRecord, Role, RoleBinding, Rollout, RolloutState, Seat, Severity, StateRevision, TokenHash,
-    TokenRecord, TokenUse, WorkloadRecord, WorkloadSpec, Yield,
+    TokenRecord, TokenUse, Verdict, WorkloadRecord, WorkloadSpec, Yield,
 };
 
 use super::*;
@@ -194,13 +194,17 @@ fn what_is_wrong_is_named() {
 }
 
 fn access() -> Vec<Record> {
-    let used = TokenUse { at: WallTime(50), uid: Uid(8), key: [3; 32], from: "192.0.2.7:4711".into() };
+    let verdict = Some(Verdict { approved: true, by: "ann".into(), at: WallTime(55) });
+    let approval = Some(Approval { until: WallTime(56), verdict });
+    let used =
+        TokenUse { at: WallTime(50), uid: Uid(8), key: [3; 32], from: "192.0.2.7:4711".into(), approval };
     let token = TokenRecord {
         hash: TokenHash([7; 32]),
         cluster: name("new"),
         by: "ops".into(),
         created: WallTime(49),
         expires: WallTime(60),
+        approval: Some(Duration::from_secs(57)),
         used: Some(used),
     };
     let mut records = vec![Record::Token(token)];

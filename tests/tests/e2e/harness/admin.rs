@@ -109,7 +109,8 @@ impl Admin {
         cluster: &str,
         again: bool,
     ) -> Result<v1::CreateTokenResponse, Status> {
-        let request = v1::CreateTokenRequest { cluster: cluster.to_owned(), ttl: None, again };
+        let request =
+            v1::CreateTokenRequest { cluster: cluster.to_owned(), ttl: None, again, approval: false };
         self.create_token_of(request).await
     }
 
