@@ -9,6 +9,7 @@ use godwit_common::{ClusterName, Now, ObjectKey, PolicyName, Time, Uid, Workload
 use godwit_planner::Scratch;
 
 use crate::changes::Before;
+use crate::commands::Arrivals;
 use crate::config::Config;
 use crate::contract::{
     Effect, Event, FederationRecord, IssuerRecord, JournalEntry, MigrationId, Request, RetiredRecord,
@@ -64,6 +65,8 @@ pub struct Hub {
     pub(crate) roles: Arc<Roles>,
     /// Who signs for the pods of clusters.
     pub(crate) issuers: Arc<BTreeMap<ClusterName, IssuerRecord>>,
+    /// Of those, how many agents came in of late.
+    pub(crate) arrivals: BTreeMap<ClusterName, Arrivals>,
     /// Which cluster a session speaks for.
     pub(crate) sessions: Shared<BTreeMap<SessionId, ClusterName>>,
     pub(crate) migrations: Shared<BTreeMap<MigrationId, Shared<MigrationEntry>>>,

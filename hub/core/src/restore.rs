@@ -129,6 +129,7 @@ impl Hub {
             revocations: Default::default(),
             roles,
             issuers: Default::default(),
+            arrivals: BTreeMap::new(),
             lost: Default::default(),
             sessions: Default::default(),
             migrations: Default::default(),

@@ -2,9 +2,9 @@
 //! from then on (S23).
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use godwit_common::ClusterName;
-use godwit_common::Uid;
+use godwit_common::{ClusterName, Time, Uid};
 
 use super::refused;
 use crate::contract::{
@@ -14,6 +14,17 @@ use crate::hub::Hub;
 
 /// The most that are pinned: far more than clusters that one hub has.
 const ISSUERS_MAX: usize = 10_000;
+
+/// So many agents of a cluster that came in are noted within such a time.
+const NOTED_MAX: u32 = 20;
+const NOTED_WITHIN: Duration = Duration::from_secs(60);
+
+/// Agents of a cluster that came in of late.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrivals {
+    since: Time,
+    noted: u32,
+}
 
 impl Hub {
     /// Takes an agent in whose pod a cluster's issuer has signed for. Nothing is written for it but that it came: whatever it is
@@ -40,9 +51,27 @@ impl Hub {
             );
             return Err(refused(RefusedKind::FailedPrecondition, message));
         }
-        let message = format!("its pod {pod} came in by its service account, from {from}");
-        self.note(Severity::Normal, "S23", "AgentEnrolled", cluster.as_str(), message);
+        if let Some(noted) = self.note_arrival(cluster) {
+            let rest =
+                if noted == NOTED_MAX { "; others of this minute stand in the audit log alone" } else { "" };
+            let message = format!("its pod {pod} came in by its service account, from {from}{rest}");
+            self.note(Severity::Normal, "S23", "AgentEnrolled", cluster.as_str(), message);
+        }
         Ok(Answer::Done)
+    }
+
+    /// How many of this minute are noted with this one; none if it is one too many. A thousand nodes, or a pod that comes again
+    /// and again, do not push everything else out of the journal.
+    fn note_arrival(&mut self, cluster: &ClusterName) -> Option<u32> {
+        let now = self.now.time;
+        let arrivals = self.arrivals.entry(cluster.clone()).or_insert(Arrivals { since: now, noted: 0 });
+        if now.since(arrivals.since) >= NOTED_WITHIN {
+            *arrivals = Arrivals { since: now, noted: 0 };
+        }
+        (arrivals.noted < NOTED_MAX).then(|| {
+            arrivals.noted += 1;
+            arrivals.noted
+        })
     }
 
     /// Pins what an agent says that has the cluster's certificate.
@@ -107,6 +136,7 @@ impl Hub {
     pub(crate) fn unpin_issuer(&mut self, cluster: &ClusterName) {
         if self.issuers.contains_key(cluster) {
             Arc::make_mut(&mut self.issuers).remove(cluster);
+            self.arrivals.remove(cluster);
             self.issuer_changed(cluster);
         }
     }

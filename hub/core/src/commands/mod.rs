@@ -25,6 +25,8 @@ use std::sync::Arc;
 
 use godwit_common::{ClusterName, Now, WorkloadId};
 
+pub(crate) use issuers::Arrivals;
+
 use crate::contract::{Answer, Command, FreezeCause, Refused, RefusedKind, Severity};
 use crate::hub::Hub;
 use crate::shared::Shared;

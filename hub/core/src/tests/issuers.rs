@@ -92,6 +92,19 @@ fn s23_a_token_pins_who_signs_and_later_pods_come_by_that_word() {
 }
 
 #[test]
+fn s23_a_pod_that_comes_again_and_again_does_not_fill_the_journal() {
+    let mut fixture = Fixture::new(&[("alpha", 10)]);
+    enrol(&mut fixture, 1, "bravo", 7, Some(issuer(&["k1"]))).expect("a good token");
+    for _ in 0..100 {
+        assert_eq!(come(&mut fixture, "bravo", 7, issuer(&["k1"])), Ok(Answer::Done));
+    }
+    assert_eq!(fixture.noted("AgentEnrolled"), 20);
+    fixture.pass(Duration::from_secs(60));
+    come(&mut fixture, "bravo", 7, issuer(&["k1"])).expect("it is let in");
+    assert_eq!(fixture.noted("AgentEnrolled"), 21);
+}
+
+#[test]
 fn s23_keys_change_by_the_word_of_a_member_alone() {
     let mut fixture = Fixture::new(&[("alpha", 10), ("bravo", 10)]);
     let alpha = uid_of(&fixture, "alpha");
