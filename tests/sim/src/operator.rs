@@ -11,7 +11,7 @@ use godwit_common::policy::{
 use godwit_common::quota::Quota;
 use godwit_common::{ClusterName, PolicyName, Taint, TaintEffect, Toleration, Uid, WorkloadId, WorkloadKind};
 use godwit_hub_core::{
-    AccessOrder, Application, Command, DrainOrder, DrainState, DrainTerms, Key, MigrationOrder,
+    AccessOrder, Application, Command, DrainOrder, DrainState, DrainTerms, Issuer, Key, MigrationOrder,
     MigrationState, Policy, PolicyChoice, Purpose, QuotaRecord, Record, Revocation, RolloutOrder,
     RolloutState,
 };
@@ -294,7 +294,7 @@ impl World {
                         false => AccessOrder::EndRevocation(what),
                     })
                 }
-                None => Command::Cordon { cluster, cordoned: false },
+                None => Command::Access(AccessOrder::PinIssuer { cluster, issuer: issuer_of(member) }),
             },
             6 => {
                 let with = self.pick(self.members.len());
@@ -546,6 +546,17 @@ fn mending(kind: &str, name: &str, replicas: u32) -> Application {
 }
 
 /// What one pod asks for: those of a DaemonSet take no room, since the hub does not count on any for them.
+/// Who signs for the pods of a member; of some, with a key that others have, too.
+fn issuer_of(member: usize) -> Issuer {
+    let own: Arc<str> = format!("key of {member}").into();
+    let shared = (member % 3 == 2).then(|| "key of several".into());
+    Issuer {
+        url: "https://kubernetes.default.svc".into(),
+        subject: "system:serviceaccount:godwit-system:godwit-agent".into(),
+        keys: shared.into_iter().chain([own]).collect(),
+    }
+}
+
 fn cpu_of(kind: &str, cpu: u64) -> u64 {
     if kind == "DaemonSet" { 0 } else { cpu }
 }

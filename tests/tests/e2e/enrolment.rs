@@ -153,6 +153,23 @@ async fn an_agent_waits_for_a_token_that_is_good() {
 }
 
 #[tokio::test]
+async fn one_token_alone_may_wait_for_an_operators_word() {
+    let federation = Builder::new(&[]).enrolling().start().await;
+    let created = federation.must(&["token", "create", "--cluster", "bravo", "--approval"]).await;
+    let token: JoinToken = created.parse().unwrap();
+    let (uid, key) = ("6ba7b810-9dad-11d1-80b4-00c04fd430c8", KeyRequest::create().unwrap());
+    let ask = async || {
+        let mut client = EnrolmentServiceClient::new(connect(&federation, &token).await.unwrap());
+        client.enrol(request(&token, uid, &key)).await.unwrap().into_inner()
+    };
+    let answer = ask().await;
+    assert!(answer.certificate.is_none() && answer.waiting.is_some(), "{answer:?}");
+    refused(&federation, &token, uid, Code::FailedPrecondition, "used already").await;
+    federation.must(&["approve", "cluster", "bravo"]).await;
+    assert!(ask().await.certificate.is_some());
+}
+
+#[tokio::test]
 async fn one_token_lets_all_agents_of_a_cluster_in_and_those_that_come_later() {
     let mut federation = Builder::new(&["alpha"]).enrolling().each(|spec| spec.agents = 3).start().await;
     all_are_there(&federation).await;

@@ -4,6 +4,7 @@
 mod at_most;
 mod fence;
 mod gates;
+mod issuers;
 mod kinds;
 mod lease;
 mod loss;
@@ -286,6 +287,7 @@ impl Checker {
     /// A batch of a hub has become durable.
     pub fn hub_committed(&mut self, store: &Records, written: &[Key]) {
         placement::check_stored(store, written);
+        issuers::check_stored(store, written);
         for key in written {
             if let Some(Record::Ended(ended)) = store.get(key) {
                 self.ended.extend(ended.held_by.keys().map(|name| (ended.uid, name.clone())));

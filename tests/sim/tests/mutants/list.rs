@@ -243,4 +243,21 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         caught_by: &["I5:"],
         forks: false,
     },
+    // S23: whose word lets agents in.
+    Mutant {
+        name: "who-is-revoked-keeps-what-it-has-pinned",
+        file: "hub/core/src/commands/access.rs",
+        text: "self.unpin_issuer(name);",
+        replacement: "",
+        caught_by: &["S23:"],
+        forks: false,
+    },
+    Mutant {
+        name: "two-clusters-pin-one-key",
+        file: "hub/core/src/commands/issuers.rs",
+        text: "!pinned.issuer.keys.is_disjoint(&issuer.keys)",
+        replacement: "false",
+        caught_by: &["S23:"],
+        forks: false,
+    },
 ];
