@@ -14,6 +14,7 @@ mod migrating;
 mod quotas;
 mod roles;
 mod routing;
+mod skew;
 mod watching;
 mod webhook;
 mod whatif;

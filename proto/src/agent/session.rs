@@ -116,7 +116,9 @@ pub(super) fn refusal_from_wire(wire: v1::Refusal) -> Result<Refusal, WireError>
         Ok(v1::RefusalCode::Deleted) => RefusalCode::Deleted,
         Ok(v1::RefusalCode::Protocol) => RefusalCode::Protocol,
         Ok(v1::RefusalCode::Busy) => RefusalCode::Busy,
-        Ok(v1::RefusalCode::Unspecified) | Err(_) => return Err(WireError::unknown("code")),
+        Ok(v1::RefusalCode::Unspecified) => return Err(WireError::unknown("code")),
+        // A newer hub has reasons of which this version knows nothing: its words and its wait say enough.
+        Err(_) => RefusalCode::Protocol,
     };
     Ok(Refusal {
         code,

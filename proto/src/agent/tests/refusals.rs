@@ -437,7 +437,7 @@ fn redirects_and_refusals_are_checked() {
             "redirect.addresses: it has 17 entries, and at most 16 are allowed".to_owned(),
         ),
         (
-            Refusal(v1::Refusal { code: 99, ..v1::Refusal::default() }),
+            Refusal(v1::Refusal { code: 0, ..v1::Refusal::default() }),
             "refusal.code: the peer says nothing that this version knows: upgrade the older side".to_owned(),
         ),
         (

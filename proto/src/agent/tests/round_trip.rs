@@ -7,11 +7,12 @@ use godwit_common::{Epoch, Fence, Generation, Need, NeedStatus, ObjectKey, Uid, 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message;
+use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint};
 
 use super::strategies::{down, up};
 use super::{down_from_wire, one, up_from_wire};
 use crate::agent::{DownInbox, UpInbox, down_to_wire, up_to_wire};
-use crate::v1::{AttachRequest, AttachResponse};
+use crate::v1::{self, AttachRequest, AttachResponse};
 
 proptest! {
     #[test]
@@ -25,6 +26,14 @@ proptest! {
     fn what_the_hub_says_arrives(down in down()) {
         let bytes = one(&down).encode_to_vec();
         let wire = AttachResponse::decode(bytes.as_slice())?;
+        prop_assert_eq!(down_from_wire(wire), Ok(Some(down)));
+    }
+
+    #[test]
+    fn what_a_newer_release_says_besides_is_passed_over(up in up(), down in down()) {
+        let wire = AttachRequest::decode(newer(&up_to_wire(&up).remove(0).encode_to_vec()).as_slice())?;
+        prop_assert_eq!(up_from_wire(wire), Ok(Some(up)));
+        let wire = AttachResponse::decode(newer(&one(&down).encode_to_vec()).as_slice())?;
         prop_assert_eq!(down_from_wire(wire), Ok(Some(down)));
     }
 
@@ -47,6 +56,16 @@ proptest! {
             prop_assert_eq!(down_from_wire(one(&down)), Ok(Some(down)), "what was taken can be said again");
         }
     }
+}
+
+#[test]
+fn a_reason_that_only_a_newer_hub_knows_is_a_refusal_with_its_words_and_its_wait() {
+    let (message, retry_after) =
+        ("it is Sunday".to_owned(), Some(prost_types::Duration { seconds: 60, nanos: 0 }));
+    let refusal = v1::Refusal { code: 99, message, retry_after };
+    let wire = AttachResponse { message: Some(v1::attach_response::Message::Refusal(refusal)) };
+    let Ok(Some(Down::Refusal(refusal))) = down_from_wire(wire) else { panic!("it is no refusal") };
+    assert_eq!((&*refusal.message, refusal.retry_after.as_secs()), ("it is Sunday", 60));
 }
 
 #[test]
@@ -153,4 +172,29 @@ fn damaged(message: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec
         }
         bytes
     })
+}
+
+/// A message as a newer release says it: with fields that this one does not know, of each kind that a decoder has to skip, beside
+/// its one field and in it.
+fn newer(bytes: &[u8]) -> Vec<u8> {
+    const FIELD: u32 = 1_000;
+    let mut unknown = Vec::new();
+    for (kind, value) in [
+        (WireType::Varint, &[7][..]),
+        (WireType::ThirtyTwoBit, &[1; 4]),
+        (WireType::LengthDelimited, b"\x02hi"),
+    ] {
+        encode_key(FIELD + kind as u32, kind, &mut unknown);
+        unknown.extend(value);
+    }
+    let mut rest = bytes;
+    let (tag, kind) = decode_key(&mut rest).expect("it says something");
+    assert_eq!(kind, WireType::LengthDelimited);
+    let length = decode_varint(&mut rest).expect("it has a length");
+    assert_eq!(length, rest.len() as u64, "it says one thing");
+    let mut newer = Vec::new();
+    encode_key(tag, kind, &mut newer);
+    encode_varint(length + unknown.len() as u64, &mut newer);
+    newer.extend([rest, &unknown, &unknown].concat());
+    newer
 }
