@@ -1,4 +1,4 @@
-//! What the hub asks of the cluster on behalf of operators: pods, and what they write. Each inquiry is a task of its own that
+//! What the hub asks of the cluster on behalf of operators: pods, what they write, and what may be imported. Each inquiry is a task of its own that
 //! reads from the API server; the machine hears nothing of it, and it ends with its session.
 
 use std::collections::BTreeMap;
@@ -60,6 +60,8 @@ impl Inquiries {
             let result = match about {
                 Some(About::Pods(wanted)) => pods(&cluster, wanted, &teller).await,
                 Some(About::Log(wanted)) => log(&cluster, wanted, &teller).await,
+                Some(About::Objects(wanted)) => objects(&cluster, &wanted, &teller).await,
+                Some(About::Adoption(wanted)) => adoption(&cluster, wanted, &teller).await,
                 Some(About::End(v1::InquiryEnd {})) | None => Err(Untold::Failed(
                     "this agent does not know what is asked: it is older than the hub".into(),
                 )),
@@ -124,6 +126,21 @@ async fn log(cluster: &Cluster, wanted: v1::LogInquiry, teller: &Teller) -> Resu
             break;
         }
     }
+    Ok(())
+}
+
+async fn objects(cluster: &Cluster, wanted: &v1::ObjectsInquiry, teller: &Teller) -> Result<(), Untold> {
+    for object in cluster.objects_to_import(wanted).await? {
+        if teller.tell(Part::Object(object)).await.is_none() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn adoption(cluster: &Cluster, wanted: v1::AdoptionInquiry, teller: &Teller) -> Result<(), Untold> {
+    let adoption = cluster.try_adoption(wanted).await?;
+    teller.tell(Part::Adoption(adoption)).await;
     Ok(())
 }
 

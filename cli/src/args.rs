@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     ack, agent, apply, approve, backup, completion, confirm, confirm_dead, cordon, delete, describe, diff,
-    drain, explain, freeze, get, label, logs, maintenance, migrate, plan, rebalance, replace, retire, revoke,
+    drain, explain, freeze, get, import, label, logs, maintenance, migrate, plan, rebalance, replace, retire, revoke,
     role, rollout, scale, taint, token, version, whatif, whoami,
 };
 use crate::dev::Dev;
@@ -50,6 +50,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Apply(apply::Apply),
     Diff(diff::Diff),
+    Import(import::Import),
     Get(get::Get),
     Describe(describe::Describe),
     Explain(explain::Explain),

@@ -139,7 +139,7 @@ impl Target {
         format!("which {singular}? give its name (`godwit get {plural}` lists them)")
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (word, name) = match text.split_once('/') {
             Some((word, name)) => (word, Some(name.to_owned())),
             None => (text, None),

@@ -59,7 +59,11 @@ pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Author
         return Verdict::Blocked("it is being deleted; it will be applied again when it is gone".into());
     }
     let Some(stamp) = seen.stamp else {
-        return if seen.adopt {
+        return if row.imports(seen) {
+            // What an autoscaler has set meanwhile goes on (S29).
+            let count = if seen.autoscaled { seen.replicas } else { replicas };
+            Verdict::Write { version: Some(seen.version.clone()), force: true, replicas: count }
+        } else if seen.adopt {
             adopt
         } else {
             Verdict::Blocked(
@@ -155,6 +159,12 @@ fn judge_count(row: &Row, seen: Option<&ObjectSeen>) -> Verdict {
 }
 
 impl Row {
+    /// Whether this very object was looked at when its workload was imported (S34). One that was made anew since is
+    /// somebody else's.
+    fn imports(&self, seen: &ObjectSeen) -> bool {
+        self.adopts.is_some() && seen.uid.parse().ok() == self.adopts
+    }
+
     /// Whether what differs from it was changed by hand, and is to stay so (S29). What it says for the first time is
     /// written, whatever is there.
     fn leaves_changes(&self) -> bool {

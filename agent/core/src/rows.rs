@@ -44,6 +44,8 @@ pub(crate) struct Row {
     pub(crate) supervised: bool,
     /// Only its count is written (S33).
     pub(crate) scale_only: bool,
+    /// The object of this UID becomes Godwit's, although it does not say so (S34).
+    pub(crate) adopts: Option<Uid>,
     hash: u64,
     /// The oldest generation that this state of the row may belong to.
     since: Generation,
@@ -484,7 +486,7 @@ impl Rows {
         // It has no number: whether it was once as it was told, its stamp says.
         let drift = Drift { tolerated: target.tolerates_drift, shown: true, ..Drift::default() };
         let unkept = self.unkept(target.uid, target.revision);
-        Row { bounds: target.bounds, drift, unkept, ..row }
+        Row { bounds: target.bounds, adopts: target.adopts, drift, unkept, ..row }
     }
 
     fn row_from_workload(&self, target: &WorkloadTarget, since: Generation) -> Row {
@@ -506,8 +508,8 @@ impl Rows {
         let row = Row::new(key, target.revision, Some(target.replicas), manifest, target.hash(), since);
         let charter = target.charter.clone();
         let unkept = self.unkept(target.uid, target.revision);
-        let WorkloadTarget { ordinals, supervised, scale_only, .. } = *target;
-        Row { needs, ordinals, supervised, scale_only, charter, drift, unkept, ..row }
+        let WorkloadTarget { ordinals, supervised, scale_only, adopts, .. } = *target;
+        Row { needs, ordinals, supervised, scale_only, adopts, charter, drift, unkept, ..row }
     }
 
     /// What an apply of this revision has left altered, as far as it is known.
@@ -542,6 +544,7 @@ impl Row {
             needs: Arc::default(),
             supervised: false,
             scale_only: false,
+            adopts: None,
             hash,
             since,
             problem: Arc::default(),

@@ -4,6 +4,7 @@ mod altered;
 mod charter;
 mod discovery;
 mod error;
+mod import;
 mod issuer;
 mod manifest;
 mod needs;

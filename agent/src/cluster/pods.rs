@@ -185,12 +185,12 @@ impl Log {
     }
 }
 
-async fn within_limit<T>(looked: impl Future<Output = Result<T, Untold>>) -> Result<T, Untold> {
+pub(super) async fn within_limit<T>(looked: impl Future<Output = Result<T, Untold>>) -> Result<T, Untold> {
     let late = |_| Untold::Failed(format!("the API server did not answer within {CALL_LIMIT:?}"));
     tokio::time::timeout(CALL_LIMIT, looked).await.map_err(late)?
 }
 
-fn failed(error: kube::Error) -> Untold {
+pub(super) fn failed(error: kube::Error) -> Untold {
     match error {
         // A container that is not there, or has not started: the API server says it best.
         kube::Error::Api(status) if matches!(status.code, 400 | 404) => {

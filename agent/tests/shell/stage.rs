@@ -208,6 +208,7 @@ pub(crate) fn deployment(uid: u128, revision: u64, replicas: u32) -> WorkloadTar
         charter: None,
         tolerates_drift: false,
         shown: false,
+        adopts: None,
     }
 }
 
@@ -219,6 +220,7 @@ pub(crate) fn config_map(uid: u128, text: &str) -> ObjectTarget {
         manifest: Some(json!({"data": {"text": text}}).to_string().into()),
         tolerates_drift: false,
         bounds: Default::default(),
+        adopts: None,
     }
 }
 

@@ -170,6 +170,7 @@ fn records(names: &[ClusterName], workloads: usize, eligible: usize) -> impl Ite
                 cause: None,
                 ordinals: None,
                 shown: false,
+                adopts: None,
             },
         })
     });

@@ -16,6 +16,7 @@ pub(crate) mod drain;
 pub(crate) mod explain;
 pub(crate) mod freeze;
 pub(crate) mod get;
+pub(crate) mod import;
 pub(crate) mod label;
 pub(crate) mod logs;
 pub(crate) mod maintenance;
@@ -70,6 +71,7 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
             return Ok(if different { ExitCode::from(DIFFERENT) } else { ExitCode::SUCCESS });
         }
         Command::Apply(command) => wait(command.run(&places)),
+        Command::Import(command) => wait(command.run(&places)),
         Command::Get(command) => wait(command.run(&places)),
         Command::Describe(command) => wait(command.run(&places)),
         Command::Explain(command) => wait(command.run(&places)),

@@ -41,6 +41,8 @@ pub struct ObjectTarget {
     pub tolerates_drift: bool,
     /// This cluster's share of the bounds that the manifest sets over all of them (S29).
     pub bounds: Bounds,
+    /// See [`WorkloadTarget::adopts`].
+    pub adopts: Option<Uid>,
 }
 
 /// A workload and how many replicas of it this cluster runs.
@@ -76,6 +78,9 @@ pub struct WorkloadTarget {
     /// The cluster has shown the object as this row says: what is different now was changed by hand. Only where that is
     /// tolerated, and no part of the digest either.
     pub shown: bool,
+    /// The object with this UID is there already, and becomes Godwit's: it was imported (S34). No part of the digest: it
+    /// says what was there once, and means nothing from when the object carries Godwit's labels.
+    pub adopts: Option<Uid>,
 }
 
 /// The end of a life: the only thing that removes an object (S27).
@@ -229,6 +234,7 @@ mod tests {
             charter: None,
             tolerates_drift: false,
             shown: false,
+            adopts: None,
         }
     }
 

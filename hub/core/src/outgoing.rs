@@ -102,6 +102,7 @@ impl Hub {
                     charter: workload.charter.clone().filter(|_| !spec.scale_only),
                     tolerates_drift: self.drift_of(&workload.record).is_tolerated(),
                     shown: seat.shown,
+                    adopts: seat.adopts,
                 });
             }
         } else if let Some(object) = self.objects.get(&uid) {
@@ -114,6 +115,7 @@ impl Hub {
                     manifest: Some(record.manifest.clone()),
                     tolerates_drift: object.tolerates,
                     bounds: row.bounds,
+                    adopts: row.adopts,
                 });
             }
         }

@@ -29,7 +29,7 @@ pub(super) async fn read(request: v1::DeployRequest, lost_after: Duration) -> Re
         set_total(&mut application, fields::replicas(replicas)?)?;
     }
     let policy = choose(policy, &application, lost_after)?;
-    Ok(Deploy { request_id: request_id.into(), fingerprint, application, policy })
+    Ok(Deploy { request_id: request_id.into(), fingerprint, application, policy, import: None })
 }
 
 /// Over all that makes the request what it is, but for its mark and whether it is a rehearsal.
@@ -78,14 +78,19 @@ pub(crate) fn reader() -> Reader {
 /// without them it needs what it brought along.
 fn read_kept(key: &ObjectKey, manifest: &Arc<str>, objects: &[Arc<str>]) -> Result<WorkloadSpec, String> {
     let texts: Vec<&str> = std::iter::once(manifest).chain(objects).map(|text| &**text).collect();
-    let whole = manifest::parse_application_in(&texts.join("\n---\n"), &key.namespace);
+    let whole = manifest::parse_application_in(&as_list(&texts), &key.namespace);
     let parsed = whole.or_else(|_| manifest::parse_application_in(manifest, &key.namespace));
     let parsed = parsed.map_err(|errors| errors.to_string())?;
     let read = parsed.workloads.into_iter().find(|workload| workload.object == *key);
     read.map(self::workload).ok_or_else(|| format!("it is another object than {key}"))
 }
 
-fn workload(workload: manifest::Workload) -> WorkloadSpec {
+/// Objects of JSON as one text: documents one after the other are YAML's alone.
+pub(super) fn as_list(objects: &[&str]) -> String {
+    format!("{{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{}]}}", objects.join(","))
+}
+
+pub(super) fn workload(workload: manifest::Workload) -> WorkloadSpec {
     WorkloadSpec {
         id: workload.id,
         api_version: workload.object.api_version,
@@ -104,7 +109,7 @@ fn workload(workload: manifest::Workload) -> WorkloadSpec {
     }
 }
 
-fn object(object: manifest::Dependent) -> ObjectSpec {
+pub(super) fn object(object: manifest::Dependent) -> ObjectSpec {
     ObjectSpec { key: object.key, manifest: object.manifest }
 }
 

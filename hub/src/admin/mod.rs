@@ -9,6 +9,7 @@ mod drains;
 mod events;
 mod federation;
 mod fields;
+mod import;
 mod labels;
 mod marks;
 mod migrations;

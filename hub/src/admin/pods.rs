@@ -139,7 +139,7 @@ impl Admin {
         self.driver.view().workload(workload).cloned().ok_or_else(|| not_deployed(workload))
     }
 
-    fn asker(&self) -> Result<OwnedSemaphorePermit, Status> {
+    pub(super) fn asker(&self) -> Result<OwnedSemaphorePermit, Status> {
         Arc::clone(&self.askers).try_acquire_owned().map_err(|_| {
             Status::resource_exhausted(
                 "as many operators look at pods and logs as may: try again in a moment",
@@ -154,7 +154,9 @@ impl Admin {
             while let Some(part) = asked.next(cluster).await? {
                 match part {
                     Part::Pods(some) => pods.extend(some.items),
-                    Part::Log(_) | Part::Answered(_) => return Err(confused(cluster)),
+                    Part::Log(_) | Part::Answered(_) | Part::Object(_) | Part::Adoption(_) => {
+                        return Err(confused(cluster));
+                    }
                 }
                 if pods.len() >= PODS_MAX {
                     break;
@@ -194,7 +196,9 @@ impl Log {
             };
             let chunk = match part {
                 Ok(Some(Part::Log(chunk))) => chunk,
-                Ok(Some(Part::Pods(_) | Part::Answered(_))) => break confused(&self.cluster),
+                Ok(Some(Part::Pods(_) | Part::Answered(_) | Part::Object(_) | Part::Adoption(_))) => {
+                    break confused(&self.cluster);
+                }
                 Ok(None) => return,
                 Err(status) => break status,
             };

@@ -40,6 +40,14 @@ impl WorkloadService for Admin {
         }
     }
 
+    async fn import(
+        &self,
+        request: Request<v1::ImportRequest>,
+    ) -> Result<Response<v1::ImportResponse>, Status> {
+        let operator = Caller::of(&request);
+        self.import_all(operator, request.into_inner()).await.map(Response::new)
+    }
+
     async fn scale_workload(
         &self,
         request: Request<v1::ScaleWorkloadRequest>,

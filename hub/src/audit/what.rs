@@ -146,7 +146,7 @@ pub(super) fn permit(permit: &Permit) -> Value {
 
 /// The names and numbers of an application: never what is in its manifests.
 fn deployed(deploy: &Deploy) -> Value {
-    let Deploy { request_id, fingerprint, application, policy } = deploy;
+    let Deploy { request_id, fingerprint, application, policy, import } = deploy;
     let workloads = application.workloads.iter().take(OBJECTS_MAX);
     let workloads = workloads.map(|spec| json!({"workload": text(&spec.id), "replicas": spec.replicas}));
     let objects = application.objects.iter().take(OBJECTS_MAX).map(|object| object.key.to_string());
@@ -162,6 +162,7 @@ fn deployed(deploy: &Deploy) -> Value {
         "policy": policy,
         "requestId": &**request_id,
         "content": format!("{fingerprint:016x}"),
+        "importedFrom": import.as_ref().map(|import| import.found.keys().map(ClusterName::as_str).collect::<Vec<_>>()),
     })
 }
 

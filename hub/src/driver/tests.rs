@@ -201,6 +201,7 @@ fn deploy_as(name: &str, replicas: u32) -> Command {
         fingerprint: 0,
         application: Application { workloads: vec![workload], objects: Vec::new() },
         policy: PolicyChoice::Annotated,
+        import: None,
     })
 }
 

@@ -139,6 +139,7 @@ pub(crate) const TABLE: &[(&str, &[(&str, Least)])] = &[
         "godwit.v1.WorkloadService",
         &[
             ("Deploy", Of(Deployer)),
+            ("Import", Of(Deployer)),
             ("ScaleWorkload", Of(Deployer)),
             ("Rebalance", Of(Deployer)),
             ("DeleteWorkload", Of(Deployer)),

@@ -177,6 +177,7 @@ mod tests {
             charter: None,
             tolerates_drift: false,
             shown: false,
+            adopts: None,
         };
         Down::Targets(Arc::new(Targets {
             fence: Fence { federation: Uid(9), epoch: Epoch(1), generation: Generation(generation) },

@@ -6,7 +6,7 @@ use godwit_common::bounds::Bounds;
 use godwit_common::link::{
     MANIFEST_MAX, NEEDS_MAX, ObjectTarget, ROWS_MAX, Targets, Tombstone, Tombstoned, WorkloadTarget,
 };
-use godwit_common::{Digest, Generation, Need, ObjectKey, WorkloadId};
+use godwit_common::{Digest, Generation, Need, ObjectKey, Uid, WorkloadId};
 use prost::Message;
 
 use super::check::{count, list, required, text, uid, uid_to_wire};
@@ -86,6 +86,7 @@ fn object_to_wire(row: &ObjectTarget) -> v1::ObjectTarget {
         tolerates_drift: row.tolerates_drift,
         min: row.bounds.min,
         max: row.bounds.max,
+        adopts: row.adopts.map(uid_to_wire).unwrap_or_default(),
     }
 }
 
@@ -97,6 +98,7 @@ fn object_from_wire(wire: v1::ObjectTarget) -> Result<ObjectTarget, WireError> {
         manifest: manifest(wire.manifest)?,
         tolerates_drift: wire.tolerates_drift,
         bounds: Bounds { min: wire.min, max: wire.max },
+        adopts: adopts(&wire.adopts)?,
     })
 }
 
@@ -117,6 +119,7 @@ fn workload_to_wire(row: &WorkloadTarget) -> v1::WorkloadTarget {
         tolerates_drift: row.tolerates_drift,
         shown: row.shown,
         scale_only: row.scale_only,
+        adopts: row.adopts.map(uid_to_wire).unwrap_or_default(),
     }
 }
 
@@ -139,7 +142,13 @@ fn workload_from_wire(wire: v1::WorkloadTarget) -> Result<WorkloadTarget, WireEr
         tolerates_drift: wire.tolerates_drift,
         shown: wire.shown,
         scale_only: wire.scale_only,
+        adopts: adopts(&wire.adopts)?,
     })
+}
+
+/// Empty on the wire means that nothing is there to be taken over.
+fn adopts(wire: &[u8]) -> Result<Option<Uid>, WireError> {
+    Some(wire).filter(|wire| !wire.is_empty()).map(|wire| uid("adopts", wire)).transpose()
 }
 
 fn tombstone_to_wire(row: &Tombstone) -> v1::Tombstone {

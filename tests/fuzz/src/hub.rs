@@ -100,7 +100,13 @@ impl World {
         let objects = vec![ObjectSpec { key, manifest: "{}".into() }];
         let application = Application { workloads, objects };
         let policy = PolicyChoice::Named("default".parse().expect("a name"));
-        world.command(Command::Deploy(Deploy { request_id: "".into(), fingerprint: 0, application, policy }));
+        world.command(Command::Deploy(Deploy {
+            request_id: "".into(),
+            fingerprint: 0,
+            application,
+            policy,
+            import: None,
+        }));
         world
     }
 

@@ -183,7 +183,7 @@ pub fn cluster_name(name: &str) -> ClusterName {
 /// A request to deploy; the mark is derived from the content, as a careful client does.
 pub fn deploy(application: Application, policy: PolicyChoice) -> Command {
     let fingerprint = stable_hash([format!("{application:?}{policy:?}").as_bytes()]);
-    Command::Deploy(Deploy { request_id: "".into(), fingerprint, application, policy })
+    Command::Deploy(Deploy { request_id: "".into(), fingerprint, application, policy, import: None })
 }
 
 impl World {

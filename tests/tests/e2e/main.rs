@@ -22,6 +22,7 @@ mod hostile_members;
 mod hostile_peers;
 mod hub_restart;
 mod identity;
+mod importing;
 mod installing;
 mod kinds;
 mod leadership;

@@ -6,6 +6,7 @@ mod custom;
 mod drift;
 mod fencing;
 mod grants;
+mod importing;
 mod leadership;
 mod linking;
 mod needs;

@@ -13,7 +13,10 @@ use crate::restore::{DEFAULT_POLICY, STATEFUL_POLICY};
 
 impl Hub {
     /// Takes an application over.
-    pub(crate) fn deploy(&mut self, deploy: Deploy) -> Result<Answer, Refused> {
+    pub(crate) fn deploy(&mut self, mut deploy: Deploy) -> Result<Answer, Refused> {
+        if let Some(import) = deploy.import.take() {
+            return self.import(deploy, import);
+        }
         if let Some(answer) = self.answered(&deploy)? {
             return Ok(Answer::Deployed(answer));
         }
@@ -113,7 +116,7 @@ impl Hub {
     }
 
     /// Whether the workloads are what their kinds may be, and go with their policies (S8, S32, S33).
-    fn check_modes(&self, deploy: &Deploy, policies: &[PolicyName]) -> Result<(), Refused> {
+    pub(super) fn check_modes(&self, deploy: &Deploy, policies: &[PolicyName]) -> Result<(), Refused> {
         for (spec, name) in deploy.application.workloads.iter().zip(policies) {
             Self::check_total(&spec.id, spec.replicas)?;
             self.check_unchanged(spec)?;
@@ -128,7 +131,7 @@ impl Hub {
         Ok(())
     }
 
-    fn check_bounds(&self, application: &Application) -> Result<(), Refused> {
+    pub(super) fn check_bounds(&self, application: &Application) -> Result<(), Refused> {
         let new = application.workloads.iter().filter(|spec| !self.ids.contains_key(&spec.id)).count();
         if self.workloads.len() + new > self.config.workloads {
             let message = format!("the federation holds at most {} workloads", self.config.workloads);

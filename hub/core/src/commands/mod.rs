@@ -8,6 +8,7 @@ mod cluster;
 mod deploy;
 mod drain;
 mod give_back;
+mod import;
 mod issuers;
 mod migrate;
 mod policy;

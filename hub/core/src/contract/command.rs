@@ -1,6 +1,6 @@
 //! What operators ask for, and the answers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -230,6 +230,37 @@ pub struct Deploy {
     pub application: Application,
     /// Which policy.
     pub policy: PolicyChoice,
+    /// It runs already: what was found, where (S34).
+    pub import: Option<Import>,
+}
+
+/// What runs already and becomes Godwit's, where it is and as it is (S34).
+#[derive(Debug, Clone)]
+pub struct Import {
+    /// What each cluster has of the application.
+    pub found: BTreeMap<ClusterName, Found>,
+    /// It is taken over even if the policy wants it elsewhere.
+    pub allow_moves: bool,
+}
+
+/// What one cluster has.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// Workloads.
+    pub workloads: Vec<FoundWorkload>,
+    /// Objects that go with them, each with the UID that it has there.
+    pub objects: Vec<(ObjectKey, Uid)>,
+}
+
+/// A workload as it runs in a cluster.
+#[derive(Debug, Clone)]
+pub struct FoundWorkload {
+    /// The object's UID there.
+    pub uid: Uid,
+    /// The life that its labels say it is of, if it is managed already.
+    pub life: Option<Uid>,
+    /// What its object says; its `replicas` are those that it has there.
+    pub spec: WorkloadSpec,
 }
 
 /// Where the policy comes from.

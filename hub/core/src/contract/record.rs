@@ -263,6 +263,8 @@ pub struct Seat {
     pub ordinals: Option<u32>,
     /// The cluster has shown it as this row says, where what is different later is left as it is (S29).
     pub shown: bool,
+    /// The object that was there before, and was imported (S34).
+    pub adopts: Option<Uid>,
 }
 
 /// Who decided.
@@ -294,6 +296,8 @@ pub struct ObjectRow {
     pub generation: Generation,
     /// The cluster's share of the bounds that its manifest sets over all clusters, as it was told (S29).
     pub bounds: Bounds,
+    /// See [`Seat::adopts`].
+    pub adopts: Option<Uid>,
 }
 
 /// A life that has ended: everywhere, or in clusters that are retired (S23). It stays until every cluster that held it

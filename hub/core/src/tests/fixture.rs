@@ -728,7 +728,7 @@ pub(crate) fn status(row: &WorkloadTarget, ready: bool) -> Status {
 }
 
 pub(crate) fn deployment(application: Application, policy: PolicyChoice) -> Deploy {
-    Deploy { request_id: "".into(), fingerprint: 0, application, policy }
+    Deploy { request_id: "".into(), fingerprint: 0, application, policy, import: None }
 }
 
 pub(crate) fn object(name: &str) -> ObjectSpec {

@@ -19,6 +19,7 @@ mod foresight;
 mod gates;
 mod grants;
 mod history;
+mod imports;
 mod issuers;
 mod kinds;
 mod losses;

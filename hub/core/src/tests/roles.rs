@@ -44,7 +44,7 @@ fn application(namespace: &str, objects: &[(&str, &str, &str, &str)]) -> Applica
 }
 
 fn deployment(application: Application, policy: PolicyChoice) -> Command {
-    Command::Deploy(Deploy { request_id: "".into(), fingerprint: 0, application, policy })
+    Command::Deploy(Deploy { request_id: "".into(), fingerprint: 0, application, policy, import: None })
 }
 
 fn deploy(fixture: &mut Fixture, namespace: &str, policy: &str) -> Result<Answer, Refused> {

@@ -114,3 +114,18 @@ async fn read(request: v1::DeployRequest) -> Result<Deploy, Status> {
 fn request(manifests: &str) -> v1::DeployRequest {
     v1::DeployRequest { manifests: manifests.to_owned(), ..v1::DeployRequest::default() }
 }
+
+#[test]
+fn what_members_have_kept_is_read_with_what_it_brought_along() {
+    let json = r#"{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","namespace":"shop"},
+        "spec":{"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},"spec":{
+        "containers":[{"name":"c","image":"i","envFrom":[{"configMapRef":{"name":"own"}},{"secretRef":{"name":"other"}}]}]}}}}"#;
+    let own = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"own","namespace":"shop"}}"#;
+    let key = ObjectKey::new("apps/v1", "Deployment", "shop", "web").unwrap();
+    let needs = |objects: &[Arc<str>]| {
+        let spec = read_kept(&key, &json.into(), objects).unwrap();
+        spec.needs.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(needs(&[]), ["ConfigMap shop/own", "Secret shop/other"]);
+    assert_eq!(needs(&[own.into()]), ["Secret shop/other"]);
+}

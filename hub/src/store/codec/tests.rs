@@ -445,6 +445,7 @@ fn seat() -> Record {
             cause: Some(Cause::Migration(MigrationId(7))),
             ordinals: Some(10_000),
             shown: true,
+            adopts: Some(Uid(0xad)),
         },
     }
 }
@@ -531,7 +532,11 @@ fn objects() -> Vec<Record> {
     let row = Record::ObjectRow {
         object: Uid(3),
         cluster: name("east"),
-        row: ObjectRow { generation: Generation(4), bounds: Bounds { min: Some(0), max: Some(7) } },
+        row: ObjectRow {
+            generation: Generation(4),
+            bounds: Bounds { min: Some(0), max: Some(7) },
+            adopts: Some(Uid(0xad)),
+        },
     };
     vec![object, row]
 }

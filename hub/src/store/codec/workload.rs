@@ -160,6 +160,7 @@ pub(super) fn seat_to_wire(workload: Uid, cluster: &ClusterName, seat: &Seat) ->
         given_up,
         ordinals,
         shown,
+        adopts,
     } = seat;
     wire::Seat {
         workload: uid_to_wire(workload),
@@ -176,6 +177,7 @@ pub(super) fn seat_to_wire(workload: Uid, cluster: &ClusterName, seat: &Seat) ->
         rolling: *rolling,
         ordinals: *ordinals,
         shown: *shown,
+        adopts: adopts.map(uid_to_wire).unwrap_or_default(),
     }
 }
 
@@ -197,6 +199,7 @@ pub(super) fn seat_from_wire(seat: wire::Seat) -> Result<Record, Invalid> {
             cause: cause(seat.cause)?,
             ordinals: seat.ordinals,
             shown: seat.shown,
+            adopts: adopts(&seat.adopts)?,
         },
     })
 }
@@ -221,13 +224,14 @@ pub(super) fn object_from_wire(object: wire::Object) -> Result<ObjectRecord, Inv
 }
 
 pub(super) fn object_row_to_wire(object: Uid, cluster: &ClusterName, row: &ObjectRow) -> wire::ObjectRow {
-    let ObjectRow { generation, bounds: Bounds { min, max } } = *row;
+    let ObjectRow { generation, bounds: Bounds { min, max }, adopts } = *row;
     wire::ObjectRow {
         object: uid_to_wire(object),
         cluster: cluster.to_string(),
         generation: generation.0,
         min,
         max,
+        adopts: adopts.map(uid_to_wire).unwrap_or_default(),
     }
 }
 
@@ -238,8 +242,13 @@ pub(super) fn object_row_from_wire(row: wire::ObjectRow) -> Result<Record, Inval
         row: ObjectRow {
             generation: Generation(row.generation),
             bounds: Bounds { min: row.min, max: row.max },
+            adopts: adopts(&row.adopts)?,
         },
     })
+}
+
+fn adopts(bytes: &[u8]) -> Result<Option<Uid>, Invalid> {
+    Some(bytes).filter(|bytes| !bytes.is_empty()).map(|bytes| uid("adopts", bytes)).transpose()
 }
 
 pub(super) fn ended_to_wire(ended: &Ended) -> wire::Ended {

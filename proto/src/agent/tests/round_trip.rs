@@ -78,6 +78,7 @@ fn a_large_state_arrives_in_parts() {
         manifest: Some(manifest.clone()),
         tolerates_drift: false,
         bounds: Default::default(),
+        adopts: None,
     };
     let targets = Targets { objects: (1..=10).map(row).collect(), ..Targets::default() };
     let down = Down::Targets(Arc::new(Targets { fence: fence(), ..targets }));
@@ -105,6 +106,7 @@ fn the_order_of_needs_means_nothing() {
         charter: None,
         tolerates_drift: false,
         shown: false,
+        adopts: None,
     };
     let down = |needs| Down::Targets(Arc::new(Targets { workloads: vec![row(needs)], ..Targets::default() }));
     let sent = one(&down(vec![need("b"), need("a"), need("b")]));

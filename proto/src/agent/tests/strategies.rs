@@ -251,14 +251,15 @@ fn targets() -> impl Strategy<Value = Targets> {
 fn object() -> impl Strategy<Value = ObjectTarget> {
     let bounds =
         (option::of(any::<u32>()), option::of(any::<u32>())).prop_map(|(min, max)| Bounds { min, max });
-    (uid(), key(), any::<u64>(), manifest(), any::<bool>(), bounds).prop_map(
-        |(uid, key, revision, manifest, tolerates_drift, bounds)| ObjectTarget {
+    (uid(), key(), any::<u64>(), manifest(), any::<bool>(), bounds, option::of(uid())).prop_map(
+        |(uid, key, revision, manifest, tolerates_drift, bounds, adopts)| ObjectTarget {
             uid,
             key,
             revision,
             manifest,
             tolerates_drift,
             bounds,
+            adopts,
         },
     )
 }
@@ -266,10 +267,10 @@ fn object() -> impl Strategy<Value = ObjectTarget> {
 fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
     let needs = btree_set(need(), 0..4);
     let counts = (count(), any::<u32>());
-    let extras = (needs, any::<[bool; 4]>(), option::of(charter()));
+    let extras = (needs, any::<[bool; 4]>(), option::of(charter()), option::of(uid()));
     (uid(), workload(), api_version(), any::<u64>(), counts, manifest(), extras).prop_map(
         |(uid, workload, api_version, revision, (replicas, ordinals), manifest, extras)| {
-            let (needs, flags, charter) = extras;
+            let (needs, flags, charter, adopts) = extras;
             let [supervised, tolerates_drift, shown, scale_only] = flags;
             WorkloadTarget {
                 uid,
@@ -285,6 +286,7 @@ fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
                 charter: charter.map(Arc::new),
                 tolerates_drift,
                 shown,
+                adopts,
             }
         },
     )

@@ -261,6 +261,7 @@ pub(crate) fn workload(uid: u128, name: &str, revision: u64, replicas: u32) -> W
         charter: None,
         tolerates_drift: false,
         shown: false,
+        adopts: None,
     }
 }
 
@@ -273,6 +274,7 @@ pub(crate) fn object(uid: u128, kind: &str, name: &str, revision: u64) -> Object
         manifest: Some("{}".into()),
         tolerates_drift: false,
         bounds: Default::default(),
+        adopts: None,
     }
 }
 

@@ -1,0 +1,200 @@
+//! Importing what runs already: S34.
+
+use std::time::Duration;
+
+use godwit_common::policy::{Rebalance, Strategy};
+use godwit_common::{ClusterName, Uid, WorkloadId};
+
+use super::fixture::{Fixture, cluster, deployment, object, policy, spec, web};
+use crate::{
+    Answer, Application, Command, Deploy, Deployed, Found, FoundWorkload, Import, Policy, PolicyChoice,
+    Refused, RefusedKind, WorkloadSpec,
+};
+
+/// Three clusters, of which the policy `even` chooses all.
+fn fleet() -> Fixture {
+    let mut fixture = Fixture::new(&[("alpha", 40), ("bravo", 40), ("charlie", 40)]);
+    let even = policy("even", &[("alpha", 1), ("bravo", 1), ("charlie", 1)]);
+    fixture.command(Command::ApplyPolicy(even)).expect("a good policy");
+    fixture
+}
+
+fn under(mut fixture: Fixture, change: impl FnOnce(&mut Policy)) -> Fixture {
+    let mut even = policy("even", &[("alpha", 1), ("bravo", 1), ("charlie", 1)]);
+    change(&mut even);
+    fixture.command(Command::ApplyPolicy(even)).expect("a good policy");
+    fixture
+}
+
+/// The object's UID in a cluster.
+fn uid_in(name: &str) -> Uid {
+    Uid(godwit_common::stable_hash([name.as_bytes()]).into())
+}
+
+fn found(name: &str, spec: WorkloadSpec) -> (ClusterName, Found) {
+    let workloads = vec![FoundWorkload { uid: uid_in(name), life: None, spec }];
+    (cluster(name), Found { workloads, objects: Vec::new() })
+}
+
+fn import_of(newest: WorkloadSpec, all: impl IntoIterator<Item = (ClusterName, Found)>) -> Deploy {
+    let application = Application { workloads: vec![newest], objects: Vec::new() };
+    let policy = PolicyChoice::Named("even".parse().expect("a valid name"));
+    let import = Import { found: all.into_iter().collect(), allow_moves: false };
+    Deploy { import: Some(import), ..deployment(application, policy) }
+}
+
+fn three_and_five() -> Deploy {
+    import_of(spec(web(), 8), [found("alpha", spec(web(), 3)), found("bravo", spec(web(), 5))])
+}
+
+fn send(fixture: &mut Fixture, deploy: Deploy) -> Result<Deployed, Refused> {
+    match fixture.command(Command::Deploy(deploy))? {
+        Answer::Deployed(deployed) => Ok(deployed),
+        other => panic!("not an answer to a deployment: {other:?}"),
+    }
+}
+
+fn refused(fixture: &mut Fixture, deploy: Deploy, kind: RefusedKind, part: &str) {
+    let refused = send(fixture, deploy).expect_err(part);
+    assert_eq!(refused.kind, kind, "{refused:?}");
+    assert!(refused.message.contains(part), "{refused:?}");
+    assert!(fixture.views().is_empty(), "nothing of it is done");
+}
+
+#[test]
+fn s34_the_total_is_what_runs_and_nothing_moves() {
+    let mut fixture = fleet();
+    let answer = send(&mut fixture, three_and_five()).expect("a good import");
+    let [web] = &answer.workloads[..] else { panic!("{answer:?}") };
+    assert_eq!((web.replicas, web.pending, web.revision), (8, 0, 1));
+    assert_eq!(web.placements, [(cluster("alpha"), 3), (cluster("bravo"), 5)]);
+    assert_eq!(answer.warnings, Vec::<String>::new());
+    assert_eq!(fixture.noted("Imported"), 1);
+    fixture.pass(Duration::from_secs(60));
+    let sent: Vec<(&str, u32)> =
+        fixture.sent.iter().map(|(name, _, replicas)| (name.as_str(), *replicas)).collect();
+    assert_eq!(sent, [("alpha", 3), ("bravo", 5), ("charlie", 0)], "told once, and as it was");
+    let adopts = |name: &str| fixture.members[&cluster(name)].rows.values().next().expect("a row").adopts;
+    assert_eq!(
+        [adopts("alpha"), adopts("bravo"), adopts("charlie")],
+        [Some(uid_in("alpha")), Some(uid_in("bravo")), None]
+    );
+}
+
+#[test]
+fn s34_the_objects_that_may_be_taken_over_are_durable() {
+    let mut fixture = fleet();
+    let mut deploy = three_and_five();
+    deploy.application.objects.push(object("config"));
+    let import = deploy.import.as_mut().expect("an import");
+    let alpha = import.found.get_mut(&cluster("alpha")).expect("it is there");
+    alpha.objects.push((object("config").key, Uid(77)));
+    send(&mut fixture, deploy).expect("a good import");
+    for name in ["alpha", "bravo", "charlie"] {
+        fixture.disconnect(name);
+        let member = fixture.members.get_mut(&cluster(name)).expect("a member");
+        (member.fence, member.rows, member.objects) = Default::default();
+    }
+    fixture.restart();
+    fixture.connect("alpha");
+    fixture.connect("bravo");
+    let member = |name: &str| &fixture.members[&cluster(name)];
+    assert_eq!(member("alpha").rows.values().next().expect("a row").adopts, Some(uid_in("alpha")));
+    let object = |name: &str| member(name).objects.values().next().expect("an object").adopts;
+    assert_eq!((object("alpha"), object("bravo")), (Some(Uid(77)), None));
+}
+
+#[test]
+fn s34_what_the_policy_would_move_is_refused_unless_it_may() {
+    let mut fixture = under(fleet(), |even| even.placement.rebalance = Rebalance::Always);
+    refused(&mut fixture, three_and_five(), RefusedKind::FailedPrecondition, "in bravo goes from 5 to");
+    assert_eq!(fixture.noted("Imported"), 0);
+    let mut deploy = three_and_five();
+    deploy.import.as_mut().expect("an import").allow_moves = true;
+    let answer = send(&mut fixture, deploy).expect("a good import");
+    assert!(
+        answer.warnings.iter().any(|warning| warning.contains("in charlie goes from 0 to")),
+        "{answer:?}"
+    );
+    fixture.pass(Duration::from_secs(300));
+    let counts = fixture.web().placements.iter().map(|row| row.sent).collect::<Vec<_>>();
+    assert_eq!((counts.iter().sum::<u32>(), counts.iter().max()), (8, Some(&3)));
+}
+
+#[test]
+fn s34_what_runs_where_it_may_not_is_named() {
+    let mut fixture = fleet();
+    let only_alpha = policy("even", &[("alpha", 1)]);
+    fixture.command(Command::ApplyPolicy(only_alpha)).expect("a good policy");
+    refused(&mut fixture, three_and_five(), RefusedKind::FailedPrecondition, "in bravo goes from 5 to 0");
+}
+
+#[test]
+fn s34_another_template_is_an_older_revision_and_rolls_in_its_turn() {
+    let mut fixture = fleet();
+    let old = WorkloadSpec { manifest: "{\"old\":1}".into(), ..spec(web(), 5) };
+    let deploy = import_of(spec(web(), 8), [found("alpha", spec(web(), 3)), found("bravo", old)]);
+    let answer = send(&mut fixture, deploy).expect("a good import");
+    assert_eq!((answer.workloads[0].revision, answer.workloads[0].behind), (2, 1));
+    let told = |fixture: &Fixture, name: &str| {
+        let row = fixture.members[&cluster(name)].rows.values().next().expect("a row").clone();
+        (row.revision, row.replicas, row.manifest.expect("a manifest").to_string())
+    };
+    assert_eq!(told(&fixture, "alpha"), (2, 3, spec(web(), 8).manifest.to_string()));
+    assert_eq!(told(&fixture, "bravo"), (1, 5, "{\"old\":1}".to_owned()), "as it runs there");
+    fixture.pass(Duration::from_secs(60));
+    assert_eq!(told(&fixture, "bravo").0, 2, "it had its turn");
+    assert_eq!(told(&fixture, "bravo").1, 5);
+}
+
+#[test]
+fn s34_the_same_again_changes_nothing() {
+    let mut fixture = fleet();
+    send(&mut fixture, three_and_five()).expect("a good import");
+    fixture.pass(Duration::from_secs(60));
+    let again = send(&mut fixture, three_and_five()).expect("the same again");
+    assert_eq!(again.workloads[0].action, crate::Action::Unchanged);
+    assert_eq!((again.changes.total, fixture.noted("Imported")), (0, 1));
+    let uid = fixture.web().uid;
+    let labelled = |life: Uid| {
+        let mut deploy = import_of(spec(web(), 2), [found("charlie", spec(web(), 2))]);
+        let import = deploy.import.as_mut().expect("an import");
+        let charlie = import.found.get_mut(&cluster("charlie")).expect("it is there");
+        charlie.workloads[0].life = Some(life);
+        deploy
+    };
+    send(&mut fixture, labelled(uid)).expect("it carries the labels of this life");
+    let other = send(&mut fixture, labelled(Uid(5))).expect_err("another's");
+    assert_eq!(other.kind, RefusedKind::AlreadyExists, "{other:?}");
+}
+
+#[test]
+fn s34_what_cannot_stay_as_it_is_is_refused_by_name() {
+    let mut fixture = fleet();
+    fixture.disconnect("bravo");
+    refused(&mut fixture, three_and_five(), RefusedKind::FailedPrecondition, "cluster bravo cannot be told");
+    fixture.connect("bravo");
+    let unknown = import_of(spec(web(), 1), [found("delta", spec(web(), 1))]);
+    refused(&mut fixture, unknown, RefusedKind::NotFound, "delta");
+    let db = || spec(WorkloadId::new("default", "StatefulSet", "db").expect("a valid identity"), 2);
+    let twice = import_of(db(), [found("alpha", db()), found("bravo", db())]);
+    refused(&mut fixture, twice, RefusedKind::FailedPrecondition, "runs in alpha, bravo");
+    let mut foreign = three_and_five();
+    let import = foreign.import.as_mut().expect("an import");
+    import.found.values_mut().for_each(|found| found.workloads[0].life = Some(Uid(9)));
+    refused(&mut fixture, foreign, RefusedKind::FailedPrecondition, "does not know");
+    let once = import_of(db(), [found("alpha", db()), found("bravo", WorkloadSpec { replicas: 0, ..db() })]);
+    send(&mut fixture, once).expect("it runs in one of them");
+    fixture.pass(Duration::from_secs(60));
+    assert_eq!(fixture.sent.last().map(|(_, _, replicas)| *replicas), Some(0));
+}
+
+#[test]
+fn s34_under_duplicate_the_total_is_what_each_runs() {
+    let mut fixture = under(fleet(), |even| even.placement.strategy = Strategy::Duplicate);
+    let three =
+        |names: &[&str]| import_of(spec(web(), 9), names.iter().map(|name| found(name, spec(web(), 3))));
+    let answer = send(&mut fixture, three(&["alpha", "bravo", "charlie"])).expect("a good import");
+    assert_eq!((answer.workloads[0].replicas, answer.workloads[0].clusters), (3, 3));
+    assert_eq!(answer.warnings, Vec::<String>::new());
+}

@@ -1,0 +1,281 @@
+//! What one cluster's agent tells, and what its API server says of an import.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use godwit_common::{ClusterName, ObjectKey, Uid, WorkloadId};
+use godwit_hub_core::{ObjectSpec, WorkloadSpec};
+use godwit_manifest as manifest;
+use godwit_proto::v1;
+use godwit_proto::v1::inquiry::About;
+use godwit_proto::v1::inquiry_answer::Part;
+use tonic::Status;
+
+use super::application::Together;
+use super::{Wanted, compare, marks};
+use crate::admin::Admin;
+use crate::admin::deploy::{as_list, object, workload};
+use crate::inquiries::Asked;
+
+/// How long an agent may take for one answer.
+const WAIT: Duration = Duration::from_secs(12);
+/// Objects of one cluster, as of one application.
+const OBJECTS_MAX: usize = manifest::MAX_OBJECTS;
+
+/// What a cluster has of the application.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) workloads: BTreeMap<WorkloadId, FoundWorkload>,
+    /// What goes along and is taken.
+    pub(super) objects: BTreeMap<ObjectKey, FoundObject>,
+    /// What goes along and is not, with the reason if there is one.
+    pub(super) left: BTreeMap<ObjectKey, String>,
+    /// Who else may think that this is his.
+    pub(super) warnings: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct FoundWorkload {
+    pub(super) uid: Uid,
+    pub(super) life: Option<Uid>,
+    pub(super) spec: WorkloadSpec,
+}
+
+#[derive(Debug)]
+pub(super) struct FoundObject {
+    pub(super) uid: Uid,
+    pub(super) life: Option<Uid>,
+    pub(super) spec: ObjectSpec,
+}
+
+/// As it was told.
+struct Told {
+    key: ObjectKey,
+    uid: Uid,
+    life: Option<Uid>,
+    manifest: String,
+}
+
+impl Admin {
+    pub(super) async fn gather_from(
+        &self,
+        cluster: &ClusterName,
+        wanted: &Wanted,
+    ) -> Result<Gathered, Status> {
+        let about = About::Objects(v1::ObjectsInquiry {
+            namespace: wanted.namespace.clone(),
+            names: wanted.names.clone(),
+            selector: wanted.selector.clone(),
+            dependents: wanted.with_dependents,
+        });
+        let mut asked = self.inquiries.ask(cluster, about)?;
+        let mut objects = Vec::new();
+        while let Some(part) = next(&mut asked, cluster).await? {
+            match part {
+                Part::Object(object) if objects.len() < OBJECTS_MAX => objects.push(object),
+                Part::Object(_) => {
+                    return Err(Status::resource_exhausted(format!(
+                        "cluster {cluster} has more than {OBJECTS_MAX} objects of this: import fewer workloads at once"
+                    )));
+                }
+                Part::Pods(_) | Part::Log(_) | Part::Answered(_) | Part::Adoption(_) => {
+                    return Err(confused(cluster));
+                }
+            }
+        }
+        let (namespace, name) = (wanted.namespace.clone(), cluster.clone());
+        let read = tokio::task::spawn_blocking(move || Gathered::read(&name, &namespace, objects));
+        read.await
+            .map_err(|_| Status::internal("reading the objects panicked; this is a fault of godwit-hub"))?
+    }
+
+    /// What the API server of a cluster has against it, in words.
+    pub(super) async fn try_in(
+        &self,
+        cluster: &ClusterName,
+        found: &Gathered,
+        together: &Together,
+        force: bool,
+    ) -> Result<Vec<String>, Status> {
+        let mut problems = Vec::new();
+        // What is managed already is written by its agent as ever.
+        for (id, here) in found.workloads.iter().filter(|(_, here)| here.life.is_none()) {
+            let key = key_of(id, &here.spec);
+            let replicas = (!here.spec.kind().everywhere()).then_some(here.spec.replicas);
+            let told = self.try_one(cluster, &key, here.uid, &here.spec.manifest, replicas, true).await?;
+            let restarts = told.restarts.then(|| {
+                format!(
+                    "{id} in {cluster} would get other pods: what the API server makes of its own template is another one, \
+                     perhaps by a webhook"
+                )
+            });
+            problems.extend(restarts);
+            problems.extend(refusal(cluster, &key, &told));
+            let newest = together.newest(id).filter(|newest| *newest != &here.spec.manifest);
+            if let Some(newest) = newest {
+                let told = self.try_one(cluster, &key, here.uid, newest, replicas, force).await?;
+                problems.extend(refusal(cluster, &key, &told));
+            }
+        }
+        for (key, here) in found.objects.iter().filter(|(_, here)| here.life.is_none()) {
+            let own = &here.spec.manifest;
+            let Some(newest) = together.object(key) else { continue };
+            // Its share of a total follows what is told to run there.
+            let newest = if compare::alike(&key.kind, newest, own) { own } else { newest };
+            let told = self.try_one(cluster, key, here.uid, newest, None, force).await?;
+            problems.extend(refusal(cluster, key, &told));
+        }
+        Ok(problems)
+    }
+
+    async fn try_one(
+        &self,
+        cluster: &ClusterName,
+        key: &ObjectKey,
+        uid: Uid,
+        manifest: &str,
+        replicas: Option<u32>,
+        force: bool,
+    ) -> Result<v1::InquiryAdoption, Status> {
+        let about = About::Adoption(v1::AdoptionInquiry {
+            api_version: key.api_version.to_string(),
+            kind: key.kind.to_string(),
+            namespace: key.namespace.to_string(),
+            name: key.name.to_string(),
+            uid: uid.0.to_be_bytes().to_vec(),
+            manifest: manifest.to_owned(),
+            replicas,
+            force,
+        });
+        let mut asked = self.inquiries.ask(cluster, about)?;
+        let mut told = None;
+        while let Some(part) = next(&mut asked, cluster).await? {
+            match part {
+                Part::Adoption(adoption) => told = Some(adoption),
+                Part::Pods(_) | Part::Log(_) | Part::Answered(_) | Part::Object(_) => {
+                    return Err(confused(cluster));
+                }
+            }
+        }
+        told.ok_or_else(|| confused(cluster))
+    }
+}
+
+impl Gathered {
+    /// Reads what was told as a deployment is read.
+    fn read(cluster: &ClusterName, namespace: &str, objects: Vec<v1::InquiryObject>) -> Result<Self, Status> {
+        let mut gathered = Self::default();
+        let mut told: BTreeMap<ObjectKey, Told> = BTreeMap::new();
+        for object in objects {
+            let is_workload = object.workload;
+            let (owner, whole) = (object.owner.clone(), !object.manifest.is_empty());
+            let object = Told::read(cluster, object)?;
+            gathered.warnings.extend(marks::of(cluster, &object.key, &object.manifest));
+            match (is_workload, owner.as_str()) {
+                (true, "") => {}
+                (true, owner) => {
+                    return Err(Status::failed_precondition(format!(
+                        "{} in {cluster} belongs to {owner}, which would set it back: only what nobody else makes can be \
+                         imported",
+                        object.key
+                    )));
+                }
+                (false, "") if whole => {}
+                (false, "") => {
+                    gathered.left.insert(object.key, String::new());
+                    continue;
+                }
+                (false, owner) => {
+                    gathered.left.insert(object.key, format!("it belongs to {owner}"));
+                    continue;
+                }
+            }
+            told.insert(object.key.clone(), object);
+        }
+        gathered.take(cluster, namespace, &told)?;
+        Ok(gathered)
+    }
+
+    fn take(
+        &mut self,
+        cluster: &ClusterName,
+        namespace: &str,
+        told: &BTreeMap<ObjectKey, Told>,
+    ) -> Result<(), Status> {
+        if told.is_empty() {
+            return Ok(());
+        }
+        let texts: Vec<&str> = told.values().map(|told| told.manifest.as_str()).collect();
+        let parsed = manifest::parse_application_in(&as_list(&texts), namespace);
+        let parsed = parsed.map_err(|errors| {
+            Status::failed_precondition(format!(
+                "what runs in {cluster} cannot be Godwit's: {errors}; mend it there, and import again"
+            ))
+        })?;
+        for read in parsed.workloads {
+            if read.scale_only {
+                return Err(Status::failed_precondition(format!(
+                    "{} in {cluster} has the label {}: only its count can be Godwit's, by `godwit apply`",
+                    read.id,
+                    manifest::MODE_LABEL
+                )));
+            }
+            let Some(Told { uid, life, .. }) = told.get(&read.object) else { continue };
+            let spec = workload(read);
+            self.workloads.insert(spec.id.clone(), FoundWorkload { uid: *uid, life: *life, spec });
+        }
+        for read in parsed.dependents {
+            let Some(Told { uid, life, .. }) = told.get(&read.key) else { continue };
+            let spec = object(read);
+            self.objects.insert(spec.key.clone(), FoundObject { uid: *uid, life: *life, spec });
+        }
+        Ok(())
+    }
+}
+
+impl Told {
+    fn read(cluster: &ClusterName, object: v1::InquiryObject) -> Result<Self, Status> {
+        let v1::InquiryObject { api_version, kind, namespace, name, uid, manifest, life, .. } = object;
+        let key = ObjectKey::new(&api_version, &kind, &namespace, &name).map_err(|_| confused(cluster))?;
+        let bytes = |bytes: Vec<u8>| {
+            let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| confused(cluster))?;
+            Ok::<Uid, Status>(Uid(u128::from_be_bytes(bytes)))
+        };
+        let life = Some(life).filter(|life| !life.is_empty()).map(bytes).transpose()?;
+        Ok(Self { key, uid: bytes(uid)?, life, manifest })
+    }
+}
+
+/// Why an API server would not have it so, if it would not.
+fn refusal(cluster: &ClusterName, key: &ObjectKey, told: &v1::InquiryAdoption) -> Option<String> {
+    if !told.refused.is_empty() {
+        return Some(format!("{cluster} refuses {key}: {}", told.refused));
+    }
+    (!told.conflict.is_empty()).then(|| {
+        format!(
+            "somebody else has fields of {key} in {cluster}: {}; --force-conflicts takes them away from him",
+            told.conflict
+        )
+    })
+}
+
+pub(super) fn key_of(id: &WorkloadId, spec: &WorkloadSpec) -> ObjectKey {
+    ObjectKey {
+        api_version: spec.api_version.clone(),
+        kind: id.kind.clone(),
+        namespace: id.namespace.clone(),
+        name: id.name.clone(),
+    }
+}
+
+async fn next(asked: &mut Asked, cluster: &ClusterName) -> Result<Option<Part>, Status> {
+    let late = |_| {
+        let wait = WAIT.as_secs();
+        Status::deadline_exceeded(format!("{cluster}: no answer within {wait} s"))
+    };
+    tokio::time::timeout(WAIT, asked.next(cluster)).await.map_err(late)?
+}
+
+fn confused(cluster: &ClusterName) -> Status {
+    Status::internal(format!("the agent of {cluster} answers what was not asked: this is a fault of it"))
+}
