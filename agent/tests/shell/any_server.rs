@@ -9,9 +9,9 @@ use godwit_common::link::{
 use godwit_common::{ObjectKey, Uid, WorkloadId};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::servers::{Place, Way, on_each_server, say};
@@ -20,7 +20,7 @@ use crate::stage::{self, Agent, Stage, fence, whole};
 const IMAGE: &str = ".spec.template.spec.containers[name=\"web\"].image";
 
 impl Place {
-    fn id(&self, kind: &str) -> WorkloadId {
+    pub(crate) fn id(&self, kind: &str) -> WorkloadId {
         WorkloadId::new(&self.namespace, kind, "web").unwrap()
     }
 
@@ -35,7 +35,7 @@ impl Place {
         WorkloadTarget { workload: self.id(kind), manifest: Some(manifest.to_string().into()), ..row }
     }
 
-    fn web(&self, revision: u64, replicas: u32) -> WorkloadTarget {
+    pub(crate) fn web(&self, revision: u64, replicas: u32) -> WorkloadTarget {
         self.workload("Deployment", revision, replicas)
     }
 
@@ -44,11 +44,11 @@ impl Place {
         ObjectTarget { key, manifest: Some(manifest.to_string().into()), ..stage::config_map(uid, "") }
     }
 
-    fn map(&self, text: &str) -> ObjectTarget {
+    pub(crate) fn map(&self, text: &str) -> ObjectTarget {
         self.object(("v1", "ConfigMap"), 9, &json!({"data": {"text": text}}))
     }
 
-    fn api<K>(&self) -> Api<K>
+    pub(crate) fn api<K>(&self) -> Api<K>
     where
         K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
     {
@@ -80,7 +80,7 @@ impl Place {
         self.stage.hub.until_up("a report of it", shown).await;
     }
 
-    async fn until_web(&self, what: &str, is: impl Fn(&Deployment) -> bool) -> Deployment {
+    pub(crate) async fn until_web(&self, what: &str, is: impl Fn(&Deployment) -> bool) -> Deployment {
         let look = || async { self.api::<Deployment>().get_opt("web").await.ok()?.filter(|web| is(web)) };
         self.stage.until(what, look).await
     }
@@ -232,6 +232,41 @@ async fn what_admission_refuses_is_told_and_holds_nobody_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn s34_what_was_imported_is_taken_over_without_its_template_being_touched() {
+    on_each_server("import", async |place| {
+        // As somebody has made it, with defaults that the server fills in.
+        let mut theirs: Value = serde_json::from_str(place.web(1, 3).manifest.as_deref().unwrap()).unwrap();
+        theirs["spec"]["replicas"] = 3.into();
+        let namespaces: Api<Namespace> = Api::all(place.stage.client.clone());
+        let mut namespace = Namespace::default();
+        namespace.metadata.name = Some(place.namespace.clone());
+        namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+        let by = PostParams { field_manager: Some("kubectl-create".into()), ..PostParams::default() };
+        let theirs: Deployment = serde_json::from_value(theirs).unwrap();
+        let before = place.api::<Deployment>().create(&by, &theirs).await.unwrap();
+        let uid: Uid = before.metadata.uid.as_deref().unwrap().parse().unwrap();
+
+        let mut manifest = serde_json::to_value(&before).unwrap();
+        (manifest["status"], manifest["spec"]["replicas"]) = (Value::Null, Value::Null);
+        manifest["spec"].as_object_mut().unwrap().remove("replicas");
+        let row = WorkloadTarget {
+            manifest: Some(manifest.to_string().into()),
+            adopts: Some(uid),
+            ..place.web(1, 3)
+        };
+        let _agent = place.with(vec![], vec![row]).await;
+        let managed = |web: &Deployment| {
+            web.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(labels::MANAGED))
+        };
+        let after = place.until_web("it to be taken over", managed).await;
+        assert_eq!(after.metadata.uid, before.metadata.uid);
+        // Its generation counts annotations, too.
+        assert_eq!(after.spec, before.spec, "so that no other ReplicaSet comes of it");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn s32_the_ordinals_of_a_stateful_set_begin_where_the_hub_says() {
     on_each_server("ordinals", async |place| {
         let row = WorkloadTarget { ordinals: 10_000, ..place.workload("StatefulSet", 1, 2) };
@@ -319,7 +354,6 @@ impl Place {
 
 /// A user who may do everything but write ConfigMaps of the applications; a kubeconfig for it.
 async fn narrow_rights(place: &Place, kubeconfig: &str) -> String {
-    use k8s_openapi::api::core::v1::Namespace;
     use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
     let client = &place.stage.client;
     let own = format!("{}-own", place.namespace);

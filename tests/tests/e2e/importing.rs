@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::apps::v1::{Deployment as Object, ReplicaSet};
+use k8s_openapi::api::apps::v1::{Deployment as Object, DeploymentSpec, ReplicaSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use crate::harness::{Cluster, Deployment, Federation, policy, wait_for};
 
-/// What must be the same before and after: the template's own number, its ReplicaSets, and each pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What must be the same before and after: what is wanted, its ReplicaSets, and each pod.
+#[derive(Debug, Clone, PartialEq)]
 struct Running {
-    generation: Option<i64>,
+    spec: DeploymentSpec,
     replica_sets: Vec<String>,
     pods: BTreeMap<String, String>,
 }
@@ -33,7 +33,7 @@ async fn running(cluster: &Cluster) -> Running {
     let pods = cluster.api::<Pod>().list(&labels).await.unwrap().items;
     let sets = cluster.api::<ReplicaSet>().list(&labels).await.unwrap().items;
     Running {
-        generation: object.metadata.generation,
+        spec: object.spec,
         replica_sets: sets.into_iter().map(|set| text(set.metadata.name)).collect(),
         pods: pods.into_iter().map(|pod| identity(pod.metadata)).collect(),
     }
