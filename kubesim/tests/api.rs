@@ -339,3 +339,44 @@ async fn custom_kinds_are_served_while_defined() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_impersonated_may_do_what_his_roles_say() {
+    let cluster = start(quick()).await;
+    let mut config: Value = serde_json::from_str(&cluster.kubeconfig).expect("JSON");
+    config["users"][0]["user"]["as"] = "system:serviceaccount:default:deployer".into();
+    let deployer = common::client(&config.to_string()).await;
+    let maps: Api<ConfigMap> = Api::default_namespaced(deployer.clone());
+    let object: ConfigMap =
+        serde_json::from_value(config_map("a", json!({}), json!({}))).expect("a config map");
+    let denied = maps.create(&PostParams::default(), &object).await.expect_err("no role");
+    let words = "User \"system:serviceaccount:default:deployer\" cannot create resource \"configmaps\" in API group \"\" in the namespace \"default\"";
+    assert!(denied.to_string().contains(words) && reason(&denied).0 == 403, "{denied}");
+    let put = async |kind: &str, plural: &str, mut object: Value| {
+        (object["apiVersion"], object["kind"]) = ("rbac.authorization.k8s.io/v1".into(), kind.into());
+        let resource = kube::api::ApiResource::from_gvk_with_plural(
+            &kube::core::GroupVersionKind::gvk("rbac.authorization.k8s.io", "v1", kind),
+            plural,
+        );
+        let api: Api<DynamicObject> = Api::default_namespaced_with(cluster.client.clone(), &resource);
+        let object = serde_json::from_value(object).expect("an object");
+        api.create(&PostParams::default(), &object).await.expect("it is stored");
+    };
+    let rules = json!([{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["patch", "get"]}]);
+    put("Role", "roles", json!({"metadata": {"name": "deployer"}, "rules": rules})).await;
+    let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "deployer"});
+    let subjects = json!([{"kind": "ServiceAccount", "name": "deployer", "namespace": "default"}]);
+    let binding = json!({"metadata": {"name": "deployer"}, "roleRef": role, "subjects": subjects});
+    put("RoleBinding", "rolebindings", binding).await;
+    let apply = async |name: &str| {
+        let body = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
+        maps.patch(name, &PatchParams::apply("deployer"), &Patch::Apply(&body)).await
+    };
+    let denied = apply("a").await.expect_err("an apply of what is not there makes it");
+    assert!(denied.to_string().contains("cannot create resource"), "{denied}");
+    let own: Api<ConfigMap> = Api::default_namespaced(cluster.client.clone());
+    own.create(&PostParams::default(), &object).await.expect("who has the token may");
+    apply("a").await.expect("it may change what is there");
+    let elsewhere: Api<ConfigMap> = Api::namespaced(deployer, "kube-system");
+    assert_eq!(reason(&elsewhere.get("a").await.expect_err("a role of one namespace")).0, 403);
+}

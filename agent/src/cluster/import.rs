@@ -193,12 +193,16 @@ impl Cluster {
             dry_run: true,
         };
         let body = manifest::to_apply(apply, None, None).map_err(Untold::Failed)?;
-        let api = self.api(key).await.map_err(unreachable_kind)?;
+        let writer = match self.writer(key) {
+            Ok(writer) => writer,
+            Err(error) => return not_adopted(error),
+        };
+        let api = self.api_as(&writer.client, key).await.map_err(unreachable_kind)?;
         let params = PatchParams { force, dry_run: true, ..PatchParams::apply(labels::FIELD_MANAGER) };
         let tried = match api.patch(&key.name, &params, &Patch::Apply(&body)).await {
             Ok(tried) => tried,
             Err(error) => {
-                let error = error::sort(error);
+                let error = writer.explained(error).await;
                 let is_secret = secrets::is_secret(&Kind::of(key));
                 return not_adopted(if is_secret { secrets::scrubbed(error, &body) } else { error });
             }

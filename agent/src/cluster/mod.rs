@@ -4,6 +4,7 @@ mod altered;
 mod charter;
 mod discovery;
 mod error;
+mod impersonate;
 mod import;
 mod issuer;
 mod manifest;
@@ -37,6 +38,8 @@ use crate::config::Settings;
 use crate::gate::Gate;
 use discovery::Discovery;
 pub(crate) use error::chain;
+use impersonate::Writer;
+pub(crate) use impersonate::{Account, Impersonation};
 pub(crate) use pods::{LogWanted, Untold};
 pub(crate) use secret::SecretData;
 
@@ -62,6 +65,8 @@ pub(crate) struct Cluster {
     supervisor: Option<Arc<Supervisor>>,
     /// Where this agent is asked what may run on a node.
     asked_at: Option<Arc<str>>,
+    /// In whose name applications' objects are written; none: the agent's own.
+    impersonation: Option<Arc<Impersonation>>,
 }
 
 impl Cluster {
@@ -89,6 +94,7 @@ impl Cluster {
             node: settings.node.as_deref().map(Arc::from),
             supervisor: gate.map(|gate| Arc::new(gate.supervisor())),
             asked_at: gate.map(|gate| gate.address().into()),
+            impersonation: settings.impersonation.clone().map(Arc::new),
         })
     }
 
@@ -132,6 +138,13 @@ impl Cluster {
                 self.delete(&key, &uid, &version, policy).await
             }
             Call::CreateNamespace { name } => {
+                if self.impersonation.as_ref().is_some_and(|how| how.applies_to(&name)) {
+                    let problem = format!(
+                        "namespace {name} is not there, and where objects are written in the name of a ServiceAccount of \
+                         the namespace, nobody makes it by the way: make it, with the account"
+                    );
+                    return Err(CallError::Refused(problem.into()));
+                }
                 let label = Some((labels::MANAGED_NAMESPACE, labels::TRUE));
                 self.create_namespace(&name, label).await.map(|()| Reply::NamespaceReady)
             }
@@ -212,15 +225,18 @@ impl Cluster {
     /// shows; here only its version counts.
     async fn scale(&self, apply: &Apply) -> Result<ObjectSeen, CallError> {
         let kind = Kind::of(&apply.key);
-        let api = self.api(&apply.key).await?;
+        let writer = self.writer(&apply.key)?;
+        let api = self.api_as(&writer.client, &apply.key).await?;
         let count = json!({
             "metadata": {"resourceVersion": apply.version.as_deref()},
             "spec": {"replicas": apply.replicas},
         });
         let manager = Some(labels::FIELD_MANAGER.to_owned());
         let params = PatchParams { field_manager: manager, dry_run: apply.dry_run, ..PatchParams::default() };
-        let scaled = api.patch_scale(&apply.key.name, &params, &Patch::Merge(count)).await;
-        let scaled = scaled.map_err(|error| self.failed(&kind, error::sort(error)))?;
+        let scaled = match api.patch_scale(&apply.key.name, &params, &Patch::Merge(count)).await {
+            Ok(scaled) => scaled,
+            Err(error) => return Err(self.failed(&kind, writer.explained(error).await)),
+        };
         let seen = sight::object(&kind, &scaled.metadata, None, None);
         Ok(ObjectSeen { replicas: apply.replicas, ..seen })
     }
@@ -230,7 +246,8 @@ impl Cluster {
             return self.scale(&apply).await;
         }
         let (kind, force, dry_run) = (Kind::of(&apply.key), apply.force, apply.dry_run);
-        let api = self.api(&apply.key).await?;
+        let writer = self.writer(&apply.key)?;
+        let api = self.api_as(&writer.client, &apply.key).await?;
         let scale = match apply.replicas {
             Some(_) if kind.is_custom() => Some(self.discovery.scale(&kind).await?),
             Some(_) | None => None,
@@ -239,12 +256,14 @@ impl Cluster {
         let body = manifest::to_apply(apply, scale.as_ref(), self.supervisor.as_deref())
             .map_err(|problem| CallError::Refused(problem.into()))?;
         let params = PatchParams { force, dry_run, ..PatchParams::apply(labels::FIELD_MANAGER) };
-        let applied = api.patch(&name, &params, &Patch::Apply(&body)).await;
-        let applied = applied.map_err(|error| {
-            let error = error::sort(error);
-            let error = if secrets::is_secret(&kind) { secrets::scrubbed(error, &body) } else { error };
-            self.failed(&kind, error)
-        })?;
+        let applied = match api.patch(&name, &params, &Patch::Apply(&body)).await {
+            Ok(applied) => applied,
+            Err(error) => {
+                let error = writer.explained(error).await;
+                let error = if secrets::is_secret(&kind) { secrets::scrubbed(error, &body) } else { error };
+                return Err(self.failed(&kind, error));
+            }
+        };
         Ok(sight::object(&kind, &applied.metadata, Some(&applied.data), scale.as_ref()))
     }
 
@@ -263,10 +282,11 @@ impl Cluster {
             }),
             ..DeleteParams::default()
         };
-        match self.api(key).await?.delete(&key.name, &params).await {
+        let writer = self.writer(key)?;
+        match self.api_as(&writer.client, key).await?.delete(&key.name, &params).await {
             Ok(_) => Ok(Reply::Deleted),
             Err(error) if error::is_object_missing(&error) => Ok(Reply::Deleted),
-            Err(error) => Err(self.failed(&Kind::of(key), error::sort(error))),
+            Err(error) => Err(self.failed(&Kind::of(key), writer.explained(error).await)),
         }
     }
 
@@ -283,9 +303,18 @@ impl Cluster {
         }
     }
 
+    /// Who writes an application's object.
+    fn writer(&self, key: &ObjectKey) -> Result<Writer, CallError> {
+        Writer::of(&self.client, self.impersonation.as_deref(), key)
+    }
+
     async fn api(&self, key: &ObjectKey) -> Result<Api<DynamicObject>, CallError> {
+        self.api_as(&self.client, key).await
+    }
+
+    async fn api_as(&self, client: &Client, key: &ObjectKey) -> Result<Api<DynamicObject>, CallError> {
         let found = self.discovery.find(&Kind::of(key)).await?;
-        let client = self.client.clone();
+        let client = client.clone();
         match (found.namespaced, &*key.namespace) {
             (true, "") => Err(CallError::Refused(format!("{} needs a namespace", key.kind).into())),
             (true, namespace) => Ok(Api::namespaced_with(client, namespace, &found.resource)),

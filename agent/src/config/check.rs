@@ -1,17 +1,20 @@
 //! What is wrong with the settings: all of it, at once.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use godwit_common::ObjectKey;
+use godwit_common::name::{check_namespace, check_object_name};
 use godwit_rt::dial::Endpoint;
 use godwit_rt::telemetry::LogFormat;
 use godwit_rt::tls::TlsFiles;
 
 use super::layers::{Leaf, Leaves};
 use super::{DEFAULTS, Settings};
+use crate::cluster::{Account, Impersonation};
 use crate::gate::GateSettings;
 use crate::identity::{Account, FromHub, Known, Source};
 
@@ -45,6 +48,7 @@ pub(super) fn check(leaves: &Leaves, environment: &[(String, String)]) -> anyhow
         resign_after: reader.duration("lease.resign_after", 100..=60_000),
         report_interval: reader.duration("report.interval", 10..=60_000),
         gate: reader.gate(variable("POD_IP")),
+        impersonation: reader.impersonation(),
     };
     // Two renewals must fit, so that one may fail.
     if settings.lease_renew * 2 >= settings.lease_duration {
@@ -297,6 +301,41 @@ impl Reader<'_> {
             self.mistake("gate.address", problem);
         }
         Some(GateSettings { directory, image, listen, address: address.and_then(Result::ok) })
+    }
+
+    /// In whose name applications' objects are written, if it is another's.
+    fn impersonation(&mut self) -> Option<Impersonation> {
+        let [account, except, cluster] =
+            ["impersonate.service_account", "impersonate.except", "impersonate.cluster_account"]
+                .map(|key| self.text(key));
+        if account.is_empty() {
+            for (key, value) in [("impersonate.except", &except), ("impersonate.cluster_account", &cluster)] {
+                if !value.is_empty() {
+                    self.mistake(key, "nobody is impersonated: set impersonate.service_account, too");
+                }
+            }
+            return None;
+        }
+        if check_object_name(&account).is_err() {
+            self.mistake("impersonate.service_account", "name a ServiceAccount, such as godwit-deployer");
+        }
+        let except: BTreeSet<String> =
+            except.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        if except.iter().any(|name| check_namespace(name).is_err()) {
+            self.mistake("impersonate.except", "name namespaces, such as platform,monitoring");
+        }
+        let named = cluster.split_once('/').filter(|(namespace, name)| {
+            check_namespace(namespace).is_ok() && check_object_name(name).is_ok()
+        });
+        let cluster_account =
+            named.map(|(namespace, name)| Account { namespace: namespace.to_owned(), name: name.to_owned() });
+        if cluster_account.is_none() && !cluster.is_empty() {
+            self.mistake(
+                "impersonate.cluster_account",
+                "name a ServiceAccount as NAMESPACE/NAME, such as platform/godwit-deployer",
+            );
+        }
+        Some(Impersonation { account, except, cluster_account })
     }
 
     fn log_format(&mut self) -> LogFormat {

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use godwit_rt::telemetry::LogFormat;
 
+use crate::cluster::Impersonation;
 use crate::gate::GateSettings;
 use crate::identity::Source;
 
 pub(crate) use layers::Leaves;
 
 /// Every key with its default.
-const DEFAULTS: [(&str, &str); 28] = [
+const DEFAULTS: [(&str, &str); 31] = [
     // The hubs' addresses, HOST:PORT: a list, or separated by commas.
     ("hubs", ""),
     // The credentials of the cluster; empty: those of the pod that the agent runs in.
@@ -62,6 +63,12 @@ const DEFAULTS: [(&str, &str); 28] = [
     ("gate.listen", "0.0.0.0:8445"),
     // The IP address by which they find this one; empty: POD_IP, or else that of gate.listen.
     ("gate.address", ""),
+    // The ServiceAccount, in each namespace, in whose name applications' objects are written; empty: the agent's own.
+    ("impersonate.service_account", ""),
+    // Namespaces that are written to in the agent's own name all the same: a list, or separated by commas.
+    ("impersonate.except", ""),
+    // The account for what is in no namespace, NAMESPACE/NAME; empty: that is refused.
+    ("impersonate.cluster_account", ""),
 ];
 
 /// Checked settings.
@@ -83,6 +90,8 @@ pub(crate) struct Settings {
     pub(crate) report_interval: Duration,
     /// None: pods get no supervisor here.
     pub(crate) gate: Option<GateSettings>,
+    /// None: applications' objects are written in the agent's own name.
+    pub(crate) impersonation: Option<Impersonation>,
 }
 
 /// Where settings come from, besides the defaults.
@@ -155,6 +164,35 @@ mod tests {
             ),
         ] {
             let error = with_gate(settings, None).unwrap_err().to_string();
+            assert!(error.contains(mistake), "{settings:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn whoever_is_impersonated_has_a_name_and_nothing_else_is_said_without() {
+        let with_these = |settings: &[(&str, &str)]| {
+            with(|sources| settings.iter().for_each(|(key, value)| flag(sources, key, value)))
+        };
+        assert_eq!(with_these(&[]).unwrap().0.impersonation, None);
+        let account = ("impersonate.service_account", "godwit-deployer");
+        let except = ("impersonate.except", "platform, monitoring");
+        let cluster = ("impersonate.cluster_account", "platform/godwit");
+        let how = with_these(&[account, except, cluster]).unwrap().0.impersonation.unwrap();
+        assert_eq!((how.account.as_str(), how.except.len()), ("godwit-deployer", 2));
+        assert_eq!(how.cluster_account.unwrap().namespace, "platform");
+        for (settings, mistake) in [
+            (
+                &[except][..],
+                "impersonate.except = \"platform, monitoring\" (from --set): nobody is impersonated",
+            ),
+            (&[("impersonate.service_account", "No One")], "impersonate.service_account = \"No One\""),
+            (&[account, ("impersonate.except", "A,b")], "impersonate.except = \"A,b\" (from --set): name"),
+            (
+                &[account, ("impersonate.cluster_account", "godwit")],
+                "name a ServiceAccount as NAMESPACE/NAME",
+            ),
+        ] {
+            let error = with_these(settings).unwrap_err().to_string();
             assert!(error.contains(mistake), "{settings:?}: {error}");
         }
     }

@@ -6,6 +6,7 @@ mod any_server;
 mod custom;
 mod forgotten;
 mod hub;
+mod impersonating;
 mod scaled;
 mod servers;
 mod settings;

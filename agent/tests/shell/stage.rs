@@ -88,6 +88,11 @@ impl Stage {
 
     /// Starts an agent with short times.
     pub(crate) fn agent(&self, instance: &str) -> Agent {
+        self.agent_with(instance, &[])
+    }
+
+    /// The same with further settings.
+    pub(crate) fn agent_with(&self, instance: &str, settings: &[&str]) -> Agent {
         let mut command = Command::new(env!("CARGO_BIN_EXE_godwit-agent"));
         command.args(["--hub", &self.hub.address.to_string(), "--instance", instance, "--exit-with-stdin"]);
         command.arg("--kubeconfig").arg(&self.kubeconfig);
@@ -97,8 +102,8 @@ impl Stage {
         command.arg("--tls-ca").arg(&self.tls.ca);
         command.arg("--tls-certificate").arg(&self.tls.certificate);
         command.arg("--tls-key").arg(&self.tls.key);
-        for setting in ["lease.duration=3s", "lease.renew=1s", "lease.resign_after=1s", "link.dial_cap=500ms"]
-        {
+        let short = ["lease.duration=3s", "lease.renew=1s", "lease.resign_after=1s", "link.dial_cap=500ms"];
+        for setting in short.iter().chain(settings) {
             command.args(["--set", setting]);
         }
         // The pipe's other end is ours: an agent never outlives its test.

@@ -24,6 +24,8 @@ pub(crate) struct Call {
     pub(crate) content_type: String,
     /// The first part of the `User-Agent` header.
     pub(crate) agent: String,
+    /// In whose name the request is made, if not in that of whoever has the token.
+    pub(crate) user: Option<String>,
     /// The body.
     pub(crate) body: Bytes,
 }
@@ -40,7 +42,9 @@ impl Call {
         };
         let media = header(header::CONTENT_TYPE).split(';').next().unwrap_or_default();
         let agent = header(header::USER_AGENT).split(['/', ' ']).next().unwrap_or_default();
+        let user = parts.headers.get("impersonate-user").and_then(|value| value.to_str().ok());
         Self {
+            user: user.map(str::to_owned),
             method: parts.method.clone(),
             path: parts.uri.path().to_owned(),
             query: Query::parse(parts.uri.query().unwrap_or_default()),

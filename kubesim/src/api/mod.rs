@@ -8,6 +8,7 @@ pub(crate) mod faults;
 mod handler;
 mod log;
 mod patching;
+mod rbac;
 mod read;
 mod resource;
 pub(crate) mod selectors;

@@ -8,7 +8,7 @@ use super::Api;
 use super::call::Call;
 use super::content::{Shape, View};
 use super::handler::Reply;
-use super::{patching, read, subresource, write};
+use super::{patching, rbac, read, subresource, write};
 use crate::error::ApiError;
 use crate::kinds::Kind;
 use crate::object::Key;
@@ -62,6 +62,7 @@ pub(super) fn serve(
     }
     let target =
         Target { api, call, kind, version: version.to_owned(), namespace: namespace.map(str::to_owned) };
+    rbac::authorise(&target, rest)?;
     match rest {
         [] => collection(&target),
         [name] => {

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use godwit_common::text::clip;
 use godwit_common::{ClusterName, ObjectKey, Uid, WorkloadId};
 use godwit_hub_core::{ObjectSpec, WorkloadSpec};
 use godwit_manifest as manifest;
 use godwit_proto::v1;
 use godwit_proto::v1::inquiry::About;
 use godwit_proto::v1::inquiry_answer::Part;
+use prost::Message;
 use tonic::Status;
 
 use super::application::Together;
@@ -19,6 +21,8 @@ use crate::inquiries::Asked;
 
 /// How long an agent may take for one answer.
 const WAIT: Duration = Duration::from_secs(12);
+/// The most of what an API server says that is passed on.
+const WORDS_MAX: usize = 2_000;
 /// Objects of one cluster, as of one application.
 const OBJECTS_MAX: usize = manifest::MAX_OBJECTS;
 
@@ -69,13 +73,18 @@ impl Admin {
             dependents: wanted.with_dependents,
         });
         let mut asked = self.inquiries.ask(cluster, about)?;
-        let mut objects = Vec::new();
+        let (mut objects, mut bytes) = (Vec::new(), 0_usize);
         while let Some(part) = next(&mut asked, cluster).await? {
             match part {
-                Part::Object(object) if objects.len() < OBJECTS_MAX => objects.push(object),
+                Part::Object(object) if objects.len() < OBJECTS_MAX && bytes <= manifest::MAX_TEXT_BYTES => {
+                    bytes = bytes.saturating_add(object.encoded_len());
+                    objects.push(object);
+                }
                 Part::Object(_) => {
                     return Err(Status::resource_exhausted(format!(
-                        "cluster {cluster} has more than {OBJECTS_MAX} objects of this: import fewer workloads at once"
+                        "cluster {cluster} has more than {OBJECTS_MAX} objects of this, or more than {} MiB: import fewer \
+                         workloads at once",
+                        manifest::MAX_TEXT_BYTES >> 20
                     )));
                 }
                 Part::Pods(_) | Part::Log(_) | Part::Answered(_) | Part::Adoption(_) => {
@@ -168,7 +177,7 @@ impl Gathered {
         let mut told: BTreeMap<ObjectKey, Told> = BTreeMap::new();
         for object in objects {
             let is_workload = object.workload;
-            let (owner, whole) = (object.owner.clone(), !object.manifest.is_empty());
+            let (owner, whole) = (clip(&object.owner).to_string(), !object.manifest.is_empty());
             let object = Told::read(cluster, object)?;
             gathered.warnings.extend(marks::of(cluster, &object.key, &object.manifest));
             match (is_workload, owner.as_str()) {
@@ -248,13 +257,14 @@ impl Told {
 
 /// Why an API server would not have it so, if it would not.
 fn refusal(cluster: &ClusterName, key: &ObjectKey, told: &v1::InquiryAdoption) -> Option<String> {
+    let words = |text: &str| text.chars().take(WORDS_MAX).collect::<String>();
     if !told.refused.is_empty() {
-        return Some(format!("{cluster} refuses {key}: {}", told.refused));
+        return Some(format!("{cluster} refuses {key}: {}", words(&told.refused)));
     }
     (!told.conflict.is_empty()).then(|| {
         format!(
             "somebody else has fields of {key} in {cluster}: {}; --force-conflicts takes them away from him",
-            told.conflict
+            words(&told.conflict)
         )
     })
 }

@@ -119,6 +119,36 @@ async fn helm_and_kustomize_say_the_same_of_supervisors() {
     assert_eq!((&security["runAsUser"], &security["capabilities"]), (&json!(0), &json!({"drop": ["ALL"]})));
 }
 
+/// Whoever writes in another's name needs a right over that name, and no right to write.
+#[tokio::test]
+async fn helm_and_kustomize_say_the_same_of_impersonation() {
+    let values = r#"{"impersonate": {"serviceAccount": "godwit-deployer"}}"#;
+    let (Some(objects), Some(mut expected)) =
+        (rendered("godwit-agent", values).await, kubectl_made("agent-impersonating").await)
+    else {
+        return;
+    };
+    expected.retain(|object| object["kind"] != "Namespace");
+    let objects = sorted(objects.into_iter().map(without_helms_own).collect());
+    let expected = sorted(expected);
+    assert_eq!(objects.len(), expected.len());
+    for (object, expected) in objects.iter().zip(&expected) {
+        assert_eq!(object, expected, "{}", key(expected));
+    }
+    let rules = objects.iter().filter(|object| object["kind"] == "ClusterRole");
+    let rules: Vec<&Value> = rules.flat_map(|role| role["rules"].as_array().into_iter().flatten()).collect();
+    let with = |verb: &str| {
+        let has = |rule: &&&Value| rule["verbs"].as_array().unwrap().contains(&json!(verb));
+        rules.iter().filter(has).copied().cloned().collect::<Vec<Value>>()
+    };
+    for verb in ["create", "patch", "delete"] {
+        assert!(with(verb).is_empty(), "{verb}");
+    }
+    let one = json!({"apiGroups": [""], "resources": ["serviceaccounts"], "resourceNames": ["godwit-deployer"],
+        "verbs": ["impersonate"]});
+    assert_eq!(with("impersonate"), [one]);
+}
+
 #[tokio::test]
 async fn values_reach_what_they_are_for() {
     let (chart, values) = VARIANTS[4];
@@ -175,6 +205,7 @@ async fn values_that_are_misspelt_are_refused() {
         (r#"{"gate": {"enabled": true}}"#, "gate.image"),
         (r#"{"gate": {"enabled": true, "image": "x"}, "kind": "Deployment"}"#, "it takes kind DaemonSet"),
         (r#"{"gate": {"directory": "leases"}}"#, "directory"),
+        (r#"{"impersonate": {"serviceAccount": "No One"}}"#, "serviceAccount"),
     ] {
         let output = run(&python, "godwit-agent", values).await;
         let said = String::from_utf8_lossy(&output.stderr);
