@@ -208,6 +208,9 @@ pub struct Apply {
     pub dry_run: bool,
     /// Write the count alone, through the subresource `scale` (S33): the manifest is somebody else's to apply.
     pub scale_only: bool,
+    /// It was somebody else's until now: what people's tools have written of it is Godwit's alone from now on, so that a field
+    /// that a new revision drops goes (S34).
+    pub takes_over: bool,
 }
 
 impl fmt::Debug for Apply {
@@ -224,6 +227,7 @@ impl fmt::Debug for Apply {
             force,
             dry_run,
             scale_only,
+            takes_over,
         } = self;
         f.debug_struct("Apply")
             .field("key", key)
@@ -235,6 +239,7 @@ impl fmt::Debug for Apply {
             .field("force", force)
             .field("dry_run", dry_run)
             .field("scale_only", scale_only)
+            .field("takes_over", takes_over)
             .finish()
     }
 }
@@ -360,6 +365,7 @@ mod tests {
             replicas: None,
             supervised: false,
             scale_only: false,
+            takes_over: false,
             stamp: Stamp::default(),
             charter: None,
             version: None,

@@ -271,7 +271,8 @@ impl Writer {
                 }
                 let problem = row.dispute(cx.now, seen);
                 let whole = row.to_apply(uid, mine, supervises);
-                let apply = Apply { replicas, version, force, ..whole };
+                let takes_over = seen.is_some_and(|seen| seen.stamp.is_none());
+                let apply = Apply { replicas, version, force, takes_over, ..whole };
                 if !problem.is_empty() && desk.set_problem(uid, &problem) {
                     cx.log(Log::Problem { key: apply.key.clone(), problem });
                 }
@@ -422,6 +423,7 @@ impl Row {
             force: false,
             dry_run: false,
             scale_only: self.scale_only,
+            takes_over: false,
         }
     }
 

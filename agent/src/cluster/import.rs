@@ -191,6 +191,7 @@ impl Cluster {
             version: None,
             force,
             dry_run: true,
+            takes_over: false,
         };
         let body = manifest::to_apply(apply, None, None).map_err(Untold::Failed)?;
         let writer = match self.writer(key) {

@@ -178,6 +178,7 @@ mod tests {
             version: None,
             force: false,
             dry_run: false,
+            takes_over: false,
         }
     }
 

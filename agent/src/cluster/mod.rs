@@ -16,6 +16,7 @@ mod scale;
 mod secret;
 mod secrets;
 mod sight;
+mod take_over;
 mod watch;
 
 use std::sync::Arc;
@@ -241,9 +242,12 @@ impl Cluster {
         Ok(ObjectSeen { replicas: apply.replicas, ..seen })
     }
 
-    async fn apply(&self, apply: Apply) -> Result<ObjectSeen, CallError> {
+    async fn apply(&self, mut apply: Apply) -> Result<ObjectSeen, CallError> {
         if apply.scale_only {
             return self.scale(&apply).await;
+        }
+        if apply.takes_over && !apply.dry_run && apply.version.is_some() {
+            apply.version = self.take_over(&apply).await?;
         }
         let (kind, force, dry_run) = (Kind::of(&apply.key), apply.force, apply.dry_run);
         let writer = self.writer(&apply.key)?;

@@ -236,7 +236,7 @@ async fn s34_what_was_imported_is_taken_over_without_its_template_being_touched(
     on_each_server("import", async |place| {
         // As somebody has made it, with defaults that the server fills in.
         let mut theirs: Value = serde_json::from_str(place.web(1, 3).manifest.as_deref().unwrap()).unwrap();
-        theirs["spec"]["replicas"] = 3.into();
+        (theirs["spec"]["replicas"], theirs["spec"]["minReadySeconds"]) = (3.into(), 7.into());
         let namespaces: Api<Namespace> = Api::all(place.stage.client.clone());
         let mut namespace = Namespace::default();
         namespace.metadata.name = Some(place.namespace.clone());
@@ -262,6 +262,15 @@ async fn s34_what_was_imported_is_taken_over_without_its_template_being_touched(
         assert_eq!(after.metadata.uid, before.metadata.uid);
         // Its generation counts annotations, too.
         assert_eq!(after.spec, before.spec, "so that no other ReplicaSet comes of it");
+        let managers = after.metadata.managed_fields.unwrap_or_default();
+        let managers: Vec<&str> = managers.iter().filter_map(|entry| entry.manager.as_deref()).collect();
+        assert_eq!(managers, ["godwit"], "what kubectl has written is nobody else's any more");
+
+        // So what the next revision drops is gone.
+        let next = place.web(2, 3);
+        assert!(!next.manifest.as_deref().unwrap().contains("minReadySeconds"));
+        place.send(2, vec![], vec![next]).await;
+        place.until_web("it without the field", |web| web.spec.min_ready_seconds.is_none()).await;
     })
     .await;
 }

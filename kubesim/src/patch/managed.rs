@@ -101,7 +101,13 @@ pub(super) fn write(object: &mut Value, entries: &[Entry]) {
 pub(crate) fn record_update(old: &Value, new: &mut Value, manager: &Manager, builtin: bool) {
     let cleared =
         new["metadata"]["managedFields"] == json!([]) || new["metadata"]["managedFields"] == json!([{}]);
-    let mut entries = if cleared { Vec::new() } else { read(old) };
+    // Whoever sends them has the last word; nobody has to.
+    let sent = read(new);
+    let mut entries = match (cleared, sent.is_empty()) {
+        (true, _) => Vec::new(),
+        (false, true) => read(old),
+        (false, false) => sent,
+    };
     let (before, after) = (ownable(old), ownable(new));
     if before == after {
         write(new, &entries);
