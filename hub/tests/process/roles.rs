@@ -161,6 +161,7 @@ const DEPLOYS: &[&str] = &[
     "RolloutService/UndoRollout",
     "WorkloadService/DeleteWorkload",
     "WorkloadService/Deploy",
+    "WorkloadService/Import",
     "WorkloadService/Rebalance",
     "WorkloadService/ScaleWorkload",
 ];
