@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     ack, agent, apply, approve, backup, completion, confirm, confirm_dead, cordon, delete, describe, diff,
-    drain, explain, freeze, get, import, label, logs, maintenance, migrate, plan, rebalance, replace, retire, revoke,
-    role, rollout, scale, taint, token, version, whatif, whoami,
+    drain, explain, freeze, get, import, label, logs, maintenance, migrate, plan, rebalance, replace, retire,
+    revoke, role, rollout, scale, taint, token, version, whatif, whoami,
 };
 use crate::dev::Dev;
 

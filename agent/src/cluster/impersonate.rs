@@ -26,19 +26,19 @@ pub(crate) struct Impersonation {
     /// The namespaces that are written to in the agent's own name.
     pub(crate) except: BTreeSet<String>,
     /// The account for what is in no namespace; none: it is refused.
-    pub(crate) cluster_account: Option<Account>,
+    pub(crate) cluster_account: Option<Impersonated>,
 }
 
 /// A ServiceAccount.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Account {
+pub(crate) struct Impersonated {
     pub(crate) namespace: String,
     pub(crate) name: String,
 }
 
 impl Impersonation {
     /// In whose name an object is written; none: in the agent's own.
-    fn account_for(&self, key: &ObjectKey) -> Result<Option<Account>, CallError> {
+    fn account_for(&self, key: &ObjectKey) -> Result<Option<Impersonated>, CallError> {
         if key.namespace.is_empty() {
             let account = self.cluster_account.clone().map(Some);
             return account.ok_or_else(|| {
@@ -52,7 +52,8 @@ impl Impersonation {
             });
         }
         let exempt = self.except.contains(&*key.namespace);
-        Ok((!exempt).then(|| Account { namespace: key.namespace.to_string(), name: self.account.clone() }))
+        Ok((!exempt)
+            .then(|| Impersonated { namespace: key.namespace.to_string(), name: self.account.clone() }))
     }
 
     /// Whether a namespace is written to in the name of an account of its own, which somebody has to make first.
@@ -64,7 +65,7 @@ impl Impersonation {
 /// Who writes an object.
 pub(crate) struct Writer {
     pub(crate) client: Client,
-    account: Option<Account>,
+    account: Option<Impersonated>,
     /// To look at the account with.
     own: Client,
 }
@@ -95,8 +96,8 @@ impl Writer {
         }
     }
 
-    async fn what_it_takes(&self, account: &Account, words: &str) -> Arc<str> {
-        let Account { namespace, name } = account;
+    async fn what_it_takes(&self, account: &Impersonated, words: &str) -> Arc<str> {
+        let Impersonated { namespace, name } = account;
         if words.contains("cannot impersonate") {
             let remedy = "let the agent impersonate it: docs/install.md says how";
             return format!("{words}; {remedy}").into();
@@ -122,8 +123,8 @@ impl Writer {
 }
 
 /// The same client, with another name on each request.
-fn in_the_name_of(own: &Client, account: &Account) -> Result<Client, CallError> {
-    let Account { namespace, name } = account;
+fn in_the_name_of(own: &Client, account: &Impersonated) -> Result<Client, CallError> {
+    let Impersonated { namespace, name } = account;
     let user = HeaderValue::from_str(&format!("system:serviceaccount:{namespace}:{name}"))
         .map_err(|_| CallError::Refused(format!("{namespace}/{name} cannot be impersonated").into()))?;
     let inner = own.clone();
@@ -148,7 +149,7 @@ mod tests {
     #[test]
     fn each_namespace_has_an_account_of_its_own() {
         let account =
-            |namespace: &str, name: &str| Account { namespace: namespace.into(), name: name.into() };
+            |namespace: &str, name: &str| Impersonated { namespace: namespace.into(), name: name.into() };
         let how = Impersonation {
             account: "deployer".to_owned(),
             except: ["platform".to_owned()].into(),

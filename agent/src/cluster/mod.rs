@@ -40,7 +40,7 @@ use crate::gate::Gate;
 use discovery::Discovery;
 pub(crate) use error::chain;
 use impersonate::Writer;
-pub(crate) use impersonate::{Account, Impersonation};
+pub(crate) use impersonate::{Impersonated, Impersonation};
 pub(crate) use pods::{LogWanted, Untold};
 pub(crate) use secret::SecretData;
 

@@ -14,7 +14,7 @@ use godwit_rt::tls::TlsFiles;
 
 use super::layers::{Leaf, Leaves};
 use super::{DEFAULTS, Settings};
-use crate::cluster::{Account, Impersonation};
+use crate::cluster::{Impersonated, Impersonation};
 use crate::gate::GateSettings;
 use crate::identity::{Account, FromHub, Known, Source};
 
@@ -327,8 +327,8 @@ impl Reader<'_> {
         let named = cluster.split_once('/').filter(|(namespace, name)| {
             check_namespace(namespace).is_ok() && check_object_name(name).is_ok()
         });
-        let cluster_account =
-            named.map(|(namespace, name)| Account { namespace: namespace.to_owned(), name: name.to_owned() });
+        let cluster_account = named
+            .map(|(namespace, name)| Impersonated { namespace: namespace.to_owned(), name: name.to_owned() });
         if cluster_account.is_none() && !cluster.is_empty() {
             self.mistake(
                 "impersonate.cluster_account",
