@@ -549,7 +549,7 @@ fn mending(kind: &str, name: &str, replicas: u32) -> Application {
 /// Who signs for the pods of a member; of some, with a key that others have, too.
 fn issuer_of(member: usize) -> Issuer {
     let own: Arc<str> = format!("key of {member}").into();
-    let shared = (member % 3 == 2).then(|| "key of several".into());
+    let shared = (member % 2 == 1).then(|| "key of several".into());
     Issuer {
         url: "https://kubernetes.default.svc".into(),
         subject: "system:serviceaccount:godwit-system:godwit-agent".into(),

@@ -15,6 +15,8 @@ use crate::target;
 
 /// The most hubs that an agent tries.
 const HUBS_MAX: usize = 16;
+/// The longest audience, as the hub has it.
+const AUDIENCE_MAX: usize = 200;
 /// The longest name of an image that is taken: repository, tag and digest.
 const IMAGE_MAX: usize = 512;
 
@@ -47,6 +49,9 @@ pub(crate) struct Manifest {
     /// The agent's namespace
     #[arg(long, value_name = "NAME", value_parser = target::namespace, default_value = source::NAMESPACE)]
     namespace: String,
+    /// Whom the token of the agents' service account is for: enrolment.audience of the hub
+    #[arg(long, value_name = "TEXT", value_parser = audience, default_value = source::AUDIENCE)]
+    audience: String,
     /// A pod on each node, or two pods in all
     #[arg(long, value_enum, default_value_t)]
     kind: Kind,
@@ -72,7 +77,8 @@ impl Manifest {
             }
             hubs => hubs.to_vec(),
         };
-        let change = Change { namespace: self.namespace, hubs, image: self.image, kind: self.kind };
+        let Self { namespace, image, audience, kind, .. } = self;
+        let change = Change { namespace, hubs, image, audience, kind };
         Ok(io::stdout().write_all(source::render(&change, &admission).as_bytes())?)
     }
 }
@@ -98,6 +104,15 @@ fn hub(text: &str) -> Result<String, String> {
     endpoint.map(|_| text.to_owned()).map_err(|_| "write HOST:PORT, such as hub.example.com:8443".to_owned())
 }
 
+/// As the hub takes it.
+fn audience(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@~+".contains(c);
+    match (1..=AUDIENCE_MAX).contains(&text.len()) && text.chars().all(plain) {
+        true => Ok(text.to_owned()),
+        false => Err("write a name such as godwit.dev/hub".to_owned()),
+    }
+}
+
 /// Only the form: whether there is such an image is for the cluster to say.
 fn image(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
@@ -121,6 +136,10 @@ mod tests {
         }
         for bad in ["", "a b", "a\n- b", "\"x\"", "-x", &"a".repeat(513)] {
             assert!(image(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(audience("godwit.example.com/hub").as_deref(), Ok("godwit.example.com/hub"));
+        for bad in ["", "a b", "a\nb", "\"a\"", &"a".repeat(201)] {
+            assert!(audience(bad).is_err(), "{bad:?}");
         }
         assert_eq!(hub("hub:8443").as_deref(), Ok("hub:8443"));
         for bad in ["", "hub", "https://hub:1", "hub:1\nx: y", "hub:1/x"] {

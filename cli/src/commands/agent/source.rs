@@ -32,6 +32,9 @@ const DEPLOYMENT: [&str; 2] =
 /// The one line that names the hubs, up to its value; and the one that names the image.
 const HUBS: &str = "  GODWIT_AGENT_HUBS: ";
 const IMAGE: &str = "          image: ";
+/// The one that says whom the token of the service account is for, and what it says.
+const FOR: &str = "                  audience: ";
+pub(super) const AUDIENCE: &str = "godwit.dev/hub";
 /// How the lines begin that say where the certificate is; and what stands in their place where it comes from the hub, which is
 /// what deploy/kustomize/agent-joining says.
 const TLS: &str = "  GODWIT_AGENT_TLS__";
@@ -44,6 +47,7 @@ pub(super) struct Change {
     pub(super) namespace: String,
     pub(super) hubs: Vec<String>,
     pub(super) image: Option<String>,
+    pub(super) audience: String,
     pub(super) kind: Kind,
 }
 
@@ -79,6 +83,11 @@ fn append(text: &mut String, document: &str) {
 fn fill(document: &str, change: &Change) -> String {
     let mut filled = String::with_capacity(document.len());
     for line in document.lines() {
+        if line.starts_with(FOR) {
+            filled.push_str(&line.replace(AUDIENCE, &change.audience));
+            filled.push('\n');
+            continue;
+        }
         let line = match (line.starts_with(HUBS), line.starts_with(IMAGE), &change.image) {
             (true, _, _) => format!("{HUBS}\"{}\"", change.hubs.join(",")),
             (_, true, Some(image)) => format!("{IMAGE}\"{image}\""),
@@ -152,6 +161,7 @@ mod tests {
             namespace: "agents".to_owned(),
             hubs: vec!["a:1".to_owned(), "b:2".to_owned()],
             image: image.map(str::to_owned),
+            audience: AUDIENCE.to_owned(),
             kind,
         };
         let pem = |what: &str| format!("-----BEGIN {what}-----\nAAAA\n\n-----END {what}-----\n");
@@ -183,7 +193,8 @@ mod tests {
     #[test]
     fn with_a_token_the_settings_and_the_secret_are_others() {
         let (hubs, kind) = (vec!["a:1".to_owned()], Kind::Daemonset);
-        let change = Change { namespace: NAMESPACE.to_owned(), hubs, image: None, kind };
+        let audience = "hub.example.com".to_owned();
+        let change = Change { namespace: NAMESPACE.to_owned(), hubs, image: None, audience, kind };
         let pin = "0f".repeat(32);
         let token = format!("godwit-join.east.{}.{pin}", "ab".repeat(32));
         let text = render(&change, &Admission::Token(token.parse().expect("a token")));
@@ -203,6 +214,7 @@ mod tests {
         let volumes = pod["volumes"].as_array().expect("volumes");
         let account = volumes.iter().find(|volume| volume["name"] == "account").expect("it is there");
         assert_eq!(account["projected"]["sources"][0]["serviceAccountToken"]["path"], "token");
+        assert_eq!(account["projected"]["sources"][0]["serviceAccountToken"]["audience"], "hub.example.com");
         assert_eq!(pod["volumes"][1]["secret"]["secretName"], secret["metadata"]["name"]);
     }
 

@@ -245,14 +245,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     },
     // S23: whose word lets agents in.
     Mutant {
-        name: "who-is-revoked-keeps-what-it-has-pinned",
-        file: "hub/core/src/commands/access.rs",
-        text: "self.unpin_issuer(name);",
-        replacement: "",
-        caught_by: &["S23:"],
-        forks: false,
-    },
-    Mutant {
         name: "two-clusters-pin-one-key",
         file: "hub/core/src/commands/issuers.rs",
         text: "!pinned.issuer.keys.is_disjoint(&issuer.keys)",
