@@ -1,10 +1,12 @@
 //! The certificate authority: it signs what it decides itself, and takes nothing but a public key from a request.
 
+mod cross;
+
 use std::fmt;
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use godwit_common::ClusterName;
 use rcgen::{
@@ -55,7 +57,8 @@ impl Authority {
         // The random part tells two authorities apart that a trust bundle holds during a change of roots.
         let tag = u32::from_be_bytes(random()?);
         params.distinguished_name = distinguished_name(&format!("Godwit CA {tag:08x}"));
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        // One authority below it: the next one, for which it vouches when it is replaced.
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(1));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.serial_number = Some(serial()?);
         (params.not_before, params.not_after) = (not_before, not_after);
@@ -83,6 +86,18 @@ impl Authority {
 
     /// The authority in two PEM files, checked to belong together and to be in force.
     pub fn load(certificate_path: &Path, key_path: &Path) -> Result<Self, Error> {
+        let authority = Self::load_at_any_time(certificate_path, key_path)?;
+        let in_force =
+            parse(&authority.certificate).is_ok_and(|certificate| certificate.validity().is_valid());
+        if !in_force {
+            let reason = "it is not in force now; check the clock, or create a new authority and enrol the agents again";
+            return Err(Error::Authority { path: certificate_path.to_owned(), reason: reason.to_owned() });
+        }
+        Ok(authority)
+    }
+
+    /// The same of one that may have ended: those that it signed for may still be about.
+    pub fn load_at_any_time(certificate_path: &Path, key_path: &Path) -> Result<Self, Error> {
         let certificate_pem = read(certificate_path)?;
         let key_pem = read(key_path)?;
         let wrong =
@@ -100,10 +115,6 @@ impl Authority {
         if parsed.public_key().raw != key.subject_public_key_info() {
             return Err(wrong(key_path, "it does not belong to the certificate; restore the matching key"));
         }
-        if !parsed.validity().is_valid() {
-            let reason = "it is not in force now; check the clock, or create a new authority and enrol the agents again";
-            return Err(wrong(certificate_path, reason));
-        }
         let not_after = parsed.validity().not_after.to_datetime();
         let issuer = Issuer::from_ca_cert_der(&certificate, key)?;
         Ok(Self { issuer, certificate, certificate_pem, not_after })
@@ -118,6 +129,11 @@ impl Authority {
     /// The authority's certificate: what every peer has to trust.
     pub fn certificate_pem(&self) -> &str {
         &self.certificate_pem
+    }
+
+    /// The end of the authority's certificate.
+    pub fn ends(&self) -> SystemTime {
+        self.not_after.into()
     }
 
     /// What the authority is known by to those who do not trust it yet.

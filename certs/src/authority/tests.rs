@@ -185,6 +185,23 @@ fn a_leaf_never_outlives_its_authority() {
     assert_eq!(leaf.validity().not_after.timestamp(), authority.not_after.unix_timestamp());
 }
 
+#[test]
+fn an_authority_vouches_for_another_under_its_very_name_and_for_no_longer_than_both_last() {
+    let (old, new) = (Authority::create(CA_VALIDITY).unwrap(), Authority::create(LEAF_VALIDITY).unwrap());
+    let vouched = der(&old.vouch_for(&new).unwrap());
+    let (vouched, itself) = (parse(&vouched).unwrap(), parse(new.certificate()).unwrap());
+    vouched.verify_signature(Some(parse(old.certificate()).unwrap().public_key())).unwrap();
+    assert_eq!(vouched.subject().as_raw(), itself.subject().as_raw());
+    assert_eq!(vouched.public_key().raw, itself.public_key().raw);
+    assert_eq!(vouched.issuer().as_raw(), parse(old.certificate()).unwrap().subject().as_raw());
+    assert_eq!(vouched.validity().not_after.timestamp(), new.not_after.unix_timestamp());
+    let limits = vouched.basic_constraints().unwrap().unwrap().value;
+    assert_eq!((limits.ca, limits.path_len_constraint), (true, Some(0)));
+    let below =
+        parse(old.certificate()).unwrap().basic_constraints().unwrap().unwrap().value.path_len_constraint;
+    assert_eq!(below, Some(1), "others than rustls count what is between an authority and a leaf");
+}
+
 fn east() -> ClusterName {
     "east".parse().unwrap()
 }

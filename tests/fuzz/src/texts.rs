@@ -2,7 +2,7 @@
 
 use std::str::from_utf8;
 
-use godwit_certs::{Identity, JoinToken, KeyRequest, Serial};
+use godwit_certs::{Identity, JoinToken, KeyRequest, Ledger, Serial};
 use godwit_issuer::{Expected, Issuer, Keys};
 use godwit_manifest::{
     Application, Quantity, parse_application, parse_policies, parse_quotas, parse_scenario, read_pod_labels,
@@ -56,8 +56,8 @@ pub fn scenarios(data: &[u8]) {
     let _ = parse_scenario(text);
 }
 
-/// Join tokens, serial numbers, identities, quantities, requests for certificates; and what anybody may show as the keys of a
-/// cluster's issuer, and as a token that they have signed.
+/// Join tokens, serial numbers, identities, quantities, an authority's ledger, requests for certificates; and what anybody may
+/// show as the keys of a cluster's issuer, and as a token that they have signed.
 pub fn tokens(data: &[u8]) {
     let Ok(text) = from_utf8(data) else { return };
     let _ = KeyRequest::fingerprint(text);
@@ -70,6 +70,9 @@ pub fn tokens(data: &[u8]) {
     }
     if let Ok(identity) = text.parse::<Identity>() {
         assert_eq!(identity.to_string().parse(), Ok(identity));
+    }
+    if let Ok(ledger) = text.parse::<Ledger>() {
+        assert_eq!(ledger.to_string().parse(), Ok(ledger));
     }
     let _ = text.parse::<Quantity>();
     if let Ok(keys) = Keys::read(text) {

@@ -132,6 +132,27 @@ mod tests {
         }
     }
 
+    /// A token that was made before the authority was replaced.
+    #[test]
+    fn a_hub_of_the_next_authority_is_taken_if_the_pinned_one_vouches_for_it() {
+        let (old, new, other) = (authority(), authority(), authority());
+        let pinned = |authority: &Authority| Pinned { authority: authority.pin(), provider: provider() };
+        let hub = issue(&new);
+        let judge = |pinned: &Pinned, chain: &[&str]| {
+            let chain: Vec<_> = chain.iter().map(|pem| der(pem)).collect();
+            let name = ServerName::try_from("hub.example.com").unwrap();
+            pinned.verify_server_cert(&der(&hub.certificate_pem), &chain, &name, &[], UnixTime::now())
+        };
+        let (vouched, forged) = (old.vouch_for(&new).unwrap(), other.vouch_for(&new).unwrap());
+        let [old_pem, new_pem] = [old.certificate_pem(), new.certificate_pem()];
+        for authority in [&old, &new] {
+            judge(&pinned(authority), &[&vouched, new_pem, old_pem]).unwrap();
+        }
+        judge(&pinned(&old), &[new_pem, old_pem]).unwrap_err();
+        judge(&pinned(&old), &[&forged, new_pem, old_pem]).unwrap_err();
+        judge(&pinned(&other), &[&vouched, new_pem, old_pem]).unwrap_err();
+    }
+
     fn verify(
         pinned: &Pinned,
         leaf: &Issued,
