@@ -10,11 +10,11 @@ use godwit_proto::agent::{DownInbox, up_to_wire};
 use godwit_proto::v1::agent_service_client::AgentServiceClient;
 use godwit_proto::v1::attach_request::Message as UpWire;
 use godwit_proto::v1::attach_response::Message as DownWire;
-use godwit_proto::v1::{AttachRequest, AttachResponse, InquiryAnswer};
+use godwit_proto::v1::{AttachRequest, AttachResponse, InquiryAnswer, RenewCertificate};
 use godwit_rt::dial::{Connection, Endpoint, dial};
 use godwit_rt::limits::{AGENT_MESSAGE_BYTES_MAX, DialTimeouts};
 use godwit_rt::tls::ClientTls;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
@@ -24,15 +24,24 @@ use crate::inquiries::{Inquiries, PARTS_MAX};
 
 /// Messages between the driver and the session; the machine keeps fewer than this under way.
 const OUTGOING_MAX: usize = 16;
+/// A hub that speaks of a longer time does not mean it.
+const WITHIN_MAX: Duration = Duration::from_secs(3600);
 /// How long a session that is hung up may take to deliver what was said before.
 const PARTING_LIMIT: Duration = Duration::from_secs(2);
 /// From one part of an answer to the next. With the size of a part it bounds what all answers of a session take of its stream:
 /// 512 KiB in a second.
 const ANSWER_PAUSE: Duration = Duration::from_millis(32);
 
-/// The connection of the session that stands, for whoever has something else to say over it.
+/// What the session that stands has for others than the machine. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Live(Arc<Mutex<Option<(SessionId, Connection)>>>);
+pub(crate) struct Live(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    standing: Mutex<Option<(SessionId, Connection)>>,
+    /// Within what time the hub last wanted the certificate to be renewed.
+    wanted: watch::Sender<Duration>,
+}
 
 impl Live {
     /// The connection, if there is one. It ends with its last clone: nobody keeps it.
@@ -45,6 +54,22 @@ impl Live {
         self.lock().as_ref().map(|(id, _)| *id)
     }
 
+    /// Follows what the hub says of the certificate.
+    pub(crate) fn renewals_wanted(&self) -> watch::Receiver<Duration> {
+        self.0.wanted.subscribe()
+    }
+
+    /// Whether anybody here renews it.
+    fn is_followed(&self) -> bool {
+        self.0.wanted.receiver_count() > 0
+    }
+
+    /// The hub wants the certificate to be renewed.
+    fn want(&self, wish: &RenewCertificate) {
+        let within = wish.within.and_then(|within| Duration::try_from(within).ok());
+        self.0.wanted.send_replace(within.unwrap_or_default().min(WITHIN_MAX));
+    }
+
     /// Lends a connection out as long as what is returned lives.
     fn lend(&self, id: SessionId, connection: Connection) -> Lent {
         *self.lock() = Some((id, connection));
@@ -52,7 +77,7 @@ impl Live {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<(SessionId, Connection)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -164,13 +189,14 @@ impl Talk {
         for mut hello in up_to_wire(&Up::Hello(hello)) {
             if let Some(UpWire::Hello(hello)) = &mut hello.message {
                 hello.answers_inquiries = true;
+                hello.renews_certificate = live.is_followed();
             }
             wire.send(hello).await.map_err(|_| Broken::Ending)?;
         }
         let answers = client.attach(ReceiverStream::new(stream)).await?.into_inner();
         let (teller, told) = mpsc::channel(PARTS_MAX);
         let writer = write(id, waiting, told, wire, &events);
-        let reader = read(id, answers, Inquiries::new(cluster, teller), &events);
+        let reader = read(id, answers, Inquiries::new(cluster, teller), (&live, &events));
         tokio::pin!(writer, reader);
         tokio::select! {
             result = &mut reader => result,
@@ -234,13 +260,20 @@ async fn read(
     id: SessionId,
     mut answers: Streaming<AttachResponse>,
     mut inquiries: Inquiries,
-    events: &mpsc::Sender<Event>,
+    (live, events): (&Live, &mpsc::Sender<Event>),
 ) -> Result<(), Broken> {
     let mut inbox = DownInbox::default();
     while let Some(wire) = answers.message().await? {
-        if let Some(DownWire::Inquiry(inquiry)) = wire.message {
-            inquiries.take(inquiry);
-            continue;
+        match wire.message {
+            Some(DownWire::Inquiry(inquiry)) => {
+                inquiries.take(inquiry);
+                continue;
+            }
+            Some(DownWire::RenewCertificate(wish)) => {
+                live.want(&wish);
+                continue;
+            }
+            Some(_) | None => {}
         }
         if let Some(message) = inbox.take(wire)? {
             let event = Event::Received { session: id, message };

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    ack, agent, apply, approve, backup, completion, confirm, confirm_dead, cordon, delete, describe, diff,
-    drain, explain, freeze, get, import, label, logs, maintenance, migrate, plan, rebalance, replace, retire,
-    revoke, role, rollout, scale, taint, token, version, whatif, whoami,
+    ack, agent, apply, approve, authority, backup, completion, confirm, confirm_dead, cordon, delete,
+    describe, diff, drain, explain, freeze, get, import, label, logs, maintenance, migrate, plan, rebalance,
+    replace, retire, revoke, role, rollout, scale, taint, token, version, whatif, whoami,
 };
 use crate::dev::Dev;
 
@@ -86,6 +86,8 @@ pub(crate) enum Command {
     Deny(approve::Deny),
     #[command(subcommand)]
     Revoke(revoke::Revoke),
+    #[command(subcommand)]
+    Authority(authority::Authority),
     #[command(subcommand)]
     Role(role::Role),
     #[command(name = "whoami")]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_proto::v1::access_service_client::AccessServiceClient;
+use godwit_proto::v1::authority_service_client::AuthorityServiceClient;
 use godwit_proto::v1::cluster_service_client::ClusterServiceClient;
 use godwit_proto::v1::event_service_client::EventServiceClient;
 use godwit_proto::v1::federation_service_client::FederationServiceClient;
@@ -52,6 +53,8 @@ macro_rules! services {
 services! {
     /// Who may come in.
     access: AccessServiceClient,
+    /// The authority.
+    authority: AuthorityServiceClient,
     /// The member clusters.
     clusters: ClusterServiceClient,
     /// The journal.

@@ -218,7 +218,8 @@ async fn routes(
     let limits = &settings.limits;
     let mut routes = RoutesBuilder::default();
     let inquiries = Inquiries::default();
-    let agents = Agents::new(driver.clone(), limits, inquiries.clone(), stop.clone());
+    let agents =
+        Agents::new(driver.clone(), limits, inquiries.clone(), credentials.holders.clone(), stop.clone());
     let agents = AgentServiceServer::new(agents)
         .max_decoding_message_size(limits.agent_message_bytes as usize)
         // The messages' own bounds are tighter.

@@ -91,7 +91,9 @@ pub(crate) async fn open(
             let stop = stop.clone();
             tokio::spawn(async move { stop.run_until_cancelled(report.run()).await });
         }
-        let renewal = renew::Renewal { kept, shared, from, tls, live, cluster };
+        // Before there is a session, whose hello says that somebody listens.
+        let wanted = live.renewals_wanted();
+        let renewal = renew::Renewal { kept, shared, from, tls, live, cluster, wanted };
         let stop = stop.clone();
         tokio::spawn(async move { stop.run_until_cancelled(renewal.run()).await });
     }

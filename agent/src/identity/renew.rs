@@ -10,6 +10,7 @@ use godwit_common::rng::Rng;
 use godwit_proto::v1;
 use godwit_rt::dial::Connection;
 use godwit_rt::tls::ClientTls;
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
@@ -34,6 +35,8 @@ pub(super) struct Renewal {
     pub(super) tls: Arc<ClientTls>,
     pub(super) live: Live,
     pub(super) cluster: Cluster,
+    /// What the hub says of the certificate.
+    pub(super) wanted: watch::Receiver<Duration>,
 }
 
 impl Renewal {
@@ -42,8 +45,18 @@ impl Renewal {
         // Without random numbers the waits are the same everywhere, and nothing else is lost.
         let mut rng = Rng::new(getrandom::u64().unwrap_or_default());
         let mut wait = self.first_wait();
+        let mut wanted = self.wanted.clone();
         loop {
-            sleep(wait).await;
+            tokio::select! {
+                () = sleep(wait) => {}
+                // Not all agents at once, which is why the hub says within what time.
+                Ok(()) = wanted.changed() => {
+                    let within = (*wanted.borrow_and_update()).min(self.left() / 2);
+                    tracing::info!(?within, "the hub wants the certificate to be renewed");
+                    let millis = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+                    sleep(Duration::from_millis(rng.below(millis.saturating_add(1)))).await;
+                }
+            }
             wait = match self.renew().await {
                 Ok(next) => next,
                 Err(problem) => {

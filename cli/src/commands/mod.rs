@@ -4,6 +4,7 @@ pub(crate) mod ack;
 pub(crate) mod agent;
 pub(crate) mod apply;
 pub(crate) mod approve;
+pub(crate) mod authority;
 pub(crate) mod backup;
 pub(crate) mod completion;
 pub(crate) mod confirm;
@@ -99,6 +100,7 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::Approve(command) => wait(command.run(&places)),
         Command::Deny(command) => wait(command.run(&places)),
         Command::Revoke(command) => wait(command.run(&places)),
+        Command::Authority(command) => wait(command.run(&places)),
         Command::Role(command) => wait(command.run(&places)),
         Command::WhoAmI(command) => wait(command.run(&places)),
         Command::Confirm(command) => wait(command.run(&places)),

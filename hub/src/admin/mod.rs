@@ -1,6 +1,7 @@
 //! The operators' door: the admin services of `godwit.v1`. Questions are answered from the driver's view, commands go
 //! through its queue. Requests become checked values here, or a status that names the field, the value and the remedy.
 
+mod authority;
 mod backup;
 mod clusters;
 pub(crate) mod convert;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_proto::v1::access_service_server::AccessServiceServer;
+use godwit_proto::v1::authority_service_server::AuthorityServiceServer;
 use godwit_proto::v1::cluster_service_server::ClusterServiceServer;
 use godwit_proto::v1::event_service_server::EventServiceServer;
 use godwit_proto::v1::federation_service_server::FederationServiceServer;
@@ -101,6 +103,7 @@ impl Admin {
         }
         add!(
             AccessServiceServer,
+            AuthorityServiceServer,
             ClusterServiceServer,
             EventServiceServer,
             FederationServiceServer,

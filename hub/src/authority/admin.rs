@@ -5,10 +5,11 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use godwit_certs::{AdminName, Authority, Issued};
+use godwit_certs::AdminName;
 use godwit_rt::atomic_file;
 
-use super::own::paths;
+use super::place::Place;
+use super::standing::{Granted, Standing};
 use crate::config::Settings;
 
 /// For `--out`: a tar archive to standard output, for who has nothing but that, as of a hub in a pod.
@@ -26,18 +27,21 @@ pub(crate) fn issue_admin(settings: &Settings, name: &AdminName, folder: &Path) 
              the files under tls come from"
         );
     }
-    let (certificate, key) = paths(settings);
-    let authority = Authority::load(&certificate, &key).context(
-        "--issue-admin: the authority cannot be used; one of the hub's own is made when the hub starts first",
+    let place = Place::of(settings);
+    let found = place.look().context("--issue-admin: the authority cannot be used")?;
+    let found = found.context(
+        "--issue-admin: there is no authority yet: one of the hub's own is made when the hub starts first",
     )?;
-    let issued = authority.issue_admin(name, settings.authority.admin_validity.0)?;
+    let mut standing = Standing::of(found)?;
+    let granted = standing.issue_admin(&place, name, settings.authority.admin_validity.0)?;
+    let Granted { issued, chain, authorities } = granted;
     let leaf = issued.leaf();
-    let Issued { certificate_pem, key_pem } = issued;
+    let key = issued.key_pem.unwrap_or_default();
     let context = context(settings);
-    let files = [
-        ("ca.pem", authority.certificate_pem(), atomic_file::PUBLIC),
-        ("admin.key", key_pem.as_deref().unwrap_or_default(), atomic_file::PRIVATE),
-        ("admin.pem", &certificate_pem, atomic_file::PUBLIC),
+    let files: [Made<'_>; 4] = [
+        ("ca.pem", &authorities, atomic_file::PUBLIC),
+        ("admin.key", &key, atomic_file::PRIVATE),
+        ("admin.pem", &chain, atomic_file::PUBLIC),
         ("config.yaml", &context, atomic_file::PRIVATE),
     ];
     if folder.as_os_str() == STANDARD_OUTPUT {

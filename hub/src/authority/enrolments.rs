@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use godwit_certs::{Identity, Issued, JoinToken, KeyRequest, Leaf, SECRET_BYTES};
+use godwit_certs::{Identity, JoinToken, KeyRequest, Leaf, SECRET_BYTES};
 use godwit_common::{ClusterName, Uid};
 use godwit_hub_core::{
     AccessOrder, Answer, Command, Enrolment, PodEnrolment, Refused, RefusedKind, TokenHash,
@@ -18,6 +18,7 @@ use tonic::{Request, Response, Status};
 
 use super::own::{half_way, left_until};
 use super::pods::{prove, read_issuer};
+use super::standing::Granted;
 use super::{Own, invalid};
 use crate::audit;
 use crate::config::{Settings, Span};
@@ -60,12 +61,12 @@ impl EnrolmentService for Enrolments {
             ));
         };
         let cluster = self.may_renew(&peer.leaf)?;
-        let issued = self.issue(cluster.clone(), &request.get_ref().signing_request)?;
-        let leaf = issued.leaf();
+        let granted = self.issue(cluster.clone(), request.into_inner().signing_request).await?;
+        let leaf = granted.issued.leaf();
         let (serial, before) = (leaf.serial.clone(), &peer.leaf.serial);
         tracing::info!(%cluster, %serial, %before, address = %peer.address, "an agent's certificate is renewed");
         peer.renew(leaf);
-        Ok(Response::new(v1::RenewResponse { certificate: Some(self.answer(issued)) }))
+        Ok(Response::new(v1::RenewResponse { certificate: Some(on_the_wire(granted)) }))
     }
 
     async fn report_issuer(
@@ -130,10 +131,10 @@ impl Enrolments {
             caller.note(|noted| noted.rehearsal = again);
             return Ok(Response::new(v1::EnrolResponse { certificate: None, waiting: Some(waiting()) }));
         }
-        let issued = self.issue(cluster.clone(), &request.signing_request)?;
-        let serial = issued.leaf().serial;
+        let granted = self.issue(cluster.clone(), request.signing_request.clone()).await?;
+        let serial = granted.issued.leaf().serial;
         tracing::info!(%cluster, %uid, from, %serial, "an agent has enrolled its cluster");
-        Ok(Response::new(v1::EnrolResponse { certificate: Some(self.answer(issued)), waiting: None }))
+        Ok(Response::new(v1::EnrolResponse { certificate: Some(on_the_wire(granted)), waiting: None }))
     }
 
     /// A later one, with the token of its service account.
@@ -171,11 +172,11 @@ impl Enrolments {
         self.order(AccessOrder::EnrolPod(enrolment)).await.inspect_err(|refused| {
             tracing::warn!(%cluster, %uid, from, pod, problem = refused.message(), "an enrolment is refused");
         })?;
-        let issued = self.issue(cluster.clone(), &request.signing_request)?;
-        let serial = issued.leaf().serial;
+        let granted = self.issue(cluster.clone(), request.signing_request.clone()).await?;
+        let serial = granted.issued.leaf().serial;
         what(json!({"subject": subject, "pod": pod, "node": node, "serial": serial.as_str()}));
         tracing::info!(%cluster, pod, node, from, %serial, "an agent has come in by its service account");
-        Ok(Response::new(v1::EnrolResponse { certificate: Some(self.answer(issued)), waiting: None }))
+        Ok(Response::new(v1::EnrolResponse { certificate: Some(on_the_wire(granted)), waiting: None }))
     }
 
     async fn order(&self, order: AccessOrder) -> Result<Answer, Status> {
@@ -213,24 +214,26 @@ impl Enrolments {
         Ok(cluster)
     }
 
-    fn issue(&self, cluster: ClusterName, signing_request: &str) -> Result<Issued, Status> {
-        let issued = self.own.issue_agent(cluster, signing_request);
-        issued.map_err(|error| match error {
-            error @ godwit_certs::Error::Request { .. } => invalid("signing_request", error),
-            other => {
-                Status::internal(format!("the authority cannot sign: {other}; the hub's log may say more"))
+    async fn issue(&self, cluster: ClusterName, signing_request: String) -> Result<Granted, Status> {
+        let granted = self.own.issue_agent(cluster, signing_request).await;
+        granted.map_err(|error| match error.downcast_ref() {
+            Some(request @ godwit_certs::Error::Request { .. }) => invalid("signing_request", request),
+            Some(_) | None => {
+                tracing::error!("a certificate cannot be signed: {error:#}");
+                Status::internal(format!("the authority cannot sign: {error:#}; the hub's log may say more"))
             }
         })
     }
+}
 
-    fn answer(&self, issued: Issued) -> v1::Certificate {
-        let lasts = left_until(issued.leaf().not_after);
-        v1::Certificate {
-            chain: issued.certificate_pem,
-            authorities: self.own.certificate_pem().to_owned(),
-            lasts: prost_types::Duration::try_from(lasts).ok(),
-            renew_after: prost_types::Duration::try_from(half_way(lasts)).ok(),
-        }
+fn on_the_wire(granted: Granted) -> v1::Certificate {
+    let Granted { issued, chain, authorities } = granted;
+    let lasts = left_until(issued.leaf().not_after);
+    v1::Certificate {
+        chain,
+        authorities,
+        lasts: prost_types::Duration::try_from(lasts).ok(),
+        renew_after: prost_types::Duration::try_from(half_way(lasts)).ok(),
     }
 }
 

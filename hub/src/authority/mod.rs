@@ -4,8 +4,12 @@
 mod admin;
 mod enrolments;
 mod gate;
+mod holders;
 mod own;
+mod place;
 mod pods;
+mod rollover;
+mod standing;
 
 use std::sync::Arc;
 
@@ -19,7 +23,9 @@ use tonic::Status;
 pub(crate) use admin::issue_admin;
 pub(crate) use enrolments::Enrolments;
 pub(crate) use gate::follow_revocations;
+pub(crate) use holders::{Attached, Holders};
 pub(crate) use own::Own;
+pub(crate) use rollover::{Known, Members, Overview, Refusal, Turn};
 
 use crate::config::{Settings, Tls};
 
@@ -27,6 +33,8 @@ use crate::config::{Settings, Tls};
 pub(crate) struct Credentials {
     /// The authority, if it is the hub's own.
     pub(crate) own: Option<Arc<Own>>,
+    /// The agents with a session.
+    pub(crate) holders: Holders,
     /// Agents and operators.
     pub(crate) members: Entry,
     /// Those who come for a certificate; they need an authority.
@@ -43,15 +51,16 @@ pub(crate) struct Entry {
 impl Credentials {
     /// Reads the certificates, or the authority, which is made if it is not there.
     pub(crate) fn open(settings: &Settings, revocations: &Revocations) -> anyhow::Result<Self> {
+        let holders = Holders::default();
         if !settings.authority.is_set() {
             let members = Entry::open(files(&settings.tls), Door::Members(revocations.clone()));
             let members = members.context("the settings under tls do not work")?;
-            return Ok(Self { own: None, members, strangers: None });
+            return Ok(Self { own: None, holders, members, strangers: None });
         }
-        let own = Own::open(settings).context("the hub's own authority does not work")?;
+        let own = Own::open(settings, holders.clone()).context("the hub's own authority does not work")?;
         let members = Entry::open(own.files().clone(), Door::Members(revocations.clone()))?;
         let strangers = Entry::open(own.files().clone(), Door::Strangers(revocations.clone()))?;
-        Ok(Self { own: Some(Arc::new(own)), members, strangers: Some(strangers) })
+        Ok(Self { own: Some(Arc::new(own)), holders, members, strangers: Some(strangers) })
     }
 
     /// Keeps everything fresh until `stop`.

@@ -1,13 +1,10 @@
 //! The hub's own authority.
 
-use std::fs;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use godwit_certs::{Authority, Identity, Issued, JoinToken, TlsFiles};
+use godwit_certs::{Identity, JoinToken, TlsFiles};
 use godwit_common::ClusterName;
 use godwit_rt::atomic_file;
 use godwit_rt::tls::ServerTls;
@@ -15,22 +12,27 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::holders::Holders;
+use super::place::Place;
+use super::standing::{Granted, Standing};
 use crate::config::Settings;
 
-/// The folder of the authority, in that of the store.
-const AUTHORITY: &str = "authority";
-const CERTIFICATE: &str = "ca.pem";
-const KEY: &str = "ca.key";
-/// The hub's certificate, the authority's and the hub's key, in one file, so that it is replaced as one.
+/// The hub's certificate, the authorities' and the hub's key, in one file, so that it is replaced as one.
 const HUB: &str = "hub.pem";
-/// Only the hub's user looks in.
-const FOLDER_MODE: u32 = 0o700;
+/// Whom the hub trusts: its authority, and the other one as long as there are two.
+const BUNDLE: &str = "bundle.pem";
+/// So long before the authority ends the hub says so each time that it renews its certificate.
+const END_IN_SIGHT: Duration = Duration::from_secs(180 * 24 * 3600);
 /// After a renewal that did not work, such as on a full disk.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// The authority, and what it is to sign.
 pub(crate) struct Own {
-    authority: Authority,
+    pub(super) place: Place,
+    pub(super) standing: Mutex<Standing>,
+    pub(super) holders: Holders,
+    /// What shows the hub's certificate.
+    served: OnceLock<Vec<Arc<ServerTls>>>,
     files: TlsFiles,
     names: Vec<String>,
     hub_validity: Duration,
@@ -43,47 +45,34 @@ pub(crate) struct Own {
 impl Own {
     /// The authority: that of the operator's files, or one that is made in the folder of the store at the first start. The
     /// hub's certificate is made anew each time.
-    pub(super) fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let (certificate, key) = paths(settings);
-        let made = settings.authority.certificate.as_os_str().is_empty();
-        let folder = settings.data_dir.join(AUTHORITY);
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true).mode(FOLDER_MODE);
-        builder.create(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-        let is_new = made && !certificate.exists();
-        let authority = match made {
-            true => Authority::keep(&certificate, &key)?,
-            false => Authority::load(&certificate, &key)?,
-        };
-        if is_new {
-            tracing::info!(
-                certificate = %certificate.display(),
-                pin = %authority.pin(),
-                "made an authority of the hub's own: keep a copy of its key somewhere safe"
-            );
+    pub(super) fn open(settings: &Settings, holders: Holders) -> anyhow::Result<Self> {
+        let place = Place::of(settings);
+        let lock = place.lock()?;
+        let standing = Standing::of(place.keep()?)?;
+        drop(lock);
+        let hub = place.file(HUB);
+        if let Some(beside) = standing.found.ledger.beside {
+            holders.renew_up_to(beside.outdated());
         }
-        let hub = folder.join(HUB);
         let own = Self {
-            authority,
-            files: TlsFiles { ca: certificate, certificate: hub.clone(), key: hub },
+            files: TlsFiles { ca: place.file(BUNDLE), certificate: hub.clone(), key: hub },
+            place,
+            standing: Mutex::new(standing),
+            holders,
+            served: OnceLock::new(),
             names: settings.authority.names(),
             hub_validity: settings.authority.hub_validity.0,
             agent_validity: settings.authority.agent_validity.0,
             asks: settings.enrolment.asks(),
             approval_within: settings.enrolment.approval_within.0,
         };
-        own.issue_hub()?;
+        own.show(&own.standing())?;
         Ok(own)
     }
 
     /// Whether what is there can be used.
     pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
-        let (certificate, key) = paths(settings);
-        let made = settings.authority.certificate.as_os_str().is_empty();
-        if !made || certificate.exists() {
-            Authority::load(&certificate, &key)?;
-        }
-        Ok(())
+        Place::of(settings).look().map(drop)
     }
 
     /// Those that the hub serves with.
@@ -91,14 +80,9 @@ impl Own {
         &self.files
     }
 
-    /// Whom agents and operators have to trust, in PEM.
-    pub(crate) fn certificate_pem(&self) -> &str {
-        self.authority.certificate_pem()
-    }
-
-    /// A token for a cluster, by which its agent knows this authority.
+    /// A token for a cluster, by which its agent knows the authority that signs now. That one vouches for the next.
     pub(crate) fn token(&self, cluster: ClusterName) -> Result<JoinToken, godwit_certs::Error> {
-        JoinToken::create(cluster, self.authority.pin())
+        JoinToken::create(cluster, self.standing().signing().pin())
     }
 
     /// For how long a cluster waits for an operator's word, if one is asked.
@@ -107,29 +91,32 @@ impl Own {
     }
 
     /// A certificate for the key of an agent's request.
-    pub(super) fn issue_agent(
-        &self,
+    pub(super) async fn issue_agent(
+        self: &Arc<Self>,
         cluster: ClusterName,
-        signing_request: &str,
-    ) -> Result<Issued, godwit_certs::Error> {
-        self.authority.issue_from_csr(signing_request, &Identity::Agent { cluster }, self.agent_validity)
+        signing_request: String,
+    ) -> anyhow::Result<Granted> {
+        let own = Arc::clone(self);
+        // It may have to write the ledger.
+        let signed = spawn_blocking(move || {
+            let identity = Identity::Agent { cluster };
+            own.standing().grant(&own.place, &identity, &signing_request, own.agent_validity)
+        });
+        signed.await.context("signing panicked; this is a fault of godwit-hub")?
     }
 
     /// Makes the hub's certificate anew half way through its life, again and again, and lets it be served with.
     pub(super) async fn renew(self: Arc<Self>, served: Vec<Arc<ServerTls>>, stop: CancellationToken) {
+        // Set once: nobody else keeps it fresh.
+        let _ = self.served.set(served);
         let mut wait = half_way(self.hub_validity);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = sleep(wait) => {}
             }
-            let (own, served) = (Arc::clone(&self), served.clone());
-            let renewal = move || {
-                own.issue_hub()?;
-                served.iter().for_each(|tls| tls.reload());
-                Ok::<_, anyhow::Error>(())
-            };
-            wait = match spawn_blocking(renewal).await {
+            let own = Arc::clone(&self);
+            wait = match spawn_blocking(move || own.show(&own.standing())).await {
                 Ok(Ok(())) => half_way(self.hub_validity),
                 Ok(Err(error)) => {
                     tracing::error!("the hub's certificate cannot be renewed: {error:#}");
@@ -141,13 +128,33 @@ impl Own {
         }
     }
 
-    fn issue_hub(&self) -> anyhow::Result<()> {
-        let Issued { certificate_pem, key_pem } = self.authority.issue_hub(&self.names, self.hub_validity)?;
-        // Whoever comes with a join token knows the authority's key alone: its certificate is brought along.
-        let text = certificate_pem + self.certificate_pem() + &key_pem.unwrap_or_default();
-        let path = &self.files.certificate;
-        atomic_file::write(path, text.as_bytes(), atomic_file::PRIVATE)
-            .with_context(|| format!("{} cannot be written", path.display()))
+    /// Shows a new certificate to whoever comes from now on, and trusts those whom the authority trusts. Connections that stand
+    /// are left alone.
+    pub(super) fn show(&self, standing: &Standing) -> anyhow::Result<()> {
+        let hub = standing.issue_hub(&self.names, self.hub_validity)?;
+        let bundle = standing.bundle();
+        let TlsFiles { ca, certificate, key: _ } = &self.files;
+        for (path, text, mode) in
+            [(ca, bundle, atomic_file::PUBLIC), (certificate, hub, atomic_file::PRIVATE)]
+        {
+            atomic_file::write(path, text.as_bytes(), mode)
+                .with_context(|| format!("{} cannot be written", path.display()))?;
+        }
+        self.served.get().into_iter().flatten().for_each(|tls| tls.reload());
+        let left = left_until(standing.signing().ends());
+        if left < END_IN_SIGHT {
+            let days = left.as_secs() / (24 * 3600);
+            tracing::warn!(
+                days,
+                "the authority ends soon, and everything that it has signed with it: `godwit authority prepare`"
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn standing(&self) -> MutexGuard<'_, Standing> {
+        // What may panic under the lock has not changed anything yet.
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -162,14 +169,4 @@ pub(super) fn half_way(lasts: Duration) -> Duration {
 /// How long something lasts from now.
 pub(super) fn left_until(end: SystemTime) -> Duration {
     end.duration_since(SystemTime::now()).unwrap_or_default()
-}
-
-/// Where the authority's certificate and key are.
-pub(super) fn paths(settings: &Settings) -> (PathBuf, PathBuf) {
-    let authority = &settings.authority;
-    if !authority.certificate.as_os_str().is_empty() {
-        return (authority.certificate.clone(), authority.key.clone());
-    }
-    let folder = settings.data_dir.join(AUTHORITY);
-    (folder.join(CERTIFICATE), folder.join(KEY))
 }

@@ -64,7 +64,8 @@ pub(super) fn check(settings: &Settings) -> (Vec<(&'static str, String)>, Vec<St
         "it must be an IP address and a port, such as 0.0.0.0:8443 or [::]:8443",
     );
     found.path("data_dir", data_dir, "the folder of the store");
-    found.identity(tls, authority, enrolment);
+    found.identity(tls, authority);
+    found.enrolment(enrolment);
     found.access(access);
     let AuditLog { file_bytes, files } = audit;
     found.bytes("audit.file_bytes", *file_bytes, ADMIN_MESSAGE_BYTES_MIN);
@@ -119,7 +120,7 @@ struct Findings {
 
 impl Findings {
     /// Certificates are files, or the hub's own authority makes them.
-    fn identity(&mut self, tls: &Tls, authority: &Authority, enrolment: &Enrolment) {
+    fn identity(&mut self, tls: &Tls, authority: &Authority) {
         let Tls { ca, certificate, key } = tls;
         let files = [
             ("tls.ca", ca, "the PEM file of the trusted authorities"),
@@ -135,25 +136,46 @@ impl Findings {
                 self.refuse_if(name, true, problem);
             }
         }
-        let Authority { names: _, certificate, key, hub_validity, agent_validity, admin_validity } =
-            authority;
+        let Authority {
+            names: _,
+            certificate,
+            key,
+            next_certificate,
+            next_key,
+            hub_validity,
+            agent_validity,
+            admin_validity,
+        } = authority;
         for name in authority.names() {
             let problem = format!("{name:?} is neither a DNS name nor an IP address");
             self.refuse_if("authority.names", ServerName::try_from(name).is_err(), &problem);
         }
-        let pair = [("authority.certificate", certificate), ("authority.key", key)];
-        let given = pair.iter().filter(|(_, path)| !path.as_os_str().is_empty()).count();
-        for (name, path) in pair {
-            let empty = path.as_os_str().is_empty();
-            let problem = "authority.certificate and authority.key go together: give both, or neither";
-            self.refuse_if(name, given == 1 && empty, problem);
-            let problem =
-                "this is the hub's own authority only if authority.names says what the hub is dialled by";
-            self.refuse_if(name, !authority.is_set() && !empty, problem);
+        let pairs = [
+            [("authority.certificate", certificate), ("authority.key", key)],
+            [("authority.next_certificate", next_certificate), ("authority.next_key", next_key)],
+        ];
+        for pair in pairs {
+            let given = pair.iter().filter(|(_, path)| !path.as_os_str().is_empty()).count();
+            let [one, other] = pair.map(|(name, _)| name);
+            for (name, path) in pair {
+                let empty = path.as_os_str().is_empty();
+                let problem = format!("{one} and {other} go together: give both, or neither");
+                self.refuse_if(name, given == 1 && empty, &problem);
+                let problem =
+                    "this is the hub's own authority only if authority.names says what the hub is dialled by";
+                self.refuse_if(name, !authority.is_set() && !empty, problem);
+            }
         }
+        let problem = "an authority that the hub has made itself is followed by one that it makes: leave it out, or give \
+                       authority.certificate and authority.key too";
+        let lonely = certificate.as_os_str().is_empty() && !next_certificate.as_os_str().is_empty();
+        self.refuse_if("authority.next_certificate", authority.is_set() && lonely, problem);
         self.span("authority.hub_validity", *hub_validity, VALIDITY_MIN);
         self.span("authority.agent_validity", *agent_validity, VALIDITY_MIN);
         self.span("authority.admin_validity", *admin_validity, VALIDITY_MIN);
+    }
+
+    fn enrolment(&mut self, enrolment: &Enrolment) {
         let Enrolment { listen, renew_expired, audience, approval, approval_within } = enrolment;
         self.refuse_if(
             "enrolment.listen",

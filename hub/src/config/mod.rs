@@ -94,6 +94,10 @@ pub struct Authority {
     pub certificate: PathBuf,
     /// The private key of that certificate.
     pub key: PathBuf,
+    /// The certificate of the authority that is to take its place, where that is given, as a PEM file.
+    pub next_certificate: PathBuf,
+    /// The private key of that certificate.
+    pub next_key: PathBuf,
     /// How long the hub's own certificate lasts; it is renewed half way.
     pub hub_validity: Span,
     /// How long an agent's certificate lasts; agents renew it half way.
@@ -334,6 +338,8 @@ impl Default for Authority {
             names: String::new(),
             certificate: PathBuf::new(),
             key: PathBuf::new(),
+            next_certificate: PathBuf::new(),
+            next_key: PathBuf::new(),
             hub_validity: Span(DAY),
             agent_validity: Span(DAY),
             admin_validity: Span(90 * DAY),

@@ -60,6 +60,15 @@ pub(crate) const TABLE: &[(&str, &[(&str, Least)])] = &[
         ],
     ),
     (
+        "godwit.v1.AuthorityService",
+        &[
+            ("GetAuthority", Of(Admin)),
+            ("PrepareAuthority", Of(Admin)),
+            ("SwitchAuthority", Of(Admin)),
+            ("FinishAuthority", Of(Admin)),
+        ],
+    ),
+    (
         "godwit.v1.ClusterService",
         &[
             ("ListClusters", Of(Viewer)),

@@ -18,6 +18,8 @@ pub(super) struct Incoming {
     held_bytes: usize,
     /// The agent said in its hello that it answers inquiries.
     answers_inquiries: bool,
+    /// And that it renews its certificate when it is told to.
+    renews_certificate: bool,
 }
 
 /// What an agent sends.
@@ -40,12 +42,23 @@ pub(super) enum End {
 
 impl Incoming {
     pub(super) fn new(stream: Streaming<AttachRequest>) -> Self {
-        Self { stream, inbox: UpInbox::default(), held_bytes: 0, answers_inquiries: false }
+        Self {
+            stream,
+            inbox: UpInbox::default(),
+            held_bytes: 0,
+            answers_inquiries: false,
+            renews_certificate: false,
+        }
     }
 
     /// Whether the agent answers inquiries, once its hello has come.
     pub(super) fn answers_inquiries(&self) -> bool {
         self.answers_inquiries
+    }
+
+    /// Whether the agent renews its certificate when it is told to, once its hello has come.
+    pub(super) fn renews_certificate(&self) -> bool {
+        self.renews_certificate
     }
 
     /// The next message. A part of a report is a sign of life until the last part has come.
@@ -71,7 +84,10 @@ impl Incoming {
                     false => Err(End::Broken(format!("inquiry_answer: a part of it has {bytes} bytes"))),
                 };
             }
-            Some(Message::Hello(ref hello)) => self.answers_inquiries = hello.answers_inquiries,
+            Some(Message::Hello(ref hello)) => {
+                self.answers_inquiries = hello.answers_inquiries;
+                self.renews_certificate = hello.renews_certificate;
+            }
             Some(_) | None => {}
         }
         let taken = self.inbox.take(wire).map_err(|error| End::Broken(error.to_string()))?;

@@ -24,6 +24,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 pub(crate) use outbox::Outbox;
 
+use crate::authority::Holders;
 use crate::config::Limits;
 use crate::driver::Handle;
 use crate::inquiries::Inquiries;
@@ -45,21 +46,23 @@ pub(crate) struct Agents {
     shares: Shares<ClusterName>,
     pace: Pace,
     inquiries: Inquiries,
+    holders: Holders,
     stop: CancellationToken,
 }
 
 impl Agents {
     /// At most `limits.sessions` at once, and no more of one cluster than its share; none after `stop`. Those that answer inquiries are
-    /// found in `inquiries`.
+    /// found in `inquiries`, and all of them in `holders`.
     pub(crate) fn new(
         driver: Handle,
         limits: &Limits,
         inquiries: Inquiries,
+        holders: Holders,
         stop: CancellationToken,
     ) -> Self {
         let sessions = limits.sessions as usize;
         let (slots, shares) = (Arc::new(Semaphore::new(sessions)), Shares::of(sessions));
-        Self { driver, slots, shares, pace: Pace::of(limits), inquiries, stop }
+        Self { driver, slots, shares, pace: Pace::of(limits), inquiries, holders, stop }
     }
 }
 
@@ -90,6 +93,7 @@ impl AgentService for Agents {
             pace: self.pace.clone(),
             outgoing,
             inquiries: self.inquiries.clone(),
+            holders: self.holders.clone(),
             stop: self.stop.clone(),
         };
         tokio::spawn(async move {

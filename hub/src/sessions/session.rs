@@ -9,7 +9,7 @@ use godwit_common::link::{Down, Hello, Refusal, RefusalCode, Up};
 use godwit_hub_core::SessionId;
 use godwit_proto::agent::down_to_wire;
 use godwit_proto::v1::attach_response::Message;
-use godwit_proto::v1::{AttachResponse, Inquiry};
+use godwit_proto::v1::{AttachResponse, Inquiry, RenewCertificate};
 use godwit_rt::serve::Peer;
 use prost::Message as _;
 use tokio::sync::mpsc;
@@ -20,6 +20,7 @@ use tonic::Status;
 use super::Outbox;
 use super::incoming::{End, Incoming, Received};
 use super::pace::Pace;
+use crate::authority::{Attached, Holders};
 use crate::driver::Handle;
 use crate::inquiries::{Desk, Inquiries, Line};
 
@@ -40,13 +41,14 @@ pub(super) struct Session {
     pub(super) pace: Pace,
     pub(super) outgoing: mpsc::Sender<Result<AttachResponse, Status>>,
     pub(super) inquiries: Inquiries,
+    pub(super) holders: Holders,
     pub(super) stop: CancellationToken,
 }
 
 impl Session {
     /// Runs until either side ends it.
     pub(super) async fn run(self) {
-        let Self { driver, cluster, peer, mut incoming, pace, outgoing, inquiries, stop } = self;
+        let Self { driver, cluster, peer, mut incoming, pace, outgoing, inquiries, holders, stop } = self;
         let address = peer.address;
         let has_ended = || peer.ends() <= SystemTime::now();
         let outbox = Outbox::default();
@@ -65,7 +67,10 @@ impl Session {
         tracing::debug!(session = session.0, %cluster, %instance, %address, "an agent has attached");
         let desk = incoming.answers_inquiries().then(|| inquiries.desk(&cluster, session));
         let line = desk.as_ref().map(Desk::line);
-        let mut writing = pin!(write(&cluster, &outbox, desk, &outgoing));
+        let attached = holders.enter(cluster.clone(), peer.clone());
+        let renews = incoming.renews_certificate();
+        let asides = Asides { desk, attached: Some(attached), renews };
+        let mut writing = pin!(write(&cluster, &outbox, asides, &outgoing));
         let machine_knows = tokio::select! {
             () = &mut writing => false,
             end = read(&mut incoming, session, line.as_ref(), &driver, (&pace, &cluster)) => {
@@ -103,7 +108,7 @@ async fn turn_away(
         return;
     }
     say(end, cluster, address, outbox);
-    write(cluster, outbox, None, outgoing).await;
+    write(cluster, outbox, Asides::default(), outgoing).await;
 }
 
 /// The last words of the hub, if there are any.
@@ -174,12 +179,22 @@ async fn read(
     }
 }
 
-/// Carries messages out until the outbox is closed and empty, the peer is gone, or it does not read. Inquiries go when the
-/// machine has nothing to say, to agents that it has welcomed.
+/// What is said to an agent besides what the machine says.
+#[derive(Default)]
+struct Asides {
+    /// To one that answers inquiries.
+    desk: Option<Desk>,
+    attached: Option<Attached>,
+    /// It renews its certificate when it is told to.
+    renews: bool,
+}
+
+/// Carries messages out until the outbox is closed and empty, the peer is gone, or it does not read. Everything else goes when
+/// the machine has nothing to say; inquiries, to agents that it has welcomed.
 async fn write(
     cluster: &ClusterName,
     outbox: &Outbox,
-    mut desk: Option<Desk>,
+    Asides { mut desk, mut attached, renews }: Asides,
     outgoing: &mpsc::Sender<Result<AttachResponse, Status>>,
 ) {
     loop {
@@ -199,6 +214,10 @@ async fn write(
             inquiry = asked(&mut desk) => {
                 vec![AttachResponse { message: Some(Message::Inquiry(inquiry)) }]
             }
+            within = outdated(&mut attached), if renews => {
+                let within = prost_types::Duration::try_from(within).ok();
+                vec![AttachResponse { message: Some(Message::RenewCertificate(RenewCertificate { within })) }]
+            }
         };
         for part in parts {
             match timeout(STALL_MAX, outgoing.send(Ok(part))).await {
@@ -217,6 +236,14 @@ async fn write(
 async fn asked(desk: &mut Option<Desk>) -> Inquiry {
     match desk {
         Some(desk) => desk.asked().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// When the agent is to renew its certificate, within what is returned; never where it would not.
+async fn outdated(attached: &mut Option<Attached>) -> Duration {
+    match attached {
+        Some(attached) => attached.outdated().await,
         None => std::future::pending().await,
     }
 }

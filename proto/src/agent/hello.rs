@@ -27,6 +27,7 @@ pub(super) fn to_wire(hello: &Hello) -> v1::Hello {
         supervises: hello.supervises,
         // The shell says so that does it.
         answers_inquiries: false,
+        renews_certificate: false,
     }
 }
 

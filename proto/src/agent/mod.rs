@@ -155,6 +155,7 @@ impl DownInbox {
                 named("goodbye", session::goodbye_from_wire(wire).map(goodbye))?
             }
             Some(DownWire::Inquiry(_)) => return Err(unasked("inquiry")),
+            Some(DownWire::RenewCertificate(_)) => return Err(unasked("renew_certificate")),
         };
         Ok(Some(down))
     }

@@ -303,7 +303,7 @@ fn endpoint(address: &str) -> Endpoint {
     format!("https://{address}").parse().unwrap()
 }
 
-async fn token(
+pub(crate) async fn token(
     federation: &Federation,
     cluster: &str,
     again: bool,
@@ -331,7 +331,7 @@ fn request(token: &JoinToken, uid: &str, key: &KeyRequest) -> v1::EnrolRequest {
     }
 }
 
-async fn enrol(
+pub(crate) async fn enrol(
     federation: &Federation,
     token: &JoinToken,
     uid: &str,

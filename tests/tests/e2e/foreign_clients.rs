@@ -9,8 +9,9 @@ use tokio::process::Command;
 
 use crate::harness::{Deployment, Federation, policy, tool, within};
 
-const SERVICES: [&str; 12] = [
+const SERVICES: [&str; 13] = [
     "godwit.v1.AccessService",
+    "godwit.v1.AuthorityService",
     "godwit.v1.ClusterService",
     "godwit.v1.EventService",
     "godwit.v1.FederationService",

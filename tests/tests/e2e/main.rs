@@ -4,6 +4,7 @@
 
 mod agent_loss;
 mod approval;
+mod authority;
 mod backup;
 mod bad_input;
 mod cli;

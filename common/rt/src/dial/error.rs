@@ -72,7 +72,9 @@ pub(super) fn tls(endpoint: &Endpoint, error: &io::Error) -> DialError {
 fn hub_refused(endpoint: &Endpoint, problem: &CertificateError) -> String {
     match problem {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "the hub's certificate is not signed by an authority in our CA file".to_owned()
+            "the hub's certificate is not signed by an authority in our CA file; if the hub's authority was replaced meanwhile, only \
+             a new join token, or a new operator's certificate, brings the new one"
+                .to_owned()
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!(
@@ -95,7 +97,9 @@ fn hub_refused(endpoint: &Endpoint, problem: &CertificateError) -> String {
 fn we_are_refused(alert: AlertDescription) -> String {
     match alert {
         AlertDescription::UnknownCA | AlertDescription::DecryptError | AlertDescription::BadCertificate => {
-            "the hub refused our certificate: it is not signed by an authority that the hub trusts".to_owned()
+            "the hub refused our certificate: it is not signed by an authority that the hub trusts; if the hub's authority was \
+             replaced meanwhile, only a new join token, or a new operator's certificate, is taken"
+                .to_owned()
         }
         AlertDescription::CertificateExpired => "the hub refused our certificate: it has expired".to_owned(),
         AlertDescription::CertificateRevoked => {

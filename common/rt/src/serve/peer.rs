@@ -46,6 +46,11 @@ impl Peer {
         self.newest(|leaf| leaf.not_after).unwrap_or(self.leaf.not_after)
     }
 
+    /// When its newest certificate was made.
+    pub fn issued(&self) -> SystemTime {
+        self.newest(Leaf::issued).unwrap_or_else(|| self.leaf.issued())
+    }
+
     /// Whether it is kept out, by what it began with or by what it got since.
     pub(super) fn is_refused(&self, revocations: &Revocations) -> bool {
         revocations.refuse(&self.leaf) || self.newest(|leaf| revocations.refuse(leaf)).unwrap_or(false)

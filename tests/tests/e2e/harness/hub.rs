@@ -91,15 +91,13 @@ impl Hub {
 
     /// What has the hub's own authority sign a certificate for an operator.
     pub(crate) fn issuing_admin(&self, name: &str, out: &Path) -> Command {
-        program(
-            "hub",
-            [
-                format!("--config={}", self.config.display()),
-                format!("--listen={}", self.listen),
-                format!("--issue-admin={name}"),
-                format!("--out={}", out.display()),
-            ],
-        )
+        let args = [
+            format!("--config={}", self.config.display()),
+            format!("--listen={}", self.listen),
+            format!("--issue-admin={name}"),
+            format!("--out={}", out.display()),
+        ];
+        program("hub", args.into_iter().chain(self.set()))
     }
 
     /// Does it; the files are named after the operator.
@@ -139,19 +137,23 @@ impl Hub {
     /// Starts it again without waiting for more than the process.
     fn spawn(&mut self, flags: &[&str]) -> &mut Process {
         assert!(self.process.is_none(), "the hub runs already");
-        let settings = self.settings.iter().map(|(key, value)| format!("--set={key}={value}"));
         let args = [
             format!("--config={}", self.config.display()),
             format!("--listen={}", self.listen),
             "--exit-with-stdin".to_owned(),
         ];
         let flags = flags.iter().map(|flag| (*flag).to_owned());
-        let command = program("hub", args.into_iter().chain(settings).chain(flags));
+        let command = program("hub", args.into_iter().chain(self.set()).chain(flags));
         let command = match &self.network {
             Some(network) => network.inside_of(&command),
             None => command,
         };
         self.process.insert(Process::start("hub", &self.dir, command))
+    }
+
+    /// The settings that a test has chosen.
+    fn set(&self) -> impl Iterator<Item = String> {
+        self.settings.iter().map(|(key, value)| format!("--set={key}={value}"))
     }
 
     /// `kill -9`.

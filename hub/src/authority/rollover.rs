@@ -1,0 +1,319 @@
+//! One authority takes the place of another, in three steps. Each is written down before it counts, and can be said again: what
+//! a crash has left undone of it is done then, or at the next start.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use godwit_certs::{Authority, Beside, Ledger, OutOfTurn, Pin, Signed, Step, seconds};
+use godwit_common::ClusterName;
+use tokio::task::spawn_blocking;
+
+use super::holders::Behind;
+use super::own::Own;
+use super::standing::Standing;
+
+/// Which step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Prepare,
+    Switch,
+    Finish,
+}
+
+/// Who has to be thought of.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    /// The clusters of the federation.
+    pub(crate) clusters: Vec<ClusterName>,
+    /// Join tokens that may still be used: when each was made, in seconds since 1970, and what it is called.
+    pub(crate) tokens: Vec<(u64, String)>,
+    /// When the certificate was made, in seconds since 1970, of the operator who asks.
+    pub(crate) asking: Option<u64>,
+}
+
+/// Why a step is not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// It cannot follow, or its files are not there, or it comes too early.
+    #[error("{0}")]
+    NotYet(String),
+    /// Something here does not work.
+    #[error("{0:#}")]
+    Failed(#[from] anyhow::Error),
+}
+
+/// How it stands.
+pub(crate) struct Overview {
+    pub(crate) step: Step,
+    pub(crate) signing: Known,
+    pub(crate) beside: Option<Known>,
+    pub(crate) times: Option<Beside>,
+    /// What the next step waits for.
+    pub(crate) missing: Vec<String>,
+    pub(crate) bundle: String,
+}
+
+/// One of the authorities.
+pub(crate) struct Known {
+    pub(crate) pin: Pin,
+    pub(crate) ends: SystemTime,
+    pub(crate) signed: Signed,
+}
+
+impl Own {
+    /// How it stands.
+    pub(crate) fn overview(&self, members: &Members) -> Overview {
+        let standing = self.standing();
+        let found = &standing.found;
+        let known =
+            |authority: &Authority, signed| Known { pin: authority.pin(), ends: authority.ends(), signed };
+        let beside = found.beside.as_ref().zip(found.ledger.beside);
+        Overview {
+            step: found.ledger.step(),
+            signing: known(&found.signing, found.ledger.signing),
+            beside: beside.map(|(authority, beside)| known(authority, beside.other)),
+            times: found.ledger.beside,
+            missing: self.missing(&found.ledger, members),
+            bundle: standing.bundle(),
+        }
+    }
+
+    /// Takes a step, by force although something is missing. Says whether anything has changed.
+    pub(crate) async fn turn(
+        self: &Arc<Self>,
+        turn: Turn,
+        members: Members,
+        force: bool,
+    ) -> Result<bool, Refusal> {
+        let own = Arc::clone(self);
+        let turned = spawn_blocking(move || own.take_turn(turn, &members, force));
+        turned.await.context("the step panicked; this is a fault of godwit-hub")?
+    }
+
+    fn take_turn(&self, turn: Turn, members: &Members, force: bool) -> Result<bool, Refusal> {
+        // Nothing is signed meanwhile.
+        let mut standing = self.standing();
+        let lock = self.place.lock()?;
+        let found = self.place.look_again()?;
+        let ledger = &found.ledger;
+        let now = seconds(SystemTime::now());
+        let next = match turn {
+            Turn::Prepare if ledger.step() == Step::Settled => {
+                let next = self.place.next(ledger.signing.authority);
+                let next = next.map_err(|error| Refusal::NotYet(format!("{error:#}")))?;
+                ledger.prepare(next.pin(), now)
+            }
+            // Which one it would be does not matter: none is made.
+            Turn::Prepare => ledger.prepare(ledger.signing.authority, now),
+            Turn::Switch => ledger.switch(now),
+            Turn::Finish => ledger.finish(),
+        };
+        let next = next.map_err(|out_of_turn| Refusal::NotYet(words(out_of_turn)))?;
+        let has_changed = next.is_some();
+        if let Some(next) = next {
+            let missing = match turn {
+                Turn::Prepare => Vec::new(),
+                Turn::Switch | Turn::Finish => self.missing(ledger, members),
+            };
+            if !missing.is_empty() && !force {
+                return Err(Refusal::NotYet(too_early(turn, &missing)));
+            }
+            self.place.write(&next)?;
+        }
+        let found = self.place.look_again()?;
+        self.place.tidy(&found)?;
+        *standing = Standing::of(found).context("the authorities do not work")?;
+        drop(lock);
+        self.show(&standing)?;
+        if let Some(beside) = standing.found.ledger.beside {
+            self.holders.renew_up_to(beside.outdated());
+        }
+        Ok(has_changed)
+    }
+
+    /// What the next step has to wait for, in words.
+    fn missing(&self, ledger: &Ledger, members: &Members) -> Vec<String> {
+        let now = seconds(SystemTime::now());
+        let Some(beside) = &ledger.beside else { return Vec::new() };
+        match beside.switched {
+            None => missing_to_switch(beside, &self.holders.behind(&members.clusters, beside.prepared), now),
+            Some(switched) => {
+                let behind = self.holders.behind(&members.clusters, switched);
+                missing_to_finish(&beside.other, (switched, &behind), members, now)
+            }
+        }
+    }
+}
+
+/// Whoever knows only the former authority is led to the next one by its word for it; but others than our own agents may not
+/// follow, so it is the exception.
+fn missing_to_switch(beside: &Beside, behind: &Behind, now: u64) -> Vec<String> {
+    // All that was signed before has ended: who has that comes back over the port for enrolment.
+    if now >= beside.outlived {
+        return Vec::new();
+    }
+    let mut missing = Vec::new();
+    let Behind { away, outdated } = behind;
+    let left = about(beside.outlived - now);
+    if !outdated.is_empty() {
+        missing.push(format!(
+            "agents of {} have not renewed their certificates since the next authority was prepared; they are asked to",
+            names(outdated)
+        ));
+    }
+    if !away.is_empty() {
+        missing.push(format!(
+            "no agent of {} is connected, so these may not trust the next authority yet; what they have ends within {left}",
+            names(away)
+        ));
+    }
+    missing
+}
+
+fn missing_to_finish(
+    former: &Signed,
+    (switched, behind): (u64, &Behind),
+    members: &Members,
+    now: u64,
+) -> Vec<String> {
+    let mut missing = Vec::new();
+    let Behind { away, outdated } = behind;
+    if !outdated.is_empty() {
+        missing.push(format!(
+            "agents of {} have certificates of the former authority; they are asked to renew them",
+            names(outdated)
+        ));
+    }
+    if !away.is_empty() {
+        missing.push(format!(
+            "no agent of {} is connected: with a certificate of the former authority, ended or not, these come back only as \
+             long as that is trusted, and with a join token after that",
+            names(away)
+        ));
+    }
+    let Signed { authority: _, agents_until, operators_until } = former;
+    for (whose, until) in [("agents", agents_until), ("operators", operators_until)] {
+        if *until > now {
+            let left = about(until - now);
+            missing.push(format!(
+                "certificates of {whose} that the former authority has signed may last for another {left}"
+            ));
+        }
+    }
+    if members.asking.is_some_and(|issued| issued <= switched) {
+        missing.push("your own certificate is among these: it opens nothing any more after that".to_owned());
+    }
+    let tokens: Vec<&str> =
+        members.tokens.iter().filter(|(made, _)| *made <= switched).map(|(_, id)| &**id).collect();
+    if !tokens.is_empty() {
+        missing.push(format!("join tokens know the hub by the former authority: {}", listed(&tokens)));
+    }
+    missing
+}
+
+fn words(out_of_turn: OutOfTurn) -> String {
+    let remedy = match out_of_turn {
+        OutOfTurn::Unfinished => "`godwit authority finish`",
+        OutOfTurn::Unprepared => "`godwit authority prepare`",
+        OutOfTurn::Unswitched => "`godwit authority switch`",
+    };
+    format!("{out_of_turn}, with {remedy}")
+}
+
+fn too_early(turn: Turn, missing: &[String]) -> String {
+    let consequence = match turn {
+        Turn::Prepare | Turn::Switch => "our own agents find the hub even so, and renew then",
+        Turn::Finish => {
+            "whoever is named needs a new token (`godwit token create --again`) or a new operator's certificate then"
+        }
+    };
+    format!("it is too early: {}. Wait, or go on with --force: {consequence}", missing.join("; "))
+}
+
+/// Names in one line, and how many more.
+const NAMED_MAX: usize = 20;
+
+fn names(clusters: &[ClusterName]) -> String {
+    listed(&clusters.iter().map(ClusterName::as_str).collect::<Vec<_>>())
+}
+
+fn listed(words: &[&str]) -> String {
+    let shown = words.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+    match words.len().saturating_sub(NAMED_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// A span as one says it, never too short.
+fn about(seconds: u64) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    let units = [(DAY, "d"), (HOUR, "h"), (MINUTE, "min")];
+    let (size, unit) = units.into_iter().find(|(size, _)| seconds >= 2 * size).unwrap_or((1, "s"));
+    let whole = seconds.div_ceil(size);
+    format!("{whole} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FORMER: Signed =
+        Signed { authority: Pin([1; 32]), agents_until: 1_000, operators_until: 5 * 86_400 };
+
+    #[test]
+    fn a_switch_waits_for_who_may_not_trust_the_next_one_until_what_they_have_has_ended() {
+        let beside = Beside { other: FORMER, prepared: 100, outlived: 1_000, switched: None };
+        let nobody = Behind::default();
+        assert_eq!(missing_to_switch(&beside, &nobody, 101), Vec::<String>::new());
+        let behind = Behind { away: clusters(&["north"]), outdated: clusters(&["east", "west"]) };
+        let missing = missing_to_switch(&beside, &behind, 400);
+        assert_eq!(missing.len(), 2);
+        assert!(missing[0].contains("east, west have not renewed"), "{missing:?}");
+        assert!(missing[1].contains("north") && missing[1].contains("within 10 min"), "{missing:?}");
+        assert_eq!(missing_to_switch(&beside, &behind, 1_000), Vec::<String>::new());
+        let told = too_early(Turn::Switch, &missing);
+        assert!(told.contains("--force") && told.contains("north"), "{told}");
+    }
+
+    #[test]
+    fn a_finish_waits_for_everything_that_lives_by_the_former_one() {
+        let nobody = Behind::default();
+        let none = Members::default();
+        let missing = missing_to_finish(&FORMER, (200, &nobody), &none, 999);
+        assert_eq!(missing.len(), 2);
+        assert!(missing[0].contains("agents") && missing[0].ends_with("another 1 s"), "{missing:?}");
+        assert!(missing[1].contains("operators") && missing[1].ends_with("another 5 d"), "{missing:?}");
+
+        let tokens = vec![(200, "from-before".to_owned()), (201, "from-after".to_owned())];
+        let members = Members { clusters: Vec::new(), tokens, asking: Some(200) };
+        let behind = Behind { away: clusters(&["north"]), outdated: clusters(&["east"]) };
+        let late = 6 * 86_400;
+        let missing = missing_to_finish(&FORMER, (200, &behind), &members, late).join("; ");
+        for part in ["of east have", "no agent of north", "from-before", "your own certificate"] {
+            assert!(missing.contains(part), "{part:?} is not in {missing}");
+        }
+        assert!(!missing.contains("from-after"), "{missing}");
+        let renewed = Members { asking: Some(201), ..Members::default() };
+        assert_eq!(missing_to_finish(&FORMER, (200, &nobody), &renewed, late), Vec::<String>::new());
+        assert_eq!(missing_to_finish(&FORMER, (200, &nobody), &none, late), Vec::<String>::new());
+    }
+
+    #[test]
+    fn long_lists_are_cut_and_spans_are_never_too_short() {
+        let many: Vec<String> = (0..25).map(|number| format!("c{number}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert!(listed(&many).ends_with("c19 and 5 more"));
+        for (seconds, text) in [(1, "1 s"), (119, "119 s"), (121, "3 min"), (7_201, "3 h"), (200_000, "3 d")]
+        {
+            assert_eq!(about(seconds), text);
+        }
+    }
+
+    fn clusters(names: &[&str]) -> Vec<ClusterName> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+}
