@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::{
     ack, agent, apply, approve, authority, backup, completion, confirm, confirm_dead, cordon, delete,
     describe, diff, drain, explain, freeze, get, import, label, logs, maintenance, migrate, plan, rebalance,
-    replace, retire, revoke, role, rollout, scale, taint, token, version, whatif, whoami,
+    render, replace, retire, revoke, role, rollout, scale, taint, token, version, whatif, whoami,
 };
 use crate::dev::Dev;
 
@@ -54,6 +54,7 @@ pub(crate) enum Command {
     Get(get::Get),
     Describe(describe::Describe),
     Explain(explain::Explain),
+    Render(render::Render),
     Logs(logs::Logs),
     Scale(scale::Scale),
     Delete(delete::Delete),

@@ -265,7 +265,8 @@ pub fn check_object_name(text: &str) -> Result<(), NameError> {
     check("name", text, SUBDOMAIN_MAX, true)
 }
 
-fn check_kind(kind: &str) -> Result<(), NameError> {
+/// Whether a text may name a kind.
+pub fn check_kind(kind: &str) -> Result<(), NameError> {
     let first_is_capital = kind.bytes().next().is_some_and(|b| b.is_ascii_uppercase());
     if first_is_capital && kind.len() <= LABEL_MAX && kind.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return Ok(());

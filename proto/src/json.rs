@@ -80,7 +80,10 @@ fn mismatch<M: Name>(source: prost::DecodeError) -> JsonError {
 /// Puts `null` where a message is absent, and maps in order: reflection keeps them unordered, and in JSON only the
 /// descriptor tells a map from a message.
 fn complete(json: &mut Value, message: &MessageDescriptor) {
-    // Well-known types such as Timestamp are strings.
+    // Well-known types have a form of their own: Timestamp is a string, and Value is any JSON.
+    if message.full_name().starts_with("google.protobuf.") {
+        return;
+    }
     let Value::Object(entries) = json else { return };
     let mut known = std::mem::take(entries);
     for field in message.fields() {
@@ -144,6 +147,7 @@ mod tests {
                 "fallback": [], "tolerations": [], "affinity": [], "antiAffinity": [], "colocate": false,
                 "preemptible": false, "trafficGate": null, "rollout": null, "survivor": "", "failBack": "",
                 "fence": "", "data": "", "divide": false, "prestage": "", "drift": "",
+                "overrides": [], "exportServices": false,
             },
             "workloads": 0,
         });

@@ -186,6 +186,8 @@ pub struct Apply {
     pub key: ObjectKey,
     /// The manifest as JSON.
     pub manifest: Arc<str>,
+    /// What is different here: to be carried out on the manifest ([`godwit_common::policy::overrides::changes_in`]).
+    pub overrides: Arc<str>,
     /// `spec.replicas`, for a workload.
     pub replicas: Option<u32>,
     /// Its pods are to have a supervisor (S9); only where [`crate::Config::supervises`] says that they can.
@@ -219,6 +221,7 @@ impl fmt::Debug for Apply {
         let Self {
             key,
             manifest,
+            overrides,
             replicas,
             supervised,
             stamp,
@@ -232,6 +235,7 @@ impl fmt::Debug for Apply {
         f.debug_struct("Apply")
             .field("key", key)
             .field("manifest_bytes", &manifest.len())
+            .field("overrides_bytes", &overrides.len())
             .field("replicas", replicas)
             .field("supervised", supervised)
             .field("stamp", stamp)
@@ -362,6 +366,7 @@ mod tests {
         let call = Call::Apply(Apply {
             key: ObjectKey::new("v1", "Secret", "shop", "login").expect("a valid key"),
             manifest: r#"{"stringData":{"password":"hunter2"}}"#.into(),
+            overrides: Arc::default(),
             replicas: None,
             supervised: false,
             scale_only: false,

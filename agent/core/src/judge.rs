@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use godwit_common::link::{Difference, LeaderTerm};
+use godwit_common::policy::overrides::mark;
 use godwit_common::{Fence, Uid};
 
 use crate::rows::{Row, is_kept};
@@ -89,8 +90,8 @@ pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Author
     let write = |replicas, force| Verdict::Write { version: Some(seen.version.clone()), force, replicas };
     let autoscaled = row.leaves_count(seen);
     let count = if autoscaled { seen.replicas } else { replicas };
-    let told = (row.revision, row.ordinals, row.bounds);
-    if stamp.uid != uid || (stamp.revision, stamp.ordinals, stamp.bounds) != told {
+    let told = (row.revision, row.ordinals, row.bounds, mark(&row.overrides));
+    if stamp.uid != uid || (stamp.revision, stamp.ordinals, stamp.bounds, stamp.overrides) != told {
         return write(count, false);
     }
     let edited = row.is_edited(seen);

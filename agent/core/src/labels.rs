@@ -12,6 +12,8 @@ pub const REVISION: &str = "godwit.dev/revision";
 pub const ORDINALS: &str = "godwit.dev/ordinals";
 /// Annotation: the bounds that stand in place of the manifest's, as `MIN/MAX`, where there are any (S29).
 pub const BOUNDS: &str = "godwit.dev/bounds";
+/// Annotation: what is different about the object here from the manifest that is kept, as JSON, where anything is.
+pub const OVERRIDES: &str = "godwit.dev/overrides";
 /// Label on the pods of a CronJob's Jobs: its name, since a pod names its Job alone (S33).
 pub const CRON_JOB: &str = "godwit.dev/cron-job";
 /// Annotation: the federation whose target was applied.

@@ -57,6 +57,8 @@ pub struct Stamp {
     pub ordinals: u32,
     /// The bounds that stand in place of the manifest's (S29).
     pub bounds: Bounds,
+    /// What stands for what is different from the manifest ([`godwit_common::policy::overrides::mark`]).
+    pub overrides: u64,
     /// Whose target it was (S10).
     pub fence: Fence,
     /// The reign that wrote it (S24).

@@ -35,6 +35,8 @@ pub(crate) struct Row {
     pub(crate) ordinals: u32,
     /// The bounds that stand in place of the manifest's (S29).
     pub(crate) bounds: Bounds,
+    /// What is different here from the manifest; may be empty.
+    pub(crate) overrides: Arc<str>,
     pub(crate) manifest: Arc<str>,
     /// What is kept on the object of a workload for a hub that has lost its store (S10).
     pub(crate) charter: Option<Arc<Charter>>,
@@ -485,8 +487,9 @@ impl Rows {
         let row = Row::new(target.key.clone(), target.revision, None, manifest, target.hash(), since);
         // It has no number: whether it was once as it was told, its stamp says.
         let drift = Drift { tolerated: target.tolerates_drift, shown: true, ..Drift::default() };
-        let unkept = self.unkept(target.uid, target.revision);
-        Row { bounds: target.bounds, adopts: target.adopts, drift, unkept, ..row }
+        let overrides = target.overrides.clone();
+        let unkept = self.unkept(target.uid, target.revision, &overrides);
+        Row { bounds: target.bounds, overrides, adopts: target.adopts, drift, unkept, ..row }
     }
 
     fn row_from_workload(&self, target: &WorkloadTarget, since: Generation) -> Row {
@@ -507,14 +510,16 @@ impl Rows {
         };
         let row = Row::new(key, target.revision, Some(target.replicas), manifest, target.hash(), since);
         let charter = target.charter.clone();
-        let unkept = self.unkept(target.uid, target.revision);
+        let overrides = target.overrides.clone();
+        let unkept = self.unkept(target.uid, target.revision, &overrides);
         let WorkloadTarget { ordinals, supervised, scale_only, adopts, .. } = *target;
-        Row { needs, ordinals, supervised, scale_only, adopts, charter, drift, unkept, ..row }
+        Row { needs, ordinals, overrides, supervised, scale_only, adopts, charter, drift, unkept, ..row }
     }
 
     /// What an apply of this revision has left altered, as far as it is known.
-    fn unkept(&self, uid: Uid, revision: u64) -> Option<Arc<str>> {
-        self.rows.get(&uid).filter(|held| held.revision == revision)?.unkept.clone()
+    fn unkept(&self, uid: Uid, revision: u64, overrides: &Arc<str>) -> Option<Arc<str>> {
+        let same = |held: &&Row| (held.revision, &held.overrides) == (revision, overrides);
+        self.rows.get(&uid).filter(same)?.unkept.clone()
     }
 
     /// The manifest that was sent, or else the one that is held.
@@ -539,6 +544,7 @@ impl Row {
             replicas,
             ordinals: 0,
             bounds: Bounds::default(),
+            overrides: Arc::default(),
             manifest,
             charter: None,
             needs: Arc::default(),

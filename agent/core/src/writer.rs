@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::link::Difference;
+use godwit_common::policy::overrides::mark;
 use godwit_common::{Time, Uid};
 
 use crate::cx::{Cx, Purpose};
@@ -408,6 +409,7 @@ impl Row {
         Apply {
             key: self.key.clone(),
             manifest: self.manifest.clone(),
+            overrides: self.overrides.clone(),
             replicas: self.replicas,
             supervised: self.supervised && supervises,
             stamp: Stamp {
@@ -415,6 +417,7 @@ impl Row {
                 revision: self.revision,
                 ordinals: self.ordinals,
                 bounds: self.bounds,
+                overrides: mark(&self.overrides),
                 fence: mine.fence,
                 term: mine.term,
             },
@@ -429,8 +432,8 @@ impl Row {
 
     /// It was written. A write for an older target does not slow down the one for this.
     fn note_write(&mut self, now: Time, apply: &Apply) {
-        let stamp = (apply.stamp.revision, apply.stamp.ordinals, apply.stamp.bounds);
-        let is_this = stamp == (self.revision, self.ordinals, self.bounds)
+        let stamp = (apply.stamp.revision, apply.stamp.ordinals, apply.stamp.bounds, &apply.overrides);
+        let is_this = stamp == (self.revision, self.ordinals, self.bounds, &self.overrides)
             && apply.replicas == self.replicas
             && apply.charter == self.charter;
         let again = self.wrote_at.is_some_and(|wrote| now.since(wrote) < QUIET);

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use godwit_agent_core::{Kind, labels};
-use godwit_common::WorkloadKind;
+use godwit_common::{ObjectKey, WorkloadKind};
+use godwit_manifest::overrides::render;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use serde_json::Value;
 
@@ -25,10 +26,7 @@ const COUNTS: [[&str; 2]; 2] = [["spec", "replicas"], ["spec", "suspend"]];
 /// The fields that are not ours any more, and whose they are now; empty if there are none. An object on which the manifest
 /// is not kept says nothing ([`labels::MANIFEST_KEPT_MAX`]).
 pub(super) fn altered(kind: &Kind, metadata: &ObjectMeta, scale: Option<&ScalePaths>) -> Arc<str> {
-    let kept = metadata.annotations.as_ref().and_then(|notes| notes.get(labels::MANIFEST));
-    let Some(manifest) = kept.and_then(|kept| serde_json::from_str::<Value>(kept).ok()) else {
-        return Arc::default();
-    };
+    let Some(manifest) = applied(kind, metadata) else { return Arc::default() };
     let books = metadata.managed_fields.iter().flatten();
     let is_ours = |entry: &ManagedFieldsEntry| {
         entry.manager.as_deref() == Some(labels::FIELD_MANAGER) && entry.subresource.is_none()
@@ -38,6 +36,20 @@ pub(super) fn altered(kind: &Kind, metadata: &ObjectMeta, scale: Option<&ScalePa
     let mut lost = Lost { counted: WorkloadKind::of_name(&kind.kind).is_some(), scale, ..Lost::default() };
     lost.search(&manifest, &ours);
     lost.tell(&others)
+}
+
+/// What was applied, as far as it comes from the hub: the manifest that is kept, with what is different here.
+fn applied(kind: &Kind, metadata: &ObjectMeta) -> Option<Value> {
+    let notes = metadata.annotations.as_ref()?;
+    let manifest = serde_json::from_str(notes.get(labels::MANIFEST)?).ok()?;
+    let Some(overrides) = notes.get(labels::OVERRIDES) else { return Some(manifest) };
+    let key = ObjectKey {
+        api_version: kind.api_version.clone(),
+        kind: kind.kind.clone(),
+        namespace: metadata.namespace.as_deref().unwrap_or_default().into(),
+        name: metadata.name.as_deref().unwrap_or_default().into(),
+    };
+    render(&key, manifest, overrides).ok()
 }
 
 /// One step into an object.
@@ -273,6 +285,24 @@ mod tests {
         let fields = without("/f:spec/f:selector");
         let text = told("Deployment", &manifest(), &[("godwit", fields), ("other", selector)]);
         assert_eq!(text, ".spec.selector.matchLabels.app (by other)", "it is owned as a whole");
+    }
+
+    #[test]
+    fn s29_what_an_override_put_there_or_took_away_is_ours_as_well() {
+        let container = "/f:spec/f:template/f:spec/f:containers/k:{\"name\":\"web\"}";
+        let patch =
+            json!([{"jsonPatch": [{"op": "remove", "path": "/spec/template/spec/containers/0/args"}]}]);
+        let told = |fields: Value, overrides: &Value| {
+            let mut metadata = metadata(&manifest(), &[("godwit", fields)]);
+            let notes = metadata.annotations.get_or_insert_default();
+            notes.insert(labels::OVERRIDES.to_owned(), overrides.to_string());
+            let kind = Kind { api_version: "apps/v1".into(), kind: "Deployment".into() };
+            altered(&kind, &metadata, None).to_string()
+        };
+        assert_eq!(told(without(&format!("{container}/f:args")), &patch), "");
+        assert_eq!(told(whole(), &json!([{"image": {"tag": "2"}}])), "");
+        let label = json!([{"labels": {"region": "eu"}}]);
+        assert!(told(whole(), &label).contains(".metadata.labels.region (taken away)"));
     }
 
     #[test]

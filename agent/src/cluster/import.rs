@@ -2,6 +2,7 @@
 //! them. It is read when somebody asks, and what an import would do is tried by a dry run: nothing here writes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use godwit_agent_core::{Apply, CallError, Kind, Stamp, labels};
 use godwit_common::link::MANIFEST_MAX;
@@ -183,6 +184,7 @@ impl Cluster {
         let apply = Apply {
             key: key.clone(),
             manifest: text.into(),
+            overrides: Arc::default(),
             replicas,
             supervised: false,
             scale_only: false,

@@ -1,10 +1,11 @@
 //! The body of a server-side apply: the manifest, with what Godwit adds to it.
 
 use godwit_agent_core::{Apply, Stamp, labels};
-use godwit_common::bounds::Bounds;
 use godwit_common::link::Charter;
 use godwit_common::{ObjectKey, WorkloadKind};
+use godwit_manifest::overrides::render;
 use godwit_manifest::supervisor::{self, Supervisor};
+use godwit_manifest::told::{self, Told, table};
 use serde_json::{Map, Value, json};
 
 use super::scale::ScalePaths;
@@ -27,9 +28,10 @@ pub(crate) fn to_apply(
     scale: Option<&ScalePaths>,
     supervisor: Option<&Supervisor>,
 ) -> Result<Value, String> {
-    let Apply { key, manifest, replicas, supervised, stamp, charter, version, .. } = apply;
-    let mut body: Value =
+    let Apply { key, manifest, overrides, replicas, supervised, stamp, charter, version, .. } = apply;
+    let whole: Value =
         serde_json::from_str(&manifest).map_err(|error| format!("the manifest is not JSON: {error}"))?;
+    let mut body = render(&key, whole, &overrides)?;
     let Some(object) = body.as_object_mut() else {
         return Err("the manifest is not a JSON object".to_owned());
     };
@@ -53,8 +55,17 @@ pub(crate) fn to_apply(
     ours.insert(labels::MANAGED.to_owned(), json!(labels::TRUE));
     ours.insert(labels::UID.to_owned(), json!(stamp.uid.to_string()));
     let kept = (manifest.len() <= labels::MANIFEST_KEPT_MAX).then(|| secrets::kept(&key, &manifest));
-    note(table(metadata, "annotations")?, &stamp, charter.as_deref(), kept.as_deref());
-    set_spec(object, &key, &stamp, replicas, scale)?;
+    let notes = table(metadata, "annotations")?;
+    note(notes, &stamp, charter.as_deref(), kept.as_deref());
+    if !overrides.is_empty() {
+        notes.insert(labels::OVERRIDES.to_owned(), json!(&*overrides));
+    }
+    if replicas.is_some() && &*key.kind == WorkloadKind::CronJob.name() {
+        mark_cron_job(object, &key)?;
+    }
+    let told = Told { replicas, ordinals: stamp.ordinals, bounds: stamp.bounds };
+    let count: Option<Vec<&str>> = scale.map(|scale| scale.steps().collect());
+    told::put(&mut body, &key, told, count.as_deref())?;
     if supervised {
         let kind = WorkloadKind::of_name(&key.kind)
             .ok_or_else(|| format!("it is not known where {} has its pods", key.kind))?;
@@ -94,73 +105,20 @@ fn note(notes: &mut Map<String, Value>, stamp: &Stamp, charter: Option<&Charter>
     }
 }
 
-/// Puts what this cluster was told in the place of what the manifest says for all of them.
-fn set_spec(
-    object: &mut Map<String, Value>,
-    key: &ObjectKey,
-    stamp: &Stamp,
-    replicas: Option<u32>,
-    scale: Option<&ScalePaths>,
-) -> Result<(), String> {
-    if stamp.ordinals > 0 {
-        let ordinals = table(table(object, "spec")?, "ordinals")?;
-        let own = ordinals.get("start").and_then(Value::as_u64).unwrap_or(0);
-        ordinals.insert("start".to_owned(), json!(own.saturating_add(stamp.ordinals.into())));
-    }
-    let fields = Bounds::fields(&key.kind).into_iter().flatten();
-    for (field, bound) in fields.zip([stamp.bounds.min, stamp.bounds.max]) {
-        if let Some(bound) = bound {
-            table(object, "spec")?.insert(field.to_owned(), json!(bound));
-        }
-    }
-    let Some(replicas) = replicas else { return Ok(()) };
-    if let Some(scale) = scale {
-        return set_count(object, scale, replicas);
-    }
-    let spec = table(object, "spec")?;
-    match WorkloadKind::of_name(&key.kind) {
-        Some(WorkloadKind::Deployment | WorkloadKind::StatefulSet) | None => {
-            spec.insert("replicas".to_owned(), json!(replicas));
-        }
-        Some(WorkloadKind::Job | WorkloadKind::CronJob) => {
-            spec.insert("suspend".to_owned(), json!(replicas == 0));
-        }
-        Some(WorkloadKind::DaemonSet) => {}
-    }
-    if &*key.kind == WorkloadKind::CronJob.name() {
-        let template = table(table(table(spec, "jobTemplate")?, "spec")?, "template")?;
-        let of_pods = table(table(template, "metadata")?, "labels")?;
-        of_pods.insert(labels::CRON_JOB.to_owned(), json!(&*key.name));
-    }
+/// The pods of a CronJob's Jobs say whose they are, since a pod names its Job alone.
+fn mark_cron_job(object: &mut Map<String, Value>, key: &ObjectKey) -> Result<(), String> {
+    let job = table(table(table(object, "spec")?, "jobTemplate")?, "spec")?;
+    let of_pods = table(table(table(job, "template")?, "metadata")?, "labels")?;
+    of_pods.insert(labels::CRON_JOB.to_owned(), json!(&*key.name));
     Ok(())
-}
-
-/// Writes the count of a custom resource where its kind has it.
-fn set_count(object: &mut Map<String, Value>, scale: &ScalePaths, replicas: u32) -> Result<(), String> {
-    let steps: Vec<&str> = scale.steps().collect();
-    let Some((last, way)) = steps.split_last() else {
-        return Err("the definition of its kind does not say where its count is".to_owned());
-    };
-    let mut here = object;
-    for step in way {
-        here = table(here, step)?;
-    }
-    here.insert((*last).to_owned(), json!(replicas));
-    Ok(())
-}
-
-/// The table under a name, made if it is missing.
-fn table<'a>(object: &'a mut Map<String, Value>, name: &str) -> Result<&'a mut Map<String, Value>, String> {
-    let value = object.entry(name).or_insert(Value::Null);
-    if value.is_null() {
-        *value = Value::Object(Map::new());
-    }
-    value.as_object_mut().ok_or_else(|| format!("{name} of the manifest is not an object"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use godwit_common::Uid;
+    use godwit_common::bounds::Bounds;
 
     use super::*;
 
@@ -170,6 +128,7 @@ mod tests {
         Apply {
             key: ObjectKey::new(api_version, kind, "shop", name).unwrap(),
             manifest: manifest.into(),
+            overrides: Arc::default(),
             replicas: None,
             supervised: false,
             scale_only: false,
@@ -200,6 +159,30 @@ mod tests {
         assert_eq!(body["metadata"]["annotations"][labels::MANIFEST], manifest);
         assert_eq!(body["spec"], json!({"paused": true, "replicas": 3}));
         assert!(body.get("status").is_none() && body["metadata"].get("uid").is_none());
+    }
+
+    #[test]
+    fn what_is_different_here_is_carried_out_and_the_manifest_is_kept_as_it_was_asked_for() {
+        let manifest = r#"{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"web:1"}]}}}}"#;
+        let overrides = r#"[{"image":{"registry":"eu.io"},"labels":{"region":"eu"}}]"#;
+        let of = |overrides: &str| {
+            let wanted = wanted("Deployment", "web", manifest);
+            to_apply(Apply { overrides: overrides.into(), replicas: Some(3), ..wanted }, None, None)
+        };
+        let body = of(overrides).unwrap();
+        assert_eq!(body["spec"]["template"]["spec"]["containers"][0]["image"], "eu.io/web:1");
+        assert_eq!(
+            (&body["metadata"]["labels"]["region"], &body["spec"]["replicas"]),
+            (&json!("eu"), &json!(3))
+        );
+        let notes = &body["metadata"]["annotations"];
+        assert_eq!(
+            (&notes[labels::MANIFEST], &notes[labels::OVERRIDES]),
+            (&json!(manifest), &json!(overrides))
+        );
+        assert!(of("").unwrap()["metadata"]["annotations"].get(labels::OVERRIDES).is_none());
+        let patch = r#"[{"jsonPatch":[{"op":"remove","path":"/spec/nothing"}]}]"#;
+        assert!(of(patch).unwrap_err().contains("jsonPatch remove /spec/nothing"));
     }
 
     fn apply_kind(kind: &str, replicas: u32, ordinals: u32, spec: Value) -> Value {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use godwit_agent_core::{Fault, Kind, NodeSeen, ObjectSeen, PodPhase, PodSeen, Progress, Stamp, labels};
 use godwit_common::bounds::Bounds;
 use godwit_common::link::{Finished, LeaderTerm};
+use godwit_common::policy::overrides::mark;
 use godwit_common::selector::Labels;
 use godwit_common::{
     Epoch, Fence, Generation, ObjectKey, Taint, TaintEffect, Term, Uid, WorkloadId, WorkloadKind,
@@ -349,6 +350,7 @@ fn stamp(metadata: &ObjectMeta) -> Stamp {
         revision: number(labels::REVISION),
         ordinals: u32::try_from(number(labels::ORDINALS)).unwrap_or(u32::MAX),
         bounds: bounds(get(&metadata.annotations, labels::BOUNDS)),
+        overrides: mark(get(&metadata.annotations, labels::OVERRIDES)),
         fence: Fence {
             federation: uid(&metadata.annotations, labels::FEDERATION),
             epoch: Epoch(number(labels::EPOCH)),

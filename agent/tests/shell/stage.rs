@@ -206,6 +206,7 @@ pub(crate) fn deployment(uid: u128, revision: u64, replicas: u32) -> WorkloadTar
         revision,
         replicas,
         ordinals: 0,
+        overrides: Default::default(),
         manifest: Some(manifest.to_string().into()),
         needs: Vec::new(),
         supervised: false,
@@ -226,6 +227,7 @@ pub(crate) fn config_map(uid: u128, text: &str) -> ObjectTarget {
         tolerates_drift: false,
         bounds: Default::default(),
         adopts: None,
+        overrides: Default::default(),
     }
 }
 

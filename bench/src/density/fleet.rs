@@ -221,6 +221,7 @@ fn spec(number: usize, eligible: usize) -> WorkloadSpec {
         supervised: false,
         scale_only: false,
         manifest: "".into(),
+        overrides: Default::default(),
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) mod maintenance;
 pub(crate) mod migrate;
 pub(crate) mod plan;
 pub(crate) mod rebalance;
+pub(crate) mod render;
 pub(crate) mod replace;
 pub(crate) mod retire;
 pub(crate) mod revoke;
@@ -76,6 +77,7 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::Get(command) => wait(command.run(&places)),
         Command::Describe(command) => wait(command.run(&places)),
         Command::Explain(command) => wait(command.run(&places)),
+        Command::Render(command) => wait(command.run(&places)),
         Command::Logs(command) => wait(command.run(&places)),
         Command::Scale(command) => wait(command.run(&places)),
         Command::Delete(command) => wait(command.run(&places)),

@@ -57,6 +57,11 @@ pub(crate) fn print_next(value: &Value, syntax: Syntax, out: &mut dyn Write) -> 
     Ok(())
 }
 
+/// Prints one YAML document of a stream of them, after a comment.
+pub(crate) fn print_noted(note: &str, value: &Value, out: &mut dyn Write) -> Result<(), Error> {
+    Ok(write!(out, "---\n# {}\n{}", text::plain(note), yaml(value)?)?)
+}
+
 fn yaml(value: &Value) -> io::Result<String> {
     // One line a text: a block would carry control characters as they are, and folding loses blanks at the end.
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };

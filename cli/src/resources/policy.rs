@@ -107,9 +107,11 @@ pub(crate) fn describe(policy: &Policy, sheet: &mut Sheet<'_>) -> io::Result<()>
     sheet.line("Data", &spec.data)?;
     sheet.line("Divide", yes_or_no(spec.divide))?;
     sheet.line("Prestage", &spec.prestage)?;
+    sheet.line("Export services", yes_or_no(spec.export_services))?;
     sheet.line("Workloads", policy.workloads.to_string())?;
     describe_choice(&spec, sheet)?;
     sheet.line("Rollout", words::rollout(&spec.rollout.clone().unwrap_or_default()))?;
+    sheet.lines("Overrides", &words::numbered(&spec.overrides, words::different))?;
     let others = match (&spec.default, spec.clusters.is_empty() && spec.rules.is_empty()) {
         (Some(rule), _) => words::rule(rule),
         (None, true) => "weight 1".to_owned(),

@@ -228,6 +228,11 @@ impl<'a> Object<'a> {
         Some(self.child(key, node))
     }
 
+    /// What stands in the field, null included.
+    pub(crate) fn any(&self, key: &str) -> Option<&'a Node> {
+        self.map.get(key)
+    }
+
     /// The field; its absence is reported, with the remedy.
     pub(crate) fn require(&self, key: &str, remedy: &str) -> Option<Field<'a>> {
         let found = self.get(key);

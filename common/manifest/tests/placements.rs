@@ -278,6 +278,7 @@ fn data_stays_and_nothing_is_divided_unless_the_policy_says_so() {
     assert_eq!((policy.data, policy.divide, policy.prestage), (Data::Disposable, true, Prestage::Placed));
     check(&[
         ("{data: lost}", "spec.data: \"lost\" is not known; known are keep, replicated, disposable"),
+        ("{exportServices: 1}", "spec.exportServices: 1 is not valid here; write true or false"),
         ("{divide: often}", "spec.divide: \"often\" is not valid here; write true or false"),
         ("{prestage: placd}", "spec.prestage: \"placd\" is not known; did you mean \"placed\"?"),
     ]);

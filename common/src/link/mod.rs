@@ -51,3 +51,6 @@ pub const TEXT_MAX: usize = 1024;
 pub const BUILD_MAX: usize = 64;
 /// The longest manifest, in bytes of JSON: what a Kubernetes API server stores at most (etcd's 1.5 MiB).
 pub const MANIFEST_MAX: usize = 1536 * 1024;
+/// The longest text that says what is different from a manifest in one cluster, in bytes of JSON: all rules of a policy, and
+/// what stands between them.
+pub const OVERRIDES_MAX: usize = crate::policy::limits::OVERRIDES_BYTES_MAX + 1024;

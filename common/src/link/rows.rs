@@ -43,6 +43,8 @@ pub struct ObjectTarget {
     pub bounds: Bounds,
     /// See [`WorkloadTarget::adopts`].
     pub adopts: Option<Uid>,
+    /// What is different here from the manifest; see [`crate::policy::overrides::changes_in`].
+    pub overrides: Arc<str>,
 }
 
 /// A workload and how many replicas of it this cluster runs.
@@ -60,6 +62,8 @@ pub struct WorkloadTarget {
     pub replicas: u32,
     /// How much higher its ordinals begin here than its manifest says, so that no other cluster has the same (S32).
     pub ordinals: u32,
+    /// What is different here from the manifest; see [`crate::policy::overrides::changes_in`].
+    pub overrides: Arc<str>,
     /// The manifest as JSON, without `spec.replicas`; absent when the receiver, being at the base, has had it.
     pub manifest: Option<Arc<str>>,
     /// What the workload needs of the cluster and does not bring along: sorted, each once, at most
@@ -116,26 +120,26 @@ pub enum Tombstoned {
 impl ObjectTarget {
     /// This row's part of the digest.
     pub fn hash(&self) -> u64 {
-        Self::hash_of(self.uid, self.revision, self.bounds)
+        Self::hash_of(self.uid, self.revision, self.bounds, &self.overrides)
     }
 
     /// The part of the digest of a row that is not at hand as one.
-    pub fn hash_of(uid: Uid, revision: u64, bounds: Bounds) -> u64 {
+    pub fn hash_of(uid: Uid, revision: u64, bounds: Bounds, overrides: &str) -> u64 {
         // Builds that know of no bounds take the same rows for the same, as long as there are none.
         let part = |bound: Option<u32>| bound.map_or(0, |bound| bound.saturating_add(1));
-        row_hash(b"object", uid, revision, part(bounds.min), part(bounds.max))
+        row_hash(b"object", uid, revision, [part(bounds.min), part(bounds.max)], overrides)
     }
 }
 
 impl WorkloadTarget {
     /// This row's part of the digest.
     pub fn hash(&self) -> u64 {
-        Self::hash_of(self.uid, self.revision, self.replicas, self.ordinals)
+        Self::hash_of(self.uid, self.revision, self.replicas, self.ordinals, &self.overrides)
     }
 
     /// The part of the digest of a row that is not at hand as one.
-    pub fn hash_of(uid: Uid, revision: u64, replicas: u32, ordinals: u32) -> u64 {
-        row_hash(b"workload", uid, revision, replicas, ordinals)
+    pub fn hash_of(uid: Uid, revision: u64, replicas: u32, ordinals: u32, overrides: &str) -> u64 {
+        row_hash(b"workload", uid, revision, [replicas, ordinals], overrides)
     }
 }
 
@@ -193,12 +197,13 @@ pub fn rows_digest<'a>(
     digest
 }
 
-fn row_hash(kind: &[u8], uid: Uid, revision: u64, replicas: u32, ordinals: u32) -> u64 {
+fn row_hash(kind: &[u8], uid: Uid, revision: u64, [replicas, ordinals]: [u32; 2], overrides: &str) -> u64 {
     let parts: [&[u8]; 4] = [kind, &uid.0.to_le_bytes(), &revision.to_le_bytes(), &replicas.to_le_bytes()];
     let ordinals = ordinals.to_le_bytes();
-    // Builds that know of no ordinals take the same rows for the same, as long as there are none.
+    // Builds that know of no ordinals, or overrides, take the same rows for the same, as long as there are none.
     let more = (ordinals != [0; 4]).then_some(&ordinals[..]);
-    stable_hash(parts.into_iter().chain(more))
+    let overrides = [b"overrides", overrides.as_bytes()].into_iter().filter(|_| !overrides.is_empty());
+    stable_hash(parts.into_iter().chain(more).chain(overrides))
 }
 
 /// Puts `newer` rows in the place of those of the same UID; `inherit` lets a new row take over from the old one: a
@@ -227,6 +232,7 @@ mod tests {
             revision,
             replicas,
             ordinals: 0,
+            overrides: Arc::default(),
             manifest: manifest.map(Into::into),
             needs: manifest.map(|_| need()).into_iter().collect(),
             supervised: false,
@@ -291,7 +297,8 @@ mod tests {
         let digest = |row: &WorkloadTarget| rows_digest([], [row]);
         let base = row(1, 1, 1, None);
         let numbered = WorkloadTarget { ordinals: 10_000, ..base.clone() };
-        for other in [row(2, 1, 1, None), row(1, 2, 1, None), row(1, 1, 2, None), numbered] {
+        let different = WorkloadTarget { overrides: "[{}]".into(), ..base.clone() };
+        for other in [row(2, 1, 1, None), row(1, 2, 1, None), row(1, 1, 2, None), numbered, different] {
             assert_ne!(digest(&base), digest(&other));
         }
         assert_eq!(digest(&base), digest(&row(1, 1, 1, Some("the manifest is the revision's"))));

@@ -24,6 +24,12 @@ pub const PROGRESS_DEADLINE_MAX: Duration = Duration::from_secs(24 * 3600);
 pub const PROGRESS_DEADLINE_MIN: Duration = Duration::from_secs(1);
 /// The most values of any other list.
 pub const VALUES_MAX: usize = 1_000;
+/// The most rules about what is different in some clusters: each is looked at for every object in every cluster.
+pub const OVERRIDES_MAX: usize = 64;
+/// The most operations of one of them.
+pub const PATCH_MAX: usize = 64;
+/// The most that all of them together say, as JSON: it is written on each object.
+pub const OVERRIDES_BYTES_MAX: usize = 16 * 1024;
 /// The highest priority; the lowest is as far below zero.
 pub const PRIORITY_MAX: i32 = 1_000;
 /// The longest time that a taint is put up with, 68 years: a Kubernetes `int32`.

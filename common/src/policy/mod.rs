@@ -8,6 +8,7 @@ mod gate;
 pub mod limits;
 mod mistake;
 mod motion;
+pub mod overrides;
 mod rollout;
 mod rule;
 mod selector;
@@ -24,6 +25,7 @@ pub use data::{Data, Prestage};
 pub use gate::TrafficGate;
 pub use mistake::{Mistake, Place, Step};
 pub use motion::{Drift, FailBack, Fencing, Mode, Motion, SURGE_PERCENT, Survivor, UNREADY_AFTER, most};
+pub use overrides::{ObjectSelector, Override};
 pub use rollout::{OnFailure, Rollout};
 pub use rule::{REPLICAS_MAX, Rule, WEIGHT_MAX};
 pub use selector::ClusterSelector;
@@ -69,6 +71,10 @@ pub struct Policy {
     pub divide: bool,
     /// In which clusters its workloads are ahead of need (S33).
     pub prestage: Prestage,
+    /// Whether the Services that come with its workloads are exported to other clusters (S33).
+    pub export_services: bool,
+    /// What is different about its objects in some of the clusters, in this order.
+    pub overrides: Vec<Override>,
 }
 
 /// Why a policy does not choose a cluster.
@@ -124,6 +130,7 @@ impl Policy {
         name(&mut policy.selector);
         policy.fallback.iter_mut().for_each(name);
         policy.rules.iter_mut().for_each(|(selector, _)| name(selector));
+        policy.overrides.iter_mut().for_each(|one| name(&mut one.selector));
         if let Strategy::Ordered(tiers) = &policy.strategy {
             let mut selectors = tiers.selectors().to_vec();
             selectors.iter_mut().for_each(name);

@@ -13,6 +13,7 @@ use crate::ask::{Ask, Count};
 use crate::batch::{Batch, Place};
 use crate::contract::WorkloadSpec;
 use crate::hub::{Hub, Timer};
+use crate::overrides::needs_in;
 use crate::placement::Reason;
 use crate::shared::Shared;
 use crate::state::{PolicyState, SeatState};
@@ -116,16 +117,17 @@ fn lacking(ask: &Ask<'_>, place: &Place<'_>) -> Option<Barrier> {
     let known = &place.cluster.needs;
     // Where nothing is ahead of need, nobody has looked yet.
     let unasked = ask.policy.placement.prestage == Prestage::Placed && !ask.seats.contains_key(place.name);
-    let mut unknown = None;
-    for need in &ask.spec.needs {
+    let mut unknown: Option<Barrier> = None;
+    let here = (place.name, &place.cluster.record.traits);
+    for need in &*needs_in(&ask.spec.needs, &ask.spec.id, ask.policy, here) {
         match known.get(need) {
             Some(true) => {}
             Some(false) => return Some(Barrier::Lacks(need.to_string().into())),
             None if unasked => {}
-            None => unknown = unknown.or(Some(need)),
+            None => unknown = unknown.or_else(|| Some(Barrier::Checking(need.to_string().into()))),
         }
     }
-    unknown.map(|need| Barrier::Checking(need.to_string().into()))
+    unknown
 }
 
 /// What a selector of workloads is called in a reason.

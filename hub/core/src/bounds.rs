@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use godwit_common::bounds::{Bounded, Bounds};
-use godwit_common::link::ObjectTarget;
 use godwit_common::{ClusterName, Uid};
 
 use crate::hub::Hub;
@@ -51,11 +50,10 @@ impl Hub {
         for uid in std::mem::take(&mut self.touched.bounds) {
             for (name, bounds) in self.bounds_of(uid) {
                 let Some(object) = self.objects.get_mut(&uid) else { continue };
-                let revision = object.record.revision;
+                let before = object.hash_in(&name);
                 let Some(row) = object.rows.get_mut(&name).filter(|row| row.bounds != bounds) else {
                     continue;
                 };
-                let before = ObjectTarget::hash_of(uid, revision, row.bounds);
                 row.bounds = bounds;
                 self.object_row_changed(uid, &name, Some(before));
             }

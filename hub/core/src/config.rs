@@ -120,6 +120,8 @@ pub struct Reader {
     pub totals: ReadTotals,
     /// The labels that a workload's pods get.
     pub pod_labels: ReadPodLabels,
+    /// Whether what is different about an object in a cluster can be carried out.
+    pub overrides: CheckOverrides,
 }
 
 /// Reads the manifest of a workload, and those of the objects that it was deployed with.
@@ -131,10 +133,13 @@ pub type ReadTotals = fn(&ObjectKey, &str) -> Option<Totals>;
 /// See [`Reader::pod_labels`].
 pub type ReadPodLabels = fn(&str) -> Labels;
 
+/// See [`Reader::overrides`]; with the manifest, and what is different.
+pub type CheckOverrides = fn(&ObjectKey, &str, &str) -> Result<(), String>;
+
 impl Reader {
-    /// One that reads workloads alone: no object has any totals.
+    /// One that reads workloads alone: no object has any totals, and every change fits.
     pub fn of_workloads(workload: Read) -> Self {
-        Self { workload, totals: |_, _| None, pod_labels: |_| Labels::default() }
+        Self { workload, totals: |_, _| None, pod_labels: |_| Labels::default(), overrides: |_, _, _| Ok(()) }
     }
 }
 
@@ -149,6 +154,7 @@ impl PartialEq for Reader {
         std::ptr::fn_addr_eq(self.workload, other.workload)
             && std::ptr::fn_addr_eq(self.totals, other.totals)
             && std::ptr::fn_addr_eq(self.pod_labels, other.pod_labels)
+            && std::ptr::fn_addr_eq(self.overrides, other.overrides)
     }
 }
 

@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use godwit_common::link::{Edit, ObjectTarget};
+use godwit_common::link::Edit;
 use godwit_common::{ClusterName, Uid};
 
-use crate::contract::{ObjectRow, Severity, Subject};
+use crate::contract::{Severity, Subject};
 use crate::hub::Hub;
 use crate::state::{Cluster, Workload};
 
@@ -80,10 +80,8 @@ impl Hub {
             return;
         };
         object.tolerates = tolerates;
-        let revision = object.record.revision;
-        let hash = |row: &ObjectRow| ObjectTarget::hash_of(uid, revision, row.bounds);
         let rows: Vec<(ClusterName, u64)> =
-            object.rows.iter().map(|(name, row)| (name.clone(), hash(row))).collect();
+            object.rows.keys().map(|name| (name.clone(), object.hash_in(name))).collect();
         for (name, hash) in rows {
             self.object_row_changed(uid, &name, Some(hash));
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use godwit_common::link::{ObjectTarget, Tombstoned};
+use godwit_common::link::Tombstoned;
 use godwit_common::{ClusterName, Generation, Uid};
 
 use crate::contract::{Cause, Ended, Key, Subject};
@@ -35,7 +35,7 @@ impl Hub {
         let mut held_by = BTreeMap::new();
         for (name, state) in &workload.seats {
             held_by.insert(name.clone(), self.generation_for(name, uid));
-            let hash = state.seat.hash(uid);
+            let hash = state.hash(uid);
             self.leave_seat(uid, name, state, rank, hash);
         }
         let what = record.spec.tombstone();
@@ -57,12 +57,16 @@ impl Hub {
         object.users.remove(&user);
         if !object.users.is_empty() {
             self.relate_bounds(uid);
+            self.settle_overrides(uid);
             return self.settle_tolerance(uid);
         }
         let Some(object) = self.objects.remove(&uid) else {
             return;
         };
-        let Object { record, rows, bounds: object_bounds, .. } = object.into_inner();
+        let object = object.into_inner();
+        let hashes: Vec<(ClusterName, u64)> =
+            object.rows.keys().map(|name| (name.clone(), object.hash_in(name))).collect();
+        let Object { record, bounds: object_bounds, .. } = object;
         // Another life may have the key by now.
         if self.object_keys.get(&record.key) == Some(&uid) {
             self.object_keys.remove(&record.key);
@@ -74,9 +78,9 @@ impl Hub {
                 workload.bounded_by.remove(&uid);
             }
         }
-        for (name, row) in rows {
+        for (name, hash) in hashes {
             held_by.insert(name.clone(), self.generation_for(&name, uid));
-            self.leave_row(uid, &name, ObjectTarget::hash_of(uid, record.revision, row.bounds));
+            self.leave_row(uid, &name, hash);
         }
         self.remember_end(uid, Tombstoned::Object(record.key), held_by, cause);
     }

@@ -82,9 +82,8 @@ impl Hub {
                 targets.tombstones.push(Tombstone { uid, what: ended.what.clone() });
             }
         } else if let Some(workload) = self.workloads.get(&uid) {
-            let Some(seat) = workload.seats.get(name).map(|state| &state.seat) else {
-                return;
-            };
+            let Some(state) = workload.seats.get(name) else { return };
+            let seat = &state.seat;
             if seat.generation > base {
                 let spec = workload.spec_of(seat.revision);
                 let new = seat.manifest_generation > base;
@@ -95,8 +94,9 @@ impl Hub {
                     revision: seat.revision,
                     replicas: seat.target,
                     ordinals: seat.ordinals.unwrap_or(0),
+                    overrides: state.overrides.clone(),
                     manifest: new.then(|| spec.manifest.clone()),
-                    needs: if new { workload.needs_of(spec) } else { Vec::new() },
+                    needs: if new { self.needs_of(workload, spec, name) } else { Vec::new() },
                     supervised: spec.supervised,
                     scale_only: spec.scale_only,
                     charter: workload.charter.clone().filter(|_| !spec.scale_only),
@@ -116,6 +116,7 @@ impl Hub {
                     tolerates_drift: object.tolerates,
                     bounds: row.bounds,
                     adopts: row.adopts,
+                    overrides: object.overrides.get(name).cloned().unwrap_or_default(),
                 });
             }
         }

@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::ObjectTarget;
 use godwit_common::policy::{self, Fencing, Mode, Motion, Rebalance};
 use godwit_common::rng::Rng;
 use godwit_common::{ClusterName, Epoch, Now, PolicyName, Uid};
@@ -236,7 +235,8 @@ impl Hub {
                 let cluster = self.clusters.get_mut(&name).ok_or_else(|| unknown("cluster"))?;
                 let entry = self.workloads.get_mut(&workload).ok_or_else(|| unknown("workload"))?;
                 cluster.seats.insert(workload);
-                cluster.digest += seat.hash(workload);
+                // What is different there is not known before all revisions are there.
+                cluster.digest += seat.hash(workload, "");
                 let everywhere = entry.record.spec.kind().everywhere();
                 entry.seats.insert(name.clone(), SeatState::new(seat, everywhere));
                 self.seat_observed(workload, &name);
@@ -246,8 +246,9 @@ impl Hub {
                 let cluster = self.clusters.get_mut(&name).ok_or_else(|| unknown("cluster"))?;
                 let entry = self.objects.get_mut(&object).ok_or_else(|| unknown("object"))?;
                 cluster.objects.insert(object);
-                cluster.digest += ObjectTarget::hash_of(object, entry.record.revision, row.bounds);
-                entry.rows.insert(name, row);
+                entry.differ_in(&name, &cluster.record.traits);
+                entry.rows.insert(name.clone(), row);
+                cluster.digest += entry.hash_in(&name);
             }
             Record::Federation(_)
             | Record::Policy(_)

@@ -1,7 +1,7 @@
 //! Retiring: a cluster that was emptied is cleaned up by tombstones, and leaves the federation (S23, S27, S28). It goes on
 //! over restarts of the hub, and waits for a cluster that is away.
 
-use godwit_common::link::{Down, ObjectTarget, Refusal, RefusalCode, Tombstoned};
+use godwit_common::link::{Down, Refusal, RefusalCode, Tombstoned};
 use godwit_common::{ClusterName, Uid};
 
 use crate::contract::{
@@ -35,7 +35,7 @@ impl Hub {
         let Some(seat) = workload.take_seat(name) else { return };
         let record = &workload.record;
         let what = record.spec.tombstone();
-        let hash = seat.seat.hash(uid);
+        let hash = seat.hash(uid);
         // Others may have waited for it (S31).
         self.moving.insert(uid);
         // Its data was there, and goes with it: it may begin anew elsewhere (S32).
@@ -52,8 +52,11 @@ impl Hub {
 
     fn end_object_row(&mut self, uid: Uid, name: &ClusterName) {
         let Some(object) = self.objects.get_mut(&uid) else { return };
-        let Some(row) = object.rows.remove(name) else { return };
-        let hash = ObjectTarget::hash_of(uid, object.record.revision, row.bounds);
+        let hash = object.hash_in(name);
+        if object.rows.remove(name).is_none() {
+            return;
+        }
+        object.overrides.remove(name);
         let key = object.record.key.clone();
         self.leave_row(uid, name, hash);
         self.end_in(uid, name, Tombstoned::Object(key));

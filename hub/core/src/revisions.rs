@@ -5,25 +5,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use godwit_common::link::NEEDS_MAX;
+use godwit_common::policy::overrides::changes_in;
 use godwit_common::{ClusterName, Need, Uid};
 
 use crate::contract::{Key, Revision, RevisionState, Rollout, RolloutState, WorkloadSpec};
 use crate::hub::Hub;
-use crate::state::{SeatState, Workload};
+use crate::overrides::needs_in;
+use crate::state::{Cluster, SeatState, Workload};
 
 impl Workload {
     /// What was deployed as a revision.
     pub(crate) fn spec_of(&self, revision: u64) -> &WorkloadSpec {
         self.revisions.get(&revision).map_or(&self.record.spec, |revision| &revision.spec)
-    }
-
-    /// What a cluster is to look for that is told this: what the newest revision needs is looked for before it comes.
-    pub(crate) fn needs_of(&self, spec: &WorkloadSpec) -> Vec<Need> {
-        let both: BTreeSet<&Need> = spec.needs.iter().chain(&self.record.spec.needs).collect();
-        match both.len() {
-            0..=NEEDS_MAX => both.into_iter().cloned().collect(),
-            _ => spec.needs.clone(),
-        }
     }
 
     /// The revision that copies start with where there are none: as long as the newest is on its way, the newest that
@@ -53,6 +46,22 @@ impl Workload {
 }
 
 impl Hub {
+    /// What a cluster is to look for that is told this: what the newest revision needs is looked for before it comes.
+    pub(crate) fn needs_of(&self, workload: &Workload, spec: &WorkloadSpec, name: &ClusterName) -> Vec<Need> {
+        let both: BTreeSet<&Need> = spec.needs.iter().chain(&workload.record.spec.needs).collect();
+        let needs: Vec<Need> = match both.len() {
+            0..=NEEDS_MAX => both.into_iter().cloned().collect(),
+            _ => spec.needs.clone(),
+        };
+        match self.policies.get(&workload.record.policy).zip(self.clusters.get(name)) {
+            Some((policy, cluster)) => {
+                let here = (name, &cluster.record.traits);
+                needs_in(&needs, workload.id(), &policy.policy, here).into_owned()
+            }
+            None => needs,
+        }
+    }
+
     /// A workload was deployed; as a new revision, unless it is the newest one again.
     pub(crate) fn revise(&mut self, uid: Uid, spec: &WorkloadSpec, objects: &BTreeSet<Uid>) {
         let Some(workload) = self.workloads.get_mut(&uid) else { return };
@@ -76,6 +85,7 @@ impl Hub {
         let Some(workload) = self.workloads.get(&uid) else { return };
         let current = &workload.record.spec;
         let (replicas, policy) = (current.replicas, current.policy.clone());
+        let in_force = workload.record.policy.clone();
         let Some(revision) = workload.revisions.get(&number) else { return };
         let spec = WorkloadSpec { replicas, policy, ..revision.spec.clone() };
         // What was left since then is gone; what has changed stays changed.
@@ -84,6 +94,8 @@ impl Hub {
         if self.asks_anew(&spec) {
             self.ask_for_needs(uid);
         }
+        // Exports are the policy's, and not the revision's.
+        let objects = if spec.scale_only { objects } else { self.with_exports(&objects, &in_force) };
         self.put_revision(uid, spec.clone(), objects.clone(), by);
         self.use_objects(uid, &objects, entry);
         self.replace_spec(uid, spec);
@@ -107,8 +119,15 @@ impl Hub {
         let proven = again.is_some_and(|again| workload.state_of(again) == RevisionState::Proven);
         let state = if proven { RevisionState::Proven } else { RevisionState::New };
         // Where pods are of this content already, another number changes nothing.
-        let alike = |seat: &SeatState| is_alike(workload.spec_of(seat.seat.revision), &spec);
-        let seats = workload.seats.iter().filter(|(_, seat)| alike(seat));
+        let clusters = &self.clusters;
+        let differs_alike = |name: &ClusterName, seat: &SeatState| {
+            let changes = |cluster: &Cluster| changes_in(&spec.overrides, name, &cluster.record.traits);
+            clusters.get(name).is_none_or(|cluster| changes(cluster) == seat.overrides)
+        };
+        let alike = |name: &ClusterName, seat: &SeatState| {
+            is_alike(workload.spec_of(seat.seat.revision), &spec) && differs_alike(name, seat)
+        };
+        let seats = workload.seats.iter().filter(|(name, seat)| alike(name, seat));
         let seats: Vec<(ClusterName, bool)> =
             seats.map(|(name, seat)| (name.clone(), seat.seat.rolling)).collect();
         // What was seen of room and readiness was seen of older revisions.
@@ -216,16 +235,28 @@ impl Hub {
             return Err(format!("its revision {missing} is not there"));
         }
         workload.record.spec.manifest = workload.spec_of(workload.record.revision).manifest.clone();
+        let told = workload.seats.iter().map(|(name, seat)| (name.clone(), seat.seat.revision));
+        for (name, revision) in told.collect::<Vec<_>>() {
+            let overrides = self.changes_of(uid, revision, &name);
+            let seat = self.workloads.get_mut(&uid).and_then(|workload| workload.seats.get_mut(&name));
+            if let Some((seat, cluster)) =
+                seat.zip(self.clusters.get_mut(&name)).filter(|_| !overrides.is_empty())
+            {
+                cluster.digest -= seat.hash(uid);
+                seat.overrides = overrides;
+                cluster.digest += seat.hash(uid);
+            }
+        }
         Ok(())
     }
 }
 
 /// Whether two deployments are one revision.
 fn is_same(one: &WorkloadSpec, other: &WorkloadSpec) -> bool {
-    is_alike(one, other) && one.needs == other.needs
+    is_alike(one, other) && (&one.needs, &one.overrides) == (&other.needs, &other.overrides)
 }
 
-/// Whether pods of one are pods of the other.
+/// Whether pods of one are pods of the other, but for what is different in some clusters.
 fn is_alike(one: &WorkloadSpec, other: &WorkloadSpec) -> bool {
     (&one.manifest, &one.api_version, one.supervised)
         == (&other.manifest, &other.api_version, other.supervised)

@@ -11,6 +11,7 @@ use crate::contract::{
     Key, Policy, RevisionState, Rollout, RolloutState, RolloutView, SessionId, Severity, Subject,
 };
 use crate::hub::{Hub, Timer};
+use crate::overrides::needs_in;
 use crate::placement::Reason;
 use crate::state::{Cluster, Progress, SeatState, Workload};
 
@@ -152,7 +153,10 @@ impl Hub {
         let Some(cluster) = self.clusters.get(name).filter(|cluster| cluster.reporting()) else {
             return Some("it is away; it gets the revision when it is back".into());
         };
-        for need in &workload.record.spec.needs {
+        let policy = self.policies.get(&workload.record.policy)?;
+        let needs = &workload.record.spec.needs;
+        let here = (name, &cluster.record.traits);
+        for need in &*needs_in(needs, workload.id(), &policy.policy, here) {
             match cluster.needs.get(need) {
                 Some(true) => {}
                 Some(false) => return Some(format!("it lacks {need}, which the revision needs")),

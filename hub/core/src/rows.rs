@@ -5,11 +5,10 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use godwit_common::link::ObjectTarget;
 use godwit_common::policy::{Prestage, Rebalance};
 use godwit_common::{ClusterName, Generation, Uid};
 
-use crate::contract::{Cause, DrainState, Key, ObjectRow, Seat, Subject};
+use crate::contract::{Cause, DrainState, Key, Seat, Subject};
 use crate::hub::Hub;
 use crate::placement::Reason;
 use crate::shared::Shared;
@@ -74,10 +73,10 @@ impl Hub {
         else {
             return;
         };
-        let (before, known) = (state.seat.hash(uid), state.seat.generation);
+        let (before, known) = (state.hash(uid), state.seat.generation);
         change(state, generation);
         state.seat.generation = generation;
-        let after = state.seat.hash(uid);
+        let after = state.hash(uid);
         if let Some(cluster) = self.clusters.get_mut(name) {
             cluster.digest -= before;
             cluster.digest += after;
@@ -336,12 +335,14 @@ impl Hub {
                 may_run: running,
                 ..Seat::default()
             };
+            let overrides = self.changes_of(uid, revision, name);
+            let seat = SeatState { overrides, ..SeatState::new(seat, everywhere) };
             if let Some(cluster) = self.clusters.get_mut(name) {
                 cluster.seats.insert(uid);
                 cluster.digest += seat.hash(uid);
             }
             if let Some(workload) = self.workloads.get_mut(&uid) {
-                workload.seats.insert(name.clone(), SeatState::new(seat, everywhere));
+                workload.seats.insert(name.clone(), seat);
             }
             self.seat_changed(uid, name);
         }
@@ -358,8 +359,10 @@ impl Hub {
         let now = self.now.time;
         let supervised =
             self.workloads.get(&uid).is_some_and(|workload| workload.spec_of(revision).supervised);
+        let overrides = self.changes_of(uid, revision, name);
         self.tell(uid, name, |state, generation| {
             state.seat.revision = revision;
+            state.overrides = overrides;
             // Pods that are made from now on may have no supervisor; that they have one is seen when they are there (S9).
             state.seat.supervised &= supervised;
             state.seat.rolling = rolling;
@@ -384,9 +387,8 @@ impl Hub {
         let before = object.record.revision;
         object.record.revision = revision;
         object.record.manifest = manifest;
-        let hash = |row: &ObjectRow| ObjectTarget::hash_of(uid, before, row.bounds);
         let rows: Vec<(ClusterName, u64)> =
-            object.rows.iter().map(|(name, row)| (name.clone(), hash(row))).collect();
+            object.rows.keys().map(|name| (name.clone(), object.hash_of(before, name))).collect();
         self.touched.keys.insert(Key::Object(uid));
         self.relate_bounds(uid);
         for (name, before) in rows {
@@ -400,11 +402,10 @@ impl Hub {
         let Some(object) = self.objects.get_mut(&uid) else {
             return;
         };
-        let revision = object.record.revision;
-        let row = object.rows.entry(name.clone()).or_default();
-        row.generation = generation;
-        let after = ObjectTarget::hash_of(uid, revision, row.bounds);
+        object.rows.entry(name.clone()).or_default().generation = generation;
         if let Some(cluster) = self.clusters.get_mut(name) {
+            object.differ_in(name, &cluster.record.traits);
+            let after = object.hash_in(name);
             cluster.objects.insert(uid);
             if let Some(before) = before {
                 cluster.digest -= before;

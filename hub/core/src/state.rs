@@ -69,6 +69,8 @@ pub(crate) struct Workload {
 pub(crate) struct SeatState {
     /// Durable.
     pub(crate) seat: Seat,
+    /// What is different here about its revision; follows from that, and from what the cluster is like.
+    pub(crate) overrides: Arc<str>,
     /// But for how many pods may exist, which has changed while it bounded nothing (S8).
     pub(crate) unwritten: bool,
     /// It is there whatever the plan says, and is not counted (S33).
@@ -159,6 +161,8 @@ pub(crate) struct Object {
     pub(crate) record: ObjectRecord,
     /// By cluster; durable.
     pub(crate) rows: BTreeMap<ClusterName, ObjectRow>,
+    /// What is different there, where anything is.
+    pub(crate) overrides: BTreeMap<ClusterName, Arc<str>>,
     /// The workloads that lean on it.
     pub(crate) users: BTreeSet<Uid>,
     /// What somebody changes of it by hand in a member is left, as far as clusters were told (S29).
@@ -173,7 +177,7 @@ impl Object {
     /// An object as it is right after its record was written or loaded.
     pub(crate) fn new(record: ObjectRecord) -> Self {
         let (rows, users, bounds) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        Self { record, rows, users, tolerates: false, totals: None, bounds }
+        Self { record, rows, overrides: BTreeMap::new(), users, tolerates: false, totals: None, bounds }
     }
 }
 
@@ -420,6 +424,11 @@ impl SeatState {
     /// A seat as it is right after its record was written or loaded.
     pub(crate) fn new(seat: Seat, everywhere: bool) -> Self {
         Self { floor: seat.target, seat, everywhere, ..Self::default() }
+    }
+
+    /// Its part of the cluster's digest.
+    pub(crate) fn hash(&self, workload: Uid) -> u64 {
+        self.seat.hash(workload, &self.overrides)
     }
 
     /// Whether anything of it is to run here.

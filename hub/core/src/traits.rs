@@ -38,9 +38,11 @@ impl Hub {
     pub(crate) fn traits_changed(&mut self, name: &ClusterName, entry: Option<u64>) {
         self.touched.subjects.insert(Subject::Cluster(name.clone()));
         self.fleet_changed();
-        let Some(cluster) = self.clusters.get(name).filter(|cluster| cluster.record.inventoried) else {
+        if !self.clusters.get(name).is_some_and(|cluster| cluster.record.inventoried) {
             return;
-        };
+        }
+        self.differ_anew(name);
+        let Some(cluster) = self.clusters.get(name) else { return };
         let users: Vec<Uid> = self.heeding_traits().collect();
         let seated = cluster.seats.clone();
         for uid in users {

@@ -71,7 +71,12 @@ async fn parse(text: String, namespace: String) -> Result<Application, Status> {
 
 /// How manifests are read that are kept.
 pub(crate) fn reader() -> Reader {
-    Reader { workload: read_kept, totals: manifest::read_totals, pod_labels: manifest::read_pod_labels }
+    Reader {
+        workload: read_kept,
+        totals: manifest::read_totals,
+        pod_labels: manifest::read_pod_labels,
+        overrides: manifest::overrides::check,
+    }
 }
 
 /// Reads what members have kept of a workload, as the deployment was read. Objects that make it too much are left out:
@@ -106,6 +111,7 @@ pub(super) fn workload(workload: manifest::Workload) -> WorkloadSpec {
         supervised: false,
         scale_only: workload.scale_only,
         manifest: workload.manifest,
+        overrides: Default::default(),
     }
 }
 

@@ -21,6 +21,7 @@ mod pods;
 mod policies;
 mod quotas;
 mod refusal;
+mod rendered;
 mod roles;
 mod rollouts;
 mod tokens;

@@ -150,6 +150,14 @@ impl WorkloadService for Admin {
         Ok(Response::new(v1::GetWorkloadResponse { workload: Some(convert::workload(workload)) }))
     }
 
+    async fn get_rendered_workload(
+        &self,
+        request: Request<v1::GetRenderedWorkloadRequest>,
+    ) -> Result<Response<v1::GetRenderedWorkloadResponse>, Status> {
+        let caller = Caller::of(&request);
+        Ok(Response::new(self.rendered(&caller, request.get_ref()).await?))
+    }
+
     async fn watch_workloads(
         &self,
         request: Request<v1::WatchWorkloadsRequest>,

@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use godwit_common::link::{Hello, Up};
 use godwit_common::{ClusterName, WorkloadId};
-use godwit_hub_core::{Answer, Command, HistoryView, PlanView, Refused, SessionId, WhatIf, WhatIfView};
+use godwit_hub_core::{
+    Answer, Command, HistoryView, PartsView, PlanView, Refused, SessionId, WhatIf, WhatIfView,
+};
 use godwit_rt::health::Pulse;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Input, Question, View};
+use super::{Input, Question, View, WhichParts};
 use crate::sessions::Outbox;
 use crate::store::Source;
 
@@ -98,6 +100,20 @@ impl Handle {
         let (reply, history) = oneshot::channel();
         self.send(Input::Question(Question::History { workload, reply })).await?;
         history.await.map_err(|_| Gone)
+    }
+
+    /// What a workload consists of in these clusters, or in all; at most so many, after one of that name.
+    pub(crate) async fn parts(
+        &self,
+        workload: WorkloadId,
+        only: Vec<ClusterName>,
+        after: Option<ClusterName>,
+        most: usize,
+    ) -> Result<Option<PartsView>, Gone> {
+        let (reply, parts) = oneshot::channel();
+        let what = Box::new(WhichParts { workload, only, after, most });
+        self.send(Input::Question(Question::Parts { what, reply })).await?;
+        parts.await.map_err(|_| Gone)
     }
 
     /// What a command of the operator of that name would come to.

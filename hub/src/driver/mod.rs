@@ -21,8 +21,8 @@ use std::thread;
 use godwit_common::link::{Hello, Up};
 use godwit_common::{ClusterName, WorkloadId};
 use godwit_hub_core::{
-    Answer, Command, Config, Effect, HistoryView, Hub, PlanView, Record, Refused, RestoreError, SessionId,
-    WhatIf, WhatIfView,
+    Answer, Command, Config, Effect, HistoryView, Hub, PartsView, PlanView, Record, Refused, RestoreError,
+    SessionId, WhatIf, WhatIfView,
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -73,10 +73,20 @@ pub(crate) enum Question {
     Plan { workload: WorkloadId, reply: oneshot::Sender<Option<PlanView>> },
     /// The revisions of a workload.
     History { workload: WorkloadId, reply: oneshot::Sender<Option<HistoryView>> },
+    /// What a workload consists of in clusters.
+    Parts { what: Box<WhichParts>, reply: oneshot::Sender<Option<PartsView>> },
     /// What a command would come to.
     Rehearse { by: Arc<str>, command: Box<Command>, reply: oneshot::Sender<Result<Answer, Refused>> },
     /// Where everything would go.
     WhatIf { what: Box<WhatIf>, reply: oneshot::Sender<Result<WhatIfView, Refused>> },
+}
+
+/// Of which workload, and where.
+pub(crate) struct WhichParts {
+    pub(crate) workload: WorkloadId,
+    pub(crate) only: Vec<ClusterName>,
+    pub(crate) after: Option<ClusterName>,
+    pub(crate) most: usize,
 }
 
 /// Why there is no driver, or no longer.

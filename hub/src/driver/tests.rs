@@ -195,6 +195,7 @@ fn deploy_as(name: &str, replicas: u32) -> Command {
         supervised: false,
         scale_only: false,
         manifest: "{}".into(),
+        overrides: Default::default(),
     };
     Command::Deploy(Deploy {
         request_id: "".into(),

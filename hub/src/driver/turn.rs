@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::clock::Clock;
 use super::view::{Projector, View};
 use super::wait::Waiting;
-use super::{DriverError, Input, Question};
+use super::{DriverError, Input, Question, WhichParts};
 use crate::sessions::Outbox;
 use crate::store::{Batch, Store};
 
@@ -144,6 +144,10 @@ impl Driver {
         match question {
             Question::Plan { workload, reply } => drop(reply.send(self.hub.plan(&workload))),
             Question::History { workload, reply } => drop(reply.send(self.hub.history(&workload))),
+            Question::Parts { what, reply } => {
+                let WhichParts { workload, only, after, most } = *what;
+                drop(reply.send(self.hub.parts(&workload, &only, after.as_ref(), most)));
+            }
             Question::Rehearse { by, command, reply } => {
                 let now = self.clock.now();
                 self.find_out(reply, move |copy| copy.rehearse(now, by, *command));

@@ -154,6 +154,7 @@ pub(crate) const TABLE: &[(&str, &[(&str, Least)])] = &[
             ("DeleteWorkload", Of(Deployer)),
             ("ListWorkloads", Of(Viewer)),
             ("GetWorkload", Of(Viewer)),
+            ("GetRenderedWorkload", Of(Viewer)),
             ("WatchWorkloads", Of(Viewer)),
         ],
     ),

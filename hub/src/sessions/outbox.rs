@@ -170,6 +170,7 @@ mod tests {
             revision: 1,
             replicas,
             ordinals: 0,
+            overrides: Default::default(),
             manifest: None,
             needs: Vec::new(),
             supervised: false,

@@ -150,6 +150,7 @@ const READS: &[&str] = &[
     "QuotaService/ListQuotas",
     "QuotaService/WatchQuotas",
     "RolloutService/ListRevisions",
+    "WorkloadService/GetRenderedWorkload",
     "WorkloadService/GetWorkload",
     "WorkloadService/ListWorkloads",
     "WorkloadService/WatchWorkloads",
@@ -257,6 +258,14 @@ async fn a_deployer_is_shown_its_own_namespaces_only() {
     let all = workloads.list_workloads(v1::ListWorkloadsRequest::default()).await.expect("it may list");
     let seen: Vec<String> = all.into_inner().items.into_iter().map(|one| one.namespace).collect();
     assert_eq!(seen, ["shop"]);
+    let rendered = |namespace: &str| v1::GetRenderedWorkloadRequest {
+        namespace: namespace.to_owned(),
+        name: "web".to_owned(),
+        ..Default::default()
+    };
+    workloads.get_rendered_workload(rendered("shop")).await.expect("it may look at its own");
+    let refused = workloads.get_rendered_workload(rendered("prod")).await.expect_err("another's");
+    assert_eq!(refused.code(), Code::PermissionDenied);
     let seen = QuotaServiceClient::new(dora.clone()).list_quotas(v1::ListQuotasRequest::default()).await;
     let seen: Vec<String> =
         seen.expect("it may list").into_inner().items.into_iter().map(|one| one.namespace).collect();

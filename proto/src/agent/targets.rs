@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use godwit_common::bounds::Bounds;
 use godwit_common::link::{
-    MANIFEST_MAX, NEEDS_MAX, ObjectTarget, ROWS_MAX, Targets, Tombstone, Tombstoned, WorkloadTarget,
+    MANIFEST_MAX, NEEDS_MAX, OVERRIDES_MAX, ObjectTarget, ROWS_MAX, Targets, Tombstone, Tombstoned,
+    WorkloadTarget,
 };
 use godwit_common::{Digest, Generation, Need, ObjectKey, Uid, WorkloadId};
 use prost::Message;
@@ -87,6 +88,7 @@ fn object_to_wire(row: &ObjectTarget) -> v1::ObjectTarget {
         min: row.bounds.min,
         max: row.bounds.max,
         adopts: row.adopts.map(uid_to_wire).unwrap_or_default(),
+        overrides: row.overrides.to_string(),
     }
 }
 
@@ -99,6 +101,7 @@ fn object_from_wire(wire: v1::ObjectTarget) -> Result<ObjectTarget, WireError> {
         tolerates_drift: wire.tolerates_drift,
         bounds: Bounds { min: wire.min, max: wire.max },
         adopts: adopts(&wire.adopts)?,
+        overrides: text("overrides", wire.overrides, OVERRIDES_MAX)?,
     })
 }
 
@@ -120,6 +123,7 @@ fn workload_to_wire(row: &WorkloadTarget) -> v1::WorkloadTarget {
         shown: row.shown,
         scale_only: row.scale_only,
         adopts: row.adopts.map(uid_to_wire).unwrap_or_default(),
+        overrides: row.overrides.to_string(),
     }
 }
 
@@ -143,6 +147,7 @@ fn workload_from_wire(wire: v1::WorkloadTarget) -> Result<WorkloadTarget, WireEr
         shown: wire.shown,
         scale_only: wire.scale_only,
         adopts: adopts(&wire.adopts)?,
+        overrides: text("overrides", wire.overrides, OVERRIDES_MAX)?,
     })
 }
 

@@ -9,6 +9,7 @@ mod check;
 mod gate;
 mod mistake;
 mod motion;
+mod overrides;
 mod rollout;
 mod rules;
 mod selector;
@@ -19,12 +20,13 @@ mod toleration;
 
 use std::time::Duration;
 
-use godwit_common::policy::limits::{AFFINITY_MAX, FALLBACK_MAX, TOLERATIONS_MAX};
+use godwit_common::policy::limits::{AFFINITY_MAX, FALLBACK_MAX, OVERRIDES_MAX, TOLERATIONS_MAX};
 use godwit_common::policy::{Affinity, ClusterSelector, Data, Policy, Prestage, Rebalance, Rollout};
 
 use crate::field::FieldError;
 use crate::v1;
 use check::{list, one_of};
+pub use overrides::{from_wire as override_from_wire, to_wire as override_to_wire};
 pub use selector::labels_from_wire;
 
 /// All that a policy says, but for its name.
@@ -82,6 +84,8 @@ pub fn to_wire(placement: &Policy, lost_after: Option<Duration>) -> v1::PolicySp
         data,
         divide,
         prestage,
+        export_services,
+        overrides,
     } = placement;
     let mut spec = v1::PolicySpec {
         default: default.map(rules::rule_to_wire),
@@ -101,6 +105,8 @@ pub fn to_wire(placement: &Policy, lost_after: Option<Duration>) -> v1::PolicySp
         data: data.name().to_owned(),
         divide: *divide,
         prestage: prestage.name().to_owned(),
+        export_services: *export_services,
+        overrides: overrides.iter().map(overrides::to_wire).collect(),
         ..v1::PolicySpec::default()
     };
     strategy::to_wire(strategy, &mut spec);
@@ -148,6 +154,8 @@ fn read(spec: &v1::PolicySpec) -> Result<Terms, FieldError> {
         data: one_of("data", &spec.data, &data)?,
         divide: spec.divide,
         prestage: one_of("prestage", &spec.prestage, &prestage)?,
+        export_services: spec.export_services,
+        overrides: list("overrides", &spec.overrides, OVERRIDES_MAX, overrides::from_wire)?,
     };
     Ok(Terms {
         placement,

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use godwit_common::policy::overrides::{Change, Image, Operation, Verb};
 use godwit_common::policy::{
-    ClusterSelector, ClusterToleration, Data, Drift, FailBack, Fencing, GroupBy, Mode, Motion, OnFailure,
-    Prestage, Rollout, Rule, SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
+    ClusterSelector, ClusterToleration, Data, Drift, FailBack, Fencing, GroupBy, Mode, Motion,
+    ObjectSelector, OnFailure, Override, Prestage, Rollout, Rule, SpreadConstraint, Strategy, Survivor,
+    Tiers, TrafficGate, WorkloadSelector,
 };
 use godwit_common::selector::{LabelSelector, Requirement, Test};
 use godwit_common::{TaintEffect, Toleration};
@@ -401,8 +403,47 @@ fn terms(strategy: Strategy) -> Terms {
         data: Data::Replicated,
         divide: true,
         prestage: Prestage::Placed,
+        export_services: true,
+        overrides: overrides(),
     };
     Terms { placement, lost_after: Some(Duration::from_millis(2_500)) }
+}
+
+fn overrides() -> Vec<Override> {
+    vec![Override {
+        selector: everything("first"),
+        objects: ObjectSelector {
+            kinds: ["ConfigMap".into(), "Deployment".into()].into(),
+            namespaces: ["shop".into()].into(),
+            names: ["web".into()].into(),
+        },
+        change: Change {
+            containers: ["web".into()].into(),
+            image: Image {
+                registry: Some("eu.example.com:5000".into()),
+                prefix: Some("mirror".into()),
+                tag: Some("2".into()),
+            },
+            env: [("MODE".into(), "a b".into())].into(),
+            labels: [("tier".into(), "eu".into())].into(),
+            annotations: [("note".into(), "any text".into())].into(),
+            storage_class: Some("fast".into()),
+            patch: vec![
+                Operation {
+                    verb: Verb::Add,
+                    path: "/spec/paused".into(),
+                    from: None,
+                    value: Some("{\"a\":[1,-2.5,\"x\",true,null],\"b\":{}}".into()),
+                },
+                Operation {
+                    verb: Verb::Copy,
+                    path: "/spec/b".into(),
+                    from: Some("/spec/a".into()),
+                    value: None,
+                },
+            ],
+        },
+    }]
 }
 
 /// Which does not go with every strategy, either.

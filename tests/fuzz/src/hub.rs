@@ -158,6 +158,7 @@ fn spec(name: &str) -> WorkloadSpec {
         supervised: false,
         scale_only: false,
         manifest: "{}".into(),
+        overrides: Default::default(),
     }
 }
 

@@ -9,18 +9,19 @@ mod texts;
 mod wire;
 
 pub use hub::{hub_hears, records};
-pub use texts::{applications, policies, scenarios, tokens};
+pub use texts::{applications, overrides, policies, scenarios, tokens};
 pub use wire::{agent_messages, hub_messages};
 
 /// A target by name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("agent_messages", agent_messages),
     ("hub_messages", hub_messages),
     ("applications", applications),
     ("policies", policies),
+    ("overrides", overrides),
     ("scenarios", scenarios),
     ("tokens", tokens),
     ("records", records),

@@ -3,12 +3,15 @@
 use std::str::from_utf8;
 
 use godwit_certs::{Identity, JoinToken, KeyRequest, Ledger, Serial};
+use godwit_common::ObjectKey;
 use godwit_issuer::{Expected, Issuer, Keys};
+use godwit_manifest::overrides::{check, render};
 use godwit_manifest::{
     Application, Quantity, parse_application, parse_policies, parse_quotas, parse_scenario, read_pod_labels,
     read_totals, separate,
 };
 use godwit_proto::{policy, quota};
+use serde_json::Value;
 
 /// The public key of RFC 7515, A.3.
 const KEY: &str = r#"{"keys": [{"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
@@ -47,6 +50,23 @@ pub fn policies(data: &[u8]) {
     }
     for read in parse_quotas(text).into_iter().flatten() {
         assert_eq!(quota::from_wire("quota", quota::to_wire(&read.quota)), Ok(read.quota));
+    }
+}
+
+/// What an agent is told to make different of a manifest: a line of changes, and then the manifest. What comes of it, comes of
+/// it again, and is the same object.
+pub fn overrides(data: &[u8]) {
+    let Some((changes, manifest)) = from_utf8(data).ok().and_then(|text| text.split_once('\n')) else {
+        return;
+    };
+    let Ok(value) = serde_json::from_str::<Value>(manifest) else { return };
+    let kind = value.get("kind").and_then(Value::as_str).unwrap_or("Deployment");
+    let Ok(key) = ObjectKey::new("apps/v1", kind, "shop", "web") else { return };
+    let _ = check(&key, manifest, changes);
+    let Ok(object) = render(&key, value.clone(), changes) else { return };
+    assert_eq!(render(&key, value.clone(), changes).as_ref(), Ok(&object));
+    for path in ["/kind", "/metadata/name", "/spec/replicas"] {
+        assert_eq!(object.pointer(path), value.pointer(path), "{changes}");
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use godwit_common::bounds::{Bounded, Bounds};
 use godwit_common::link::ObjectTarget;
-use godwit_common::policy::{Drift, Rule, Strategy};
+use godwit_common::policy::overrides::{changes_in, mark};
+use godwit_common::policy::{Drift, Override, Rule, Strategy};
 use godwit_common::{ClusterName, Digest, Resources, Uid, WorkloadKind};
 use godwit_hub_core::{
     ClusterRecord, ClusterState, Key, MigrationState, ObjectRecord, Policy, Record, Seat, WorkloadRecord,
@@ -115,6 +116,15 @@ impl World {
                 {
                     missing.push(format!("{name} has other bounds of {} than it was told", object.seen.key));
                 }
+                Some(object)
+                    if object
+                        .seen
+                        .stamp
+                        .is_some_and(|stamp| stamp.overrides != mark(&self.differs_in(uid, name))) =>
+                {
+                    let key = &object.seen.key;
+                    missing.push(format!("{name} was told that something else is different of {key}"));
+                }
                 Some(object) if !object.seen.altered.is_empty() => {
                     missing.extend(self.check_edit(uid, name, object));
                 }
@@ -128,6 +138,30 @@ impl World {
         match self.hubs[0].store.get(&Key::ObjectRow(uid, cluster.clone())) {
             Some(Record::ObjectRow { row, .. }) => row.bounds,
             Some(_) | None => Bounds::default(),
+        }
+    }
+
+    /// What is different in a cluster of a workload or an object, as it was told.
+    fn differs_in(&self, uid: Uid, cluster: &ClusterName) -> Arc<str> {
+        match (self.seat(uid, cluster), self.hubs[0].store.get(&Key::Object(uid))) {
+            (Some(seat), _) => self.overrides_in(uid, cluster, seat.revision),
+            (None, Some(Record::Object(object))) => self.changes_in(&object.overrides, cluster),
+            (None, _) => Arc::default(),
+        }
+    }
+
+    /// What is different of a revision in a cluster.
+    fn overrides_in(&self, uid: Uid, cluster: &ClusterName, revision: u64) -> Arc<str> {
+        match self.hubs[0].store.get(&Key::Revision(uid, revision)) {
+            Some(Record::Revision(revision)) => self.changes_in(&revision.spec.overrides, cluster),
+            _ => Arc::default(),
+        }
+    }
+
+    fn changes_in(&self, overrides: &[Override], cluster: &ClusterName) -> Arc<str> {
+        match self.hubs[0].store.get(&Key::Cluster(cluster.clone())) {
+            Some(Record::Cluster(record)) => changes_in(overrides, cluster, &record.traits),
+            _ => Arc::default(),
         }
     }
 
@@ -483,9 +517,11 @@ impl World {
         for (uid, replicas) in live.iter().map(|(uid, replicas)| (*uid, *replicas)) {
             let store = &self.hubs[0].store;
             if let (Some(seat), Some(_)) = (self.seat(uid, cluster), replicas) {
-                digest += seat.hash(uid);
+                digest += seat.hash(uid, &self.overrides_in(uid, cluster, seat.revision));
             } else if let Some(Record::Object(object)) = store.get(&Key::Object(uid)) {
-                digest += ObjectTarget::hash_of(uid, object.revision, self.bounds_in(uid, cluster));
+                let overrides = self.changes_in(&object.overrides, cluster);
+                digest +=
+                    ObjectTarget::hash_of(uid, object.revision, self.bounds_in(uid, cluster), &overrides);
             }
         }
         digest

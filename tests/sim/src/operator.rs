@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_agent_core::Stamp;
+use godwit_common::policy::overrides::{Change, Image};
 use godwit_common::policy::{
-    self, ClusterSelector, ClusterToleration, Data, Drift, FailBack, GroupBy, OnFailure, Prestage, Rebalance,
-    Rollout, Rule, SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
+    self, ClusterSelector, ClusterToleration, Data, Drift, FailBack, GroupBy, ObjectSelector, OnFailure,
+    Override, Prestage, Rebalance, Rollout, Rule, SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate,
+    WorkloadSelector,
 };
 use godwit_common::quota::Quota;
 use godwit_common::{ClusterName, PolicyName, Taint, TaintEffect, Toleration, Uid, WorkloadId, WorkloadKind};
@@ -449,6 +451,7 @@ impl World {
             data: Data::ALL[self.pick(Data::ALL.len())],
             divide: self.rng.one_in(2),
             prestage: Prestage::ALL[usize::from(self.rng.one_in(4))],
+            overrides: self.overrides(),
             ..policy::Policy::default()
         };
         if self.rng.one_in(3) {
@@ -459,6 +462,27 @@ impl World {
             placement,
             lost_after: Duration::from_secs([0, 6, 10, 20][self.pick(4)]),
         }
+    }
+
+    /// What is different in some clusters: by name, or by the label that operators change.
+    fn overrides(&mut self) -> Vec<Override> {
+        let rules = if self.rng.one_in(3) { self.pick(3) } else { 0 };
+        let mut overrides = Vec::new();
+        for _ in 0..rules {
+            let cluster = self.pick(self.members.len());
+            let mut selector = ClusterSelector::of_names([self.members[cluster].name.clone()]);
+            if self.rng.one_in(2) {
+                selector = tier(TIERS[self.pick(TIERS.len())]);
+            }
+            let kinds = if self.rng.one_in(3) { ["ConfigMap".into()].into() } else { Default::default() };
+            let tag = Some(format!("{}", self.pick(3)).into());
+            overrides.push(Override {
+                selector,
+                objects: ObjectSelector { kinds, ..ObjectSelector::default() },
+                change: Change { image: Image { tag, ..Image::default() }, ..Change::default() },
+            });
+        }
+        overrides
     }
 
     fn rollout(&mut self) -> Rollout {

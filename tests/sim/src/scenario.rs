@@ -99,6 +99,7 @@ pub fn workload(kind: &str, name: &str, replicas: u32, cpu_millis: u64, revision
         supervised: false,
         scale_only: false,
         manifest: manifest.clone(),
+        overrides: Default::default(),
     };
     let object = ObjectSpec {
         key: ObjectKey::new("v1", "ConfigMap", "shop", name).expect("a scenario names objects well"),

@@ -56,6 +56,11 @@ async fn buf_curl_lists_services_and_deploys() {
     let answer = output(curl(&["--emit-defaults", "--data", &request.to_string(), &to])).await;
     check_answer(&serde_json::from_str(&answer).unwrap());
     federation.settles("web", &[("alpha", 5), ("bravo", 5)]).await;
+    let to = format!("{url}/godwit.v1.WorkloadService/GetRenderedWorkload");
+    let answer = output(curl(&["--data", r#"{"name": "web", "clusters": ["bravo"]}"#, &to])).await;
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let manifest = answer["items"][0]["objects"][0]["manifest"].as_str().unwrap_or_default();
+    assert!(manifest.contains("\"replicas\":5"), "{answer}");
     let health = output(curl(&["--data", "{}", &format!("{url}/grpc.health.v1.Health/Check")])).await;
     assert!(health.contains("SERVING"), "{health}");
 }

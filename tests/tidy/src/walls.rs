@@ -8,7 +8,7 @@ use crate::words::{line_of, places_of, without_comments};
 /// The packages whose results depend on their arguments alone, and all that they may depend on. Tests may use more.
 pub(crate) const PURE: [(&str, &[&str]); 6] = [
     ("common", &[]),
-    ("common/manifest", &["godwit-common", "serde", "serde-saphyr", "serde_json", "thiserror"]),
+    ("common/manifest", &["godwit-common", "json-patch", "serde", "serde-saphyr", "serde_json", "thiserror"]),
     ("hub/issuer", &["jsonwebtoken", "serde", "serde_json", "thiserror"]),
     ("hub/planner", &["godwit-common"]),
     ("hub/core", &["godwit-common", "godwit-planner"]),

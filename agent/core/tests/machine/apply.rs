@@ -396,3 +396,52 @@ fn a_write_without_an_answer_is_overtaken_before_the_next_target_counts_as_reach
     let now = world.member.objects.values().next().map(|object| object.version.clone());
     assert_ne!(late, now, "it fails should it arrive by now");
 }
+
+#[test]
+fn what_is_different_here_is_written_when_it_changes_and_only_then() {
+    use godwit_common::link::{ObjectTarget, WorkloadTarget};
+    use godwit_common::policy::overrides::mark;
+    const EU: &str = r#"[{"image":{"registry":"eu.io"}}]"#;
+    let mut world = settled();
+    let web = WorkloadTarget { overrides: EU.into(), manifest: None, ..workload(1, "web", 1, 2) };
+    world.send_targets(change(fence(1, 2), vec![web.clone()], std::slice::from_ref(&web)));
+    world.advance(Duration::from_secs(5));
+    let applies = world.member.applies();
+    assert_eq!(applies.len(), 1, "the revision is the same, and the object is another");
+    assert_eq!((&*applies[0].overrides, applies[0].stamp.overrides), (EU, mark(EU)));
+    assert!(applies[0].manifest.contains("web"), "what was sent before");
+    world.member.calls.clear();
+    world.advance(Duration::from_secs(60));
+    assert!(world.member.applies().is_empty());
+    // An agent that starts anew finds it as it is, by what is written on it.
+    let config = ObjectTarget { overrides: EU.into(), ..object(5, "ConfigMap", "web", 1) };
+    world.send_targets(whole(
+        fence(1, 3),
+        vec![config],
+        vec![WorkloadTarget { manifest: Some("{}".into()), ..web }],
+    ));
+    world.advance(Duration::from_secs(5));
+    assert_eq!(kinds_applied(&world), ["ConfigMap"]);
+}
+
+#[test]
+fn what_cannot_be_carried_out_is_a_problem_of_its_own_and_is_tried_ever_later() {
+    let mut world = settled();
+    world.member.fail = Some(|call| match call {
+        Call::Apply(apply) if !apply.overrides.is_empty() => {
+            Some(CallError::Refused("the override cannot be carried out: jsonPatch remove /spec/x".into()))
+        }
+        _ => None,
+    });
+    let web = godwit_common::link::WorkloadTarget {
+        overrides: "[{}]".into(),
+        manifest: None,
+        ..workload(1, "web", 1, 2)
+    };
+    world.send_targets(change(fence(1, 2), vec![web.clone()], &[web]));
+    world.advance(Duration::from_secs(120));
+    assert!(problem(&world).contains("jsonPatch remove /spec/x"), "{}", problem(&world));
+    let attempts = world.member.applies().len();
+    assert!((5..20).contains(&attempts), "{attempts} in two minutes");
+    assert_eq!(replicas(&world), Some(2), "what runs goes on");
+}

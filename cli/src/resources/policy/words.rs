@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use godwit_proto::v1::{
-    ClusterRule, ClusterSelector, ClusterToleration, Requirement, RolloutPolicy, SpreadConstraint,
-    TrafficGate, WorkloadSelector,
+    ClusterRule, ClusterSelector, ClusterToleration, ImageOverride, Override, Requirement, RolloutPolicy,
+    SpreadConstraint, TrafficGate, WorkloadSelector,
 };
 
 use crate::output::age;
@@ -107,6 +107,34 @@ pub(super) fn gate(gate: Option<&TrafficGate>) -> String {
     delay.map_or_else(|| mode.clone(), |delay| format!("{mode} {delay:?}"))
 }
 
+/// What is different, of what, and where: `region eu: image registry eu.io, env A=b; of Deployment`.
+pub(super) fn different(rule: &Override) -> String {
+    let Override { cluster_selector, objects, containers, image, env, labels, annotations, .. } = rule;
+    let mut parts = Vec::new();
+    if let Some(ImageOverride { registry, prefix, tag }) = image {
+        let fields = [("registry", registry), ("prefix", prefix), ("tag", tag)];
+        let fields = fields.into_iter().filter(|(_, value)| !value.is_empty());
+        parts.extend(fields.map(|(name, value)| format!("image {name} {value}")));
+    }
+    for (what, texts) in [("env", env), ("label", labels), ("annotation", annotations)] {
+        parts.extend(texts.iter().map(|(key, value)| format!("{what} {key}={value}")));
+    }
+    if !rule.storage_class.is_empty() {
+        parts.push(format!("storage class {}", rule.storage_class));
+    }
+    parts.extend(rule.json_patch.iter().map(|one| format!("{} {}", one.op, one.path)));
+    if !containers.is_empty() {
+        parts.push(format!("of containers {}", containers.join(" or ")));
+    }
+    let objects = objects.clone().unwrap_or_default();
+    for (what, values) in [("", objects.kinds), ("named ", objects.names), ("in ", objects.namespaces)] {
+        if !values.is_empty() {
+            parts.push(format!("{what}{}", values.join(" or ")));
+        }
+    }
+    format!("{}: {}", clusters(&cluster_selector.clone().unwrap_or_default()), parts.join(", "))
+}
+
 /// A list whose order matters: `1. alpha`, `2. region eu`.
 pub(super) fn numbered<T>(items: &[T], text: fn(&T) -> String) -> Vec<String> {
     items.iter().enumerate().map(|(index, item)| format!("{}. {}", index + 1, text(item))).collect()
@@ -135,6 +163,8 @@ fn requirement(requirement: &Requirement) -> String {
 
 #[cfg(test)]
 mod tests {
+    use godwit_proto::v1::{ObjectSelector, PatchOperation};
+
     use super::*;
 
     fn texts(texts: &[&str]) -> Vec<String> {
@@ -172,6 +202,23 @@ mod tests {
             ..WorkloadSelector::default()
         };
         assert_eq!(workloads(&selector), "any workload in any namespace, noisy");
+    }
+
+    #[test]
+    fn what_is_different_is_one_line() {
+        let rule = Override {
+            cluster_selector: Some(ClusterSelector { regions: texts(&["eu"]), ..ClusterSelector::default() }),
+            image: Some(ImageOverride { registry: "eu.io".into(), ..ImageOverride::default() }),
+            env: [("A".to_owned(), "b".to_owned())].into(),
+            objects: Some(ObjectSelector { kinds: texts(&["Deployment"]), ..ObjectSelector::default() }),
+            json_patch: vec![PatchOperation {
+                op: "remove".into(),
+                path: "/spec/a".into(),
+                ..PatchOperation::default()
+            }],
+            ..Override::default()
+        };
+        assert_eq!(different(&rule), "region eu: image registry eu.io, env A=b, remove /spec/a, Deployment");
     }
 
     #[test]

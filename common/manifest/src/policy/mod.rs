@@ -4,6 +4,7 @@ mod affinity;
 mod gate;
 mod mistakes;
 mod motion;
+mod overrides;
 mod rollout;
 mod rule;
 mod selector;

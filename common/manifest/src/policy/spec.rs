@@ -5,11 +5,11 @@ use std::time::Duration;
 use godwit_common::policy::limits::{FALLBACK_MAX, LOST_AFTER_MAX, PRIORITY_MAX};
 use godwit_common::policy::{ClusterSelector, Data, Mistake, Policy, Prestage, Rebalance};
 
-use super::{affinity, mistakes, motion, rollout, rule, selector, strategy};
+use super::{affinity, mistakes, motion, overrides, rollout, rule, selector, strategy};
 use crate::field::{Field, Object};
 use crate::{duration, toleration};
 
-const FIELDS: [&str; 29] = [
+const FIELDS: [&str; 31] = [
     "affinity",
     "antiAffinity",
     "clusterSelector",
@@ -18,6 +18,7 @@ const FIELDS: [&str; 29] = [
     "data",
     "default",
     "divide",
+    "exportServices",
     "failBack",
     "fallback",
     "fence",
@@ -25,6 +26,7 @@ const FIELDS: [&str; 29] = [
     "maxSurge",
     "maxUnavailable",
     "mode",
+    "overrides",
     "preemptible",
     "prestage",
     "priority",
@@ -68,6 +70,8 @@ pub(crate) fn read(spec: &Object<'_>, check: fn(&Policy) -> Vec<Mistake>) -> Spe
         data: data(spec),
         divide: spec.flag("divide"),
         prestage: prestage(spec),
+        export_services: spec.flag("exportServices"),
+        overrides: overrides::read(spec),
     };
     let lost_after = lost_after(spec);
     mistakes::refuse(spec, check(&placement));

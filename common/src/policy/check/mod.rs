@@ -1,5 +1,6 @@
 //! What no policy may say, wherever it was read from. Limits are for those who read: see [`limits`](super::limits).
 
+mod overrides;
 mod parts;
 mod reach;
 mod rules;
@@ -56,6 +57,8 @@ impl Policy {
             data: _,
             divide: _,
             prestage: _,
+            export_services: _,
+            overrides,
         } = self;
         let mut check = Check::default();
         check.field("spread", |check| parts::constraints(check, strategy.constraints()));
@@ -68,6 +71,7 @@ impl Policy {
         check.items("affinity", with, selectors::workloads);
         check.items("antiAffinity", without, parts::away_from);
         check.field("rollout", |check| parts::rollout(check, rollout));
+        check.field("overrides", |check| overrides::overrides(check, overrides));
         rules::check(&mut check, self);
         if !(-PRIORITY_MAX..=PRIORITY_MAX).contains(priority) {
             let remedy = format!("give a number from -{PRIORITY_MAX} to {PRIORITY_MAX}");

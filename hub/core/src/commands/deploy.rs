@@ -23,6 +23,7 @@ impl Hub {
         let policies = self.policies_of(&deploy)?;
         self.check_bounds(&deploy.application)?;
         self.check_modes(&deploy, &policies)?;
+        self.check_changes(&deploy, &policies)?;
         if let PolicyChoice::Inline(policy) = &deploy.policy {
             self.put_policy(policy.clone())?;
         }
@@ -41,6 +42,7 @@ impl Hub {
             .collect();
         let mut uids = Vec::new();
         for ((spec, policy), leader) in application.workloads.into_iter().zip(policies).zip(leaders) {
+            let objects = self.with_exports(&objects, &policy);
             let (uid, action) = self.take_workload(spec, policy, leader, &objects, entry);
             uids.push((uid, action));
         }
@@ -129,6 +131,16 @@ impl Hub {
             }
         }
         Ok(())
+    }
+
+    /// Whether what the policies change in some clusters can be carried out on what is deployed.
+    fn check_changes(&self, deploy: &Deploy, policies: &[PolicyName]) -> Result<(), Refused> {
+        let known = |name: &PolicyName| self.policies.get(name).map(|known| &known.policy);
+        let policies: Vec<_> = match &deploy.policy {
+            PolicyChoice::Inline(policy) => policies.iter().map(|_| policy).collect(),
+            PolicyChoice::Annotated | PolicyChoice::Named(_) => policies.iter().filter_map(known).collect(),
+        };
+        self.check_rules(&deploy.application, &policies)
     }
 
     pub(super) fn check_bounds(&self, application: &Application) -> Result<(), Refused> {

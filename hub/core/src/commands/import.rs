@@ -41,6 +41,7 @@ impl Hub {
         self.check_bounds(&deploy.application)?;
         self.settle_totals(&mut deploy.application, &policies, &import);
         self.check_modes(&deploy, &policies)?;
+        self.check_alike(&deploy.application, &policies)?;
         for (spec, policy) in deploy.application.workloads.iter().zip(&policies) {
             self.check_importable(spec, policy, &import)?;
         }
@@ -166,7 +167,7 @@ impl Hub {
     fn take_import(&mut self, deploy: Deploy, policies: &[PolicyName], import: &Import) -> Vec<Uid> {
         let application = deploy.application;
         let entry = self.note_import(&application.workloads, import);
-        let objects = self.take_objects(&application.objects);
+        let brought = self.take_objects(&application.objects);
         let leaders: Vec<Option<WorkloadId>> = application
             .workloads
             .iter()
@@ -188,6 +189,7 @@ impl Hub {
                 let model = here.first().filter(|_| !is_newest).map_or(newest, |(_, found)| &found.spec);
                 let (replicas, policy_named) = (newest.replicas, newest.policy.clone());
                 let spec = WorkloadSpec { replicas, policy: policy_named, ..model.clone() };
+                let objects = self.with_exports(&brought, policy);
                 let (taken, _) = self.take_workload(spec, policy.clone(), leader.clone(), &objects, entry);
                 uid = Some(taken);
                 for (name, found) in here {

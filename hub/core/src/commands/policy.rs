@@ -45,6 +45,8 @@ impl Hub {
         }
         let hasty = self.hasty(&policy);
         let drift = self.policies.get(&name).map(|known| known.policy.placement.motion.drift);
+        let rules = self.policies.get(&name).map(|known| known.policy.placement.overrides.clone());
+        let rules_change = rules.is_none_or(|rules| rules != policy.placement.overrides);
         self.add_policy(policy);
         self.fleet_changed();
         self.touched.keys.insert(Key::Policy(name.clone()));
@@ -59,6 +61,11 @@ impl Hub {
             self.ensure_seats(uid);
             self.seats_observed(uid);
             self.tell_drift(uid, drift.unwrap_or_default());
+            self.follow_exports(uid, entry);
+            // What an undo brought back stays, as long as the policy says nothing else of that.
+            if rules_change {
+                self.follow_rules(uid, entry);
+            }
             self.dirty.insert(uid, Reason::Policy(name.clone(), entry));
             // What it waited for may be another gate, or none.
             self.moving.insert(uid);
@@ -97,7 +104,7 @@ impl Hub {
             Self::check_mode(spec, policy)?;
             Self::check_ordinals(spec, spec.replicas, policy)?;
         }
-        Ok(())
+        self.check_new_rules(policy)
     }
 
     /// Deletes a policy that nothing uses.

@@ -1,6 +1,7 @@
 //! Taking applications in: what is new, what has changed, what is dropped (S27, S28, S33).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use godwit_common::{PolicyName, Uid, WorkloadId};
 
@@ -15,14 +16,14 @@ use crate::state::{Object, Workload};
 
 impl Hub {
     /// Takes the objects in, new or revised; returns the lives that they have.
-    pub(super) fn take_objects(&mut self, specs: &[ObjectSpec]) -> BTreeSet<Uid> {
+    pub(crate) fn take_objects(&mut self, specs: &[ObjectSpec]) -> BTreeSet<Uid> {
         let mut uids = BTreeSet::new();
         for spec in specs {
             let known = self.object_keys.get(&spec.key).copied();
             let uid = known.unwrap_or_else(|| {
                 let uid = self.rng.uid();
                 let (key, manifest) = (spec.key.clone(), spec.manifest.clone());
-                let record = ObjectRecord { uid, key, revision: 1, manifest };
+                let record = ObjectRecord { uid, key, revision: 1, manifest, overrides: Arc::default() };
                 self.object_keys.insert(spec.key.clone(), uid);
                 let object = Object::new(record);
                 self.objects.insert(uid, Shared::new(object));
@@ -49,7 +50,8 @@ impl Hub {
         let gated = self.policies.get(&policy).is_some_and(|policy| is_gated(&policy.policy));
         // What runs everywhere is fenced nowhere, and what others make has no supervisor of ours (S33).
         let supervised = gated && !spec.kind().everywhere() && !spec.scale_only;
-        let spec = WorkloadSpec { supervised, ..spec };
+        let rules = self.policies.get(&policy).map(|policy| self.rules_about(&spec, &policy.policy));
+        let spec = WorkloadSpec { supervised, overrides: rules.unwrap_or_default(), ..spec };
         let spec = self.as_it_ended(spec);
         let action = self.action_on(&spec, &policy, leader.as_ref(), objects);
         let asks = self.asks_anew(&spec);
@@ -206,6 +208,8 @@ impl Hub {
         self.touched.subjects.insert(Subject::Policy(policy));
         self.seats_observed(uid);
         self.tell_drift(uid, drift);
+        let objects = self.workloads.get(&uid).map(|workload| workload.record.objects.clone());
+        objects.into_iter().flatten().for_each(|object| self.settle_overrides(object));
     }
 
     /// From now on a workload leans on these objects. What nobody leans on any more ends (S27, S28), but not before the
@@ -218,6 +222,7 @@ impl Hub {
         }
         for object in objects {
             self.settle_tolerance(*object);
+            self.settle_overrides(*object);
             self.relate_bounds(*object);
         }
         let Some(workload) = self.workloads.get_mut(&uid) else { return };

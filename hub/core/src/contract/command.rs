@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::policy::ClusterSelector;
+use godwit_common::policy::{ClusterSelector, Override};
 use godwit_common::selector::Labels;
 use godwit_common::{
     ClusterName, Need, ObjectKey, PodShape, PolicyName, Taint, TaintEffect, Uid, WallTime, WorkloadId,
@@ -316,6 +316,9 @@ pub struct WorkloadSpec {
     pub scale_only: bool,
     /// The manifest as JSON, without `spec.replicas`.
     pub manifest: Arc<str>,
+    /// What is different about it in some of the clusters: the rules of its policy about it, which say no more which objects
+    /// they are for. The hub's to say, whatever a request does.
+    pub overrides: Arc<[Override]>,
 }
 
 /// One object that goes ahead of workloads.

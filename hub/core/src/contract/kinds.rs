@@ -46,8 +46,8 @@ impl WorkloadSpec {
 }
 
 impl Seat {
-    /// The row's part of its cluster's digest.
-    pub fn hash(&self, workload: Uid) -> u64 {
-        WorkloadTarget::hash_of(workload, self.revision, self.target, self.ordinals.unwrap_or(0))
+    /// The row's part of its cluster's digest, if that is what is different there.
+    pub fn hash(&self, workload: Uid, overrides: &str) -> u64 {
+        WorkloadTarget::hash_of(workload, self.revision, self.target, self.ordinals.unwrap_or(0), overrides)
     }
 }

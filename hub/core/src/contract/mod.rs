@@ -5,6 +5,7 @@ mod command;
 mod effect;
 mod event;
 mod kinds;
+mod parts;
 mod record;
 mod role;
 mod rollout;
@@ -21,6 +22,7 @@ pub use command::{
 };
 pub use effect::{Effect, SessionId, Ticket};
 pub use event::Event;
+pub use parts::{ClusterParts, Part, PartsView};
 pub use record::{
     Cause, ClusterRecord, ClusterTaint, Drain, DrainState, Ended, FederationRecord, Freeze, FreezeCause,
     Held, JournalEntry, Key, Loss, Migration, MigrationCause, MigrationId, MigrationState, Move,

@@ -287,6 +287,8 @@ pub struct ObjectRecord {
     pub revision: u64,
     /// The manifest as JSON.
     pub manifest: Arc<str>,
+    /// What is different about it in some of the clusters, as in a [`WorkloadSpec`].
+    pub overrides: Arc<[policy::Override]>,
 }
 
 /// An object in a cluster.

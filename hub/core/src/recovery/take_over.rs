@@ -190,7 +190,9 @@ impl Hub {
         let objects: Vec<Arc<str>> = objects.collect();
         let spec = (self.config.reader.workload)(&of.key, &manifest, &objects)?;
         let (replicas, supervised) = (charter.replicas, charter.supervised);
-        Ok(WorkloadSpec { replicas, supervised, manifest, ..spec })
+        let policy = self.policies.get(&charter.policy);
+        let overrides = policy.map(|policy| self.rules_about(&spec, &policy.policy)).unwrap_or_default();
+        Ok(WorkloadSpec { replicas, supervised, manifest, overrides, ..spec })
     }
 
     /// A policy that is not known stands for what it will say when it is applied again.
@@ -229,7 +231,7 @@ impl Hub {
             self.find(key.to_string(), "its manifest is not kept; it stays as it is");
             return None;
         };
-        let record = ObjectRecord { uid, key: key.clone(), revision, manifest };
+        let record = ObjectRecord { uid, key: key.clone(), revision, manifest, overrides: Arc::default() };
         let object = Object::new(record);
         self.object_keys.insert(key.clone(), uid);
         self.objects.insert(uid, Shared::new(object));

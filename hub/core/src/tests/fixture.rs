@@ -142,6 +142,7 @@ pub(crate) fn spec(id: WorkloadId, replicas: u32) -> WorkloadSpec {
         supervised: false,
         scale_only: false,
         manifest,
+        overrides: Default::default(),
     }
 }
 
@@ -168,7 +169,11 @@ fn read(key: &ObjectKey, _: &std::sync::Arc<str>, _: &[std::sync::Arc<str>]) -> 
 impl Fixture {
     /// A federation of connected clusters, each with room for so many pods.
     pub(crate) fn new(clusters: &[(&str, u32)]) -> Self {
-        let reader = Reader { totals, ..Reader::of_workloads(read) };
+        let overrides = |_: &ObjectKey, _: &str, text: &str| match text.contains("bad") {
+            true => Err("it cannot be carried out".to_owned()),
+            false => Ok(()),
+        };
+        let reader = Reader { totals, overrides, ..Reader::of_workloads(read) };
         let config = Config { reader, ..Config::default() };
         let now = Time(1_000_000);
         let mut effects = Vec::new();

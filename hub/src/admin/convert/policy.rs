@@ -63,6 +63,7 @@ mod tests {
             divide: true,
             prestage: "placed".to_owned(),
             drift: "adopt".to_owned(),
+            export_services: true,
             ..v1::PolicySpec::default()
         };
         let read = read(spec.clone()).unwrap();

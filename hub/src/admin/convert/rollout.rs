@@ -2,7 +2,8 @@
 
 use godwit_common::stable_hash;
 use godwit_hub_core::{RevisionView, RolloutView};
-use godwit_proto::v1;
+use godwit_proto::{policy, v1};
+use prost::Message;
 
 use super::timestamp;
 
@@ -26,14 +27,18 @@ pub(in crate::admin) fn rollout(view: &RolloutView) -> v1::Rollout {
 
 pub(in crate::admin) fn revision(view: &RevisionView, whole: bool) -> v1::Revision {
     let RevisionView { revision, state, clusters } = view;
-    let manifest = &revision.spec.manifest;
+    let (manifest, overrides) = (&revision.spec.manifest, &revision.spec.overrides);
+    let rules: Vec<Vec<u8>> =
+        overrides.iter().map(|one| policy::override_to_wire(one).encode_to_vec()).collect();
+    let parts = std::iter::once(manifest.as_bytes()).chain(rules.iter().map(Vec::as_slice));
     v1::Revision {
         number: revision.number,
         state: state.as_str().to_owned(),
         created: Some(timestamp(revision.created)),
         created_by: revision.by.to_string(),
         clusters: clusters.iter().map(ToString::to_string).collect(),
-        digest: format!("{:016x}", stable_hash([manifest.as_bytes()])),
+        digest: format!("{:016x}", stable_hash(parts)),
         manifest: if whole { manifest.to_string() } else { String::new() },
+        overrides: overrides.iter().filter(|_| whole).map(policy::override_to_wire).collect(),
     }
 }

@@ -345,6 +345,8 @@ fn policy_of(strategy: Strategy) -> Record {
             data: policy::Data::Replicated,
             divide: true,
             prestage: policy::Prestage::Placed,
+            export_services: true,
+            overrides: overrides(),
         },
         lost_after: Duration::from_millis(2_500),
     })
@@ -389,6 +391,7 @@ fn workload() -> Record {
             supervised: true,
             scale_only: true,
             manifest: "".into(),
+            overrides: overrides().into(),
         },
         policy: name("spread"),
         revision: 6,
@@ -522,12 +525,51 @@ fn migration_that(cause: MigrationCause, state: MigrationState) -> Record {
     })
 }
 
+fn overrides() -> Vec<policy::Override> {
+    use policy::overrides::{Change, Image, ObjectSelector, Operation, Override, Verb};
+    vec![Override {
+        selector: clusters(&["east"]),
+        objects: ObjectSelector {
+            kinds: ["ConfigMap".into(), "Deployment".into()].into(),
+            namespaces: ["shop".into()].into(),
+            names: ["web".into()].into(),
+        },
+        change: Change {
+            containers: ["web".into()].into(),
+            image: Image {
+                registry: Some("eu.example.com:5000".into()),
+                prefix: Some("mirror".into()),
+                tag: Some("2".into()),
+            },
+            env: [("MODE".into(), "a b".into())].into(),
+            labels: [("tier".into(), "eu".into())].into(),
+            annotations: [("note".into(), "any text".into())].into(),
+            storage_class: Some("fast".into()),
+            patch: vec![
+                Operation {
+                    verb: Verb::Add,
+                    path: "/spec/paused".into(),
+                    from: None,
+                    value: Some("{\"a\":[1,-2.5,\"x\",true,null],\"b\":{}}".into()),
+                },
+                Operation {
+                    verb: Verb::Copy,
+                    path: "/spec/b".into(),
+                    from: Some("/spec/a".into()),
+                    value: None,
+                },
+            ],
+        },
+    }]
+}
+
 fn objects() -> Vec<Record> {
     let object = Record::Object(ObjectRecord {
         uid: Uid(3),
         key: config_map(),
         revision: 2,
         manifest: "{\"data\":{}}".into(),
+        overrides: overrides().into(),
     });
     let row = Record::ObjectRow {
         object: Uid(3),

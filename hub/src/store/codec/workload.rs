@@ -1,12 +1,15 @@
 //! Workloads and the objects that go ahead of them, as a whole and in each cluster, and their ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::bounds::Bounds;
 use godwit_common::link::{Finished, Tombstoned};
+use godwit_common::policy::Override;
 use godwit_common::{ClusterName, Epoch, Generation, Uid, WorkloadId};
 use godwit_hub_core::{Ended, ObjectRecord, ObjectRow, Record, Seat, WorkloadRecord, WorkloadSpec, Yield};
 use godwit_proto::store::v1 as wire;
+use godwit_proto::{policy, v1};
 
 use super::parts::{
     cause, cause_to_wire, id, id_to_wire, labels, labels_to_wire, name, needed, object_key,
@@ -107,7 +110,7 @@ fn yield_from_wire(given: &wire::Yield) -> Result<Yield, Invalid> {
 
 pub(super) fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
     let WorkloadSpec { id, api_version, replicas, policy, labels, needs, pod, claims, .. } = spec;
-    let WorkloadSpec { surges, obstacle, grace, supervised, scale_only, manifest, .. } = spec;
+    let WorkloadSpec { surges, obstacle, grace, supervised, scale_only, manifest, overrides, .. } = spec;
     wire::WorkloadSpec {
         id: Some(id_to_wire(id)),
         api_version: api_version.to_string(),
@@ -123,7 +126,14 @@ pub(super) fn spec_to_wire(spec: &WorkloadSpec) -> wire::WorkloadSpec {
         supervised: *supervised,
         scale_only: *scale_only,
         manifest: manifest.to_string(),
+        overrides: overrides.iter().map(policy::override_to_wire).collect(),
     }
+}
+
+fn overrides(wire: &[v1::Override]) -> Result<Arc<[Override]>, Invalid> {
+    let one =
+        |one| policy::override_from_wire(one).map_err(|error| Invalid::new(&error.field, error.problem));
+    wire.iter().map(one).collect()
 }
 
 pub(super) fn spec_from_wire(spec: wire::WorkloadSpec) -> Result<WorkloadSpec, Invalid> {
@@ -143,6 +153,7 @@ pub(super) fn spec_from_wire(spec: wire::WorkloadSpec) -> Result<WorkloadSpec, I
         supervised: spec.supervised,
         scale_only: spec.scale_only,
         manifest: spec.manifest.into(),
+        overrides: overrides(&spec.overrides)?,
     })
 }
 
@@ -205,12 +216,13 @@ pub(super) fn seat_from_wire(seat: wire::Seat) -> Result<Record, Invalid> {
 }
 
 pub(super) fn object_to_wire(object: &ObjectRecord) -> wire::Object {
-    let ObjectRecord { uid, key, revision, manifest } = object;
+    let ObjectRecord { uid, key, revision, manifest, overrides } = object;
     wire::Object {
         uid: uid_to_wire(*uid),
         key: Some(object_key_to_wire(key)),
         revision: *revision,
         manifest: manifest.to_string(),
+        overrides: overrides.iter().map(policy::override_to_wire).collect(),
     }
 }
 
@@ -220,6 +232,7 @@ pub(super) fn object_from_wire(object: wire::Object) -> Result<ObjectRecord, Inv
         key: object_key("key", object.key)?,
         revision: object.revision,
         manifest: object.manifest.into(),
+        overrides: overrides(&object.overrides)?,
     })
 }
 

@@ -79,6 +79,7 @@ fn a_large_state_arrives_in_parts() {
         tolerates_drift: false,
         bounds: Default::default(),
         adopts: None,
+        overrides: Default::default(),
     };
     let targets = Targets { objects: (1..=10).map(row).collect(), ..Targets::default() };
     let down = Down::Targets(Arc::new(Targets { fence: fence(), ..targets }));
@@ -99,6 +100,7 @@ fn the_order_of_needs_means_nothing() {
         revision: 1,
         replicas: 1,
         ordinals: 0,
+        overrides: Default::default(),
         manifest: Some("{}".into()),
         needs,
         supervised: true,

@@ -251,26 +251,19 @@ fn targets() -> impl Strategy<Value = Targets> {
 fn object() -> impl Strategy<Value = ObjectTarget> {
     let bounds =
         (option::of(any::<u32>()), option::of(any::<u32>())).prop_map(|(min, max)| Bounds { min, max });
-    (uid(), key(), any::<u64>(), manifest(), any::<bool>(), bounds, option::of(uid())).prop_map(
-        |(uid, key, revision, manifest, tolerates_drift, bounds, adopts)| ObjectTarget {
-            uid,
-            key,
-            revision,
-            manifest,
-            tolerates_drift,
-            bounds,
-            adopts,
-        },
-    )
+    (uid(), key(), any::<u64>(), manifest(), any::<bool>(), bounds, (option::of(uid()), overrides()))
+        .prop_map(|(uid, key, revision, manifest, tolerates_drift, bounds, (adopts, overrides))| {
+            ObjectTarget { uid, key, revision, manifest, tolerates_drift, bounds, adopts, overrides }
+        })
 }
 
 fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
     let needs = btree_set(need(), 0..4);
     let counts = (count(), any::<u32>());
-    let extras = (needs, any::<[bool; 4]>(), option::of(charter()), option::of(uid()));
+    let extras = (needs, any::<[bool; 4]>(), option::of(charter()), option::of(uid()), overrides());
     (uid(), workload(), api_version(), any::<u64>(), counts, manifest(), extras).prop_map(
         |(uid, workload, api_version, revision, (replicas, ordinals), manifest, extras)| {
-            let (needs, flags, charter, adopts) = extras;
+            let (needs, flags, charter, adopts, overrides) = extras;
             let [supervised, tolerates_drift, shown, scale_only] = flags;
             WorkloadTarget {
                 uid,
@@ -279,6 +272,7 @@ fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
                 revision,
                 replicas,
                 ordinals,
+                overrides,
                 needs: if manifest.is_some() { needs.into_iter().collect() } else { Vec::new() },
                 manifest,
                 supervised,
@@ -290,6 +284,10 @@ fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
             }
         },
     )
+}
+
+fn overrides() -> impl Strategy<Value = Arc<str>> {
+    option::of("[a-z]{1,20}").prop_map(|text| text.unwrap_or_default().into())
 }
 
 fn charter() -> impl Strategy<Value = Charter> {

@@ -254,6 +254,7 @@ pub(crate) fn workload(uid: u128, name: &str, revision: u64, replicas: u32) -> W
         revision,
         replicas,
         ordinals: 0,
+        overrides: Default::default(),
         manifest: Some(format!("{{\"name\":\"{name}\"}}").into()),
         needs: Vec::new(),
         supervised: false,
@@ -275,6 +276,7 @@ pub(crate) fn object(uid: u128, kind: &str, name: &str, revision: u64) -> Object
         tolerates_drift: false,
         bounds: Default::default(),
         adopts: None,
+        overrides: Default::default(),
     }
 }
 
