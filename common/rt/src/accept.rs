@@ -14,9 +14,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::limits::{ACCEPT_PAUSE, REFUSAL_LOG_INTERVAL};
 use crate::rates::Rates;
+use crate::shares::{Share, Shares};
 
 /// A connection's place among those that there may be at once; free again when it is dropped.
-pub(crate) type Slot = OwnedSemaphorePermit;
+pub(crate) struct Place {
+    pub(crate) slot: OwnedSemaphorePermit,
+    /// Its part of what one address may have. Whoever shows a certificate gives it back, and takes one as that.
+    pub(crate) share: Share<IpAddr>,
+}
 
 /// Accepts connections until it is stopped.
 pub(crate) struct Acceptor {
@@ -29,19 +34,20 @@ pub(crate) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Runs each connection in a task of its own, which keeps its slot until it ends. Returns those that still run when
+    /// Runs each connection in a task of its own, which keeps its place until it ends. Returns those that still run when
     /// the listener has been closed.
     pub(crate) async fn run<F>(
         self,
-        mut connection: impl FnMut(TcpStream, SocketAddr, Slot) -> F,
+        mut connection: impl FnMut(TcpStream, SocketAddr, Place) -> F,
     ) -> JoinSet<()>
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let Self { listener, connections_max, rates, stop } = self;
         let slots = Arc::new(Semaphore::new(connections_max));
+        let shares = Shares::of(connections_max);
         let mut connections = JoinSet::new();
-        let (mut full, mut fast) = (Warning::default(), Warning::default());
+        let [mut full, mut fast, mut greedy] = [const { Warning(None) }; 3];
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => return connections,
@@ -57,23 +63,28 @@ impl Acceptor {
                 }
             };
             // Before anything is done for it, and before it takes anybody's place.
-            if rates.as_ref().is_some_and(|rates| rates.take(&origin(address), 1).is_err()) {
+            let origin = origin(address);
+            if rates.as_ref().is_some_and(|rates| rates.take(&origin, 1).is_err()) {
                 fast.say(|| tracing::warn!(%address, "connections come too fast from one address: new ones are closed"));
                 continue;
             }
+            let Some(share) = shares.take(&origin) else {
+                greedy.say(|| tracing::warn!(%address, "one address has its whole share of the connections: new ones are closed"));
+                continue;
+            };
             let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
                 full.say(|| {
                     tracing::warn!(connections_max, "the connection limit is reached: new ones are closed")
                 });
                 continue;
             };
-            connections.spawn(connection(stream, address, slot));
+            connections.spawn(connection(stream, address, Place { slot, share }));
         }
     }
 }
 
 /// Who a peer is as long as it has shown nothing: its address, or, of IPv6, the network of which a host has all addresses.
-fn origin(address: SocketAddr) -> IpAddr {
+pub fn origin(address: SocketAddr) -> IpAddr {
     match address.ip().to_canonical() {
         address @ IpAddr::V4(_) => address,
         IpAddr::V6(address) => {
@@ -84,7 +95,6 @@ fn origin(address: SocketAddr) -> IpAddr {
 }
 
 /// Something that is said at most once in a while: whoever dials can cause it.
-#[derive(Default)]
 struct Warning(Option<Instant>);
 
 impl Warning {

@@ -45,6 +45,9 @@ pub const TLS_FILE_BYTES_MAX: u64 = MIB as u64;
 /// end, may be set.
 pub const CERTIFICATE_LOOK_MAX: Duration = Duration::from_secs(60 * 60);
 
+/// How long a peer may wait for its turn of a handshake. Ours dial anew after [`DialTimeouts::total`].
+pub const HANDSHAKE_WAIT_MAX: Duration = Duration::from_secs(30);
+
 /// How long a connection lasts at a door for strangers: one question and its answer.
 pub const STRANGER_CONNECTION_MAX: Duration = Duration::from_secs(30);
 
@@ -72,7 +75,7 @@ pub struct ServerLimits {
     /// Connections a second from one address, before TLS; many at once are let through
     /// ([`RATE_BURST_SECONDS`]), so that a fleet behind one address comes back after an outage. 0 bounds nothing.
     pub connections_per_second: u32,
-    /// How long one handshake may take, and how long it may wait for its turn.
+    /// How long one handshake may take.
     pub handshake_timeout: Duration,
     /// How long a peer may stay connected before its first request.
     pub first_request_timeout: Duration,

@@ -46,13 +46,13 @@ pub async fn serve(
     let pages = pages.into();
     let connections_max = limits.connections_max;
     let acceptor = Acceptor { listener, connections_max, rates: None, stop: stop.clone() };
-    let connection = |stream, address, slot| {
+    let connection = |stream, address, place| {
         let connection = run(stream, Arc::clone(&pages), limits, stop.clone());
         async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%address, error = &*error, "plain connection ended");
             }
-            drop(slot);
+            drop(place);
         }
     };
     let mut connections = acceptor.run(connection).await;

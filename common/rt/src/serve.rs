@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 
+use godwit_certs::Identity;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
@@ -21,12 +22,13 @@ use tower::Service;
 
 pub use peer::{Peer, address_in, address_of};
 
-use crate::accept::Acceptor;
+pub use crate::accept::origin;
+use crate::accept::{Acceptor, Place};
 use crate::limits::ServerLimits;
 use crate::rates::Rates;
 use crate::shares::Shares;
 use crate::tls::{Door, ServerTls};
-use connection::{Connection, Holder};
+use connection::Connection;
 
 /// What can be served: `tonic::service::Routes`, or anything else of its shape.
 pub trait GrpcService:
@@ -71,11 +73,11 @@ pub async fn serve<S: GrpcService>(
     stop: CancellationToken,
 ) {
     let handshakes = Arc::new(Semaphore::new(limits.handshakes_max));
-    let shares: Shares<Holder> = Shares::of(limits.connections_max);
+    let shares: Shares<Identity> = Shares::of(limits.connections_max);
     let mut ids = 0_u64..;
     let (connections_max, rates) = (limits.connections_max, Rates::of(limits.connections_per_second));
     let acceptor = Acceptor { listener, connections_max, rates, stop: stop.clone() };
-    let connection = |stream, address, slot| {
+    let connection = |stream, address, place: Place| {
         let connection = Connection {
             id: ids.next().unwrap_or(u64::MAX),
             address,
@@ -87,10 +89,7 @@ pub async fn serve<S: GrpcService>(
             shares: shares.clone(),
             stop: stop.clone(),
         };
-        async move {
-            connection.run(stream).await;
-            drop(slot);
-        }
+        connection.run(stream, place)
     };
     // The listener is closed before the wait, so that peers who dial again find another hub, or a refusal, at once.
     let connections = acceptor.run(connection).await;

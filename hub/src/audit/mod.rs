@@ -7,11 +7,13 @@ mod limit;
 mod state;
 mod what;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 use std::{io, thread};
 
+use godwit_rt::serve::origin;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
@@ -82,6 +84,16 @@ pub(crate) struct Audit {
     refusals: Arc<Limit>,
 }
 
+impl Entry {
+    /// Whose refusals it counts among: those of one stranger push nobody else's out.
+    fn caller(&self) -> Cow<'_, str> {
+        match self.from.parse() {
+            Ok(address) if self.who.is_empty() => origin(address).to_string().into(),
+            Ok(_) | Err(_) => Cow::Borrowed(&self.who),
+        }
+    }
+}
+
 /// A line on its way, and who waits for it to be on the disk. An empty one asks whether the disk takes lines again.
 struct Line {
     text: Vec<u8>,
@@ -115,7 +127,7 @@ impl Audit {
     /// Writes an entry. When this returns it is on the disk, or the hub's log says why not.
     pub(crate) async fn record(&self, mut entry: Entry) {
         let is_refusal = entry.outcome != OK;
-        match self.refusals.take(&entry.who, is_refusal) {
+        match self.refusals.take(&entry.caller(), is_refusal) {
             Some(skipped) => entry.skipped = skipped,
             None => return,
         }

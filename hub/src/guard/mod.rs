@@ -7,14 +7,14 @@ mod caller;
 mod table;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_certs::Identity;
 use godwit_hub_core::{Permit, Role};
 use godwit_rt::rates::Rates;
-use godwit_rt::serve::{Peer, address_in};
+use godwit_rt::serve::{Peer, address_in, origin};
 use http::{Request, Response};
 use tonic::body::Body;
 use tonic::codegen::{Body as HttpBody, BoxFuture, Context, Poll, Service, StdError};
@@ -33,20 +33,38 @@ pub(crate) struct Guard {
     routes: Routes,
     driver: Handle,
     audit: Audit,
-    rates: Option<Rates<Identity>>,
+    pace: Pace,
+}
+
+/// How often calls may come.
+#[derive(Clone)]
+pub(crate) enum Pace {
+    /// Of each identity, at the port where everybody has one.
+    Identity(Option<Rates<Identity>>),
+    /// Of each address, at the port for strangers: a certificate that has ended does there, and whoever has found one takes
+    /// nothing from those whose name is in it.
+    Address(Option<Rates<IpAddr>>),
+}
+
+impl Pace {
+    fn keep(&self, peer: Option<&Peer>, address: Option<SocketAddr>) -> Result<(), Status> {
+        match self {
+            Self::Identity(Some(rates)) => peer.map_or(Ok(()), |peer| {
+                let identity = &peer.leaf.identity;
+                rates.take(identity, 1).map_err(|wait| too_often(&identity.to_string(), wait))
+            }),
+            Self::Address(Some(rates)) => address.map_or(Ok(()), |address| {
+                let origin = origin(address);
+                rates.take(&origin, 1).map_err(|wait| too_often(&origin.to_string(), wait))
+            }),
+            Self::Identity(None) | Self::Address(None) => Ok(()),
+        }
+    }
 }
 
 impl Guard {
-    /// Of each identity, as many calls a second as `rates` allows.
-    pub(crate) fn new(routes: Routes, driver: Handle, audit: Audit, rates: Option<Rates<Identity>>) -> Self {
-        Self { routes, driver, audit, rates }
-    }
-
-    /// Refuses whoever calls too often, whatever they call, before anything is done for it.
-    fn pace(&self, peer: Option<&Peer>) -> Result<(), Status> {
-        let (Some(rates), Some(peer)) = (&self.rates, peer) else { return Ok(()) };
-        let identity = &peer.leaf.identity;
-        rates.take(identity, 1).map_err(|wait| too_often(identity, wait))
+    pub(crate) fn new(routes: Routes, driver: Handle, audit: Audit, pace: Pace) -> Self {
+        Self { routes, driver, audit, pace }
     }
 
     /// Lets a call pass, as an operator's or as somebody else's, or says why not.
@@ -95,7 +113,9 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let path = request.uri().path().to_owned();
         let peer = request.extensions().get::<Peer>().cloned();
-        if let Err(status) = self.pace(peer.as_ref()) {
+        let address = address_in(request.extensions());
+        // Whatever is called, and before anything is done for it.
+        if let Err(status) = self.pace.keep(peer.as_ref(), address) {
             return Box::pin(std::future::ready(Ok(status.into_http())));
         }
         let admitted = self.admit(&path, peer.as_ref());
@@ -103,7 +123,7 @@ where
             Ok(caller) => caller.clone().unwrap_or_else(Caller::nobody),
             Err(_) => Caller::nobody(),
         };
-        let entry = self.entry(&path, peer.as_ref(), address_in(request.extensions()));
+        let entry = self.entry(&path, peer.as_ref(), address);
         let audit = self.audit.clone();
         if let Err(status) = admitted {
             tracing::info!(who = entry.who, path, problem = status.message(), "a call is refused");
@@ -194,10 +214,10 @@ const PATH_SHOWN: usize = 100;
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
 /// With the wait as gRPC's own retries read it (gRFC A6).
-fn too_often(identity: &Identity, wait: Duration) -> Status {
+fn too_often(who: &str, wait: Duration) -> Status {
     let wait = wait.max(Duration::from_millis(1)).as_millis();
     let mut status = Status::resource_exhausted(format!(
-        "{identity} calls more often than limits.calls_per_second allows: try again in {wait} ms"
+        "{who} calls more often than limits.calls_per_second allows: try again in {wait} ms"
     ));
     if let Ok(wait) = wait.to_string().parse() {
         status.metadata_mut().insert(PUSHBACK, wait);

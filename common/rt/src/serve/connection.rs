@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,8 +22,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::peer::Remote;
 use super::{GrpcService, Peer};
+use crate::accept::Place;
 use crate::limits::{self, ServerLimits};
-use crate::shares::Shares;
+use crate::shares::{Share, Shares};
 use crate::socket;
 use crate::tls::{Door, ServerTls};
 
@@ -37,26 +37,14 @@ pub(super) struct Connection<S> {
     pub(super) service: S,
     pub(super) limits: ServerLimits,
     pub(super) handshakes: Arc<Semaphore>,
-    pub(super) shares: Shares<Holder>,
+    pub(super) shares: Shares<Identity>,
     pub(super) stop: CancellationToken,
 }
 
-/// Who holds a share of the connections.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Holder {
-    /// All that show a certificate for it.
-    Member(Identity),
-    /// All without a certificate that come from there.
-    Stranger(IpAddr),
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Member(identity) => identity.fmt(f),
-            Self::Stranger(address) => write!(f, "a stranger at {address}"),
-        }
-    }
+/// The part of the connections that this one is of.
+enum Held {
+    Member { _share: Share<Identity> },
+    Stranger { _share: Share<IpAddr> },
 }
 
 /// Why a connection ended before it was served. It is the peer's doing: one line at debug level, no alarm.
@@ -64,7 +52,7 @@ type Refused = Box<dyn Error + Send + Sync>;
 
 impl<S: GrpcService> Connection<S> {
     /// Runs the connection to its end. Dropping the future cuts it.
-    pub(super) async fn run(self, stream: TcpStream) {
+    pub(super) async fn run(self, stream: TcpStream, place: Place) {
         // The handshake's future is large and short-lived: it is boxed, so that the task does not keep room for it.
         let stop = self.stop.clone();
         let accepted = tokio::select! {
@@ -73,7 +61,7 @@ impl<S: GrpcService> Connection<S> {
         };
         let (address, id) = (self.address, self.id);
         match accepted {
-            Ok((stream, peer)) => self.serve(stream, peer).await,
+            Ok((stream, peer)) => self.serve(stream, peer, place).await,
             Err(error) => tracing::debug!(%address, connection = id, error = &*error, "connection refused"),
         }
     }
@@ -84,7 +72,7 @@ impl<S: GrpcService> Connection<S> {
         // Whoever says nothing waits here, and takes no turn away from those who do.
         timeout(limit, stream.peek(&mut [0])).await??;
         // Whoever has waited for so long has given up by now: a handshake would be made for nobody.
-        let turn = timeout(limit, self.handshakes.acquire()).await??;
+        let turn = timeout(limits::HANDSHAKE_WAIT_MAX, self.handshakes.acquire()).await??;
         let acceptor = TlsAcceptor::from(self.tls.current());
         let stream = timeout(limit, acceptor.accept(stream)).await??;
         drop(turn);
@@ -97,15 +85,23 @@ impl<S: GrpcService> Connection<S> {
         Ok((stream, peer))
     }
 
-    async fn serve(self, stream: TlsStream<TcpStream>, peer: Option<Peer>) {
+    async fn serve(self, stream: TlsStream<TcpStream>, peer: Option<Peer>, place: Place) {
         let (address, id, stop) = (self.address, self.id, self.stop);
         let holder = match &peer {
-            Some(peer) => Holder::Member(peer.leaf.identity.clone()),
-            None => Holder::Stranger(address.ip()),
+            Some(peer) => peer.leaf.identity.to_string(),
+            None => "a stranger".to_owned(),
         };
-        let Some(_share) = self.shares.take(&holder) else {
-            tracing::debug!(%address, connection = id, peer = %holder, "too many connections of one peer");
-            return;
+        let Place { slot: _slot, share } = place;
+        let _held = match &peer {
+            // Many may come from one address: from now on it is the certificate that counts.
+            Some(peer) => match self.shares.take(&peer.leaf.identity) {
+                Some(share) => Held::Member { _share: share },
+                None => {
+                    tracing::debug!(%address, connection = id, peer = %holder, "too many connections of one peer");
+                    return;
+                }
+            },
+            None => Held::Stranger { _share: share },
         };
         tracing::debug!(%address, connection = id, peer = %holder, "connection begins");
         let asked = Arc::new(AtomicBool::new(false));
@@ -171,7 +167,7 @@ impl Life {
         }
     }
 
-    fn say_over(&self, address: SocketAddr, holder: &Holder) {
+    fn say_over(&self, address: SocketAddr, holder: &str) {
         match self.until {
             Some(_) => {
                 tracing::debug!(%address, peer = %holder, "the connection has lasted for long enough: it is cut")

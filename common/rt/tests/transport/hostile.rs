@@ -10,7 +10,7 @@ use godwit_rt::limits::ServerLimits;
 use godwit_rt::tls::ClientTls;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use crate::fixture::{Hub, check, watch_health, within};
@@ -98,6 +98,23 @@ async fn one_connection_too_many_is_closed_at_once() {
     drop((stream, first));
     // The hub notices a little later that the first is gone.
     within(async { while hub.dial(hub.agent()).await.is_err() {} }).await;
+}
+
+#[tokio::test]
+async fn one_address_leaves_room_for_others_before_anybody_has_shown_anything() {
+    let never = Duration::from_secs(600);
+    let limits = ServerLimits { connections_max: 128, handshake_timeout: never, ..ServerLimits::default() };
+    let hub = Hub::start(limits).await;
+    let mut silent = Vec::new();
+    for _ in 0..200 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        silent.push(socket.connect(hub.address).await.unwrap());
+    }
+    // From another address.
+    hub.assert_serves().await;
+    let last = silent.pop().unwrap();
+    assert_cut(last).await;
 }
 
 #[tokio::test]
