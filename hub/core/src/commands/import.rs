@@ -10,7 +10,7 @@ use godwit_common::{ClusterName, PolicyName, Uid, WorkloadId};
 use super::refused;
 use crate::contract::{
     Action, Answer, Application, Cause, Deploy, Deployed, Found, FoundWorkload, Import, Key, ObjectSpec,
-    Refused, RefusedKind, Severity, WorkloadSpec,
+    Policy, Refused, RefusedKind, Severity, WorkloadSpec,
 };
 use crate::grants::is_gated;
 use crate::hub::Hub;
@@ -131,6 +131,13 @@ impl Hub {
                  give each its own name",
                 running.join(", "),
                 id.kind
+            ));
+        }
+        let different = |policy: &Policy| !policy.placement.overrides.is_empty();
+        if self.policies.get(policy).is_some_and(|policy| different(&policy.policy)) {
+            return no(format!(
+                "policy {policy} has overrides, and what they make different would be another template than the one that runs: \
+                 import {id} under a policy without them, then change the policy, and it rolls out"
             ));
         }
         let gated = self.policies.get(policy).is_some_and(|policy| is_gated(&policy.policy));

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use godwit_common::policy::{Rebalance, Strategy};
+use godwit_common::policy::overrides::Change;
+use godwit_common::policy::{Override, Rebalance, Strategy};
 use godwit_common::{ClusterName, Uid, WorkloadId};
 
 use super::fixture::{Fixture, cluster, deployment, object, policy, spec, web};
@@ -197,4 +198,12 @@ fn s34_under_duplicate_the_total_is_what_each_runs() {
     let answer = send(&mut fixture, three(&["alpha", "bravo", "charlie"])).expect("a good import");
     assert_eq!((answer.workloads[0].replicas, answer.workloads[0].clusters), (3, 3));
     assert_eq!(answer.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn s34_a_policy_that_makes_other_pods_of_what_runs_is_refused() {
+    let change = Change { annotations: [("a".into(), "b".into())].into(), ..Change::default() };
+    let one = Override { selector: Default::default(), objects: Default::default(), change };
+    let mut fixture = under(fleet(), |even| even.placement.overrides = vec![one]);
+    refused(&mut fixture, three_and_five(), RefusedKind::FailedPrecondition, "policy even has overrides");
 }
