@@ -23,4 +23,4 @@ pub use ledger::{Beside, Holder, Ledger, LedgerError, OutOfTurn, Signed, Step, s
 pub use pin::Pin;
 pub use request::KeyRequest;
 pub use revoked::Revoked;
-pub use token::{JoinToken, SECRET_BYTES, TokenError};
+pub use token::{JoinToken, LoginToken, LoginTokenError, SECRET_BYTES, TokenError};

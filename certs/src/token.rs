@@ -1,4 +1,4 @@
-//! Join tokens: what a new cluster's agent shows once, and what it knows the hub by.
+//! Tokens: what a new cluster's agent, or an operator, shows once, and what they know the hub by.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +8,7 @@ use godwit_common::ClusterName;
 use crate::authority::random;
 use crate::error::Error;
 use crate::hex::{self, Hex};
+use crate::identity::AdminName;
 use crate::pin::{Pin, sha256};
 
 /// A join token: `godwit-join.NAME.SECRET.PIN`. Whoever holds it may enrol one agent of the cluster of that name, once. The
@@ -56,6 +57,76 @@ impl JoinToken {
     }
 }
 
+/// An operator's token: `godwit-login.NAME.SECRET.PIN`. Whoever holds it may log in under that name, once.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LoginToken {
+    /// The only name under which it lets somebody in.
+    pub name: AdminName,
+    /// The hub's authority.
+    pub authority: Pin,
+    secret: [u8; SECRET_BYTES],
+}
+
+impl LoginToken {
+    /// A new token, of fresh random bits.
+    pub fn create(name: AdminName, authority: Pin) -> Result<Self, Error> {
+        Ok(Self { name, authority, secret: random()? })
+    }
+
+    /// What the hub is shown.
+    pub fn secret(&self) -> &[u8; SECRET_BYTES] {
+        &self.secret
+    }
+
+    /// The token as text.
+    pub fn reveal(&self) -> String {
+        format!("{LOGIN_PREFIX}.{}.{}.{}", self.name, Hex(&self.secret), self.authority)
+    }
+}
+
+impl FromStr for LoginToken {
+    type Err = LoginTokenError;
+
+    fn from_str(text: &str) -> Result<Self, LoginTokenError> {
+        let wrong = |reason| LoginTokenError { reason };
+        // Operators' names may have dots.
+        let Some((rest, pin)) = text.trim().rsplit_once('.') else {
+            return Err(wrong("it does not have four parts with dots between them"));
+        };
+        let parts = rest.rsplit_once('.').and_then(|(rest, secret)| Some((rest.split_once('.')?, secret)));
+        let Some(((prefix, name), secret)) = parts else {
+            return Err(wrong("it does not have four parts with dots between them"));
+        };
+        match prefix {
+            LOGIN_PREFIX => {}
+            PREFIX => return Err(wrong("it is a cluster's join token, for its agent")),
+            _ => return Err(wrong("it begins with something else")),
+        }
+        let name = name.parse().map_err(|_| wrong("its second part is not an operator's name"))?;
+        let secret = hex::read(secret).ok_or_else(|| wrong("its third part is not 64 hexadecimal digits"))?;
+        let authority = pin.parse().map_err(|()| wrong("its last part is not 64 hexadecimal digits"))?;
+        Ok(Self { name, authority, secret })
+    }
+}
+
+impl fmt::Debug for LoginToken {
+    /// The secret stays out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, authority, secret: _ } = self;
+        f.debug_struct("LoginToken").field("name", name).field("authority", authority).finish_non_exhaustive()
+    }
+}
+
+/// Why a text is no operator's token. It never quotes the text, which may hold a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it is not an operator's token: {reason}; it must be the one line that `godwit token create --operator` printed, which \
+     begins with {LOGIN_PREFIX}."
+)]
+pub struct LoginTokenError {
+    reason: &'static str,
+}
+
 impl FromStr for JoinToken {
     type Err = TokenError;
 
@@ -87,6 +158,7 @@ impl fmt::Debug for JoinToken {
 }
 
 const PREFIX: &str = "godwit-join";
+const LOGIN_PREFIX: &str = "godwit-login";
 
 #[cfg(test)]
 mod tests {
@@ -104,6 +176,23 @@ mod tests {
         assert_eq!(format!(" {text}\n").parse(), Ok(token.clone()), "files end with a line");
         assert_ne!(super::tests::token().secret(), token.secret());
         assert_ne!(&JoinToken::hash(token.secret()), token.secret());
+    }
+
+    #[test]
+    fn an_operators_token_is_another_one_whose_name_may_have_dots() {
+        let token = LoginToken::create("ann.b@example.com".parse().unwrap(), Pin([7; 32])).unwrap();
+        let text = token.reveal();
+        assert_eq!(format!("{text}\n").parse(), Ok(token.clone()));
+        assert!(!format!("{token:?}").contains(&Hex(token.secret()).to_string()));
+        assert!(text.parse::<JoinToken>().is_err());
+        let join = super::tests::token().reveal();
+        assert!(join.parse::<LoginToken>().unwrap_err().to_string().contains("join token"));
+        for text in
+            ["", "godwit-login", "godwit-login.ann.00.00", &text[..text.len() - 1], &text.replace("ann", "/")]
+        {
+            let error = text.parse::<LoginToken>().unwrap_err().to_string();
+            assert!(error.contains("--operator"), "{error}");
+        }
     }
 
     #[test]

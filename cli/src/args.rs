@@ -6,8 +6,9 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     ack, agent, apply, approve, authority, backup, completion, confirm, confirm_dead, cordon, delete,
-    describe, diff, drain, explain, freeze, get, import, label, logs, maintenance, migrate, plan, rebalance,
-    render, replace, retire, revoke, role, rollout, scale, taint, token, version, whatif, whoami,
+    describe, diff, drain, explain, freeze, get, import, label, login, logout, logs, maintenance, migrate,
+    plan, rebalance, render, replace, retire, revoke, role, rollout, scale, taint, token, version, whatif,
+    whoami,
 };
 use crate::dev::Dev;
 
@@ -28,7 +29,8 @@ Examples:
   godwit describe workload shop/web
 
 The hub's address and certificates come from --config, $GODWIT_CONFIG, the nearest
-.godwit/dev/config.yaml (written by `godwit dev`), or ~/.config/godwit/config.yaml.")]
+.godwit/dev/config.yaml (written by `godwit dev`), or ~/.config/godwit/config.yaml (written by
+`godwit login`).")]
 pub(crate) struct Cli {
     /// The context file: the hub's address and this user's certificates
     #[arg(
@@ -91,6 +93,8 @@ pub(crate) enum Command {
     Authority(authority::Authority),
     #[command(subcommand)]
     Role(role::Role),
+    Login(login::Login),
+    Logout(logout::Logout),
     #[command(name = "whoami")]
     WhoAmI(whoami::WhoAmI),
     #[command(subcommand)]

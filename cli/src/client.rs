@@ -25,6 +25,7 @@ use tonic::{Response, Status};
 
 use crate::context::{Context, DEV_FOLDER, Places};
 use crate::error::Error;
+use crate::login;
 
 /// How long one answer may take; streams last as long as they like.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -95,12 +96,20 @@ impl Client {
         let connection = dial(&context.endpoint, &tls, DialTimeouts::default())
             .await
             .map_err(|error| unreachable(&error, &context))?;
+        if context.is_login {
+            login::renew_in_time(&context, connection.clone()).await;
+        }
         Ok(Self { context: Arc::new(context), tls, connection })
     }
 
     /// The same over a fresh connection, after this one was lost.
     pub(crate) async fn reconnect(&self) -> Result<Self, DialError> {
+        // Another command may have renewed the login meanwhile.
+        self.tls.reload();
         let connection = dial(&self.context.endpoint, &self.tls, DialTimeouts::default()).await?;
+        if self.context.is_login {
+            login::renew_in_time(&self.context, connection.clone()).await;
+        }
         Ok(Self { connection, ..self.clone() })
     }
 
@@ -160,7 +169,13 @@ fn unreachable(error: &DialError, context: &Context) -> Error {
 }
 
 fn named_by(context: &Context) -> String {
-    format!("address and certificates are those of {}", context.path.display())
+    let path = context.path.display();
+    match context.is_login {
+        true => format!(
+            "address and certificates are those of {path}; once a login has ended, log in again with a new token"
+        ),
+        false => format!("address and certificates are those of {path}"),
+    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub(crate) struct Context {
     pub(crate) endpoint: Endpoint,
     /// The certificates.
     pub(crate) tls: TlsFiles,
+    /// They are those of a login, whose certificate is renewed in time.
+    pub(crate) is_login: bool,
 }
 
 /// What the file holds. Paths are relative to its folder.
@@ -38,6 +40,13 @@ struct File {
     ca: PathBuf,
     certificate: PathBuf,
     key: PathBuf,
+    /// Written by `godwit login`, which keeps the certificates fresh.
+    #[serde(default, skip_serializing_if = "is_false")]
+    login: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Where a context file may be.
@@ -65,6 +74,17 @@ impl Places {
         })
     }
 
+    /// Where a login is written: the file that is named, or the user's own.
+    pub(crate) fn of_login(&self) -> Result<PathBuf, Error> {
+        let user = || self.user_folder.as_ref().map(|folder| folder.join(FILE_NAME));
+        self.named.clone().or_else(user).ok_or_else(|| {
+            Error::failed(
+                "there is no folder for your configuration: neither $XDG_CONFIG_HOME nor $HOME is set",
+            )
+            .with_hint("name a file by --config")
+        })
+    }
+
     /// The file that counts.
     pub(crate) fn find(&self) -> Result<PathBuf, Error> {
         if let Some(named) = &self.named {
@@ -79,7 +99,7 @@ impl Places {
                 self.working_folder.display()
             );
             Error::failed(message).with_hint(
-                "start one with `godwit dev`, or name a context file with --config or $GODWIT_CONFIG",
+                "start one with `godwit dev`, log in with `godwit login`, or name a context file with --config or $GODWIT_CONFIG",
             )
         })
     }
@@ -123,6 +143,7 @@ impl Context {
                 certificate: folder.join(file.certificate),
                 key: folder.join(file.key),
             },
+            is_login: file.login,
         })
     }
 
@@ -135,6 +156,7 @@ impl Context {
             ca: relative(&self.tls.ca),
             certificate: relative(&self.tls.certificate),
             key: relative(&self.tls.key),
+            login: self.is_login,
         };
         let text = serde_saphyr::to_string(&file).map_err(io::Error::other)?;
         atomic_file::write(&self.path, text.as_bytes(), atomic_file::PRIVATE)
@@ -195,10 +217,14 @@ mod tests {
                 certificate: "/etc/godwit/admin.pem".into(),
                 key: folder.path().join("certs/admin.key"),
             },
+            is_login: false,
         };
         context.write().unwrap();
         let text = fs::read_to_string(&context.path).unwrap();
-        assert!(text.contains("ca: certs/ca.pem"), "{text}");
+        assert!(text.contains("ca: certs/ca.pem") && !text.contains("login"), "{text}");
+        assert_eq!(Context::read(&context.path).unwrap(), context);
+        let context = Context { is_login: true, ..context };
+        context.write().unwrap();
         assert_eq!(Context::read(&context.path).unwrap(), context);
     }
 

@@ -1,5 +1,5 @@
 //! The operator's command: reads and changes a federation through the hub's admin services, in kubectl's manner. It
-//! keeps no state of its own, and decides nothing that the hub decides.
+//! keeps no state of its own but a login, and decides nothing that the hub decides.
 
 mod args;
 mod client;
@@ -8,6 +8,7 @@ mod context;
 mod dev;
 mod error;
 mod input;
+mod login;
 mod output;
 mod resources;
 mod target;

@@ -19,6 +19,8 @@ pub(crate) mod freeze;
 pub(crate) mod get;
 pub(crate) mod import;
 pub(crate) mod label;
+pub(crate) mod login;
+pub(crate) mod logout;
 pub(crate) mod logs;
 pub(crate) mod maintenance;
 pub(crate) mod migrate;
@@ -104,6 +106,8 @@ fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
         Command::Revoke(command) => wait(command.run(&places)),
         Command::Authority(command) => wait(command.run(&places)),
         Command::Role(command) => wait(command.run(&places)),
+        Command::Login(command) => wait(command.run(&places)),
+        Command::Logout(command) => command.run(&places),
         Command::WhoAmI(command) => wait(command.run(&places)),
         Command::Confirm(command) => wait(command.run(&places)),
         Command::ConfirmDead(command) => wait(command.run(&places)),

@@ -46,6 +46,13 @@ pub(crate) struct Bind {
     /// What they may do
     #[arg(long, value_enum)]
     role: RoleName,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// How far a role reaches.
+#[derive(Debug, Args)]
+pub(crate) struct Reach {
     /// A namespace that a deployer deploys to, or the only ones that a viewer sees; may be repeated
     #[arg(long = "namespace", short, value_name = "NAMESPACE", value_delimiter = ',')]
     namespaces: Vec<String>,
@@ -59,7 +66,7 @@ pub(crate) struct Bind {
 
 /// As the hub knows them.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum RoleName {
+pub(crate) enum RoleName {
     Viewer,
     Deployer,
     Operator,
@@ -90,16 +97,29 @@ impl Role {
 
 impl Bind {
     async fn run(self, client: &Client) -> Result<(), Error> {
-        let Self { name, role, namespaces, policies, max_priority } = self;
-        let request = v1::BindRoleRequest {
-            name: name.clone(),
+        let Self { name, role, reach } = self;
+        let request = v1::BindRoleRequest { name: name.clone(), ..reach.of(role) };
+        let action = answer(client.access().bind_role(request)).await?.action;
+        Ok(writeln!(io::stdout(), "role/{} {}", text::plain(&name), text::plain(&action))?)
+    }
+}
+
+impl Reach {
+    /// A role that reaches so far, without a name.
+    pub(crate) fn of(self, role: RoleName) -> v1::BindRoleRequest {
+        let Self { namespaces, policies, max_priority } = self;
+        v1::BindRoleRequest {
+            name: String::new(),
             role: role.as_str().to_owned(),
             namespaces,
             policies,
             max_priority: max_priority.unwrap_or_default(),
-        };
-        let action = answer(client.access().bind_role(request)).await?.action;
-        Ok(writeln!(io::stdout(), "role/{} {}", text::plain(&name), text::plain(&action))?)
+        }
+    }
+
+    /// Whether anything is said of it.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.namespaces.is_empty() || !self.policies.is_empty() || self.max_priority.is_some()
     }
 }
 

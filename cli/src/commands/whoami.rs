@@ -7,7 +7,7 @@ use clap::Args;
 use godwit_proto::{json, v1};
 
 use crate::client::{Client, answer};
-use crate::context::Places;
+use crate::context::{Context, Places};
 use crate::error::Error;
 use crate::output::document::{self, Syntax};
 use crate::output::{Format, age, text};
@@ -30,8 +30,7 @@ impl WhoAmI {
             Format::Yaml => document::print(&json::to_json(&found)?, Syntax::Yaml, out),
             Format::Name => Ok(writeln!(out, "{}", text::plain(&found.name))?),
             Format::Table | Format::Wide => {
-                let context = client.context().path.display().to_string();
-                for line in lines(&found, &context, SystemTime::now()) {
+                for line in lines(&found, client.context(), SystemTime::now()) {
                     writeln!(out, "{}", text::plain(&line))?;
                 }
                 Ok(())
@@ -40,7 +39,7 @@ impl WhoAmI {
     }
 }
 
-fn lines(found: &v1::WhoAmIResponse, context: &str, now: SystemTime) -> Vec<String> {
+fn lines(found: &v1::WhoAmIResponse, context: &Context, now: SystemTime) -> Vec<String> {
     let v1::WhoAmIResponse {
         name,
         role,
@@ -71,9 +70,10 @@ fn lines(found: &v1::WhoAmIResponse, context: &str, now: SystemTime) -> Vec<Stri
         rows.push(("Priority", format!("up to {max_priority}")));
     }
     let left = age::until(expires.as_ref(), now).unwrap_or_default();
-    rows.push(("Certificate", format!("serial number {serial}, ends in {}", age::short(left))));
+    let renewal = if context.is_login { ", and is renewed by itself half way" } else { "" };
+    rows.push(("Certificate", format!("serial number {serial}, ends in {}{renewal}", age::short(left))));
     rows.push(("Seen from", address.clone()));
-    rows.push(("Context", context.to_owned()));
+    rows.push(("Context", context.path.display().to_string()));
     rows.into_iter().map(|(label, value)| format!("{:<13}{value}", format!("{label}:"))).collect()
 }
 
@@ -92,14 +92,27 @@ mod tests {
             serial: "4a".into(),
             ..v1::WhoAmIResponse::default()
         };
-        let shown = lines(&deployer, "c.yaml", SystemTime::UNIX_EPOCH).join("\n");
-        for part in ["deployer (bound)", "shop, staging", "Policies:    all", "up to 10", "serial number 4a"]
-        {
+        let shown = lines(&deployer, &context(true), SystemTime::UNIX_EPOCH).join("\n");
+        for part in [
+            "deployer (bound)",
+            "shop, staging",
+            "Policies:    all",
+            "up to 10",
+            "serial number 4a",
+            "by itself",
+        ] {
             assert!(shown.contains(part), "{part:?} is not in {shown}");
         }
         let nobody =
             v1::WhoAmIResponse { name: "eve".into(), source: "unbound".into(), ..Default::default() };
-        let shown = lines(&nobody, "c.yaml", SystemTime::UNIX_EPOCH).join("\n");
+        let shown = lines(&nobody, &context(false), SystemTime::UNIX_EPOCH).join("\n");
         assert!(shown.contains("none: ask an admin") && !shown.contains("Namespaces"), "{shown}");
+        assert!(!shown.contains("by itself") && shown.contains("c.yaml"), "{shown}");
+    }
+
+    fn context(is_login: bool) -> Context {
+        let [ca, certificate, key] = ["ca.pem", "cert.pem", "key.pem"].map(Into::into);
+        let tls = godwit_rt::tls::TlsFiles { ca, certificate, key };
+        Context { path: "c.yaml".into(), endpoint: "https://hub:8443".parse().unwrap(), tls, is_login }
     }
 }

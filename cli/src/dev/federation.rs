@@ -74,6 +74,7 @@ impl Federation {
             path: layout.context(),
             endpoint: address.parse().map_err(Error::failed)?,
             tls: minted.admin,
+            is_login: false,
         };
         let lost_after = options.lost_after.clone();
         let hub = Hub { process: None, listen, metrics, tls: minted.hub, simulated, lost_after };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use godwit_certs::{Step, seconds};
-use godwit_hub_core::Action;
+use godwit_hub_core::{AccessOrder, Action, AuthorityStep, Command};
 use godwit_proto::v1;
 use godwit_proto::v1::authority_service_server::AuthorityService;
 use godwit_rt::serve::Peer;
@@ -59,10 +59,23 @@ impl Admin {
         tracing::info!(%operator, ?turn, force, "an operator changes the authority");
         let turned = Arc::clone(own).turn(turn, members, force).await;
         let after = own.overview(&Members::default());
+        let pin: Arc<str> = after.signing.pin.to_string().into();
+        if let Ok(true) = turned {
+            let step = match turn {
+                Turn::Prepare => AuthorityStep::Prepared,
+                Turn::Switch => AuthorityStep::Switched,
+                Turn::Finish => AuthorityStep::Finished,
+            };
+            // The step stands, whether the journal has it or not.
+            let order = AccessOrder::NoteAuthority { step, pin: Arc::clone(&pin) };
+            if let Err(problem) = self.carry_out(operator.clone(), Command::Access(order)).await {
+                tracing::warn!(problem = problem.message(), "a step of the authority is not in the journal");
+            }
+        }
         operator.note(|noted| {
             noted.what = json!({"turn": format!("{turn:?}").to_lowercase(), "force": force});
             noted.before = json!({"step": before.to_string()});
-            noted.after = json!({"step": after.step.to_string(), "signing": after.signing.pin.to_string()});
+            noted.after = json!({"step": after.step.to_string(), "signing": &*pin});
         });
         match turned {
             Ok(true) => Ok(convert::action(Action::Configured).to_owned()),

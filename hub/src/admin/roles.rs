@@ -99,7 +99,7 @@ fn admin_name(name: &str) -> Result<Arc<str>, Status> {
     Ok(name.as_str().into())
 }
 
-fn permit(request: &v1::BindRoleRequest) -> Result<Permit, Status> {
+pub(super) fn permit(request: &v1::BindRoleRequest) -> Result<Permit, Status> {
     let v1::BindRoleRequest { name: _, role, namespaces, policies, max_priority } = request;
     let role: Role = role.parse().map_err(|error| fields::invalid("role", error))?;
     for (field, count) in [("namespaces", namespaces.len()), ("policies", policies.len())] {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use godwit_certs::hex::Hex;
-use godwit_certs::{AdminName, JoinToken, Serial};
+use godwit_certs::{AdminName, Serial};
 use godwit_common::{ClusterName, WallTime};
 use godwit_hub_core::{
-    AccessOrder, Action, Answer, Command, Revocation, RevocationRecord, TokenHash, TokenRecord, TokenUse,
+    AccessOrder, Action, Admits, Answer, Command, Permit, Revocation, RevocationRecord, TokenRecord, TokenUse,
 };
 use godwit_proto::v1;
 use godwit_proto::v1::access_service_server::AccessService;
@@ -30,25 +30,28 @@ impl AccessService for Admin {
         request: Request<v1::CreateTokenRequest>,
     ) -> Result<Response<v1::CreateTokenResponse>, Status> {
         let operator = Caller::of(&request);
-        let v1::CreateTokenRequest { cluster, ttl, again, approval } = request.into_inner();
-        let cluster: ClusterName = fields::name("cluster", &cluster)?;
-        let within = self::ttl(ttl)?;
+        let request = request.into_inner();
+        let (admits, permit) = whom(&request)?;
+        let within = self::ttl(request.ttl)?;
         let own = self.own.as_ref().ok_or_else(|| {
             Status::failed_precondition(
-                "this hub has no authority of its own, so nothing that agents could enrol with: set authority.names in its \
-                 configuration, or give each agent a certificate where the hub's comes from",
+                "this hub has no authority of its own, so nothing that anybody could enrol with: set authority.names in its \
+                 configuration, or give each agent and operator a certificate where the hub's comes from",
             )
         })?;
-        let token = own.token(cluster.clone());
-        let token = token.map_err(|error| Status::internal(format!("no token can be made: {error}")))?;
-        let hash = TokenHash(JoinToken::hash(token.secret()));
-        let id = hash.id();
-        tracing::info!(%operator, %cluster, %id, again, "an operator makes a join token");
-        let approval = own.approval(approval);
-        let order = AccessOrder::CreateToken { hash, cluster, within, again, approval };
+        let (token, hash) =
+            own.token(&admits).map_err(|error| Status::internal(format!("no token can be made: {error}")))?;
+        let (id, again) = (hash.id(), request.again);
+        tracing::info!(%operator, %admits, %id, again, "an operator makes a token");
+        // Whom an operator has named, an operator has let in.
+        let approval = match &admits {
+            Admits::Cluster(_) => own.approval(request.approval),
+            Admits::Operator(_) => None,
+        };
+        let order = AccessOrder::CreateToken { hash, admits, within, again, approval, permit };
         match self.carry_out(operator, Command::Access(order)).await? {
             Answer::TokenCreated { expires } => Ok(Response::new(v1::CreateTokenResponse {
-                token: token.reveal(),
+                token,
                 expires: Some(timestamp(expires)),
                 id: id.to_string(),
             })),
@@ -180,6 +183,41 @@ impl AccessService for Admin {
     }
 }
 
+/// For whom a token is to be, and what an operator may do then.
+fn whom(request: &v1::CreateTokenRequest) -> Result<(Admits, Option<Permit>), Status> {
+    let v1::CreateTokenRequest { cluster, ttl: _, again, approval, operator, role } = request;
+    match (cluster.as_str(), operator.as_str()) {
+        ("", "") => Err(fields::invalid("cluster", "it is empty, as is operator: name one of the two")),
+        (cluster, "") => match role {
+            None => Ok((Admits::Cluster(fields::name("cluster", cluster)?), None)),
+            Some(_) => {
+                Err(fields::invalid("role", "a cluster has no role: leave it out, or name an operator"))
+            }
+        },
+        ("", name) => {
+            if *approval {
+                return Err(fields::invalid(
+                    "approval",
+                    "it is for clusters: whoever makes an operator's token has decided",
+                ));
+            }
+            if *again {
+                return Err(fields::invalid(
+                    "again",
+                    "it is for clusters: an operator logs in as often as there are tokens",
+                ));
+            }
+            let name: AdminName = name.parse().map_err(|error| fields::invalid("operator", error))?;
+            let permit = role.as_ref().map(super::roles::permit).transpose()?;
+            Ok((Admits::Operator(name.as_str().into()), permit))
+        }
+        (_, _) => Err(fields::invalid(
+            "operator",
+            "a token is for a cluster or for an operator: name one of the two",
+        )),
+    }
+}
+
 fn ttl(ttl: Option<prost_types::Duration>) -> Result<Duration, Status> {
     let Some(ttl) = ttl else { return Ok(TTL) };
     let within = Duration::try_from(ttl).ok().filter(|ttl| (TTL_MIN..=TTL_MAX).contains(ttl));
@@ -227,7 +265,7 @@ fn revocation_from_wire(what: Option<v1::revoke_request::What>) -> Result<Revoca
 fn enrolment(token: &TokenRecord, now: WallTime) -> Option<v1::Enrolment> {
     let (TokenUse { at, uid, key, from, approval: _ }, approval) = token.waiting(now)?;
     Some(v1::Enrolment {
-        cluster: token.cluster.to_string(),
+        cluster: token.admits.name().to_owned(),
         cluster_uid: uid.to_string(),
         from: from.to_string(),
         key: Hex(key).to_string(),
@@ -239,16 +277,25 @@ fn enrolment(token: &TokenRecord, now: WallTime) -> Option<v1::Enrolment> {
 }
 
 fn token(token: &TokenRecord) -> v1::Token {
-    let TokenRecord { hash, cluster, by, created, expires, approval: _, used } = token;
+    let TokenRecord { hash, admits, by, created, expires, approval: _, used } = token;
     let used = used.as_ref();
+    let (cluster, operator) = match admits {
+        Admits::Cluster(name) => (name.to_string(), String::new()),
+        Admits::Operator(name) => (String::new(), name.to_string()),
+    };
     v1::Token {
         id: hash.id().to_string(),
-        cluster: cluster.to_string(),
+        cluster,
+        operator,
         created_by: by.to_string(),
         created: Some(timestamp(*created)),
         expires: Some(timestamp(*expires)),
         used: used.map(|used| timestamp(used.at)),
-        used_by_uid: used.map(|used| used.uid.to_string()).unwrap_or_default(),
+        used_by_uid: used
+            .map(|used| used.uid)
+            .filter(|uid| uid.0 != 0)
+            .map(|uid| uid.to_string())
+            .unwrap_or_default(),
         used_from: used.map(|used| used.from.to_string()).unwrap_or_default(),
     }
 }

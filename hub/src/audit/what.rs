@@ -6,8 +6,8 @@ use std::sync::Arc;
 use godwit_common::selector::Labels;
 use godwit_common::{ClusterName, PolicyName, Taint, TaintEffect, WorkloadId};
 use godwit_hub_core::{
-    AccessOrder, Balanced, Command, Deploy, DrainOrder, DrainTerms, MigrationId, Permit, PolicyChoice,
-    Revocation, RolloutOrder,
+    AccessOrder, Admits, Balanced, Command, Deploy, DrainOrder, DrainTerms, MigrationId, Permit,
+    PolicyChoice, Revocation, RolloutOrder,
 };
 use serde_json::{Value, json};
 
@@ -127,6 +127,8 @@ pub(crate) fn subjects(command: &Command) -> Vec<Subject> {
             AccessOrder::CreateToken { .. }
             | AccessOrder::DeleteToken { .. }
             | AccessOrder::Enrol(_)
+            | AccessOrder::LogIn(_)
+            | AccessOrder::NoteAuthority { .. }
             | AccessOrder::EnrolPod(_)
             | AccessOrder::PinIssuer { .. }
             | AccessOrder::Judge { .. },
@@ -183,13 +185,21 @@ fn taints(cluster: &ClusterName, add: &[Taint], remove: &[(Arc<str>, Option<Tain
 
 fn access(order: &AccessOrder) -> Value {
     match order {
-        AccessOrder::CreateToken { hash, cluster, within, again, approval } => json!({
-            "token": &*hash.id(),
-            "cluster": cluster.as_str(),
-            "withinSeconds": within.as_secs(),
-            "again": again,
-            "approvalSeconds": approval.map(|within| within.as_secs()),
-        }),
+        AccessOrder::CreateToken { hash, admits, within, again, approval, permit } => {
+            let (token, seconds) = (hash.id(), within.as_secs());
+            match admits {
+                Admits::Cluster(cluster) => json!({
+                    "token": &*token, "cluster": cluster.as_str(), "withinSeconds": seconds, "again": again,
+                    "approvalSeconds": approval.map(|within| within.as_secs()),
+                }),
+                Admits::Operator(name) => json!({
+                    "token": &*token,
+                    "operator": &**name,
+                    "withinSeconds": seconds,
+                    "permit": permit.as_ref().map(self::permit),
+                }),
+            }
+        }
         AccessOrder::DeleteToken { id } => json!({"token": &**id}),
         AccessOrder::Enrol(enrolment) => json!({
             "token": &*enrolment.hash.id(),
@@ -210,6 +220,8 @@ fn access(order: &AccessOrder) -> Value {
         AccessOrder::Judge { cluster, token, approve } => {
             json!({"cluster": cluster.as_str(), "token": token.as_deref(), "approve": approve})
         }
+        AccessOrder::LogIn(log_in) => json!({"token": &*log_in.hash.id(), "operator": &*log_in.name}),
+        AccessOrder::NoteAuthority { step, pin } => json!({"step": format!("{step:?}"), "signing": &**pin}),
         AccessOrder::Revoke(what) => json!({"revoke": what.kind(), "name": what.name()}),
         AccessOrder::EndRevocation(what) => json!({"undo": what.kind(), "name": what.name()}),
         AccessOrder::BindRole { name, permit } => json!({"name": &**name, "permit": self::permit(permit)}),

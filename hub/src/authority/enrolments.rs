@@ -1,13 +1,14 @@
-//! `EnrolmentService`: certificates for agents.
+//! `EnrolmentService`: certificates for agents and operators.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use godwit_certs::{Identity, JoinToken, KeyRequest, Leaf, SECRET_BYTES};
+use godwit_certs::{AdminName, Identity, JoinToken, KeyRequest, Leaf, SECRET_BYTES};
 use godwit_common::{ClusterName, Uid};
 use godwit_hub_core::{
-    AccessOrder, Answer, Command, Enrolment, PodEnrolment, Refused, RefusedKind, TokenHash,
+    AccessOrder, Answer, Command, Enrolment, LogIn, PodEnrolment, Refused, RefusedKind, TokenHash,
 };
 use godwit_issuer::Proven;
 use godwit_proto::v1;
@@ -54,17 +55,41 @@ impl EnrolmentService for Enrolments {
         }
     }
 
+    async fn log_in(
+        &self,
+        request: Request<v1::LogInRequest>,
+    ) -> Result<Response<v1::LogInResponse>, Status> {
+        let (from, caller) = (place(address_of(&request)), Caller::of(&request));
+        let v1::LogInRequest { name, secret, signing_request } = request.into_inner();
+        let name: AdminName = name.parse().map_err(|error| invalid("name", error))?;
+        let hash = token_hash(&secret)?;
+        let key = fingerprint(&signing_request)?;
+        let log_in = LogIn { hash, name: name.as_str().into(), key, from: from.as_str().into() };
+        let order = AccessOrder::LogIn(log_in);
+        let what = audit::what(&Command::Access(order.clone()));
+        caller.note(|noted| noted.what = what);
+        self.known(hash, &name, &from)?;
+        self.order(order).await.inspect_err(|refused| {
+            tracing::warn!(%name, from, problem = refused.message(), "a login is refused");
+        })?;
+        let granted = self.issue(Identity::Admin { name: name.clone() }, signing_request).await?;
+        let serial = granted.issued.leaf().serial;
+        tracing::info!(%name, from, %serial, "an operator has logged in");
+        Ok(Response::new(v1::LogInResponse { certificate: Some(on_the_wire(granted)) }))
+    }
+
     async fn renew(&self, request: Request<v1::RenewRequest>) -> Result<Response<v1::RenewResponse>, Status> {
         let Ok(peer) = Peer::of(&request).cloned() else {
             return Err(Status::unauthenticated(
                 "a certificate is renewed for whoever shows it: this connection has none; enrol with a join token",
             ));
         };
-        let cluster = self.may_renew(&peer.leaf)?;
-        let granted = self.issue(cluster.clone(), request.into_inner().signing_request).await?;
+        self.may_renew(&peer.leaf)?;
+        let identity = peer.leaf.identity.clone();
+        let granted = self.issue(identity.clone(), request.into_inner().signing_request).await?;
         let leaf = granted.issued.leaf();
         let (serial, before) = (leaf.serial.clone(), &peer.leaf.serial);
-        tracing::info!(%cluster, %serial, %before, address = %peer.address, "an agent's certificate is renewed");
+        tracing::info!(%identity, %serial, %before, address = %peer.address, "a certificate is renewed");
         peer.renew(leaf);
         Ok(Response::new(v1::RenewResponse { certificate: Some(on_the_wire(granted)) }))
     }
@@ -107,15 +132,7 @@ impl Enrolments {
         let hash = token_hash(&request.secret)?;
         let what = json!({"cluster": cluster.as_str(), "uid": uid.to_string(), "token": &*hash.id()});
         caller.note(|noted| noted.what = what);
-        // Whoever has no token takes no turn away from the machine.
-        let view = self.driver.view();
-        if view.federation.tokens.iter().all(|token| token.hash != hash) {
-            tracing::warn!(%cluster, from, "somebody shows a join token that is not known here");
-            return Err(Status::unauthenticated(
-                "this join token is not known here: it was deleted, ended long ago, or is another hub's; make a new one \
-                 with `godwit token create`",
-            ));
-        }
+        self.known(hash, &cluster, from)?;
         let token = &request.service_account_token;
         let issuer = request.issuer.as_ref().map(|said| read_issuer(said, token, &self.audience)).transpose();
         let issuer = issuer.inspect_err(|refused| {
@@ -131,7 +148,8 @@ impl Enrolments {
             caller.note(|noted| noted.rehearsal = again);
             return Ok(Response::new(v1::EnrolResponse { certificate: None, waiting: Some(waiting()) }));
         }
-        let granted = self.issue(cluster.clone(), request.signing_request.clone()).await?;
+        let granted =
+            self.issue(Identity::Agent { cluster: cluster.clone() }, request.signing_request.clone()).await?;
         let serial = granted.issued.leaf().serial;
         tracing::info!(%cluster, %uid, from, %serial, "an agent has enrolled its cluster");
         Ok(Response::new(v1::EnrolResponse { certificate: Some(on_the_wire(granted)), waiting: None }))
@@ -172,11 +190,24 @@ impl Enrolments {
         self.order(AccessOrder::EnrolPod(enrolment)).await.inspect_err(|refused| {
             tracing::warn!(%cluster, %uid, from, pod, problem = refused.message(), "an enrolment is refused");
         })?;
-        let granted = self.issue(cluster.clone(), request.signing_request.clone()).await?;
+        let granted =
+            self.issue(Identity::Agent { cluster: cluster.clone() }, request.signing_request.clone()).await?;
         let serial = granted.issued.leaf().serial;
         what(json!({"subject": subject, "pod": pod, "node": node, "serial": serial.as_str()}));
         tracing::info!(%cluster, pod, node, from, %serial, "an agent has come in by its service account");
         Ok(Response::new(v1::EnrolResponse { certificate: Some(on_the_wire(granted)), waiting: None }))
+    }
+
+    /// Whoever has no token takes no turn away from the machine.
+    fn known(&self, hash: TokenHash, whose: &dyn fmt::Display, from: &str) -> Result<(), Status> {
+        if self.driver.view().federation.tokens.iter().any(|token| token.hash == hash) {
+            return Ok(());
+        }
+        tracing::warn!(%whose, from, "somebody shows a token that is not known here");
+        Err(Status::unauthenticated(
+            "this token is not known here: it was deleted, ended long ago, or is another hub's; make a new one with `godwit \
+             token create`",
+        ))
     }
 
     async fn order(&self, order: AccessOrder) -> Result<Answer, Status> {
@@ -185,9 +216,23 @@ impl Enrolments {
         answer.map_err(status)
     }
 
-    /// The cluster whose agent shows a certificate, if that may be renewed. That it is not revoked, the door has seen.
-    fn may_renew(&self, leaf: &Leaf) -> Result<ClusterName, Status> {
-        let cluster = cluster_of(leaf)?;
+    /// Whether a certificate may be renewed. That it is not revoked, the door has seen.
+    fn may_renew(&self, leaf: &Leaf) -> Result<(), Status> {
+        let cluster = match &leaf.identity {
+            Identity::Agent { cluster } => cluster.clone(),
+            Identity::Admin { name } if leaf.not_after <= SystemTime::now() => {
+                return Err(Status::failed_precondition(format!(
+                    "this certificate has ended, and an operator's is renewed before that: log in again, with a token of \
+                     `godwit token create --operator {name}`"
+                )));
+            }
+            Identity::Admin { .. } => return Ok(()),
+            identity @ Identity::Hub => {
+                return Err(Status::permission_denied(format!(
+                    "agents and operators renew their certificates here, and this one says {identity}"
+                )));
+            }
+        };
         let ended_for = SystemTime::now().duration_since(leaf.not_after).unwrap_or_default();
         if ended_for > self.renew_expired {
             return Err(Status::failed_precondition(format!(
@@ -211,11 +256,11 @@ impl Enrolments {
                  of `godwit token create --cluster {cluster}`"
             )));
         }
-        Ok(cluster)
+        Ok(())
     }
 
-    async fn issue(&self, cluster: ClusterName, signing_request: String) -> Result<Granted, Status> {
-        let granted = self.own.issue_agent(cluster, signing_request).await;
+    async fn issue(&self, identity: Identity, signing_request: String) -> Result<Granted, Status> {
+        let granted = self.own.issue(identity, signing_request).await;
         granted.map_err(|error| match error.downcast_ref() {
             Some(request @ godwit_certs::Error::Request { .. }) => invalid("signing_request", request),
             Some(_) | None => {
@@ -257,10 +302,13 @@ impl Shown {
         Ok(Self {
             cluster: cluster.parse().map_err(|error| invalid("cluster", error))?,
             uid: cluster_uid.parse().map_err(|error| invalid("cluster_uid", error))?,
-            key: KeyRequest::fingerprint(signing_request)
-                .map_err(|error| invalid("signing_request", error))?,
+            key: fingerprint(signing_request)?,
         })
     }
+}
+
+fn fingerprint(signing_request: &str) -> Result<[u8; 32], Status> {
+    KeyRequest::fingerprint(signing_request).map_err(|error| invalid("signing_request", error))
 }
 
 fn token_hash(secret: &[u8]) -> Result<TokenHash, Status> {
@@ -275,8 +323,7 @@ fn cluster_of(leaf: &Leaf) -> Result<ClusterName, Status> {
     match &leaf.identity {
         Identity::Agent { cluster } => Ok(cluster.clone()),
         identity @ (Identity::Admin { .. } | Identity::Hub) => Err(Status::permission_denied(format!(
-            "only agents renew their certificates here, and this one says {identity}: operators get theirs with \
-             `godwit-hub --issue-admin`"
+            "only agents say who signs for their pods, and this certificate says {identity}"
         ))),
     }
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use godwit_certs::{Identity, JoinToken, TlsFiles};
-use godwit_common::ClusterName;
+use godwit_certs::{Identity, JoinToken, LoginToken, TlsFiles};
+use godwit_hub_core::{Admits, TokenHash};
 use godwit_rt::atomic_file;
 use godwit_rt::tls::ServerTls;
 use tokio::task::spawn_blocking;
@@ -40,6 +40,7 @@ pub(crate) struct Own {
     /// Whether an operator is asked about every cluster, and for how long.
     asks: bool,
     approval_within: Duration,
+    login_validity: Duration,
 }
 
 impl Own {
@@ -65,6 +66,7 @@ impl Own {
             agent_validity: settings.authority.agent_validity.0,
             asks: settings.enrolment.asks(),
             approval_within: settings.enrolment.approval_within.0,
+            login_validity: settings.authority.login_validity.0,
         };
         own.show(&own.standing())?;
         Ok(own)
@@ -80,9 +82,21 @@ impl Own {
         &self.files
     }
 
-    /// A token for a cluster, by which its agent knows the authority that signs now. That one vouches for the next.
-    pub(crate) fn token(&self, cluster: ClusterName) -> Result<JoinToken, godwit_certs::Error> {
-        JoinToken::create(cluster, self.standing().signing().pin())
+    /// A token, as text, and what is kept of it. Its holder knows the hub by the authority that signs now, which vouches for the
+    /// next.
+    pub(crate) fn token(&self, admits: &Admits) -> anyhow::Result<(String, TokenHash)> {
+        let authority = self.standing().signing().pin();
+        let (text, secret) = match admits {
+            Admits::Cluster(name) => {
+                let token = JoinToken::create(name.clone(), authority)?;
+                (token.reveal(), *token.secret())
+            }
+            Admits::Operator(name) => {
+                let token = LoginToken::create(name.parse()?, authority)?;
+                (token.reveal(), *token.secret())
+            }
+        };
+        Ok((text, TokenHash(JoinToken::hash(&secret))))
     }
 
     /// For how long a cluster waits for an operator's word, if one is asked.
@@ -90,18 +104,20 @@ impl Own {
         (wanted || self.asks).then_some(self.approval_within)
     }
 
-    /// A certificate for the key of an agent's request.
-    pub(super) async fn issue_agent(
+    /// A certificate for the key of a request.
+    pub(super) async fn issue(
         self: &Arc<Self>,
-        cluster: ClusterName,
+        identity: Identity,
         signing_request: String,
     ) -> anyhow::Result<Granted> {
         let own = Arc::clone(self);
+        let validity = match &identity {
+            Identity::Agent { .. } => self.agent_validity,
+            Identity::Admin { .. } | Identity::Hub => self.login_validity,
+        };
         // It may have to write the ledger.
-        let signed = spawn_blocking(move || {
-            let identity = Identity::Agent { cluster };
-            own.standing().grant(&own.place, &identity, &signing_request, own.agent_validity)
-        });
+        let signed =
+            spawn_blocking(move || own.standing().grant(&own.place, &identity, &signing_request, validity));
         signed.await.context("signing panicked; this is a fault of godwit-hub")?
     }
 

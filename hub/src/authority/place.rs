@@ -68,8 +68,8 @@ impl Place {
                     .then(|| pair(given.next_certificate.clone(), given.next_key.clone())),
             ),
         };
-
-        let lasted = [given.agent_validity, given.admin_validity].map(|span| span.0.as_secs());
+        let of_operators = given.admin_validity.max(given.login_validity);
+        let lasted = [given.agent_validity, of_operators].map(|span| span.0.as_secs());
         Self { folder, first, second, own, lasted }
     }
 

@@ -145,6 +145,7 @@ impl Findings {
             hub_validity,
             agent_validity,
             admin_validity,
+            login_validity,
         } = authority;
         for name in authority.names() {
             let problem = format!("{name:?} is neither a DNS name nor an IP address");
@@ -173,6 +174,7 @@ impl Findings {
         self.span("authority.hub_validity", *hub_validity, VALIDITY_MIN);
         self.span("authority.agent_validity", *agent_validity, VALIDITY_MIN);
         self.span("authority.admin_validity", *admin_validity, VALIDITY_MIN);
+        self.span("authority.login_validity", *login_validity, VALIDITY_MIN);
     }
 
     fn enrolment(&mut self, enrolment: &Enrolment) {

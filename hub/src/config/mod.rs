@@ -104,6 +104,8 @@ pub struct Authority {
     pub agent_validity: Span,
     /// How long an operator's certificate lasts that is made with `--issue-admin`.
     pub admin_validity: Span,
+    /// How long the certificate of an operator lasts who logs in; `godwit` renews it half way.
+    pub login_validity: Span,
 }
 
 /// A listener of its own, to which callers may come without a certificate. It is there if the hub has an authority.
@@ -343,6 +345,7 @@ impl Default for Authority {
             hub_validity: Span(DAY),
             agent_validity: Span(DAY),
             admin_validity: Span(90 * DAY),
+            login_validity: Span(7 * DAY),
         }
     }
 }

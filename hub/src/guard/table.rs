@@ -41,7 +41,10 @@ use Role::{Admin, Deployer, Operator, Viewer};
 pub(crate) const TABLE: &[(&str, &[(&str, Least)])] = &[
     ("godwit.v1.AgentService", &[("Attach", Agent)]),
     // A token decides, or the certificate that is to be renewed.
-    ("godwit.v1.EnrolmentService", &[("Enrol", Anybody), ("Renew", Anybody), ("ReportIssuer", Agent)]),
+    (
+        "godwit.v1.EnrolmentService",
+        &[("Enrol", Anybody), ("LogIn", Anybody), ("Renew", Anybody), ("ReportIssuer", Agent)],
+    ),
     (
         "godwit.v1.AccessService",
         &[

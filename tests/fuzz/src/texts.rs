@@ -2,7 +2,7 @@
 
 use std::str::from_utf8;
 
-use godwit_certs::{Identity, JoinToken, KeyRequest, Ledger, Serial};
+use godwit_certs::{Identity, JoinToken, KeyRequest, Ledger, LoginToken, Serial};
 use godwit_common::ObjectKey;
 use godwit_issuer::{Expected, Issuer, Keys};
 use godwit_manifest::overrides::{check, render};
@@ -84,6 +84,9 @@ pub fn tokens(data: &[u8]) {
     if let Ok(token) = text.parse::<JoinToken>() {
         let again = token.reveal().parse::<JoinToken>().map(|token| token.reveal());
         assert_eq!(again.ok(), Some(token.reveal()));
+    }
+    if let Ok(token) = text.parse::<LoginToken>() {
+        assert_eq!(token.reveal().parse(), Ok(token));
     }
     if let Ok(serial) = text.parse::<Serial>() {
         assert_eq!(serial.to_string().parse(), Ok(serial));

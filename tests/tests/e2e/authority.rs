@@ -74,6 +74,9 @@ async fn an_authority_is_replaced_under_load_and_no_stream_notices() {
     rolls_out(&mut federation, &mut rollouts).await;
     assert_eq!(signing(&federation), next);
     let events = federation.admin.events().await.unwrap();
+    for reason in ["AuthorityPrepared", "AuthoritySwitched", "AuthorityFinished"] {
+        assert_eq!(events.iter().filter(|event| event.reason == reason).count(), 1, "{reason}");
+    }
     let suspects: Vec<_> = events.iter().filter(|event| event.reason == "ClusterSuspect").collect();
     assert!(suspects.iter().all(|event| event.subject.contains("north")), "{suspects:?}");
     assert_eq!(federation.admin.migrations().await.unwrap(), [], "nothing has moved");

@@ -31,7 +31,7 @@ async fn certificates_are_renewed_under_live_streams_which_nobody_notices() {
 
     let renewals = |name: &str| {
         let output = federation.hub().output();
-        let line = format!("cluster={name}");
+        let line = format!("cluster/{name}/agent");
         output.lines().filter(|one| one.contains("certificate is renewed") && one.contains(&line)).count()
     };
     for name in ["alpha", "bravo"] {
@@ -309,7 +309,7 @@ pub(crate) async fn token(
     again: bool,
     ttl: Option<prost_types::Duration>,
 ) -> JoinToken {
-    let request = v1::CreateTokenRequest { cluster: cluster.to_owned(), ttl, again, approval: false };
+    let request = v1::CreateTokenRequest { cluster: cluster.to_owned(), ttl, again, ..Default::default() };
     federation.admin.create_token_of(request).await.unwrap().token.parse().unwrap()
 }
 

@@ -28,6 +28,7 @@ mod importing;
 mod installing;
 mod kinds;
 mod leadership;
+mod login;
 mod maintenance;
 mod mass_loss;
 mod migrations;

@@ -7,8 +7,8 @@ use godwit_common::{ClusterName, Uid, WallTime};
 
 use super::refused;
 use crate::contract::{
-    AccessOrder, Action, Answer, Approval, Changes, Enrolment, Key, Refused, RefusedKind, Revocation,
-    RevocationRecord, Severity, Subject, TokenHash, TokenRecord, TokenUse,
+    AccessOrder, Action, Admits, Answer, Approval, AuthorityStep, Changes, Enrolment, Key, LogIn, Permit,
+    Refused, RefusedKind, Revocation, RevocationRecord, Severity, Subject, TokenHash, TokenRecord, TokenUse,
 };
 use crate::hub::{Hub, Timer};
 use crate::retire::retired_message;
@@ -23,12 +23,17 @@ const REVOCATIONS_MAX: usize = 10_000;
 impl Hub {
     pub(super) fn access(&mut self, order: AccessOrder) -> Result<Answer, Refused> {
         match order {
-            AccessOrder::CreateToken { hash, cluster, within, again, approval } => {
-                self.check_new(&cluster, again)?;
-                self.create_token(hash, cluster, within, approval)
+            AccessOrder::CreateToken { hash, admits, within, again, approval, permit } => {
+                match &admits {
+                    Admits::Cluster(cluster) => self.check_new(cluster, again)?,
+                    Admits::Operator(name) => self.check_operator(name)?,
+                }
+                self.create_token(hash, admits, (within, approval), permit)
             }
             AccessOrder::DeleteToken { id } => self.delete_token(&id),
             AccessOrder::Enrol(enrolment) => self.enrol(enrolment),
+            AccessOrder::LogIn(log_in) => self.log_in(log_in),
+            AccessOrder::NoteAuthority { step, pin } => Ok(self.note_authority(step, &pin)),
             AccessOrder::EnrolPod(enrolment) => self.enrol_pod(&enrolment),
             AccessOrder::Judge { cluster, token, approve } => self.judge(&cluster, token.as_deref(), approve),
             AccessOrder::PinIssuer { cluster, issuer } => self.pin_reported(&cluster, issuer),
@@ -53,18 +58,20 @@ impl Hub {
     fn create_token(
         &mut self,
         hash: TokenHash,
-        cluster: ClusterName,
-        within: Duration,
-        approval: Option<Duration>,
+        admits: Admits,
+        (within, approval): (Duration, Option<Duration>),
+        permit: Option<Permit>,
     ) -> Result<Answer, Refused> {
         self.make_room_for_a_token()?;
+        if let (Admits::Operator(name), Some(permit)) = (&admits, permit) {
+            self.bind_role(Arc::clone(name), permit)?;
+        }
         let now = self.now.wall;
         let expires = later(now, within);
         let by = self.operator.clone();
-        let record = TokenRecord { hash, cluster, by, created: now, expires, approval, used: None };
+        let record = TokenRecord { hash, admits, by, created: now, expires, approval, used: None };
         let message = format!("token {} may be used once, for {} s", hash.id(), within.as_secs());
-        let subject = record.cluster.clone();
-        self.note_command(Severity::Normal, "S23", "TokenCreated", subject.as_str(), message);
+        self.note_command(Severity::Normal, "S23", "TokenCreated", record.admits.name(), message);
         self.put_token(record);
         Ok(Answer::TokenCreated { expires })
     }
@@ -77,7 +84,7 @@ impl Hub {
         };
         self.drop_token(token.hash);
         let message = format!("token {id} cannot be used any more");
-        self.note_command(Severity::Normal, "S23", "TokenDeleted", token.cluster.as_str(), message);
+        self.note_command(Severity::Normal, "S23", "TokenDeleted", token.admits.name(), message);
         Ok(Answer::Done)
     }
 
@@ -89,11 +96,10 @@ impl Hub {
                            new one with `godwit token create`";
             refused(RefusedKind::NotFound, message)
         })?;
-        if token.cluster != cluster {
+        if token.admits != Admits::Cluster(cluster.clone()) {
             let message = format!(
-                "this join token is for cluster {}, not for {cluster}: make one with `godwit token create --cluster \
-                 {cluster}`",
-                token.cluster
+                "this token is for {}, not for cluster {cluster}: make one with `godwit token create --cluster {cluster}`",
+                token.admits
             );
             return Err(refused(RefusedKind::InvalidArgument, message));
         }
@@ -141,7 +147,7 @@ impl Hub {
 
     /// A cluster has used a token, and may join.
     pub(super) fn let_in(&mut self, token: &TokenRecord, used: &TokenUse) {
-        let (cluster, TokenUse { uid, from, .. }) = (&token.cluster, used);
+        let (Admits::Cluster(cluster), TokenUse { uid, from, .. }) = (&token.admits, used) else { return };
         let what = Revocation::Cluster(cluster.clone());
         if let Some(revocation) = self.revocations.get(&what) {
             let record = RevocationRecord { readmitted: Some(self.now.wall), ..revocation.clone() };
@@ -150,6 +156,60 @@ impl Hub {
         let id = token.hash.id();
         let message = format!("token {id} was used by the cluster with UID {uid}, from {from}");
         self.note(Severity::Normal, "S23", "ClusterEnrolled", cluster.as_str(), message);
+    }
+
+    /// Takes an operator's token, once, in the same way.
+    fn log_in(&mut self, log_in: LogIn) -> Result<Answer, Refused> {
+        let LogIn { hash, name, key, from } = log_in;
+        let token = self.tokens.get(&hash).cloned().ok_or_else(|| {
+            let message = "this token is not known here: it was deleted, ended long ago, or is another hub's; make a new one \
+                           with `godwit token create`";
+            refused(RefusedKind::NotFound, message)
+        })?;
+        if token.admits != Admits::Operator(Arc::clone(&name)) {
+            let message = format!(
+                "this token is for {}, not for operator {name}: make one with `godwit token create --operator {name}`",
+                token.admits
+            );
+            return Err(refused(RefusedKind::InvalidArgument, message));
+        }
+        // Before the same answer again, too: who was revoked since is given nothing.
+        self.check_operator(&name)?;
+        let expired = token.expires <= self.now.wall;
+        match &token.used {
+            Some(used) if used.key == key && !expired => return Ok(Answer::Done),
+            Some(TokenUse { from, .. }) => {
+                let message = format!(
+                    "this token was used already, from {from}: each is good once. If that was not you, `godwit revoke admin \
+                     {name}`; then make a new one with `godwit token create --operator {name}`"
+                );
+                return Err(refused(RefusedKind::FailedPrecondition, message));
+            }
+            None if expired => {
+                let message = format!(
+                    "this token has expired: make a new one with `godwit token create --operator {name}`, with a longer --ttl \
+                     if need be"
+                );
+                return Err(refused(RefusedKind::FailedPrecondition, message));
+            }
+            None => {}
+        }
+        let used = TokenUse { at: self.now.wall, uid: Uid(0), key, from: Arc::clone(&from), approval: None };
+        self.put_token(TokenRecord { used: Some(used), ..token });
+        let message = format!("token {} was used from {from}", hash.id());
+        self.note(Severity::Normal, "S23", "OperatorLoggedIn", &name, message);
+        Ok(Answer::Done)
+    }
+
+    /// Whether an operator may have a certificate.
+    fn check_operator(&self, name: &Arc<str>) -> Result<(), Refused> {
+        if self.revocations.contains_key(&Revocation::Admin(Arc::clone(name))) {
+            let message = format!(
+                "operator {name} is revoked: another name is let in, or this one after `godwit revoke admin {name} --undo`"
+            );
+            return Err(refused(RefusedKind::FailedPrecondition, message));
+        }
+        Ok(())
     }
 
     /// Whether a cluster may have a name: what its agents would be refused for later is refused here, with the token unused.
@@ -175,6 +235,20 @@ impl Hub {
             return Err(refused(RefusedKind::AlreadyExists, message));
         }
         Ok(())
+    }
+
+    fn note_authority(&mut self, step: AuthorityStep, pin: &str) -> Answer {
+        let (reason, message) = match step {
+            AuthorityStep::Prepared => {
+                ("AuthorityPrepared", "another authority is trusted, too; certificates come from")
+            }
+            AuthorityStep::Switched => ("AuthoritySwitched", "certificates come from another authority:"),
+            AuthorityStep::Finished => {
+                ("AuthorityFinished", "the former authority is trusted no more; there is only")
+            }
+        };
+        self.note_command(Severity::Warning, "S23", reason, "authority", format!("{message} {pin}"));
+        Answer::Done
     }
 
     fn revoke(&mut self, what: Revocation) -> Result<Answer, Refused> {

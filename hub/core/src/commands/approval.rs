@@ -5,7 +5,7 @@ use godwit_common::{ClusterName, Uid};
 use super::issuers::revoked_message;
 use super::refused;
 use crate::contract::{
-    Answer, Approval, Issuer, Refused, RefusedKind, Severity, TokenRecord, TokenUse, Verdict,
+    Admits, Answer, Approval, Issuer, Refused, RefusedKind, Severity, TokenRecord, TokenUse, Verdict,
 };
 use crate::hub::Hub;
 
@@ -57,7 +57,8 @@ impl Hub {
     ) -> Result<Answer, Refused> {
         let now = self.now.wall;
         let meant = |record: &&TokenRecord| {
-            record.cluster == *cluster && token.is_none_or(|id| *record.hash.id() == *id)
+            matches!(&record.admits, Admits::Cluster(name) if name == cluster)
+                && token.is_none_or(|id| *record.hash.id() == *id)
         };
         let waiting = self.tokens.values().filter(meant);
         let waiting: Vec<&TokenRecord> = waiting.filter(|record| record.waiting(now).is_some()).collect();
@@ -109,7 +110,7 @@ impl Hub {
 
     /// A cluster waits from now on.
     pub(super) fn note_waiting(&mut self, token: &TokenRecord, used: &TokenUse) {
-        let (cluster, TokenUse { uid, from, .. }) = (&token.cluster, used);
+        let (Admits::Cluster(cluster), TokenUse { uid, from, .. }) = (&token.admits, used) else { return };
         let message = format!(
             "the cluster with UID {uid}, from {from}, asks to join with the token {}: `godwit approve cluster {cluster}`, or \
              `godwit deny cluster {cluster}`",

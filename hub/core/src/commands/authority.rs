@@ -163,9 +163,12 @@ fn about(command: &Command) -> About<'_> {
         | Command::Acknowledge { workload, .. }
         | Command::Rollout { workload, .. }
         | Command::Rebalance(Balanced::Workload(workload)) => About::Workload(workload),
-        Command::Access(AccessOrder::Enrol(_) | AccessOrder::EnrolPod(_) | AccessOrder::PinIssuer { .. }) => {
-            About::Shown
-        }
+        Command::Access(
+            AccessOrder::Enrol(_)
+            | AccessOrder::EnrolPod(_)
+            | AccessOrder::PinIssuer { .. }
+            | AccessOrder::LogIn(_),
+        ) => About::Shown,
         Command::Rebalance(Balanced::Policy(_) | Balanced::All)
         | Command::ApplyPolicy(_)
         | Command::DeletePolicy { .. }
@@ -192,6 +195,7 @@ fn about(command: &Command) -> About<'_> {
             | AccessOrder::DeleteToken { .. }
             | AccessOrder::Revoke(_)
             | AccessOrder::EndRevocation(_)
+            | AccessOrder::NoteAuthority { .. }
             | AccessOrder::BindRole { .. }
             | AccessOrder::UnbindRole { .. },
         ) => About::Membership,

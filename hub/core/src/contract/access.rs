@@ -33,13 +33,49 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// A join token.
+/// Whom a token lets in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admits {
+    /// The agents of a cluster.
+    Cluster(ClusterName),
+    /// An operator.
+    Operator(Arc<str>),
+}
+
+impl Admits {
+    /// The name.
+    pub fn name(&self) -> &str {
+        match self {
+            Admits::Cluster(name) => name.as_str(),
+            Admits::Operator(name) => name,
+        }
+    }
+
+    /// The option of `godwit token create`.
+    pub fn option(&self) -> &'static str {
+        match self {
+            Admits::Cluster(_) => "--cluster",
+            Admits::Operator(_) => "--operator",
+        }
+    }
+}
+
+impl fmt::Display for Admits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Admits::Cluster(name) => write!(f, "cluster {name}"),
+            Admits::Operator(name) => write!(f, "operator {name}"),
+        }
+    }
+}
+
+/// A token: whoever shows it is let in, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRecord {
     /// Which.
     pub hash: TokenHash,
-    /// The only cluster that may be enrolled with it.
-    pub cluster: ClusterName,
+    /// Whom it lets in, and nobody else.
+    pub admits: Admits,
     /// Who made it.
     pub by: Arc<str>,
     /// When.
@@ -57,7 +93,7 @@ pub struct TokenRecord {
 pub struct TokenUse {
     /// When.
     pub at: WallTime,
-    /// By which cluster.
+    /// By which cluster; the nil UID if an operator has.
     pub uid: Uid,
     /// A hash of the key that was certified: whoever holds it may ask again, since an answer can be lost.
     pub key: [u8; 32],
@@ -153,6 +189,19 @@ pub struct PodEnrolment {
     pub from: Arc<str>,
 }
 
+/// An operator who shows a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogIn {
+    /// The token.
+    pub hash: TokenHash,
+    /// The name that the operator read in it.
+    pub name: Arc<str>,
+    /// A hash of the key that is to be certified.
+    pub key: [u8; 32],
+    /// Where from.
+    pub from: Arc<str>,
+}
+
 /// Whom nobody lets in any more.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Revocation {
@@ -196,6 +245,17 @@ pub struct RevocationRecord {
     pub readmitted: Option<WallTime>,
 }
 
+/// A step of one authority's taking the place of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthorityStep {
+    /// The next one is trusted.
+    Prepared,
+    /// It signs.
+    Switched,
+    /// The former one is trusted no more.
+    Finished,
+}
+
 /// What is to be done about who may come in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessOrder {
@@ -203,21 +263,23 @@ pub enum AccessOrder {
     CreateToken {
         /// Its hash.
         hash: TokenHash,
-        /// For which cluster.
-        cluster: ClusterName,
+        /// For whom.
+        admits: Admits,
         /// For how long it may be used.
         within: Duration,
-        /// The cluster may be a member already.
+        /// A cluster may be a member already.
         again: bool,
         /// An operator decides about whoever uses it, within so long.
         approval: Option<Duration>,
+        /// What an operator may do from now on; nothing is said of it without.
+        permit: Option<Permit>,
     },
     /// End a token.
     DeleteToken {
         /// What people call it.
         id: Arc<str>,
     },
-    /// Take a token.
+    /// Take an agent's token.
     Enrol(Enrolment),
     /// Take the word of a cluster's issuer for an agent.
     EnrolPod(PodEnrolment),
@@ -236,6 +298,15 @@ pub enum AccessOrder {
         token: Option<Arc<str>>,
         /// Yes, or no.
         approve: bool,
+    },
+    /// Take an operator's token.
+    LogIn(LogIn),
+    /// Note that another authority takes the place of the one that signs certificates. The shell has done it.
+    NoteAuthority {
+        /// Which step was taken.
+        step: AuthorityStep,
+        /// What the authority is known by that signs from now on.
+        pin: Arc<str>,
     },
     /// Keep somebody out.
     Revoke(Revocation),

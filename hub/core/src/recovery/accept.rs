@@ -6,7 +6,7 @@ use godwit_common::{ClusterName, PolicyName, Uid};
 
 use crate::commands::refused;
 use crate::contract::{
-    AccessOrder, Cause, ClusterState, Command, Refused, RefusedKind, Rollout, RolloutState, Severity,
+    AccessOrder, Admits, Cause, ClusterState, Command, Refused, RefusedKind, Rollout, RolloutState, Severity,
 };
 use crate::hub::Hub;
 use crate::placement::Reason;
@@ -34,7 +34,9 @@ impl Hub {
             | Command::Rollout { .. }
             // Which names are taken is not known yet.
             | Command::Access(
-                AccessOrder::CreateToken { .. } | AccessOrder::Enrol(_) | AccessOrder::Judge { .. },
+                AccessOrder::CreateToken { admits: Admits::Cluster(_), .. }
+                | AccessOrder::Enrol(_)
+                | AccessOrder::Judge { .. },
             ) => true,
             Command::ApplyPolicy(_)
             | Command::DeletePolicy { .. }
@@ -44,7 +46,10 @@ impl Hub {
             | Command::ApplyQuota(_)
             | Command::DeleteQuota { .. }
             | Command::Access(
-                AccessOrder::DeleteToken { .. }
+                AccessOrder::CreateToken { admits: Admits::Operator(_), .. }
+                | AccessOrder::LogIn(_)
+                | AccessOrder::NoteAuthority { .. }
+                | AccessOrder::DeleteToken { .. }
                 // Of clusters that are known, by what they have pinned.
                 | AccessOrder::EnrolPod(_)
                 | AccessOrder::PinIssuer { .. }

@@ -6,8 +6,8 @@ use godwit_common::Uid;
 
 use super::fixture::{Fixture, cluster, shares};
 use crate::{
-    AccessOrder, Action, Answer, ClusterState, Command, Enrolment, Refused, RefusedKind, Revocation,
-    TokenHash,
+    AccessOrder, Action, Admits, Answer, ClusterState, Command, Enrolment, LogIn, Permit, Reach, Refused,
+    RefusedKind, Revocation, Role, TokenHash,
 };
 
 const TTL: Duration = Duration::from_secs(900);
@@ -18,10 +18,26 @@ fn order(fixture: &mut Fixture, order: AccessOrder) -> Result<Answer, Refused> {
 
 fn create(fixture: &mut Fixture, number: u8, name: &str, again: bool) -> Result<Answer, Refused> {
     let hash = TokenHash([number; 32]);
+    let admits = Admits::Cluster(cluster(name));
     order(
         fixture,
-        AccessOrder::CreateToken { hash, cluster: cluster(name), within: TTL, again, approval: None },
+        AccessOrder::CreateToken { hash, admits, within: TTL, again, approval: None, permit: None },
     )
+}
+
+fn create_for(fixture: &mut Fixture, number: u8, name: &str, role: Option<Role>) -> Result<Answer, Refused> {
+    let (hash, admits) = (TokenHash([number; 32]), Admits::Operator(name.into()));
+    let permit = role.map(|role| Permit { role, reach: Reach::default() });
+    order(
+        fixture,
+        AccessOrder::CreateToken { hash, admits, within: TTL, again: false, approval: None, permit },
+    )
+}
+
+/// Somebody shows a token as an operator of that name, and a key.
+fn log_in(fixture: &mut Fixture, number: u8, name: &str, key: u8) -> Result<Answer, Refused> {
+    let (hash, key, from) = (TokenHash([number; 32]), [key; 32], "192.0.2.7:4711".into());
+    order(fixture, AccessOrder::LogIn(LogIn { hash, name: name.into(), key, from }))
 }
 
 /// The cluster of that UID shows a token, and a key.
@@ -83,6 +99,47 @@ fn s23_a_token_is_good_once_and_for_its_own_cluster() {
     assert_eq!(fixture.noted("ClusterEnrolled"), 1);
     fixture.pass(TTL);
     refused(enrol(&mut fixture, 1, "bravo", 7, 1), RefusedKind::FailedPrecondition, "used already");
+}
+
+#[test]
+fn s23_an_operators_token_is_good_once_for_its_name_and_for_nobody_who_is_revoked() {
+    let mut fixture = Fixture::new(&[("alpha", 10)]);
+    create_for(&mut fixture, 1, "bob", Some(Role::Viewer)).expect("a token, and a role");
+    let (permit, _) = fixture.hub.federation().roles.of("bob");
+    assert_eq!(permit.map(|permit| permit.role), Some(Role::Viewer));
+    assert_eq!(fixture.noted("RoleBound"), 1);
+    refused(log_in(&mut fixture, 1, "eve", 1), RefusedKind::InvalidArgument, "for operator bob");
+    refused(enrol(&mut fixture, 1, "bravo", 7, 1), RefusedKind::InvalidArgument, "for operator bob");
+    assert_eq!(log_in(&mut fixture, 1, "bob", 1), Ok(Answer::Done));
+    assert_eq!(log_in(&mut fixture, 1, "bob", 1), Ok(Answer::Done), "the answer was lost");
+    assert_eq!(fixture.noted("OperatorLoggedIn"), 1);
+    refused(log_in(&mut fixture, 1, "bob", 2), RefusedKind::FailedPrecondition, "godwit revoke admin bob");
+
+    // Revoked: what waits to be answered again, what waits to be used, and what is asked for.
+    create_for(&mut fixture, 2, "bob", None).expect("another token");
+    order(&mut fixture, AccessOrder::Revoke(Revocation::Admin("bob".into()))).expect("bob");
+    for (number, key) in [(1, 1), (2, 2)] {
+        refused(log_in(&mut fixture, number, "bob", key), RefusedKind::FailedPrecondition, "--undo");
+    }
+    refused(create_for(&mut fixture, 3, "bob", None), RefusedKind::FailedPrecondition, "revoked");
+    fixture.disconnect("alpha");
+    fixture.restart();
+    fixture.connect("alpha");
+    refused(log_in(&mut fixture, 2, "bob", 2), RefusedKind::FailedPrecondition, "--undo");
+    order(&mut fixture, AccessOrder::EndRevocation(Revocation::Admin("bob".into()))).expect("revoked");
+    fixture.pass(TTL);
+    refused(log_in(&mut fixture, 2, "bob", 2), RefusedKind::FailedPrecondition, "--operator bob");
+
+    // A cluster's token lets no operator in, and a role that cannot be bound leaves no token.
+    create(&mut fixture, 4, "bravo", false).expect("a free name");
+    refused(log_in(&mut fixture, 4, "bravo", 1), RefusedKind::InvalidArgument, "for cluster bravo");
+    let before = fixture.hub.federation().tokens.len();
+    refused(
+        create_for(&mut fixture, 5, "dan", Some(Role::Deployer)),
+        RefusedKind::InvalidArgument,
+        "namespaces",
+    );
+    assert_eq!(fixture.hub.federation().tokens.len(), before);
 }
 
 #[test]

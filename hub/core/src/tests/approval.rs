@@ -5,6 +5,7 @@ use std::time::Duration;
 use godwit_common::Uid;
 
 use super::fixture::{Fixture, cluster};
+use crate::Admits;
 use crate::{AccessOrder, Answer, Command, Enrolment, Issuer, Refused, RefusedKind, Revocation, TokenHash};
 
 const TTL: Duration = Duration::from_secs(900);
@@ -17,8 +18,18 @@ fn order(fixture: &mut Fixture, order: AccessOrder) -> Result<Answer, Refused> {
 fn create(fixture: &mut Fixture, number: u8, name: &str) {
     let (hash, cluster) = (TokenHash([number; 32]), cluster(name));
     let approval = Some(WITHIN);
-    order(fixture, AccessOrder::CreateToken { hash, cluster, within: TTL, again: true, approval })
-        .expect("a token");
+    order(
+        fixture,
+        AccessOrder::CreateToken {
+            hash,
+            admits: Admits::Cluster(cluster),
+            within: TTL,
+            again: true,
+            approval,
+            permit: None,
+        },
+    )
+    .expect("a token");
 }
 
 fn enrol(fixture: &mut Fixture, number: u8, name: &str, uid: u128, key: u8) -> Result<Answer, Refused> {
@@ -130,8 +141,14 @@ fn s23_whoever_waits_makes_no_room_for_others() {
         hash[..2].copy_from_slice(&number.to_be_bytes());
         let cluster = cluster("charlie");
         let within = Duration::from_secs(1);
-        let order_ =
-            AccessOrder::CreateToken { hash: TokenHash(hash), cluster, within, again: true, approval: None };
+        let order_ = AccessOrder::CreateToken {
+            hash: TokenHash(hash),
+            admits: Admits::Cluster(cluster),
+            within,
+            again: true,
+            approval: None,
+            permit: None,
+        };
         order(&mut fixture, order_).expect("the oldest that is spent makes room");
         fixture.pass(Duration::from_secs(1));
     }

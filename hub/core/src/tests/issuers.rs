@@ -6,7 +6,7 @@ use godwit_common::Uid;
 
 use super::fixture::{Fixture, cluster};
 use crate::{
-    AccessOrder, Answer, Command, Enrolment, Issuer, PodEnrolment, Refused, RefusedKind, Revocation,
+    AccessOrder, Admits, Answer, Command, Enrolment, Issuer, PodEnrolment, Refused, RefusedKind, Revocation,
     TokenHash,
 };
 
@@ -33,8 +33,14 @@ fn enrol(
     issuer: Option<Issuer>,
 ) -> Result<Answer, Refused> {
     let hash = TokenHash([number; 32]);
-    let create =
-        AccessOrder::CreateToken { hash, cluster: cluster(name), within: TTL, again: true, approval: None };
+    let create = AccessOrder::CreateToken {
+        hash,
+        admits: Admits::Cluster(cluster(name)),
+        within: TTL,
+        again: true,
+        approval: None,
+        permit: None,
+    };
     order(fixture, create).expect("a token");
     let issuer = issuer.map(Box::new);
     let (key, from) = ([number; 32], "192.0.2.7:4711".into());

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use godwit_hub_core::{
-    Approval, Issuer, IssuerRecord, Permit, Reach, Revocation, RevocationRecord, RoleBinding, TokenHash,
-    TokenRecord, TokenUse, Verdict,
+    Admits, Approval, Issuer, IssuerRecord, Permit, Reach, Revocation, RevocationRecord, RoleBinding,
+    TokenHash, TokenRecord, TokenUse, Verdict,
 };
 use godwit_proto::store::v1 as wire;
 
@@ -14,10 +14,15 @@ use super::parts::{name, needed, uid, uid_to_wire, wall};
 use wire::revocation::What;
 
 pub(super) fn token_to_wire(token: &TokenRecord) -> wire::Token {
-    let TokenRecord { hash, cluster, by, created, expires, approval, used } = token;
+    let TokenRecord { hash, admits, by, created, expires, approval, used } = token;
+    let (cluster, operator) = match admits {
+        Admits::Cluster(name) => (name.to_string(), String::new()),
+        Admits::Operator(name) => (String::new(), name.to_string()),
+    };
     wire::Token {
         hash: hash.0.to_vec(),
-        cluster: cluster.to_string(),
+        cluster,
+        operator,
         by: by.to_string(),
         created_ms: created.0,
         expires_ms: expires.0,
@@ -27,9 +32,13 @@ pub(super) fn token_to_wire(token: &TokenRecord) -> wire::Token {
 }
 
 pub(super) fn token_from_wire(token: wire::Token) -> Result<TokenRecord, Invalid> {
+    let admits = match token.operator.as_str() {
+        "" => Admits::Cluster(name("cluster", &token.cluster)?),
+        operator => Admits::Operator(operator.into()),
+    };
     Ok(TokenRecord {
         hash: TokenHash(hash("hash", &token.hash)?),
-        cluster: name("cluster", &token.cluster)?,
+        admits,
         by: token.by.into(),
         created: wall(token.created_ms),
         expires: wall(token.expires_ms),

@@ -16,7 +16,7 @@ use godwit_common::{
     WallTime, WorkloadId,
 };
 use godwit_hub_core::{
-    Action, Approval, Cause, Changes, ClusterRecord, ClusterTaint, Deployed, DeployedWorkload, Drain,
+    Action, Admits, Approval, Cause, Changes, ClusterRecord, ClusterTaint, Deployed, DeployedWorkload, Drain,
     DrainState, Ended, FederationRecord, Freeze, FreezeCause, Held, Issuer, IssuerRecord, JournalEntry, Loss,
     Migration, MigrationCause, MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Permit, Policy,
     Purpose, QuotaRecord, Reach, Recovery, Request, RetiredRecord, Revision, RevisionState, Revocation,
@@ -200,14 +200,17 @@ fn access() -> Vec<Record> {
         TokenUse { at: WallTime(50), uid: Uid(8), key: [3; 32], from: "192.0.2.7:4711".into(), approval };
     let token = TokenRecord {
         hash: TokenHash([7; 32]),
-        cluster: name("new"),
+        admits: Admits::Cluster(name("new")),
         by: "ops".into(),
         created: WallTime(49),
         expires: WallTime(60),
         approval: Some(Duration::from_secs(57)),
         used: Some(used),
     };
-    let mut records = vec![Record::Token(token)];
+    let admits = Admits::Operator("ops@example.com".into());
+    let of_an_operator =
+        TokenRecord { hash: TokenHash([8; 32]), admits, approval: None, used: None, ..token.clone() };
+    let mut records = vec![Record::Token(token), Record::Token(of_an_operator)];
     for what in [
         Revocation::Cluster(name("gone")),
         Revocation::Admin("ops@example.com".into()),

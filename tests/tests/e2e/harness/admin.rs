@@ -109,8 +109,7 @@ impl Admin {
         cluster: &str,
         again: bool,
     ) -> Result<v1::CreateTokenResponse, Status> {
-        let request =
-            v1::CreateTokenRequest { cluster: cluster.to_owned(), ttl: None, again, approval: false };
+        let request = v1::CreateTokenRequest { cluster: cluster.to_owned(), again, ..Default::default() };
         self.create_token_of(request).await
     }
 
