@@ -224,6 +224,22 @@ mod tests {
     }
 
     #[test]
+    fn a_scale_is_followed_once_somebody_has_said_the_count() {
+        let mut config = deployment(3, "a");
+        config["spec"].as_object_mut().expect("a map").remove("replicas");
+        let untold = applied(&Value::Null, config, "one", false).expect("no conflict");
+        let told = applied(&Value::Null, deployment(3, "a"), "one", false).expect("no conflict");
+        let by_scale = Manager { subresource: "scale".to_owned(), ..manager("godwit") };
+        let scaled_by = |live: &Value| {
+            let mut scaled = live.clone();
+            scaled["spec"]["replicas"] = json!(5);
+            managed::record_update(live, &mut scaled, &by_scale, true);
+            managed::read(&scaled).into_iter().any(|entry| entry.manager.name == "godwit")
+        };
+        assert_eq!((scaled_by(&untold), scaled_by(&told)), (false, true));
+    }
+
+    #[test]
     fn a_writer_that_scaled_is_in_the_way() {
         let live = applied(&Value::Null, deployment(3, "a"), "one", false).expect("no conflict");
         let mut scaled = live.clone();

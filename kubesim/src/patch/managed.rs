@@ -114,6 +114,13 @@ pub(crate) fn record_update(old: &Value, new: &mut Value, manager: &Manager, bui
         return;
     }
     let difference = compare(&before, &after, builtin);
+    // A scale has the entries of those alone who have said the count, and what has none is not followed: whoever is the first to
+    // say it in that way leaves no trace.
+    let is_untold = |entry: &Entry| entry.fields.intersection(&difference.changed).is_empty();
+    if manager.subresource == "scale" && entries.iter().all(is_untold) {
+        write(new, &entries);
+        return;
+    }
     for entry in &mut entries {
         entry.fields.subtract_below(&difference.removed);
         let own = entry.manager.name == manager.name && !entry.applied;
