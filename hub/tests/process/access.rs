@@ -145,6 +145,7 @@ async fn health_and_reflection_are_for_every_certificate() {
             [
                 "AccessService",
                 "AgentService",
+                "AuthorityService",
                 "ClusterService",
                 "EnrolmentService",
                 "EventService",

@@ -167,11 +167,17 @@ const DEPLOYS: &[&str] = &[
     "WorkloadService/ScaleWorkload",
 ];
 const FOR_ADMINS: &[&str] = &[
+    "AccessService/ApproveEnrolment",
     "AccessService/BindRole",
     "AccessService/CreateToken",
     "AccessService/DeleteToken",
+    "AccessService/DenyEnrolment",
     "AccessService/Revoke",
     "AccessService/UnbindRole",
+    "AuthorityService/FinishAuthority",
+    "AuthorityService/GetAuthority",
+    "AuthorityService/PrepareAuthority",
+    "AuthorityService/SwitchAuthority",
     "ClusterService/DeleteCluster",
     "ClusterService/ReplaceCluster",
     "ClusterService/RetireCluster",
