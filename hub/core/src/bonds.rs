@@ -33,12 +33,14 @@ pub(crate) struct Bonds {
     leader: Option<(Arc<str>, BTreeSet<ClusterName>)>,
     /// Where it gave way, and to whom, as long as they wait (S16).
     yielded: BTreeMap<ClusterName, Arc<str>>,
+    /// The claims that it was deployed with (S33).
+    claims: Vec<Arc<str>>,
 }
 
 impl Bonds {
     /// What holds for the workload of a question.
     pub(crate) fn of(batch: &Batch<'_>, ask: &Ask<'_>) -> Self {
-        let mut bonds = Self::default();
+        let mut bonds = Self { claims: batch.hub.claims_of(ask.workload), ..Self::default() };
         let Affinity { with, without, colocate } = &ask.policy.placement.affinity;
         for selector in with {
             let mut places = BTreeSet::new();
@@ -93,7 +95,7 @@ impl Bonds {
             return growth.clone();
         }
         let yielded = self.yielded.get(place.name).map(|to| Barrier::Yielded(to.clone()));
-        let barrier = yielded.or_else(|| self.kept_out(place)).or_else(|| lacking(ask, place));
+        let barrier = yielded.or_else(|| self.kept_out(place)).or_else(|| lacking(ask, place, &self.claims));
         barrier.map_or(Growth::Allowed, Growth::Closed)
     }
 
@@ -113,13 +115,13 @@ fn repels(id: &WorkloadId, without: &[WorkloadSelector], ask: &Ask<'_>) -> bool 
 }
 
 /// What the workload needs and a place lacks, or may lack.
-fn lacking(ask: &Ask<'_>, place: &Place<'_>) -> Option<Barrier> {
+fn lacking(ask: &Ask<'_>, place: &Place<'_>, claims: &[Arc<str>]) -> Option<Barrier> {
     let known = &place.cluster.needs;
     // Where nothing is ahead of need, nobody has looked yet.
     let unasked = ask.policy.placement.prestage == Prestage::Placed && !ask.seats.contains_key(place.name);
     let mut unknown: Option<Barrier> = None;
     let here = (place.name, &place.cluster.record.traits);
-    for need in &*needs_in(&ask.spec.needs, &ask.spec.id, ask.policy, here) {
+    for need in &*needs_in(&ask.spec.needs, (&ask.spec.id, claims), ask.policy, here) {
         match known.get(need) {
             Some(true) => {}
             Some(false) => return Some(Barrier::Lacks(need.to_string().into())),

@@ -122,6 +122,8 @@ pub struct Reader {
     pub pod_labels: ReadPodLabels,
     /// Whether what is different about an object in a cluster can be carried out.
     pub overrides: CheckOverrides,
+    /// Whether two of an object are the same but for bounds in whole numbers, which are each cluster's own.
+    pub alike: Alike,
 }
 
 /// Reads the manifest of a workload, and those of the objects that it was deployed with.
@@ -136,10 +138,19 @@ pub type ReadPodLabels = fn(&str) -> Labels;
 /// See [`Reader::overrides`]; with the manifest, and what is different.
 pub type CheckOverrides = fn(&ObjectKey, &str, &str) -> Result<(), String>;
 
+/// See [`Reader::alike`].
+pub type Alike = fn(&ObjectKey, &str, &str) -> bool;
+
 impl Reader {
-    /// One that reads workloads alone: no object has any totals, and every change fits.
+    /// One that reads workloads alone: no object has any totals, every change fits, and only what is the same is alike.
     pub fn of_workloads(workload: Read) -> Self {
-        Self { workload, totals: |_, _| None, pod_labels: |_| Labels::default(), overrides: |_, _, _| Ok(()) }
+        Self {
+            workload,
+            totals: |_, _| None,
+            pod_labels: |_| Labels::default(),
+            overrides: |_, _, _| Ok(()),
+            alike: |_, one, other| one == other,
+        }
     }
 }
 
@@ -155,6 +166,7 @@ impl PartialEq for Reader {
             && std::ptr::fn_addr_eq(self.totals, other.totals)
             && std::ptr::fn_addr_eq(self.pod_labels, other.pod_labels)
             && std::ptr::fn_addr_eq(self.overrides, other.overrides)
+            && std::ptr::fn_addr_eq(self.alike, other.alike)
     }
 }
 

@@ -74,7 +74,7 @@ mod volumes;
 mod whatif;
 mod whole;
 
-pub use config::{CheckOverrides, Config, Read, ReadPodLabels, ReadTotals, Reader};
+pub use config::{Alike, CheckOverrides, Config, Read, ReadPodLabels, ReadTotals, Reader};
 pub use contract::*;
 pub use hub::Hub;
 pub use restore::{DEFAULT_POLICY, RestoreError, STATEFUL_POLICY};

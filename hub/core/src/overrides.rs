@@ -10,8 +10,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use godwit_common::policy::Override;
 use godwit_common::policy::overrides::{about, changes_in};
-use godwit_common::policy::{ObjectSelector, Override};
 use godwit_common::{ClusterName, Need, ObjectKey, PolicyName, Traits, Uid, WorkloadId, WorkloadKind};
 
 use crate::commands::refused;
@@ -19,8 +19,11 @@ use crate::contract::{Application, Key, ObjectSpec, Policy, Refused, RefusedKind
 use crate::hub::Hub;
 use crate::state::{Object, Workload};
 
-/// How often one command looks whether rules fit: enough for what people write by hand. What is beyond that, agents report.
-const CHECKS_MAX: usize = 4_000;
+/// What one command may spend on looking whether rules fit, in rules looked at: enough for what people write by hand. What is
+/// beyond that, agents report.
+const CHECKS_MAX: usize = 400_000;
+/// What it costs to carry rules out on a manifest.
+const CHECK: usize = 100;
 const CLAIM: &str = "PersistentVolumeClaim";
 const CLASS: &str = "StorageClass";
 
@@ -163,11 +166,19 @@ impl Hub {
         }
     }
 
+    /// The names of the claims that a workload was deployed with, beside those that its own manifest makes.
+    pub(crate) fn claims_of(&self, workload: &Workload) -> Vec<Arc<str>> {
+        let objects = workload.record.objects.iter().filter_map(|uid| self.objects.get(uid));
+        let claims = objects.map(|object| &object.record.key).filter(|key| &*key.kind == CLAIM);
+        claims.map(|key| key.name.clone()).collect()
+    }
+
     /// Whether its policy gives its claims another class somewhere: then clusters need different things.
     fn claims_elsewhere(&self, workload: &Workload) -> bool {
         let policy = self.policies.get(&workload.record.policy);
         policy.is_some_and(|policy| {
-            gives_classes(&policy.policy.placement.overrides, workload.id()).next().is_some()
+            let claims = self.claims_of(workload);
+            gives_classes(&policy.policy.placement.overrides, workload.id(), &claims).next().is_some()
         })
     }
 
@@ -244,7 +255,7 @@ impl Hub {
         self.check_fit((key, manifest), &rules, policy, left)
     }
 
-    fn check_fit(
+    pub(crate) fn check_fit(
         &self,
         (key, manifest): (&ObjectKey, &Arc<str>),
         rules: &[Override],
@@ -255,12 +266,22 @@ impl Hub {
             return Ok(());
         }
         let mut texts: BTreeMap<Arc<str>, &ClusterName> = BTreeMap::new();
-        for (name, cluster) in self.clusters.iter().filter(|(name, _)| self.chooses(policy, name)) {
-            texts.entry(changes_in(rules, name, &cluster.record.traits)).or_insert(name);
+        for (name, cluster) in self.clusters.iter() {
+            let Some(rest) = left.checked_sub(rules.len()) else {
+                *left = 0;
+                return Ok(());
+            };
+            *left = rest;
+            if self.chooses(policy, name) {
+                texts.entry(changes_in(rules, name, &cluster.record.traits)).or_insert(name);
+            }
         }
         texts.remove("");
         for (text, cluster) in texts {
-            let Some(rest) = left.checked_sub(1) else { return Ok(()) };
+            let Some(rest) = left.checked_sub(CHECK) else {
+                *left = 0;
+                return Ok(());
+            };
             *left = rest;
             (self.config.reader.overrides)(key, manifest, &text).map_err(|problem| {
                 let policy = &policy.name;
@@ -278,12 +299,12 @@ impl Hub {
 /// What a workload needs of a cluster, where its policy may give its claims another class than their manifests say.
 pub(crate) fn needs_in<'n>(
     needs: &'n [Need],
-    id: &WorkloadId,
+    (id, claims): (&WorkloadId, &[Arc<str>]),
     policy: &Policy,
     (name, traits): (&ClusterName, &Traits),
 ) -> Cow<'n, [Need]> {
     let here = |one: &&Override| one.selector.matches(name, traits);
-    let given = gives_classes(&policy.placement.overrides, id).filter(here).last();
+    let given = gives_classes(&policy.placement.overrides, id, claims).filter(here).last();
     let Some(class) = given.and_then(|one| one.change.storage_class.clone()) else {
         return needs.into();
     };
@@ -297,12 +318,15 @@ pub(crate) fn needs_in<'n>(
     needs.into_iter().collect()
 }
 
-/// The rules that may give the claims of a workload, or of its application, another class.
-fn gives_classes<'r>(rules: &'r [Override], id: &'r WorkloadId) -> impl Iterator<Item = &'r Override> {
+/// The rules that give the claims that a workload makes, or one of those it was deployed with, another class.
+fn gives_classes<'r>(
+    rules: &'r [Override],
+    WorkloadId { namespace, kind, name }: &'r WorkloadId,
+    claims: &'r [Arc<str>],
+) -> impl Iterator<Item = &'r Override> {
     rules.iter().filter(move |one| {
-        let ObjectSelector { kinds, namespaces, names: _ } = &one.objects;
-        let kind = kinds.is_empty() || kinds.contains(CLAIM) || kinds.contains(&id.kind);
-        let here = namespaces.is_empty() || namespaces.contains(&id.namespace);
-        one.change.storage_class.is_some() && kind && here
+        let about = |kind: &str, name: &str| one.objects.matches(kind, namespace, name);
+        let of_claims = || claims.iter().any(|name| about(CLAIM, name));
+        one.change.storage_class.is_some() && (about(kind, name) || of_claims())
     })
 }

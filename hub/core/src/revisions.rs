@@ -56,7 +56,8 @@ impl Hub {
         match self.policies.get(&workload.record.policy).zip(self.clusters.get(name)) {
             Some((policy, cluster)) => {
                 let here = (name, &cluster.record.traits);
-                needs_in(&needs, workload.id(), &policy.policy, here).into_owned()
+                needs_in(&needs, (workload.id(), &self.claims_of(workload)), &policy.policy, here)
+                    .into_owned()
             }
             None => needs,
         }

@@ -156,7 +156,8 @@ impl Hub {
         let policy = self.policies.get(&workload.record.policy)?;
         let needs = &workload.record.spec.needs;
         let here = (name, &cluster.record.traits);
-        for need in &*needs_in(needs, workload.id(), &policy.policy, here) {
+        let claims = self.claims_of(workload);
+        for need in &*needs_in(needs, (workload.id(), &claims), &policy.policy, here) {
             match cluster.needs.get(need) {
                 Some(true) => {}
                 Some(false) => return Some(format!("it lacks {need}, which the revision needs")),

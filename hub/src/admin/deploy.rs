@@ -76,6 +76,7 @@ pub(crate) fn reader() -> Reader {
         totals: manifest::read_totals,
         pod_labels: manifest::read_pod_labels,
         overrides: manifest::overrides::check,
+        alike: |key, one, other| super::import::alike(&key.kind, one, other),
     }
 }
 

@@ -20,6 +20,7 @@ use super::{Admin, convert, fields, refusal};
 use crate::guard::Caller;
 use application::Together;
 use compare::Difference;
+pub(super) use compare::alike;
 use gather::Gathered;
 
 /// Clusters of one import, and how many are asked at the same time.

@@ -9,8 +9,8 @@ use godwit_common::{ClusterName, PolicyName, Uid, WorkloadId};
 
 use super::refused;
 use crate::contract::{
-    Action, Answer, Application, Cause, Deploy, Deployed, Found, FoundWorkload, Import, Key, ObjectSpec,
-    Policy, Refused, RefusedKind, Severity, WorkloadSpec,
+    Action, Answer, Application, Cause, Deploy, Deployed, Found, FoundObject, FoundWorkload, Import,
+    ObjectSpec, Policy, Refused, RefusedKind, Severity, WorkloadSpec,
 };
 use crate::grants::is_gated;
 use crate::hub::Hub;
@@ -45,6 +45,7 @@ impl Hub {
         for (spec, policy) in deploy.application.workloads.iter().zip(&policies) {
             self.check_importable(spec, policy, &import)?;
         }
+        self.check_known(&import)?;
         // What is Godwit's already stays as it is.
         deploy.application.objects.iter_mut().for_each(|object| self.keep_known(object));
         let mut copy = self.clone();
@@ -163,6 +164,27 @@ impl Hub {
         }
     }
 
+    /// Whether what is Godwit's already is the same where it was found in somebody else's hands: it would be written over
+    /// there, and nobody has compared the two. Bounds are each cluster's own (S29).
+    fn check_known(&self, import: &Import) -> Result<(), Refused> {
+        for (name, found) in &import.found {
+            for FoundObject { life, spec: ObjectSpec { key, manifest }, .. } in &found.objects {
+                let known = self.object_keys.get(key).and_then(|uid| Some((*uid, self.objects.get(uid)?)));
+                let Some((_, known)) = known.filter(|(uid, _)| *life != Some(*uid)) else { continue };
+                let same = *known.record.manifest == **manifest;
+                if same || (self.config.reader.alike)(key, &known.record.manifest, manifest) {
+                    continue;
+                }
+                let message = format!(
+                    "{key} is Godwit's already, and what cluster {name} has under that name is another one, which would be \
+                     written over: import without --with-dependents, give it another name there, or make it what Godwit has"
+                );
+                return Err(refused(RefusedKind::AlreadyExists, message));
+            }
+        }
+        Ok(())
+    }
+
     fn keep_known(&self, object: &mut ObjectSpec) {
         let known = self.object_keys.get(&object.key).and_then(|uid| self.objects.get(uid));
         if let Some(known) = known {
@@ -231,12 +253,14 @@ impl Hub {
     }
 
     fn adopt_objects(&mut self, name: &ClusterName, found: &Found) {
-        for (key, uid) in &found.objects {
-            let Some(object) = self.object_keys.get(key).copied() else { continue };
-            let row = self.objects.get_mut(&object).and_then(|object| object.rows.get_mut(name));
-            if let Some(row) = row {
+        for FoundObject { uid, spec, .. } in &found.objects {
+            let Some(object) = self.object_keys.get(&spec.key).copied() else { continue };
+            let Some(known) = self.objects.get_mut(&object) else { continue };
+            let before = known.hash_in(name);
+            if let Some(row) = known.rows.get_mut(name).filter(|row| row.adopts != Some(*uid)) {
                 row.adopts = Some(*uid);
-                self.touched.keys.insert(Key::ObjectRow(object, name.clone()));
+                // Its agent may have the row already, and has to hear of this.
+                self.object_row_changed(object, name, Some(before));
             }
         }
     }

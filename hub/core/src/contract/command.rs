@@ -248,8 +248,8 @@ pub struct Import {
 pub struct Found {
     /// Workloads.
     pub workloads: Vec<FoundWorkload>,
-    /// Objects that go with them, each with the UID that it has there.
-    pub objects: Vec<(ObjectKey, Uid)>,
+    /// Objects that go with them.
+    pub objects: Vec<FoundObject>,
 }
 
 /// A workload as it runs in a cluster.
@@ -261,6 +261,17 @@ pub struct FoundWorkload {
     pub life: Option<Uid>,
     /// What its object says; its `replicas` are those that it has there.
     pub spec: WorkloadSpec,
+}
+
+/// An object that goes with workloads, as it is in a cluster.
+#[derive(Debug, Clone)]
+pub struct FoundObject {
+    /// Its UID there.
+    pub uid: Uid,
+    /// The life that its labels say it is of, if it is managed already.
+    pub life: Option<Uid>,
+    /// What it says; its bounds are this cluster's alone.
+    pub spec: ObjectSpec,
 }
 
 /// Where the policy comes from.

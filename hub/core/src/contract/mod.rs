@@ -17,8 +17,8 @@ pub use access::{
 };
 pub use command::{
     Action, Answer, Application, Balanced, Command, Deploy, Deployed, DeployedWorkload, DrainOrder,
-    DrainTerms, Found, FoundWorkload, Import, MigrationOrder, ObjectSpec, PolicyChoice, Refused, RefusedKind,
-    WorkloadRef, WorkloadSpec,
+    DrainTerms, Found, FoundObject, FoundWorkload, Import, MigrationOrder, ObjectSpec, PolicyChoice, Refused,
+    RefusedKind, WorkloadRef, WorkloadSpec,
 };
 pub use effect::{Effect, SessionId, Ticket};
 pub use event::Event;

@@ -1,5 +1,6 @@
 //! Importing what runs already: S34.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::policy::overrides::Change;
@@ -8,8 +9,8 @@ use godwit_common::{ClusterName, Uid, WorkloadId};
 
 use super::fixture::{Fixture, cluster, deployment, object, policy, spec, web};
 use crate::{
-    Answer, Application, Command, Deploy, Deployed, Found, FoundWorkload, Import, Policy, PolicyChoice,
-    Refused, RefusedKind, WorkloadSpec,
+    Answer, Application, Command, Deploy, Deployed, Found, FoundObject, FoundWorkload, Import, ObjectSpec,
+    Policy, PolicyChoice, Refused, RefusedKind, WorkloadSpec,
 };
 
 /// Three clusters, of which the policy `even` chooses all.
@@ -35,6 +36,30 @@ fn uid_in(name: &str) -> Uid {
 fn found(name: &str, spec: WorkloadSpec) -> (ClusterName, Found) {
     let workloads = vec![FoundWorkload { uid: uid_in(name), life: None, spec }];
     (cluster(name), Found { workloads, objects: Vec::new() })
+}
+
+fn found_object(manifest: Arc<str>) -> FoundObject {
+    FoundObject { uid: Uid(77), life: None, spec: ObjectSpec { manifest, ..object("config") } }
+}
+
+/// The import of [`three_and_five`], with an object that was found in alpha.
+fn with_object(config: FoundObject) -> Deploy {
+    let mut deploy = three_and_five();
+    deploy.application.objects.push(config.spec.clone());
+    let import = deploy.import.as_mut().expect("an import");
+    import.found.get_mut(&cluster("alpha")).expect("it is there").objects.push(config);
+    deploy
+}
+
+/// Another workload has the object already, in all clusters.
+fn with_known_object() -> Fixture {
+    let mut fixture = fleet();
+    let other = spec(super::fixture::deployment_id("other"), 3);
+    let application = Application { workloads: vec![other], objects: vec![object("config")] };
+    let choice = PolicyChoice::Named("even".parse().expect("a valid name"));
+    fixture.command(Command::Deploy(deployment(application, choice))).expect("a good request");
+    fixture.pass(Duration::from_secs(60));
+    fixture
 }
 
 fn import_of(newest: WorkloadSpec, all: impl IntoIterator<Item = (ClusterName, Found)>) -> Deploy {
@@ -89,7 +114,7 @@ fn s34_the_objects_that_may_be_taken_over_are_durable() {
     deploy.application.objects.push(object("config"));
     let import = deploy.import.as_mut().expect("an import");
     let alpha = import.found.get_mut(&cluster("alpha")).expect("it is there");
-    alpha.objects.push((object("config").key, Uid(77)));
+    alpha.objects.push(found_object(object("config").manifest));
     send(&mut fixture, deploy).expect("a good import");
     for name in ["alpha", "bravo", "charlie"] {
         fixture.disconnect(name);
@@ -103,6 +128,33 @@ fn s34_the_objects_that_may_be_taken_over_are_durable() {
     assert_eq!(member("alpha").rows.values().next().expect("a row").adopts, Some(uid_in("alpha")));
     let object = |name: &str| member(name).objects.values().next().expect("an object").adopts;
     assert_eq!((object("alpha"), object("bravo")), (Some(Uid(77)), None));
+}
+
+#[test]
+fn s34_an_agent_that_has_an_objects_row_already_is_told_that_it_may_take_it_over() {
+    let mut fixture = with_known_object();
+    let adopts = |fixture: &Fixture, name: &str| {
+        fixture.members[&cluster(name)].objects.values().next().expect("an object").adopts
+    };
+    assert_eq!((adopts(&fixture, "alpha"), adopts(&fixture, "bravo")), (None, None));
+    send(&mut fixture, with_object(found_object(object("config").manifest))).expect("a good import");
+    fixture.pass(Duration::from_secs(60));
+    assert_eq!((adopts(&fixture, "alpha"), adopts(&fixture, "bravo")), (Some(Uid(77)), None));
+}
+
+#[test]
+fn s34_what_is_godwits_already_is_not_written_over_another_object() {
+    let mut fixture = with_known_object();
+    let other = || found_object("{\"data\":{\"of\":\"alpha\"}}".into());
+    let refused = send(&mut fixture, with_object(other())).expect_err("another object");
+    assert_eq!(refused.kind, RefusedKind::AlreadyExists, "{refused:?}");
+    for part in ["ConfigMap default/config is Godwit's already", "cluster alpha", "--with-dependents"] {
+        assert!(refused.message.contains(part), "{refused:?}");
+    }
+    assert_eq!(fixture.noted("Imported"), 0);
+    // What this federation has made there itself is whatever it made of it.
+    let life = fixture.members[&cluster("alpha")].objects.keys().next().copied();
+    send(&mut fixture, with_object(FoundObject { life, ..other() })).expect("its own");
 }
 
 #[test]

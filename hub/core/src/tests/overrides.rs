@@ -7,8 +7,10 @@ use godwit_common::policy::{ClusterSelector, Override};
 use godwit_common::{Need, ObjectKey};
 
 use super::fixture::{Fixture, cluster, deployment, object, policy, shares, spec, web};
+use crate::overrides::needs_in;
 use crate::{
-    Action, Answer, Application, Command, Policy, PolicyChoice, RefusedKind, RolloutOrder, WorkloadSpec,
+    Action, Answer, Application, Command, ObjectSpec, Policy, PolicyChoice, RefusedKind, RolloutOrder,
+    WorkloadSpec,
 };
 
 const CLUSTERS: [(&str, u32); 3] = [("alpha", 100), ("bravo", 100), ("charlie", 100)];
@@ -231,9 +233,13 @@ fn s33_a_claim_of_another_class_needs_that_class() {
         fixture.members.get_mut(&cluster(name)).expect("a member").lacks.insert(class(lacks));
     }
     let spec = WorkloadSpec { needs: vec![class("slow")], ..spec(web(), 6) };
-    fixture
-        .deploy(spec, PolicyChoice::Inline(even(vec![only("PersistentVolumeClaim", rule)])))
-        .expect("good");
+    let key = ObjectKey::new("v1", "PersistentVolumeClaim", "default", "data").expect("a valid key");
+    let claim = ObjectSpec { key, manifest: "{}".into() };
+    let application = Application { workloads: vec![spec], objects: vec![claim] };
+    let mut rule = only("PersistentVolumeClaim", rule);
+    rule.objects.names = ["data".into()].into();
+    let choice = PolicyChoice::Inline(even(vec![rule]));
+    fixture.command(Command::Deploy(deployment(application, choice))).expect("good");
     settle(&mut fixture);
     assert_eq!(fixture.plan(), shares(&[("alpha", 3), ("charlie", 3)]));
     assert!(fixture.reason("web", "bravo").contains("fast"), "{}", fixture.reason("web", "bravo"));
@@ -242,6 +248,47 @@ fn s33_a_claim_of_another_class_needs_that_class() {
     fixture.command(Command::Scale { workload: web(), replicas: 9 }).expect("it is deployed");
     settle(&mut fixture);
     assert_eq!(fixture.plan(), shares(&[("alpha", 3), ("bravo", 3), ("charlie", 3)]));
+}
+
+#[test]
+fn s33_a_class_for_others_claims_changes_no_need() {
+    let class = |name: &str| {
+        Need::Object(ObjectKey::new("storage.k8s.io/v1", "StorageClass", "", name).expect("a valid key"))
+    };
+    let change = Change { storage_class: Some("fast".into()), ..Change::default() };
+    let rule = Override { change, ..Override::default() };
+    let named = |kind: &str, name: &str| {
+        let mut rule = only(kind, rule.clone());
+        rule.objects.names = [name.into()].into();
+        rule
+    };
+    let traits = godwit_common::Traits::default();
+    let needs = [class("slow")];
+    let claims = ["data".into()];
+    let of = |rule: Override| {
+        needs_in(&needs, (&web(), &claims), &even(vec![rule]), (&cluster("alpha"), &traits)).into_owned()
+    };
+    assert_eq!(of(named("Deployment", "web")), [class("fast")]);
+    assert_eq!(of(named("PersistentVolumeClaim", "data")), [class("fast")]);
+    assert_eq!(of(rule.clone()), [class("fast")]);
+    assert_eq!(of(named("Deployment", "other")), [class("slow")]);
+    assert_eq!(of(named("PersistentVolumeClaim", "web")), [class("slow")]);
+    assert_eq!(of(only("StatefulSet", rule)), [class("slow")]);
+}
+
+#[test]
+fn a_command_looks_at_no_more_clusters_than_it_may() {
+    let fixture = deployed(vec![]);
+    let policy = even(vec![registry("eu", "bad")]);
+    let (config, rules) = (object("config"), policy.placement.overrides.clone());
+    let look = |mut left: usize| {
+        let fits = fixture.hub.check_fit((&config.key, &config.manifest), &rules, &policy, &mut left);
+        (fits.is_ok(), left)
+    };
+    assert_eq!(look(1_000), (false, 1_000 - 3 - 100), "three clusters looked at, and one text tried");
+    assert_eq!(look(50), (true, 0), "no text is tried");
+    assert_eq!(look(2), (true, 0), "nor all clusters looked at");
+    assert_eq!(look(0), (true, 0));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use godwit_common::bounds::Bounds;
 use godwit_common::{ClusterName, ObjectKey, WorkloadId};
-use godwit_hub_core::{Application, Found, FoundWorkload, ObjectSpec, WorkloadSpec};
+use godwit_hub_core::{Application, Found, FoundObject, FoundWorkload, ObjectSpec, WorkloadSpec};
 use godwit_manifest as manifest;
 use serde_json::{Value, json};
 use tonic::Status;
@@ -84,7 +84,11 @@ fn found_in(gathered: &Gathered) -> Found {
         life: found.life,
         spec: found.spec.clone(),
     });
-    let objects = gathered.objects.iter().map(|(key, found)| (key.clone(), found.uid));
+    let objects = gathered.objects.values().map(|found| FoundObject {
+        uid: found.uid,
+        life: found.life,
+        spec: found.spec.clone(),
+    });
     Found { workloads: workloads.collect(), objects: objects.collect() }
 }
 

@@ -52,7 +52,7 @@ pub(super) fn differences(gathered: &BTreeMap<ClusterName, Gathered>) -> Vec<Dif
 }
 
 /// Whether two manifests are the same but for each cluster's share of what they bound.
-pub(super) fn alike(kind: &str, one: &str, other: &str) -> bool {
+pub(in crate::admin) fn alike(kind: &str, one: &str, other: &str) -> bool {
     let read = |text: &str| without_shares(kind, serde_json::from_str(text).unwrap_or_default());
     read(one) == read(other)
 }
