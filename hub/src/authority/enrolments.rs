@@ -84,7 +84,7 @@ impl EnrolmentService for Enrolments {
                 "a certificate is renewed for whoever shows it: this connection has none; enrol with a join token",
             ));
         };
-        self.may_renew(&peer.leaf)?;
+        self.may_renew(&peer)?;
         let identity = peer.leaf.identity.clone();
         let granted = self.issue(identity.clone(), request.into_inner().signing_request).await?;
         let leaf = granted.issued.leaf();
@@ -100,7 +100,7 @@ impl EnrolmentService for Enrolments {
     ) -> Result<Response<v1::ReportIssuerResponse>, Status> {
         let (peer, caller) = (Peer::of(&request)?.clone(), Caller::of(&request));
         let cluster = cluster_of(&peer.leaf)?;
-        if peer.leaf.not_after <= SystemTime::now() {
+        if peer.ends() <= SystemTime::now() {
             return Err(Status::permission_denied(
                 "this certificate has ended, and speaks for nobody any more: say it with one that lasts",
             ));
@@ -205,8 +205,8 @@ impl Enrolments {
         }
         tracing::warn!(%whose, from, "somebody shows a token that is not known here");
         Err(Status::unauthenticated(
-            "this token is not known here: it was deleted, ended long ago, or is another hub's; make a new one with `godwit \
-             token create`",
+            "this token is not known here: it was deleted, its cluster was revoked, it ended long ago, or is another hub's; \
+             make a new one with `godwit token create`",
         ))
     }
 
@@ -216,11 +216,13 @@ impl Enrolments {
         answer.map_err(status)
     }
 
-    /// Whether a certificate may be renewed. That it is not revoked, the door has seen.
-    fn may_renew(&self, leaf: &Leaf) -> Result<(), Status> {
-        let cluster = match &leaf.identity {
+    /// Whether a certificate may be renewed. What it was given over this very connection counts, whatever has become of the one
+    /// that the connection began with. That it is not revoked, the door has seen.
+    fn may_renew(&self, peer: &Peer) -> Result<(), Status> {
+        let ends = peer.ends();
+        let cluster = match &peer.leaf.identity {
             Identity::Agent { cluster } => cluster.clone(),
-            Identity::Admin { name } if leaf.not_after <= SystemTime::now() => {
+            Identity::Admin { name } if ends <= SystemTime::now() => {
                 return Err(Status::failed_precondition(format!(
                     "this certificate has ended, and an operator's is renewed before that: log in again, with a token of \
                      `godwit token create --operator {name}`"
@@ -233,7 +235,7 @@ impl Enrolments {
                 )));
             }
         };
-        let ended_for = SystemTime::now().duration_since(leaf.not_after).unwrap_or_default();
+        let ended_for = SystemTime::now().duration_since(ends).unwrap_or_default();
         if ended_for > self.renew_expired {
             return Err(Status::failed_precondition(format!(
                 "this certificate ended {} ago, and is renewed within {} only (enrolment.renew_expired): enrol again, with \
@@ -243,7 +245,7 @@ impl Enrolments {
             )));
         }
         let view = self.driver.view();
-        if leaf.not_after <= SystemTime::now() && view.federation.issuers.contains_key(&cluster) {
+        if ends <= SystemTime::now() && view.federation.issuers.contains_key(&cluster) {
             return Err(Status::failed_precondition(format!(
                 "this certificate has ended, and cluster {cluster} has pinned an issuer of service accounts: its agents come in \
                  by theirs again (identity.service_account_token_file), or with a token of `godwit token create --cluster \

@@ -24,7 +24,23 @@ const SHORT: &[(&str, &str)] = &[("authority.agent_validity", "10s"), ("authorit
 
 #[tokio::test]
 async fn certificates_are_renewed_under_live_streams_which_nobody_notices() {
-    let federation = Builder::new(&["alpha", "bravo"]).enrolling().settings(SHORT).start().await;
+    are_renewed_under_live_streams(false).await;
+}
+
+#[tokio::test]
+async fn certificates_are_renewed_under_live_streams_where_service_accounts_let_agents_in() {
+    are_renewed_under_live_streams(true).await;
+}
+
+/// Over connections that outlast the certificate that they began with.
+async fn are_renewed_under_live_streams(accounts: bool) {
+    let builder = Builder::new(&["alpha", "bravo"]).enrolling().settings(SHORT);
+    let federation = builder.each(move |spec| spec.accounts = accounts).start().await;
+    if accounts {
+        for name in ["alpha", "bravo"] {
+            federation.event("IssuerPinned", name).await;
+        }
+    }
     federation.deploy(&Deployment::new("web", 4)).await;
     federation.settles("web", &[("alpha", 2), ("bravo", 2)]).await;
     let first = certificate(&federation, "alpha");
