@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::account::Account;
 use super::ask;
+use super::enrol::cluster_uid;
 use crate::cluster::Cluster;
 use crate::session::Live;
 
@@ -65,7 +66,11 @@ impl Report {
             return Ok(issuer);
         }
         let connection = self.live.connection().ok_or_else(|| anyhow!("the session has ended"))?;
-        let request = v1::ReportIssuerRequest { issuer: Some(issuer.clone()), service_account_token: token };
+        let request = v1::ReportIssuerRequest {
+            issuer: Some(issuer.clone()),
+            service_account_token: token,
+            cluster_uid: cluster_uid(&self.cluster).await?.to_string(),
+        };
         ask::report_issuer(connection, request).await?;
         Ok(issuer)
     }

@@ -68,10 +68,10 @@ impl Keys {
         self.0.iter().map(String::as_str)
     }
 
-    /// Those that an algorithm can be tried with.
-    pub(crate) fn for_algorithm(&self, algorithm: Algorithm) -> impl Iterator<Item = DecodingKey> {
-        let usable = self.0.iter().filter_map(|text| serde_json::from_str::<Key>(text).ok());
-        usable.filter_map(move |key| match (key, algorithm) {
+    /// Those that an algorithm can be tried with, each with its text.
+    pub(crate) fn for_algorithm(&self, algorithm: Algorithm) -> impl Iterator<Item = (&str, DecodingKey)> {
+        let usable = self.0.iter().filter_map(|text| Some((text, serde_json::from_str::<Key>(text).ok()?)));
+        let decoding = move |key| match (key, algorithm) {
             (Key::Rsa { n, e }, Algorithm::RS256 | Algorithm::RS384 | Algorithm::RS512) => {
                 DecodingKey::from_rsa_components(&n, &e).ok()
             }
@@ -80,7 +80,8 @@ impl Keys {
                 DecodingKey::from_ec_components(&x, &y).ok()
             }
             (Key::Rsa { .. } | Key::Ec { .. }, _) => None,
-        })
+        };
+        usable.filter_map(move |(text, key)| Some((text.as_str(), decoding(key)?)))
     }
 }
 

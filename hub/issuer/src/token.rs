@@ -25,6 +25,8 @@ pub struct Proven {
     pub pod: String,
     /// Where that runs; empty if the cluster does not say it.
     pub node: String,
+    /// The key that has signed it, as [`Keys::iter`](crate::Keys::iter) gives it.
+    pub key: String,
 }
 
 /// Why a token proves nothing. No message has any of the token's own text before its signature was found to be good.
@@ -130,20 +132,21 @@ impl Issuer {
         if !ALGORITHMS.contains(&header.alg) {
             return Err(TokenError::Algorithm);
         }
-        let claims = self.signed(token, header.alg)?;
-        self.check(claims, expected)
+        let (claims, key) = self.signed(token, header.alg)?;
+        let (subject, pod, node) = self.check(claims, expected)?;
+        Ok(Proven { subject, pod, node, key })
     }
 
-    /// What a token says, if one of the keys has signed it.
-    fn signed(&self, token: &str, algorithm: Algorithm) -> Result<Claims, TokenError> {
+    /// What a token says, and the one of the keys that has signed it.
+    fn signed(&self, token: &str, algorithm: Algorithm) -> Result<(Claims, String), TokenError> {
         let mut only_signature = Validation::new(algorithm);
         // What it says is looked at below: with words for each, and by a clock that is given.
         only_signature.required_spec_claims.clear();
         (only_signature.validate_exp, only_signature.validate_nbf) = (false, false);
         only_signature.validate_aud = false;
-        for key in self.keys.for_algorithm(algorithm) {
+        for (text, key) in self.keys.for_algorithm(algorithm) {
             match decode::<Claims>(token, &key, &only_signature) {
-                Ok(data) => return Ok(data.claims),
+                Ok(data) => return Ok((data.claims, text.to_owned())),
                 Err(error) => match error.kind() {
                     jsonwebtoken::errors::ErrorKind::Json(_) | jsonwebtoken::errors::ErrorKind::Utf8(_) => {
                         return Err(TokenError::Malformed("what it says is not what Kubernetes writes"));
@@ -156,7 +159,8 @@ impl Issuer {
         Err(TokenError::Signature)
     }
 
-    fn check(&self, claims: Claims, expected: Expected<'_>) -> Result<Proven, TokenError> {
+    /// Whose it is, the pod, and its node.
+    fn check(&self, claims: Claims, expected: Expected<'_>) -> Result<(String, String, String), TokenError> {
         let Claims { iss, aud, sub, exp, nbf, iat, kubernetes } = claims;
         if iss != self.url {
             return Err(TokenError::Issuer { found: shown(&iss), expected: self.url.clone() });
@@ -191,7 +195,7 @@ impl Issuer {
         let pod = pod.map(|pod| pod.name).filter(|name| is_name(name));
         let pod = pod.ok_or_else(|| TokenError::NoPod(shown(&sub)))?;
         let node = node.map(|node| node.name).filter(|name| is_name(name)).unwrap_or_default();
-        Ok(Proven { subject: sub, pod, node })
+        Ok((sub, pod, node))
     }
 }
 

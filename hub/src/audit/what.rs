@@ -7,7 +7,7 @@ use godwit_common::selector::Labels;
 use godwit_common::{ClusterName, PolicyName, Taint, TaintEffect, WorkloadId};
 use godwit_hub_core::{
     AccessOrder, Admits, Balanced, Command, Deploy, DrainOrder, DrainTerms, MigrationId, Permit,
-    PolicyChoice, Revocation, RolloutOrder,
+    PolicyChoice, Revocation, RolloutOrder, ShownIssuer,
 };
 use serde_json::{Value, json};
 
@@ -211,8 +211,9 @@ fn access(order: &AccessOrder) -> Value {
             "uid": enrolment.uid.to_string(),
             "pod": &*enrolment.pod,
         }),
-        AccessOrder::PinIssuer { cluster, issuer } => json!({
+        AccessOrder::PinIssuer { cluster, uid, issuer: ShownIssuer { issuer, signer: _ } } => json!({
             "cluster": cluster.as_str(),
+            "uid": uid.to_string(),
             "issuer": &*issuer.url,
             "subject": &*issuer.subject,
             "keys": issuer.keys.len(),

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use godwit_common::ClusterName;
-use godwit_hub_core::{FederationView, Issuer, IssuerRecord};
+use godwit_hub_core::{FederationView, Issuer, IssuerRecord, ShownIssuer};
 use godwit_issuer::{Expected, Keys, Proven, TokenError};
 use godwit_proto::v1;
 use tonic::Status;
@@ -78,14 +78,15 @@ pub(super) fn read_issuer(
     said: &v1::Issuer,
     token: &str,
     audience: &str,
-) -> Result<(Issuer, Proven), Status> {
+) -> Result<(ShownIssuer, Proven), Status> {
     let v1::Issuer { url, keys } = said;
     let issuer = godwit_issuer::Issuer::read(url, keys).map_err(|error| invalid("issuer", error))?;
     let expected = Expected { audience, subject: None, now: now() };
     let proven = issuer.prove(token, expected).map_err(|error| invalid("service_account_token", error))?;
     let keys = issuer.keys.iter().map(Into::into).collect();
     let (url, subject) = (issuer.url.as_str().into(), proven.subject.as_str().into());
-    Ok((Issuer { url, subject, keys }, proven))
+    let issuer = Issuer { url, subject, keys };
+    Ok((ShownIssuer { issuer, signer: proven.key.as_str().into() }, proven))
 }
 
 fn now() -> u64 {

@@ -15,7 +15,7 @@ use godwit_common::{ClusterName, PolicyName, Taint, TaintEffect, Toleration, Uid
 use godwit_hub_core::{
     AccessOrder, Application, Command, DrainOrder, DrainState, DrainTerms, Issuer, Key, MigrationOrder,
     MigrationState, Policy, PolicyChoice, Purpose, QuotaRecord, Record, Revocation, RolloutOrder,
-    RolloutState,
+    RolloutState, ShownIssuer,
 };
 
 use crate::clock::Cx;
@@ -170,6 +170,11 @@ impl World {
         held.then_some(resume)
     }
 
+    /// By what the hub knows a cluster.
+    fn uid_of(&self, cluster: &ClusterName) -> Option<Uid> {
+        Some(self.hubs[0].core.as_ref()?.cluster(cluster)?.uid)
+    }
+
     /// What lets a cluster in that was built anew, once the old one is not heard any more.
     fn rebuilt(&self, member: usize) -> Option<Command> {
         let cluster = &self.members[member].name;
@@ -296,7 +301,11 @@ impl World {
                         false => AccessOrder::EndRevocation(what),
                     })
                 }
-                None => Command::Access(AccessOrder::PinIssuer { cluster, issuer: issuer_of(member) }),
+                None => {
+                    let uid = self.uid_of(&cluster).unwrap_or(Uid(0));
+                    let issuer = issuer_of(member, self.rng.one_in(2));
+                    Command::Access(AccessOrder::PinIssuer { cluster, uid, issuer })
+                }
             },
             6 => {
                 let with = self.pick(self.members.len());
@@ -571,14 +580,17 @@ fn mending(kind: &str, name: &str, replicas: u32) -> Application {
 
 /// What one pod asks for: those of a DaemonSet take no room, since the hub does not count on any for them.
 /// Who signs for the pods of a member; of some, with a key that others have, too.
-fn issuer_of(member: usize) -> Issuer {
+fn issuer_of(member: usize, signs_with_shared: bool) -> ShownIssuer {
     let own: Arc<str> = format!("key of {member}").into();
-    let shared = (member % 2 == 1).then(|| "key of several".into());
-    Issuer {
+    let shared: Option<Arc<str>> = (member % 2 == 1).then(|| "key of several".into());
+    // Some only name it, and some sign with it.
+    let signer = shared.clone().filter(|_| signs_with_shared).unwrap_or_else(|| Arc::clone(&own));
+    let issuer = Issuer {
         url: "https://kubernetes.default.svc".into(),
         subject: "system:serviceaccount:godwit-system:godwit-agent".into(),
         keys: shared.into_iter().chain([own]).collect(),
-    }
+    };
+    ShownIssuer { issuer, signer }
 }
 
 fn cpu_of(kind: &str, cpu: u64) -> u64 {

@@ -36,7 +36,7 @@ impl Hub {
             AccessOrder::NoteAuthority { step, pin } => Ok(self.note_authority(step, &pin)),
             AccessOrder::EnrolPod(enrolment) => self.enrol_pod(&enrolment),
             AccessOrder::Judge { cluster, token, approve } => self.judge(&cluster, token.as_deref(), approve),
-            AccessOrder::PinIssuer { cluster, issuer } => self.pin_reported(&cluster, issuer),
+            AccessOrder::PinIssuer { cluster, uid, issuer } => self.pin_reported(&cluster, uid, issuer),
             AccessOrder::Revoke(what) => self.revoke(what),
             AccessOrder::EndRevocation(what) => self.end_revocation(&what),
             AccessOrder::BindRole { name, permit } => self.bind_role(name, permit),
@@ -92,8 +92,8 @@ impl Hub {
     fn enrol(&mut self, enrolment: Enrolment) -> Result<Answer, Refused> {
         let Enrolment { hash, cluster, uid, key, from, issuer } = enrolment;
         let token = self.tokens.get(&hash).ok_or_else(|| {
-            let message = "this join token is not known here: it was deleted, ended long ago, or is another hub's; make a \
-                           new one with `godwit token create`";
+            let message = "this join token is not known here: it was deleted, its cluster was revoked, it ended long ago, or \
+                           is another hub's; make a new one with `godwit token create`";
             refused(RefusedKind::NotFound, message)
         })?;
         if token.admits != Admits::Cluster(cluster.clone()) {
@@ -109,9 +109,16 @@ impl Hub {
                 return Err(used_before(&cluster, used));
             }
             return match used.approval.clone() {
-                Some(approval) => self.enrol_judged(&cluster, uid, &approval, issuer.map(|issuer| *issuer)),
+                Some(approval) => {
+                    let issuer = issuer.map(|issuer| *issuer);
+                    self.enrol_judged(&cluster, uid, hash, &approval, issuer)
+                }
                 None if expired => Err(used_before(&cluster, used)),
-                None => Ok(Answer::Done),
+                None => {
+                    self.check_still(&cluster, uid)?;
+                    self.count_arrival(&cluster, &token_called(hash))?;
+                    Ok(Answer::Done)
+                }
             };
         }
         if expired {
@@ -123,8 +130,8 @@ impl Hub {
         }
         let token = token.clone();
         self.check_name(&cluster, uid)?;
-        if let Some(issuer) = &issuer {
-            self.check_issuer(&cluster, issuer)?;
+        if issuer.is_some() {
+            self.check_room_for_an_issuer(&cluster)?;
         }
         let now = self.now.wall;
         let approval = token.approval.map(|within| Approval { until: later(now, within), verdict: None });
@@ -138,10 +145,7 @@ impl Hub {
         }
         self.let_in(&record, &used);
         self.put_token(record);
-        match issuer {
-            Some(issuer) => self.pin_issuer(&cluster, uid, *issuer),
-            None => self.unpin_others(&cluster, uid),
-        }
+        self.pin_enrolled(&cluster, uid, issuer.map(|issuer| *issuer));
         Ok(Answer::Done)
     }
 
@@ -149,9 +153,11 @@ impl Hub {
     pub(super) fn let_in(&mut self, token: &TokenRecord, used: &TokenUse) {
         let (Admits::Cluster(cluster), TokenUse { uid, from, .. }) = (&token.admits, used) else { return };
         let what = Revocation::Cluster(cluster.clone());
-        if let Some(revocation) = self.revocations.get(&what) {
+        if let Some(revocation) = self.revocations.get(&what).filter(|found| found.readmitted.is_none()) {
             let record = RevocationRecord { readmitted: Some(self.now.wall), ..revocation.clone() };
             self.put_revocation(record);
+            // Whoever had the key may have pinned an issuer of their own.
+            self.unpin_issuer(cluster);
         }
         let id = token.hash.id();
         let message = format!("token {id} was used by the cluster with UID {uid}, from {from}");
@@ -212,6 +218,20 @@ impl Hub {
         Ok(())
     }
 
+    /// Whether a cluster that has used a token may still have the name: much may have happened since.
+    pub(super) fn check_still(&self, name: &ClusterName, uid: Uid) -> Result<(), Refused> {
+        self.check_name(name, uid)?;
+        if let Some(other) = self.issuers.get(name).filter(|pinned| pinned.uid != uid) {
+            let message = format!(
+                "another cluster, with the UID {}, has been enrolled as {name} since this one, with {uid}, used its token: \
+                 make a new one with `godwit token create --cluster {name} --again`, if it is to be this one after all",
+                other.uid
+            );
+            return Err(refused(RefusedKind::FailedPrecondition, message));
+        }
+        Ok(())
+    }
+
     /// Whether a cluster may have a name: what its agents would be refused for later is refused here, with the token unused.
     pub(super) fn check_name(&self, name: &ClusterName, uid: Uid) -> Result<(), Refused> {
         if let Some(retired) = self.retired.get(&uid) {
@@ -259,7 +279,14 @@ impl Hub {
         };
         let changes = Changes::default();
         if action == Action::Unchanged {
-            return Ok(Answer::Applied { action, changes });
+            // Those that were made since it was revoked: whoever says it again means it.
+            let ended = if let Revocation::Cluster(name) = &what { self.drop_tokens_of(name) } else { 0 };
+            if ended == 0 {
+                return Ok(Answer::Applied { action, changes });
+            }
+            let message = format!("{ended} join tokens that were made for it since then are worth nothing");
+            self.note_command(Severity::Warning, "S23", "ClusterRevoked", what.name(), message);
+            return Ok(Answer::Applied { action: Action::Configured, changes });
         }
         if action == Action::Created && self.revocations.len() >= REVOCATIONS_MAX {
             let message = format!(
@@ -278,8 +305,12 @@ impl Hub {
         if let Revocation::Cluster(name) = &what {
             // In this very step, once the command is carried out.
             self.wake_at(self.now.time, Timer::Revoked(name.clone()));
-            // Whoever had its key may have pinned an issuer of their own.
-            self.unpin_issuer(name);
+            self.drop_tokens_of(name);
+            // What it has pinned counts for nothing until that is undone, and goes when it is let in by a token. Of one that
+            // never came there is nothing to undo.
+            if !self.clusters.contains_key(name) {
+                self.unpin_issuer(name);
+            }
         }
         let by = self.operator.clone();
         self.put_revocation(RevocationRecord { what, by, at: self.now.wall, readmitted: None });
@@ -299,19 +330,27 @@ impl Hub {
         Ok(Answer::Applied { action: Action::Configured, changes: Changes::default() })
     }
 
+    /// Join tokens of a cluster are worth nothing any more, those that were used first of all: with its key they would be
+    /// answered again.
+    fn drop_tokens_of(&mut self, cluster: &ClusterName) -> usize {
+        let its = self.tokens.values().filter(|token| token.admits == Admits::Cluster(cluster.clone()));
+        let its: Vec<TokenHash> = its.map(|token| token.hash).collect();
+        its.iter().for_each(|hash| self.drop_token(*hash));
+        its.len()
+    }
+
     /// What ended long ago is forgotten; then, of what cannot be used any more, the oldest.
     fn make_room_for_a_token(&mut self) -> Result<(), Refused> {
         let now = self.now.wall;
-        let old = |token: &&TokenRecord| later(token.expires, REMEMBERED) <= now;
+        let old = |token: &&TokenRecord| later(token.ends(), REMEMBERED) <= now;
         let mut gone: Vec<TokenHash> = self.tokens.values().filter(old).map(|token| token.hash).collect();
         if self.tokens.len() - gone.len() >= TOKENS_MAX {
-            let spent = |token: &&TokenRecord| {
-                token.waiting(now).is_none() && (token.used.is_some() || token.expires <= now)
-            };
-            let oldest = self.tokens.values().filter(spent).min_by_key(|token| token.expires);
+            let spent = |token: &&TokenRecord| !token.is_open(now);
+            let oldest = self.tokens.values().filter(spent).min_by_key(|token| token.ends());
             let Some(oldest) = oldest else {
                 let message = format!(
-                    "{TOKENS_MAX} join tokens wait to be used, and there may be no more: delete some, or wait for their end"
+                    "{TOKENS_MAX} join tokens wait to be used, for an operator or for their agents, and there may be no more: delete \
+                     some, or wait for their end"
                 );
                 return Err(refused(RefusedKind::ResourceExhausted, message));
             };
@@ -350,6 +389,11 @@ fn used_before(cluster: &ClusterName, used: &TokenUse) -> Refused {
          {cluster} --again`"
     );
     refused(RefusedKind::FailedPrecondition, message)
+}
+
+/// What whoever shows it is counted by.
+pub(super) fn token_called(hash: TokenHash) -> Arc<str> {
+    format!("the holder of token {}", hash.id()).into()
 }
 
 pub(super) fn later(time: WallTime, by: Duration) -> WallTime {

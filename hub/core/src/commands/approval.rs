@@ -1,13 +1,20 @@
 //! Clusters that have used a join token, and wait for an operator's word (S23).
 
+use std::time::Duration;
+
 use godwit_common::{ClusterName, Uid};
 
+use super::access::{later, token_called};
 use super::issuers::revoked_message;
 use super::refused;
 use crate::contract::{
-    Admits, Answer, Approval, Issuer, Refused, RefusedKind, Severity, TokenRecord, TokenUse, Verdict,
+    Admits, Answer, Approval, Refused, RefusedKind, Severity, ShownIssuer, TokenHash, TokenRecord, TokenUse,
+    Verdict,
 };
 use crate::hub::Hub;
+
+/// So long at least an agent has to come for what was approved, however late that was.
+const COLLECTED_WITHIN: Duration = Duration::from_secs(3600);
 
 impl Hub {
     /// The agent that used the token asks again, with the same key.
@@ -15,8 +22,9 @@ impl Hub {
         &mut self,
         cluster: &ClusterName,
         uid: Uid,
+        hash: TokenHash,
         approval: &Approval,
-        issuer: Option<Issuer>,
+        issuer: Option<ShownIssuer>,
     ) -> Result<Answer, Refused> {
         let over = approval.until <= self.now.wall;
         match &approval.verdict {
@@ -29,13 +37,12 @@ impl Hub {
                 if self.is_revoked(cluster) {
                     return Err(refused(RefusedKind::FailedPrecondition, revoked_message(cluster)));
                 }
-                match issuer {
-                    Some(issuer) => {
-                        self.check_issuer(cluster, &issuer)?;
-                        self.pin_issuer(cluster, uid, issuer);
-                    }
-                    None => self.unpin_others(cluster, uid),
+                self.check_still(cluster, uid)?;
+                if issuer.is_some() {
+                    self.check_room_for_an_issuer(cluster)?;
                 }
+                self.count_arrival(cluster, &token_called(hash))?;
+                self.pin_enrolled(cluster, uid, issuer);
                 Ok(Answer::Done)
             }
             Some(Verdict { approved: true, .. }) | None => {
@@ -92,7 +99,11 @@ impl Hub {
             self.check_name(cluster, uid)?;
         }
         let verdict = Some(Verdict { approved: approve, by: self.operator.clone(), at: now });
-        let used = TokenUse { approval: Some(Approval { verdict, ..approval }), ..used };
+        let until = match approve {
+            true => approval.until.max(later(now, COLLECTED_WITHIN)),
+            false => approval.until,
+        };
+        let used = TokenUse { approval: Some(Approval { verdict, until }), ..used };
         let record = TokenRecord { used: Some(used.clone()), ..record };
         let (severity, reason, message) = match approve {
             true => (Severity::Normal, "EnrolmentApproved", format!("the cluster with UID {uid} may join")),
@@ -103,6 +114,8 @@ impl Hub {
         self.note_command(severity, "S23", reason, cluster.as_str(), message);
         if approve {
             self.let_in(&record, &used);
+            // Whoever pins under this name after this has come later.
+            self.unpin_others(cluster, uid);
         }
         self.put_token(record);
         Ok(Answer::Done)

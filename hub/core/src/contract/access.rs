@@ -106,7 +106,7 @@ pub struct TokenUse {
 /// A question to the operators: whether a cluster may join.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
-    /// Until when it may be answered, and the answer be used.
+    /// Until when it may be answered, and the answer be used: for that there is at least an hour.
     pub until: WallTime,
     /// The answer.
     pub verdict: Option<Verdict>,
@@ -130,6 +130,22 @@ impl TokenRecord {
         let approval = used.approval.as_ref()?;
         (approval.verdict.is_none() && approval.until > now).then_some((used, approval))
     }
+
+    /// Until when it means anything to anybody.
+    pub(crate) fn ends(&self) -> WallTime {
+        let approval = self.used.as_ref().and_then(|used| used.approval.as_ref());
+        approval.map_or(self.expires, |approval| approval.until.max(self.expires))
+    }
+
+    /// Whether something is yet to come of it: it may be used; or it was, and an operator decides, or has approved.
+    pub(crate) fn is_open(&self, now: WallTime) -> bool {
+        match &self.used {
+            None => self.expires > now,
+            Some(used) => used.approval.as_ref().is_some_and(|approval| {
+                approval.until > now && approval.verdict.as_ref().is_none_or(|verdict| verdict.approved)
+            }),
+        }
+    }
 }
 
 /// An agent that shows a token.
@@ -146,7 +162,7 @@ pub struct Enrolment {
     /// Where from.
     pub from: Arc<str>,
     /// Whose service accounts' tokens its later agents will show, if they will.
-    pub issuer: Option<Box<Issuer>>,
+    pub issuer: Option<Box<ShownIssuer>>,
 }
 
 /// Who signs for the pods of a cluster, and which of them are its agents. The signature of a token of theirs was found to be
@@ -161,6 +177,15 @@ pub struct Issuer {
     pub keys: BTreeSet<Arc<str>>,
 }
 
+/// What an agent says of its cluster's issuer, with a token for a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownIssuer {
+    /// Who signs.
+    pub issuer: Issuer,
+    /// Which of the keys has signed the token. Public keys of others can be named by anybody; this one is the cluster's own.
+    pub signer: Arc<str>,
+}
+
 /// What a cluster has pinned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuerRecord {
@@ -170,6 +195,8 @@ pub struct IssuerRecord {
     pub uid: Uid,
     /// Who signs for its pods.
     pub issuer: Issuer,
+    /// Those of the keys that have signed a token which was shown: no other cluster may pin them.
+    pub proven: BTreeSet<Arc<str>>,
     /// Since when.
     pub at: WallTime,
 }
@@ -287,8 +314,10 @@ pub enum AccessOrder {
     PinIssuer {
         /// Which cluster.
         cluster: ClusterName,
+        /// The identity of the cluster that the agent is in.
+        uid: Uid,
         /// Who signs.
-        issuer: Issuer,
+        issuer: ShownIssuer,
     },
     /// Decide about a cluster that has used a token, and waits.
     Judge {

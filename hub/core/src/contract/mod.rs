@@ -13,7 +13,7 @@ mod view;
 
 pub use access::{
     AccessOrder, Admits, Approval, AuthorityStep, Enrolment, Issuer, IssuerRecord, LogIn, PodEnrolment,
-    Revocation, RevocationRecord, TokenHash, TokenRecord, TokenUse, Verdict,
+    Revocation, RevocationRecord, ShownIssuer, TokenHash, TokenRecord, TokenUse, Verdict,
 };
 pub use command::{
     Action, Answer, Application, Balanced, Command, Deploy, Deployed, DeployedWorkload, DrainOrder,

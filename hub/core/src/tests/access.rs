@@ -97,6 +97,8 @@ fn s23_a_token_is_good_once_and_for_its_own_cluster() {
     // The same key again: the answer was lost.
     assert_eq!(enrol(&mut fixture, 1, "bravo", 7, 1), Ok(Answer::Done));
     assert_eq!(fixture.noted("ClusterEnrolled"), 1);
+    let again = (0..20).map(|_| enrol(&mut fixture, 1, "bravo", 7, 1)).find_map(Result::err);
+    assert_eq!(again.expect("nobody asks so often").kind, RefusedKind::ResourceExhausted);
     fixture.pass(TTL);
     refused(enrol(&mut fixture, 1, "bravo", 7, 1), RefusedKind::FailedPrecondition, "used already");
 }
@@ -221,6 +223,61 @@ fn s23_a_token_lets_a_revoked_cluster_in_again() {
     // And out again: what it got meanwhile is revoked with the rest.
     assert_eq!(applied(revoke(&mut fixture, "alpha")), Action::Configured);
     assert_eq!(fixture.state("alpha"), ClusterState::Lost);
+}
+
+#[test]
+fn s23_with_a_revocation_go_all_tokens_of_the_cluster_and_none_of_others() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20)]);
+    let alpha = uid_of(&fixture, "alpha");
+    create(&mut fixture, 1, "alpha", true).expect("it is meant");
+    create(&mut fixture, 2, "alpha", true).expect("it is meant");
+    create(&mut fixture, 3, "charlie", false).expect("a free name");
+    enrol(&mut fixture, 1, "alpha", alpha, 1).expect("a good token");
+    revoke(&mut fixture, "alpha").expect("a member");
+    for number in [1, 2] {
+        refused(enrol(&mut fixture, number, "alpha", alpha, 1), RefusedKind::NotFound, "was revoked");
+    }
+
+    // One that was made since goes when it is said once more.
+    create(&mut fixture, 4, "alpha", true).expect("it is meant");
+    assert_eq!(applied(revoke(&mut fixture, "alpha")), Action::Configured);
+    assert_eq!(applied(revoke(&mut fixture, "alpha")), Action::Unchanged);
+    refused(enrol(&mut fixture, 4, "alpha", alpha, 1), RefusedKind::NotFound, "was revoked");
+
+    // Whoever has the old token and its key gets nothing when the cluster is in again, nor after a restart.
+    create(&mut fixture, 5, "alpha", true).expect("it is meant");
+    enrol(&mut fixture, 5, "alpha", alpha, 2).expect("a good token");
+    fixture.disconnect("bravo");
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").session = None;
+    fixture.restart();
+    fixture.connect("bravo");
+    refused(enrol(&mut fixture, 1, "alpha", alpha, 1), RefusedKind::NotFound, "was revoked");
+    assert_eq!(enrol(&mut fixture, 3, "charlie", 9, 3), Ok(Answer::Done));
+}
+
+#[test]
+fn s23_a_second_agent_that_enrols_leaves_the_first_what_it_was_issued() {
+    let mut fixture = Fixture::new(&[("alpha", 20)]);
+    let alpha = uid_of(&fixture, "alpha");
+    revoke(&mut fixture, "alpha").expect("a member");
+    let mut readmitted = Vec::new();
+    for number in [1, 2] {
+        create(&mut fixture, number, "alpha", true).expect("it is meant");
+        enrol(&mut fixture, number, "alpha", alpha, number).expect("a good token");
+        readmitted.push(fixture.hub.federation().revocations[0].readmitted);
+        fixture.pass(Duration::from_secs(60));
+    }
+    assert!(readmitted[0].is_some() && readmitted[0] == readmitted[1], "{readmitted:?}");
+}
+
+#[test]
+fn s23_a_used_token_is_worth_nothing_to_a_cluster_that_has_lost_its_name() {
+    let mut fixture = Fixture::new(&[("alpha", 20)]);
+    create(&mut fixture, 1, "bravo", false).expect("a free name");
+    enrol(&mut fixture, 1, "bravo", 7, 1).expect("a good token");
+    fixture.add_member("bravo", 20);
+    fixture.connect("bravo");
+    refused(enrol(&mut fixture, 1, "bravo", 7, 1), RefusedKind::AlreadyExists, "is taken");
 }
 
 #[test]

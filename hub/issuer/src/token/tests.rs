@@ -52,7 +52,8 @@ fn whoever_is_signed_for_by_one_of_the_keys_is_a_pod_of_the_cluster() {
     for signer in [&rsa, &ecdsa] {
         let token = signer.sign(&claims()).unwrap();
         let proven = issuer(&[&rsa, &ecdsa]).prove(&token, expected()).unwrap();
-        let Proven { subject, pod, node } = proven;
+        let Proven { subject, pod, node, key } = proven;
+        assert_eq!([key.as_str()], *issuer(&[signer]).keys.iter().collect::<Vec<_>>(), "the one of the two");
         assert_eq!(
             (subject.as_str(), pod.as_str(), node.as_str()),
             (SUBJECT, "godwit-agent-x2x7k", "node-7")

@@ -105,7 +105,7 @@ pub(super) fn binding_from_wire(binding: wire::RoleBinding) -> Result<RoleBindin
 }
 
 pub(super) fn issuer_to_wire(pinned: &IssuerRecord) -> wire::Issuer {
-    let IssuerRecord { cluster, uid, issuer: Issuer { url, subject, keys }, at } = pinned;
+    let IssuerRecord { cluster, uid, issuer: Issuer { url, subject, keys }, proven, at } = pinned;
     wire::Issuer {
         cluster: cluster.to_string(),
         cluster_uid: uid_to_wire(*uid),
@@ -113,6 +113,7 @@ pub(super) fn issuer_to_wire(pinned: &IssuerRecord) -> wire::Issuer {
         subject: subject.to_string(),
         keys: keys.iter().map(ToString::to_string).collect(),
         at_ms: at.0,
+        proven: proven.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -122,6 +123,7 @@ pub(super) fn issuer_from_wire(pinned: wire::Issuer) -> Result<IssuerRecord, Inv
         cluster: name("cluster", &pinned.cluster)?,
         uid: uid("cluster_uid", &pinned.cluster_uid)?,
         issuer: Issuer { url: pinned.url.into(), subject: pinned.subject.into(), keys },
+        proven: pinned.proven.into_iter().map(Into::into).collect(),
         at: wall(pinned.at_ms),
     })
 }

@@ -244,6 +244,7 @@ fn access() -> Vec<Record> {
         cluster: name("new"),
         uid: Uid(8),
         issuer,
+        proven: BTreeSet::from(["{\"kty\":\"RSA\"}".into()]),
         at: WallTime(54),
     }));
     records

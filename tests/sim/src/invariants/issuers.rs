@@ -1,7 +1,7 @@
-//! S23: whose word lets agents in: of a cluster that is a member or has just enrolled, never of one that is kept out, and never
-//! by a key that is another cluster's, too.
+//! S23: whose word lets agents in: of a cluster that is a member or has just enrolled, never what a cluster pinned before it
+//! was enrolled again, and never by a key that is another cluster's, too.
 
-use godwit_hub_core::{IssuerRecord, Key, Record, Revocation};
+use godwit_hub_core::{IssuerRecord, Key, Record, Revocation, RevocationRecord};
 
 use super::Records;
 
@@ -35,15 +35,21 @@ fn check(records: &Records, one: &IssuerRecord) {
         _ => None,
     });
     for other in others {
-        let shared = other.cluster != one.cluster && !other.issuer.keys.is_disjoint(&one.issuer.keys);
-        assert!(!shared, "S23: {} and {} have pinned one key", one.cluster, other.cluster);
+        let shared = |owner: &IssuerRecord, by: &IssuerRecord| !owner.proven.is_disjoint(&by.issuer.keys);
+        let shared = other.cluster != one.cluster && (shared(one, other) || shared(other, one));
+        assert!(!shared, "S23: {} and {} have pinned a key of one of them", one.cluster, other.cluster);
     }
 }
 
 fn check_admitted(records: &Records, one: &IssuerRecord) {
     let revoked = records.get(&Key::Revocation(Revocation::Cluster(one.cluster.clone())));
-    let kept_out = matches!(revoked, Some(Record::Revocation(record)) if record.readmitted.is_none());
-    assert!(!kept_out, "S23: {} is revoked, and its pods would be let in", one.cluster);
+    if let Some(Record::Revocation(RevocationRecord { readmitted: Some(since), .. })) = revoked {
+        assert!(
+            one.at >= *since,
+            "S23: {} was enrolled again, and what it pinned before is left",
+            one.cluster
+        );
+    }
 }
 
 fn pinned<'a>(records: &'a Records, key: &Key) -> Option<&'a IssuerRecord> {
