@@ -150,7 +150,9 @@ impl AccessService for Admin {
         &self,
         _: Request<v1::ListRevocationsRequest>,
     ) -> Result<Response<v1::ListRevocationsResponse>, Status> {
-        let items = self.driver.view().federation.revocations.iter().map(revocation).collect();
+        let view = self.driver.view();
+        let kept_out = view.federation.revocations.iter().filter(|record| !record.is_about_names());
+        let items = kept_out.map(revocation).collect();
         Ok(Response::new(v1::ListRevocationsResponse { items }))
     }
 
@@ -301,7 +303,7 @@ fn token(token: &TokenRecord) -> v1::Token {
 }
 
 fn revocation(record: &RevocationRecord) -> v1::Revocation {
-    let RevocationRecord { what, by, at, readmitted } = record;
+    let RevocationRecord { what, by, at, readmitted, former: _ } = record;
     v1::Revocation {
         kind: what.kind().to_owned(),
         name: what.name().to_owned(),

@@ -17,6 +17,7 @@ use godwit_rt::serve::{Peer, address_of};
 use serde_json::json;
 use tonic::{Request, Response, Status};
 
+use super::gate::is_formers;
 use super::own::{half_way, left_until};
 use super::pods::{prove, read_issuer};
 use super::standing::Granted;
@@ -105,6 +106,7 @@ impl EnrolmentService for Enrolments {
                 "this certificate has ended, and speaks for nobody any more: say it with one that lasts",
             ));
         }
+        self.check_its_own(&cluster, &peer)?;
         let v1::ReportIssuerRequest { issuer, service_account_token, cluster_uid } = request.into_inner();
         let uid: Uid = cluster_uid.parse().map_err(|error| invalid("cluster_uid", error))?;
         let issuer = issuer.ok_or_else(|| invalid("issuer", "it is missing"))?;
@@ -264,6 +266,18 @@ impl Enrolments {
             return Err(Status::failed_precondition(format!(
                 "cluster {cluster} is not a member: it has never attached, or was retired or deleted; enrol it with a token \
                  of `godwit token create --cluster {cluster}`"
+            )));
+        }
+        self.check_its_own(&cluster, peer)
+    }
+
+    /// Nothing is done for the agents of a cluster that has lost its name.
+    fn check_its_own(&self, cluster: &ClusterName, peer: &Peer) -> Result<(), Status> {
+        if is_formers(&self.driver.view(), cluster, peer.issued()) {
+            return Err(Status::failed_precondition(format!(
+                "this certificate was made for a cluster that was called {cluster} before it was built anew, retired or \
+                 deleted, and another one has the name now: enrol with a token of `godwit token create --cluster {cluster} \
+                 --again`"
             )));
         }
         Ok(())

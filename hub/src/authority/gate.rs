@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use godwit_certs::Revoked;
-use godwit_hub_core::{Revocation, RevocationRecord};
+use godwit_common::ClusterName;
+use godwit_hub_core::{Former, Revocation, RevocationRecord};
 use godwit_rt::Revocations;
 use tokio::sync::watch;
 
-use crate::driver::Handle;
+use crate::driver::{Handle, View};
 
 /// Follows the view: whoever is revoked in it, durably, is kept out from then on. It ends with the driver.
 pub(crate) fn follow_revocations(driver: &Handle) -> Revocations {
@@ -25,6 +26,19 @@ pub(crate) fn follow_revocations(driver: &Handle) -> Revocations {
         }
     });
     Revocations::following(published)
+}
+
+/// Whether a certificate was made for another cluster than the one that has its name now.
+pub(super) fn is_formers(view: &View, cluster: &ClusterName, issued: SystemTime) -> bool {
+    let of_name =
+        |record: &&RevocationRecord| matches!(&record.what, Revocation::Cluster(name) if name == cluster);
+    let former = view.federation.revocations.iter().find(of_name).and_then(|record| record.former);
+    let now = view.clusters.get(cluster).map(|cluster| cluster.uid);
+    // Certificates count in seconds.
+    former.is_some_and(|Former { uid, at }| {
+        let until = SystemTime::UNIX_EPOCH + Duration::from_secs(at.0 / 1000);
+        now != Some(uid) && issued < until
+    })
 }
 
 /// Names that the machine took are names; one that is none keeps nobody out.

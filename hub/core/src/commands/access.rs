@@ -1,4 +1,4 @@
-//! Who may come in: join tokens, their use, and revocations (S23).
+//! Who may come in: join tokens, and their use (S23).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,18 +7,16 @@ use godwit_common::{ClusterName, Uid, WallTime};
 
 use super::refused;
 use crate::contract::{
-    AccessOrder, Action, Admits, Answer, Approval, AuthorityStep, Changes, Enrolment, Key, LogIn, Permit,
-    Refused, RefusedKind, Revocation, RevocationRecord, Severity, Subject, TokenHash, TokenRecord, TokenUse,
+    AccessOrder, Admits, Answer, Approval, AuthorityStep, Enrolment, Key, LogIn, Permit, Refused,
+    RefusedKind, Revocation, RevocationRecord, Severity, Subject, TokenHash, TokenRecord, TokenUse,
 };
-use crate::hub::{Hub, Timer};
+use crate::hub::Hub;
 use crate::retire::retired_message;
 
 /// The most tokens that are remembered; old ones make room.
 const TOKENS_MAX: usize = 1_000;
 /// For so long it is remembered after its end what became of a token.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3600);
-/// The most revocations.
-const REVOCATIONS_MAX: usize = 10_000;
 
 impl Hub {
     pub(super) fn access(&mut self, order: AccessOrder) -> Result<Answer, Refused> {
@@ -153,8 +151,12 @@ impl Hub {
     pub(super) fn let_in(&mut self, token: &TokenRecord, used: &TokenUse) {
         let (Admits::Cluster(cluster), TokenUse { uid, from, .. }) = (&token.admits, used) else { return };
         let what = Revocation::Cluster(cluster.clone());
-        if let Some(revocation) = self.revocations.get(&what).filter(|found| found.readmitted.is_none()) {
-            let record = RevocationRecord { readmitted: Some(self.now.wall), ..revocation.clone() };
+        let keeps_out = |found: &&RevocationRecord| {
+            found.readmitted.is_none() || found.former.is_some_and(|former| former.uid != *uid)
+        };
+        if let Some(revocation) = self.revocations.get(&what).filter(keeps_out) {
+            let (readmitted, former) = (Some(self.now.wall), None);
+            let record = RevocationRecord { readmitted, former, ..revocation.clone() };
             self.put_revocation(record);
             // Whoever had the key may have pinned an issuer of their own.
             self.unpin_issuer(cluster);
@@ -271,68 +273,9 @@ impl Hub {
         Answer::Done
     }
 
-    fn revoke(&mut self, what: Revocation) -> Result<Answer, Refused> {
-        let action = match self.revocations.get(&what) {
-            Some(known) if known.readmitted.is_none() => Action::Unchanged,
-            Some(_) => Action::Configured,
-            None => Action::Created,
-        };
-        let changes = Changes::default();
-        if action == Action::Unchanged {
-            // Those that were made since it was revoked: whoever says it again means it.
-            let ended = if let Revocation::Cluster(name) = &what { self.drop_tokens_of(name) } else { 0 };
-            if ended == 0 {
-                return Ok(Answer::Applied { action, changes });
-            }
-            let message = format!("{ended} join tokens that were made for it since then are worth nothing");
-            self.note_command(Severity::Warning, "S23", "ClusterRevoked", what.name(), message);
-            return Ok(Answer::Applied { action: Action::Configured, changes });
-        }
-        if action == Action::Created && self.revocations.len() >= REVOCATIONS_MAX {
-            let message = format!(
-                "{REVOCATIONS_MAX} revocations are kept, and no more: end those with --undo whose certificates have ended"
-            );
-            return Err(refused(RefusedKind::ResourceExhausted, message));
-        }
-        let (reason, message) = match &what {
-            Revocation::Cluster(_) => {
-                ("ClusterRevoked", "its agents are kept out, and what it ran is replaced as after a loss")
-            }
-            Revocation::Admin(_) => ("AdminRevoked", "the operator is kept out"),
-            Revocation::Serial(_) => ("CertificateRevoked", "whoever shows this certificate is kept out"),
-        };
-        self.note_command(Severity::Warning, "S23", reason, what.name(), message);
-        if let Revocation::Cluster(name) = &what {
-            // In this very step, once the command is carried out.
-            self.wake_at(self.now.time, Timer::Revoked(name.clone()));
-            self.drop_tokens_of(name);
-            // What it has pinned counts for nothing until that is undone, and goes when it is let in by a token. Of one that
-            // never came there is nothing to undo.
-            if !self.clusters.contains_key(name) {
-                self.unpin_issuer(name);
-            }
-        }
-        let by = self.operator.clone();
-        self.put_revocation(RevocationRecord { what, by, at: self.now.wall, readmitted: None });
-        Ok(Answer::Applied { action, changes })
-    }
-
-    fn end_revocation(&mut self, what: &Revocation) -> Result<Answer, Refused> {
-        let (kind, name) = (what.kind(), what.name());
-        if self.revocations.remove(what).is_none() {
-            let message = format!("{kind} {name} is not revoked; `godwit revoke list` shows who is");
-            return Err(refused(RefusedKind::NotFound, message));
-        }
-        self.touched.keys.insert(Key::Revocation(what.clone()));
-        self.touched.subjects.insert(Subject::Federation);
-        let message = "certificates that have not ended are good again";
-        self.note_command(Severity::Warning, "S23", "RevocationEnded", name, message);
-        Ok(Answer::Applied { action: Action::Configured, changes: Changes::default() })
-    }
-
     /// Join tokens of a cluster are worth nothing any more, those that were used first of all: with its key they would be
     /// answered again.
-    fn drop_tokens_of(&mut self, cluster: &ClusterName) -> usize {
+    pub(super) fn drop_tokens_of(&mut self, cluster: &ClusterName) -> usize {
         let its = self.tokens.values().filter(|token| token.admits == Admits::Cluster(cluster.clone()));
         let its: Vec<TokenHash> = its.map(|token| token.hash).collect();
         its.iter().for_each(|hash| self.drop_token(*hash));
@@ -366,16 +309,10 @@ impl Hub {
         self.tokens.insert(record.hash, record);
     }
 
-    fn drop_token(&mut self, hash: TokenHash) {
+    pub(super) fn drop_token(&mut self, hash: TokenHash) {
         self.tokens.remove(&hash);
         self.touched.keys.insert(Key::Token(hash));
         self.touched.subjects.insert(Subject::Federation);
-    }
-
-    fn put_revocation(&mut self, record: RevocationRecord) {
-        self.touched.keys.insert(Key::Revocation(record.what.clone()));
-        self.touched.subjects.insert(Subject::Federation);
-        self.revocations.insert(record.what.clone(), record);
     }
 }
 

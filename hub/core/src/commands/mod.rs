@@ -18,6 +18,7 @@ mod removal;
 mod replace;
 mod requests;
 mod retire;
+mod revocation;
 mod roles;
 mod rollout;
 mod take;

@@ -66,6 +66,7 @@ impl Hub {
         self.end_cluster(name, entry);
         if let Some(cluster) = self.clusters.remove(name) {
             self.count_state(cluster.health.state, None);
+            self.note_former(name, cluster.record.uid);
         }
         self.lost.remove(name);
         self.unpin_issuer(name);

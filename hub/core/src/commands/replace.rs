@@ -121,6 +121,7 @@ impl Hub {
         let entry = self.note_command(Severity::Warning, "S23", "ClusterReplaced", name.as_str(), message);
         self.end_cluster(name, entry);
         self.unpin_others(name, uid);
+        self.note_former(name, known);
         let Some(cluster) = self.clusters.get(name) else { return Err(no_cluster(name)) };
         let joined = self.now.wall;
         let before = cluster.health.state;

@@ -268,8 +268,28 @@ pub struct RevocationRecord {
     pub by: Arc<str>,
     /// Since when.
     pub at: WallTime,
-    /// Of a cluster: since when it is enrolled again. Only what it was issued before stays out then.
+    /// Of a cluster: since when it is enrolled again. Only what it was issued before stays out then; of one that was never
+    /// revoked, this is the beginning of time.
     pub readmitted: Option<WallTime>,
+    /// A cluster that had the name, and has lost it.
+    pub former: Option<Former>,
+}
+
+impl RevocationRecord {
+    /// Whether nobody is kept out, and it is only remembered that the name was another's.
+    pub fn is_about_names(&self) -> bool {
+        self.readmitted == Some(WallTime(0))
+    }
+}
+
+/// A cluster that is not the one of its name any more: it was built anew, or went. What it was issued is not renewed for the
+/// one that has the name now, and says nothing of its issuer; when that one enrols, it is kept out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Former {
+    /// Its identity.
+    pub uid: Uid,
+    /// Since when.
+    pub at: WallTime,
 }
 
 /// A step of one authority's taking the place of another.

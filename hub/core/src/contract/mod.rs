@@ -12,8 +12,8 @@ mod rollout;
 mod view;
 
 pub use access::{
-    AccessOrder, Admits, Approval, AuthorityStep, Enrolment, Issuer, IssuerRecord, LogIn, PodEnrolment,
-    Revocation, RevocationRecord, ShownIssuer, TokenHash, TokenRecord, TokenUse, Verdict,
+    AccessOrder, Admits, Approval, AuthorityStep, Enrolment, Former, Issuer, IssuerRecord, LogIn,
+    PodEnrolment, Revocation, RevocationRecord, ShownIssuer, TokenHash, TokenRecord, TokenUse, Verdict,
 };
 pub use command::{
     Action, Answer, Application, Balanced, Command, Deploy, Deployed, DeployedWorkload, DrainOrder,

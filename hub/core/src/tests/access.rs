@@ -280,6 +280,59 @@ fn s23_a_used_token_is_worth_nothing_to_a_cluster_that_has_lost_its_name() {
     refused(enrol(&mut fixture, 1, "bravo", 7, 1), RefusedKind::AlreadyExists, "is taken");
 }
 
+fn former_of(fixture: &Fixture, name: &str) -> Option<u128> {
+    let revocations = fixture.hub.federation().revocations;
+    let of_name = revocations.iter().find(|record| record.what == Revocation::Cluster(cluster(name)));
+    of_name.and_then(|record| record.former).map(|former| former.uid.0)
+}
+
+/// A cluster is lost, and goes.
+fn goes(fixture: &mut Fixture, name: &str) {
+    fixture.disconnect(name);
+    fixture.pass(Duration::from_secs(600));
+    let gone = Command::DeleteCluster { cluster: cluster(name), force: true };
+    fixture.command(gone).expect("it is lost");
+}
+
+#[test]
+fn s23_what_a_former_cluster_was_issued_is_kept_out_when_another_one_enrols_under_its_name() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 20), ("charlie", 20)]);
+    let bravo = uid_of(&fixture, "bravo");
+    create(&mut fixture, 1, "bravo", true).expect("it is meant");
+    enrol(&mut fixture, 1, "bravo", bravo, 1).expect("a good token");
+    goes(&mut fixture, "bravo");
+    assert_eq!(former_of(&fixture, "bravo"), Some(bravo));
+    refused(enrol(&mut fixture, 1, "bravo", bravo, 1), RefusedKind::NotFound, "not known here");
+    // Nobody is revoked by that: it may come again under its name, with what it has.
+    let revocation = Revocation::Cluster(cluster("bravo"));
+    let record = fixture.hub.federation().revocations[0].clone();
+    assert!(record.is_about_names());
+    let undone = order(&mut fixture, AccessOrder::EndRevocation(revocation.clone()));
+    refused(undone, RefusedKind::NotFound, "not revoked");
+    create(&mut fixture, 2, "bravo", false).expect("a free name");
+    enrol(&mut fixture, 2, "bravo", bravo, 2).expect("the same cluster");
+    assert!(fixture.hub.federation().revocations[0].is_about_names());
+
+    for name in ["alpha", "charlie"] {
+        fixture.disconnect(name);
+    }
+    fixture.restart();
+    for name in ["alpha", "charlie"] {
+        fixture.connect(name);
+    }
+    create(&mut fixture, 3, "bravo", false).expect("a free name");
+    enrol(&mut fixture, 3, "bravo", 77, 3).expect("another cluster");
+    let record = fixture.hub.federation().revocations[0].clone();
+    assert!(!record.is_about_names() && record.readmitted.is_some() && record.former.is_none());
+
+    // That it had been another's outlasts a revocation that was a mistake.
+    goes(&mut fixture, "charlie");
+    revoke(&mut fixture, "charlie").expect("a name");
+    order(&mut fixture, AccessOrder::EndRevocation(Revocation::Cluster(cluster("charlie"))))
+        .expect("revoked");
+    assert!(former_of(&fixture, "charlie").is_some());
+}
+
 #[test]
 fn s23_a_revocation_is_durable_and_can_be_ended() {
     let mut fixture = Fixture::new(&[("alpha", 20)]);

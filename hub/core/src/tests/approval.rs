@@ -148,7 +148,7 @@ fn s23_what_was_approved_is_looked_at_again_when_it_is_collected() {
     refused(enrol(&mut fixture, 1, "bravo", 7, 1), RefusedKind::FailedPrecondition, "since this one");
     assert_eq!(fixture.hub.federation().issuers[&cluster("bravo")].uid, Uid(8));
 
-    // And where it was retired meanwhile.
+    // What was approved goes with the cluster.
     let alpha = fixture.hub.cluster(&cluster("alpha")).expect("a member").uid.0;
     create(&mut fixture, 3, "alpha");
     enrol(&mut fixture, 3, "alpha", alpha, 3).expect("it waits");
@@ -157,7 +157,7 @@ fn s23_what_was_approved_is_looked_at_again_when_it_is_collected() {
     fixture.pass(Duration::from_secs(600));
     let terms = DrainTerms { force: true, ..DrainTerms::default() };
     fixture.command(Command::Retire { cluster: cluster("alpha"), terms }).expect("it is lost");
-    refused(enrol(&mut fixture, 3, "alpha", alpha, 3), RefusedKind::FailedPrecondition, "was retired");
+    refused(enrol(&mut fixture, 3, "alpha", alpha, 3), RefusedKind::NotFound, "not known here");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use godwit_hub_core::{
-    Admits, Approval, Issuer, IssuerRecord, Permit, Reach, Revocation, RevocationRecord, RoleBinding,
+    Admits, Approval, Former, Issuer, IssuerRecord, Permit, Reach, Revocation, RevocationRecord, RoleBinding,
     TokenHash, TokenRecord, TokenUse, Verdict,
 };
 use godwit_proto::store::v1 as wire;
@@ -48,7 +48,7 @@ pub(super) fn token_from_wire(token: wire::Token) -> Result<TokenRecord, Invalid
 }
 
 pub(super) fn revocation_to_wire(revocation: &RevocationRecord) -> wire::Revocation {
-    let RevocationRecord { what, by, at, readmitted } = revocation;
+    let RevocationRecord { what, by, at, readmitted, former } = revocation;
     let what = match what {
         Revocation::Cluster(name) => What::Cluster(name.to_string()),
         Revocation::Admin(name) => What::Admin(name.to_string()),
@@ -59,6 +59,7 @@ pub(super) fn revocation_to_wire(revocation: &RevocationRecord) -> wire::Revocat
         by: by.to_string(),
         at_ms: at.0,
         readmitted_ms: readmitted.map(|time| time.0),
+        former: former.map(|Former { uid, at }| wire::Former { cluster_uid: uid_to_wire(uid), at_ms: at.0 }),
     }
 }
 
@@ -68,11 +69,16 @@ pub(super) fn revocation_from_wire(revocation: wire::Revocation) -> Result<Revoc
         What::Admin(name) => Revocation::Admin(name.into()),
         What::Serial(number) => Revocation::Serial(number.into()),
     };
+    let former = |former: wire::Former| {
+        let uid = uid("former.cluster_uid", &former.cluster_uid)?;
+        Ok(Former { uid, at: wall(former.at_ms) })
+    };
     Ok(RevocationRecord {
         what,
         by: revocation.by.into(),
         at: wall(revocation.at_ms),
         readmitted: revocation.readmitted_ms.map(wall),
+        former: revocation.former.map(former).transpose()?,
     })
 }
 

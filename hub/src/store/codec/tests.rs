@@ -17,11 +17,11 @@ use godwit_common::{
 };
 use godwit_hub_core::{
     Action, Admits, Approval, Cause, Changes, ClusterRecord, ClusterTaint, Deployed, DeployedWorkload, Drain,
-    DrainState, Ended, FederationRecord, Freeze, FreezeCause, Held, Issuer, IssuerRecord, JournalEntry, Loss,
-    Migration, MigrationCause, MigrationId, MigrationState, Move, ObjectRecord, ObjectRow, Permit, Policy,
-    Purpose, QuotaRecord, Reach, Recovery, Request, RetiredRecord, Revision, RevisionState, Revocation,
-    RevocationRecord, Role, RoleBinding, Rollout, RolloutState, Seat, Severity, StateRevision, TokenHash,
-    TokenRecord, TokenUse, Verdict, WorkloadRecord, WorkloadSpec, Yield,
+    DrainState, Ended, FederationRecord, Former, Freeze, FreezeCause, Held, Issuer, IssuerRecord,
+    JournalEntry, Loss, Migration, MigrationCause, MigrationId, MigrationState, Move, ObjectRecord,
+    ObjectRow, Permit, Policy, Purpose, QuotaRecord, Reach, Recovery, Request, RetiredRecord, Revision,
+    RevisionState, Revocation, RevocationRecord, Role, RoleBinding, Rollout, RolloutState, Seat, Severity,
+    StateRevision, TokenHash, TokenRecord, TokenUse, Verdict, WorkloadRecord, WorkloadSpec, Yield,
 };
 
 use super::*;
@@ -222,6 +222,7 @@ fn access() -> Vec<Record> {
             by: "ops".into(),
             at: WallTime(51),
             readmitted,
+            former: Some(Former { uid: Uid(7), at: WallTime(55) }),
         }));
     }
     let reach = Reach {
