@@ -2,6 +2,17 @@
 
 use crate::WorkloadId;
 
+/// The kinds that may go along with workloads that are imported (S34): those that point at workloads, and then those that
+/// workloads name.
+pub const GOES_ALONG: [(&str, &str); 6] = [
+    ("v1", "Service"),
+    ("policy/v1", "PodDisruptionBudget"),
+    ("autoscaling/v2", "HorizontalPodAutoscaler"),
+    ("v1", "ConfigMap"),
+    ("v1", "Secret"),
+    ("v1", "ServiceAccount"),
+];
+
 /// A kind of workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WorkloadKind {
@@ -49,6 +60,14 @@ impl WorkloadKind {
         match self {
             Self::Deployment | Self::StatefulSet | Self::DaemonSet => "apps/v1",
             Self::Job | Self::CronJob => "batch/v1",
+        }
+    }
+
+    /// Whether what runs is imported (S34). A Job is not: it is made once, and its selector is its cluster's own.
+    pub fn importable(self) -> bool {
+        match self {
+            Self::Deployment | Self::StatefulSet | Self::DaemonSet | Self::CronJob => true,
+            Self::Job => false,
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use godwit_agent_core::{Apply, CallError, Kind, Stamp, labels};
+use godwit_common::kind::GOES_ALONG;
 use godwit_common::link::MANIFEST_MAX;
 use godwit_common::name::check_namespace;
 use godwit_common::{Need, ObjectKey, Uid, WorkloadKind};
@@ -24,14 +25,8 @@ const LOOKED_THROUGH_MAX: usize = 10_000;
 /// The longest word of the API server that is told.
 const WORDS_MAX: usize = 2_000;
 
-/// The kinds of workloads that are imported. A Job is not: it is made once, and its selector is its cluster's own.
-const WORKLOADS: [WorkloadKind; 4] =
-    [WorkloadKind::Deployment, WorkloadKind::StatefulSet, WorkloadKind::DaemonSet, WorkloadKind::CronJob];
-/// What goes along because it points at workloads.
-const POINTING: [(&str, &str); 3] =
-    [("v1", "Service"), ("policy/v1", "PodDisruptionBudget"), ("autoscaling/v2", "HorizontalPodAutoscaler")];
-/// What goes along because workloads name it.
-const NAMED: [&str; 3] = ["ConfigMap", "Secret", "ServiceAccount"];
+/// Of what goes along, how many kinds point at workloads; the others are named by them.
+const POINTING: usize = 3;
 /// Secrets that a cluster, or Helm, makes for itself.
 const OWN_SECRETS: [&str; 2] = ["kubernetes.io/service-account-token", "helm.sh/release.v1"];
 /// Annotations that a cluster writes, beside those that no manifest keeps.
@@ -65,7 +60,7 @@ impl Cluster {
             return Err(Untold::NoSuch(format!("more than {WORKLOADS_MAX} workloads are named")));
         }
         for v1::NamedWorkload { kind, name } in &wanted.names {
-            let known = WORKLOADS.into_iter().find(|known| known.name() == kind);
+            let known = WorkloadKind::of_name(kind).filter(|known| known.importable());
             let Some(known) = known else {
                 return Err(Untold::NoSuch(format!("a {kind} cannot be imported")));
             };
@@ -76,7 +71,7 @@ impl Cluster {
             }
         }
         if wanted.names.is_empty() {
-            for kind in WORKLOADS {
+            for kind in WorkloadKind::ALL.into_iter().filter(|kind| kind.importable()) {
                 let kind = Kind::of_workload(kind);
                 for object in self.list(&kind, &wanted.namespace, &wanted.selector).await? {
                     found.insert(sight::key(&kind, &object.metadata), object);
@@ -103,7 +98,7 @@ impl Cluster {
                 along.insert(key, object);
             }
         }
-        for (api_version, kind) in POINTING {
+        for (api_version, kind) in GOES_ALONG.into_iter().take(POINTING) {
             let kind = Kind { api_version: api_version.into(), kind: kind.into() };
             for object in self.list(&kind, namespace, "").await? {
                 if workloads.iter().any(|(key, workload)| points_at(&kind, &object, key, workload)) {
@@ -315,7 +310,9 @@ fn named(key: &ObjectKey, object: &DynamicObject) -> Vec<ObjectKey> {
         Need::Object(key) => Some(key),
         Need::Kind { .. } | Need::Scalable { .. } | Need::Given(_) => None,
     });
-    objects.filter(|need| need.namespace == key.namespace && NAMED.contains(&&*need.kind)).collect()
+    let goes_along =
+        |need: &ObjectKey| GOES_ALONG.iter().skip(POINTING).any(|(_, kind)| *kind == &*need.kind);
+    objects.filter(|need| need.namespace == key.namespace && goes_along(need)).collect()
 }
 
 fn is_clusters_own(object: &DynamicObject) -> bool {

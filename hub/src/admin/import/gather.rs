@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use godwit_common::kind::GOES_ALONG;
 use godwit_common::text::clip;
-use godwit_common::{ClusterName, ObjectKey, Uid, WorkloadId};
+use godwit_common::{ClusterName, ObjectKey, Uid, WorkloadId, WorkloadKind};
 use godwit_hub_core::{ObjectSpec, WorkloadSpec};
 use godwit_manifest as manifest;
 use godwit_proto::v1;
@@ -92,6 +93,9 @@ impl Admin {
                 }
             }
         }
+        if let Some(other) = objects.iter().find(|object| !wanted.asks_for(object)) {
+            return Err(unasked(cluster, other));
+        }
         let (namespace, name) = (wanted.namespace.clone(), cluster.clone());
         let read = tokio::task::spawn_blocking(move || Gathered::read(&name, &namespace, objects));
         read.await
@@ -170,6 +174,24 @@ impl Admin {
     }
 }
 
+impl Wanted {
+    /// Whether an object is of those that were asked for: an agent has no say in what else is deployed.
+    fn asks_for(&self, object: &v1::InquiryObject) -> bool {
+        let v1::InquiryObject { api_version, kind, namespace, name, manifest, workload, .. } = object;
+        if *namespace != self.namespace {
+            return false;
+        }
+        if *workload {
+            let named = |one: &v1::NamedWorkload| one.kind == *kind && one.name == *name;
+            let known = WorkloadKind::of_name(kind).filter(|known| known.importable());
+            return known.is_some_and(|known| known.api_version() == api_version)
+                && (self.names.is_empty() || self.names.iter().any(named));
+        }
+        let goes_along = GOES_ALONG.contains(&(api_version.as_str(), kind.as_str()));
+        goes_along && (self.with_dependents || manifest.is_empty())
+    }
+}
+
 impl Gathered {
     /// Reads what was told as a deployment is read.
     fn read(cluster: &ClusterName, namespace: &str, objects: Vec<v1::InquiryObject>) -> Result<Self, Status> {
@@ -229,12 +251,13 @@ impl Gathered {
                     manifest::MODE_LABEL
                 )));
             }
-            let Some(Told { uid, life, .. }) = told.get(&read.object) else { continue };
+            // A manifest of another object than it was told to be is none that was asked for.
+            let Some(Told { uid, life, .. }) = told.get(&read.object) else { return Err(confused(cluster)) };
             let spec = workload(read);
             self.workloads.insert(spec.id.clone(), FoundWorkload { uid: *uid, life: *life, spec });
         }
         for read in parsed.dependents {
-            let Some(Told { uid, life, .. }) = told.get(&read.key) else { continue };
+            let Some(Told { uid, life, .. }) = told.get(&read.key) else { return Err(confused(cluster)) };
             let spec = object(read);
             self.objects.insert(spec.key.clone(), FoundObject { uid: *uid, life: *life, spec });
         }
@@ -286,6 +309,104 @@ async fn next(asked: &mut Asked, cluster: &ClusterName) -> Result<Option<Part>, 
     tokio::time::timeout(WAIT, asked.next(cluster)).await.map_err(late)?
 }
 
+fn unasked(cluster: &ClusterName, object: &v1::InquiryObject) -> Status {
+    let v1::InquiryObject { kind, namespace, name, .. } = object;
+    let what = format!("{} {}/{}", clip(kind), clip(namespace), clip(name));
+    Status::internal(format!(
+        "the agent of {cluster} answers what was not asked, with {what}: nothing is imported; this is a fault of it, or \
+         somebody else speaks for it"
+    ))
+}
+
 fn confused(cluster: &ClusterName) -> Status {
     Status::internal(format!("the agent of {cluster} answers what was not asked: this is a fault of it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(names: &[&str], with_dependents: bool) -> Wanted {
+        let name = |name: &&str| v1::ImportName { kind: "Deployment".into(), name: (*name).into() };
+        let request = v1::ImportRequest {
+            clusters: vec!["alpha".into()],
+            namespace: "shop".into(),
+            workloads: names.iter().map(name).collect(),
+            with_dependents,
+            ..Default::default()
+        };
+        Wanted::read(request).expect("a good request")
+    }
+
+    fn told(api_version: &str, kind: &str, namespace: &str, name: &str) -> v1::InquiryObject {
+        let manifest = format!(
+            "{{\"apiVersion\":\"{api_version}\",\"kind\":\"{kind}\",\"metadata\":{{\"name\":\"{name}\",\"namespace\":\"{namespace}\"}}}}"
+        );
+        v1::InquiryObject {
+            api_version: api_version.into(),
+            kind: kind.into(),
+            namespace: namespace.into(),
+            name: name.into(),
+            uid: vec![7; 16],
+            manifest,
+            workload: kind == "Deployment" || kind == "Job",
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn s34_only_what_was_asked_for_is_taken_from_an_agent() {
+        let web = told("apps/v1", "Deployment", "shop", "web");
+        let api = told("apps/v1", "Deployment", "shop", "api");
+        let settings = told("v1", "ConfigMap", "shop", "settings");
+        assert!(wanted(&[], true).asks_for(&api) && wanted(&["web"], true).asks_for(&web));
+        assert!(!wanted(&["web"], true).asks_for(&api), "another name");
+        assert!(wanted(&["web"], true).asks_for(&settings));
+        assert!(!wanted(&["web"], false).asks_for(&settings), "its manifest was not asked for");
+        let named = v1::InquiryObject { manifest: String::new(), ..settings.clone() };
+        assert!(wanted(&["web"], false).asks_for(&named), "what is left is named");
+        let others = [
+            told("apps/v1", "Deployment", "kube-system", "web"),
+            told("v1", "Secret", "kube-system", "web"),
+            told("batch/v1", "Job", "shop", "web"),
+            told("apps/v1beta1", "Deployment", "shop", "web"),
+            told("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "", "web"),
+            told("rbac.authorization.k8s.io/v1", "RoleBinding", "shop", "web"),
+            v1::InquiryObject { workload: false, ..web },
+            v1::InquiryObject { workload: true, ..settings },
+        ];
+        for other in others {
+            assert!(!wanted(&[], true).asks_for(&other), "{other:?}");
+        }
+        let status = unasked(&"alpha".parse().expect("a name"), &api);
+        assert!(
+            status.message().contains("agent of alpha") && status.message().contains("shop/api"),
+            "{status}"
+        );
+    }
+
+    #[test]
+    fn s34_a_manifest_of_another_object_is_confused() {
+        let alpha: ClusterName = "alpha".parse().expect("a name");
+        let settings = told("v1", "ConfigMap", "shop", "settings");
+        let manifest = serde_json::json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {
+                "replicas": 2, "selector": {"matchLabels": {"app": "web"}},
+                "template": {
+                    "metadata": {"labels": {"app": "web"}},
+                    "spec": {"containers": [{"name": "web", "image": "example.com/web:1"}]}
+                }
+            }
+        });
+        let web = told("apps/v1", "Deployment", "shop", "web");
+        let web = v1::InquiryObject { manifest: manifest.to_string(), ..web };
+        let taken =
+            Gathered::read(&alpha, "shop", vec![web.clone(), settings.clone()]).expect("a good answer");
+        assert_eq!((taken.workloads.len(), taken.objects.len()), (1, 1));
+        let other = told("rbac.authorization.k8s.io/v1", "Role", "shop", "root").manifest;
+        let other = v1::InquiryObject { manifest: other, ..settings };
+        let other = Gathered::read(&alpha, "shop", vec![web, other]).expect_err("another object");
+        assert!(other.message().contains("agent of alpha answers what was not asked"), "{other}");
+    }
 }
