@@ -24,7 +24,7 @@ use crate::state::{Object, Workload};
 const CHECKS_MAX: usize = 400_000;
 /// What it costs to carry rules out on a manifest.
 const CHECK: usize = 100;
-const CLAIM: &str = "PersistentVolumeClaim";
+pub(crate) const CLAIM: &str = "PersistentVolumeClaim";
 const CLASS: &str = "StorageClass";
 
 impl Workload {
@@ -246,13 +246,63 @@ impl Hub {
     fn check_workload(&self, spec: &WorkloadSpec, policy: &Policy, left: &mut usize) -> Result<(), Refused> {
         let WorkloadId { namespace, kind, name } = spec.id.clone();
         let key = ObjectKey { api_version: spec.api_version.clone(), kind, namespace, name };
-        self.check_fit((&key, &spec.manifest), &self.rules_about(spec, policy), policy, left)
+        let rules = self.rules_about(spec, policy);
+        let known = self.ids.get(&spec.id).and_then(|uid| self.workloads.get(uid));
+        if let Some(known) = known.filter(|_| spec.kind() == WorkloadKind::StatefulSet && spec.claims) {
+            let changes = (&*known.record.spec.overrides, &*rules);
+            self.check_class(&key, known.present.iter(), changes, policy)?;
+        }
+        self.check_fit((&key, &spec.manifest), &rules, policy, left)
     }
 
     fn check_object(&self, object: &ObjectSpec, policy: &Policy, left: &mut usize) -> Result<(), Refused> {
         let ObjectSpec { key, manifest } = object;
         let rules = about(&policy.placement.overrides, (&key.kind, &key.namespace, &key.name));
+        let known = self.object_keys.get(key).and_then(|uid| self.objects.get(uid));
+        if let Some(known) = known.filter(|known| &*key.kind == CLAIM && self.rules_over(known, policy)) {
+            self.check_class(key, known.rows.keys(), (&known.record.overrides, &rules), policy)?;
+        }
         self.check_fit((key, manifest), &rules, policy, left)
+    }
+
+    /// Whether a policy is that of the oldest workload that leans on an object.
+    fn rules_over(&self, object: &Object, policy: &Policy) -> bool {
+        let users = object.users.iter().filter_map(|user| self.workloads.get(user));
+        let oldest = users.min_by_key(|workload| workload.record.number);
+        oldest.is_some_and(|oldest| oldest.record.policy == policy.name)
+    }
+
+    /// Whether claims keep their class where they are: Kubernetes lets nobody change it. A rule that is taken back is let
+    /// go, since that is the way out where one came to hold by a label.
+    fn check_class<'n>(
+        &self,
+        key: &ObjectKey,
+        places: impl Iterator<Item = &'n ClusterName>,
+        (before, after): (&[Override], &[Override]),
+        policy: &Policy,
+    ) -> Result<(), Refused> {
+        if before == after || self.federation.recovery.is_some() {
+            return Ok(());
+        }
+        let class = |rules: &[Override], name: &ClusterName, traits: &Traits| {
+            let here = rules.iter().filter(|one| one.selector.matches(name, traits));
+            here.filter_map(|one| one.change.storage_class.clone()).next_back()
+        };
+        for name in places {
+            let Some(cluster) = self.clusters.get(name) else { continue };
+            let traits = &cluster.record.traits;
+            let Some(given) = class(after, name, traits) else { continue };
+            if class(before, name, traits).as_ref() != Some(&given) {
+                let message = format!(
+                    "policy {}: {key} in cluster {name} has its claims already, and Kubernetes lets nobody change their \
+                     class, here to {given}: say in the rule's objects or clusterSelector which others it is about, or \
+                     deploy this anew under another name",
+                    policy.name
+                );
+                return Err(refused(RefusedKind::FailedPrecondition, message));
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn check_fit(

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use godwit_common::policy::overrides::{Change, Image, ObjectSelector};
 use godwit_common::policy::{ClusterSelector, Override};
-use godwit_common::{Need, ObjectKey};
+use godwit_common::{Need, ObjectKey, WorkloadId};
 
 use super::fixture::{Fixture, cluster, deployment, object, policy, shares, spec, web};
-use crate::overrides::needs_in;
+use crate::overrides::{CLAIM, needs_in};
 use crate::{
     Action, Answer, Application, Command, ObjectSpec, Policy, PolicyChoice, RefusedKind, RolloutOrder,
     WorkloadSpec,
@@ -274,6 +274,38 @@ fn s33_a_class_for_others_claims_changes_no_need() {
     assert_eq!(of(named("Deployment", "other")), [class("slow")]);
     assert_eq!(of(named("PersistentVolumeClaim", "web")), [class("slow")]);
     assert_eq!(of(only("StatefulSet", rule)), [class("slow")]);
+}
+
+#[test]
+fn what_has_its_claims_keeps_their_class() {
+    let class = |name: &str| {
+        let change = Change { storage_class: Some(name.into()), ..Change::default() };
+        Override { change, ..Override::default() }
+    };
+    let deployed = |rules: Vec<Override>| {
+        let mut fixture = Fixture::new(&CLUSTERS);
+        let db = WorkloadId::new("default", "StatefulSet", "db").expect("a valid identity");
+        let key = ObjectKey::new("v1", CLAIM, "default", "data").expect("a valid key");
+        let claim = ObjectSpec { key, manifest: "{}".into() };
+        let application = Application { workloads: vec![spec(db, 2)], objects: vec![claim] };
+        let choice = PolicyChoice::Inline(even(rules));
+        fixture.command(Command::Deploy(deployment(application, choice))).expect("a good request");
+        settle(&mut fixture);
+        fixture
+    };
+    let refused = |fixture: &mut Fixture, rule: Override, what: &str| {
+        let refused = fixture.command(Command::ApplyPolicy(even(vec![rule]))).expect_err(what);
+        assert_eq!(refused.kind, RefusedKind::FailedPrecondition, "{refused:?}");
+        assert!(refused.message.contains(what) && refused.message.contains("to fast"), "{refused:?}");
+    };
+    let mut plain = deployed(vec![]);
+    refused(&mut plain, only("StatefulSet", class("fast")), "StatefulSet default/db in cluster");
+    refused(&mut plain, only(CLAIM, class("fast")), "PersistentVolumeClaim default/data in cluster");
+    apply(&mut plain, vec![only("Deployment", class("fast"))]);
+    let mut slow = deployed(vec![class("slow")]);
+    apply(&mut slow, vec![class("slow"), registry("eu", "eu.io")]);
+    refused(&mut slow, class("fast"), "default/db in cluster");
+    apply(&mut slow, vec![]);
 }
 
 #[test]
