@@ -13,8 +13,8 @@ use crate::leaf::{Leaf, Serial};
 pub struct Revoked {
     /// Clusters, and since when each is enrolled again: certificates from before are revoked; without it, all of them.
     pub clusters: BTreeMap<ClusterName, Option<SystemTime>>,
-    /// Operators.
-    pub admins: BTreeSet<AdminName>,
+    /// Operators, and since when each is let in again, in the same way.
+    pub admins: BTreeMap<AdminName, Option<SystemTime>>,
     /// Single certificates.
     pub serials: BTreeSet<Serial>,
 }
@@ -23,14 +23,15 @@ impl Revoked {
     /// Whether whoever shows this certificate is kept out.
     pub fn refuses(&self, leaf: &Leaf) -> bool {
         let of_identity = match &leaf.identity {
-            Identity::Agent { cluster } => match self.clusters.get(cluster) {
-                None => false,
-                Some(None) => true,
-                // Our authority lets certificates begin a little in the past, all by the same span, in whole seconds.
-                Some(Some(since)) => leaf.issued() < whole_seconds(*since),
-            },
-            Identity::Admin { name } => self.admins.contains(name),
-            Identity::Hub => false,
+            Identity::Agent { cluster } => self.clusters.get(cluster),
+            Identity::Admin { name } => self.admins.get(name),
+            Identity::Hub => None,
+        };
+        let of_identity = match of_identity {
+            None => false,
+            Some(None) => true,
+            // Our authority lets certificates begin a little in the past, all by the same span, in whole seconds.
+            Some(Some(since)) => leaf.issued() < whole_seconds(*since),
         };
         of_identity || self.serials.contains(&leaf.serial)
     }
@@ -79,8 +80,12 @@ mod tests {
             [(); 2].map(|()| leaf(&authority.issue_admin(&ops, LEAF_VALIDITY).unwrap().certificate_pem));
         let mut revoked = Revoked { serials: [first.serial.clone()].into(), ..Revoked::default() };
         assert_eq!([revoked.refuses(&first), revoked.refuses(&second)], [true, false]);
-        revoked.admins.insert(ops);
+        revoked.admins.insert(ops.clone(), None);
         assert!(revoked.refuses(&second));
+        revoked.admins.insert(ops.clone(), Some(second.issued() + Duration::from_secs(1)));
+        assert!(revoked.refuses(&second), "it is from before");
+        revoked.admins.insert(ops, Some(second.issued()));
+        assert!(!revoked.refuses(&second));
         let hub = authority.issue_hub(&["hub".to_owned()], LEAF_VALIDITY).unwrap();
         assert!(!revoked.refuses(&leaf(&hub.certificate_pem)));
     }

@@ -76,8 +76,18 @@ impl Kept {
         write(&self.authorities(), &authorities, PUBLIC)?;
         // In one file, so that certificate and key are replaced as one.
         write(&self.operator(), &format!("{chain}{key_pem}"), PRIVATE)?;
-        remove(&self.waiting())?;
         Ok(leaf)
+    }
+
+    /// The answer to a login is kept: its key waits no longer. A renewal leaves that of another login alone.
+    pub(crate) fn answered(&self) -> Result<(), Error> {
+        remove(&self.waiting())
+    }
+
+    /// A file of a login's name that is there, if none of a login that waits is beside it.
+    pub(crate) fn stray(&self) -> Option<PathBuf> {
+        let is_ours = self.waiting().exists();
+        [self.operator(), self.authorities()].into_iter().find(|path| !is_ours && path.exists())
     }
 
     /// What the certificate says, if there is one.
@@ -94,15 +104,22 @@ impl Kept {
     }
 
     fn authorities(&self) -> PathBuf {
-        self.context.with_extension("ca.pem")
+        self.named(".ca.pem")
     }
 
     fn operator(&self) -> PathBuf {
-        self.context.with_extension("operator.pem")
+        self.named(".operator.pem")
     }
 
     fn waiting(&self) -> PathBuf {
-        self.context.with_extension("login.key")
+        self.named(".login.key")
+    }
+
+    /// The whole name of the context goes before, so that no two contexts share a file.
+    fn named(&self, ending: &str) -> PathBuf {
+        let mut path = self.context.clone().into_os_string();
+        path.push(ending);
+        path.into()
     }
 }
 
@@ -154,11 +171,20 @@ fn remove(path: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::os::unix::fs::PermissionsExt;
 
     use godwit_certs::{Authority, CA_VALIDITY, Identity, LEAF_VALIDITY};
 
     use super::*;
+
+    #[test]
+    fn no_two_contexts_share_a_file() {
+        let contexts =
+            ["hub.prod", "hub.dev", "hub", "hub.yaml", "hub.yml"].map(|name| Kept::beside(name.as_ref()));
+        let files = contexts.iter().flat_map(|kept| [kept.authorities(), kept.operator(), kept.waiting()]);
+        assert_eq!(files.collect::<BTreeSet<_>>().len(), 3 * contexts.len());
+    }
 
     #[test]
     fn a_key_waits_for_its_answer_and_what_comes_is_kept_whole_or_not_at_all() {
@@ -185,7 +211,10 @@ mod tests {
         assert_eq!(kept.store(Some(good), &request.key_pem).unwrap().identity, identity);
         assert_eq!(kept.leaf().unwrap().identity, identity);
         let mode = fs::metadata(kept.operator()).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode, kept.waiting().exists()), (0o600, false));
+        assert_eq!((mode, kept.waiting().exists()), (0o600, true), "a renewal leaves it alone");
+        assert_eq!(kept.stray(), None, "the login goes on with the key that waits");
+        kept.answered().unwrap();
+        assert_eq!((kept.waiting().exists(), kept.stray()), (false, Some(kept.operator())));
         kept.remove().unwrap();
         kept.remove().unwrap();
         assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 0);

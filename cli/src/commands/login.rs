@@ -71,6 +71,7 @@ impl Login {
         context.write().map_err(|error| {
             Error::failed(format!("context file {} cannot be written: {error}", context.path.display()))
         })?;
+        kept.answered()?;
         let path = context.path.clone();
         let found = who_am_i(context).await?;
         greet(&found)?;
@@ -128,8 +129,17 @@ fn greet(found: &v1::WhoAmIResponse) -> Result<(), Error> {
 
 /// Nobody's context is lost by a login to another hub.
 fn check_free(context: &Context, replace: bool) -> Result<(), Error> {
-    if replace || !context.path.exists() {
+    if replace {
         return Ok(());
+    }
+    if !context.path.exists() {
+        return match Kept::beside(&context.path).stray() {
+            None => Ok(()),
+            Some(stray) => {
+                Err(Error::failed(format!("{} is there already, and of no login here", stray.display()))
+                    .with_hint("name another file by --config, or say --replace"))
+            }
+        };
     }
     let same =
         Context::read(&context.path).is_ok_and(|there| there.is_login && there.endpoint == context.endpoint);
@@ -233,5 +243,14 @@ mod tests {
         check_free(&context("other", true), true).unwrap();
         context("one", false).write().unwrap();
         assert!(check_free(&context("one", true), false).is_err());
+
+        // Nor a file of somebody else's that has the name of one of a login.
+        std::fs::remove_file(&path).unwrap();
+        let stray = context("one", true).tls.ca;
+        std::fs::write(&stray, "").unwrap();
+        assert!(check_free(&context("one", true), false).is_err());
+        check_free(&context("one", true), true).unwrap();
+        std::fs::remove_file(stray).unwrap();
+        check_free(&context("one", true), false).unwrap();
     }
 }

@@ -74,7 +74,7 @@ async fn list(client: &Client) -> Result<(), Error> {
     let row = |one: &v1::Revocation| -> Vec<Cell> {
         let state = match &one.readmitted {
             Some(since) => {
-                format!("enrolled again {} ago: older certificates stay out", age::since(Some(since), now))
+                format!("let in again {} ago: older certificates stay out", age::since(Some(since), now))
             }
             None => "kept out".to_owned(),
         };

@@ -51,8 +51,8 @@ pub(crate) struct Create {
     /// How long it may be used, from 1s to 168h [default: 15m]
     #[arg(long, value_name = "DURATION", value_parser = time)]
     ttl: Option<Duration>,
-    /// The cluster is a member already, and its agent needs a certificate anew
-    #[arg(long, conflicts_with = "operator")]
+    /// The cluster is a member already, and its agent needs a certificate anew; or the operator is revoked, and is let in anew
+    #[arg(long)]
     again: bool,
     /// Whoever uses it waits until `godwit approve cluster`, as always where enrolment.approval is operator
     #[arg(long, conflicts_with = "operator")]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use godwit_certs::{Step, seconds};
-use godwit_hub_core::{AccessOrder, Action, AuthorityStep, Command};
+use godwit_common::WallTime;
+use godwit_hub_core::{AccessOrder, Action, Admits, AuthorityStep, Command, TokenRecord};
 use godwit_proto::v1;
 use godwit_proto::v1::authority_service_server::AuthorityService;
 use godwit_rt::serve::Peer;
@@ -12,7 +13,7 @@ use serde_json::json;
 use tonic::{Request, Response, Status};
 
 use super::{Admin, convert};
-use crate::authority::{Known, Members, Overview, Own, Refusal, Turn};
+use crate::authority::{HeldToken, Known, Members, Overview, Own, Refusal, Turn};
 use crate::driver::wall_time;
 use crate::guard::Caller;
 
@@ -101,14 +102,26 @@ impl Admin {
     fn members<T>(&self, request: &Request<T>) -> Members {
         let view = self.driver.view();
         let now = wall_time();
-        let tokens = view.federation.tokens.iter();
-        let tokens = tokens.filter(|token| token.used.is_none() && token.expires > now);
         Members {
             clusters: view.clusters.keys().cloned().collect(),
-            tokens: tokens.map(|token| (token.created.0 / 1_000, token.hash.id().to_string())).collect(),
+            tokens: view.federation.tokens.iter().filter_map(|token| held(token, now)).collect(),
             asking: Peer::of(request).ok().map(|peer| seconds(peer.issued())),
         }
     }
+}
+
+/// A token that may be shown again: unused or used until it ends, and as long as its cluster waits for an operator's word.
+fn held(token: &TokenRecord, now: WallTime) -> Option<HeldToken> {
+    let waits = token.waiting(now).is_some();
+    let used = match &token.admits {
+        Admits::Cluster(name) if token.used.is_some() && !waits => Some(name.clone()),
+        Admits::Cluster(_) | Admits::Operator(_) => None,
+    };
+    (waits || token.expires > now).then(|| HeldToken {
+        made: token.created.0 / 1_000,
+        id: token.hash.id().to_string(),
+        used,
+    })
 }
 
 fn shown(overview: Overview) -> v1::GetAuthorityResponse {

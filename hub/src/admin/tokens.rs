@@ -187,7 +187,7 @@ impl AccessService for Admin {
 
 /// For whom a token is to be, and what an operator may do then.
 fn whom(request: &v1::CreateTokenRequest) -> Result<(Admits, Option<Permit>), Status> {
-    let v1::CreateTokenRequest { cluster, ttl: _, again, approval, operator, role } = request;
+    let v1::CreateTokenRequest { cluster, ttl: _, again: _, approval, operator, role } = request;
     match (cluster.as_str(), operator.as_str()) {
         ("", "") => Err(fields::invalid("cluster", "it is empty, as is operator: name one of the two")),
         (cluster, "") => match role {
@@ -201,12 +201,6 @@ fn whom(request: &v1::CreateTokenRequest) -> Result<(Admits, Option<Permit>), St
                 return Err(fields::invalid(
                     "approval",
                     "it is for clusters: whoever makes an operator's token has decided",
-                ));
-            }
-            if *again {
-                return Err(fields::invalid(
-                    "again",
-                    "it is for clusters: an operator logs in as often as there are tokens",
                 ));
             }
             let name: AdminName = name.parse().map_err(|error| fields::invalid("operator", error))?;

@@ -196,6 +196,7 @@ fn access(order: &AccessOrder) -> Value {
                     "token": &*token,
                     "operator": &**name,
                     "withinSeconds": seconds,
+                    "again": again,
                     "permit": permit.as_ref().map(self::permit),
                 }),
             }

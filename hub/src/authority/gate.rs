@@ -50,7 +50,10 @@ fn revoked(records: &[RevocationRecord]) -> Revoked {
             Revocation::Cluster(name) => {
                 revoked.clusters.insert(name.clone(), record.readmitted.map(|time| since(time.0)));
             }
-            Revocation::Admin(name) => revoked.admins.extend(name.parse().ok()),
+            Revocation::Admin(name) => {
+                let name = name.parse().ok();
+                revoked.admins.extend(name.map(|name| (name, record.readmitted.map(|time| since(time.0)))));
+            }
             Revocation::Serial(number) => revoked.serials.extend(number.parse().ok()),
         }
     }

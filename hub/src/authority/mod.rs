@@ -10,6 +10,7 @@ mod place;
 mod pods;
 mod rollover;
 mod standing;
+mod trial;
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub(crate) use enrolments::Enrolments;
 pub(crate) use gate::follow_revocations;
 pub(crate) use holders::{Attached, Holders};
 pub(crate) use own::Own;
-pub(crate) use rollover::{Known, Members, Overview, Refusal, Turn};
+pub(crate) use rollover::{HeldToken, Known, Members, Overview, Refusal, Turn};
 
 use crate::config::{Settings, Tls};
 

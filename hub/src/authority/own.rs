@@ -34,8 +34,8 @@ pub(crate) struct Own {
     /// What shows the hub's certificate.
     served: OnceLock<Vec<Arc<ServerTls>>>,
     files: TlsFiles,
-    names: Vec<String>,
-    hub_validity: Duration,
+    pub(super) names: Vec<String>,
+    pub(super) hub_validity: Duration,
     agent_validity: Duration,
     /// Whether an operator is asked about every cluster, and for how long.
     asks: bool,

@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 use super::holders::Behind;
 use super::own::Own;
 use super::standing::Standing;
+use super::trial::try_out;
 
 /// Which step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +27,21 @@ pub(crate) enum Turn {
 pub(crate) struct Members {
     /// The clusters of the federation.
     pub(crate) clusters: Vec<ClusterName>,
-    /// Join tokens that may still be used: when each was made, in seconds since 1970, and what it is called.
-    pub(crate) tokens: Vec<(u64, String)>,
+    /// Tokens that may still be shown.
+    pub(crate) tokens: Vec<HeldToken>,
     /// When the certificate was made, in seconds since 1970, of the operator who asks.
     pub(crate) asking: Option<u64>,
+}
+
+/// A token that may still be shown, for the first time or because the answer was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HeldToken {
+    /// When it was made, in seconds since 1970.
+    pub(crate) made: u64,
+    /// What it is called.
+    pub(crate) id: String,
+    /// The cluster that has used it, unless it waits for an operator's word: it has the answer once an agent of it is here.
+    pub(crate) used: Option<ClusterName>,
 }
 
 /// Why a step is not taken.
@@ -102,6 +114,7 @@ impl Own {
             Turn::Prepare if ledger.step() == Step::Settled => {
                 let next = self.place.next(ledger.signing.authority);
                 let next = next.map_err(|error| Refusal::NotYet(format!("{error:#}")))?;
+                self.try_out(&found.signing, &next)?;
                 ledger.prepare(next.pin(), now)
             }
             // Which one it would be does not matter: none is made.
@@ -119,6 +132,9 @@ impl Own {
             if !missing.is_empty() && !force {
                 return Err(Refusal::NotYet(too_early(turn, &missing)));
             }
+            if let (Turn::Switch, Some(beside)) = (turn, &found.beside) {
+                self.try_out(&found.signing, beside)?;
+            }
             self.place.write(&next)?;
         }
         let found = self.place.look_again()?;
@@ -130,6 +146,12 @@ impl Own {
             self.holders.renew_up_to(beside.outdated());
         }
         Ok(has_changed)
+    }
+
+    /// Nothing is written down that the hub could not start with.
+    fn try_out(&self, former: &Authority, next: &Authority) -> Result<(), Refusal> {
+        let tried = try_out(former, next, &self.names, self.hub_validity);
+        tried.map_err(|error| Refusal::NotYet(format!("{error:#}")))
     }
 
     /// What the next step has to wait for, in words.
@@ -204,10 +226,14 @@ fn missing_to_finish(
     if members.asking.is_some_and(|issued| issued <= switched) {
         missing.push("your own certificate is among these: it opens nothing any more after that".to_owned());
     }
-    let tokens: Vec<&str> =
-        members.tokens.iter().filter(|(made, _)| *made <= switched).map(|(_, id)| &**id).collect();
+    let is_here = |cluster: &ClusterName| members.clusters.contains(cluster) && !away.contains(cluster);
+    let counts = |token: &&HeldToken| token.made <= switched && !token.used.as_ref().is_some_and(is_here);
+    let tokens: Vec<&str> = members.tokens.iter().filter(counts).map(|token| &*token.id).collect();
     if !tokens.is_empty() {
-        missing.push(format!("join tokens know the hub by the former authority: {}", listed(&tokens)));
+        missing.push(format!(
+            "tokens know the hub by the former authority, and may still be shown, by those who wait or ask again too: {}",
+            listed(&tokens)
+        ));
     }
     missing
 }
@@ -288,15 +314,29 @@ mod tests {
         assert!(missing[0].contains("agents") && missing[0].ends_with("another 1 s"), "{missing:?}");
         assert!(missing[1].contains("operators") && missing[1].ends_with("another 5 d"), "{missing:?}");
 
-        let tokens = vec![(200, "from-before".to_owned()), (201, "from-after".to_owned())];
-        let members = Members { clusters: Vec::new(), tokens, asking: Some(200) };
+        let token = |made, id: &str, used: Option<&str>| HeldToken {
+            made,
+            id: id.to_owned(),
+            used: used.map(|name| name.parse().unwrap()),
+        };
+        let tokens = vec![
+            token(200, "from-before", None),
+            token(201, "from-after", None),
+            token(199, "answered", Some("east")),
+            token(199, "lost-by-north", Some("north")),
+            token(199, "lost-by-a-stranger", Some("south")),
+        ];
+        let members = Members { clusters: clusters(&["east", "north"]), tokens, asking: Some(200) };
         let behind = Behind { away: clusters(&["north"]), outdated: clusters(&["east"]) };
         let late = 6 * 86_400;
         let missing = missing_to_finish(&FORMER, (200, &behind), &members, late).join("; ");
-        for part in ["of east have", "no agent of north", "from-before", "your own certificate"] {
+        let lost = ["lost-by-north", "lost-by-a-stranger"];
+        for part in [&lost[..], &["of east have", "no agent of north", "from-before", "your own certificate"]]
+            .concat()
+        {
             assert!(missing.contains(part), "{part:?} is not in {missing}");
         }
-        assert!(!missing.contains("from-after"), "{missing}");
+        assert!(!missing.contains("from-after") && !missing.contains("answered"), "{missing}");
         let renewed = Members { asking: Some(201), ..Members::default() };
         assert_eq!(missing_to_finish(&FORMER, (200, &nobody), &renewed, late), Vec::<String>::new());
         assert_eq!(missing_to_finish(&FORMER, (200, &nobody), &none, late), Vec::<String>::new());

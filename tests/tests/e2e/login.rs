@@ -89,13 +89,14 @@ async fn tokens_that_have_ended_and_names_that_are_revoked_are_refused_with_a_re
     assert!(refused.contains("somebody stands in between"), "{refused}");
 
     federation.admin.revoke(What::Admin("bob".to_owned()), false).await.unwrap();
+    // The tokens went with the name; one that is meant lets it in again.
     let refused = failed(bob.login(&[], &token).await);
-    assert!(refused.contains("revoked") && refused.contains("--undo"), "{refused}");
+    assert!(refused.contains("deleted"), "{refused}");
     let refused = failed(federation.godwit(&["token", "create", "--operator", "bob"]).await);
-    assert!(refused.contains("revoked"), "{refused}");
-    // The token was not used by that.
-    federation.admin.revoke(What::Admin("bob".to_owned()), true).await.unwrap();
+    assert!(refused.contains("revoked") && refused.contains("--again"), "{refused}");
+    let token = federation.must(&["token", "create", "--operator", "bob", "--again"]).await;
     succeeded(bob.login(&[], &token).await);
+    succeeded(bob.godwit(&["whoami"]).await);
     federation.admin.revoke(What::Admin("bob".to_owned()), false).await.unwrap();
     assert!(failed(bob.godwit(&["whoami"]).await).contains("revoked"));
 }
@@ -112,7 +113,7 @@ async fn a_login_is_renewed_by_commands_and_follows_another_authority() {
         let before = bob.leaf();
         wait_for("a renewal", async || {
             succeeded(bob.godwit(&["get", "clusters"]).await);
-            let trusted = fs::read_to_string(bob.folder().join("config.ca.pem")).unwrap();
+            let trusted = fs::read_to_string(bob.folder().join("config.yaml.ca.pem")).unwrap();
             let trusted = trusted.matches("BEGIN CERTIFICATE").count();
             let is_new = bob.leaf().serial != before.serial;
             Some(()).filter(|()| is_new && trusted == authorities).ok_or_else(|| format!("trusts {trusted}"))
@@ -159,7 +160,7 @@ impl User {
     }
 
     fn certificate(&self) -> PathBuf {
-        self.folder().join("config.operator.pem")
+        self.folder().join("config.yaml.operator.pem")
     }
 
     fn leaf(&self) -> Leaf {

@@ -24,7 +24,11 @@ impl Hub {
             AccessOrder::CreateToken { hash, admits, within, again, approval, permit } => {
                 match &admits {
                     Admits::Cluster(cluster) => self.check_new(cluster, again)?,
-                    Admits::Operator(name) => self.check_operator(name)?,
+                    Admits::Operator(name) => {
+                        self.check_operator(name, again)?;
+                        // All that may be refused, before anything is done.
+                        permit.as_ref().map(|permit| self.check_binding(name, permit)).transpose()?;
+                    }
                 }
                 self.create_token(hash, admits, (within, approval), permit)
             }
@@ -182,14 +186,17 @@ impl Hub {
             return Err(refused(RefusedKind::InvalidArgument, message));
         }
         // Before the same answer again, too: who was revoked since is given nothing.
-        self.check_operator(&name)?;
+        let revocation = self.revocations.get(&Revocation::Admin(Arc::clone(&name))).cloned();
+        if revocation.as_ref().is_some_and(|revocation| token.created < revocation.at) {
+            return Err(operator_revoked(&name));
+        }
         let expired = token.expires <= self.now.wall;
         match &token.used {
             Some(used) if used.key == key && !expired => return Ok(Answer::Done),
             Some(TokenUse { from, .. }) => {
                 let message = format!(
                     "this token was used already, from {from}: each is good once. If that was not you, `godwit revoke admin \
-                     {name}`; then make a new one with `godwit token create --operator {name}`"
+                     {name}`; then make a new one with `godwit token create --operator {name} --again`"
                 );
                 return Err(refused(RefusedKind::FailedPrecondition, message));
             }
@@ -204,20 +211,21 @@ impl Hub {
         }
         let used = TokenUse { at: self.now.wall, uid: Uid(0), key, from: Arc::clone(&from), approval: None };
         self.put_token(TokenRecord { used: Some(used), ..token });
+        if let Some(revocation) = revocation {
+            self.put_revocation(RevocationRecord { readmitted: Some(self.now.wall), ..revocation });
+        }
         let message = format!("token {} was used from {from}", hash.id());
         self.note(Severity::Normal, "S23", "OperatorLoggedIn", &name, message);
         Ok(Answer::Done)
     }
 
-    /// Whether an operator may have a certificate.
-    fn check_operator(&self, name: &Arc<str>) -> Result<(), Refused> {
-        if self.revocations.contains_key(&Revocation::Admin(Arc::clone(name))) {
-            let message = format!(
-                "operator {name} is revoked: another name is let in, or this one after `godwit revoke admin {name} --undo`"
-            );
-            return Err(refused(RefusedKind::FailedPrecondition, message));
+    /// Whether a token for an operator is made: for one who is revoked only if that is meant.
+    fn check_operator(&self, name: &Arc<str>, again: bool) -> Result<(), Refused> {
+        let revocation = self.revocations.get(&Revocation::Admin(Arc::clone(name)));
+        match revocation {
+            Some(revocation) if revocation.readmitted.is_none() && !again => Err(operator_revoked(name)),
+            Some(_) | None => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether a cluster that has used a token may still have the name: much may have happened since.
@@ -273,10 +281,10 @@ impl Hub {
         Answer::Done
     }
 
-    /// Join tokens of a cluster are worth nothing any more, those that were used first of all: with its key they would be
+    /// Tokens of a cluster or an operator are worth nothing any more, those that were used first of all: with its key they would be
     /// answered again.
-    pub(super) fn drop_tokens_of(&mut self, cluster: &ClusterName) -> usize {
-        let its = self.tokens.values().filter(|token| token.admits == Admits::Cluster(cluster.clone()));
+    pub(super) fn drop_tokens_of(&mut self, admits: &Admits) -> usize {
+        let its = self.tokens.values().filter(|token| token.admits == *admits);
         let its: Vec<TokenHash> = its.map(|token| token.hash).collect();
         its.iter().for_each(|hash| self.drop_token(*hash));
         its.len()
@@ -314,6 +322,14 @@ impl Hub {
         self.touched.keys.insert(Key::Token(hash));
         self.touched.subjects.insert(Subject::Federation);
     }
+}
+
+fn operator_revoked(name: &str) -> Refused {
+    let message = format!(
+        "operator {name} is revoked: `godwit token create --operator {name} --again` makes a token that lets {name} in anew, \
+         and what was issued before stays revoked; `godwit revoke admin {name} --undo` ends the revocation"
+    );
+    refused(RefusedKind::FailedPrecondition, message)
 }
 
 /// A token that is shown a second time, with another key, is in the hands of two: which of them came first nobody knows.

@@ -26,12 +26,12 @@ impl Hub {
         let changes = Changes::default();
         if action == Action::Unchanged {
             // Those that were made since it was revoked: whoever says it again means it.
-            let ended = if let Revocation::Cluster(name) = &what { self.drop_tokens_of(name) } else { 0 };
+            let ended = self.drop_tokens_with(&what);
             if ended == 0 {
                 return Ok(Answer::Applied { action, changes });
             }
-            let message = format!("{ended} join tokens that were made for it since then are worth nothing");
-            self.note_command(Severity::Warning, "S23", "ClusterRevoked", what.name(), message);
+            let message = format!("{ended} tokens that were made for it since then are worth nothing");
+            self.note_command(Severity::Warning, "S23", reason_of(&what), what.name(), message);
             return Ok(Answer::Applied { action: Action::Configured, changes });
         }
         let kept_out = self.revocations.values().filter(|record| !record.is_about_names());
@@ -45,23 +45,34 @@ impl Hub {
             Revocation::Cluster(_) => {
                 ("ClusterRevoked", "its agents are kept out, and what it ran is replaced as after a loss")
             }
-            Revocation::Admin(_) => ("AdminRevoked", "the operator is kept out"),
+            Revocation::Admin(_) => {
+                ("AdminRevoked", "the operator is kept out, and the operator's tokens are gone")
+            }
             Revocation::Serial(_) => ("CertificateRevoked", "whoever shows this certificate is kept out"),
         };
         self.note_command(Severity::Warning, "S23", reason, what.name(), message);
         if let Revocation::Cluster(name) = &what {
             // In this very step, once the command is carried out.
             self.wake_at(self.now.time, Timer::Revoked(name.clone()));
-            self.drop_tokens_of(name);
             // What it has pinned counts for nothing until that is undone, and goes when it is let in by a token. Of one that
             // never came there is nothing to undo.
             if !self.clusters.contains_key(name) {
                 self.unpin_issuer(name);
             }
         }
+        self.drop_tokens_with(&what);
         let by = self.operator.clone();
         self.put_revocation(RevocationRecord { what, by, at: self.now.wall, readmitted: None, former });
         Ok(Answer::Applied { action, changes })
+    }
+
+    /// The tokens of whoever is revoked go, used or not.
+    fn drop_tokens_with(&mut self, what: &Revocation) -> usize {
+        match what {
+            Revocation::Cluster(name) => self.drop_tokens_of(&Admits::Cluster(name.clone())),
+            Revocation::Admin(name) => self.drop_tokens_of(&Admits::Operator(name.clone())),
+            Revocation::Serial(_) => 0,
+        }
     }
 
     pub(super) fn end_revocation(&mut self, what: &Revocation) -> Result<Answer, Refused> {
@@ -121,5 +132,13 @@ impl Hub {
         self.touched.keys.insert(Key::Revocation(record.what.clone()));
         self.touched.subjects.insert(Subject::Federation);
         self.revocations.insert(record.what.clone(), record);
+    }
+}
+
+fn reason_of(what: &Revocation) -> &'static str {
+    match what {
+        Revocation::Cluster(_) => "ClusterRevoked",
+        Revocation::Admin(_) => "AdminRevoked",
+        Revocation::Serial(_) => "CertificateRevoked",
     }
 }

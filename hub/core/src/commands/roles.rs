@@ -14,19 +14,9 @@ const BINDINGS_MAX: usize = 10_000;
 
 impl Hub {
     pub(super) fn bind_role(&mut self, name: Arc<str>, permit: Permit) -> Result<Answer, Refused> {
-        check_reach(&permit)?;
-        self.check_other(&name)?;
-        let action = match self.roles.bindings.get(&name) {
-            Some(known) if known.permit == permit => Action::Unchanged,
-            Some(_) => Action::Configured,
-            None => Action::Created,
-        };
+        let action = self.check_binding(&name, &permit)?;
         if action == Action::Unchanged {
             return Ok(Answer::Applied { action, changes: Changes::default() });
-        }
-        if action == Action::Created && self.roles.bindings.len() >= BINDINGS_MAX {
-            let message = format!("{BINDINGS_MAX} roles are bound, and there may be no more: unbind some");
-            return Err(refused(RefusedKind::ResourceExhausted, message));
         }
         let message = format!("{name} is {permit} from now on");
         self.note_command(Severity::Warning, "S23", "RoleBound", &name, message);
@@ -35,6 +25,22 @@ impl Hub {
         Arc::make_mut(&mut self.roles).bindings.insert(name.clone(), binding);
         self.role_changed(name);
         Ok(Answer::Applied { action, changes: Changes::default() })
+    }
+
+    /// Whether a role may be bound, and what that would do.
+    pub(super) fn check_binding(&self, name: &Arc<str>, permit: &Permit) -> Result<Action, Refused> {
+        check_reach(permit)?;
+        self.check_other(name)?;
+        let action = match self.roles.bindings.get(name) {
+            Some(known) if known.permit == *permit => Action::Unchanged,
+            Some(_) => Action::Configured,
+            None => Action::Created,
+        };
+        if action == Action::Created && self.roles.bindings.len() >= BINDINGS_MAX {
+            let message = format!("{BINDINGS_MAX} roles are bound, and there may be no more: unbind some");
+            return Err(refused(RefusedKind::ResourceExhausted, message));
+        }
+        Ok(action)
     }
 
     pub(super) fn unbind_role(&mut self, name: &Arc<str>) -> Result<Answer, Refused> {

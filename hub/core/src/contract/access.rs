@@ -268,7 +268,7 @@ pub struct RevocationRecord {
     pub by: Arc<str>,
     /// Since when.
     pub at: WallTime,
-    /// Of a cluster: since when it is enrolled again. Only what it was issued before stays out then; of one that was never
+    /// Of a cluster or an operator: since when they are let in again. Only what was issued before stays out then; of one that was never
     /// revoked, this is the beginning of time.
     pub readmitted: Option<WallTime>,
     /// A cluster that had the name, and has lost it.

@@ -26,12 +26,19 @@ fn create(fixture: &mut Fixture, number: u8, name: &str, again: bool) -> Result<
 }
 
 fn create_for(fixture: &mut Fixture, number: u8, name: &str, role: Option<Role>) -> Result<Answer, Refused> {
+    create_operators(fixture, number, name, role, false)
+}
+
+fn create_operators(
+    fixture: &mut Fixture,
+    number: u8,
+    name: &str,
+    role: Option<Role>,
+    again: bool,
+) -> Result<Answer, Refused> {
     let (hash, admits) = (TokenHash([number; 32]), Admits::Operator(name.into()));
     let permit = role.map(|role| Permit { role, reach: Reach::default() });
-    order(
-        fixture,
-        AccessOrder::CreateToken { hash, admits, within: TTL, again: false, approval: None, permit },
-    )
+    order(fixture, AccessOrder::CreateToken { hash, admits, within: TTL, again, approval: None, permit })
 }
 
 /// Somebody shows a token as an operator of that name, and a key.
@@ -121,16 +128,18 @@ fn s23_an_operators_token_is_good_once_for_its_name_and_for_nobody_who_is_revoke
     create_for(&mut fixture, 2, "bob", None).expect("another token");
     order(&mut fixture, AccessOrder::Revoke(Revocation::Admin("bob".into()))).expect("bob");
     for (number, key) in [(1, 1), (2, 2)] {
-        refused(log_in(&mut fixture, number, "bob", key), RefusedKind::FailedPrecondition, "--undo");
+        refused(log_in(&mut fixture, number, "bob", key), RefusedKind::NotFound, "deleted");
     }
     refused(create_for(&mut fixture, 3, "bob", None), RefusedKind::FailedPrecondition, "revoked");
     fixture.disconnect("alpha");
     fixture.restart();
     fixture.connect("alpha");
-    refused(log_in(&mut fixture, 2, "bob", 2), RefusedKind::FailedPrecondition, "--undo");
+    refused(log_in(&mut fixture, 2, "bob", 2), RefusedKind::NotFound, "deleted");
     order(&mut fixture, AccessOrder::EndRevocation(Revocation::Admin("bob".into()))).expect("revoked");
+    refused(log_in(&mut fixture, 2, "bob", 2), RefusedKind::NotFound, "deleted");
+    create_for(&mut fixture, 3, "bob", None).expect("not revoked any more");
     fixture.pass(TTL);
-    refused(log_in(&mut fixture, 2, "bob", 2), RefusedKind::FailedPrecondition, "--operator bob");
+    refused(log_in(&mut fixture, 3, "bob", 2), RefusedKind::FailedPrecondition, "--operator bob");
 
     // A cluster's token lets no operator in, and a role that cannot be bound leaves no token.
     create(&mut fixture, 4, "bravo", false).expect("a free name");
@@ -331,6 +340,43 @@ fn s23_what_a_former_cluster_was_issued_is_kept_out_when_another_one_enrols_unde
     order(&mut fixture, AccessOrder::EndRevocation(Revocation::Cluster(cluster("charlie"))))
         .expect("revoked");
     assert!(former_of(&fixture, "charlie").is_some());
+}
+
+#[test]
+fn s23_a_token_lets_a_revoked_operator_in_again_and_goes_with_the_next_revocation() {
+    let mut fixture = Fixture::new(&[("alpha", 10)]);
+    let bob = || AccessOrder::Revoke(Revocation::Admin("bob".into()));
+    let readmitted = |fixture: &Fixture| fixture.hub.federation().revocations[0].readmitted;
+    assert_eq!(applied(order(&mut fixture, bob())), Action::Created);
+    refused(create_for(&mut fixture, 1, "bob", None), RefusedKind::FailedPrecondition, "--again");
+    create_operators(&mut fixture, 1, "bob", None, true).expect("it is meant");
+    assert_eq!(applied(order(&mut fixture, bob())), Action::Configured, "the token is gone");
+    assert_eq!(fixture.hub.federation().tokens.len(), 0);
+    assert_eq!(applied(order(&mut fixture, bob())), Action::Unchanged);
+
+    create_operators(&mut fixture, 2, "bob", None, true).expect("it is meant");
+    assert_eq!(readmitted(&fixture), None, "a token alone changes nothing");
+    assert_eq!(log_in(&mut fixture, 2, "bob", 2), Ok(Answer::Done));
+    let since = readmitted(&fixture);
+    assert!(since.is_some());
+    fixture.pass(Duration::from_secs(1));
+    assert_eq!(log_in(&mut fixture, 2, "bob", 2), Ok(Answer::Done), "the answer was lost");
+    assert_eq!(readmitted(&fixture), since);
+    create_for(&mut fixture, 3, "bob", None).expect("bob is let in");
+    assert_eq!(applied(order(&mut fixture, bob())), Action::Configured);
+    assert_eq!((readmitted(&fixture), fixture.hub.federation().tokens.len()), (None, 0));
+}
+
+#[test]
+fn s23_a_token_that_is_refused_for_its_role_takes_nobodys_place() {
+    let mut fixture = Fixture::new(&[("alpha", 10)]);
+    create(&mut fixture, 1, "bravo", false).expect("a free name");
+    fixture.pass(TTL + Duration::from_secs(8 * 24 * 3600));
+    let refusal = create_for(&mut fixture, 2, "dan", Some(Role::Deployer));
+    refused(refusal, RefusedKind::InvalidArgument, "namespaces");
+    assert_eq!(fixture.hub.federation().tokens.len(), 1, "what ended long ago makes room only for a token");
+    create_for(&mut fixture, 2, "dan", Some(Role::Viewer)).expect("a role that can be bound");
+    assert_eq!(fixture.hub.federation().tokens.len(), 1);
 }
 
 #[test]
