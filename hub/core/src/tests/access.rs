@@ -369,7 +369,7 @@ fn s23_a_token_lets_a_revoked_operator_in_again_and_goes_with_the_next_revocatio
 
 #[test]
 fn s23_a_token_that_is_refused_for_its_role_takes_nobodys_place() {
-    let mut fixture = Fixture::new(&[("alpha", 10)]);
+    let mut fixture = Fixture::new(&[]);
     create(&mut fixture, 1, "bravo", false).expect("a free name");
     fixture.pass(TTL + Duration::from_secs(8 * 24 * 3600));
     let refusal = create_for(&mut fixture, 2, "dan", Some(Role::Deployer));
