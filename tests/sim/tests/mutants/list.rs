@@ -247,7 +247,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "two-clusters-pin-one-key",
         file: "hub/core/src/commands/issuers.rs",
-        text: "!pinned.issuer.keys.is_disjoint(&issuer.keys)",
+        text: "!pinned.proven.is_disjoint(&issuer.keys)",
         replacement: "false",
         caught_by: &["S23:"],
         forks: false,
