@@ -56,14 +56,11 @@ impl Sender {
     async fn send<T>(&mut self, call: impl AsyncFn(&Client) -> Result<T, Error>) -> Result<T, Error> {
         let mut backoff = Backoff::new(WAIT_FIRST, WAIT_MAX);
         loop {
-            let error = match call(&self.client).await {
-                Err(error) if error.is_unavailable() => error,
+            let (error, pushback) = match call(&self.client).await {
+                Err(error) if error.is_unavailable() => (error, None),
                 Err(error) => match error.pushback() {
                     // It is not out of order, only too fast: of many documents all are sent.
-                    Some(wait) => {
-                        tokio::time::sleep(wait.min(WAIT_MAX)).await;
-                        continue;
-                    }
+                    Some(wait) => (error, Some(wait)),
                     None => return Err(error),
                 },
                 answer @ Ok(_) => return answer,
@@ -71,9 +68,12 @@ impl Sender {
             if backoff.attempts() + 1 >= ATTEMPTS_MAX {
                 return Err(error);
             }
-            tokio::time::sleep(backoff.next(&mut self.rng)).await;
+            let pause = backoff.next(&mut self.rng);
+            tokio::time::sleep(pushback.map_or(pause, |wait| wait.min(WAIT_MAX))).await;
             // A hub that is not back yet costs an attempt, as a lost answer does.
-            if let Ok(client) = self.client.reconnect().await {
+            if pushback.is_none()
+                && let Ok(client) = self.client.reconnect().await
+            {
                 self.client = client;
             }
         }
