@@ -110,3 +110,18 @@ async fn a_senseless_first_message_is_refused() {
     assert_eq!(federation.admin.cluster("alpha").await.unwrap().state, "Ready");
     federation.deploy(&Deployment::new("web", 3)).await;
 }
+
+/// More documents than may be sent at once: the hub says when to go on, and all of them arrive.
+#[tokio::test]
+async fn who_applies_much_keeps_to_the_pace_of_the_hub() {
+    let federation = Builder::new(&[]).settings(&[("limits.calls_per_second", "2")]).start().await;
+    let policy = |number: u32| {
+        format!(
+            "---\napiVersion: godwit.dev/v1\nkind: Policy\nmetadata: {{name: p{number}}}\nspec: {{strategy: weighted}}\n"
+        )
+    };
+    let path = federation.dir().join("policies.yaml");
+    std::fs::write(&path, (0..50).map(policy).collect::<String>()).unwrap();
+    let applied = federation.must(&["apply", "-f", path.to_str().unwrap()]).await;
+    assert_eq!(applied.lines().filter(|line| line.ends_with("created")).count(), 50, "{applied}");
+}
