@@ -160,13 +160,10 @@ impl Hub {
     fn accept_workload(&mut self, uid: Uid, entry: u64) -> bool {
         self.ensure_seats(uid);
         let Some(workload) = self.workloads.get(&uid) else { return false };
-        let mut changed = self.recalls.changed.contains(&uid);
         let heard: BTreeSet<ClusterName> =
             workload.seats.keys().filter(|name| self.reporting(name)).cloned().collect();
-        for name in &heard {
-            changed |= self.accept_seat(uid, name);
-        }
-        if !changed {
+        let news: BTreeSet<&ClusterName> = heard.iter().filter(|name| self.accept_seat(uid, name)).collect();
+        if news.is_empty() && !self.recalls.changed.contains(&uid) {
             return false;
         }
         let Some(workload) = self.workloads.get(&uid) else { return false };
@@ -182,7 +179,8 @@ impl Hub {
             let placed = target.min(if duplicated { total } else { left });
             left = left.saturating_sub(placed);
             sum = sum.saturating_add(placed);
-            if placed != before {
+            // What was found is there by the word of whoever accepts it, though the plan may be none, as before (S30).
+            if placed != before || news.contains(&name) {
                 self.set_placed(uid, &name, placed, Cause::Command(entry));
             }
         }
