@@ -1,19 +1,28 @@
 //! Counts what is ready in the clusters themselves, as often as it can.
+//!
+//! It counts pods, as the hub does: a Deployment's status follows them, and under load it may do so seconds later. Clusters
+//! are asked one after the other, and what has started in one and stopped in the next meanwhile would be missed in both. So
+//! only two rounds that saw the same make a count: it was true of the moment between them (the double collect of Afek et
+//! al., "Atomic snapshots of shared memory", 1993).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::Api;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
 use tokio::task::JoinHandle;
 
 use super::cluster::Cluster;
 use super::federation::Federation;
+use super::witness::is_ready;
 
-type Clusters = BTreeMap<String, Api<Deployment>>;
+type Clusters = BTreeMap<String, Api<Pod>>;
 
-/// A count of one Deployment over all clusters, until it is asked for.
+/// The pods that were ready, by their UIDs.
+type Round = BTreeSet<String>;
+
+/// A count of the pods of one Deployment over all clusters, until it is asked for.
 pub(crate) struct Census {
     clusters: Arc<Mutex<Clusters>>,
     least: Arc<AtomicU32>,
@@ -30,8 +39,11 @@ impl Census {
         let task = tokio::spawn(async move {
             while !ended.load(Ordering::Relaxed) {
                 let now = counted.lock().unwrap().clone();
-                if let Some(ready) = count(&now, &counted, name).await {
-                    lowest.fetch_min(ready, Ordering::Relaxed);
+                let rounds = (round(&now, &counted, name).await, round(&now, &counted, name).await);
+                if let (Some(one), Some(other)) = rounds
+                    && one == other
+                {
+                    lowest.fetch_min(u32::try_from(one.len()).unwrap(), Ordering::Relaxed);
                 }
             }
         });
@@ -57,16 +69,16 @@ impl Census {
 }
 
 /// None if a cluster was switched off meanwhile: the next count is without it.
-async fn count(clusters: &Clusters, now: &Mutex<Clusters>, name: &str) -> Option<u32> {
-    let mut ready = 0;
+async fn round(clusters: &Clusters, now: &Mutex<Clusters>, name: &str) -> Option<Round> {
+    let labelled = ListParams::default().labels(&format!("app={name}"));
+    let mut ready = Round::new();
     for (cluster, api) in clusters {
-        let found = match api.get_opt(name).await {
+        let found = match api.list(&labelled).await {
             Ok(found) => found,
             Err(_) if !now.lock().unwrap().contains_key(cluster) => return None,
             Err(error) => panic!("{cluster} does not say how much of {name} is ready: {error}"),
         };
-        let status = found.and_then(|deployed| deployed.status);
-        ready += status.and_then(|status| status.ready_replicas).unwrap_or(0);
+        ready.extend(found.items.into_iter().filter(is_ready).filter_map(|pod| pod.metadata.uid));
     }
-    Some(u32::try_from(ready).unwrap())
+    Some(ready)
 }
