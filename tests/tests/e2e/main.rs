@@ -28,6 +28,7 @@ mod importing;
 mod installing;
 mod kinds;
 mod leadership;
+mod lifetime;
 mod login;
 mod maintenance;
 mod mass_loss;

@@ -24,15 +24,6 @@ fn replace(name: &str, by: By) -> v1::ReplaceClusterRequest {
     v1::ReplaceClusterRequest { name: name.to_owned(), by: Some(by), ..v1::ReplaceClusterRequest::default() }
 }
 
-async fn has_left(federation: &Federation, name: &str) {
-    wait_for(&format!("{name} to leave"), async || match federation.admin.cluster(name).await {
-        Err(status) if status.code() == tonic::Code::NotFound => Ok(()),
-        Err(status) => Err(status.to_string()),
-        Ok(cluster) => Err(format!("{} {:?}", cluster.state, cluster.drain)),
-    })
-    .await;
-}
-
 /// A Deployment of the cluster's own, with two pods.
 async fn foreign(federation: &Federation, cluster: &str) {
     let labels = json!({ "app": "legacy" });
@@ -78,7 +69,7 @@ async fn a_cluster_is_retired_by_one_command_over_the_death_of_the_hub() {
     .await;
     // It is told that it was retired, and that is no news to anybody.
     federation.cluster_mut("alpha").may_log_errors(0);
-    has_left(&federation, "alpha").await;
+    federation.cluster_leaves("alpha").await;
     assert_eq!(census.least().await, 9, "never fewer than wanted");
     let retired = federation.admin.federation().await.unwrap().retired;
     assert_eq!(retired.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["alpha"]);
@@ -116,7 +107,7 @@ async fn a_cluster_takes_the_place_of_another_that_policies_name() {
     let answer = federation.admin.replace(replace("alpha", By::With("charlie".to_owned()))).await.unwrap();
     assert_eq!((answer.action.as_str(), &answer.policies[..]), ("configured", &["pinned".to_owned()][..]));
     federation.cluster_mut("alpha").may_log_errors(0);
-    has_left(&federation, "alpha").await;
+    federation.cluster_leaves("alpha").await;
     federation.settles("web", &[("bravo", 3), ("charlie", 6)]).await;
     assert_eq!(census.least().await, 9, "never fewer than wanted");
     let refused = federation.admin.replace(replace("bravo", By::With("bravo".to_owned()))).await.unwrap_err();

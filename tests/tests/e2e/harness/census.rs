@@ -31,7 +31,8 @@ pub(crate) struct Census {
 }
 
 impl Census {
-    pub(crate) fn begin(federation: &Federation, name: &'static str) -> Self {
+    pub(crate) fn begin(federation: &Federation, name: impl Into<String>) -> Self {
+        let name = name.into();
         let all = federation.clusters().map(|cluster| (cluster.name().to_owned(), cluster.api()));
         let clusters = Arc::new(Mutex::new(all.collect::<Clusters>()));
         let (least, over) = (Arc::new(AtomicU32::new(u32::MAX)), Arc::new(AtomicBool::new(false)));
@@ -39,7 +40,7 @@ impl Census {
         let task = tokio::spawn(async move {
             while !ended.load(Ordering::Relaxed) {
                 let now = counted.lock().unwrap().clone();
-                let rounds = (round(&now, &counted, name).await, round(&now, &counted, name).await);
+                let rounds = (round(&now, &counted, &name).await, round(&now, &counted, &name).await);
                 if let (Some(one), Some(other)) = rounds
                     && one == other
                 {

@@ -34,6 +34,10 @@ pub(crate) struct ClusterSpec {
     pub(crate) accounts: bool,
     /// Its agents put supervisors into pods, and take over from each other fast.
     pub(crate) gate: bool,
+    /// The namespace of its agents' own objects.
+    pub(crate) namespace: String,
+    /// The kubeconfig of a cluster that runs already, in place of a simulated one.
+    pub(crate) real: Option<PathBuf>,
 }
 
 impl ClusterSpec {
@@ -49,6 +53,8 @@ impl ClusterSpec {
             log: "info",
             accounts: false,
             gate: false,
+            namespace: "godwit-system".to_owned(),
+            real: None,
         }
     }
 }
@@ -86,12 +92,19 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the API server and the agents.
+    /// Starts the API server, if there is none yet, and the agents.
     pub(crate) async fn start(spec: ClusterSpec, place: Place) -> Self {
-        let kubeconfig = place.dir.join(format!("{}.kubeconfig", spec.name));
-        let (kubesim, client) = boot(&spec, &place, &kubeconfig).await;
+        let simulated = || place.dir.join(format!("{}.kubeconfig", spec.name));
+        let kubeconfig = spec.real.clone().unwrap_or_else(simulated);
+        let (kubesim, client) = match &spec.real {
+            Some(_) => (None, client(&kubeconfig).await),
+            None => {
+                let (kubesim, client) = boot(&spec, &place, &kubeconfig).await;
+                (Some(kubesim), client)
+            }
+        };
         let agents = (0..spec.agents).map(|_| None).collect();
-        let mut cluster = Self { spec, place, kubeconfig, client, agents, kubesim: Some(kubesim) };
+        let mut cluster = Self { spec, place, kubeconfig, client, agents, kubesim };
         for number in 0..cluster.spec.agents {
             if cluster.spec.accounts {
                 cluster.mount_token(number).await;
@@ -175,6 +188,7 @@ impl Cluster {
             format!("--hub={}", self.place.hub),
             format!("--instance={name}"),
             format!("--kubeconfig={}", self.kubeconfig.display()),
+            format!("--namespace={}", self.spec.namespace),
             format!("--set=log.filter={}", self.spec.log),
             "--exit-with-stdin".to_owned(),
         ];
@@ -207,7 +221,7 @@ impl Cluster {
 
     /// Which agent leads.
     pub(crate) async fn leader(&self) -> usize {
-        let leases: Api<Lease> = Api::namespaced(self.client.clone(), "godwit-system");
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), &self.spec.namespace);
         let lease = leases.get("godwit-agent-leader").await.unwrap();
         let holder = lease.spec.unwrap().holder_identity.unwrap();
         holder.rsplit_once('-').unwrap().1.parse().unwrap()
@@ -310,7 +324,7 @@ async fn boot(spec: &ClusterSpec, place: &Place, kubeconfig: &Path) -> (Process,
     (kubesim, client(kubeconfig).await)
 }
 
-async fn client(kubeconfig: &Path) -> kube::Client {
+pub(crate) async fn client(kubeconfig: &Path) -> kube::Client {
     let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
     let mut config =
         kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();

@@ -291,6 +291,16 @@ impl Federation {
         .await
     }
 
+    /// Waits until a cluster is no member any more.
+    pub(crate) async fn cluster_leaves(&self, name: &str) {
+        wait_for(&format!("{name} to leave"), async || match self.admin.cluster(name).await {
+            Err(status) if status.code() == tonic::Code::NotFound => Ok(()),
+            Err(status) => Err(status.to_string()),
+            Ok(cluster) => Err(format!("{} {:?}", cluster.state, cluster.drain)),
+        })
+        .await;
+    }
+
     /// Waits until a Deployment's targets are `shares`, its pods run and are ready there, and nothing else runs where the
     /// hub can see.
     pub(crate) async fn settles(&self, name: &str, shares: &[(&str, u32)]) -> v1::Workload {

@@ -13,11 +13,13 @@ pub(crate) struct Deployment<'a> {
     pub(crate) policy: Option<&'a str>,
     /// The last part of its image.
     pub(crate) image: &'a str,
+    /// How long a cluster waits for its pods, in seconds, before it says that there is no progress.
+    pub(crate) deadline: u32,
 }
 
 impl<'a> Deployment<'a> {
     pub(crate) fn new(name: &'a str, replicas: u32) -> Self {
-        Self { name, replicas, policy: None, image: "main:1" }
+        Self { name, replicas, policy: None, image: "main:1", deadline: 3 }
     }
 
     pub(crate) fn policy(self, policy: &'a str) -> Self {
@@ -29,7 +31,7 @@ impl<'a> Deployment<'a> {
     }
 
     pub(crate) fn yaml(&self) -> String {
-        let Self { name, replicas, policy, image } = self;
+        let Self { name, replicas, policy, image, deadline } = self;
         let annotations = policy
             .map_or(String::new(), |policy| format!("  annotations:\n    godwit.dev/policy: {policy}\n"));
         format!(
@@ -39,7 +41,7 @@ metadata:
   name: {name}
 {annotations}spec:
   replicas: {replicas}
-  progressDeadlineSeconds: 3
+  progressDeadlineSeconds: {deadline}
   selector:
     matchLabels:
       app: {name}

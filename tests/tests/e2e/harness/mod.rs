@@ -17,7 +17,7 @@ mod witness;
 
 pub(crate) use admin::Admin;
 pub(crate) use census::Census;
-pub(crate) use cluster::{Cluster, ClusterSpec};
+pub(crate) use cluster::{Cluster, ClusterSpec, client};
 pub(crate) use federation::{Builder, Federation, targets};
 pub(crate) use kubelet::Kubelet;
 pub(crate) use manifest::{Deployment, policy};
