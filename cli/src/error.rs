@@ -202,12 +202,11 @@ fn words(code: Code) -> &'static str {
 
 fn hint_for(code: Code) -> Option<&'static str> {
     match code {
-        Code::PermissionDenied | Code::Unauthenticated => {
-            Some("the context's certificate must be an administrator's, not an agent's")
-        }
         Code::Unimplemented => Some("the hub is older than this command; `godwit version` shows both"),
         Code::Unavailable => Some("the hub is stopping or overloaded; try again in a moment"),
         Code::DeadlineExceeded => Some("the hub is overloaded; its log says more"),
+        // What it takes depends on who asks for what: a role, another certificate, a new token. The hub's own words say it.
+        Code::PermissionDenied | Code::Unauthenticated => None,
         Code::Ok
         | Code::Cancelled
         | Code::Unknown
@@ -235,12 +234,23 @@ mod tests {
             error.lines(),
             "error: not found: workload default/web does not exist\nhint: `godwit get workloads` lists them\n"
         );
-        let error = Error::refused(Status::permission_denied("agents may not")).about("web.yaml");
+        let error = Error::refused(Status::unimplemented("no such method")).about("web.yaml");
         assert_eq!(
             error.lines(),
-            "error: web.yaml: permission denied: agents may not\n\
-             hint: the context's certificate must be an administrator's, not an agent's\n"
+            "error: web.yaml: not implemented: no such method\n\
+             hint: the hub is older than this command; `godwit version` shows both\n"
         );
+    }
+
+    #[test]
+    fn whoever_may_not_is_told_what_it_takes_by_the_hub_alone() {
+        let said = "bob is viewer, and Deploy takes the role deployer: an admin gives it with `godwit role bind bob`";
+        for (status, words) in [
+            (Status::permission_denied(said), "permission denied"),
+            (Status::unauthenticated(said), "not authenticated"),
+        ] {
+            assert_eq!(Error::refused(status).lines(), format!("error: {words}: {said}\n"));
+        }
     }
 
     #[test]
