@@ -38,11 +38,14 @@ pub(super) struct Material {
 
 impl Contents {
     pub(super) fn read(files: &TlsFiles) -> Result<Self, TlsError> {
-        Ok(Self {
-            ca: read(CA, &files.ca)?,
-            certificate: read(CERTIFICATE, &files.certificate)?,
-            key: read(KEY, &files.key)?,
-        })
+        let ca = read(CA, &files.ca)?;
+        let certificate = read(CERTIFICATE, &files.certificate)?;
+        let key = match files.key == files.certificate {
+            // In one file so that they are replaced as one: read again, it could hold the next ones.
+            true => certificate.clone(),
+            false => read(KEY, &files.key)?,
+        };
+        Ok(Self { ca, certificate, key })
     }
 
     pub(super) fn digest(&self) -> ContentDigest {
@@ -130,4 +133,31 @@ fn read(role: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
         return Err(TlsError::TooLarge { role, path: path.to_owned() });
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::Command;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A pipe gives each reader something else, as a file does that is replaced in between.
+    #[test]
+    fn certificate_and_key_in_one_file_are_of_one_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ca, both) = (folder.path().join("ca.pem"), folder.path().join("both.pem"));
+        std::fs::write(&ca, "").unwrap();
+        assert!(Command::new("mkfifo").arg(&both).status().unwrap().success());
+        let files = TlsFiles { ca, certificate: both.clone(), key: both.clone() };
+        let (done, read) = mpsc::channel();
+        thread::spawn(move || done.send(Contents::read(&files)));
+        // Each waits for the other.
+        File::options().write(true).open(both).and_then(|mut pipe| pipe.write_all(b"both")).unwrap();
+        let contents = read.recv_timeout(Duration::from_secs(30)).expect("it is read once").unwrap();
+        assert_eq!((&contents.certificate[..], &contents.key[..]), (&b"both"[..], &b"both"[..]));
+    }
 }
