@@ -92,6 +92,11 @@ impl Error {
         matches!(self, Self::Refused { status, .. } if status.code() == Code::Unavailable)
     }
 
+    /// Whether the hub has answered that it does not do what it was asked, rather than failed at it.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if says_no(status.code()))
+    }
+
     /// How long the hub wants us to wait before the same request, where it says so (gRFC A6).
     pub(crate) fn pushback(&self) -> Option<Duration> {
         let Self::Refused { status, .. } = self else { return None };
@@ -200,6 +205,29 @@ fn words(code: Code) -> &'static str {
     }
 }
 
+/// Of a request of one answer: what the hub refuses so, it has not done in part either, and will refuse again.
+fn says_no(code: Code) -> bool {
+    match code {
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::Unimplemented
+        | Code::Unauthenticated => true,
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::ResourceExhausted
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss => false,
+    }
+}
+
 fn hint_for(code: Code) -> Option<&'static str> {
     match code {
         Code::Unimplemented => Some("the hub is older than this command; `godwit version` shows both"),
@@ -259,6 +287,8 @@ mod tests {
         assert!(broken.is_unavailable());
         assert!(broken.lines().starts_with("error: unavailable: the connection to the hub was lost"));
         assert!(!Error::refused(Status::unknown("the hub's own words")).is_unavailable());
+        assert!(!broken.is_final() && !Error::refused(Status::internal("it may be half done")).is_final());
+        assert!(Error::refused(Status::failed_precondition("used already")).is_final());
     }
 
     #[test]

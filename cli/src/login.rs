@@ -1,6 +1,8 @@
 //! What a login keeps: the operator's key, which is made here and stays here, the certificate for it, and whom to trust. It lies
 //! beside the context file, under names that are made of that file's.
 
+mod lock;
+
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -19,15 +21,23 @@ use rustls_pki_types::pem::PemObject;
 use crate::client::answer;
 use crate::context::Context;
 use crate::error::Error;
+use lock::Lock;
 
 /// Only its user looks in.
 const FOLDER_MODE: u32 = 0o700;
 /// A renewal holds a command up for no longer.
 const RENEWAL_WITHIN: Duration = Duration::from_secs(5);
 
-/// The files of a login.
+/// The files of a login. Whoever changes them holds their [`Lock`]; who only reads needs none, since each is replaced as a whole.
 pub(crate) struct Kept {
     context: PathBuf,
+}
+
+/// The key of a login that waits for its answer.
+pub(crate) struct Pending {
+    pub(crate) request: KeyRequest,
+    /// It was made just now; otherwise it may have been shown with a token before.
+    pub(crate) is_new: bool,
 }
 
 impl Kept {
@@ -52,17 +62,30 @@ impl Kept {
         made.map_err(|error| Error::failed(format!("{} cannot be made: {error}", folder.display())))
     }
 
+    /// Keeps other commands from changing these files, and waits for those that do: a renewal takes seconds, a login about as
+    /// long as its hub does not answer.
+    pub(crate) fn lock(&self) -> Result<Lock, Error> {
+        let path = self.lock_file();
+        Lock::wait(&path).map_err(|error| cannot_be_locked(&path, &error))
+    }
+
+    /// The same, if no other command does.
+    fn lock_if_free(&self) -> Result<Option<Lock>, Error> {
+        let path = self.lock_file();
+        Lock::if_free(&path).map_err(|error| cannot_be_locked(&path, &error))
+    }
+
     /// The key of a login that waits for its answer, and its request: made if there is none. The same key may ask again with
     /// the same token, since an answer can be lost; no other may.
-    pub(crate) fn pending(&self) -> Result<KeyRequest, Error> {
+    pub(crate) fn pending(&self) -> Result<Pending, Error> {
         let path = self.waiting();
         let kept = fs::read_to_string(&path).ok().and_then(|key| KeyRequest::of_key(&key).ok());
         if let Some(request) = kept {
-            return Ok(request);
+            return Ok(Pending { request, is_new: false });
         }
         let request = new_key()?;
         write(&path, &request.key_pem, PRIVATE)?;
-        Ok(request)
+        Ok(Pending { request, is_new: true })
     }
 
     /// Keeps a certificate with its key. What is not what it should be changes nothing.
@@ -79,7 +102,7 @@ impl Kept {
         Ok(leaf)
     }
 
-    /// The answer to a login is kept: its key waits no longer. A renewal leaves that of another login alone.
+    /// The answer to a login is kept, or there will be none: its key waits no longer. A renewal leaves that of another login alone.
     pub(crate) fn answered(&self) -> Result<(), Error> {
         remove(&self.waiting())
     }
@@ -115,6 +138,10 @@ impl Kept {
         self.named(".login.key")
     }
 
+    fn lock_file(&self) -> PathBuf {
+        self.named(".lock")
+    }
+
     /// The whole name of the context goes before, so that no two contexts share a file.
     fn named(&self, ending: &str) -> PathBuf {
         let mut path = self.context.clone().into_os_string();
@@ -127,28 +154,47 @@ impl Kept {
 /// not work is tried again by the next command, and is said when half of the time for that is gone.
 pub(crate) async fn renew_in_time(context: &Context, connection: Connection) {
     let kept = Kept::beside(&context.path);
-    let Some(leaf) = kept.leaf().filter(|_| kept.tls() == context.tls) else { return };
-    let lasts = leaf.not_after.duration_since(leaf.issued()).unwrap_or_default();
-    let left = leaf.not_after.duration_since(SystemTime::now()).unwrap_or_default();
-    if left > lasts / 2 {
+    if kept.tls() != context.tls {
         return;
     }
-    let renewal = async {
-        let request = new_key()?;
-        let mut client = EnrolmentServiceClient::new(connection);
-        let asked = v1::RenewRequest { signing_request: request.csr_pem };
-        let renewed = answer(client.renew(asked)).await?;
-        kept.store(renewed.certificate, &request.key_pem)
-    };
-    let problem = match tokio::time::timeout(RENEWAL_WITHIN, renewal).await {
-        Ok(Ok(_)) => return,
+    let Some(left) = kept.leaf().and_then(|leaf| left_for_renewal(&leaf)) else { return };
+    let problem = match tokio::time::timeout(RENEWAL_WITHIN, renew(&kept, connection)).await {
+        Ok(Ok(())) => return,
         Ok(Err(error)) => error,
         Err(_) => Error::failed("the hub did not answer in time"),
     };
+    let Left { lasts, left } = left;
     if left < lasts / 4 {
         eprintln!("the login is not renewed yet, and ends in {}:", crate::output::age::short(left));
         problem.report();
     }
+}
+
+/// How long a certificate lasts in all, and from now.
+struct Left {
+    lasts: Duration,
+    left: Duration,
+}
+
+/// None of one that is not past half of its life.
+fn left_for_renewal(leaf: &Leaf) -> Option<Left> {
+    let lasts = leaf.not_after.duration_since(leaf.issued()).unwrap_or_default();
+    let left = leaf.not_after.duration_since(SystemTime::now()).unwrap_or_default();
+    (left <= lasts / 2).then_some(Left { lasts, left })
+}
+
+async fn renew(kept: &Kept, connection: Connection) -> Result<(), Error> {
+    // Another command that is about to change these files renews them, or makes them another login's.
+    let Some(_lock) = kept.lock_if_free()? else { return Ok(()) };
+    // One may have done so since they were looked at; a login of its own, or none any more, is not overwritten.
+    if kept.leaf().and_then(|leaf| left_for_renewal(&leaf)).is_none() {
+        return Ok(());
+    }
+    let request = new_key()?;
+    let mut client = EnrolmentServiceClient::new(connection);
+    let asked = v1::RenewRequest { signing_request: request.csr_pem };
+    let renewed = answer(client.renew(asked)).await?;
+    kept.store(renewed.certificate, &request.key_pem).map(drop)
 }
 
 fn new_key() -> Result<KeyRequest, Error> {
@@ -158,6 +204,10 @@ fn new_key() -> Result<KeyRequest, Error> {
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
     let written = atomic_file::write(path, text.as_bytes(), mode);
     written.map_err(|error| Error::failed(format!("{} cannot be written: {error}", path.display())))
+}
+
+fn cannot_be_locked(path: &Path, error: &io::Error) -> Error {
+    Error::failed(format!("{} cannot be locked: {error}", path.display()))
 }
 
 fn remove(path: &Path) -> Result<(), Error> {
@@ -182,8 +232,10 @@ mod tests {
     fn no_two_contexts_share_a_file() {
         let contexts =
             ["hub.prod", "hub.dev", "hub", "hub.yaml", "hub.yml"].map(|name| Kept::beside(name.as_ref()));
-        let files = contexts.iter().flat_map(|kept| [kept.authorities(), kept.operator(), kept.waiting()]);
-        assert_eq!(files.collect::<BTreeSet<_>>().len(), 3 * contexts.len());
+        let files = contexts
+            .iter()
+            .flat_map(|kept| [kept.authorities(), kept.operator(), kept.waiting(), kept.lock_file()]);
+        assert_eq!(files.collect::<BTreeSet<_>>().len(), 4 * contexts.len());
     }
 
     #[test]
@@ -191,8 +243,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let kept = Kept::beside(&folder.path().join("new/config.yaml"));
         kept.make_folder().unwrap();
-        let request = kept.pending().unwrap();
-        assert_eq!(kept.pending().unwrap().key_pem, request.key_pem, "an answer may be lost");
+        let Pending { request, is_new } = kept.pending().unwrap();
+        let again = kept.pending().unwrap();
+        assert_eq!((is_new, again.is_new), (true, false));
+        assert_eq!(again.request.key_pem, request.key_pem, "an answer may be lost");
 
         let authority = Authority::create(CA_VALIDITY).unwrap();
         let identity = Identity::Admin { name: "ann".parse().unwrap() };

@@ -17,7 +17,7 @@ use tonic::Code;
 use crate::client::{Client, answer};
 use crate::context::{Context, Places};
 use crate::error::Error;
-use crate::login::Kept;
+use crate::login::{Kept, Pending};
 use crate::output::{age, text};
 
 /// Where hubs take agents and operators, and those who have no certificate yet.
@@ -63,15 +63,7 @@ impl Login {
         let context = Context { tls: Kept::beside(&path).tls(), path, endpoint, is_login: true };
         check_free(&context, replace)?;
         let token = read_token(token_file.as_deref())?;
-        let kept = Kept::beside(&context.path);
-        kept.make_folder()?;
-        let request = kept.pending()?;
-        let certificate = log_in(&enrolment, &token, request.csr_pem).await?;
-        kept.store(certificate, &request.key_pem)?;
-        context.write().map_err(|error| {
-            Error::failed(format!("context file {} cannot be written: {error}", context.path.display()))
-        })?;
-        kept.answered()?;
+        obtain(&context, &enrolment, &token, replace).await?;
         let path = context.path.clone();
         let found = who_am_i(context).await?;
         greet(&found)?;
@@ -86,25 +78,68 @@ impl Login {
     }
 }
 
+/// Gets the certificate, and writes everything down. No other command changes the files meanwhile.
+async fn obtain(
+    context: &Context,
+    enrolment: &Endpoint,
+    token: &LoginToken,
+    replace: bool,
+) -> Result<(), Error> {
+    let kept = Kept::beside(&context.path);
+    kept.make_folder()?;
+    let _lock = kept.lock()?;
+    // Another login may have come first.
+    check_free(context, replace)?;
+    let Pending { request, is_new } = kept.pending()?;
+    let certificate = match log_in(enrolment, token, request.csr_pem).await {
+        Ok(certificate) => certificate,
+        Err(Missed { error, is_final }) => {
+            // A key that was there before may be the one of another token, whose answer was lost: only with that key is it
+            // answered again. The next login takes it, or logout removes it.
+            if is_new && is_final {
+                kept.answered()?;
+            }
+            return Err(error);
+        }
+    };
+    kept.store(certificate, &request.key_pem)?;
+    context.write().map_err(|error| {
+        Error::failed(format!("context file {} cannot be written: {error}", context.path.display()))
+    })?;
+    kept.answered()
+}
+
+/// There is no certificate.
+struct Missed {
+    error: Error,
+    /// The token is not used up by the key: asking again with the same one does not help more than with another.
+    is_final: bool,
+}
+
 /// Shows the token to the hub that it is of, and to no other.
 async fn log_in(
     enrolment: &Endpoint,
     token: &LoginToken,
     signing_request: String,
-) -> Result<Option<v1::Certificate>, Error> {
+) -> Result<Option<v1::Certificate>, Missed> {
     let connection = dial_with(enrolment, tls::pinned(token.authority), DialTimeouts::default()).await;
     let connection = connection.map_err(|error| {
-        Error::failed(format!("the hub cannot be reached: {error}"))
-            .with_hint("the port for those who have no certificate yet is another one: --enrolment names it if it is not 8444")
+        let error = Error::failed(format!("the hub cannot be reached: {error}"))
+            .with_hint("the port for those who have no certificate yet is another one: --enrolment names it if it is not 8444");
+        Missed { error, is_final: true }
     })?;
     let (name, secret) = (token.name.to_string(), token.secret().to_vec());
     let asked = v1::LogInRequest { name, secret, signing_request };
     let answered = answer(EnrolmentServiceClient::new(connection).log_in(asked)).await;
-    answered.map(|answered| answered.certificate).map_err(|error| match error {
-        Error::Refused { status, .. } if status.code() == Code::Unimplemented => {
-            Error::failed("this hub logs nobody in: it is of an older version")
+    answered.map(|answered| answered.certificate).map_err(|error| {
+        let is_final = error.is_final();
+        match error {
+            Error::Refused { status, .. } if status.code() == Code::Unimplemented => {
+                let error = Error::failed("this hub logs nobody in: it is of an older version");
+                Missed { error, is_final }
+            }
+            error => Missed { error, is_final },
         }
-        other => other,
     })
 }
 

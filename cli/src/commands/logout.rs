@@ -25,6 +25,7 @@ impl Logout {
                 .with_hint("name the context of a login by --config, or remove this one by hand"));
         }
         let kept = Kept::beside(&path);
+        let _lock = kept.lock()?;
         let leaf = kept.leaf();
         kept.remove()?;
         let hub = &context.endpoint;

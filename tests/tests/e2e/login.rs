@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use godwit_certs::Leaf;
+use futures_util::future::join_all;
+use godwit_certs::{KeyRequest, Leaf};
 use godwit_proto::v1::revoke_request::What;
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -49,7 +50,7 @@ async fn an_operator_logs_in_with_a_token_once_and_the_next_command_just_works()
     let refused = failed(eve.login(&[], &join).await);
     assert!(refused.contains("a cluster's join token"), "{refused}");
     assert!(!refused.contains(join.split('.').nth(2).unwrap()), "{refused}");
-    assert!(!eve.folder().join("config.yaml").exists(), "nothing half done is found by later commands");
+    assert!(eve.files().is_empty(), "nothing half done is found by later commands");
 
     // A file; and a context that is something else stays.
     let file = federation.dir().join("eve.token");
@@ -67,7 +68,7 @@ async fn an_operator_logs_in_with_a_token_once_and_the_next_command_just_works()
 
     let said = succeeded(bob.godwit(&["logout"]).await);
     assert!(said.contains("godwit revoke serial"), "{said}");
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    assert!(bob.files().is_empty());
     assert!(failed(bob.godwit(&["whoami"]).await).contains("godwit login"));
 }
 
@@ -87,6 +88,13 @@ async fn tokens_that_have_ended_and_names_that_are_revoked_are_refused_with_a_re
     let elsewhere = format!("{}{}", &token.trim()[..token.trim().len() - 64], "0".repeat(64));
     let refused = failed(bob.login(&[], &elsewhere).await);
     assert!(refused.contains("somebody stands in between"), "{refused}");
+    assert!(bob.files().is_empty(), "keys that opened nothing");
+    // One that was there may have been shown with another token, whose answer was lost.
+    let waiting = bob.folder().join("config.yaml.login.key");
+    let key = KeyRequest::create().unwrap().key_pem;
+    fs::write(&waiting, &key).unwrap();
+    failed(bob.login(&[], &short).await);
+    assert_eq!(fs::read_to_string(&waiting).unwrap(), key);
 
     federation.admin.revoke(What::Admin("bob".to_owned()), false).await.unwrap();
     // The tokens went with the name; one that is meant lets it in again.
@@ -96,6 +104,7 @@ async fn tokens_that_have_ended_and_names_that_are_revoked_are_refused_with_a_re
     assert!(refused.contains("revoked") && refused.contains("--again"), "{refused}");
     let token = federation.must(&["token", "create", "--operator", "bob", "--again"]).await;
     succeeded(bob.login(&[], &token).await);
+    assert!(!waiting.exists() && fs::read_to_string(bob.certificate()).unwrap().ends_with(&key));
     succeeded(bob.godwit(&["whoami"]).await);
     federation.admin.revoke(What::Admin("bob".to_owned()), false).await.unwrap();
     assert!(failed(bob.godwit(&["whoami"]).await).contains("revoked"));
@@ -140,6 +149,43 @@ async fn a_login_is_renewed_by_commands_and_follows_another_authority() {
     assert!(refused.contains("log in again"), "{refused}");
 }
 
+#[tokio::test]
+async fn commands_at_one_moment_renew_a_login_once_and_all_of_them_work() {
+    const HALF: Duration = Duration::from_secs(10);
+    let settings = [("authority.login_validity", "20s")];
+    let federation = Builder::new(&["alpha"]).enrolling().settings(&settings).start().await;
+    let bob = User::new(&federation, "bob");
+    let token = federation.must(&["token", "create", "--operator", "bob"]).await;
+    succeeded(bob.login(&[], &token).await);
+    let first = bob.leaf();
+    wait_for("half of its life", async || {
+        let left = first.not_after.duration_since(SystemTime::now()).unwrap_or_default();
+        Some(()).filter(|()| left + Duration::from_secs(1) < HALF).ok_or_else(|| format!("{left:?} are left"))
+    })
+    .await;
+    let begun = Instant::now();
+    let commands = (0..8).map(|_| async { succeeded(bob.godwit(&["get", "clusters"]).await) });
+    let shown = join_all(commands).await;
+    assert!(shown.iter().all(|shown| shown.contains("alpha")), "{shown:?}");
+    // Where they took so long that half of the next one's life was gone, that was renewed, too.
+    let most = 1 + begun.elapsed().as_secs() / (HALF.as_secs() - 1);
+    let log = federation.hub().output();
+    let renewed =
+        log.lines().filter(|line| line.contains("a certificate is renewed") && line.contains("bob"));
+    let renewed = renewed.count() as u64;
+    assert!((1..=most).contains(&renewed), "{renewed} renewals, at most {most} were needed");
+    assert_ne!(bob.leaf().serial, first.serial);
+    assert!(!bob.files().iter().any(|file| file.ends_with(".lock")), "{:?}", bob.files());
+
+    // Two with one token: one logs in, and the other finds that done.
+    let carol = User::new(&federation, "carol");
+    let token = federation.must(&["token", "create", "--operator", "carol"]).await;
+    let both = join_all([(), ()].map(|()| carol.login(&[], &token))).await;
+    assert!(both.iter().any(|one| one.status.success()), "{both:?}");
+    succeeded(carol.godwit(&["whoami"]).await);
+    assert_eq!(carol.files().len(), 3, "{:?}", carol.files());
+}
+
 /// Somebody with a home of their own.
 struct User {
     home: PathBuf,
@@ -157,6 +203,12 @@ impl User {
 
     fn folder(&self) -> PathBuf {
         self.home.join("godwit")
+    }
+
+    /// What is in it.
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     fn certificate(&self) -> PathBuf {
