@@ -22,8 +22,8 @@ use crate::target::{self, DEFAULT_NAMESPACE, Resource, Target, TargetParser, Wor
 
 /// Print the objects that clusters get of a workload: what was handed over, and what is different there.
 ///
-/// Labels and annotations of Godwit's own are left out, and values of Secrets are hidden. Of files, the count is
-/// left out, too: how many a cluster gets, `godwit apply --dry-run` says.
+/// Labels and annotations of Godwit's own are left out, and values of Secrets are hidden; so is what the workload needs in
+/// namespaces that you may not look at. Of files, the count is left out, too: how many a cluster gets, `godwit apply --dry-run` says.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -66,6 +66,8 @@ enum Form {
 struct Rendered {
     cluster: String,
     objects: Vec<Result<Value, String>>,
+    /// So many others the caller may not look at.
+    left_out: u32,
 }
 
 impl Render {
@@ -110,6 +112,7 @@ impl Render {
         let one = |item: v1::RenderedCluster| Rendered {
             cluster: item.cluster,
             objects: item.objects.into_iter().map(object).collect(),
+            left_out: item.left_out,
         };
         Ok(items.into_iter().map(one).collect())
     }
@@ -124,7 +127,7 @@ impl Render {
         }
         let mut rendered: Vec<Rendered> = clusters
             .iter()
-            .map(|(name, _)| Rendered { cluster: name.to_string(), objects: Vec::new() })
+            .map(|(name, _)| Rendered { cluster: name.to_string(), objects: Vec::new(), left_out: 0 })
             .collect();
         for source in &documents.applications {
             let application = &source.application;
@@ -189,7 +192,12 @@ fn print(rendered: &[Rendered], form: Form) -> Result<(), Error> {
     let out = &mut io::stdout().lock();
     match form {
         Form::Yaml => {
-            for Rendered { cluster, objects } in rendered {
+            for Rendered { cluster, objects, left_out } in rendered {
+                if *left_out > 0 {
+                    eprintln!(
+                        "cluster {cluster}: not shown are {left_out} objects of no namespace that you may look at"
+                    );
+                }
                 for object in objects {
                     match object {
                         Ok(object) => document::print_noted(&format!("cluster {cluster}"), object, out)?,
@@ -204,7 +212,10 @@ fn print(rendered: &[Rendered], form: Form) -> Result<(), Error> {
                 Ok(object) => object.clone(),
                 Err(problem) => json!({ "problem": problem }),
             };
-            let one = |one: &Rendered| json!({"cluster": one.cluster, "objects": one.objects.iter().map(object).collect::<Vec<_>>()});
+            let one = |Rendered { cluster, objects, left_out }: &Rendered| {
+                let objects: Vec<Value> = objects.iter().map(object).collect();
+                json!({"cluster": cluster, "objects": objects, "leftOut": left_out})
+            };
             document::print(
                 &json!({"items": rendered.iter().map(one).collect::<Vec<_>>()}),
                 Syntax::Json,

@@ -44,19 +44,27 @@ impl Admin {
                 format!("{id} is not in cluster {absent}: its policy does not choose it, or it is no member");
             return Err(Status::not_found(message));
         }
-        let more = parts.more;
-        let rendered = tokio::task::spawn_blocking(move || page(&parts.clusters, more)).await;
+        let (more, caller) = (parts.more, caller.clone());
+        let rendered = tokio::task::spawn_blocking(move || page(&parts.clusters, more, &caller)).await;
         rendered.map_err(|_| Status::internal("rendering panicked; this is a fault of godwit-hub"))
     }
 }
 
-fn page(clusters: &[ClusterParts], more: bool) -> v1::GetRenderedWorkloadResponse {
+/// What a workload leans on may be in other namespaces than the workload: of that a caller sees as much as of anything else.
+fn page(clusters: &[ClusterParts], more: bool, caller: &Caller) -> v1::GetRenderedWorkloadResponse {
     let mut items = Vec::new();
     let mut bytes = 0;
     for ClusterParts { cluster, revision, parts } in clusters {
-        let objects: Vec<v1::RenderedObject> = parts.iter().map(object).collect();
+        let seen = parts.iter().filter(|part| caller.sees(&part.key.namespace));
+        let objects: Vec<v1::RenderedObject> = seen.map(object).collect();
         bytes += objects.iter().map(|object| object.manifest.len() + object.overrides.len()).sum::<usize>();
-        items.push(v1::RenderedCluster { cluster: cluster.to_string(), revision: *revision, objects });
+        let left_out = u32::try_from(parts.len() - objects.len()).unwrap_or(u32::MAX);
+        items.push(v1::RenderedCluster {
+            cluster: cluster.to_string(),
+            revision: *revision,
+            objects,
+            left_out,
+        });
         if bytes > BYTES_MAX {
             break;
         }

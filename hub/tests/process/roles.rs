@@ -252,6 +252,37 @@ async fn tenants() -> (Federation, Connection) {
 }
 
 #[tokio::test]
+async fn of_what_a_workload_leans_on_a_deployer_is_shown_what_is_in_its_own_namespaces() {
+    let (federation, dora) = tenants().await;
+    let elsewhere = "
+{apiVersion: v1, kind: ConfigMap, metadata: {name: shared, namespace: prod}, data: {address: db.internal}}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: reads}, rules: []}
+---
+";
+    let manifests = format!("{elsewhere}{}", WEB.replace("name: web", "name: api"));
+    let request = v1::DeployRequest { manifests, ..in_namespace("shop") };
+    WorkloadServiceClient::new(federation.operator().await).deploy(request).await.expect("an admin may");
+    let shown = async |connection: Connection| {
+        let request = v1::GetRenderedWorkloadRequest {
+            namespace: "shop".to_owned(),
+            name: "api".to_owned(),
+            ..Default::default()
+        };
+        let answer = WorkloadServiceClient::new(connection).get_rendered_workload(request).await;
+        let mut items = answer.expect("it may look at its own").into_inner().items;
+        let item = items.pop().expect("a cluster");
+        let objects = item.objects.iter().map(|one| format!("{} {}/{}", one.kind, one.namespace, one.name));
+        (objects.collect::<BTreeSet<String>>(), item.left_out)
+    };
+    let own = ["ConfigMap shop/api", "Deployment shop/api"].map(str::to_owned);
+    assert_eq!(shown(dora).await, (own.clone().into(), 2));
+    let others = ["ClusterRole /reads", "ConfigMap prod/shared"].map(str::to_owned);
+    let all = own.into_iter().chain(others).collect();
+    assert_eq!(shown(federation.operator().await).await, (all, 0), "an admin sees everything");
+}
+
+#[tokio::test]
 async fn a_deployer_is_shown_its_own_namespaces_only() {
     let (federation, dora) = tenants().await;
     let mut quotas = QuotaServiceClient::new(federation.operator().await);
