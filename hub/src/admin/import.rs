@@ -53,12 +53,12 @@ impl Admin {
         request: v1::ImportRequest,
     ) -> Result<v1::ImportResponse, Status> {
         let wanted = Wanted::read(request)?;
-        operator.look_at(&wanted.namespace)?;
-        tracing::info!(%operator, namespace = wanted.namespace, dry_run = wanted.dry_run, "an operator imports");
         operator.note(|noted| {
             let clusters: Vec<&str> = wanted.clusters.iter().map(ClusterName::as_str).collect();
             noted.what = json!({"import": wanted.namespace, "clusters": clusters});
         });
+        operator.look_at(&wanted.namespace)?;
+        tracing::info!(%operator, namespace = wanted.namespace, dry_run = wanted.dry_run, "an operator imports");
         self.check_members(&wanted)?;
         let _slot = self.asker()?;
         let gathered = self.gather(&wanted).await?;
