@@ -153,7 +153,7 @@ mod tests {
         std::fs::write(&ca, "").unwrap();
         assert!(Command::new("mkfifo").arg(&both).status().unwrap().success());
         let files = TlsFiles { ca, certificate: both.clone(), key: both.clone() };
-        let (done, read) = mpsc::channel();
+        let (done, read) = mpsc::sync_channel(1);
         thread::spawn(move || done.send(Contents::read(&files)));
         // Each waits for the other.
         File::options().write(true).open(both).and_then(|mut pipe| pipe.write_all(b"both")).unwrap();
