@@ -40,6 +40,8 @@ pub(crate) enum Resource {
     Migrations,
     /// The journal.
     Events,
+    /// What carries our label in members, and no workload explains.
+    Orphans,
     /// The clusters that wait to join.
     Enrolments,
     /// The federation as a whole.
@@ -47,7 +49,7 @@ pub(crate) enum Resource {
 }
 
 /// What each is called. The first name is the one that help and completion show.
-const RESOURCES: [(Resource, &[&str]); 10] = [
+const RESOURCES: [(Resource, &[&str]); 11] = [
     (Resource::Clusters, &["clusters", "cluster", "cl"]),
     (Resource::Workloads, &["workloads", "workload", "wl"]),
     (Resource::Pods, &["pods", "pod", "po"]),
@@ -56,6 +58,7 @@ const RESOURCES: [(Resource, &[&str]); 10] = [
     (Resource::Quotas, &["quotas", "quota"]),
     (Resource::Migrations, &["migrations", "migration", "mig"]),
     (Resource::Events, &["events", "event", "ev"]),
+    (Resource::Orphans, &["orphans", "orphan"]),
     (Resource::Enrolments, &["enrolments", "enrolment"]),
     (Resource::Federation, &["federation", "fed"]),
 ];
@@ -92,6 +95,7 @@ impl Resource {
             Self::Quotas => "quotas",
             Self::Migrations => "migrations",
             Self::Events => "events",
+            Self::Orphans => "orphans",
             Self::Enrolments => "enrolments",
             Self::Federation => "federation",
         }
@@ -108,6 +112,7 @@ impl Resource {
             Self::Quotas => "quota",
             Self::Migrations => "migration",
             Self::Events => "event",
+            Self::Orphans => "orphan",
             Self::Enrolments => "enrolment",
             Self::Federation => "federation",
         }

@@ -72,6 +72,7 @@ impl Delete {
             | Resource::Placements
             | Resource::Migrations
             | Resource::Events
+            | Resource::Orphans
             | Resource::Enrolments
             | Resource::Federation => {
                 Err(Error::Usage(format!("{} cannot be deleted", target.resource.plural())))

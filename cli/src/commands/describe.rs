@@ -94,7 +94,11 @@ impl Describe {
                 migration::describe(&migration::find(&client, target.require_name()?).await?, now, sheet)?;
             }
             Resource::Federation => federation::describe(&federation::find(&client).await?, now, sheet)?,
-            Resource::Events | Resource::Pods | Resource::Placements | Resource::Enrolments => {
+            Resource::Events
+            | Resource::Pods
+            | Resource::Placements
+            | Resource::Orphans
+            | Resource::Enrolments => {
                 let plural = target.resource.plural();
                 return Err(Error::Usage(format!("{plural} are described by `godwit get {plural}`")));
             }

@@ -28,12 +28,13 @@ const RESOURCES: &[Resource] = &[
     Resource::Quotas,
     Resource::Migrations,
     Resource::Events,
+    Resource::Orphans,
     Resource::Enrolments,
     Resource::Federation,
 ];
 
-/// Show clusters, workloads, the pods of a workload, placements, policies, quotas, migrations, events, clusters that wait to join,
-/// or the federation.
+/// Show clusters, workloads, the pods of a workload, placements, policies, quotas, migrations, events, orphans, clusters that wait
+/// to join, or the federation.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A workload is named as NAME, NAMESPACE/NAME, KIND/NAME or NAMESPACE/KIND/NAME. Lists show all
@@ -47,12 +48,14 @@ Examples:
   godwit get deployment/web -o yaml
   godwit get quotas -o wide
   godwit get events alpha
+  godwit get orphans alpha
   godwit get clusters -o json | jq -r '.items[] | select(.state != \"Ready\").name'")]
 pub(crate) struct Get {
     /// What to show; with a name too, as in deployment/web
     #[arg(value_parser = TargetParser(RESOURCES))]
     resource: Target,
-    /// Only the one of this name; for events, those about this cluster or workload; for pods, their workload
+    /// Only the one of this name; for events, those about this cluster or workload; for pods, their workload; for orphans, their
+    /// cluster
     name: Option<String>,
     /// The form of the answer
     #[arg(short, long, value_enum, default_value_t, hide_default_value = true)]
@@ -101,6 +104,7 @@ impl Get {
             Resource::Quotas => self.show::<v1::Quota>(client, filter, target.resource).await,
             Resource::Migrations => self.show::<v1::Migration>(client, filter, target.resource).await,
             Resource::Events => self.show::<v1::Event>(client, filter, target.resource).await,
+            Resource::Orphans => self.show::<v1::Orphan>(client, filter, target.resource).await,
             Resource::Enrolments => self.show::<v1::Enrolment>(client, filter, target.resource).await,
             Resource::Federation => self.show::<v1::Federation>(client, filter, target.resource).await,
         }

@@ -6,6 +6,7 @@ pub(crate) mod event;
 pub(crate) mod federation;
 pub(crate) mod gate;
 pub(crate) mod migration;
+pub(crate) mod orphan;
 pub(crate) mod placement;
 pub(crate) mod pod;
 pub(crate) mod policy;

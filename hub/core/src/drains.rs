@@ -26,7 +26,7 @@ impl Hub {
         let started = self.now.wall;
         let within = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
         let deadline = WallTime(started.0.saturating_add(within));
-        Drain { started, deadline, max_surge, force, to, purpose, state: DrainState::Running }
+        Drain { started, deadline, max_surge, force, to, purpose, state: DrainState::Running, since: started }
     }
 
     /// Wakes up at the deadline of a cluster's drain.
@@ -95,7 +95,7 @@ impl Hub {
         else {
             return;
         };
-        drain.state = state;
+        (drain.state, drain.since) = (state, self.now.wall);
         self.show_migrations();
         self.touched.keys.insert(Key::Cluster(name.clone()));
         self.touched.subjects.insert(Subject::Cluster(name.clone()));

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use godwit_common::link::Tombstoned;
+use godwit_common::link::{Status, Tombstoned};
 use godwit_common::{ClusterName, PolicyName, Resources, Uid, WorkloadId};
 
 use crate::ask::Ask;
 use crate::batch::Batch;
 use crate::contract::{
-    ClusterView, Ended, FederationView, MigrationId, MigrationState, PlacementView, PlanView, PolicyView,
-    RetiredRecord, RolloutView, Seat, WorkloadView,
+    ClusterView, Ended, FederationView, MigrationId, MigrationState, OrphanView, PlacementView, PlanView,
+    PolicyView, RetiredRecord, RolloutView, Seat, WorkloadView,
 };
 use crate::hub::Hub;
 use crate::progress::paused;
@@ -93,7 +93,7 @@ impl Hub {
             accepted: cluster.leader.as_ref().map_or_else(Default::default, |leader| leader.accepted),
             last_seen: health.seen,
             removals_held: tally.held_back,
-            orphans: cluster.orphans.keys().map(|(id, _)| id.clone()).collect(),
+            orphans: cluster.orphans.values().map(orphan).collect(),
             lost_after: self.windows_of(name).first().copied().unwrap_or(self.config.lost_after),
         })
     }
@@ -329,4 +329,14 @@ fn ending_workload(ended: &Ended, deletion_pending_on: Vec<ClusterName>) -> Opti
 
 fn count(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+fn orphan(status: &Status) -> OrphanView {
+    OrphanView {
+        workload: status.workload.clone(),
+        uid: status.uid,
+        revision: status.revision,
+        pods: status.pods,
+        ready: status.ready,
+    }
 }

@@ -9,6 +9,7 @@ use godwit_proto::v1::cluster_service_server::ClusterService;
 use tonic::{Request, Response, Status};
 
 use super::marks::Marked;
+use super::orphans::not_a_member;
 use super::page::Page;
 use super::watch::Watched;
 use super::{Admin, convert, fields, refusal};
@@ -34,15 +35,21 @@ impl ClusterService for Admin {
         Ok(Response::new(v1::ListClustersResponse { items, next_page_token }))
     }
 
+    async fn list_orphans(
+        &self,
+        request: Request<v1::ListOrphansRequest>,
+    ) -> Result<Response<v1::ListOrphansResponse>, Status> {
+        let caller = Caller::of(&request);
+        self.orphans(&caller, request.get_ref()).map(Response::new)
+    }
+
     async fn get_cluster(
         &self,
         request: Request<v1::GetClusterRequest>,
     ) -> Result<Response<v1::GetClusterResponse>, Status> {
         let name: ClusterName = fields::name("name", &request.get_ref().name)?;
         let view = self.driver.view();
-        let cluster = view.clusters.get(&name).ok_or_else(|| {
-            Status::not_found(format!("cluster {name} is not a member; ListClusters names those that are"))
-        })?;
+        let cluster = view.clusters.get(&name).ok_or_else(|| not_a_member(&name))?;
         let cluster = shown(&Caller::of(&request), cluster);
         Ok(Response::new(v1::GetClusterResponse { cluster: Some(cluster) }))
     }

@@ -14,6 +14,7 @@ mod import;
 mod labels;
 mod marks;
 mod migrations;
+mod orphans;
 mod page;
 mod placements;
 mod plans;

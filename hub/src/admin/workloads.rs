@@ -190,7 +190,7 @@ pub(super) fn not_deployed(id: &WorkloadId) -> Status {
 }
 
 /// A filter that could never match is a mistake.
-fn wanted_namespace(text: &str) -> Result<Option<&str>, Status> {
+pub(super) fn wanted_namespace(text: &str) -> Result<Option<&str>, Status> {
     match text {
         "" => Ok(None),
         text => fields::namespace(text).map(Some),
@@ -203,11 +203,11 @@ fn first_of(namespace: &str) -> WorkloadKey {
     (WorkloadId { namespace: namespace.into(), kind: nothing.clone(), name: nothing }, Uid(0))
 }
 
-fn to_text((id, uid): &WorkloadKey) -> String {
+pub(super) fn to_text((id, uid): &WorkloadKey) -> String {
     format!("{}/{}/{}/{uid}", id.namespace, id.kind, id.name)
 }
 
-fn from_text(text: &str) -> Option<WorkloadKey> {
+pub(super) fn from_text(text: &str) -> Option<WorkloadKey> {
     let mut parts = text.split('/');
     let id = WorkloadId::new(parts.next()?, parts.next()?, parts.next()?).ok()?;
     let uid: Uid = parts.next()?.parse().ok()?;

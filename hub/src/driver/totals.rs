@@ -192,6 +192,7 @@ mod tests {
     use std::time::Duration;
 
     use godwit_common::{Generation, Resources, Traits, Uid, WallTime, WorkloadId};
+    use godwit_hub_core::OrphanView;
     use godwit_hub_core::Survival;
 
     use super::*;
@@ -258,7 +259,8 @@ mod tests {
     }
 
     fn cluster(state: ClusterState, agents: u32, orphans: usize) -> ClusterView {
-        let orphan = WorkloadId::new("default", "Deployment", "web").unwrap();
+        let workload = WorkloadId::new("default", "Deployment", "web").unwrap();
+        let orphan = OrphanView { workload, uid: Uid(7), revision: 1, pods: 2, ready: 1 };
         ClusterView {
             name: "east".parse().unwrap(),
             uid: Uid(1),

@@ -75,6 +75,7 @@ pub(crate) const TABLE: &[(&str, &[(&str, Least)])] = &[
         "godwit.v1.ClusterService",
         &[
             ("ListClusters", Of(Viewer)),
+            ("ListOrphans", Of(Viewer)),
             ("GetCluster", Of(Viewer)),
             ("WatchClusters", Of(Viewer)),
             ("ConfirmRemoval", Of(Operator)),

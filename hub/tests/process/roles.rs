@@ -132,6 +132,7 @@ const READS: &[&str] = &[
     "AccessService/WhoAmI",
     "ClusterService/GetCluster",
     "ClusterService/ListClusters",
+    "ClusterService/ListOrphans",
     "ClusterService/WatchClusters",
     "EventService/ListEvents",
     "EventService/WatchEvents",

@@ -1,7 +1,9 @@
 //! Deleting waits for nobody, and is forgotten by nobody (S27, S28).
 
+use godwit_common::Uid;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Api, ListParams, PostParams};
 use tonic::Code;
 
 use crate::harness::{Deployment, Federation, wait_for};
@@ -39,4 +41,39 @@ async fn a_cluster_that_was_away_deletes_on_return() {
         assert_eq!(left.len(), 0, "{}: gone means its pods too", cluster.name());
         assert!(cluster.deployment("other").await.is_some(), "{}: nothing else goes", cluster.name());
     }
+}
+
+#[tokio::test]
+async fn what_no_workload_explains_is_listed_and_kept() {
+    let federation = Federation::of(&["alpha", "bravo"]).await;
+    federation.deploy(&Deployment::new("web", 10)).await;
+    federation.settles("web", &[("alpha", 5), ("bravo", 5)]).await;
+    assert_eq!(federation.must(&["get", "orphans"]).await, "");
+
+    // As if it were from a life that this hub knows nothing of.
+    let bravo = federation.cluster("bravo");
+    let mut stray = bravo.deployment("web").await.unwrap();
+    let labels = stray.metadata.labels.unwrap();
+    let of = |key: &str| if key.ends_with("-uid") { Uid(77).to_string() } else { labels[key].clone() };
+    let labels = labels.keys().map(|key| (key.clone(), of(key))).collect();
+    let (name, annotations) = (Some("stray".to_owned()), stray.metadata.annotations);
+    stray.metadata = ObjectMeta { name, annotations, labels: Some(labels), ..ObjectMeta::default() };
+    stray.spec.selector.match_labels = Some([("app".to_owned(), "stray".to_owned())].into());
+    stray.spec.template.metadata.as_mut().unwrap().labels = stray.spec.selector.match_labels.clone();
+    bravo.api().create(&PostParams::default(), &stray).await.unwrap();
+    federation.event("OrphanFound", "bravo").await;
+    let shown = wait_for("its pods to be counted", async || {
+        let shown = federation.must(&["get", "orphans"]).await;
+        if shown.contains("5/5") { Ok(shown) } else { Err(shown) }
+    })
+    .await;
+    let words = shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect::<Vec<_>>();
+    assert_eq!(words[0], ["CLUSTER", "NAMESPACE", "NAME", "READY", "REVISION"]);
+    assert_eq!(words[1..], [["bravo", "default", "deployment/stray", "5/5", "1"]]);
+    assert_eq!(federation.must(&["get", "orphans", "alpha"]).await, "");
+    assert_eq!(federation.must(&["get", "orphans", "-n", "shop"]).await, "");
+    let nowhere = federation.godwit(&["get", "orphans", "zulu"]).await;
+    let says = String::from_utf8_lossy(&nowhere.stderr).into_owned();
+    assert!(says.contains("cluster zulu is not a member"), "{says}");
+    assert!(bravo.deployment("stray").await.is_some(), "absence is no deletion");
 }

@@ -46,6 +46,7 @@ impl Hub {
                 started: drain.started,
                 deadline: WallTime(drain.started.0.saturating_add(within)),
                 state: DrainState::Running,
+                since: drain.since,
                 ..known.clone()
             };
             matches!(known.state, DrainState::Running | DrainState::Done) && renewed == drain

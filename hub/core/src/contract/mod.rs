@@ -35,6 +35,6 @@ pub use rollout::{
 };
 pub use view::{
     ArrivalView, Changes, ClusterState, ClusterView, DrainView, FederationView, FlappingView, GateView,
-    MigrationView, PlacementView, PlanChange, PlanRowView, PlanView, PolicyView, QuotaView, Subject,
-    Survival, WhatIf, WhatIfView, WithdrawalId, WithdrawalView, WorkloadView,
+    MigrationView, OrphanView, PlacementView, PlanChange, PlanRowView, PlanView, PolicyView, QuotaView,
+    Subject, Survival, WhatIf, WhatIfView, WithdrawalId, WithdrawalView, WorkloadView,
 };

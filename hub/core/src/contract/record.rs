@@ -379,6 +379,8 @@ pub struct Drain {
     pub purpose: Purpose,
     /// How far it is.
     pub state: DrainState,
+    /// Since when.
+    pub since: WallTime,
 }
 
 /// What becomes of a cluster once it is empty.

@@ -135,9 +135,24 @@ pub struct ClusterView {
     /// Removals that the guard holds back (S27).
     pub removals_held: u32,
     /// Managed objects that no workload explains (S27).
-    pub orphans: Vec<WorkloadId>,
+    pub orphans: Vec<OrphanView>,
     /// When its silence counts as a loss: the shortest of the policies in use there.
     pub lost_after: Duration,
+}
+
+/// A managed object in a member that no workload explains (S27).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrphanView {
+    /// What it would be.
+    pub workload: WorkloadId,
+    /// The life that it was applied for, from its label.
+    pub uid: Uid,
+    /// The revision that was applied last, from its annotation.
+    pub revision: u64,
+    /// Its pods, as reported last, terminating ones included.
+    pub pods: u32,
+    /// Those of them that were ready.
+    pub ready: u32,
 }
 
 /// What is under the fence `gate`: of one cluster, or of one workload (S9).

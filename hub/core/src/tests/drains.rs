@@ -64,6 +64,8 @@ fn s20_a_drain_starts_elsewhere_first_within_its_surge_and_lacks_nothing() {
     assert_eq!(fixture.running(), shares(&[("bravo", 8)]));
     assert_eq!(state(&fixture, "alpha"), Some(DrainState::Done));
     assert_eq!(fixture.noted("ClusterDrained"), 1);
+    let drain = fixture.hub.cluster(&cluster("alpha")).expect("a member").drain.expect("it is drained").drain;
+    assert!(drain.since > drain.started, "when it was empty: {drain:?}");
     let drained = |record: &Record| match record {
         Record::Migration(migration) => migration.cause == MigrationCause::Drained(cluster("alpha")),
         _ => false,

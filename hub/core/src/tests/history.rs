@@ -90,6 +90,8 @@ fn s27_what_nobody_explains_is_kept_and_listed() {
     fixture.members.get_mut(&cluster("alpha")).expect("a member").rows.insert(Uid(77), row);
     fixture.pass(Duration::from_secs(1));
     let orphans = fixture.hub.cluster(&cluster("alpha")).expect("a member").orphans;
+    let orphan = orphans.first().expect("one is listed");
+    assert_eq!((&*orphan.workload.name, orphan.uid, orphan.pods), ("stray", Uid(77), 5));
     assert_eq!((orphans.len(), fixture.noted("OrphanFound")), (1, 1));
 }
 

@@ -1,7 +1,9 @@
 //! Clusters.
 
-use godwit_common::{Resources, Taint, Traits, WorkloadId};
-use godwit_hub_core::{ClusterTaint, ClusterView, Drain, DrainView, FlappingView, Purpose, Survival};
+use godwit_common::{ClusterName, Resources, Taint, Traits, WallTime, WorkloadId};
+use godwit_hub_core::{
+    ClusterTaint, ClusterView, Drain, DrainView, FlappingView, OrphanView, Purpose, Survival,
+};
 use godwit_proto::agent::unmanaged_to_wire;
 use godwit_proto::policy::selector_to_wire;
 use godwit_proto::v1;
@@ -16,7 +18,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         claimant,
         state: _,
         reason,
-        since,
+        since: _,
         agents,
         leader,
         traits: Traits { labels, provider, region, zones },
@@ -51,7 +53,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         uid: uid.to_string(),
         state: Shown::of(view).as_str().to_owned(),
         reason: reason.to_string(),
-        since: Some(timestamp(*since)),
+        since: Some(timestamp(shown_since(view))),
         agents: *agents,
         leader: leader.to_string(),
         provider: provider.to_string(),
@@ -67,7 +69,7 @@ pub(in crate::admin) fn cluster(view: &ClusterView) -> v1::Cluster {
         accepted_generation: accepted.0,
         last_seen: Some(timestamp(*last_seen)),
         removals_held: *removals_held,
-        orphans: orphans.iter().map(ToString::to_string).collect(),
+        orphans: orphans.iter().map(|orphan| orphan.workload.to_string()).collect(),
         lost_after_ms: count(lost_after.as_millis()),
         labels: labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
         zones: texts(zones),
@@ -101,9 +103,29 @@ fn flapping(view: &FlappingView) -> v1::Flapping {
     v1::Flapping { stable_for_ms: count(stable_for.as_millis()), until: until.map(timestamp) }
 }
 
+/// Since when it is as it is shown.
+fn shown_since(view: &ClusterView) -> WallTime {
+    match (Shown::of(view), &view.drain) {
+        (Shown::Draining | Shown::Retiring, Some(DrainView { drain, .. })) => drain.started,
+        (Shown::Drained, Some(DrainView { drain, .. })) => drain.since,
+        (
+            Shown::Unknown
+            | Shown::Joining
+            | Shown::Ready
+            | Shown::Degraded
+            | Shown::Suspect
+            | Shown::Lost
+            | Shown::Returning
+            | Shown::Maintenance,
+            _,
+        )
+        | (Shown::Draining | Shown::Drained | Shown::Retiring, None) => view.since,
+    }
+}
+
 fn drain(view: &DrainView) -> v1::Drain {
     let DrainView { drain, pods, workloads, waiting } = view;
-    let Drain { started, deadline, max_surge, force, to, purpose, state } = drain;
+    let Drain { started, deadline, max_surge, force, to, purpose, state, since: _ } = drain;
     let (purpose, maintenance) = match purpose {
         Purpose::Empty => ("Empty", None),
         Purpose::Retire => ("Retire", None),
@@ -162,5 +184,19 @@ fn room(resources: &Resources) -> v1::Room {
         cpu_millis: count(resources.cpu_millis),
         memory_mib: count(resources.memory_bytes / MIB),
         pods: count(resources.pods),
+    }
+}
+
+pub(in crate::admin) fn orphan(cluster: &ClusterName, view: &OrphanView) -> v1::Orphan {
+    let OrphanView { workload, uid, revision, pods, ready } = view;
+    v1::Orphan {
+        cluster: cluster.to_string(),
+        namespace: workload.namespace.to_string(),
+        kind: workload.kind.to_string(),
+        name: workload.name.to_string(),
+        uid: uid.to_string(),
+        revision: *revision,
+        pods: *pods,
+        ready: *ready,
     }
 }

@@ -17,7 +17,7 @@ use godwit_hub_core::{GateView, StateRevision};
 use godwit_proto::v1;
 use prost_types::Timestamp;
 
-pub(super) use cluster::cluster;
+pub(super) use cluster::{cluster, orphan};
 pub(crate) use event::event;
 pub(super) use migration::{cause_of, migration};
 pub(super) use placement::{placements, removed_placements};

@@ -71,7 +71,7 @@ pub(super) fn from_wire(cluster: wire::Cluster) -> Result<ClusterRecord, Invalid
 }
 
 fn drain_to_wire(drain: &Drain) -> wire::Drain {
-    let Drain { started, deadline, max_surge, force, to, purpose, state } = drain;
+    let Drain { started, deadline, max_surge, force, to, purpose, state, since } = drain;
     let state = match state {
         DrainState::Running => wire::DrainState::Running,
         DrainState::Paused => wire::DrainState::Paused,
@@ -87,6 +87,7 @@ fn drain_to_wire(drain: &Drain) -> wire::Drain {
     wire::Drain {
         started_ms: started.0,
         deadline_ms: deadline.0,
+        since_ms: since.0,
         max_surge: *max_surge,
         force: *force,
         state: state.into(),
@@ -124,6 +125,8 @@ fn drain_from_wire(drain: wire::Drain) -> Result<Drain, Invalid> {
         to: to.map_err(|error| Invalid::new(&error.field, error.problem))?,
         purpose,
         state,
+        // Before it was kept, only the beginning was.
+        since: wall(drain.since_ms.max(drain.started_ms)),
     })
 }
 

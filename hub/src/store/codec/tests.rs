@@ -485,6 +485,7 @@ fn cluster(text: &str) -> Record {
             to: Some(ClusterSelector::of_names([name("west")])),
             purpose: Purpose::Maintain { within: Duration::from_secs(7200), cordoned: true },
             state: DrainState::Overdue,
+            since: WallTime(54),
         }),
         maintenance: Some(WallTime(47)),
         awaited: Some(MigrationId(48)),
