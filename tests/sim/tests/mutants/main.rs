@@ -55,7 +55,7 @@ fn run(sim: &Path, mutant: &str, seeds: u64, forks: bool) -> Output {
     let mut command = Command::new(sim);
     command
         .args(["--quiet", "--seeds", &seeds])
-        .arg(if forks { "--forks" } else { "--one-history" })
+        .args(forks.then_some("--forks"))
         .env(VARIABLE, mutant)
         .env("RUST_BACKTRACE", "0");
     command.output().unwrap_or_else(|error| panic!("{}: {error}", sim.display()))
