@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use godwit_certs::{JoinToken, KeyRequest, Leaf, Pin, TlsFiles};
 use godwit_proto::v1;
 use godwit_proto::v1::enrolment_service_client::EnrolmentServiceClient;
+use godwit_proto::v1::replace_cluster_request::By;
 use godwit_proto::v1::revoke_request::What;
 use godwit_rt::dial::{DialError, Endpoint, dial_with};
 use godwit_rt::limits::DialTimeouts;
@@ -256,6 +257,58 @@ async fn a_revoked_cluster_is_cut_lost_and_let_in_again_with_a_new_token_alone()
     federation.cluster_mut("alpha").start_agent(0);
     federation.cluster_is("alpha", "Ready").await;
     assert_ne!(certificate(&federation, "alpha").serial, old.serial);
+}
+
+/// The hub remembers whose a name was. What that cluster was issued is renewed for no other one, and revoked once another one
+/// comes in under the name.
+#[tokio::test]
+async fn what_a_cluster_was_issued_is_worth_nothing_after_it_has_lost_its_name() {
+    const ANEW: &str = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+    let mut federation = Builder::new(&["alpha", "bravo"]).enrolling().start().await;
+    let files = files(&federation, "bravo");
+    federation.cluster_mut("bravo").kill();
+    federation.cluster_is("bravo", "Lost").await;
+    let by = Some(By::Uid(ANEW.to_owned()));
+    let replace = v1::ReplaceClusterRequest { name: "bravo".to_owned(), by, ..Default::default() };
+    federation.admin.replace(replace).await.unwrap();
+    let tokens = federation.must(&["token", "list"]).await;
+    assert!(tokens.contains("alpha") && !tokens.contains("bravo"), "its used tokens are gone: {tokens}");
+
+    renews_and_pins_nothing(&federation, &files).await;
+    federation.kill_hub().await;
+    federation.restart_hub().await;
+    renews_and_pins_nothing(&federation, &files).await;
+
+    let token = token(&federation, "bravo", true, None).await;
+    let key = KeyRequest::create().unwrap();
+    let certificate = enrol(&federation, &token, ANEW, &key).await.unwrap();
+    for address in [federation.hub().address().to_owned(), federation.hub().enrolment()] {
+        let config = tls::client_of(&files).unwrap();
+        let error = dial_with(&endpoint(&address), config, DialTimeouts::default()).await.unwrap_err();
+        assert!(error.to_string().contains("revoked"), "{error}");
+    }
+    fs::write(&files.certificate, certificate.chain + &key.key_pem).unwrap();
+    let config = tls::client_of(&files).unwrap();
+    dial_with(&endpoint(federation.hub().address()), config, DialTimeouts::default()).await.unwrap();
+    assert!(federation.must(&["revoke", "list"]).await.contains("bravo"), "what was issued before is");
+}
+
+async fn renews_and_pins_nothing(federation: &Federation, files: &TlsFiles) {
+    let config = tls::client_of(files).unwrap();
+    let enrolment = endpoint(&federation.hub().enrolment());
+    let connection = dial_with(&enrolment, config, DialTimeouts::default()).await.unwrap();
+    let mut client = EnrolmentServiceClient::new(connection);
+    let signing_request = KeyRequest::create().unwrap().csr_pem;
+    let renewed = within("an answer", client.renew(v1::RenewRequest { signing_request })).await.map(drop);
+    let report = v1::ReportIssuerRequest::default();
+    let pinned = within("an answer", client.report_issuer(report)).await.map(drop);
+    for refused in [renewed.unwrap_err(), pinned.unwrap_err()] {
+        assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
+        for part in ["a cluster that was called bravo before", "godwit token create --cluster bravo --again"]
+        {
+            assert!(refused.message().contains(part), "{part:?} is not in {refused:?}");
+        }
+    }
 }
 
 /// As from a hub in a pod, of which one has nothing but what it prints.
