@@ -194,9 +194,14 @@ impl Authority {
 impl Issued {
     /// What the certificate says.
     pub fn leaf(&self) -> Leaf {
-        let leaf = CertificateDer::from_pem_slice(self.certificate_pem.as_bytes());
-        let leaf = leaf.ok().and_then(|leaf| Leaf::from_certificate(&leaf).ok());
-        leaf.expect("an authority issues certificates in PEM, each with an identity")
+        Leaf::from_certificate(&self.certificate())
+            .expect("an authority issues certificates with an identity")
+    }
+
+    /// The certificate, as it is shown.
+    pub fn certificate(&self) -> CertificateDer<'static> {
+        let read = CertificateDer::from_pem_slice(self.certificate_pem.as_bytes());
+        read.expect("an authority issues certificates in PEM")
     }
 }
 

@@ -73,6 +73,9 @@ pub enum OutOfTurn {
     /// To finish what was not switched.
     #[error("the next authority is prepared and does not sign yet: switch first")]
     Unswitched,
+    /// To take back what was prepared, after it has begun to sign.
+    #[error("the next authority signs already, and what it has signed counts: finish")]
+    Signing,
 }
 
 /// A text that is no ledger.
@@ -109,6 +112,15 @@ impl Ledger {
             }
             Step::Prepared => Ok(None),
             Step::Switched => Err(OutOfTurn::Unfinished),
+        }
+    }
+
+    /// Trusts the prepared one no more, which has signed nothing yet. `None`: none is prepared.
+    pub fn abandon(&self) -> Result<Option<Self>, OutOfTurn> {
+        match self.step() {
+            Step::Settled => Ok(None),
+            Step::Prepared => Ok(Some(Self { beside: None, ..self.clone() })),
+            Step::Switched => Err(OutOfTurn::Signing),
         }
     }
 
@@ -283,6 +295,8 @@ mod tests {
         assert_eq!((prepared.step(), prepared.signing), (Step::Prepared, settled.signing));
         assert_eq!(prepared.prepare(NEW, 101), Ok(None));
         assert_eq!(prepared.finish(), Err(OutOfTurn::Unswitched));
+        assert_eq!(prepared.abandon(), Ok(Some(settled.clone())));
+        assert_eq!(settled.abandon(), Ok(None));
 
         let prepared_beside = prepared.beside.unwrap();
         let switched = prepared.switch(200).unwrap().unwrap();
@@ -292,6 +306,7 @@ mod tests {
         assert_eq!((prepared_beside.outdated(), switched.beside.unwrap().outdated()), (100, 200));
         assert_eq!(switched.switch(201), Ok(None));
         assert_eq!(switched.prepare(OLD, 201), Err(OutOfTurn::Unfinished));
+        assert_eq!(switched.abandon(), Err(OutOfTurn::Signing));
 
         let finished = switched.finish().unwrap().unwrap();
         assert_eq!(finished, Ledger::begin(NEW, 0, 0));

@@ -29,6 +29,8 @@ pub(crate) enum Authority {
     Show(Show),
     /// Make the next authority, or read the one that the hub's configuration names, and have everybody trust it
     Prepare,
+    /// Take the preparation back: nobody trusts the next authority any more, and another one can be prepared
+    Abandon,
     /// Let the next authority sign, the hub's own certificate first
     Switch(Forced),
     /// Trust the former authority no more; its key is removed if the hub has made it
@@ -65,6 +67,13 @@ impl Authority {
                 [
                     "the next authority is prepared: agents renew their certificates and learn to trust it",
                     "prepared",
+                ],
+            ),
+            Self::Abandon => (
+                answer(service.abandon_authority(v1::AbandonAuthorityRequest {})).await?.action,
+                [
+                    "the authority that was prepared is trusted no more: prepare another one at any time",
+                    "abandoned",
                 ],
             ),
             Self::Switch(Forced { force }) => (

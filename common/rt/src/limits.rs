@@ -45,6 +45,9 @@ pub const TLS_FILE_BYTES_MAX: u64 = MIB as u64;
 /// end, may be set.
 pub const CERTIFICATE_LOOK_MAX: Duration = Duration::from_secs(60 * 60);
 
+/// How long a connection may take to end whose peer no authority vouches for any more: for what was asked before.
+pub const DISOWNED_MAX: Duration = Duration::from_secs(2);
+
 /// How long a peer may wait for its turn of a handshake. Ours dial anew after [`DialTimeouts::total`].
 pub const HANDSHAKE_WAIT_MAX: Duration = Duration::from_secs(30);
 

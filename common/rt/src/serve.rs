@@ -58,8 +58,8 @@ impl<S> GrpcService for S where
 }
 
 /// Serves `service` on `listener` until `stop`. Every request carries its [`Peer`] among its extensions; where the door is
-/// for strangers, only if it has one. A connection ends with its peer's certificate, or when that is revoked, whatever runs
-/// on it. `tls` must be for the same door.
+/// for strangers, only if it has one. A connection ends with its peer's certificate, or when that is revoked, or when no
+/// authority vouches for it any more, whatever runs on it. `tls` must be for the same door.
 ///
 /// When `stop` is cancelled, nothing more is accepted and every connection hears GOAWAY: its streams go on, new ones are
 /// refused. Handlers listen to the same token, say goodbye and end their streams. This returns when the last

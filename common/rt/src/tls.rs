@@ -7,6 +7,7 @@ mod files;
 mod neighbour;
 mod pinned;
 mod reload;
+mod vouching;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ pub use door::Door;
 pub use error::TlsError;
 pub use godwit_certs::TlsFiles;
 pub use reload::Reloader;
+pub use vouching::Vouching;
 
 /// The hub's side: its certificate, and the authorities whose clients it takes.
 pub type ServerTls = Reloader<ServerConfig>;

@@ -35,6 +35,14 @@ impl AuthorityService for Admin {
         Ok(Response::new(v1::PrepareAuthorityResponse { action }))
     }
 
+    async fn abandon_authority(
+        &self,
+        request: Request<v1::AbandonAuthorityRequest>,
+    ) -> Result<Response<v1::AbandonAuthorityResponse>, Status> {
+        let action = self.turn(&request, Turn::Abandon, false).await?;
+        Ok(Response::new(v1::AbandonAuthorityResponse { action }))
+    }
+
     async fn switch_authority(
         &self,
         request: Request<v1::SwitchAuthorityRequest>,
@@ -64,6 +72,7 @@ impl Admin {
         if let Ok(true) = turned {
             let step = match turn {
                 Turn::Prepare => AuthorityStep::Prepared,
+                Turn::Abandon => AuthorityStep::Abandoned,
                 Turn::Switch => AuthorityStep::Switched,
                 Turn::Finish => AuthorityStep::Finished,
             };

@@ -91,7 +91,7 @@ impl EnrolmentService for Enrolments {
         let leaf = granted.issued.leaf();
         let (serial, before) = (leaf.serial.clone(), &peer.leaf.serial);
         tracing::info!(%identity, %serial, %before, address = %peer.address, "a certificate is renewed");
-        peer.renew(leaf);
+        peer.renew(granted.issued.certificate());
         Ok(Response::new(v1::RenewResponse { certificate: Some(on_the_wire(granted)) }))
     }
 

@@ -59,6 +59,7 @@ impl Credentials {
             return Ok(Self { own: None, holders, members, strangers: None });
         }
         let own = Own::open(settings, holders.clone()).context("the hub's own authority does not work")?;
+        let revocations = &revocations.clone().vouched(own.vouching.subscribe());
         let members = Entry::open(own.files().clone(), Door::Members(revocations.clone()))?;
         let strangers = Entry::open(own.files().clone(), Door::Strangers(revocations.clone()))?;
         Ok(Self { own: Some(Arc::new(own)), holders, members, strangers: Some(strangers) })

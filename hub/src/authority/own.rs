@@ -7,7 +7,8 @@ use anyhow::Context;
 use godwit_certs::{Identity, JoinToken, LoginToken, TlsFiles};
 use godwit_hub_core::{Admits, TokenHash};
 use godwit_rt::atomic_file;
-use godwit_rt::tls::ServerTls;
+use godwit_rt::tls::{ServerTls, Vouching};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,8 @@ pub(crate) struct Own {
     pub(super) place: Place,
     pub(super) standing: Mutex<Standing>,
     pub(super) holders: Holders,
+    /// Who vouches for those who are connected, since the first step of a change; before, whoever did when they came.
+    pub(super) vouching: watch::Sender<Option<Vouching>>,
     /// What shows the hub's certificate.
     served: OnceLock<Vec<Arc<ServerTls>>>,
     files: TlsFiles,
@@ -60,6 +63,7 @@ impl Own {
             place,
             standing: Mutex::new(standing),
             holders,
+            vouching: watch::Sender::default(),
             served: OnceLock::new(),
             names: settings.authority.names(),
             hub_validity: settings.authority.hub_validity.0,
@@ -145,7 +149,7 @@ impl Own {
     }
 
     /// Shows a new certificate to whoever comes from now on, and trusts those whom the authority trusts. Connections that stand
-    /// are left alone.
+    /// are not looked at here.
     pub(super) fn show(&self, standing: &Standing) -> anyhow::Result<()> {
         let hub = standing.issue_hub(&self.names, self.hub_validity)?;
         let bundle = standing.bundle();

@@ -190,6 +190,22 @@ impl Place {
         Ok(())
     }
 
+    /// Removes the hub's own next authority, which nobody trusts: another one is made when one is prepared again.
+    pub(super) fn discard(&self, found: &Found) -> anyhow::Result<()> {
+        let (Step::Settled, true, Some(second)) = (found.ledger.step(), self.own, &self.second) else {
+            return Ok(());
+        };
+        for path in [&second.certificate, &second.key] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("{} cannot be removed", path.display()));
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     fn read_ledger(&self) -> anyhow::Result<Option<Ledger>> {
         let path = self.file(LEDGER);
         match fs::read_to_string(&path) {
@@ -275,6 +291,13 @@ mod tests {
         let first = place.keep().unwrap().signing.pin();
         assert_eq!(place.keep().unwrap().signing.pin(), first);
         assert_eq!(place.look_again().unwrap().signing.pin(), first);
+
+        // One that was taken back is not the next one again; what is left of it is no hindrance.
+        let abandoned = place.next(first).unwrap().pin();
+        for _ in 0..2 {
+            place.discard(&place.keep().unwrap()).unwrap();
+        }
+        assert_ne!(place.next(first).unwrap().pin(), abandoned);
 
         // A next one that nobody was told of: a key alone, then both files.
         let next = place.next(first).unwrap().pin();

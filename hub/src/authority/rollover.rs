@@ -18,6 +18,8 @@ use super::trial::try_out;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
     Prepare,
+    /// Back to where it was before the next one was prepared.
+    Abandon,
     Switch,
     Finish,
 }
@@ -119,6 +121,7 @@ impl Own {
             }
             // Which one it would be does not matter: none is made.
             Turn::Prepare => ledger.prepare(ledger.signing.authority, now),
+            Turn::Abandon => ledger.abandon(),
             Turn::Switch => ledger.switch(now),
             Turn::Finish => ledger.finish(),
         };
@@ -126,7 +129,8 @@ impl Own {
         let has_changed = next.is_some();
         if let Some(next) = next {
             let missing = match turn {
-                Turn::Prepare => Vec::new(),
+                // Whoever trusts the prepared one trusts the one that signs, too.
+                Turn::Prepare | Turn::Abandon => Vec::new(),
                 Turn::Switch | Turn::Finish => self.missing(ledger, members),
             };
             if !missing.is_empty() && !force {
@@ -139,11 +143,19 @@ impl Own {
         }
         let found = self.place.look_again()?;
         self.place.tidy(&found)?;
+        if turn == Turn::Abandon {
+            self.place.discard(&found)?;
+        }
         *standing = Standing::of(found).context("the authorities do not work")?;
         drop(lock);
         self.show(&standing)?;
-        if let Some(beside) = standing.found.ledger.beside {
-            self.holders.renew_up_to(beside.outdated());
+        // Handshakes see the new ones by now; whoever is connected already is looked at again.
+        self.vouching.send_replace(Some(standing.vouching()?));
+        match standing.found.ledger.beside {
+            Some(beside) => self.holders.renew_up_to(beside.outdated()),
+            // So that agents, too, trust the other one no more.
+            None if has_changed => self.holders.renew_up_to(now),
+            None => {}
         }
         Ok(has_changed)
     }
@@ -240,7 +252,7 @@ fn missing_to_finish(
 
 fn words(out_of_turn: OutOfTurn) -> String {
     let remedy = match out_of_turn {
-        OutOfTurn::Unfinished => "`godwit authority finish`",
+        OutOfTurn::Unfinished | OutOfTurn::Signing => "`godwit authority finish`",
         OutOfTurn::Unprepared => "`godwit authority prepare`",
         OutOfTurn::Unswitched => "`godwit authority switch`",
     };
@@ -249,7 +261,7 @@ fn words(out_of_turn: OutOfTurn) -> String {
 
 fn too_early(turn: Turn, missing: &[String]) -> String {
     let consequence = match turn {
-        Turn::Prepare | Turn::Switch => "our own agents find the hub even so, and renew then",
+        Turn::Prepare | Turn::Abandon | Turn::Switch => "our own agents find the hub even so, and renew then",
         Turn::Finish => {
             "whoever is named needs a new token (`godwit token create --again`) or a new operator's certificate then"
         }

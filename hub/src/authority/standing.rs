@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use anyhow::Context;
 use godwit_certs::{AdminName, Authority, Error, Holder, Identity, Issued};
+use godwit_rt::tls::Vouching;
 
 use super::place::{Found, Place};
 
@@ -38,6 +40,11 @@ impl Standing {
     pub(super) fn bundle(&self) -> String {
         let beside = self.found.beside.as_ref().map_or("", Authority::certificate_pem);
         self.signing().certificate_pem().to_owned() + beside
+    }
+
+    /// The same, for those who are connected already.
+    pub(super) fn vouching(&self) -> anyhow::Result<Vouching> {
+        Vouching::by(&self.bundle()).context("the authorities vouch for nobody")
     }
 
     /// A certificate for the hub, and its key. Whoever comes with a join token knows an authority's key alone: the

@@ -75,6 +75,12 @@ impl Guard {
                 path.chars().take(PATH_SHOWN).collect::<String>()
             )));
         };
+        if peer.is_some_and(Peer::is_disowned) {
+            return Err(Status::unauthenticated(
+                "the authority of this connection's certificate was replaced, and the connection ends: connect again with a \
+                 certificate of the one that signs now",
+            ));
+        }
         if least == Least::Anybody {
             return Ok(None);
         }

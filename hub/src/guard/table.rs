@@ -67,6 +67,7 @@ pub(crate) const TABLE: &[(&str, &[(&str, Least)])] = &[
         &[
             ("GetAuthority", Of(Admin)),
             ("PrepareAuthority", Of(Admin)),
+            ("AbandonAuthority", Of(Admin)),
             ("SwitchAuthority", Of(Admin)),
             ("FinishAuthority", Of(Admin)),
         ],

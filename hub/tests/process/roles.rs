@@ -175,6 +175,7 @@ const FOR_ADMINS: &[&str] = &[
     "AccessService/DenyEnrolment",
     "AccessService/Revoke",
     "AccessService/UnbindRole",
+    "AuthorityService/AbandonAuthority",
     "AuthorityService/FinishAuthority",
     "AuthorityService/GetAuthority",
     "AuthorityService/PrepareAuthority",

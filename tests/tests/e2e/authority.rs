@@ -5,10 +5,12 @@ use std::path::Path;
 
 use godwit_certs::{Authority, JoinToken, KeyRequest, Pin, TlsFiles};
 use godwit_proto::v1;
+use godwit_proto::v1::agent_service_client::AgentServiceClient;
 use godwit_proto::v1::authority_service_client::AuthorityServiceClient;
+use godwit_proto::v1::cluster_service_client::ClusterServiceClient;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tonic::{Code, Status};
+use tonic::{Code, Status, Streaming};
 
 use super::enrolment::{enrol, token};
 use crate::harness::{Admin, Builder, ClusterSpec, Deployment, Federation, policy, wait_for, within};
@@ -141,6 +143,72 @@ async fn a_hub_that_is_killed_between_the_steps_goes_on_where_it_was() {
         .unwrap();
 }
 
+#[tokio::test]
+async fn connections_that_live_by_the_former_authority_end_with_it() {
+    let settings = [("federation.lost_after", "10m")];
+    let mut federation = Builder::new(&["alpha"]).enrolling().settings(&settings).start().await;
+    // Whoever has stolen the key can be anybody, from before the first step or after.
+    let folder = federation.dir().join("store/authority");
+    let stolen = Authority::load(&folder.join("ca.pem"), &folder.join("ca.key")).unwrap();
+    let lasts = godwit_certs::LEAF_VALIDITY;
+    let as_operator = forged(&federation, &stolen.issue_admin(&"ops".parse().unwrap(), lasts).unwrap());
+    let as_agent = forged(&federation, &stolen.issue_agent(&"alpha".parse().unwrap(), lasts).unwrap());
+    prepare(&federation).await.unwrap();
+    trusts(&federation, "alpha", 2).await;
+    takes_the_step("the switch", async || switch(&federation, false).await).await;
+
+    let ours = Admin::new(federation.hub().address(), federation.hub().issue_admin("second").await);
+    let (mut kept, mut cut) = (watches(&ours).await, watches(&as_operator).await);
+    let thief = as_agent.dial().await.unwrap();
+    let attached = AgentServiceClient::new(thief.clone()).attach(futures_util::stream::pending()).await;
+    let _says_nothing = attached.unwrap();
+    // By an operator of the former one's, too, who gets this answer and no other.
+    finishes_by_force(&federation).await;
+    within("the end of a stream", async { while let Ok(Some(_)) = cut.message().await {} }).await;
+    within("the end of a connection", thief.closed()).await;
+    for client in [&as_operator, &as_agent, &federation.admin] {
+        let refused = client.dial().await.map(drop).unwrap_err();
+        assert!(refused.message().contains("replaced meanwhile"), "{refused:?}");
+    }
+
+    // Whoever has something of the next one's notices nothing, and trusts that one alone within moments.
+    trusts(&federation, "alpha", 1).await;
+    federation.admin = ours;
+    federation.must(&["cordon", "cluster", "alpha"]).await;
+    within("news of a cluster", kept.message()).await.unwrap().unwrap();
+    let output = federation.cluster("alpha").agent(0).output();
+    assert_eq!(output.matches("connected to hub").count(), 1, "{output}");
+}
+
+#[tokio::test]
+async fn a_preparation_is_taken_back_and_another_one_takes_its_place() {
+    let mut federation =
+        Builder::new(&["alpha"]).enrolling().settings(&[("federation.lost_after", "10m")]).start().await;
+    let former = signing(&federation);
+    assert_eq!(abandon(&federation).await.unwrap(), "unchanged");
+    prepare(&federation).await.unwrap();
+    let abandoned = overview(&federation).await.beside.unwrap().pin;
+    trusts(&federation, "alpha", 2).await;
+    let said = federation.must(&["authority", "abandon"]).await;
+    assert!(said.contains("trusted no more"), "{said}");
+    assert_eq!(abandon(&federation).await.unwrap(), "unchanged");
+    trusts(&federation, "alpha", 1).await;
+    assert!(!federation.dir().join("store/authority/next.key").exists());
+    federation.event("AuthorityAbandoned", "authority").await;
+    comes_back(&mut federation, "settled").await;
+    let unprepared = switch(&federation, true).await.unwrap_err();
+    assert!(unprepared.message().contains("prepare first"), "{unprepared:?}");
+
+    prepare(&federation).await.unwrap();
+    assert_ne!(overview(&federation).await.beside.unwrap().pin, abandoned);
+    trusts(&federation, "alpha", 2).await;
+    takes_the_step("the switch", async || switch(&federation, false).await).await;
+    assert_ne!(signing(&federation), former);
+    let late = abandon(&federation).await.unwrap_err();
+    assert_eq!(late.code(), Code::FailedPrecondition, "{late:?}");
+    assert!(late.message().contains("`godwit authority finish`"), "{late:?}");
+}
+
 /// The next one is the operator's too, and the files stay where they are.
 #[tokio::test]
 async fn an_authority_that_is_given_is_followed_by_one_that_is_given() {
@@ -160,6 +228,9 @@ async fn an_authority_that_is_given_is_followed_by_one_that_is_given() {
     ];
     let mut federation = Builder::new(&["alpha"]).enrolling().settings(&settings).start().await;
     prepare(&federation).await.unwrap();
+    assert_eq!(abandon(&federation).await.unwrap(), "configured");
+    assert!(Path::new(&second.2).exists(), "what is given is not the hub's to remove");
+    assert_eq!(prepare(&federation).await.unwrap(), "configured");
     trusts(&federation, "alpha", 2).await;
     takes_the_step("the switch", async || switch(&federation, false).await).await;
     renew_operator(&mut federation).await;
@@ -219,6 +290,25 @@ async fn files_are_read_again_with_another_authority_and_standing_streams_stay()
 fn replace(files: &TlsFiles, issued: &godwit_certs::Issued) {
     fs::write(&files.certificate, &issued.certificate_pem).unwrap();
     fs::write(&files.key, issued.key_pem.as_ref().unwrap()).unwrap();
+}
+
+/// A client with what somebody else has issued.
+fn forged(federation: &Federation, issued: &godwit_certs::Issued) -> Admin {
+    let [ca, ..] = federation.admin.files();
+    let name = issued.leaf().serial;
+    let [certificate, key] = ["pem", "key"].map(|end| federation.dir().join(format!("{name}.{end}")));
+    let files = TlsFiles { ca: ca.to_owned(), certificate, key };
+    replace(&files, issued);
+    Admin::new(federation.hub().address(), files)
+}
+
+/// All clusters, and what becomes of them.
+async fn watches(client: &Admin) -> Streaming<v1::WatchClustersResponse> {
+    let mut clusters = ClusterServiceClient::new(client.dial().await.unwrap());
+    let answer = within("an answer", clusters.watch_clusters(v1::WatchClustersRequest::default())).await;
+    let mut stream = answer.unwrap().into_inner();
+    within("what is there", stream.message()).await.unwrap().unwrap();
+    stream
 }
 
 /// A new revision, to its end.
@@ -302,6 +392,12 @@ async fn overview(federation: &Federation) -> v1::GetAuthorityResponse {
 async fn prepare(federation: &Federation) -> Result<String, Status> {
     let mut client = authority(federation).await;
     let answer = within("prepare", client.prepare_authority(v1::PrepareAuthorityRequest {})).await;
+    answer.map(|answer| answer.into_inner().action)
+}
+
+async fn abandon(federation: &Federation) -> Result<String, Status> {
+    let mut client = authority(federation).await;
+    let answer = within("abandon", client.abandon_authority(v1::AbandonAuthorityRequest {})).await;
     answer.map(|answer| answer.into_inner().action)
 }
 

@@ -24,6 +24,7 @@ use super::peer::Remote;
 use super::{GrpcService, Peer};
 use crate::accept::Place;
 use crate::limits::{self, ServerLimits};
+use crate::revocations::Changed;
 use crate::shares::{Share, Shares};
 use crate::socket;
 use crate::tls::{Door, ServerTls};
@@ -77,8 +78,9 @@ impl<S: GrpcService> Connection<S> {
         let stream = timeout(limit, acceptor.accept(stream)).await??;
         drop(turn);
         let (_, session) = stream.get_ref();
-        let peer = match session.peer_certificates().and_then(|chain| chain.first()) {
-            Some(leaf) => Some(Peer::from_leaf(leaf, self.address, self.id)?),
+        let chain = session.peer_certificates().unwrap_or_default();
+        let peer = match Peer::of_chain(chain, self.address, self.id) {
+            Some(peer) => Some(peer?),
             None if self.door.takes_strangers() => None,
             None => return Err(IdentityError::Missing.into()),
         };
@@ -113,15 +115,32 @@ impl<S: GrpcService> Connection<S> {
         // First for the first request, then for the end of the certificate: one timer serves both.
         let mut timer = pin!(sleep(self.limits.first_request_timeout));
         let mut stopping = false;
+        // Before the first wait: an authority may have been given up since the handshake.
+        let (mut look_again, mut disowned) = (true, false);
         let ended = loop {
             // Before the first wait too: who was revoked since the handshake is served nothing.
             if life.peer.as_ref().is_some_and(|peer| peer.is_refused(&revocations)) {
                 tracing::warn!(%address, peer = %holder, "the peer's certificate is revoked: its connection is cut");
                 return;
             }
+            if std::mem::take(&mut look_again) && !disowned {
+                disowned = life.peer.as_ref().is_some_and(|peer| peer.disown_by(&revocations));
+                if disowned {
+                    tracing::warn!(
+                        %address, peer = %holder,
+                        "the authority of the peer's certificate is trusted no more: its connection ends"
+                    );
+                    // What was asked before may have been that very step: its answer still leaves.
+                    connection.as_mut().graceful_shutdown();
+                    timer.as_mut().reset(Instant::now() + limits::DISOWNED_MAX);
+                }
+            }
             tokio::select! {
                 ended = &mut connection => break ended,
                 () = &mut timer => {
+                    if disowned {
+                        return;
+                    }
                     if !asked.load(Ordering::Relaxed) {
                         tracing::debug!(%address, connection = id, "no request in time: the connection is cut");
                         return;
@@ -133,7 +152,7 @@ impl<S: GrpcService> Connection<S> {
                     }
                     timer.as_mut().reset(Instant::now() + left.min(limits::CERTIFICATE_LOOK_MAX));
                 }
-                () = revocations.changed() => {}
+                changed = revocations.changed() => look_again = changed == Changed::Vouching,
                 () = stop.cancelled(), if !stopping => {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();

@@ -1,7 +1,7 @@
 //! Who is at the other end, known from the certificate alone.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use godwit_certs::{IdentityError, Leaf};
@@ -19,8 +19,17 @@ pub struct Peer {
     pub address: SocketAddr,
     /// The connection's number, unique in this process.
     pub connection: u64,
-    /// What it was given since over this very connection.
-    renewed: Arc<Mutex<Option<Leaf>>>,
+    /// The certificate, and those that lead from it to an authority.
+    shown: Arc<[CertificateDer<'static>]>,
+    since: Arc<Mutex<Since>>,
+}
+
+/// What has become of a peer since the connection began.
+#[derive(Debug, Default)]
+struct Since {
+    /// The certificate that it was given over this very connection.
+    renewed: Option<(Leaf, CertificateDer<'static>)>,
+    disowned: bool,
 }
 
 impl Peer {
@@ -35,10 +44,16 @@ impl Peer {
 
     /// The peer was given a new certificate over this connection, which lasts as long as that now. One for somebody else
     /// changes nothing.
-    pub fn renew(&self, leaf: Leaf) {
-        if leaf.identity == self.leaf.identity {
-            *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = Some(leaf);
+    pub fn renew(&self, certificate: CertificateDer<'static>) {
+        let leaf = Leaf::from_certificate(&certificate).ok();
+        if let Some(leaf) = leaf.filter(|leaf| leaf.identity == self.leaf.identity) {
+            self.since().renewed = Some((leaf, certificate));
         }
+    }
+
+    /// Whether the connection is about to end, since no authority vouches for the peer any more: nothing is done for it.
+    pub fn is_disowned(&self) -> bool {
+        self.since().disowned
     }
 
     /// When its certificate, and with it the connection, ends.
@@ -56,17 +71,33 @@ impl Peer {
         revocations.refuse(&self.leaf) || self.newest(|leaf| revocations.refuse(leaf)).unwrap_or(false)
     }
 
-    pub(super) fn from_leaf(
-        leaf: &CertificateDer<'_>,
+    /// Whether nobody vouches for it any more, neither for the newest that it got nor, if it got none, for what it began with.
+    /// It is asked once: from then on the peer is disowned.
+    pub(super) fn disown_by(&self, revocations: &Revocations) -> bool {
+        let mut since = self.since();
+        since.disowned = match &since.renewed {
+            Some((leaf, certificate)) => revocations.disown(std::slice::from_ref(certificate), leaf),
+            None => revocations.disown(&self.shown, &self.leaf),
+        };
+        since.disowned
+    }
+
+    /// None if the chain is empty.
+    pub(super) fn of_chain(
+        chain: &[CertificateDer<'static>],
         address: SocketAddr,
         connection: u64,
-    ) -> Result<Self, IdentityError> {
-        let leaf = Leaf::from_certificate(leaf)?;
-        Ok(Self { leaf, address, connection, renewed: Arc::default() })
+    ) -> Option<Result<Self, IdentityError>> {
+        let leaf = Leaf::from_certificate(chain.first()?);
+        Some(leaf.map(|leaf| Self { leaf, address, connection, shown: chain.into(), since: Arc::default() }))
     }
 
     fn newest<T>(&self, read: impl FnOnce(&Leaf) -> T) -> Option<T> {
-        self.renewed.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(read)
+        self.since().renewed.as_ref().map(|(leaf, _)| read(leaf))
+    }
+
+    fn since(&self) -> MutexGuard<'_, Since> {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

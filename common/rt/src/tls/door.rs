@@ -100,6 +100,6 @@ fn has_ended(error: &Error) -> bool {
     matches!(problem, CertificateError::Expired | CertificateError::ExpiredContext { .. })
 }
 
-fn last_moment(leaf: &Leaf) -> UnixTime {
+pub(super) fn last_moment(leaf: &Leaf) -> UnixTime {
     UnixTime::since_unix_epoch(leaf.not_after.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }

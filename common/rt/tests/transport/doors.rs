@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use godwit_certs::{Leaf, Pin, Revoked};
+use godwit_certs::{Authority, CA_VALIDITY, Leaf, Pin, Revoked};
 use godwit_rt::dial::{Connection, DialError, dial_with};
 use godwit_rt::limits::{DialTimeouts, ServerLimits};
-use godwit_rt::tls::{self, Door, TlsFiles};
+use godwit_rt::tls::{self, Door, TlsFiles, Vouching};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use tonic::Code;
@@ -43,9 +43,9 @@ async fn a_connection_outlasts_its_first_certificate_if_its_peer_gets_a_new_one_
     let mut ending = watch_health(&left).await;
 
     // What is made out to somebody else changes nothing.
-    peer.renew(leaf(&hub.files.admin));
+    peer.renew(certificate(&hub.files.admin));
     assert_eq!(peer.ends(), peer.leaf.not_after);
-    peer.renew(leaf(hub.agent()));
+    peer.renew(certificate(hub.agent()));
     assert!(peer.ends() > SystemTime::now() + Duration::from_secs(3600));
 
     within(ending.message()).await.unwrap_err();
@@ -56,6 +56,35 @@ async fn a_connection_outlasts_its_first_certificate_if_its_peer_gets_a_new_one_
     let serials = [leaf(hub.agent()).serial].into();
     hub.revoked.send_replace(Arc::new(Revoked { serials, ..Revoked::default() }));
     within(renewed.closed()).await;
+}
+
+#[tokio::test]
+async fn who_is_of_an_authority_that_was_given_up_is_cut_unless_there_is_something_newer() {
+    let mut hub = Hub::start(ServerLimits::default()).await;
+    let (renewed, left) = (hub.dial(hub.agent()).await.unwrap(), hub.dial(&hub.files.admin).await.unwrap());
+    check(&renewed).await.unwrap();
+    let agent = within(hub.peers.recv()).await.unwrap();
+    let mut ending = watch_health(&left).await;
+    let admin = within(hub.peers.recv()).await.unwrap();
+
+    // As long as both are trusted, everybody stays.
+    let (former, next) = (hub.authority(), Authority::create(CA_VALIDITY).unwrap());
+    let both = former.certificate_pem().to_owned() + next.certificate_pem();
+    hub.vouching.send_replace(Some(Vouching::by(&both).unwrap()));
+    agent.renew(next.issue_agent(&east(), CA_VALIDITY).unwrap().certificate());
+    check(&left).await.unwrap();
+
+    hub.vouching.send_replace(Some(Vouching::by(next.certificate_pem()).unwrap()));
+    within(ending.message()).await.unwrap_err();
+    within(left.closed()).await;
+    assert!(admin.is_disowned() && !agent.is_disowned());
+    check(&renewed).await.unwrap();
+    // Whoever has come by a handshake that was begun before is looked at, too.
+    let late = hub.dial(hub.agent()).await;
+    if let Ok(late) = late {
+        within(late.closed()).await;
+    }
+    assert!(Vouching::by("").is_err());
 }
 
 #[tokio::test]
@@ -130,6 +159,10 @@ fn short_sighted() -> ServerLimits {
     ServerLimits { first_request_timeout: Duration::from_millis(500), ..ServerLimits::default() }
 }
 
+fn certificate(files: &TlsFiles) -> CertificateDer<'static> {
+    CertificateDer::from_pem_file(&files.certificate).unwrap()
+}
+
 fn leaf(files: &TlsFiles) -> Leaf {
-    Leaf::from_certificate(&CertificateDer::from_pem_file(&files.certificate).unwrap()).unwrap()
+    Leaf::from_certificate(&certificate(files)).unwrap()
 }

@@ -14,7 +14,7 @@ use godwit_rt::Revocations;
 use godwit_rt::dial::{Connection, DialError, Endpoint, dial};
 use godwit_rt::limits::{DialTimeouts, ServerLimits};
 use godwit_rt::serve::{Peer, address_of, serve};
-use godwit_rt::tls::{ClientTls, Door, ServerTls, TlsFiles};
+use godwit_rt::tls::{ClientTls, Door, ServerTls, TlsFiles, Vouching};
 use hyper::body::Incoming;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -43,6 +43,7 @@ pub(crate) struct Hub {
     pub(crate) health: HealthReporter,
     pub(crate) peers: mpsc::Receiver<Peer>,
     pub(crate) revoked: watch::Sender<Arc<Revoked>>,
+    pub(crate) vouching: watch::Sender<Option<Vouching>>,
     served: JoinHandle<()>,
 }
 
@@ -56,7 +57,8 @@ impl Hub {
         let dir = tempfile::tempdir().unwrap();
         let files = mint(&dir);
         let (revoked, _) = watch::channel(Arc::default());
-        let door = door(Revocations::following(revoked.subscribe()));
+        let vouching = watch::Sender::default();
+        let door = door(Revocations::following(revoked.subscribe()).vouched(vouching.subscribe()));
         let tls = ServerTls::server(files.hub.clone(), door.clone()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -65,7 +67,7 @@ impl Hub {
         let service = Witness { seen, routes: Routes::new(health_service) };
         let stop = CancellationToken::new();
         let served = tokio::spawn(serve(listener, Arc::clone(&tls), door, service, limits, stop.clone()));
-        Self { dir, files, address, tls, stop, health, peers, revoked, served }
+        Self { dir, files, address, tls, stop, health, peers, revoked, vouching, served }
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {

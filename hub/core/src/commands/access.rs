@@ -272,6 +272,9 @@ impl Hub {
             AuthorityStep::Prepared => {
                 ("AuthorityPrepared", "another authority is trusted, too; certificates come from")
             }
+            AuthorityStep::Abandoned => {
+                ("AuthorityAbandoned", "the authority that was prepared is trusted no more; there is only")
+            }
             AuthorityStep::Switched => ("AuthoritySwitched", "certificates come from another authority:"),
             AuthorityStep::Finished => {
                 ("AuthorityFinished", "the former authority is trusted no more; there is only")

@@ -297,6 +297,8 @@ pub struct Former {
 pub enum AuthorityStep {
     /// The next one is trusted.
     Prepared,
+    /// It is not, after all.
+    Abandoned,
     /// It signs.
     Switched,
     /// The former one is trusted no more.
