@@ -137,7 +137,7 @@ impl Own {
                 return Err(Refusal::NotYet(too_early(turn, &missing)));
             }
             if let (Turn::Switch, Some(beside)) = (turn, &found.beside) {
-                self.try_out(&found.signing, beside)?;
+                self.try_out(&found.signing, beside).map_err(or_abandon)?;
             }
             self.place.write(&next)?;
         }
@@ -248,6 +248,16 @@ fn missing_to_finish(
         ));
     }
     missing
+}
+
+/// It was fit when it was prepared, or nobody looked.
+fn or_abandon(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::NotYet(why) => Refusal::NotYet(format!(
+            "{why}; take the preparation back with `godwit authority abandon`, and prepare another one"
+        )),
+        Refusal::Failed(error) => Refusal::Failed(error),
+    }
 }
 
 fn words(out_of_turn: OutOfTurn) -> String {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use godwit_certs::{Authority, JoinToken, KeyRequest, Pin, TlsFiles};
 use godwit_proto::v1;
@@ -244,6 +245,41 @@ async fn an_authority_that_is_given_is_followed_by_one_that_is_given() {
     federation.cluster_is("alpha", "Ready").await;
     assert_eq!(overview(&federation).await.signing.unwrap().pin, second.0.to_string());
     assert!(Path::new(&first.2).exists());
+}
+
+#[tokio::test]
+async fn a_next_authority_that_has_ended_meanwhile_gives_way_to_another_one() {
+    let pki = tempfile::tempdir().unwrap();
+    let path = |name: &str| pki.path().join(name).to_str().unwrap().to_owned();
+    let given = |name: &str, lasts: Duration| {
+        let authority = Authority::create(lasts).unwrap();
+        let (certificate, key) = (path(&format!("{name}.pem")), path(&format!("{name}.key")));
+        authority.save(Path::new(&certificate), Path::new(&key)).unwrap();
+        (authority.pin(), authority.ends())
+    };
+    given("first", godwit_certs::CA_VALIDITY);
+    let settings = ["first.pem", "first.key", "next.pem", "next.key"].map(path);
+    let names = ["certificate", "key", "next_certificate", "next_key"].map(|key| format!("authority.{key}"));
+    let settings: Vec<(&str, &str)> =
+        names.iter().zip(&settings).map(|(name, path)| (&**name, &**path)).collect();
+    let federation = Builder::new(&["alpha"]).enrolling().settings(&settings).start().await;
+    let (_, ends) = given("next", Duration::from_secs(10));
+    prepare(&federation).await.unwrap();
+    wait_for("the end of the next authority", async || {
+        let left = (ends + Duration::from_secs(1)).duration_since(SystemTime::now());
+        left.map_or(Ok(()), |left| Err(format!("{left:?} are left")))
+    })
+    .await;
+    let refused = switch(&federation, true).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition, "{refused:?}");
+    for part in ["has to be in force", "`godwit authority abandon`"] {
+        assert!(refused.message().contains(part), "{part:?} is not in {refused:?}");
+    }
+    assert_eq!(abandon(&federation).await.unwrap(), "configured");
+    let (next, _) = given("next", godwit_certs::CA_VALIDITY);
+    prepare(&federation).await.unwrap();
+    takes_the_step("the switch", async || switch(&federation, false).await).await;
+    assert_eq!(signing(&federation), next);
 }
 
 /// Files under `tls` are somebody else's, who may change all of them at once: they are read again, and nobody is cut.
