@@ -31,7 +31,7 @@ use crate::audit::Audit;
 use crate::authority::{self, Credentials, Enrolments, Entry, follow_revocations};
 use crate::config::Settings;
 use crate::driver::{self, Handle};
-use crate::guard::{Guard, Pace};
+use crate::guard::{CallPace, Guard};
 use crate::inquiries::Inquiries;
 use crate::metrics;
 use crate::sessions::Agents;
@@ -77,7 +77,7 @@ pub(crate) async fn run(settings: Settings, args: &Args) -> anyhow::Result<()> {
     let limits = settings.limits.server();
     let audit = Audit::open(&settings).context("the audit log in data_dir cannot be written")?;
     let behind = |routes, pace| Guard::new(routes, driver.clone(), audit.clone(), pace);
-    let pace = Pace::Identity(Rates::of(settings.limits.calls_per_second));
+    let pace = CallPace::Identity(Rates::of(settings.limits.calls_per_second));
     let server = tokio::spawn(serve(listener, tls, door, behind(routes, pace), limits, stop.clone()));
     let strangers = credentials.strangers.clone();
     let strangers = enrol_strangers(&settings, behind, strangers, enrolments, &stop).await?;
@@ -164,7 +164,7 @@ fn enrolments(settings: &Settings, driver: &Handle, credentials: &Credentials) -
 /// The port for callers without a certificate: enrolment, and nothing else, not even reflection.
 async fn enrol_strangers(
     settings: &Settings,
-    behind: impl FnOnce(Routes, Pace) -> Guard,
+    behind: impl FnOnce(Routes, CallPace) -> Guard,
     entry: Option<Entry>,
     enrolments: Option<Enrolments>,
     stop: &CancellationToken,
@@ -179,7 +179,7 @@ async fn enrol_strangers(
     let mut routes = RoutesBuilder::default();
     routes.add_service(enrolment_server(enrolments));
     let limits = ServerLimits { connections_max: STRANGERS_MAX, ..settings.limits.server() };
-    let guarded = behind(routes.routes(), Pace::Address(Rates::of(settings.limits.calls_per_second)));
+    let guarded = behind(routes.routes(), CallPace::Address(Rates::of(settings.limits.calls_per_second)));
     Ok(Some(tokio::spawn(serve(listener, tls, door, guarded, limits, stop.clone()))))
 }
 

@@ -33,12 +33,12 @@ pub(crate) struct Guard {
     routes: Routes,
     driver: Handle,
     audit: Audit,
-    pace: Pace,
+    pace: CallPace,
 }
 
 /// How often calls may come.
 #[derive(Clone)]
-pub(crate) enum Pace {
+pub(crate) enum CallPace {
     /// Of each identity, at the port where everybody has one.
     Identity(Option<Rates<Identity>>),
     /// Of each address, at the port for strangers: a certificate that has ended does there, and whoever has found one takes
@@ -46,7 +46,7 @@ pub(crate) enum Pace {
     Address(Option<Rates<IpAddr>>),
 }
 
-impl Pace {
+impl CallPace {
     fn keep(&self, peer: Option<&Peer>, address: Option<SocketAddr>) -> Result<(), Status> {
         match self {
             Self::Identity(Some(rates)) => peer.map_or(Ok(()), |peer| {
@@ -63,7 +63,7 @@ impl Pace {
 }
 
 impl Guard {
-    pub(crate) fn new(routes: Routes, driver: Handle, audit: Audit, pace: Pace) -> Self {
+    pub(crate) fn new(routes: Routes, driver: Handle, audit: Audit, pace: CallPace) -> Self {
         Self { routes, driver, audit, pace }
     }
 

@@ -29,7 +29,7 @@ use crate::config::Limits;
 use crate::driver::Handle;
 use crate::inquiries::Inquiries;
 use incoming::Incoming;
-use pace::Pace;
+use pace::ReadPace;
 use session::Session;
 
 /// Messages on their way from a session's task to its connection. What waits longer waits in the outbox, where newer
@@ -44,7 +44,7 @@ pub(crate) struct Agents {
     driver: Handle,
     slots: Arc<Semaphore>,
     shares: Shares<ClusterName>,
-    pace: Pace,
+    pace: ReadPace,
     inquiries: Inquiries,
     holders: Holders,
     stop: CancellationToken,
@@ -62,7 +62,7 @@ impl Agents {
     ) -> Self {
         let sessions = limits.sessions as usize;
         let (slots, shares) = (Arc::new(Semaphore::new(sessions)), Shares::of(sessions));
-        Self { driver, slots, shares, pace: Pace::of(limits), inquiries, holders, stop }
+        Self { driver, slots, shares, pace: ReadPace::of(limits), inquiries, holders, stop }
     }
 }
 

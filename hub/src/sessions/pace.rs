@@ -8,12 +8,12 @@ use crate::config::Limits;
 
 /// What the clusters' agents have said of late.
 #[derive(Debug, Clone)]
-pub(super) struct Pace {
+pub(super) struct ReadPace {
     messages: Option<Rates<ClusterName>>,
     bytes: Option<Rates<ClusterName>>,
 }
 
-impl Pace {
+impl ReadPace {
     pub(super) fn of(limits: &Limits) -> Self {
         let [messages, bytes] = [limits.messages_per_second, limits.message_bytes_per_second].map(Rates::of);
         Self { messages, bytes }

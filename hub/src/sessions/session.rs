@@ -19,7 +19,7 @@ use tonic::Status;
 
 use super::Outbox;
 use super::incoming::{End, Incoming, Received};
-use super::pace::Pace;
+use super::pace::ReadPace;
 use crate::authority::{Attached, Holders};
 use crate::driver::Handle;
 use crate::inquiries::{Desk, Inquiries, Line};
@@ -38,7 +38,7 @@ pub(super) struct Session {
     pub(super) cluster: ClusterName,
     pub(super) peer: Peer,
     pub(super) incoming: Incoming,
-    pub(super) pace: Pace,
+    pub(super) pace: ReadPace,
     pub(super) outgoing: mpsc::Sender<Result<AttachResponse, Status>>,
     pub(super) inquiries: Inquiries,
     pub(super) holders: Holders,
@@ -157,7 +157,7 @@ async fn read(
     session: SessionId,
     line: Option<&Line>,
     driver: &Handle,
-    (pace, cluster): (&Pace, &ClusterName),
+    (pace, cluster): (&ReadPace, &ClusterName),
 ) -> End {
     loop {
         let (message, bytes) = match incoming.next().await {
