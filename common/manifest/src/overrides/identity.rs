@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 
 use super::fields;
 
-/// What names an object, and what an API server writes there.
-const OF_EVERY: [&str; 12] = [
+/// What names an object, what an API server writes there, and whose end would be its own: what an owner takes along was removed
+/// by no tombstone (S27).
+const OF_EVERY: [&str; 13] = [
     "/apiVersion",
     "/kind",
     "/metadata/name",
@@ -20,12 +21,24 @@ const OF_EVERY: [&str; 12] = [
     "/metadata/creationTimestamp",
     "/metadata/deletionTimestamp",
     "/metadata/managedFields",
+    "/metadata/ownerReferences",
     "/metadata/selfLink",
     "/status",
 ];
-/// The count of a workload, which pods are its own, and how it replaces them (S8, S31, S32).
-const OF_WORKLOADS: [&str; 5] =
-    ["/spec/replicas", "/spec/suspend", "/spec/selector", "/spec/strategy", "/spec/ordinals"];
+/// The count of a workload and which pods are its own (S8); how it replaces them, and when it says that it has, or gives up, by
+/// which revisions go from cluster to cluster (S31); what its replicas are called, and whether their volumes outlive a move (S32).
+const OF_WORKLOADS: [&str; 10] = [
+    "/spec/replicas",
+    "/spec/suspend",
+    "/spec/selector",
+    "/spec/strategy",
+    "/spec/updateStrategy",
+    "/spec/paused",
+    "/spec/minReadySeconds",
+    "/spec/progressDeadlineSeconds",
+    "/spec/ordinals",
+    "/spec/persistentVolumeClaimRetentionPolicy",
+];
 /// Labels and annotations of this sort are Godwit's.
 const RESERVED: &str = "godwit.dev/";
 
@@ -41,7 +54,8 @@ pub(super) fn of(key: &ObjectKey, object: &Value) -> Identity {
     }
     paths.extend(Bounds::fields(&key.kind).into_iter().flatten().map(|field| format!("/spec/{field}")));
     if Bounds::fields(&key.kind).is_some() {
-        paths.push("/spec/scaleTargetRef".to_owned());
+        // Whose replicas its shares follow (S29).
+        paths.extend(["/spec/scaleTargetRef", "/spec/selector"].map(str::to_owned));
     }
     paths.extend(template.map(|path| format!("{path}/spec/terminationGracePeriodSeconds")));
     let mut identity: Identity =

@@ -114,7 +114,11 @@ fn who_an_object_is_and_what_the_hub_decides_by_is_the_same_everywhere() {
         ("/metadata/labels/godwit.dev~1uid", json!("1")),
         ("/spec/replicas", json!(9)),
         ("/spec/selector/matchLabels/app", json!("other")),
+        ("/metadata/ownerReferences", json!([{"kind": "Rollout", "name": "web", "uid": "1"}])),
         ("/spec/strategy", json!({"type": "RollingUpdate"})),
+        ("/spec/paused", json!(true)),
+        ("/spec/minReadySeconds", json!(900)),
+        ("/spec/progressDeadlineSeconds", json!(1)),
         ("/spec/template/spec/terminationGracePeriodSeconds", json!(900)),
         ("/spec/template/spec/volumes", json!([{"name": "a", "persistentVolumeClaim": {"claimName": "a"}}])),
     ] {
@@ -122,6 +126,22 @@ fn who_an_object_is_and_what_the_hub_decides_by_is_the_same_everywhere() {
         let error = render(&key("Deployment"), web(), &changes).unwrap_err();
         assert!(error.contains("the same in every cluster"), "{path}: {error}");
     }
+    for (path, value) in [
+        ("/spec/updateStrategy", json!({"type": "OnDelete"})),
+        ("/spec/persistentVolumeClaimRetentionPolicy", json!({"whenScaled": "Delete"})),
+        ("/spec/ordinals", json!({"start": 5})),
+    ] {
+        let set =
+            json!({"kind": "StatefulSet", "metadata": {"name": "web"}, "spec": {"template": {"spec": {}}}});
+        let changes = json!([{"jsonPatch": [replace(path, value)]}]).to_string();
+        let error = render(&key("StatefulSet"), set, &changes).unwrap_err();
+        assert!(error.contains(path), "{path}: {error}");
+    }
+    let budget = json!({"spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "web"}}}});
+    let changes =
+        json!([{"jsonPatch": [replace("/spec/selector/matchLabels/app", json!("api"))]}]).to_string();
+    let error = render(&key("PodDisruptionBudget"), budget, &changes).unwrap_err();
+    assert!(error.contains("/spec/selector"), "{error}");
     let scaler = json!({"spec": {"maxReplicas": 3, "scaleTargetRef": {"name": "web"}}});
     let changes = json!([{"jsonPatch": [replace("/spec/maxReplicas", json!(9))]}]).to_string();
     let error = render(&key("HorizontalPodAutoscaler"), scaler, &changes).unwrap_err();
