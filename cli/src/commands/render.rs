@@ -6,13 +6,14 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use godwit_common::policy::overrides::{about, changes_in};
-use godwit_common::policy::{Override, Policy};
-use godwit_common::{ClusterName, ObjectKey, Traits};
+use godwit_common::policy::{Override, Policy, usual_policy};
+use godwit_common::{ClusterName, ObjectKey, Traits, WorkloadId, WorkloadKind};
+use godwit_manifest::Workload;
 use godwit_manifest::told::{self, Told};
 use godwit_proto::{policy as wire, v1};
 use serde_json::{Value, json};
 
-use crate::client::{Client, all_pages, answer};
+use crate::client::{Client, all_pages, answer, present};
 use crate::context::Places;
 use crate::error::Error;
 use crate::input;
@@ -39,7 +40,8 @@ pub(crate) struct Render {
     /// Render these files instead, which need not be deployed: a file, a folder, or - for standard input
     #[arg(short, long = "filename", value_name = "FILE|DIR|-", requires = "clusters")]
     files: Vec<PathBuf>,
-    /// With files: under this policy, whatever the manifests say
+    /// With files: under this policy, whatever the manifests say. Otherwise under the one that `godwit apply` would take: that of the
+    /// manifest, or else the one that is in force, or else the usual one
     #[arg(long, value_name = "NAME", requires = "files")]
     policy: Option<String>,
     /// Only in this cluster; may be repeated. Otherwise in all that may run the workload
@@ -131,38 +133,55 @@ impl Render {
             .collect();
         for source in &documents.applications {
             let application = &source.application;
-            let first = application.workloads.first().and_then(|one| one.policy.as_ref());
-            let own = first.map(ToString::to_string);
-            let first = self.rules(client, &documents.policies, own).await?;
-            for dependent in &application.dependents {
-                render(&mut rendered, &clusters, (&dependent.key, &dependent.manifest), &first);
-            }
+            let mut all = Vec::new();
             for workload in &application.workloads {
-                let own = workload.policy.as_ref().map(ToString::to_string);
-                let rules = self.rules(client, &documents.policies, own).await?;
-                let rules = if workload.scale_only { Vec::new() } else { rules };
-                render(&mut rendered, &clusters, (&workload.object, &workload.manifest), &rules);
+                let policy = self.policy_of(client, workload).await?;
+                all.push(rules(client, &documents.policies, &policy).await?);
+            }
+            // What they lean on follows the oldest of them, the first that is deployed.
+            let first = all.first().map_or(&[][..], Vec::as_slice);
+            for dependent in &application.dependents {
+                render(&mut rendered, &clusters, (&dependent.key, &dependent.manifest), first);
+            }
+            for (workload, rules) in application.workloads.iter().zip(&all) {
+                let rules = if workload.scale_only { &[] } else { rules.as_slice() };
+                render(&mut rendered, &clusters, (&workload.object, &workload.manifest), rules);
             }
         }
         Ok(rendered)
     }
 
-    /// The rules of the policy that is asked for, or that a workload names: of the files, or of the hub.
-    async fn rules(
-        &self,
-        client: &Client,
-        files: &[v1::Policy],
-        own: Option<String>,
-    ) -> Result<Vec<Override>, Error> {
-        let name = self.policy.clone().or(own).unwrap_or_else(|| "default".to_owned());
-        let spec = match files.iter().find(|policy| policy.name == name) {
-            Some(found) => found.spec.clone(),
-            None => policy::find(client, &name).await?.spec,
+    /// The policy that applying the files would deploy a workload under.
+    async fn policy_of(&self, client: &Client, workload: &Workload) -> Result<String, Error> {
+        if let Some(name) = &self.policy {
+            return Ok(name.clone());
+        }
+        if let Some(name) = &workload.policy {
+            return Ok(name.to_string());
+        }
+        let WorkloadId { namespace, kind, name } = &workload.id;
+        let request = v1::GetWorkloadRequest {
+            namespace: namespace.to_string(),
+            kind: kind.to_string(),
+            name: name.to_string(),
         };
-        let terms = wire::from_wire(&format!("policy {name}"), &spec.unwrap_or_default());
-        let Policy { overrides, .. } = terms.map_err(|error| Error::failed(error.to_string()))?.placement;
-        Ok(overrides)
+        match answer(client.workloads().get_workload(request)).await {
+            Ok(found) => Ok(present(found.workload, "workload")?.policy),
+            Err(error) if error.is_not_found() => Ok(usual_policy(WorkloadKind::of(&workload.id)).to_owned()),
+            Err(error) => Err(error),
+        }
     }
+}
+
+/// The rules of a policy: of the files, or of the hub.
+async fn rules(client: &Client, files: &[v1::Policy], name: &str) -> Result<Vec<Override>, Error> {
+    let spec = match files.iter().find(|policy| policy.name == name) {
+        Some(found) => found.spec.clone(),
+        None => policy::find(client, name).await?.spec,
+    };
+    let terms = wire::from_wire(&format!("policy {name}"), &spec.unwrap_or_default());
+    let Policy { overrides, .. } = terms.map_err(|error| Error::failed(error.to_string()))?.placement;
+    Ok(overrides)
 }
 
 fn render(

@@ -18,7 +18,7 @@ mod toleration;
 
 use std::collections::BTreeMap;
 
-use crate::{ClusterName, traits::Traits};
+use crate::{ClusterName, WorkloadKind, traits::Traits};
 
 pub use affinity::{ALL_NAMESPACES, Affinity, WorkloadSelector};
 pub use data::{Data, Prestage};
@@ -32,6 +32,16 @@ pub use selector::ClusterSelector;
 pub use spread::{GroupBy, SpreadConstraint};
 pub use strategy::{Strategy, StrategyKind, Tiers};
 pub use toleration::{ClusterToleration, Tolerated};
+
+/// The policy of workloads that name none: every cluster alike.
+pub const DEFAULT_POLICY: &str = "default";
+/// The same of StatefulSets: no replica runs twice (S32).
+pub const STATEFUL_POLICY: &str = "stateful";
+
+/// The policy of a new workload of a kind, where nobody says which.
+pub fn usual_policy(kind: WorkloadKind) -> &'static str {
+    if kind.ordered() { STATEFUL_POLICY } else { DEFAULT_POLICY }
+}
 
 /// How far `gradual` goes in one step, in percent of the wanted replicas.
 pub const GRADUAL_STEP_PERCENT: u32 = 10;

@@ -76,5 +76,6 @@ mod whole;
 
 pub use config::{Alike, CheckOverrides, Config, Read, ReadPodLabels, ReadTotals, Reader};
 pub use contract::*;
+pub use godwit_common::policy::{DEFAULT_POLICY, STATEFUL_POLICY};
 pub use hub::Hub;
-pub use restore::{DEFAULT_POLICY, RestoreError, STATEFUL_POLICY};
+pub use restore::RestoreError;

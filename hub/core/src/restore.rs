@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::policy::{self, Fencing, Mode, Motion, Rebalance};
+use godwit_common::policy::{self, DEFAULT_POLICY, Fencing, Mode, Motion, Rebalance, STATEFUL_POLICY};
 use godwit_common::rng::Rng;
 use godwit_common::{ClusterName, Epoch, Now, PolicyName, Uid};
 use godwit_planner::Scratch;
@@ -23,10 +23,6 @@ use crate::rows::Touched;
 use crate::shared::Shared;
 use crate::state::{Cluster, Object, PolicyState, SeatState, Workload};
 
-/// The policy of workloads that name none: every cluster alike.
-pub const DEFAULT_POLICY: &str = "default";
-/// The same of StatefulSets: no replica runs twice (S32).
-pub const STATEFUL_POLICY: &str = "stateful";
 /// The policies that every federation has: they may be configured, and not be deleted.
 pub(crate) const BUILT_IN_POLICIES: [&str; 2] = [DEFAULT_POLICY, STATEFUL_POLICY];
 

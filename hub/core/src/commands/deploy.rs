@@ -1,5 +1,6 @@
 //! Deploying and scaling: the total and the manifests change, the planner says where (S14, S30, S33).
 
+use godwit_common::policy::usual_policy;
 use godwit_common::{PolicyName, WorkloadId};
 
 use super::{no_workload, refused};
@@ -9,7 +10,6 @@ use crate::contract::{
 };
 use crate::hub::Hub;
 use crate::placement::Reason;
-use crate::restore::{DEFAULT_POLICY, STATEFUL_POLICY};
 
 impl Hub {
     /// Takes an application over.
@@ -103,7 +103,7 @@ impl Hub {
             (PolicyChoice::Annotated, Some(name)) => known(name),
             (PolicyChoice::Annotated, None) => {
                 let in_force = self.ids.get(&spec.id).and_then(|uid| self.workloads.get(uid));
-                let usual = if spec.kind().ordered() { STATEFUL_POLICY } else { DEFAULT_POLICY };
+                let usual = usual_policy(spec.kind());
                 match (in_force, usual.parse()) {
                     // Applying a file again must not undo `--policy`.
                     (Some(workload), _) => Ok(workload.record.policy.clone()),
