@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use godwit_common::link::{Difference, LeaderTerm};
+use godwit_common::link::{Difference, LeaderTerm, Original};
 use godwit_common::policy::overrides::mark;
 use godwit_common::{Fence, Uid};
 
@@ -35,6 +35,18 @@ pub(crate) enum Verdict {
     Awaits(Arc<str>),
 }
 
+/// What an object that is not managed is to a row.
+enum Imports {
+    AsItWas,
+    Changed,
+    Another,
+}
+
+const UNMANAGED: &str =
+    "it exists and is not managed by Godwit; annotate it with godwit.dev/adopt: \"true\" or delete it";
+const CHANGED: &str = "it was changed since it was imported: import it again, with --from, to keep that or to set it back, or \
+                       put it as it was";
+
 /// What is different from a row, and left so (S29).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Left {
@@ -60,17 +72,15 @@ pub(crate) fn judge(uid: Uid, row: &Row, seen: Option<&ObjectSeen>, mine: Author
         return Verdict::Blocked("it is being deleted; it will be applied again when it is gone".into());
     }
     let Some(stamp) = seen.stamp else {
-        return if row.imports(seen) {
-            // What an autoscaler has set meanwhile goes on (S29).
-            let count = if seen.autoscaled { seen.replicas } else { replicas };
-            Verdict::Write { version: Some(seen.version.clone()), force: true, replicas: count }
-        } else if seen.adopt {
-            adopt
-        } else {
-            Verdict::Blocked(
-                "it exists and is not managed by Godwit; annotate it with godwit.dev/adopt: \"true\" or delete it"
-                    .into(),
-            )
+        return match row.imports(seen) {
+            Imports::AsItWas => {
+                // What an autoscaler has set meanwhile goes on (S29).
+                let count = if seen.autoscaled { seen.replicas } else { replicas };
+                Verdict::Write { version: Some(seen.version.clone()), force: true, replicas: count }
+            }
+            Imports::Changed | Imports::Another if seen.adopt => adopt,
+            Imports::Changed => Verdict::Blocked(CHANGED.into()),
+            Imports::Another => Verdict::Blocked(UNMANAGED.into()),
         };
     };
     if stamp.fence.federation != mine.fence.federation {
@@ -161,9 +171,14 @@ fn judge_count(row: &Row, seen: Option<&ObjectSeen>) -> Verdict {
 
 impl Row {
     /// Whether this very object was looked at when its workload was imported (S34). One that was made anew since is
-    /// somebody else's.
-    fn imports(&self, seen: &ObjectSeen) -> bool {
-        self.adopts.is_some() && seen.uid.parse().ok() == self.adopts
+    /// somebody else's, and what was changed since says what nobody has compared. Its count is not part of that: it is the
+    /// hub's from the import on, and what happens to it by hand or by an autoscaler S29 says.
+    fn imports(&self, seen: &ObjectSeen) -> Imports {
+        match self.adopts.filter(|original| seen.uid.parse().ok() == Some(original.uid)) {
+            Some(Original { content, .. }) if content == 0 || content == seen.content => Imports::AsItWas,
+            Some(_) => Imports::Changed,
+            None => Imports::Another,
+        }
     }
 
     /// Whether what differs from it was changed by hand, and is to stay so (S29). What it says for the first time is

@@ -78,6 +78,8 @@ pub struct ObjectSeen {
     pub stamp: Option<Stamp>,
     /// Of a workload: what a hub has to know of it that has lost its store (S10).
     pub charter: Option<Arc<Charter>>,
+    /// What stands for all that it says but its count, of one that is not managed and was read (S34); zero otherwise.
+    pub content: u64,
     /// A person has handed it over by [`crate::labels::ADOPT`].
     pub adopt: bool,
     /// Whoever makes it leaves its count to Godwit, by [`crate::labels::MODE`].

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use godwit_common::bounds::Bounds;
 use godwit_common::link::{
-    Charter, Difference, ObjectTarget, Targets, Tombstone, Tombstoned, WorkloadTarget,
+    Charter, Difference, ObjectTarget, Original, Targets, Tombstone, Tombstoned, WorkloadTarget,
 };
 use godwit_common::{Digest, Fence, Generation, Need, ObjectKey, Tally, Time, Uid, WorkloadId, WorkloadKind};
 
@@ -47,7 +47,7 @@ pub(crate) struct Row {
     /// Only its count is written (S33).
     pub(crate) scale_only: bool,
     /// The object of this UID becomes Godwit's, although it does not say so (S34).
-    pub(crate) adopts: Option<Uid>,
+    pub(crate) adopts: Option<Original>,
     hash: u64,
     /// The oldest generation that this state of the row may belong to.
     since: Generation,
@@ -430,6 +430,10 @@ impl Rows {
         if let Some(old) = self.rows.get_mut(&uid).filter(same) {
             if old.charter != row.charter {
                 old.charter = row.charter.clone();
+                changed.rows.push(uid);
+            }
+            // It was imported, or imported again, since it was told first (S34).
+            if std::mem::replace(&mut old.adopts, row.adopts) != row.adopts {
                 changed.rows.push(uid);
             }
             old.drift.shown |= row.drift.shown;

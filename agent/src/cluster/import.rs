@@ -9,7 +9,7 @@ use godwit_common::kind::GOES_ALONG;
 use godwit_common::link::MANIFEST_MAX;
 use godwit_common::name::check_namespace;
 use godwit_common::{Need, ObjectKey, Uid, WorkloadKind};
-use godwit_manifest::parse_application_in;
+use godwit_manifest::{as_manifest, parse_application_in};
 use godwit_proto::v1;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
@@ -255,7 +255,16 @@ fn tell(object: &DynamicObject, workload: bool, whole: bool) -> Result<v1::Inqui
         workload,
         owner: owner.map(|owner| format!("{} {}", owner.kind, owner.name)).unwrap_or_default(),
         life: life.map(bytes).unwrap_or_default(),
+        content: if life.is_none() { content(object) } else { 0 },
     })
+}
+
+/// What stands for all that an object says but its count: never zero. Of a Secret that says no more than that it was changed.
+pub(super) fn content(object: &DynamicObject) -> u64 {
+    let kind = object.types.as_ref().map_or("", |types| &*types.kind);
+    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+    let manifest = as_manifest(cleaned(object), kind, namespace);
+    godwit_common::stable_hash([manifest.as_bytes()]).max(1)
 }
 
 /// The manifest, without what belongs to the cluster alone: another one would refuse it, or get it wrong.
@@ -357,4 +366,45 @@ fn unreachable_kind(error: CallError) -> Untold {
 
 fn bytes(uid: Uid) -> Vec<u8> {
     uid.0.to_be_bytes().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content_of(change: impl FnOnce(&mut Value)) -> u64 {
+        let mut object = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {
+                "name": "web", "namespace": "shop", "uid": "1", "resourceVersion": "7", "generation": 2,
+                "labels": {"app": "web"}, "annotations": {"deployment.kubernetes.io/revision": "1"},
+            },
+            "spec": {"replicas": 3, "template": {"spec": {"containers": [{"image": "web:1", "name": "web"}]}}},
+            "status": {"replicas": 3},
+        });
+        change(&mut object);
+        content(&serde_json::from_value(object).expect("an object"))
+    }
+
+    #[test]
+    fn s34_what_clusters_write_and_the_count_are_no_change_of_what_was_imported() {
+        let before = content_of(|_| {});
+        assert_ne!(before, 0);
+        let scaled = content_of(|object| {
+            (object["spec"]["replicas"], object["status"]["replicas"]) = (5.into(), 4.into());
+            (object["metadata"]["generation"], object["metadata"]["resourceVersion"]) =
+                (3.into(), "9".into());
+            object["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = "2".into();
+            object["metadata"]["annotations"][labels::ADOPT] = "true".into();
+        });
+        assert_eq!(scaled, before);
+        let container = "/spec/template/spec/containers/0";
+        let ordered = content_of(|object| {
+            *object.pointer_mut(container).expect("a container") = json!({"name": "web", "image": "web:1"});
+        });
+        assert_eq!(ordered, before, "the order of fields means nothing");
+        let image = content_of(|object| object.pointer_mut(container).expect("it")["image"] = "web:2".into());
+        let label = content_of(|object| object["metadata"]["labels"]["team"] = "shop".into());
+        assert!(image != before && label != before && image != label);
+    }
 }

@@ -192,7 +192,9 @@ impl Cluster {
             Ok(object) => {
                 manifest = charter::manifest(&object.metadata)
                     .and_then(|kept| secrets::restored(&kind, kept, &object.data));
-                Some(sight::object(&kind, &object.metadata, Some(&object.data), scale.as_ref()))
+                let seen = sight::object(&kind, &object.metadata, Some(&object.data), scale.as_ref());
+                let content = if seen.stamp.is_none() { import::content(&object) } else { 0 };
+                Some(ObjectSeen { content, ..seen })
             }
             Err(error) if error::is_object_missing(&error) => None,
             Err(error) => match error::sort(error) {

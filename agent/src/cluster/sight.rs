@@ -64,6 +64,7 @@ pub(crate) fn object(
         version: text(&metadata.resource_version),
         stamp: flag(&metadata.labels, labels::MANAGED).then(|| stamp(metadata)),
         charter: charter::read(metadata),
+        content: 0,
         adopt,
         scaled: get(&metadata.labels, labels::MODE) == labels::SCALE_ONLY,
         replicas: replicas.map(|replicas| u32::try_from(replicas).unwrap_or(u32::MAX)),

@@ -4,7 +4,7 @@
 use godwit_agent_core::labels;
 use godwit_common::bounds::Bounds;
 use godwit_common::link::{
-    Difference, Edit, ObjectTarget, Targets, Tombstone, Tombstoned, Up, WorkloadTarget,
+    Difference, Edit, ObjectTarget, Original, Targets, Tombstone, Tombstoned, Up, WorkloadTarget,
 };
 use godwit_common::{ObjectKey, Uid, WorkloadId};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -249,12 +249,20 @@ async fn s34_what_was_imported_is_taken_over_without_its_template_being_touched(
         let mut manifest = serde_json::to_value(&before).unwrap();
         (manifest["status"], manifest["spec"]["replicas"]) = (Value::Null, Value::Null);
         manifest["spec"].as_object_mut().unwrap().remove("replicas");
-        let row = WorkloadTarget {
+        let row = |content| WorkloadTarget {
             manifest: Some(manifest.to_string().into()),
-            adopts: Some(uid),
+            adopts: Some(Original { uid, content }),
             ..place.web(1, 3)
         };
-        let _agent = place.with(vec![], vec![row]).await;
+        // It says something else than what was imported.
+        let _agent = place.with(vec![], vec![row(1)]).await;
+        let changed =
+            |status: &godwit_common::link::Status| status.problem.contains("changed since it was imported");
+        place.stage.hub.until_status(&place.id("Deployment"), changed).await;
+        let left = place.api::<Deployment>().get("web").await.unwrap();
+        assert_eq!((left.spec, left.metadata.labels), (before.spec.clone(), before.metadata.labels.clone()));
+
+        place.send(2, vec![], vec![row(0)]).await;
         let managed = |web: &Deployment| {
             web.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(labels::MANAGED))
         };
@@ -269,7 +277,7 @@ async fn s34_what_was_imported_is_taken_over_without_its_template_being_touched(
         // So what the next revision drops is gone.
         let next = place.web(2, 3);
         assert!(!next.manifest.as_deref().unwrap().contains("minReadySeconds"));
-        place.send(2, vec![], vec![next]).await;
+        place.send(3, vec![], vec![next]).await;
         place.until_web("it without the field", |web| web.spec.min_ready_seconds.is_none()).await;
     })
     .await;

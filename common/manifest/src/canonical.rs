@@ -27,6 +27,14 @@ pub fn canonical_json(mut value: Value) -> String {
     value.to_string()
 }
 
+/// An object of a cluster as its manifest would be, unchecked: without its count, and without what the cluster writes.
+pub fn as_manifest(object: Value, kind: &str, namespace: &str) -> String {
+    match WorkloadKind::of_name(kind) {
+        Some(kind) => workload_manifest(object, kind, namespace),
+        None => manifest(object, namespace),
+    }
+}
+
 /// An object as clusters get it: the namespace explicit, and without what a cluster writes or the hub decides.
 pub(crate) fn manifest(mut object: Value, namespace: &str) -> String {
     if let Some(object) = object.as_object_mut() {

@@ -42,7 +42,7 @@ mod workload;
 mod yaml;
 
 pub use application::{MAX_OBJECTS, parse_application, parse_application_in};
-pub use canonical::canonical_json;
+pub use canonical::{as_manifest, canonical_json};
 pub use error::{MAX_ERRORS, ManifestError, ManifestErrors, Position};
 pub use model::{Application, Dependent, Workload};
 pub use needs::MAX_NEEDS;

@@ -11,7 +11,7 @@ mod up;
 
 pub use charter::{Charter, Recalled, RecalledObject};
 pub use down::{Down, Refusal, RefusalCode, Summons, Welcome};
-pub use rows::{ObjectTarget, Targets, Tombstone, Tombstoned, WorkloadTarget, rows_digest};
+pub use rows::{ObjectTarget, Original, Targets, Tombstone, Tombstoned, WorkloadTarget, rows_digest};
 pub use up::{
     Alarm, Capacity, Difference, Edit, Finished, Hello, LeaderTerm, Leadership, Region, Report, Status,
     Unmanaged, Up, VersionRange,

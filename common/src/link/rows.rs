@@ -42,7 +42,7 @@ pub struct ObjectTarget {
     /// This cluster's share of the bounds that the manifest sets over all of them (S29).
     pub bounds: Bounds,
     /// See [`WorkloadTarget::adopts`].
-    pub adopts: Option<Uid>,
+    pub adopts: Option<Original>,
     /// What is different here from the manifest; see [`crate::policy::overrides::changes_in`].
     pub overrides: Arc<str>,
 }
@@ -82,9 +82,19 @@ pub struct WorkloadTarget {
     /// The cluster has shown the object as this row says: what is different now was changed by hand. Only where that is
     /// tolerated, and no part of the digest either.
     pub shown: bool,
-    /// The object with this UID is there already, and becomes Godwit's: it was imported (S34). No part of the digest: it
-    /// says what was there once, and means nothing from when the object carries Godwit's labels.
-    pub adopts: Option<Uid>,
+    /// This object is there already, and becomes Godwit's: it was imported (S34). No part of the digest: it says what was
+    /// there once, and means nothing from when the object carries Godwit's labels.
+    pub adopts: Option<Original>,
+}
+
+/// An object as it was when it was imported (S34).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Original {
+    /// Its UID: one that was made anew since is somebody else's.
+    pub uid: Uid,
+    /// What stands for all that it said but its count: what says something else by now was changed since. Only agents make
+    /// it and compare it; zero if it was imported before they did.
+    pub content: u64,
 }
 
 /// The end of a life: the only thing that removes an object (S27).

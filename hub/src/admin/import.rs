@@ -69,7 +69,8 @@ impl Admin {
         }
         self.try_all(&wanted, &gathered, &together).await?;
         let Together { application, found, left, warnings } = together;
-        let import = Import { found, allow_moves: wanted.allow_moves || wanted.dry_run };
+        let allow_moves = wanted.allow_moves || wanted.dry_run;
+        let import = Import { found, allow_moves, from: wanted.from };
         let deploy = Deploy {
             request_id: "".into(),
             fingerprint: 0,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use godwit_common::bounds::Bounds;
 use godwit_common::link::{
-    MANIFEST_MAX, NEEDS_MAX, OVERRIDES_MAX, ObjectTarget, ROWS_MAX, Targets, Tombstone, Tombstoned,
+    MANIFEST_MAX, NEEDS_MAX, OVERRIDES_MAX, ObjectTarget, Original, ROWS_MAX, Targets, Tombstone, Tombstoned,
     WorkloadTarget,
 };
-use godwit_common::{Digest, Generation, Need, ObjectKey, Uid, WorkloadId};
+use godwit_common::{Digest, Generation, Need, ObjectKey, WorkloadId};
 use prost::Message;
 
 use super::check::{count, list, required, text, uid, uid_to_wire};
@@ -87,7 +87,8 @@ fn object_to_wire(row: &ObjectTarget) -> v1::ObjectTarget {
         tolerates_drift: row.tolerates_drift,
         min: row.bounds.min,
         max: row.bounds.max,
-        adopts: row.adopts.map(uid_to_wire).unwrap_or_default(),
+        adopts: row.adopts.map(|original| uid_to_wire(original.uid)).unwrap_or_default(),
+        adopts_content: row.adopts.map(|original| original.content).unwrap_or_default(),
         overrides: row.overrides.to_string(),
     }
 }
@@ -100,7 +101,7 @@ fn object_from_wire(wire: v1::ObjectTarget) -> Result<ObjectTarget, WireError> {
         manifest: manifest(wire.manifest)?,
         tolerates_drift: wire.tolerates_drift,
         bounds: Bounds { min: wire.min, max: wire.max },
-        adopts: adopts(&wire.adopts)?,
+        adopts: adopts(&wire.adopts, wire.adopts_content)?,
         overrides: text("overrides", wire.overrides, OVERRIDES_MAX)?,
     })
 }
@@ -122,7 +123,8 @@ fn workload_to_wire(row: &WorkloadTarget) -> v1::WorkloadTarget {
         tolerates_drift: row.tolerates_drift,
         shown: row.shown,
         scale_only: row.scale_only,
-        adopts: row.adopts.map(uid_to_wire).unwrap_or_default(),
+        adopts: row.adopts.map(|original| uid_to_wire(original.uid)).unwrap_or_default(),
+        adopts_content: row.adopts.map(|original| original.content).unwrap_or_default(),
         overrides: row.overrides.to_string(),
     }
 }
@@ -146,14 +148,17 @@ fn workload_from_wire(wire: v1::WorkloadTarget) -> Result<WorkloadTarget, WireEr
         tolerates_drift: wire.tolerates_drift,
         shown: wire.shown,
         scale_only: wire.scale_only,
-        adopts: adopts(&wire.adopts)?,
+        adopts: adopts(&wire.adopts, wire.adopts_content)?,
         overrides: text("overrides", wire.overrides, OVERRIDES_MAX)?,
     })
 }
 
 /// Empty on the wire means that nothing is there to be taken over.
-fn adopts(wire: &[u8]) -> Result<Option<Uid>, WireError> {
-    Some(wire).filter(|wire| !wire.is_empty()).map(|wire| uid("adopts", wire)).transpose()
+fn adopts(wire: &[u8], content: u64) -> Result<Option<Original>, WireError> {
+    if wire.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Original { uid: uid("adopts", wire)?, content }))
 }
 
 fn tombstone_to_wire(row: &Tombstone) -> v1::Tombstone {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use godwit_common::policy::Strategy;
-use godwit_common::{ClusterName, PolicyName, Uid, WorkloadId};
+use godwit_common::{ClusterName, PolicyName, Uid, WorkloadId, WorkloadKind};
 
 use super::refused;
 use crate::contract::{
@@ -22,17 +22,16 @@ impl Hub {
     /// Takes over what runs, or says why not. Of what is imported again nothing changes.
     pub(super) fn import(&mut self, mut deploy: Deploy, import: Import) -> Result<Answer, Refused> {
         self.check_members(&import)?;
-        let mut known = Vec::new();
+        let mut again = Vec::new();
         for spec in std::mem::take(&mut deploy.application.workloads) {
             match self.ids.get(&spec.id).copied() {
-                Some(uid) => {
-                    self.check_again(uid, &spec.id, &import)?;
-                    known.push((uid, Action::Unchanged));
-                }
+                Some(uid) => again.push(self.check_again(uid, &spec, &import)?),
                 None => deploy.application.workloads.push(spec),
             }
         }
+        self.check_known(&import)?;
         if deploy.application.workloads.is_empty() {
+            let known = self.take_all_again(again, &import);
             let workloads = self.deployed(&known);
             let changes = self.plan_changes();
             return Ok(Answer::Deployed(Deployed { workloads, changes, ..Deployed::default() }));
@@ -45,7 +44,6 @@ impl Hub {
         for (spec, policy) in deploy.application.workloads.iter().zip(&policies) {
             self.check_importable(spec, policy, &import)?;
         }
-        self.check_known(&import)?;
         // What is Godwit's already stays as it is.
         deploy.application.objects.iter_mut().for_each(|object| self.keep_known(object));
         let mut copy = self.clone();
@@ -60,6 +58,7 @@ impl Hub {
         }
         let uids = self.take_import(deploy.clone(), &policies, &import);
         let created: Vec<(Uid, Action)> = uids.into_iter().map(|uid| (uid, Action::Created)).collect();
+        let known = self.take_all_again(again, &import);
         let warnings = self.warnings(&policies).into_iter();
         let moved = moves.iter().take(NAMED_MAX).map(|moved| format!("moves after the import: {moved}"));
         Ok(Answer::Deployed(Deployed {
@@ -82,23 +81,6 @@ impl Hub {
                      is back"
                 );
                 return Err(refused(RefusedKind::FailedPrecondition, message));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a workload that is Godwit's already has the objects that were found, or is about to.
-    fn check_again(&self, uid: Uid, id: &WorkloadId, import: &Import) -> Result<(), Refused> {
-        for (name, found) in found_of(id, import) {
-            let seat = self.workloads.get(&uid).and_then(|workload| workload.seats.get(name));
-            let ours =
-                found.life == Some(uid) || seat.is_some_and(|seat| seat.seat.adopts == Some(found.uid));
-            if !ours {
-                let message = format!(
-                    "{id} is Godwit's already, and the object of that name in cluster {name} is not: see `godwit describe \
-                     workload`; annotate the object with godwit.dev/adopt: \"true\" to let it be taken over as it was deployed"
-                );
-                return Err(refused(RefusedKind::AlreadyExists, message));
             }
         }
         Ok(())
@@ -134,6 +116,12 @@ impl Hub {
                 id.kind
             ));
         }
+        self.check_untouched(id, policy)
+    }
+
+    /// Whether the policy leaves what runs as it is.
+    pub(super) fn check_untouched(&self, id: &WorkloadId, policy: &PolicyName) -> Result<(), Refused> {
+        let no = |message: String| Err(refused(RefusedKind::FailedPrecondition, message));
         let different = |policy: &Policy| !policy.placement.overrides.is_empty();
         if self.policies.get(policy).is_some_and(|policy| different(&policy.policy)) {
             return no(format!(
@@ -142,7 +130,8 @@ impl Hub {
             ));
         }
         let gated = self.policies.get(policy).is_some_and(|policy| is_gated(&policy.policy));
-        if gated && !spec.kind().everywhere() {
+        let everywhere = WorkloadKind::of_name(&id.kind).is_some_and(WorkloadKind::everywhere);
+        if gated && !everywhere {
             return no(format!(
                 "policy {policy} has the fence gate, and a supervisor comes into pods only when they are made anew: import \
                  {id} under another policy, then change the policy"
@@ -168,11 +157,13 @@ impl Hub {
     /// there, and nobody has compared the two. Bounds are each cluster's own (S29).
     fn check_known(&self, import: &Import) -> Result<(), Refused> {
         for (name, found) in &import.found {
-            for FoundObject { life, spec: ObjectSpec { key, manifest }, .. } in &found.objects {
+            for FoundObject { original, life, spec: ObjectSpec { key, manifest } } in &found.objects {
                 let known = self.object_keys.get(key).and_then(|uid| Some((*uid, self.objects.get(uid)?)));
                 let Some((_, known)) = known.filter(|(uid, _)| *life != Some(*uid)) else { continue };
                 let same = *known.record.manifest == **manifest;
-                if same || (self.config.reader.alike)(key, &known.record.manifest, manifest) {
+                // It was looked at before, and its agent is about to take it over.
+                let about_to = known.rows.get(name).is_some_and(|row| row.adopts == Some(*original));
+                if same || about_to || (self.config.reader.alike)(key, &known.record.manifest, manifest) {
                     continue;
                 }
                 let message = format!(
@@ -240,7 +231,7 @@ impl Hub {
         let Some(workload) = self.workloads.get_mut(&uid) else { return };
         let (newest, everywhere) = (workload.record.revision, workload.record.spec.kind().everywhere());
         let Some(seat) = workload.seats.get_mut(name) else { return };
-        seat.seat.adopts = Some(found.uid);
+        seat.seat.adopts = Some(found.original);
         let other = seat.seat.revision != newest;
         if other {
             self.set_revision(uid, name, newest, false);
@@ -252,13 +243,13 @@ impl Hub {
         self.seat_changed(uid, name);
     }
 
-    fn adopt_objects(&mut self, name: &ClusterName, found: &Found) {
-        for FoundObject { uid, spec, .. } in &found.objects {
+    pub(super) fn adopt_objects(&mut self, name: &ClusterName, found: &Found) {
+        for FoundObject { original, spec, .. } in &found.objects {
             let Some(object) = self.object_keys.get(&spec.key).copied() else { continue };
             let Some(known) = self.objects.get_mut(&object) else { continue };
             let before = known.hash_in(name);
-            if let Some(row) = known.rows.get_mut(name).filter(|row| row.adopts != Some(*uid)) {
-                row.adopts = Some(*uid);
+            if let Some(row) = known.rows.get_mut(name).filter(|row| row.adopts != Some(*original)) {
+                row.adopts = Some(*original);
                 // Its agent may have the row already, and has to hear of this.
                 self.object_row_changed(object, name, Some(before));
             }
@@ -301,7 +292,7 @@ impl Hub {
 }
 
 /// Where a workload was found.
-fn found_of<'a>(
+pub(super) fn found_of<'a>(
     id: &'a WorkloadId,
     import: &'a Import,
 ) -> impl Iterator<Item = (&'a ClusterName, &'a FoundWorkload)> {

@@ -9,6 +9,7 @@ mod deploy;
 mod drain;
 mod give_back;
 mod import;
+mod import_again;
 mod issuers;
 mod migrate;
 mod policy;

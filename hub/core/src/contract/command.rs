@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_common::link::Original;
 use godwit_common::policy::{ClusterSelector, Override};
 use godwit_common::selector::Labels;
 use godwit_common::{
@@ -241,6 +242,8 @@ pub struct Import {
     pub found: BTreeMap<ClusterName, Found>,
     /// It is taken over even if the policy wants it elsewhere.
     pub allow_moves: bool,
+    /// The cluster that is right where they differ, if it was said.
+    pub from: Option<ClusterName>,
 }
 
 /// What one cluster has.
@@ -255,8 +258,8 @@ pub struct Found {
 /// A workload as it runs in a cluster.
 #[derive(Debug, Clone)]
 pub struct FoundWorkload {
-    /// The object's UID there.
-    pub uid: Uid,
+    /// The object there.
+    pub original: Original,
     /// The life that its labels say it is of, if it is managed already.
     pub life: Option<Uid>,
     /// What its object says; its `replicas` are those that it has there.
@@ -266,8 +269,8 @@ pub struct FoundWorkload {
 /// An object that goes with workloads, as it is in a cluster.
 #[derive(Debug, Clone)]
 pub struct FoundObject {
-    /// Its UID there.
-    pub uid: Uid,
+    /// The object there.
+    pub original: Original,
     /// The life that its labels say it is of, if it is managed already.
     pub life: Option<Uid>,
     /// What it says; its bounds are this cluster's alone.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::bounds::Bounds;
-use godwit_common::link::{Finished, Tombstoned};
+use godwit_common::link::{Finished, Original, Tombstoned};
 use godwit_common::quota::Quota;
 use godwit_common::{
     ClusterName, Epoch, Generation, ObjectKey, PolicyName, Taint, Traits, Uid, WallTime, WorkloadId, policy,
@@ -264,7 +264,7 @@ pub struct Seat {
     /// The cluster has shown it as this row says, where what is different later is left as it is (S29).
     pub shown: bool,
     /// The object that was there before, and was imported (S34).
-    pub adopts: Option<Uid>,
+    pub adopts: Option<Original>,
 }
 
 /// Who decided.
@@ -299,7 +299,7 @@ pub struct ObjectRow {
     /// The cluster's share of the bounds that its manifest sets over all clusters, as it was told (S29).
     pub bounds: Bounds,
     /// See [`Seat::adopts`].
-    pub adopts: Option<Uid>,
+    pub adopts: Option<Original>,
 }
 
 /// A life that has ended: everywhere, or in clusters that are retired (S23). It stays until every cluster that held it

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use godwit_common::link::{Original, WorkloadTarget};
 use godwit_common::policy::overrides::Change;
 use godwit_common::policy::{Override, Rebalance, Strategy};
 use godwit_common::{ClusterName, Uid, WorkloadId};
@@ -28,18 +29,21 @@ fn under(mut fixture: Fixture, change: impl FnOnce(&mut Policy)) -> Fixture {
     fixture
 }
 
-/// The object's UID in a cluster.
-fn uid_in(name: &str) -> Uid {
-    Uid(godwit_common::stable_hash([name.as_bytes()]).into())
+/// The object in a cluster.
+fn original_in(name: &str) -> Original {
+    Original { uid: Uid(godwit_common::stable_hash([name.as_bytes()]).into()), content: 1 }
 }
 
 fn found(name: &str, spec: WorkloadSpec) -> (ClusterName, Found) {
-    let workloads = vec![FoundWorkload { uid: uid_in(name), life: None, spec }];
+    let workloads = vec![FoundWorkload { original: original_in(name), life: None, spec }];
     (cluster(name), Found { workloads, objects: Vec::new() })
 }
 
+/// The same of a ConfigMap in alpha.
+const CONFIG: Original = Original { uid: Uid(77), content: 1 };
+
 fn found_object(manifest: Arc<str>) -> FoundObject {
-    FoundObject { uid: Uid(77), life: None, spec: ObjectSpec { manifest, ..object("config") } }
+    FoundObject { original: CONFIG, life: None, spec: ObjectSpec { manifest, ..object("config") } }
 }
 
 /// The import of [`three_and_five`], with an object that was found in alpha.
@@ -65,7 +69,7 @@ fn with_known_object() -> Fixture {
 fn import_of(newest: WorkloadSpec, all: impl IntoIterator<Item = (ClusterName, Found)>) -> Deploy {
     let application = Application { workloads: vec![newest], objects: Vec::new() };
     let policy = PolicyChoice::Named("even".parse().expect("a valid name"));
-    let import = Import { found: all.into_iter().collect(), allow_moves: false };
+    let import = Import { found: all.into_iter().collect(), allow_moves: false, from: None };
     Deploy { import: Some(import), ..deployment(application, policy) }
 }
 
@@ -103,7 +107,7 @@ fn s34_the_total_is_what_runs_and_nothing_moves() {
     let adopts = |name: &str| fixture.members[&cluster(name)].rows.values().next().expect("a row").adopts;
     assert_eq!(
         [adopts("alpha"), adopts("bravo"), adopts("charlie")],
-        [Some(uid_in("alpha")), Some(uid_in("bravo")), None]
+        [Some(original_in("alpha")), Some(original_in("bravo")), None]
     );
 }
 
@@ -125,9 +129,9 @@ fn s34_the_objects_that_may_be_taken_over_are_durable() {
     fixture.connect("alpha");
     fixture.connect("bravo");
     let member = |name: &str| &fixture.members[&cluster(name)];
-    assert_eq!(member("alpha").rows.values().next().expect("a row").adopts, Some(uid_in("alpha")));
+    assert_eq!(member("alpha").rows.values().next().expect("a row").adopts, Some(original_in("alpha")));
     let object = |name: &str| member(name).objects.values().next().expect("an object").adopts;
-    assert_eq!((object("alpha"), object("bravo")), (Some(Uid(77)), None));
+    assert_eq!((object("alpha"), object("bravo")), (Some(CONFIG), None));
 }
 
 #[test]
@@ -139,7 +143,7 @@ fn s34_an_agent_that_has_an_objects_row_already_is_told_that_it_may_take_it_over
     assert_eq!((adopts(&fixture, "alpha"), adopts(&fixture, "bravo")), (None, None));
     send(&mut fixture, with_object(found_object(object("config").manifest))).expect("a good import");
     fixture.pass(Duration::from_secs(60));
-    assert_eq!((adopts(&fixture, "alpha"), adopts(&fixture, "bravo")), (Some(Uid(77)), None));
+    assert_eq!((adopts(&fixture, "alpha"), adopts(&fixture, "bravo")), (Some(CONFIG), None));
 }
 
 #[test]
@@ -258,4 +262,56 @@ fn s34_a_policy_that_makes_other_pods_of_what_runs_is_refused() {
     let one = Override { selector: Default::default(), objects: Default::default(), change };
     let mut fixture = under(fleet(), |even| even.placement.overrides = vec![one]);
     refused(&mut fixture, three_and_five(), RefusedKind::FailedPrecondition, "policy even has overrides");
+}
+
+/// The import of [`three_and_five`] again, with the object in alpha saying something else by now.
+fn changed_in_alpha(from: Option<&str>) -> Deploy {
+    let edited = WorkloadSpec { manifest: "{\"edited\":1}".into(), ..spec(web(), 3) };
+    let newest =
+        if from == Some("bravo") { spec(web(), 8) } else { WorkloadSpec { replicas: 8, ..edited.clone() } };
+    let mut deploy = import_of(newest, [found("alpha", edited), found("bravo", spec(web(), 5))]);
+    let import = deploy.import.as_mut().expect("an import");
+    import.found.get_mut(&cluster("alpha")).expect("it is there").workloads[0].original.content = 2;
+    import.from = from.map(cluster);
+    deploy
+}
+
+fn row_in(fixture: &Fixture, name: &str) -> WorkloadTarget {
+    fixture.members[&cluster(name)].rows.values().next().expect("a row").clone()
+}
+
+#[test]
+fn s34_what_was_changed_before_it_was_taken_over_is_the_next_revision_by_a_word() {
+    let mut fixture = fleet();
+    send(&mut fixture, three_and_five()).expect("a good import");
+    let unsaid = send(&mut fixture, changed_in_alpha(None)).expect_err("nobody says which is right");
+    assert_eq!(unsaid.kind, RefusedKind::FailedPrecondition);
+    assert!(
+        unsaid.message.contains("changed in alpha") && unsaid.message.contains("--from alpha"),
+        "{unsaid:?}"
+    );
+    assert_eq!(row_in(&fixture, "alpha").adopts, Some(original_in("alpha")));
+    let answer = send(&mut fixture, changed_in_alpha(Some("alpha"))).expect("alpha is right");
+    let [told] = &answer.workloads[..] else { panic!("{answer:?}") };
+    assert_eq!((told.action, told.revision, told.replicas), (crate::Action::Configured, 2, 8));
+    let alpha = row_in(&fixture, "alpha");
+    let changed = Original { content: 2, ..original_in("alpha") };
+    assert_eq!((alpha.adopts, alpha.revision, alpha.replicas), (Some(changed), 2, 3));
+    assert_eq!(alpha.manifest.as_deref(), Some("{\"edited\":1}"));
+    fixture.pass(Duration::from_secs(120));
+    let bravo = row_in(&fixture, "bravo");
+    assert_eq!((bravo.revision, bravo.replicas), (2, 5), "it has its turn");
+    assert_eq!(fixture.noted("Imported"), 2);
+}
+
+#[test]
+fn s34_what_was_changed_before_it_was_taken_over_is_set_back_by_a_word() {
+    let mut fixture = fleet();
+    send(&mut fixture, three_and_five()).expect("a good import");
+    let answer = send(&mut fixture, changed_in_alpha(Some("bravo"))).expect("bravo is right");
+    assert_eq!(answer.workloads[0].revision, 1);
+    let alpha = row_in(&fixture, "alpha");
+    assert_eq!((alpha.adopts.map(|original| original.content), alpha.revision), (Some(2), 1));
+    let again = send(&mut fixture, changed_in_alpha(None)).expect("its agent has heard of it");
+    assert_eq!((again.workloads[0].action, fixture.noted("Imported")), (crate::Action::Unchanged, 2));
 }

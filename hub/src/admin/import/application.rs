@@ -80,12 +80,12 @@ impl Together {
 
 fn found_in(gathered: &Gathered) -> Found {
     let workloads = gathered.workloads.values().map(|found| FoundWorkload {
-        uid: found.uid,
+        original: found.original,
         life: found.life,
         spec: found.spec.clone(),
     });
     let objects = gathered.objects.values().map(|found| FoundObject {
-        uid: found.uid,
+        original: found.original,
         life: found.life,
         spec: found.spec.clone(),
     });

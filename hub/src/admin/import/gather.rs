@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use godwit_common::kind::GOES_ALONG;
+use godwit_common::link::Original;
 use godwit_common::text::clip;
 use godwit_common::{ClusterName, ObjectKey, Uid, WorkloadId, WorkloadKind};
 use godwit_hub_core::{ObjectSpec, WorkloadSpec};
@@ -41,14 +42,14 @@ pub(super) struct Gathered {
 
 #[derive(Debug)]
 pub(super) struct FoundWorkload {
-    pub(super) uid: Uid,
+    pub(super) original: Original,
     pub(super) life: Option<Uid>,
     pub(super) spec: WorkloadSpec,
 }
 
 #[derive(Debug)]
 pub(super) struct FoundObject {
-    pub(super) uid: Uid,
+    pub(super) original: Original,
     pub(super) life: Option<Uid>,
     pub(super) spec: ObjectSpec,
 }
@@ -56,7 +57,7 @@ pub(super) struct FoundObject {
 /// As it was told.
 struct Told {
     key: ObjectKey,
-    uid: Uid,
+    original: Original,
     life: Option<Uid>,
     manifest: String,
 }
@@ -115,7 +116,8 @@ impl Admin {
         for (id, here) in found.workloads.iter().filter(|(_, here)| here.life.is_none()) {
             let key = key_of(id, &here.spec);
             let replicas = (!here.spec.kind().everywhere()).then_some(here.spec.replicas);
-            let told = self.try_one(cluster, &key, here.uid, &here.spec.manifest, replicas, true).await?;
+            let told =
+                self.try_one(cluster, &key, here.original.uid, &here.spec.manifest, replicas, true).await?;
             let restarts = told.restarts.then(|| {
                 format!(
                     "{id} in {cluster} would get other pods: what the API server makes of its own template is another one, \
@@ -126,7 +128,7 @@ impl Admin {
             problems.extend(refusal(cluster, &key, &told));
             let newest = together.newest(id).filter(|newest| *newest != &here.spec.manifest);
             if let Some(newest) = newest {
-                let told = self.try_one(cluster, &key, here.uid, newest, replicas, force).await?;
+                let told = self.try_one(cluster, &key, here.original.uid, newest, replicas, force).await?;
                 problems.extend(refusal(cluster, &key, &told));
             }
         }
@@ -135,7 +137,7 @@ impl Admin {
             let Some(newest) = together.object(key) else { continue };
             // Its share of a total follows what is told to run there.
             let newest = if compare::alike(&key.kind, newest, own) { own } else { newest };
-            let told = self.try_one(cluster, key, here.uid, newest, None, force).await?;
+            let told = self.try_one(cluster, key, here.original.uid, newest, None, force).await?;
             problems.extend(refusal(cluster, key, &told));
         }
         Ok(problems)
@@ -252,14 +254,18 @@ impl Gathered {
                 )));
             }
             // A manifest of another object than it was told to be is none that was asked for.
-            let Some(Told { uid, life, .. }) = told.get(&read.object) else { return Err(confused(cluster)) };
+            let Some(Told { original, life, .. }) = told.get(&read.object) else {
+                return Err(confused(cluster));
+            };
             let spec = workload(read);
-            self.workloads.insert(spec.id.clone(), FoundWorkload { uid: *uid, life: *life, spec });
+            self.workloads.insert(spec.id.clone(), FoundWorkload { original: *original, life: *life, spec });
         }
         for read in parsed.dependents {
-            let Some(Told { uid, life, .. }) = told.get(&read.key) else { return Err(confused(cluster)) };
+            let Some(Told { original, life, .. }) = told.get(&read.key) else {
+                return Err(confused(cluster));
+            };
             let spec = object(read);
-            self.objects.insert(spec.key.clone(), FoundObject { uid: *uid, life: *life, spec });
+            self.objects.insert(spec.key.clone(), FoundObject { original: *original, life: *life, spec });
         }
         Ok(())
     }
@@ -267,14 +273,15 @@ impl Gathered {
 
 impl Told {
     fn read(cluster: &ClusterName, object: v1::InquiryObject) -> Result<Self, Status> {
-        let v1::InquiryObject { api_version, kind, namespace, name, uid, manifest, life, .. } = object;
+        let v1::InquiryObject { api_version, kind, namespace, name, uid, manifest, life, content, .. } =
+            object;
         let key = ObjectKey::new(&api_version, &kind, &namespace, &name).map_err(|_| confused(cluster))?;
         let bytes = |bytes: Vec<u8>| {
             let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| confused(cluster))?;
             Ok::<Uid, Status>(Uid(u128::from_be_bytes(bytes)))
         };
         let life = Some(life).filter(|life| !life.is_empty()).map(bytes).transpose()?;
-        Ok(Self { key, uid: bytes(uid)?, life, manifest })
+        Ok(Self { key, original: Original { uid: bytes(uid)?, content }, life, manifest })
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use godwit_common::bounds::Bounds;
-use godwit_common::link::Tombstoned;
+use godwit_common::link::{Original, Tombstoned};
 use godwit_common::policy::{
     self, Affinity, ClusterSelector, ClusterToleration, Drift, FailBack, GroupBy, Mode, Motion, Rebalance,
     Rule, SpreadConstraint, Strategy, Survivor, Tiers, TrafficGate, WorkloadSelector,
@@ -454,7 +454,7 @@ fn seat() -> Record {
             cause: Some(Cause::Migration(MigrationId(7))),
             ordinals: Some(10_000),
             shown: true,
-            adopts: Some(Uid(0xad)),
+            adopts: Some(Original { uid: Uid(0xad), content: 0xc0 }),
         },
     }
 }
@@ -552,7 +552,7 @@ fn objects() -> Vec<Record> {
         row: ObjectRow {
             generation: Generation(4),
             bounds: Bounds { min: Some(0), max: Some(7) },
-            adopts: Some(Uid(0xad)),
+            adopts: Some(Original { uid: Uid(0xad), content: 0xc0 }),
         },
     };
     vec![object, row]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::bounds::Bounds;
-use godwit_common::link::{Finished, Tombstoned};
+use godwit_common::link::{Finished, Original, Tombstoned};
 use godwit_common::policy::Override;
 use godwit_common::{ClusterName, Epoch, Generation, Uid, WorkloadId};
 use godwit_hub_core::{Ended, ObjectRecord, ObjectRow, Record, Seat, WorkloadRecord, WorkloadSpec, Yield};
@@ -188,7 +188,8 @@ pub(super) fn seat_to_wire(workload: Uid, cluster: &ClusterName, seat: &Seat) ->
         rolling: *rolling,
         ordinals: *ordinals,
         shown: *shown,
-        adopts: adopts.map(uid_to_wire).unwrap_or_default(),
+        adopts: adopts.map(|original| uid_to_wire(original.uid)).unwrap_or_default(),
+        adopts_content: adopts.map(|original| original.content).unwrap_or_default(),
     }
 }
 
@@ -210,7 +211,7 @@ pub(super) fn seat_from_wire(seat: wire::Seat) -> Result<Record, Invalid> {
             cause: cause(seat.cause)?,
             ordinals: seat.ordinals,
             shown: seat.shown,
-            adopts: adopts(&seat.adopts)?,
+            adopts: adopts(&seat.adopts, seat.adopts_content)?,
         },
     })
 }
@@ -244,7 +245,8 @@ pub(super) fn object_row_to_wire(object: Uid, cluster: &ClusterName, row: &Objec
         generation: generation.0,
         min,
         max,
-        adopts: adopts.map(uid_to_wire).unwrap_or_default(),
+        adopts: adopts.map(|original| uid_to_wire(original.uid)).unwrap_or_default(),
+        adopts_content: adopts.map(|original| original.content).unwrap_or_default(),
     }
 }
 
@@ -255,13 +257,16 @@ pub(super) fn object_row_from_wire(row: wire::ObjectRow) -> Result<Record, Inval
         row: ObjectRow {
             generation: Generation(row.generation),
             bounds: Bounds { min: row.min, max: row.max },
-            adopts: adopts(&row.adopts)?,
+            adopts: adopts(&row.adopts, row.adopts_content)?,
         },
     })
 }
 
-fn adopts(bytes: &[u8]) -> Result<Option<Uid>, Invalid> {
-    Some(bytes).filter(|bytes| !bytes.is_empty()).map(|bytes| uid("adopts", bytes)).transpose()
+fn adopts(bytes: &[u8], content: u64) -> Result<Option<Original>, Invalid> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Original { uid: uid("adopts", bytes)?, content }))
 }
 
 pub(super) fn ended_to_wire(ended: &Ended) -> wire::Ended {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use godwit_common::bounds::Bounds;
 use godwit_common::link::{
-    Alarm, Capacity, Charter, Difference, Down, Edit, Hello, LeaderTerm, Leadership, ObjectTarget, Recalled,
-    RecalledObject, Refusal, RefusalCode, Region, Report, Status, Summons, Targets, Tombstone, Tombstoned,
-    Unmanaged, Up, VersionRange, Welcome, WorkloadTarget,
+    Alarm, Capacity, Charter, Difference, Down, Edit, Hello, LeaderTerm, Leadership, ObjectTarget, Original,
+    Recalled, RecalledObject, Refusal, RefusalCode, Region, Report, Status, Summons, Targets, Tombstone,
+    Tombstoned, Unmanaged, Up, VersionRange, Welcome, WorkloadTarget,
 };
 use godwit_common::{
     Digest, Epoch, Fence, Generation, Need, NeedStatus, NodeClass, ObjectKey, Resources, Taint, TaintEffect,
@@ -251,7 +251,7 @@ fn targets() -> impl Strategy<Value = Targets> {
 fn object() -> impl Strategy<Value = ObjectTarget> {
     let bounds =
         (option::of(any::<u32>()), option::of(any::<u32>())).prop_map(|(min, max)| Bounds { min, max });
-    (uid(), key(), any::<u64>(), manifest(), any::<bool>(), bounds, (option::of(uid()), overrides()))
+    (uid(), key(), any::<u64>(), manifest(), any::<bool>(), bounds, (option::of(original()), overrides()))
         .prop_map(|(uid, key, revision, manifest, tolerates_drift, bounds, (adopts, overrides))| {
             ObjectTarget { uid, key, revision, manifest, tolerates_drift, bounds, adopts, overrides }
         })
@@ -260,7 +260,7 @@ fn object() -> impl Strategy<Value = ObjectTarget> {
 fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
     let needs = btree_set(need(), 0..4);
     let counts = (count(), any::<u32>());
-    let extras = (needs, any::<[bool; 4]>(), option::of(charter()), option::of(uid()), overrides());
+    let extras = (needs, any::<[bool; 4]>(), option::of(charter()), option::of(original()), overrides());
     (uid(), workload(), api_version(), any::<u64>(), counts, manifest(), extras).prop_map(
         |(uid, workload, api_version, revision, (replicas, ordinals), manifest, extras)| {
             let (needs, flags, charter, adopts, overrides) = extras;
@@ -284,6 +284,10 @@ fn workload_target() -> impl Strategy<Value = WorkloadTarget> {
             }
         },
     )
+}
+
+fn original() -> impl Strategy<Value = Original> {
+    (uid(), any::<u64>()).prop_map(|(uid, content)| Original { uid, content })
 }
 
 fn overrides() -> impl Strategy<Value = Arc<str>> {

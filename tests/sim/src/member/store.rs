@@ -161,6 +161,7 @@ impl Member {
             version: self.next_version().to_string().into(),
             stamp: Some(apply.stamp),
             charter: apply.charter,
+            content: 0,
             adopt: false,
             scaled: false,
             replicas: match WorkloadKind::of_name(&key.kind) {
