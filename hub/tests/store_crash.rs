@@ -95,6 +95,7 @@ fn write_until_killed(folder: &Path) -> ! {
                 maintenance: None,
                 awaited: None,
                 dead: None,
+                knows_overrides: true,
             }));
         }
         store.commit(Epoch(1), &batch).expect("the disk takes it");

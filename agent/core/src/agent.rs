@@ -597,5 +597,6 @@ fn hello(
         highest_epoch: held.epoch.max(heard),
         region: identity.region.clone(),
         supervises: config.supervises,
+        knows_overrides: true,
     })
 }

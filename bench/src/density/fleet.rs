@@ -196,6 +196,7 @@ fn member(index: usize, name: &ClusterName) -> ClusterRecord {
         maintenance: None,
         awaited: None,
         dead: None,
+        knows_overrides: true,
     }
 }
 
@@ -287,6 +288,7 @@ fn hello(index: usize) -> Hello {
         highest_epoch: Epoch(1),
         region: Region::default(),
         supervises: false,
+        knows_overrides: true,
     }
 }
 

@@ -203,6 +203,7 @@ impl Agent {
             highest_epoch: Epoch(0),
             region: Region::default(),
             supervises: false,
+            knows_overrides: true,
         }
     }
 }

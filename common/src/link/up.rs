@@ -85,6 +85,9 @@ pub struct Hello {
     /// In its cluster, the pods of rows that are marked so get a supervisor, which starts and ends their processes under
     /// leases (S9).
     pub supervises: bool,
+    /// It carries out what is different in its cluster ([`crate::policy::overrides`]): who does not finds the digest of such
+    /// rows another, and takes nothing.
+    pub knows_overrides: bool,
 }
 
 /// Where a cluster is, as its nodes' labels say; each may be empty.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::policy::{Affinity, Prestage, WorkloadSelector};
+use godwit_common::policy::{Affinity, Override, Prestage, WorkloadSelector};
 use godwit_common::{ClusterName, Uid, WorkloadId};
 use godwit_planner::{Barrier, Growth};
 
@@ -35,12 +35,16 @@ pub(crate) struct Bonds {
     yielded: BTreeMap<ClusterName, Arc<str>>,
     /// The claims that it was deployed with (S33).
     claims: Vec<Arc<str>>,
+    /// What is different in some clusters about what it leans on.
+    rules: Vec<Arc<[Override]>>,
 }
 
 impl Bonds {
     /// What holds for the workload of a question.
     pub(crate) fn of(batch: &Batch<'_>, ask: &Ask<'_>) -> Self {
-        let mut bonds = Self { claims: batch.hub.claims_of(ask.workload), ..Self::default() };
+        let hub = batch.hub;
+        let (claims, rules) = (hub.claims_of(ask.workload), hub.rules_beside(ask.workload));
+        let mut bonds = Self { claims, rules, ..Self::default() };
         let Affinity { with, without, colocate } = &ask.policy.placement.affinity;
         for selector in with {
             let mut places = BTreeSet::new();
@@ -72,6 +76,12 @@ impl Bonds {
         bonds
     }
 
+    /// Whether something of it is different in a place whose agents know no overrides.
+    fn owes(&self, ask: &Ask<'_>, place: &Place<'_>) -> bool {
+        let cluster = &place.cluster.record;
+        cluster.owes(&ask.spec.overrides) || self.rules.iter().any(|rules| cluster.owes(rules))
+    }
+
     fn keep_away(&mut self, batch: &Batch<'_>, id: &WorkloadId) {
         let name: Arc<str> = id.to_string().into();
         for cluster in batch.occupied_in(id) {
@@ -95,7 +105,9 @@ impl Bonds {
             return growth.clone();
         }
         let yielded = self.yielded.get(place.name).map(|to| Barrier::Yielded(to.clone()));
-        let barrier = yielded.or_else(|| self.kept_out(place)).or_else(|| lacking(ask, place, &self.claims));
+        let older = || self.owes(ask, place).then_some(Barrier::Overrides);
+        let barrier = yielded.or_else(|| self.kept_out(place)).or_else(older);
+        let barrier = barrier.or_else(|| lacking(ask, place, &self.claims));
         barrier.map_or(Growth::Allowed, Growth::Closed)
     }
 

@@ -15,8 +15,12 @@ use godwit_common::policy::overrides::{about, changes_in};
 use godwit_common::{ClusterName, Need, ObjectKey, PolicyName, Traits, Uid, WorkloadId, WorkloadKind};
 
 use crate::commands::refused;
-use crate::contract::{Application, Key, ObjectSpec, Policy, Refused, RefusedKind, WorkloadSpec};
+use crate::contract::{
+    Application, ClusterRecord, Key, ObjectSpec, Policy, Refused, RefusedKind, SessionId, Subject,
+    WorkloadSpec,
+};
 use crate::hub::Hub;
+use crate::shared::Shared;
 use crate::state::{Object, Workload};
 
 /// What one command may spend on looking whether rules fit, in rules looked at: enough for what people write by hand. What is
@@ -29,8 +33,8 @@ const CLASS: &str = "StorageClass";
 
 impl Workload {
     /// What is different in a cluster about a revision; empty if nothing is.
-    pub(crate) fn changes_in(&self, revision: u64, name: &ClusterName, traits: &Traits) -> Arc<str> {
-        changes_in(&self.spec_of(revision).overrides, name, traits)
+    pub(crate) fn changes_in(&self, revision: u64, cluster: &ClusterRecord) -> Arc<str> {
+        cluster.changes(&self.spec_of(revision).overrides)
     }
 }
 
@@ -48,11 +52,11 @@ impl Object {
     }
 
     /// Finds out what is different in a cluster.
-    pub(crate) fn differ_in(&mut self, name: &ClusterName, traits: &Traits) {
-        let text = changes_in(&self.record.overrides, name, traits);
+    pub(crate) fn differ_in(&mut self, cluster: &ClusterRecord) {
+        let text = cluster.changes(&self.record.overrides);
         match text.is_empty() {
-            true => self.overrides.remove(name),
-            false => self.overrides.insert(name.clone(), text),
+            true => self.overrides.remove(&cluster.name),
+            false => self.overrides.insert(cluster.name.clone(), text),
         };
     }
 }
@@ -76,7 +80,20 @@ impl Hub {
     pub(crate) fn changes_of(&self, uid: Uid, revision: u64, name: &ClusterName) -> Arc<str> {
         let workload = self.workloads.get(&uid).filter(|one| !one.spec_of(revision).overrides.is_empty());
         let Some((workload, cluster)) = workload.zip(self.clusters.get(name)) else { return Arc::default() };
-        workload.changes_in(revision, name, &cluster.record.traits)
+        workload.changes_in(revision, &cluster.record)
+    }
+
+    /// Whether something about a workload, or about what it leans on, would be different in a cluster whose agents are of a
+    /// release that knows no such thing: it gets nothing new of it, and keeps what it has.
+    pub(crate) fn owes(&self, workload: &Workload, spec: &WorkloadSpec, cluster: &ClusterRecord) -> bool {
+        cluster.owes(&spec.overrides) || self.rules_beside(workload).iter().any(|rules| cluster.owes(rules))
+    }
+
+    /// The rules about what a workload leans on, where there are any.
+    pub(crate) fn rules_beside(&self, workload: &Workload) -> Vec<Arc<[Override]>> {
+        let objects = workload.record.objects.iter().filter_map(|uid| self.objects.get(uid));
+        let rules = objects.map(|object| &object.record.overrides);
+        rules.filter(|rules| !rules.is_empty()).cloned().collect()
     }
 
     /// A policy says something else than before, or is another one: what is different of a workload is a new revision.
@@ -137,10 +154,9 @@ impl Hub {
     }
 
     fn object_differs(&mut self, uid: Uid, name: &ClusterName) {
-        let traits = self.clusters.get(name).map(|cluster| cluster.record.traits.clone());
-        let Some((traits, object)) = traits.zip(self.objects.get(&uid)) else { return };
+        let Some((cluster, object)) = self.clusters.get(name).zip(self.objects.get(&uid)) else { return };
         let before = object.overrides.get(name).map_or("", |text| text);
-        if *changes_in(&object.record.overrides, name, &traits) != *before {
+        if *cluster.record.changes(&object.record.overrides) != *before {
             let before = object.hash_in(name);
             self.object_row_changed(uid, name, Some(before));
         }
@@ -164,6 +180,35 @@ impl Hub {
         for uid in objects.iter() {
             self.object_differs(*uid, name);
         }
+    }
+
+    /// The first agent that carries out overrides leads the cluster: what is due there is told it now. That stays so: what was
+    /// told is not taken back because an older agent leads for a while, in the course of an upgrade.
+    pub(crate) fn look_at_overrides(&mut self, session: SessionId, name: &ClusterName) {
+        let Some(cluster) = self.clusters.get_mut(name) else { return };
+        let knows = cluster.sessions.get(&session).is_some_and(|session| session.knows_overrides);
+        if !knows || cluster.record.knows_overrides {
+            return;
+        }
+        cluster.record.knows_overrides = true;
+        self.touched.keys.insert(Key::Cluster(name.clone()));
+        self.touched.subjects.insert(Subject::Cluster(name.clone()));
+        if !cluster.record.inventoried {
+            return;
+        }
+        self.differ_anew(name);
+        let has_rules = |(uid, workload): (&Uid, &Shared<Workload>)| {
+            let ruled = !workload.record.spec.overrides.is_empty() || !self.rules_beside(workload).is_empty();
+            let policy = self.policies.get(&workload.record.policy);
+            let chosen = policy.is_some_and(|policy| self.chooses(&policy.policy, name));
+            (ruled && chosen).then_some(*uid)
+        };
+        for uid in self.workloads.iter().filter_map(has_rules).collect::<Vec<_>>() {
+            self.ensure_ahead(uid, name);
+            self.moving.insert(uid);
+        }
+        // Whoever waits may have a place there.
+        self.roomier.insert(name.clone());
     }
 
     /// The names of the claims that a workload was deployed with, beside those that its own manifest makes.

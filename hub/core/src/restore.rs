@@ -242,7 +242,7 @@ impl Hub {
                 let cluster = self.clusters.get_mut(&name).ok_or_else(|| unknown("cluster"))?;
                 let entry = self.objects.get_mut(&object).ok_or_else(|| unknown("object"))?;
                 cluster.objects.insert(object);
-                entry.differ_in(&name, &cluster.record.traits);
+                entry.differ_in(&cluster.record);
                 entry.rows.insert(name.clone(), row);
                 cluster.digest += entry.hash_in(&name);
             }

@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use godwit_common::link::NEEDS_MAX;
-use godwit_common::policy::overrides::changes_in;
 use godwit_common::{ClusterName, Need, Uid};
 
-use crate::contract::{Key, Revision, RevisionState, Rollout, RolloutState, WorkloadSpec};
+use crate::contract::{ClusterRecord, Key, Revision, RevisionState, Rollout, RolloutState, WorkloadSpec};
 use crate::hub::Hub;
 use crate::overrides::needs_in;
-use crate::state::{Cluster, SeatState, Workload};
+use crate::state::{SeatState, Workload};
 
 impl Workload {
     /// What was deployed as a revision.
@@ -122,8 +121,10 @@ impl Hub {
         // Where pods are of this content already, another number changes nothing.
         let clusters = &self.clusters;
         let differs_alike = |name: &ClusterName, seat: &SeatState| {
-            let changes = |cluster: &Cluster| changes_in(&spec.overrides, name, &cluster.record.traits);
-            clusters.get(name).is_none_or(|cluster| changes(cluster) == seat.overrides)
+            let same = |cluster: &ClusterRecord| {
+                cluster.changes(&spec.overrides) == seat.overrides && !cluster.owes(&spec.overrides)
+            };
+            clusters.get(name).is_none_or(|cluster| same(&cluster.record))
         };
         let alike = |name: &ClusterName, seat: &SeatState| {
             is_alike(workload.spec_of(seat.seat.revision), &spec) && differs_alike(name, seat)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use godwit_common::policy::{OnFailure, Rollout as Terms};
 use godwit_common::{ClusterName, Time, Uid};
+use godwit_planner::Barrier;
 
 use crate::contract::{
     Key, Policy, RevisionState, Rollout, RolloutState, RolloutView, SessionId, Severity, Subject,
@@ -154,6 +155,9 @@ impl Hub {
             return Some("it is away; it gets the revision when it is back".into());
         };
         let policy = self.policies.get(&workload.record.policy)?;
+        if self.owes(workload, &workload.record.spec, &cluster.record) {
+            return Some(format!("{}, and the revision has some there", Barrier::Overrides));
+        }
         let needs = &workload.record.spec.needs;
         let here = (name, &cluster.record.traits);
         let claims = self.claims_of(workload);

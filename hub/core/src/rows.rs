@@ -12,7 +12,7 @@ use crate::contract::{Cause, DrainState, Key, Seat, Subject};
 use crate::hub::Hub;
 use crate::placement::Reason;
 use crate::shared::Shared;
-use crate::state::{PolicyState, SeatState};
+use crate::state::{Cluster, PolicyState, SeatState};
 use crate::tally::Share;
 
 /// What one step has touched; written, sent and shown at its end.
@@ -310,6 +310,11 @@ impl Hub {
         let Some(workload) = self.workloads.get(&uid) else {
             return;
         };
+        // Its agents would refuse all that they are told with it (S31).
+        let owes = |cluster: &Shared<Cluster>| self.owes(workload, &workload.record.spec, &cluster.record);
+        if runs.is_none() && self.clusters.get(name).is_some_and(owes) {
+            return;
+        }
         // A former stay has yet to end there; then it may come again.
         if self.ended.get(&uid).is_some_and(|ended| ended.held_by.contains_key(name)) {
             return;
@@ -404,7 +409,7 @@ impl Hub {
         };
         object.rows.entry(name.clone()).or_default().generation = generation;
         if let Some(cluster) = self.clusters.get_mut(name) {
-            object.differ_in(name, &cluster.record.traits);
+            object.differ_in(&cluster.record);
             let after = object.hash_in(name);
             cluster.objects.insert(uid);
             if let Some(before) = before {

@@ -59,8 +59,16 @@ impl Hub {
         if let Some(cluster) = self.clusters.get_mut(&name) {
             let (instance, zone) = (hello.instance.clone(), hello.zone.clone());
             let heard = self.now.time;
-            let supervises = hello.supervises;
-            let opened = Session { instance, zone, heard, claims: false, unreachable: None, supervises };
+            let Hello { supervises, knows_overrides, .. } = *hello;
+            let opened = Session {
+                instance,
+                zone,
+                heard,
+                claims: false,
+                unreachable: None,
+                supervises,
+                knows_overrides,
+            };
             cluster.standbys.remove(&hello.instance);
             cluster.sessions.insert(session, opened);
         }
@@ -279,6 +287,7 @@ impl Hub {
             maintenance: None,
             awaited: None,
             dead: None,
+            knows_overrides: false,
         };
         let mut cluster = Cluster::new(record, ClusterState::Joining, self.now);
         // It may have been a member before, and hold a lease from then.
@@ -340,6 +349,7 @@ impl Hub {
                 });
                 self.reporting_changed(name);
                 self.look_at_ability(name);
+                self.look_at_overrides(session, name);
                 self.show_seats(name);
                 self.moving_at(name);
                 self.recall_due(name);

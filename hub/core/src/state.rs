@@ -280,6 +280,8 @@ pub(crate) struct Session {
     pub(crate) unreachable: Option<Arc<str>>,
     /// It puts supervisors into pods (S9).
     pub(crate) supervises: bool,
+    /// It carries out overrides.
+    pub(crate) knows_overrides: bool,
 }
 
 /// The session of the agent that leads, and how far it is.

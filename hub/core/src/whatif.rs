@@ -95,6 +95,7 @@ impl Hub {
             maintenance: None,
             awaited: None,
             dead: None,
+            knows_overrides: true,
             ..model.record.clone()
         };
         let mut cluster = Cluster::new(record, ClusterState::Ready, self.now);

@@ -100,6 +100,8 @@ pub enum Barrier {
     Tainted(Arc<str>),
     /// It lacks this, which the workload needs.
     Lacks(Arc<str>),
+    /// Something about the workload is different there, and its agents know no overrides.
+    Overrides,
     /// Whether it has this, which the workload needs, is being found out.
     Checking(Arc<str>),
     /// No workload is placed there that this one has to be with.
@@ -221,6 +223,7 @@ impl Barrier {
                 format!("a toleration in the policy, or godwit taint cluster {cluster} {taint}-")
             }
             Self::Lacks(need) => format!("create {need} in {cluster}"),
+            Self::Overrides => format!("upgrade the agents of {cluster}"),
             Self::Checking(_) => format!("the answer of the agent of {cluster}"),
             Self::Affinity(with) => format!("a replica of {with} there"),
             Self::AntiAffinity(other) => format!("{other} going elsewhere"),
@@ -295,6 +298,7 @@ impl fmt::Display for Barrier {
             Self::Maintenance => "maintenance",
             Self::Tainted(taint) => return write!(f, "taint {taint} is not tolerated"),
             Self::Lacks(need) => return write!(f, "it lacks {need}"),
+            Self::Overrides => "its agents are of a release that knows no overrides",
             Self::Checking(need) => return write!(f, "checking whether it has {need}"),
             Self::Affinity(with) => return write!(f, "no {with} is placed there"),
             Self::AntiAffinity(other) => return write!(f, "{other} is placed there"),

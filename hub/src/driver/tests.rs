@@ -149,6 +149,7 @@ async fn join(handle: &Handle, name: &str, cluster_uid: Uid) -> SessionId {
         highest_epoch: Epoch(0),
         region: Region::default(),
         supervises: false,
+        knows_overrides: true,
     };
     let session = handle.opened(name.parse().unwrap(), hello, Outbox::default()).await.unwrap();
     let (term, fence) = (LeaderTerm { lease: Uid(1), transitions: Term(1) }, Fence::default());

@@ -200,6 +200,7 @@ pub(crate) fn hello(cluster: &str) -> Hello {
         highest_epoch: Default::default(),
         region: Region::default(),
         supervises: false,
+        knows_overrides: true,
     }
 }
 

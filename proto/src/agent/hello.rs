@@ -25,6 +25,7 @@ pub(super) fn to_wire(hello: &Hello) -> v1::Hello {
         provider: hello.region.provider.to_string(),
         region: hello.region.region.to_string(),
         supervises: hello.supervises,
+        knows_overrides: hello.knows_overrides,
         // The shell says so that does it.
         answers_inquiries: false,
         renews_certificate: false,
@@ -49,6 +50,7 @@ pub(super) fn from_wire(wire: v1::Hello) -> Result<Hello, WireError> {
             region: line("region", wire.region, LABEL_VALUE_MAX)?,
         },
         supervises: wire.supervises,
+        knows_overrides: wire.knows_overrides,
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use godwit_common::bounds::{Bounded, Bounds};
 use godwit_common::link::ObjectTarget;
-use godwit_common::policy::overrides::{changes_in, mark};
+use godwit_common::policy::overrides::mark;
 use godwit_common::policy::{Drift, Override, Rule, Strategy};
 use godwit_common::{ClusterName, Digest, Resources, Uid, WorkloadKind};
 use godwit_hub_core::{
@@ -160,7 +160,7 @@ impl World {
 
     fn changes_in(&self, overrides: &[Override], cluster: &ClusterName) -> Arc<str> {
         match self.hubs[0].store.get(&Key::Cluster(cluster.clone())) {
-            Some(Record::Cluster(record)) => changes_in(overrides, cluster, &record.traits),
+            Some(Record::Cluster(record)) => record.changes(overrides),
             _ => Arc::default(),
         }
     }

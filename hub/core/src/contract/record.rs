@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use godwit_common::bounds::Bounds;
 use godwit_common::link::{Finished, Original, Tombstoned};
+use godwit_common::policy::overrides::changes_in;
 use godwit_common::quota::Quota;
 use godwit_common::{
     ClusterName, Epoch, Generation, ObjectKey, PolicyName, Taint, Traits, Uid, WallTime, WorkloadId, policy,
@@ -346,6 +347,23 @@ pub struct ClusterRecord {
     pub awaited: Option<MigrationId>,
     /// When an operator said that it is dead, and that nothing it held comes back by itself (S9).
     pub dead: Option<WallTime>,
+    /// An agent that carries out what is different in some clusters has led it. Before that, nothing is different there.
+    pub knows_overrides: bool,
+}
+
+impl ClusterRecord {
+    /// What rules change in this cluster of what they are about; nothing as long as its agents would refuse that.
+    pub fn changes(&self, rules: &[policy::Override]) -> Arc<str> {
+        match self.knows_overrides {
+            true => changes_in(rules, &self.name, &self.traits),
+            false => Arc::default(),
+        }
+    }
+
+    /// Whether rules would change something there, and its agents do not know how.
+    pub fn owes(&self, rules: &[policy::Override]) -> bool {
+        !self.knows_overrides && rules.iter().any(|rule| rule.selector.matches(&self.name, &self.traits))
+    }
 }
 
 /// A cluster that was retired, and does not join again by itself (S23).

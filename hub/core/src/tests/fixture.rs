@@ -68,6 +68,8 @@ pub(crate) struct Member {
     pub(crate) gives_up: bool,
     /// Its agent puts supervisors into pods, and says what it has accepted.
     pub(crate) supervises: bool,
+    /// Its agent is of a release that knows no overrides.
+    pub(crate) older: bool,
     /// The renewals of its lease that were answered, by number.
     pub(crate) granted: Vec<u64>,
     /// What somebody has made of a workload there: a number of copies, or that it is gone. It stays until the row says
@@ -250,6 +252,7 @@ impl Fixture {
             highest_epoch: member.fence.epoch,
             region: Region::default(),
             supervises: member.supervises,
+            knows_overrides: !member.older,
         };
         self.step(Event::Opened { session, cluster: cluster(name), hello });
         session

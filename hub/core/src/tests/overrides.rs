@@ -335,3 +335,88 @@ fn an_object_that_several_lean_on_is_as_the_policy_of_the_oldest_says() {
     fixture.command(Command::DeleteWorkload { workload: web() }).expect("it is deployed");
     assert_eq!(told_of_object(&fixture), [EU2, EU2, ""], "the oldest is gone");
 }
+
+/// The same clusters, of which alpha's agents are of a release that knows no overrides.
+fn with_older() -> Fixture {
+    let mut fixture = Fixture::new(&CLUSTERS[1..]);
+    fixture.add_member("alpha", 100);
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").older = true;
+    fixture.connect("alpha");
+    label(&mut fixture, "alpha", "eu");
+    label(&mut fixture, "bravo", "eu");
+    settle(&mut fixture);
+    fixture
+}
+
+fn deploy(fixture: &mut Fixture, overrides: Vec<Override>) {
+    let application = Application { workloads: vec![spec(web(), 9)], objects: vec![object("config")] };
+    let choice = PolicyChoice::Inline(even(overrides));
+    fixture.command(Command::Deploy(deployment(application, choice))).expect("a good request");
+    settle(fixture);
+}
+
+/// Alpha's agents are of this release from now on.
+fn upgrade(fixture: &mut Fixture) {
+    fixture.disconnect("alpha");
+    fixture.members.get_mut(&cluster("alpha")).expect("a member").older = false;
+    fixture.connect("alpha");
+    settle(fixture);
+}
+
+const OLDER: &str = "its agents are of a release that knows no overrides";
+
+#[test]
+fn s33_agents_that_know_no_overrides_get_nothing_new_of_what_has_any_there() {
+    let mut fixture = with_older();
+    deploy(&mut fixture, vec![registry("eu", "eu.io")]);
+    assert_eq!(fixture.plan(), shares(&[("bravo", 4), ("charlie", 5)]));
+    assert!(fixture.reason("web", "alpha").contains(OLDER), "{}", fixture.reason("web", "alpha"));
+    let alpha = &fixture.members[&cluster("alpha")];
+    assert!(alpha.rows.is_empty() && alpha.objects.is_empty(), "not even ahead of need");
+    // Where its rules hold nowhere, it is a cluster as any other.
+    fixture.run("other", 6, policy("all", &[("alpha", 1), ("bravo", 1), ("charlie", 1)]));
+    settle(&mut fixture);
+    assert_eq!(fixture.placed("other"), shares(&[("alpha", 2), ("bravo", 2), ("charlie", 2)]));
+
+    upgrade(&mut fixture);
+    assert_eq!(fixture.plan(), shares(&[("bravo", 4), ("charlie", 5)]), "S23: nothing moves because of it");
+    assert_eq!(told(&fixture), [EU, EU, ""], "and it is there ahead of need");
+    fixture.command(Command::Scale { workload: web(), replicas: 12 }).expect("a good request");
+    assert_eq!(fixture.plan(), shares(&[("alpha", 3), ("bravo", 4), ("charlie", 5)]));
+}
+
+#[test]
+fn s31_what_runs_under_older_agents_stays_until_they_know_the_rules() {
+    let mut fixture = with_older();
+    deploy(&mut fixture, Vec::new());
+    let even_shares = shares(&[("alpha", 3), ("bravo", 3), ("charlie", 3)]);
+    assert_eq!(fixture.plan(), even_shares);
+    apply(&mut fixture, vec![registry("eu", "eu.io")]);
+    fixture.pass(Duration::from_secs(60));
+    assert_eq!((told(&fixture), revisions(&fixture)), (vec!["".into(), EU.into(), "".into()], vec![1, 2, 2]));
+    assert_eq!(told_of_object(&fixture), ["", EU, ""]);
+    assert_eq!(fixture.plan(), even_shares);
+    let waiting = fixture.web().rollout.waiting;
+    assert_eq!(waiting, [(cluster("alpha"), format!("{OLDER}, and the revision has some there"))]);
+    // It is durable what it was told, and that it does not know.
+    for name in ["alpha", "bravo", "charlie"] {
+        fixture.disconnect(name);
+    }
+    fixture.restart();
+    for name in ["alpha", "bravo", "charlie"] {
+        fixture.connect(name);
+    }
+    settle(&mut fixture);
+    assert_eq!(
+        (told(&fixture), told_of_object(&fixture)[0].as_str()),
+        (vec!["".into(), EU.into(), "".into()], "")
+    );
+
+    upgrade(&mut fixture);
+    fixture.pass(Duration::from_secs(60));
+    assert_eq!(
+        (told(&fixture), told_of_object(&fixture)),
+        (vec![EU.into(), EU.into(), String::new()], vec![EU.into(), EU.into(), String::new()])
+    );
+    assert_eq!((revisions(&fixture), fixture.plan()), (vec![2, 2, 2], even_shares));
+}

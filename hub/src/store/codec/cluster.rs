@@ -27,6 +27,7 @@ pub(super) fn to_wire(cluster: &ClusterRecord) -> wire::Cluster {
         maintenance,
         awaited,
         dead,
+        knows_overrides,
     } = cluster;
     let Traits { labels, provider, region, zones } = traits;
     wire::Cluster {
@@ -45,6 +46,7 @@ pub(super) fn to_wire(cluster: &ClusterRecord) -> wire::Cluster {
         maintenance_ms: maintenance.map(|until| until.0),
         awaited: awaited.map(|migration| migration.0),
         dead_ms: dead.map(|since| since.0),
+        knows_overrides: *knows_overrides,
     }
 }
 
@@ -67,6 +69,7 @@ pub(super) fn from_wire(cluster: wire::Cluster) -> Result<ClusterRecord, Invalid
         maintenance: cluster.maintenance_ms.map(wall),
         awaited: cluster.awaited.map(MigrationId),
         dead: cluster.dead_ms.map(wall),
+        knows_overrides: cluster.knows_overrides,
     })
 }
 

@@ -490,6 +490,7 @@ fn cluster(text: &str) -> Record {
         maintenance: Some(WallTime(47)),
         awaited: Some(MigrationId(48)),
         dead: Some(WallTime(53)),
+        knows_overrides: true,
     })
 }
 

@@ -225,6 +225,7 @@ fn cluster(name: &str, generation: u64) -> Record {
         maintenance: None,
         awaited: None,
         dead: None,
+        knows_overrides: true,
     })
 }
 

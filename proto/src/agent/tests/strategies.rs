@@ -57,7 +57,7 @@ fn hello() -> impl Strategy<Value = Hello> {
     let place = (text("[ -~]{0,63}"), text("[ -~]{0,63}"), text("[ -~]{0,63}"));
     let federation = option::of(uid());
     let texts = (text("[ -~]{0,64}"), text("[a-z0-9-]{1,253}"));
-    (versions, texts, place, uid(), federation, any::<u64>(), any::<bool>()).prop_map(
+    (versions, texts, place, uid(), federation, any::<u64>(), any::<[bool; 2]>()).prop_map(
         |(
             versions,
             (build, instance),
@@ -65,7 +65,7 @@ fn hello() -> impl Strategy<Value = Hello> {
             cluster_uid,
             federation,
             epoch,
-            supervises,
+            [supervises, knows_overrides],
         )| Hello {
             versions,
             build,
@@ -76,6 +76,7 @@ fn hello() -> impl Strategy<Value = Hello> {
             highest_epoch: Epoch(epoch),
             region: Region { provider, region },
             supervises,
+            knows_overrides,
         },
     )
 }
