@@ -9,9 +9,18 @@ pub(crate) struct Mutant {
     pub(crate) replacement: &'static str,
     /// What the simulator has to say: one of these begins a sentence of its.
     pub(crate) caught_by: &'static [&'static str],
-    /// It shows only where several hubs speak, so all runs have some.
-    pub(crate) forks: bool,
+    /// What the runs are like in which it shows soon: options of the simulator.
+    pub(crate) runs: &'static [&'static str],
 }
+
+/// Nobody speaks but one hub.
+const ONE_HISTORY: &[&str] = &["--one-history"];
+/// Several hubs speak, with stores of their own.
+const FORKS: &[&str] = &["--forks"];
+/// Each cluster has agents that lead one after the other.
+const MANY_AGENTS: &[&str] = &["--one-history", "--agents", "3"];
+/// Both.
+const MANY_VOICES: &[&str] = &["--forks", "--agents", "3"];
 
 pub(crate) const MUTANTS: &[Mutant] = &[
     // Write before you speak.
@@ -21,7 +30,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "self.send_targets(&mut spoken);",
         replacement: "self.send_targets(&mut spoken); effects.append(&mut spoken);",
         caught_by: &["a step speaks before its records"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     Mutant {
         name: "what-it-tells-a-cluster-is-not-written",
@@ -29,7 +38,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "self.touched.keys.insert(Key::Seat(uid, name.clone()));",
         replacement: "",
         caught_by: &["I1:", "is told"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     // S1, S5, S6: losses.
     Mutant {
@@ -38,7 +47,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "due > now",
         replacement: "false",
         caught_by: &["S1:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     Mutant {
         name: "a-restarted-hub-does-not-wait",
@@ -46,7 +55,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "(health.heard + self.config.startup_grace).max(health.heard + window)",
         replacement: "health.heard + window",
         caught_by: &["S1:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     Mutant {
         name: "the-loss-of-all-clusters-is-normal",
@@ -54,7 +63,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "share.counted > 0 && share.vanished == share.counted",
         replacement: "false",
         caught_by: &["S6:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     Mutant {
         name: "a-silent-cluster-gets-more",
@@ -62,7 +71,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "ClusterState::Suspect | ClusterState::Lost => Some(Barrier::Suspect),",
         replacement: "ClusterState::Suspect | ClusterState::Lost => None,",
         caught_by: &["S14:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     // S10: who may speak.
     Mutant {
@@ -71,7 +80,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "self.federation.epoch = self.federation.epoch.next();",
         replacement: "self.federation.epoch = self.federation.epoch.max(Epoch(1));",
         caught_by: &["S10:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     Mutant {
         name: "the-hub-believes-an-old-leader",
@@ -80,7 +89,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         replacement: "false",
         // What the old one does not list may be taken for gone, or waited for without end.
         caught_by: &["S24:", "S11:", "S25:", "S27:", "I5:"],
-        forks: false,
+        runs: MANY_AGENTS,
     },
     Mutant {
         name: "an-agent-takes-what-is-older-than-its-fence",
@@ -89,7 +98,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         replacement: "false",
         // What an older hub wanted may come about first, such as ordinals that others have by now.
         caught_by: &["I7:", "S32:", "S27:"],
-        forks: true,
+        runs: MANY_VOICES,
     },
     // S9: what ends by itself.
     Mutant {
@@ -98,7 +107,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "!(self.said_goodbye || self.stopped_speaking())",
         replacement: "true",
         caught_by: &["S9:"],
-        forks: false,
+        runs: FORKS,
     },
     Mutant {
         name: "a-hub-that-starts-knows-of-no-lease",
@@ -106,7 +115,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "self.take_over_leases();",
         replacement: "self.federation.longest_lease = self.config.gate_lease;",
         caught_by: &["S9:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     Mutant {
         name: "nothing-takes-time-to-end",
@@ -114,7 +123,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "cluster.supervised.iter().filter_map(held).max().unwrap_or_default()",
         replacement: "cluster.supervised.iter().filter_map(held).max().unwrap_or_default() * 0",
         caught_by: &["S9:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     Mutant {
         name: "all-clocks-are-alike",
@@ -122,7 +131,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "lease + lease * self.config.gate_drift_percent / 100",
         replacement: "lease",
         caught_by: &["S9:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     Mutant {
         name: "every-pod-has-a-supervisor",
@@ -130,7 +139,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "able && told && seen",
         replacement: "true",
         caught_by: &["S9:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     Mutant {
         name: "a-lease-counts-from-when-it-is-heard-of",
@@ -138,7 +147,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "self.until.max(sent + lease)",
         replacement: "self.until.max(now + lease)",
         caught_by: &["S9:", "I3:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     Mutant {
         name: "a-lease-is-renewed-before-it-is-known-what-was-given-up",
@@ -146,7 +155,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "self.grants_from.is_some_and(|least| leader.accepted >= least)",
         replacement: "self.grants_from.is_some_and(|least| leader.accepted >= least.min(leader.accepted))",
         caught_by: &["S9:", "I3:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     // S11, S25: what targets build on.
     Mutant {
@@ -155,7 +164,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "cluster.leader.as_ref().filter(|leader| leader.inventoried)?",
         replacement: "cluster.leader.as_ref()?",
         caught_by: &["S11:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     // S15: room.
     Mutant {
@@ -164,7 +173,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "room.take(workload.shape(), *replicas)",
         replacement: "*replicas",
         caught_by: &["I8:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     // S20: the shrink rule.
     Mutant {
@@ -173,7 +182,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "elsewhere.saturating_add(ready).saturating_sub(self.needed(workload, forced))",
         replacement: "ready.saturating_add(elsewhere.min(0))",
         caught_by: &["I4:", "S20:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     Mutant {
         name: "what-cannot-be-seen-is-shrunk",
@@ -181,7 +190,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "self.reporting(name) && self.may_move(seat)",
         replacement: "self.may_move(seat)",
         caught_by: &["S20:", "I4:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     // S27, S28: removal.
     Mutant {
@@ -206,7 +215,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             self.retain_listed(targets, &mut changed);
             absent.iter().for_each(|ended| self.bury(ended, &mut changed));",
         caught_by: &["I2:"],
-        forks: false,
+        runs: FORKS,
     },
     Mutant {
         name: "the-first-report-ends-a-tombstone",
@@ -216,7 +225,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             let held_by = self.ended.get(&uid).map(|ended| ended.held_by.clone()).unwrap_or_default();
             held_by.keys().for_each(|name| self.forget_end(uid, name));",
         caught_by: &["I5:", "I2:", "S28:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     Mutant {
         name: "a-new-life-takes-the-place-of-an-old-one",
@@ -224,7 +233,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "stamp.uid != uid && !is_kept(&row.key)",
         replacement: "false",
         caught_by: &["S28:"],
-        forks: false,
+        runs: FORKS,
     },
     // What has to come about in the end.
     Mutant {
@@ -233,7 +242,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "self.waits.set(uid, cx.now + retry_wait(cx, row.attempts.failed));",
         replacement: "",
         caught_by: &["I5:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     Mutant {
         name: "drift-is-not-set-right",
@@ -241,7 +250,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "everywhere || seen == self.replicas",
         replacement: "true",
         caught_by: &["I5:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
     // S23: whose word lets agents in.
     Mutant {
@@ -250,6 +259,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         text: "!pinned.proven.is_disjoint(&issuer.keys)",
         replacement: "false",
         caught_by: &["S23:"],
-        forks: false,
+        runs: ONE_HISTORY,
     },
 ];

@@ -33,7 +33,7 @@ const VARIABLE: &str = "GODWIT_MUTANT";
 fn every_broken_rule_is_seen() {
     let copy = copy();
     let sim = build(&copy);
-    let sound = run(&sim, "", SOUND, false);
+    let sound = run(&sim, "", SOUND, &[]);
     assert!(sound.status.success(), "the code as it is fails:\n{}", words_of(&sound));
     let missed = missed(&sim);
     assert!(missed.is_empty(), "{}", missed.join("\n"));
@@ -55,7 +55,7 @@ fn missed(sim: &Path) -> Vec<String> {
 
 /// Runs a mutant until it is caught; says so if it is not, or not for what it does.
 fn miss(sim: &Path, mutant: &Mutant) -> Option<String> {
-    let output = run(sim, mutant.name, SEEDS, mutant.forks);
+    let output = run(sim, mutant.name, SEEDS, mutant.runs);
     let words = words_of(&output);
     let first = words.lines().skip_while(|line| !line.contains("panicked at")).nth(1).unwrap_or_default();
     if output.status.success() {
@@ -66,12 +66,12 @@ fn miss(sim: &Path, mutant: &Mutant) -> Option<String> {
     (!is_seen).then(|| format!("{}: not caught by {:?}, but: {first}", mutant.name, mutant.caught_by))
 }
 
-fn run(sim: &Path, mutant: &str, seeds: u64, forks: bool) -> Output {
+fn run(sim: &Path, mutant: &str, seeds: u64, options: &[&str]) -> Output {
     let seeds = format!("1..{}", seeds + 1);
     let mut command = Command::new(sim);
     command
         .args(["--quiet", "--seeds", &seeds])
-        .args(forks.then_some("--forks"))
+        .args(options)
         .env(VARIABLE, mutant)
         .env("RUST_BACKTRACE", "0");
     command.output().unwrap_or_else(|error| panic!("{}: {error}", sim.display()))
