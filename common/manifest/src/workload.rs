@@ -112,7 +112,10 @@ pub(crate) fn read(object: &Object<'_>, api_version: &str, kind: WorkloadKind) -
 fn refuse_fields(spec: &Object<'_>, kind: WorkloadKind) {
     match kind {
         WorkloadKind::Deployment => spec.only(DEPLOYMENT_SPEC),
-        WorkloadKind::StatefulSet => spec.only(STATEFUL_SET_SPEC),
+        WorkloadKind::StatefulSet => {
+            spec.only(STATEFUL_SET_SPEC);
+            refuse_deleted_claims(spec);
+        }
         WorkloadKind::DaemonSet => spec.only(DAEMON_SET_SPEC),
         WorkloadKind::Job => refuse_job_fields(spec, true),
         WorkloadKind::CronJob => {
@@ -120,6 +123,20 @@ fn refuse_fields(spec: &Object<'_>, kind: WorkloadKind) {
             if let Some(schedule) = spec.require("schedule", "write when it runs, such as \"0 3 * * *\"") {
                 schedule.text();
             }
+        }
+    }
+}
+
+/// Claims are never deleted (S32), and a move is nothing else than a scale to zero in one cluster.
+fn refuse_deleted_claims(spec: &Object<'_>) {
+    let Some(retention) = spec.mapping("persistentVolumeClaimRetentionPolicy") else { return };
+    retention.only(&["whenDeleted", "whenScaled"]);
+    for field in ["whenDeleted", "whenScaled"].iter().filter_map(|field| retention.get(field)) {
+        if field.text().is_some_and(|value| value != "Retain") {
+            field.refuse(
+                "a move would delete the claims where it stops, and with them the data",
+                "write Retain, or remove it",
+            );
         }
     }
 }

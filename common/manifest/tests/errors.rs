@@ -498,3 +498,20 @@ fn aliases_that_multiply_are_stopped() {
     let many = format!("a: &a 1\nb: [{}]\n", "*a, ".repeat(1_001));
     assert!(errors(&many).contains("more than 1000 aliases"));
 }
+
+#[test]
+fn s32_claims_that_would_go_with_a_move_are_refused() {
+    let stateful = WEB.replacen("kind: Deployment", "kind: StatefulSet", 1);
+    let with = |policy: &str| {
+        let line = format!("spec:\n  persistentVolumeClaimRetentionPolicy: {policy}\n");
+        parse_application(&stateful.replacen("spec:\n", &line, 1)).map(|_| ())
+    };
+    for field in ["whenScaled", "whenDeleted"] {
+        let refused = with(&format!("{{{field}: Delete}}")).expect_err("it deletes").to_string();
+        let says = "a move would delete the claims where it stops, and with them the data; write Retain, or remove it";
+        let place = format!("StatefulSet web: spec.persistentVolumeClaimRetentionPolicy.{field}: {says}");
+        assert!(refused.ends_with(&place), "{refused}");
+    }
+    assert!(with("{when: Never}").expect_err("no such field").to_string().contains("this field is unknown"));
+    with("{whenScaled: Retain, whenDeleted: Retain}").expect("it keeps them");
+}
