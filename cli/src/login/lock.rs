@@ -20,7 +20,7 @@ impl Lock {
     pub(super) fn wait(path: &Path) -> io::Result<Self> {
         loop {
             let file = open(path)?;
-            file.lock()?;
+            file.lock().or_else(unless_there_are_no_locks)?;
             if is_there(path, &file)? {
                 return Ok(Self { path: path.to_owned(), _held: file });
             }
@@ -33,7 +33,7 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::Error(error)) => unless_there_are_no_locks(error)?,
         }
         // Whoever had it may have ended just now.
         Ok(is_there(path, &file)?.then(|| Self { path: path.to_owned(), _held: file }))
@@ -49,6 +49,11 @@ impl Drop for Lock {
 
 fn open(path: &Path) -> io::Result<File> {
     File::options().create(true).truncate(false).write(true).mode(PRIVATE).open(path)
+}
+
+/// Where the file system knows no locks, as some that are shared over a network, commands are as they were without.
+fn unless_there_are_no_locks(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::Unsupported { Ok(()) } else { Err(error) }
 }
 
 /// Whether it is this very file that others find.

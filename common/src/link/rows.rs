@@ -97,6 +97,13 @@ pub struct Original {
     pub content: u64,
 }
 
+impl Original {
+    /// Whether it is `now` the same object, and says something else.
+    pub fn is_changed(&self, now: &Self) -> bool {
+        self.uid == now.uid && self.content != 0 && self.content != now.content
+    }
+}
+
 /// The end of a life: the only thing that removes an object (S27).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tombstone {

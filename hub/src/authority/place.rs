@@ -110,6 +110,8 @@ impl Place {
         if let Some(found) = self.look()? {
             self.write(&found.ledger)?;
             self.tidy(&found)?;
+            // What a crash has left of one that was given up, or was never prepared.
+            self.discard(&found)?;
             return Ok(found);
         }
         let authority = Authority::keep(&self.first.certificate, &self.first.key)?;
@@ -123,7 +125,8 @@ impl Place {
         Ok(Found { ledger, signing: authority, beside: None })
     }
 
-    /// The next authority: one that is made, or that the operator gives. One that a crash has left half-made is taken up.
+    /// The next authority: one that is made, or that the operator gives. One that was made and did not fit is taken up, until it
+    /// is given up.
     pub(super) fn next(&self, signing: Pin) -> anyhow::Result<Authority> {
         let Some(Pair { certificate, key }) = &self.second else {
             bail!(

@@ -143,9 +143,6 @@ impl Own {
         }
         let found = self.place.look_again()?;
         self.place.tidy(&found)?;
-        if turn == Turn::Abandon {
-            self.place.discard(&found)?;
-        }
         *standing = Standing::of(found).context("the authorities do not work")?;
         drop(lock);
         self.show(&standing)?;
@@ -156,6 +153,10 @@ impl Own {
             // So that agents, too, trust the other one no more.
             None if has_changed => self.holders.renew_up_to(now),
             None => {}
+        }
+        // Last: nobody trusts it by now, whether its files go or not.
+        if turn == Turn::Abandon {
+            self.place.discard(&standing.found)?;
         }
         Ok(has_changed)
     }

@@ -166,6 +166,7 @@ fn hello(index: u64) -> Hello {
     Hello {
         versions: VERSIONS,
         build: "fuzz".into(),
+        knows_overrides: true,
         instance: "agent".into(),
         zone: "".into(),
         cluster_uid: Uid(u128::from(index) + 1),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use godwit_common::policy::Strategy;
-use godwit_common::{ClusterName, PolicyName, Uid, WorkloadId, WorkloadKind};
+use godwit_common::{ClusterName, ObjectKey, PolicyName, Uid, WorkloadId, WorkloadKind};
 
 use super::refused;
 use crate::contract::{
@@ -16,7 +16,7 @@ use crate::grants::is_gated;
 use crate::hub::Hub;
 
 /// Moves that a message names before it counts the rest.
-const NAMED_MAX: usize = 10;
+pub(super) const NAMED_MAX: usize = 10;
 
 impl Hub {
     /// Takes over what runs, or says why not. Of what is imported again nothing changes.
@@ -29,6 +29,7 @@ impl Hub {
                 None => deploy.application.workloads.push(spec),
             }
         }
+        Self::check_said(&again)?;
         self.check_known(&import)?;
         if deploy.application.workloads.is_empty() {
             let known = self.take_all_again(again, &import);
@@ -161,8 +162,12 @@ impl Hub {
                 let known = self.object_keys.get(key).and_then(|uid| Some((*uid, self.objects.get(uid)?)));
                 let Some((_, known)) = known.filter(|(uid, _)| *life != Some(*uid)) else { continue };
                 let same = *known.record.manifest == **manifest;
+                let adopts = known.rows.get(name).and_then(|row| row.adopts);
+                if import.from.is_none() && adopts.is_some_and(|adopts| adopts.is_changed(original)) {
+                    return Err(changed(key, name));
+                }
                 // It was looked at before, and its agent is about to take it over.
-                let about_to = known.rows.get(name).is_some_and(|row| row.adopts == Some(*original));
+                let about_to = adopts == Some(*original);
                 if same || about_to || (self.config.reader.alike)(key, &known.record.manifest, manifest) {
                     continue;
                 }
@@ -244,7 +249,8 @@ impl Hub {
     }
 
     pub(super) fn adopt_objects(&mut self, name: &ClusterName, found: &Found) {
-        for FoundObject { original, spec, .. } in &found.objects {
+        // What carries Godwit's labels already needs no leave.
+        for FoundObject { original, spec, .. } in found.objects.iter().filter(|found| found.life.is_none()) {
             let Some(object) = self.object_keys.get(&spec.key).copied() else { continue };
             let Some(known) = self.objects.get_mut(&object) else { continue };
             let before = known.hash_in(name);
@@ -307,6 +313,14 @@ fn older<'a>(newest: &'a WorkloadSpec, import: &'a Import) -> Vec<&'a Arc<str>> 
     let mut seen = BTreeSet::from([&newest.manifest]);
     let manifests = found_of(&newest.id, import).map(|(_, found)| &found.spec.manifest);
     manifests.filter(|manifest| seen.insert(*manifest)).collect()
+}
+
+fn changed(key: &ObjectKey, name: &ClusterName) -> Refused {
+    let message = format!(
+        "{key} was changed in {name} between the import and being taken over: --from any of the clusters sets it back to what \
+         Godwit has, here and in all others; to keep the change, `godwit apply` it first"
+    );
+    refused(RefusedKind::FailedPrecondition, message)
 }
 
 fn some(moves: &[String]) -> String {

@@ -1,10 +1,12 @@
 //! Importing again (S34): of what is Godwit's already nothing changes, but for what was changed between the look at it and its
 //! agent's first write. Its agent has left that as it is, and hears here what is to come of it.
 
+use std::sync::Arc;
+
 use godwit_common::link::Original;
 use godwit_common::{ClusterName, Uid, WorkloadId};
 
-use super::import::found_of;
+use super::import::{NAMED_MAX, found_of};
 use super::refused;
 use crate::contract::{Action, Import, Refused, RefusedKind, Severity, WorkloadSpec};
 use crate::hub::Hub;
@@ -13,18 +15,20 @@ use crate::hub::Hub;
 #[derive(Debug)]
 pub(super) struct Again {
     uid: Uid,
+    id: WorkloadId,
     /// What is right everywhere, if it is not what Godwit has.
     newest: Option<WorkloadSpec>,
     /// Where it was changed before it was taken over.
     changed: Vec<Changed>,
+    /// The operator says which is right of clusters that have it.
+    said: bool,
 }
 
 #[derive(Debug)]
 struct Changed {
     cluster: ClusterName,
     original: Original,
-    /// It is the newest there already.
-    is_newest: bool,
+    manifest: Arc<str>,
 }
 
 impl Hub {
@@ -39,31 +43,52 @@ impl Hub {
         for (name, found) in found_of(&spec.id, import).filter(|(_, found)| found.life != Some(uid)) {
             let seat = self.workloads.get(&uid).and_then(|workload| workload.seats.get(name));
             match seat.and_then(|seat| seat.seat.adopts) {
-                Some(original) if original == found.original => {}
-                Some(original) if original.uid == found.original.uid => changed.push(Changed {
+                Some(original) if original.is_changed(&found.original) => changed.push(Changed {
                     cluster: name.clone(),
                     original: found.original,
-                    is_newest: found.spec.manifest == spec.manifest,
+                    manifest: Arc::clone(&found.spec.manifest),
                 }),
+                Some(original) if original.uid == found.original.uid => {}
                 Some(_) | None => return Err(another(&spec.id, name)),
             }
         }
-        if changed.is_empty() {
-            return Ok(Again { uid, newest: None, changed });
-        }
-        let Some(from) = &import.from else { return Err(unsaid(&spec.id, &changed)) };
+        let has_it = |from: &ClusterName| found_of(&spec.id, import).any(|(name, _)| name == from);
+        let said = import.from.as_ref().filter(|from| has_it(from));
+        let own = said.is_some_and(|from| changed.iter().any(|changed| changed.cluster == *from));
         let known = self.workloads.get(&uid).map(|workload| &workload.record);
-        let own = changed.iter().any(|changed| changed.cluster == *from);
         let newest = known.filter(|record| own && record.spec.manifest != spec.manifest);
-        if let Some(record) = newest {
-            self.check_untouched(&spec.id, &record.policy)?;
-        }
         let newest = newest.map(|record| WorkloadSpec {
             replicas: record.spec.replicas,
             policy: record.spec.policy.clone(),
             ..spec.clone()
         });
-        Ok(Again { uid, newest, changed })
+        if let (Some(newest), Some(record)) = (&newest, known) {
+            self.check_untouched(&spec.id, &record.policy)?;
+            if let Some(policy) = self.policies.get(&record.policy) {
+                Self::check_mode(newest, &policy.policy)?;
+            }
+        }
+        Ok(Again { uid, id: spec.id.clone(), newest, changed, said: said.is_some() })
+    }
+
+    /// Of all that was changed it has to be said which is right.
+    pub(super) fn check_said(again: &[Again]) -> Result<(), Refused> {
+        let mut unsaid = again.iter().filter(|again| !again.changed.is_empty() && !again.said);
+        let named: Vec<String> = unsaid.by_ref().take(NAMED_MAX).map(Again::where_changed).collect();
+        let Some(first) = again.iter().find_map(|again| again.changed.first().filter(|_| !again.said)) else {
+            return Ok(());
+        };
+        let more = match unsaid.count() {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        let message = format!(
+            "{}{more} between the import and being taken over: --from {} makes that its next revision everywhere, and --from \
+             another cluster that has it sets it back",
+            named.join(", "),
+            first.cluster
+        );
+        Err(refused(RefusedKind::FailedPrecondition, message))
     }
 
     /// Agents hear which objects they may write as they are by now.
@@ -80,7 +105,7 @@ impl Hub {
     }
 
     fn take_again(&mut self, again: Again, import: &Import) -> (Uid, Action) {
-        let Again { uid, newest, changed } = again;
+        let Again { uid, newest, changed, .. } = again;
         let Some(record) = self.workloads.get(&uid).map(|workload| workload.record.clone()) else {
             return (uid, Action::Unchanged);
         };
@@ -97,14 +122,22 @@ impl Hub {
         if let Some(spec) = newest {
             self.take_workload(spec, record.policy, record.leader, &record.objects, entry);
         }
-        let revision = self.workloads.get(&uid).map_or(0, |workload| workload.record.revision);
-        for Changed { cluster, original, is_newest } in changed {
+        for Changed { cluster, original, manifest } in changed {
             self.tell(uid, &cluster, |state, _| state.seat.adopts = Some(original));
-            if is_newest {
-                self.set_revision(uid, &cluster, revision, false);
+            let newest = self.workloads.get(&uid).map(|workload| &workload.record);
+            // It is the newest there already.
+            if let Some(record) = newest.filter(|record| record.spec.manifest == manifest) {
+                self.set_revision(uid, &cluster, record.revision, false);
             }
         }
         (uid, Action::Configured)
+    }
+}
+
+impl Again {
+    fn where_changed(&self) -> String {
+        let names: Vec<&str> = self.changed.iter().map(|changed| changed.cluster.as_str()).collect();
+        format!("{} was changed in {}", self.id, names.join(", "))
     }
 }
 
@@ -114,15 +147,4 @@ fn another(id: &WorkloadId, name: &ClusterName) -> Refused {
          annotate the object with godwit.dev/adopt: \"true\" to let it be taken over as it was deployed"
     );
     refused(RefusedKind::AlreadyExists, message)
-}
-
-fn unsaid(id: &WorkloadId, changed: &[Changed]) -> Refused {
-    let names: Vec<&str> = changed.iter().map(|changed| changed.cluster.as_str()).collect();
-    let message = format!(
-        "{id} was changed in {} between its import and its being taken over: --from {} makes that its next revision everywhere, \
-         and --from another cluster sets it back",
-        names.join(", "),
-        names.first().copied().unwrap_or_default()
-    );
-    refused(RefusedKind::FailedPrecondition, message)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use godwit_common::link::{Original, WorkloadTarget};
 use godwit_common::policy::overrides::Change;
-use godwit_common::policy::{Override, Rebalance, Strategy};
+use godwit_common::policy::{Fencing, Mode, Override, Rebalance, Strategy};
 use godwit_common::{ClusterName, Uid, WorkloadId};
 
 use super::fixture::{Fixture, cluster, deployment, object, policy, spec, web};
@@ -314,4 +314,67 @@ fn s34_what_was_changed_before_it_was_taken_over_is_set_back_by_a_word() {
     assert_eq!((alpha.adopts.map(|original| original.content), alpha.revision), (Some(2), 1));
     let again = send(&mut fixture, changed_in_alpha(None)).expect("its agent has heard of it");
     assert_eq!((again.workloads[0].action, fixture.noted("Imported")), (crate::Action::Unchanged, 2));
+}
+
+#[test]
+fn s34_whose_word_it_is_has_to_have_the_workload() {
+    let mut fixture = fleet();
+    send(&mut fixture, three_and_five()).expect("a good import");
+    let elsewhere = super::fixture::deployment_id("api");
+    let api = |content| {
+        let (name, mut api) = found("bravo", spec(elsewhere.clone(), 2));
+        api.workloads[0].original = Original { content, ..original_in("bravo") };
+        (name, api)
+    };
+    let import = |content| {
+        let mut both = changed_in_alpha(Some("alpha"));
+        both.application.workloads.push(spec(elsewhere.clone(), 2));
+        let of_bravo = both.import.as_mut().expect("an import").found.get_mut(&cluster("bravo"));
+        of_bravo.expect("it is there").workloads.extend(api(content).1.workloads);
+        both
+    };
+    send(&mut fixture, import_of(spec(elsewhere.clone(), 2), [api(1)])).expect("a good import");
+    let refused = send(&mut fixture, import(2)).expect_err("alpha has no api");
+    assert!(refused.message.contains("Deployment default/api was changed in bravo"), "{refused:?}");
+    assert!(!refused.message.contains("default/web"), "of that alpha is right: {refused:?}");
+    send(&mut fixture, import(1)).expect("api was not changed");
+}
+
+#[test]
+fn s8_what_an_import_makes_the_next_revision_may_run_once_where_it_has_to() {
+    let mut fixture = under(fleet(), |even| even.placement.motion.mode = Mode::AtMost(Fencing::Confirm));
+    send(&mut fixture, three_and_five()).expect("it runs no more than are wanted");
+    let mut surging = changed_in_alpha(Some("alpha"));
+    surging.application.workloads[0].surges = true;
+    let refused = send(&mut fixture, surging).expect_err("its rollouts would run more");
+    assert!(refused.message.contains("atMost"), "{refused:?}");
+    send(&mut fixture, changed_in_alpha(Some("alpha"))).expect("and without them it is good");
+}
+
+#[test]
+fn s34_what_carries_godwits_labels_needs_no_leave_and_what_was_changed_needs_a_word() {
+    let mut fixture = with_known_object();
+    let adopts = |fixture: &Fixture| {
+        fixture.members[&cluster("alpha")].objects.values().next().expect("an object").adopts
+    };
+    let again = |content: u64, life: Option<Uid>, from: Option<&str>| {
+        let original = Original { content, ..CONFIG };
+        let found = FoundObject { original, life, ..found_object(object("config").manifest) };
+        let mut deploy = with_object(found);
+        deploy.import.as_mut().expect("an import").from = from.map(cluster);
+        deploy
+    };
+    send(&mut fixture, again(1, None, None)).expect("a good import");
+    assert_eq!(adopts(&fixture), Some(CONFIG));
+    let refused = send(&mut fixture, again(2, None, None)).expect_err("it was changed");
+    assert!(refused.message.contains("ConfigMap default/config was changed in alpha"), "{refused:?}");
+    assert_eq!(adopts(&fixture), Some(CONFIG));
+    let changed = Some(Original { content: 2, ..CONFIG });
+    send(&mut fixture, again(2, None, Some("alpha"))).expect("it is set back");
+    fixture.pass(Duration::from_secs(5));
+    assert_eq!(adopts(&fixture), changed);
+    let life = fixture.members[&cluster("alpha")].objects.keys().next().copied();
+    send(&mut fixture, again(0, life, None)).expect("it is Godwit's by now");
+    fixture.pass(Duration::from_secs(5));
+    assert_eq!(adopts(&fixture), changed, "what carries the labels needs no leave");
 }

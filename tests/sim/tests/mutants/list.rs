@@ -14,13 +14,13 @@ pub(crate) struct Mutant {
 }
 
 /// Nobody speaks but one hub.
-const ONE_HISTORY: &[&str] = &["--one-history"];
+pub(crate) const ONE_HISTORY: &[&str] = &["--one-history"];
 /// Several hubs speak, with stores of their own.
-const FORKS: &[&str] = &["--forks"];
+pub(crate) const FORKS: &[&str] = &["--forks"];
 /// Each cluster has agents that lead one after the other.
-const MANY_AGENTS: &[&str] = &["--one-history", "--agents", "3"];
+pub(crate) const MANY_AGENTS: &[&str] = &["--one-history", "--agents", "3"];
 /// Both.
-const MANY_VOICES: &[&str] = &["--forks", "--agents", "3"];
+pub(crate) const MANY_VOICES: &[&str] = &["--forks", "--agents", "3"];
 
 pub(crate) const MUTANTS: &[Mutant] = &[
     // Write before you speak.

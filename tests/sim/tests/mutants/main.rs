@@ -18,7 +18,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, available_parallelism};
 
-use list::{MUTANTS, Mutant};
+use list::{FORKS, MANY_AGENTS, MANY_VOICES, MUTANTS, Mutant, ONE_HISTORY};
 
 /// What the simulator is made of.
 const PACKAGES: [&str; 5] = ["agent/core", "common", "hub/core", "hub/planner", "tests/sim"];
@@ -33,8 +33,10 @@ const VARIABLE: &str = "GODWIT_MUTANT";
 fn every_broken_rule_is_seen() {
     let copy = copy();
     let sim = build(&copy);
-    let sound = run(&sim, "", SOUND, &[]);
-    assert!(sound.status.success(), "the code as it is fails:\n{}", words_of(&sound));
+    for options in [ONE_HISTORY, FORKS, MANY_AGENTS, MANY_VOICES] {
+        let sound = run(&sim, "", SOUND, options);
+        assert!(sound.status.success(), "the code as it is fails, {options:?}:\n{}", words_of(&sound));
+    }
     let missed = missed(&sim);
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
