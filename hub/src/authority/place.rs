@@ -295,22 +295,27 @@ mod tests {
         assert_eq!(place.keep().unwrap().signing.pin(), first);
         assert_eq!(place.look_again().unwrap().signing.pin(), first);
 
-        // One that was taken back is not the next one again; what is left of it is no hindrance.
+        // One that was given up is not the next one again; what is left of it is no hindrance.
         let abandoned = place.next(first).unwrap().pin();
         for _ in 0..2 {
-            place.discard(&place.keep().unwrap()).unwrap();
+            place.discard(&place.look_again().unwrap()).unwrap();
         }
-        assert_ne!(place.next(first).unwrap().pin(), abandoned);
-
-        // A next one that nobody was told of: a key alone, then both files.
-        let next = place.next(first).unwrap().pin();
+        let left = place.next(first).unwrap().pin();
+        assert_ne!(left, abandoned);
+        // Nor is one that a crash has left: its files go with the next start.
         assert_eq!(place.keep().unwrap().ledger.step(), Step::Settled);
+        assert!(!place.file("next.pem").exists() && !place.file("next.key").exists());
+
+        // A next one that nobody was told of: both files, then a key alone.
+        let next = place.next(first).unwrap().pin();
+        assert_ne!(next, left);
+        assert_eq!(place.next(first).unwrap().pin(), next);
         fs::remove_file(place.file("next.pem")).unwrap();
         let anew = place.next(first).unwrap().pin();
         assert_ne!(anew, next, "nobody has seen a certificate of it");
         assert_eq!(place.next(first).unwrap().pin(), anew);
 
-        let prepared = place.keep().unwrap().ledger.prepare(anew, 1).unwrap().unwrap();
+        let prepared = place.look_again().unwrap().ledger.prepare(anew, 1).unwrap().unwrap();
         place.write(&prepared).unwrap();
         let switched = prepared.switch(2).unwrap().unwrap();
         place.write(&switched).unwrap();
