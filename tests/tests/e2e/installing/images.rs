@@ -17,21 +17,24 @@ fn lines(part: &str, word: &str) -> Vec<String> {
 #[test]
 fn each_builds_the_program_that_it_runs() {
     let root = fs::read_to_string(deploy("../Cargo.toml")).unwrap();
-    assert!(root.contains("[profile.dist]"));
     let rust = root.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
-    for (part, package, program) in [
-        ("hub", "hub/Cargo.toml", "godwit-hub"),
-        ("agent", "agent/Cargo.toml", "godwit-agent"),
-        ("cli", "cli/Cargo.toml", "godwit"),
+    for (part, package, program, profile) in [
+        ("hub", "hub/Cargo.toml", "godwit-hub", "dist"),
+        ("agent", "agent/Cargo.toml", "godwit-agent", "dist-small"),
+        ("cli", "cli/Cargo.toml", "godwit", "dist"),
     ] {
+        assert!(root.contains(&format!("[profile.{profile}]")));
         let package = fs::read_to_string(deploy("..").join(package)).unwrap();
         let package =
             package.lines().find_map(|line| line.strip_prefix("name = ")).unwrap().trim_matches('"');
         let stages = lines(part, "FROM");
         assert_eq!(stages, [format!("rust:{rust}-bookworm AS build"), "scratch".to_owned()], "{part}");
         let build = lines(part, "RUN").pop().unwrap();
-        assert!(build.contains(&format!("--profile dist --target \"$TARGET\" -p {package} ")), "{build}");
-        assert!(build.ends_with(&format!("dist/{program}\" /program")), "{build}");
+        assert!(
+            build.contains(&format!("--profile {profile} --target \"$TARGET\" -p {package} ")),
+            "{build}"
+        );
+        assert!(build.ends_with(&format!("/{profile}/{program}\" /program")), "{build}");
         assert_eq!(lines(part, "ENTRYPOINT"), [format!("[\"/usr/local/bin/{program}\"]")]);
         assert!(lines(part, "COPY").contains(&format!("--from=build /program /usr/local/bin/{program}")));
     }
@@ -41,8 +44,8 @@ fn each_builds_the_program_that_it_runs() {
 #[test]
 fn the_agents_image_has_the_supervisor() {
     let [.., build, _] = &lines("agent", "RUN")[..] else { panic!("it is built before the agent") };
-    assert!(build.contains("--profile dist --target \"$TARGET\" -p godwit-gate "), "{build}");
-    assert!(build.ends_with("dist/godwit-gate\" /gate"), "{build}");
+    assert!(build.contains("--profile dist-small --target \"$TARGET\" -p godwit-gate "), "{build}");
+    assert!(build.ends_with("/dist-small/godwit-gate\" /gate"), "{build}");
     let target = lines("agent", "ARG");
     assert!(target.iter().any(|target| target.ends_with("-musl")), "static: {target:?}");
     let copied = "--from=build /gate /usr/local/bin/godwit-gate".to_owned();
