@@ -1,10 +1,12 @@
 //! What goes in and what comes out: the closed enums of the machine, and the values that they carry.
 
 mod access;
+mod cluster;
 mod command;
 mod effect;
 mod event;
 mod kinds;
+mod migration;
 mod parts;
 mod record;
 mod role;
@@ -15,6 +17,7 @@ pub use access::{
     AccessOrder, Admits, Approval, AuthorityStep, Enrolment, Former, Issuer, IssuerRecord, LogIn,
     PodEnrolment, Revocation, RevocationRecord, ShownIssuer, TokenHash, TokenRecord, TokenUse, Verdict,
 };
+pub use cluster::{ClusterRecord, ClusterTaint, Drain, DrainState, Purpose, RetiredRecord};
 pub use command::{
     Action, Answer, Application, Balanced, Command, Deploy, Deployed, DeployedWorkload, DrainOrder,
     DrainTerms, Found, FoundObject, FoundWorkload, Import, MigrationOrder, ObjectSpec, PolicyChoice, Refused,
@@ -22,12 +25,13 @@ pub use command::{
 };
 pub use effect::{Effect, SessionId, Ticket};
 pub use event::Event;
+pub use migration::{
+    Held, Loss, Migration, MigrationCause, MigrationId, MigrationState, Move, StateRevision,
+};
 pub use parts::{ClusterParts, Part, PartsView};
 pub use record::{
-    Cause, ClusterRecord, ClusterTaint, Drain, DrainState, Ended, FederationRecord, Freeze, FreezeCause,
-    Held, JournalEntry, Key, Loss, Migration, MigrationCause, MigrationId, MigrationState, Move,
-    ObjectRecord, ObjectRow, Policy, Purpose, QuotaRecord, Record, Recovery, Request, RetiredRecord, Seat,
-    Severity, StateRevision, WorkloadRecord, Yield,
+    Cause, Ended, FederationRecord, Freeze, FreezeCause, JournalEntry, Key, ObjectRecord, ObjectRow, Policy,
+    QuotaRecord, Record, Recovery, Request, Seat, Severity, WorkloadRecord, Yield,
 };
 pub use role::{Permit, Reach, Role, RoleBinding, RoleError, RoleSource, Roles, is_system};
 pub use rollout::{
