@@ -86,7 +86,10 @@ impl Hub {
     /// Whether something about a workload, or about what it leans on, would be different in a cluster whose agents are of a
     /// release that knows no such thing: it gets nothing new of it, and keeps what it has.
     pub(crate) fn owes(&self, workload: &Workload, spec: &WorkloadSpec, cluster: &ClusterRecord) -> bool {
-        cluster.owes(&spec.overrides) || self.rules_beside(workload).iter().any(|rules| cluster.owes(rules))
+        // Nearly all clusters know.
+        !cluster.knows_overrides
+            && (cluster.owes(&spec.overrides)
+                || self.rules_beside(workload).iter().any(|rules| cluster.owes(rules)))
     }
 
     /// The rules about what a workload leans on, where there are any.

@@ -9,7 +9,6 @@ use godwit_proto::v1::cluster_service_server::ClusterService;
 use tonic::{Request, Response, Status};
 
 use super::marks::Marked;
-use super::orphans::not_a_member;
 use super::page::Page;
 use super::watch::Watched;
 use super::{Admin, convert, fields, refusal};
@@ -206,6 +205,10 @@ impl ClusterService for Admin {
         let Marked { cluster, action, changes, changes_total, inputs } = marked;
         Ok(Response::new(v1::TaintClusterResponse { cluster, action, changes, changes_total, inputs }))
     }
+}
+
+pub(super) fn not_a_member(name: &ClusterName) -> Status {
+    Status::not_found(format!("cluster {name} is not a member; ListClusters names those that are"))
 }
 
 /// A cluster, without the workloads of namespaces that are not for whoever asks.

@@ -7,6 +7,7 @@ use godwit_hub_core::OrphanView;
 use godwit_proto::v1;
 use tonic::Status;
 
+use super::clusters::not_a_member;
 use super::page::Page;
 use super::{Admin, convert, fields, workloads};
 use crate::guard::Caller;
@@ -65,8 +66,4 @@ fn from_text(text: &str) -> Option<Key> {
     let (cluster, rest) = text.split_once('/')?;
     let (id, uid) = workloads::from_text(rest)?;
     Some((cluster.parse().ok()?, id, uid))
-}
-
-pub(super) fn not_a_member(name: &ClusterName) -> Status {
-    Status::not_found(format!("cluster {name} is not a member; ListClusters names those that are"))
 }

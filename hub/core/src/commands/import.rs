@@ -15,8 +15,8 @@ use crate::contract::{
 use crate::grants::is_gated;
 use crate::hub::Hub;
 
-/// Moves that a message names before it counts the rest.
-pub(super) const NAMED_MAX: usize = 10;
+/// What a message names before it counts the rest.
+const NAMED_MAX: usize = 10;
 
 impl Hub {
     /// Takes over what runs, or says why not. Of what is imported again nothing changes.
@@ -323,9 +323,10 @@ fn changed(key: &ObjectKey, name: &ClusterName) -> Refused {
     refused(RefusedKind::FailedPrecondition, message)
 }
 
-fn some(moves: &[String]) -> String {
-    let named = moves.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
-    match moves.len().saturating_sub(NAMED_MAX) {
+/// As many as a message names, and how many more there are.
+pub(super) fn some(all: &[String]) -> String {
+    let named = all.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(NAMED_MAX) {
         0 => named,
         more => format!("{named}, and {more} more"),
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use godwit_common::link::Original;
 use godwit_common::{ClusterName, Uid, WorkloadId};
 
-use super::import::{NAMED_MAX, found_of};
+use super::import::{found_of, some};
 use super::refused;
 use crate::contract::{Action, Import, Refused, RefusedKind, Severity, WorkloadSpec};
 use crate::hub::Hub;
@@ -73,19 +73,14 @@ impl Hub {
 
     /// Of all that was changed it has to be said which is right.
     pub(super) fn check_said(again: &[Again]) -> Result<(), Refused> {
-        let mut unsaid = again.iter().filter(|again| !again.changed.is_empty() && !again.said);
-        let named: Vec<String> = unsaid.by_ref().take(NAMED_MAX).map(Again::where_changed).collect();
-        let Some(first) = again.iter().find_map(|again| again.changed.first().filter(|_| !again.said)) else {
-            return Ok(());
-        };
-        let more = match unsaid.count() {
-            0 => String::new(),
-            more => format!(", and {more} more"),
-        };
+        let unsaid: Vec<&Again> =
+            again.iter().filter(|again| !again.changed.is_empty() && !again.said).collect();
+        let Some(first) = unsaid.first().and_then(|again| again.changed.first()) else { return Ok(()) };
+        let changed: Vec<String> = unsaid.iter().map(|again| again.where_changed()).collect();
         let message = format!(
-            "{}{more} between the import and being taken over: --from {} makes that its next revision everywhere, and --from \
+            "{} between the import and being taken over: --from {} makes that its next revision everywhere, and --from \
              another cluster that has it sets it back",
-            named.join(", "),
+            some(&changed),
             first.cluster
         );
         Err(refused(RefusedKind::FailedPrecondition, message))

@@ -105,21 +105,18 @@ fn flapping(view: &FlappingView) -> v1::Flapping {
 
 /// Since when it is as it is shown.
 fn shown_since(view: &ClusterView) -> WallTime {
-    match (Shown::of(view), &view.drain) {
-        (Shown::Draining | Shown::Retiring, Some(DrainView { drain, .. })) => drain.started,
-        (Shown::Drained, Some(DrainView { drain, .. })) => drain.since,
-        (
-            Shown::Unknown
-            | Shown::Joining
-            | Shown::Ready
-            | Shown::Degraded
-            | Shown::Suspect
-            | Shown::Lost
-            | Shown::Returning
-            | Shown::Maintenance,
-            _,
-        )
-        | (Shown::Draining | Shown::Drained | Shown::Retiring, None) => view.since,
+    let Some(DrainView { drain, .. }) = &view.drain else { return view.since };
+    match Shown::of(view) {
+        Shown::Draining | Shown::Retiring => drain.started,
+        Shown::Drained => drain.since,
+        Shown::Unknown
+        | Shown::Joining
+        | Shown::Ready
+        | Shown::Degraded
+        | Shown::Suspect
+        | Shown::Lost
+        | Shown::Returning
+        | Shown::Maintenance => view.since,
     }
 }
 
