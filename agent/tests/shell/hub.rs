@@ -24,7 +24,7 @@ use tonic::{Request, Response, Streaming};
 
 pub(crate) const FEDERATION: Uid = Uid(0xfed);
 /// Nothing here takes so long; a test that waits longer has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The scripted hub; it ends with its last clone.
 #[derive(Clone)]

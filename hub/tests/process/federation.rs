@@ -16,7 +16,7 @@ use godwit_rt::tls::ClientTls;
 use tonic::Status;
 
 /// Far longer than anything here takes; only a hang reaches it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) const WEB: &str = "
 {apiVersion: v1, kind: ConfigMap, metadata: {name: web}, data: {a: b}}

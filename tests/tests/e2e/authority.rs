@@ -263,7 +263,7 @@ async fn a_next_authority_that_has_ended_meanwhile_gives_way_to_another_one() {
     let settings: Vec<(&str, &str)> =
         names.iter().zip(&settings).map(|(name, path)| (&**name, &**path)).collect();
     let federation = Builder::new(&["alpha"]).enrolling().settings(&settings).start().await;
-    let (_, ends) = given("next", Duration::from_secs(10));
+    let (_, ends) = given("next", Duration::from_secs(20));
     prepare(&federation).await.unwrap();
     wait_for("the end of the next authority", async || {
         let left = (ends + Duration::from_secs(1)).duration_since(SystemTime::now());

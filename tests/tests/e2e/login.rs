@@ -151,8 +151,8 @@ async fn a_login_is_renewed_by_commands_and_follows_another_authority() {
 
 #[tokio::test]
 async fn commands_at_one_moment_renew_a_login_once_and_all_of_them_work() {
-    const HALF: Duration = Duration::from_secs(10);
-    let settings = [("authority.login_validity", "20s")];
+    const HALF: Duration = Duration::from_secs(20);
+    let settings = [("authority.login_validity", "40s")];
     let federation = Builder::new(&["alpha"]).enrolling().settings(&settings).start().await;
     let bob = User::new(&federation, "bob");
     let token = federation.must(&["token", "create", "--operator", "bob"]).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Nothing here takes nearly as long: it only ends tests whose condition never comes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks at a condition.
 const POLL: Duration = Duration::from_millis(50);
 
