@@ -195,7 +195,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     // S27, S28: removal.
     Mutant {
         name: "what-a-snapshot-lacks-is-deleted",
-        file: "agent/core/src/rows.rs",
+        file: "agent/core/src/rows/merge.rs",
         text: "self.retain_listed(targets, &mut changed);",
         replacement: "
             let listed: BTreeSet<Uid> = (targets.objects.iter().map(|row| row.uid))
@@ -246,7 +246,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "drift-is-not-set-right",
-        file: "agent/core/src/rows.rs",
+        file: "agent/core/src/rows/row.rs",
         text: "everywhere || seen == self.replicas",
         replacement: "true",
         caught_by: &["I5:"],
