@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use godwit_common::link::{Hello, Leadership, VERSIONS, Welcome};
-use godwit_common::{Epoch, Uid};
+use godwit_common::{Epoch, Fence, Uid};
 
 use super::{Agent, Hold};
 use crate::fence::Keeper;
@@ -23,8 +23,7 @@ impl Agent {
     /// The hub has renewed the cluster's lease: if it is the one that leads, as far as this cluster has heard (S9, S10).
     pub(super) fn granted(&mut self, number: u64, lease: Duration) {
         let held = self.keeper.record().fence;
-        let heard = if self.heard.0 == held.federation { self.heard.1 } else { Epoch::default() };
-        let leads = self.hub.0 == held.federation && self.hub.1 >= held.epoch.max(heard);
+        let leads = self.hub.0 == held.federation && self.hub.1 >= highest_epoch(held, self.heard);
         if let Some(heartbeat) = self.link.heartbeat().filter(|_| leads && self.term().is_some()) {
             self.grants.granted(self.now, number, lease, heartbeat);
         }
@@ -55,7 +54,6 @@ pub(super) fn hello(
     let identity = identity.filter(|_| keeper.is_known())?;
     let held = keeper.record().fence;
     let federation = Some(held.federation).filter(|federation| *federation != Uid::default());
-    let heard = if heard.0 == held.federation { heard.1 } else { Epoch::default() };
     Some(Hello {
         versions: VERSIONS,
         build: config.build.clone(),
@@ -63,9 +61,14 @@ pub(super) fn hello(
         zone: identity.zone.clone(),
         cluster_uid: identity.cluster_uid,
         federation,
-        highest_epoch: held.epoch.max(heard),
+        highest_epoch: highest_epoch(held, heard),
         region: identity.region.clone(),
         supervises: config.supervises,
         knows_overrides: true,
     })
+}
+
+/// The highest epoch of the cluster's own federation: its fence says one, and a higher one may have been heard of.
+fn highest_epoch(held: Fence, heard: (Uid, Epoch)) -> Epoch {
+    if heard.0 == held.federation { held.epoch.max(heard.1) } else { held.epoch }
 }
