@@ -96,16 +96,11 @@ pub fn divide<'s>(
     let wanted = strategy::limit(strategy, replicas, candidates, &mut scratch.limits);
     let give = wanted.min(at_most);
     let (pending, reach) = match moves {
-        0 => {
-            let Scratch { counts, .. } = &mut *scratch;
-            let mut counts = std::mem::take(counts);
-            let end = scratch.filler(strategy, give, true, candidates).keep(give, &mut counts);
-            scratch.counts = counts;
-            end
-        }
-        u32::MAX => {
+        0 | u32::MAX => {
+            let stay = moves == 0;
             let mut counts = std::mem::take(&mut scratch.counts);
-            let end = scratch.filler(strategy, give, false, candidates).own(give, &mut counts);
+            let mut filler = scratch.filler(strategy, give, stay, candidates);
+            let end = if stay { filler.keep(give, &mut counts) } else { filler.own(give, &mut counts) };
             scratch.counts = counts;
             end
         }
