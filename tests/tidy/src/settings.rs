@@ -7,15 +7,16 @@ use crate::finding::{Finding, expect_at, expect_none};
 use crate::repository::Repository;
 
 const DOCUMENT: &str = "docs/configuration.md";
-const HUB: &str = "hub/src/config/mod.rs";
+/// The hub's settings are the structs of this folder, the agent's a table in one file.
+const HUB: &str = "hub/src/config/";
 const AGENT: &str = "agent/src/config/mod.rs";
 
-/// A key and the line that defines or documents it.
-type Keys = BTreeMap<String, usize>;
+/// A key, and the file and the line that define or document it.
+type Keys<'a> = BTreeMap<String, (&'a str, usize)>;
 
 fn disagreements(repository: &Repository) -> Vec<Finding> {
     let text = |path| repository.text(path).unwrap_or_default();
-    let (hub, agent) = (hub_keys(text(HUB)), agent_keys(text(AGENT)));
+    let (hub, agent) = (hub_keys(repository), agent_keys(text(AGENT)));
     let document = text(DOCUMENT);
     let pairs = [
         (HUB, hub, documented(document, "## The hub")),
@@ -24,50 +25,59 @@ fn disagreements(repository: &Repository) -> Vec<Finding> {
     pairs.iter().flat_map(|(path, defined, documented)| compare(path, defined, documented)).collect()
 }
 
-fn compare(path: &str, defined: &Keys, documented: &Keys) -> Vec<Finding> {
+fn compare(path: &str, defined: &Keys<'_>, documented: &Keys<'_>) -> Vec<Finding> {
     if defined.is_empty() {
         let problem = "no keys are found in it".to_owned();
         let remedy = "let this check read the keys from where they are defined now";
         return vec![Finding::new(path, 0, problem, remedy)];
     }
     let undocumented = defined.iter().filter(|(key, _)| !documented.contains_key(*key));
-    let undocumented = undocumented.map(|(key, line)| {
+    let undocumented = undocumented.map(|(key, (file, line))| {
         let problem = format!("{DOCUMENT} does not document {key}");
-        Finding::new(path, *line, problem, "add a row for it there")
+        Finding::new(file, *line, problem, "add a row for it there")
     });
     let unknown = documented.iter().filter(|(key, _)| !defined.contains_key(*key));
-    let unknown = unknown.map(|(key, line)| {
+    let unknown = unknown.map(|(key, (file, line))| {
         let problem = format!("{path} defines no key {key}");
-        Finding::new(DOCUMENT, *line, problem, "correct the row or remove it")
+        Finding::new(file, *line, problem, "correct the row or remove it")
     });
     undocumented.chain(unknown).collect()
 }
 
-/// The fields of `Settings`; one whose type is another struct of the file is a group of keys.
-fn hub_keys(code: &str) -> Keys {
-    let mut structs: BTreeMap<&str, Vec<(&str, &str, usize)>> = BTreeMap::new();
-    let mut open = None;
-    for (index, line) in code.lines().enumerate() {
-        if let Some(name) = line.strip_prefix("pub struct ").and_then(|rest| rest.strip_suffix(" {")) {
-            open = Some(name);
-        } else if line == "}" {
-            open = None;
-        } else if let (Some(name), Some((field, kind))) = (open, field_of(line)) {
-            structs.entry(name).or_default().push((field, kind, index + 1));
+/// The fields of `Settings`; one whose type is another struct of the folder is a group of keys.
+fn hub_keys(repository: &Repository) -> Keys<'_> {
+    let mut structs: BTreeMap<&str, Vec<Field<'_>>> = BTreeMap::new();
+    for (path, code) in repository.with_extension("rs").filter(|(path, _)| path.starts_with(HUB)) {
+        let mut open = None;
+        for (index, line) in code.lines().enumerate() {
+            if let Some(name) = line.strip_prefix("pub struct ").and_then(|rest| rest.strip_suffix(" {")) {
+                open = Some(name);
+            } else if line == "}" {
+                open = None;
+            } else if let (Some(open), Some((name, kind))) = (open, field_of(line)) {
+                structs.entry(open).or_default().push(Field { name, kind, place: (path, index + 1) });
+            }
         }
     }
     let mut keys = Keys::new();
-    for (field, kind, line) in structs.get("Settings").into_iter().flatten() {
+    for Field { name, kind, place } in structs.get("Settings").into_iter().flatten() {
         match structs.get(kind) {
             None => {
-                keys.insert((*field).to_owned(), *line);
+                keys.insert((*name).to_owned(), *place);
             }
             Some(group) => {
-                keys.extend(group.iter().map(|(key, _, line)| (format!("{field}.{key}"), *line)));
+                keys.extend(group.iter().map(|field| (format!("{name}.{}", field.name), field.place)));
             }
         }
     }
     keys
+}
+
+/// A field of a struct, with its type and its place.
+struct Field<'a> {
+    name: &'a str,
+    kind: &'a str,
+    place: (&'a str, usize),
 }
 
 fn field_of(line: &str) -> Option<(&str, &str)> {
@@ -75,20 +85,20 @@ fn field_of(line: &str) -> Option<(&str, &str)> {
 }
 
 /// The first texts of the pairs in `DEFAULTS`.
-fn agent_keys(code: &str) -> Keys {
+fn agent_keys(code: &str) -> Keys<'static> {
     let lines = code.lines().enumerate();
     let inside = lines
         .skip_while(|(_, line)| !line.starts_with("const DEFAULTS"))
         .take_while(|(_, line)| *line != "];");
     let key = |(index, line): (usize, &str)| {
         let key = line.trim().strip_prefix("(\"")?.split('"').next()?;
-        Some((key.to_owned(), index + 1))
+        Some((key.to_owned(), (AGENT, index + 1)))
     };
     inside.filter_map(key).collect()
 }
 
 /// The keys in the first column of the tables of one section.
-fn documented(document: &str, section: &str) -> Keys {
+fn documented(document: &str, section: &str) -> Keys<'static> {
     let lines = document.lines().enumerate();
     let inside = lines
         .skip_while(|(_, line)| *line != section)
@@ -96,33 +106,34 @@ fn documented(document: &str, section: &str) -> Keys {
         .take_while(|(_, line)| !line.starts_with("## "));
     let key = |(index, line): (usize, &str)| {
         let key = line.strip_prefix("| `")?.split('`').next()?;
-        Some((key.to_owned(), index + 1))
+        Some((key.to_owned(), (DOCUMENT, index + 1)))
     };
     inside.filter_map(key).collect()
 }
 
 #[test]
 fn a_setting_without_a_row_and_a_row_without_a_setting_are_found() {
-    let hub = "pub struct Settings {\n    pub listen: String,\n    pub tls: Tls,\n}\n\
-               pub struct Tls {\n    pub ca: PathBuf,\n    pub key: PathBuf,\n}\n";
+    let hub = "pub struct Settings {\n    pub listen: String,\n    pub tls: Tls,\n}\n";
+    let tls = "pub struct Tls {\n    pub ca: PathBuf,\n    pub key: PathBuf,\n}\n";
+    let [hub_file, tls_file] = ["mod", "tls"].map(|name| format!("{HUB}{name}.rs"));
     let agent = "const DEFAULTS: [(&str, &str); 2] = [\n    (\"hubs\", \"\"),\n    (\"tls.ca\", \"\"),\n];\n(\"x\", \"\")\n";
     let document = "## The hub\n| key |\n| `listen` | a |\n| `tls.ca` | b |\n| `old` | c |\n\
                     ## The agent\n| `hubs` | d |\n## Policies\n| `e` | f |\n";
-    let repository = Repository::of(&[(HUB, hub), (AGENT, agent), (DOCUMENT, document)]);
-    let expected = [(HUB, 7), (DOCUMENT, 5), (AGENT, 3)];
+    let repository =
+        Repository::of(&[(&hub_file, hub), (&tls_file, tls), (AGENT, agent), (DOCUMENT, document)]);
+    let expected = [(&*tls_file, 3), (DOCUMENT, 5), (AGENT, 3)];
     expect_at(&disagreements(&repository), &expected);
 }
 
 #[test]
 fn sources_without_keys_are_found() {
-    let repository = Repository::of(&[(HUB, ""), (AGENT, ""), (DOCUMENT, "")]);
+    let repository = Repository::of(&[(AGENT, ""), (DOCUMENT, "")]);
     expect_at(&disagreements(&repository), &[(HUB, 0), (AGENT, 0)]);
 }
 
 #[test]
 fn groups_are_joined_by_a_dot() {
-    let keys: BTreeSet<String> =
-        hub_keys(Repository::here().text(HUB).unwrap_or_default()).into_keys().collect();
+    let keys: BTreeSet<String> = hub_keys(Repository::here()).into_keys().collect();
     for key in ["listen", "tls.ca", "federation.heartbeat"] {
         assert!(keys.contains(key), "{key} is missing in {keys:?}");
     }
