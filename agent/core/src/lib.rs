@@ -6,6 +6,7 @@
 mod agent;
 mod capacity;
 mod config;
+mod corrections;
 mod cx;
 mod effect;
 mod event;
