@@ -1,6 +1,7 @@
 //! What goes in and what comes out: the closed enums of the machine, and the values that they carry.
 
 mod access;
+mod application;
 mod cluster;
 mod command;
 mod effect;
@@ -17,11 +18,13 @@ pub use access::{
     AccessOrder, Admits, Approval, AuthorityStep, Enrolment, Former, Issuer, IssuerRecord, LogIn,
     PodEnrolment, Revocation, RevocationRecord, ShownIssuer, TokenHash, TokenRecord, TokenUse, Verdict,
 };
+pub use application::{
+    Application, Deploy, Found, FoundObject, FoundWorkload, Import, ObjectSpec, PolicyChoice, WorkloadSpec,
+};
 pub use cluster::{ClusterRecord, ClusterTaint, Drain, DrainState, Purpose, RetiredRecord};
 pub use command::{
-    Action, Answer, Application, Balanced, Command, Deploy, Deployed, DeployedWorkload, DrainOrder,
-    DrainTerms, Found, FoundObject, FoundWorkload, Import, MigrationOrder, ObjectSpec, PolicyChoice, Refused,
-    RefusedKind, WorkloadRef, WorkloadSpec,
+    Action, Answer, Balanced, Command, Deployed, DeployedWorkload, DrainOrder, DrainTerms, MigrationOrder,
+    Refused, RefusedKind,
 };
 pub use effect::{Effect, SessionId, Ticket};
 pub use event::Event;
