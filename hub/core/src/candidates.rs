@@ -73,8 +73,14 @@ impl<'b, 'h> Look<'b, 'h> {
         let room = Room::beside(occupied, fit.replicas.saturating_add(place.more), fit.scarce);
         // What an operator said is dead has taken its data with it.
         let data = seat.and_then(SeatState::data).filter(|_| place.cluster.record.dead.is_none());
+        // What has not started there does not, where its agents know no overrides and it has some (S33).
+        let told = seat.map_or(0, |seat| seat.seat.target);
+        let kept = match &growth {
+            Growth::Closed(Barrier::Overrides) => held.min(told),
+            Growth::Closed(_) | Growth::Allowed | Growth::Excluded(_) => held,
+        };
         let candidate = Candidate {
-            held,
+            held: kept,
             room: match seat {
                 Some(seat) => seat.estimate(room),
                 None => room,

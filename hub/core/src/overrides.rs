@@ -149,6 +149,8 @@ impl Hub {
             return;
         }
         let names: Vec<ClusterName> = object.rows.keys().cloned().collect();
+        // Where agents know no overrides, what waited for others may have to wait no longer.
+        self.moving.extend(object.users.iter().copied());
         self.touched.keys.insert(Key::Object(uid));
         if let Some(object) = self.objects.get_mut(&uid) {
             object.record.overrides = overrides;
@@ -175,6 +177,10 @@ impl Hub {
             // It is no rollout: nobody's turn comes for it, nor has it to be heard.
             let (revision, rolling) = (seat.seat.revision, seat.seat.rolling);
             let differs = *self.changes_of(uid, revision, name) != *seat.overrides;
+            // It may be told now what would have been different there.
+            if workload.behind.contains(name) {
+                self.moving.insert(uid);
+            }
             if differs || self.claims_elsewhere(workload) {
                 self.set_revision(uid, name, revision, rolling);
                 self.moving.insert(uid);

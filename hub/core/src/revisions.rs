@@ -217,11 +217,25 @@ impl Hub {
         }
     }
 
+    /// The revision that copies start with in a cluster. What would be different of it there, and nobody there knows how, is
+    /// no choice: then another that was ready somewhere, or the newest (S33).
+    pub(crate) fn revision_to_start(&self, workload: &Workload, name: &ClusterName) -> u64 {
+        let cluster = self.clusters.get(name).filter(|cluster| !cluster.record.knows_overrides);
+        let owes = |number: u64| {
+            cluster.is_some_and(|cluster| cluster.record.owes(&workload.spec_of(number).overrides))
+        };
+        let first = workload.first_to_start();
+        match owes(first) {
+            false => first,
+            true => workload.newest_proven(|number| !owes(number)).unwrap_or(workload.record.revision),
+        }
+    }
+
     /// Copies start where there were none: the revision for them is chosen anew.
     pub(crate) fn choose_revision(&mut self, uid: Uid, name: &ClusterName) {
         let Some(workload) = self.workloads.get(&uid) else { return };
         let Some(seat) = workload.seats.get(name) else { return };
-        let revision = workload.first_to_start();
+        let revision = self.revision_to_start(workload, name);
         if seat.runs_nothing() && seat.seat.revision != revision {
             self.set_revision(uid, name, revision, false);
         }

@@ -79,8 +79,9 @@ impl Hub {
         }
         let policy = &self.policies.get(&workload.record.policy)?.policy;
         // Whatever was on its way to an older revision goes on to this one: it has its turn already.
-        let superseded = workload.rolling.intersection(&workload.behind).find(|name| self.reporting(name));
-        if let Some(name) = superseded {
+        let mut superseded = workload.rolling.intersection(&workload.behind);
+        let may = |name: &&ClusterName| self.reporting(name) && !self.owes_newest(workload, name);
+        if let Some(name) = superseded.find(may) {
             return Some(Step::Tell(name.clone()));
         }
         let on_the_way = self.on_the_way_in(workload, policy);
@@ -171,6 +172,12 @@ impl Hub {
         None
     }
 
+    /// Whether something of the newest revision would be different in a cluster, and its agents know no overrides.
+    fn owes_newest(&self, workload: &Workload, name: &ClusterName) -> bool {
+        let cluster = self.clusters.get(name);
+        cluster.is_some_and(|cluster| self.owes(workload, &workload.record.spec, &cluster.record))
+    }
+
     /// Once all others have the newest revision, those that run nothing get it, too: a failover starts what is proven.
     fn tell_idle(&mut self, uid: Uid) {
         let Some(workload) = self.workloads.get(&uid) else { return };
@@ -183,8 +190,9 @@ impl Hub {
         let is_idle =
             |seat: &SeatState| seat.runs_nothing() || seat.seat.target == 0 && seat.drifted().is_some();
         let idle = |name: &&ClusterName| workload.seats.get(*name).is_some_and(is_idle);
-        let idle: Vec<ClusterName> = workload.behind.iter().filter(idle).cloned().collect();
-        for name in idle {
+        // Where something of it would be different, and nobody knows how, it waits, as anything new does (S33).
+        let idle = workload.behind.iter().filter(idle).filter(|name| !self.owes_newest(workload, name));
+        for name in idle.cloned().collect::<Vec<_>>() {
             self.set_revision(uid, &name, newest, false);
         }
     }

@@ -330,7 +330,7 @@ impl Hub {
             // What is not counted is not told a number, whatever it runs.
             let (running, runs) = runs.filter(|_| !everywhere).unwrap_or_default();
             let known = running > 0 && workload.revisions.contains_key(&runs);
-            let revision = if known { runs } else { workload.first_to_start() };
+            let revision = if known { runs } else { self.revision_to_start(workload, name) };
             let generation = self.generation_for(name, uid);
             let seat = Seat {
                 generation,

@@ -133,6 +133,8 @@ impl Hub {
             generation,
             inventoried: false,
             dead: None,
+            // Its agents have yet to say what they know (S33).
+            knows_overrides: false,
             ..cluster.record.clone()
         };
         let mut cluster = Cluster::new(record, ClusterState::Joining, self.now);
