@@ -79,15 +79,9 @@ impl View {
 
     /// True when nodes, pods and the usual workloads have been seen completely: what is reported then is a cut.
     pub(crate) fn is_synced(&self) -> bool {
-        let synced = |scope: &Scope| {
-            let watch = self.scopes.get(scope).and_then(|watch| self.watches.get(watch));
-            watch.is_some_and(|watch| matches!(watch.state, State::Synced))
-        };
+        let synced = |scope: &Scope| matches!(self.state(scope), Some(State::Synced));
         // Of a kind that is not served any more there are no objects, and for one that may not be seen nobody waits.
-        let none = |scope: &Scope| {
-            let watch = self.scopes.get(scope).and_then(|watch| self.watches.get(watch));
-            watch.is_some_and(|watch| matches!(watch.state, State::Failed { lasting: true, .. }))
-        };
+        let none = |scope: &Scope| matches!(self.state(scope), Some(State::Failed { lasting: true, .. }));
         let usual =
             WorkloadKind::ALL.into_iter().all(|kind| synced(&Scope::Workloads(Kind::of_workload(kind))));
         let custom = self.required.iter().all(|scope| synced(scope) || none(scope));
@@ -96,14 +90,14 @@ impl View {
 
     /// `None` as long as the kind's objects are not known; an error if they cannot be watched.
     pub(crate) fn readiness(&self, kind: &Kind, sight: Sight) -> Option<Result<(), Arc<str>>> {
-        let watch = match sight {
-            Sight::Scaled => self.scopes.get(&Scope::Scaled(kind.clone()))?,
+        let state = match sight {
+            Sight::Scaled => self.state(&Scope::Scaled(kind.clone())),
             Sight::Workload | Sight::Object => {
-                let workloads = self.scopes.get(&Scope::Workloads(kind.clone()));
-                workloads.or_else(|| self.scopes.get(&Scope::Objects(kind.clone())))?
+                let workloads = self.state(&Scope::Workloads(kind.clone()));
+                workloads.or_else(|| self.state(&Scope::Objects(kind.clone())))
             }
         };
-        match &self.watches.get(watch)?.state {
+        match state? {
             State::Starting => None,
             State::Synced => Some(Ok(())),
             State::Failed { reason, .. } => Some(Err(reason.clone())),
@@ -114,6 +108,11 @@ impl View {
     pub(crate) fn name_watch(&mut self) -> WatchId {
         self.last += 1;
         WatchId(self.last)
+    }
+
+    /// How far the watch of a scope is, if there is one.
+    fn state(&self, scope: &Scope) -> Option<&State> {
+        self.watches.get(self.scopes.get(scope)?).map(|watch| &watch.state)
     }
 
     fn watch(&mut self, cx: &mut Cx, scope: Scope) {
