@@ -83,10 +83,8 @@ pub(crate) fn uid(metadata: &ObjectMeta) -> Option<Uid> {
 /// that had it: so this is gone when somebody else scales.
 fn is_autoscaler(entry: &ManagedFieldsEntry, scale: Option<&ScalePaths>) -> bool {
     let steps = scale.map_or_else(|| vec!["spec", "replicas"], |scale| scale.steps().collect());
-    let below = |fields: &'_ Value, step: &&str| fields.get(format!("f:{step}")).cloned();
-    let counts = |fields: &FieldsV1| {
-        let found = steps.iter().try_fold(fields.0.clone(), |fields, step| below(&fields, step));
-        found.is_some()
+    let counts = |FieldsV1(fields): &FieldsV1| {
+        steps.iter().try_fold(fields, |below, step| below.get(format!("f:{step}"))).is_some()
     };
     entry.manager.as_deref() == Some(AUTOSCALER)
         && entry.subresource.as_deref() == Some("scale")
