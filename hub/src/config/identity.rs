@@ -6,7 +6,7 @@ use std::time::Duration;
 use godwit_hub_core::{Role, Roles};
 use serde::{Deserialize, Serialize};
 
-use super::Span;
+use super::{Span, listed};
 
 /// What `enrolment.approval` says where somebody is asked.
 pub(crate) const ASKS: &str = "operator";
@@ -99,8 +99,7 @@ impl Authority {
 
     /// What the hub is dialled by.
     pub fn names(&self) -> Vec<String> {
-        let names = self.names.split(',').map(str::trim);
-        names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+        listed(&self.names).map(str::to_owned).collect()
     }
 }
 
@@ -132,7 +131,7 @@ impl Default for Access {
 impl Access {
     /// The names, as they are written.
     pub fn admins(&self) -> impl Iterator<Item = &str> {
-        self.admins.split(',').map(str::trim).filter(|name| !name.is_empty())
+        listed(&self.admins)
     }
 
     /// What the machine is built with.

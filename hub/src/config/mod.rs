@@ -93,9 +93,13 @@ impl StoreKeys {
     /// Reads them.
     pub(crate) fn keys(&self) -> Result<Keys, KeyError> {
         let current = (!self.key_file.as_os_str().is_empty()).then_some(self.key_file.as_path());
-        let former = self.former_key_files.split(',').map(str::trim).filter(|file| !file.is_empty());
-        Keys::read(current, &former.map(PathBuf::from).collect::<Vec<_>>())
+        Keys::read(current, &listed(&self.former_key_files).map(PathBuf::from).collect::<Vec<_>>())
     }
+}
+
+/// What a setting lists, separated by commas.
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
 }
 
 /// Defaults are far below the limit of 32 bits, which settings keep so that they read alike on every machine.
