@@ -41,6 +41,14 @@ fn every_broken_rule_is_seen() {
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 
+/// Who moves code learns of it without waiting for the runs.
+#[test]
+fn every_mutant_has_its_place() {
+    for mutant in MUTANTS {
+        mutated(&read(&root().join(mutant.file)), mutant);
+    }
+}
+
 /// Runs all mutants, as many at once as there are processors; says which are not caught.
 fn missed(sim: &Path) -> Vec<String> {
     let next = AtomicUsize::new(0);
@@ -97,7 +105,7 @@ fn build(copy: &Path) -> PathBuf {
 
 /// Copies the packages, with every mutant in its place.
 fn copy() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = root();
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutants");
     let mut unused: Vec<&str> = MUTANTS.iter().map(|mutant| mutant.name).collect();
     for package in PACKAGES {
@@ -175,6 +183,10 @@ pub mod mutant {
     }
 }
 "#;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
 
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
