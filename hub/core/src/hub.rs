@@ -297,12 +297,11 @@ impl Hub {
         self.settle_bounds();
         self.ask_members(&mut spoken);
         self.send_targets(&mut spoken);
-        for key in std::mem::take(&mut self.touched.keys) {
-            effects.push(match self.record(&key) {
-                Some(record) => Effect::Put(record),
-                None => Effect::Delete(key),
-            });
-        }
+        let touched = std::mem::take(&mut self.touched.keys).into_iter();
+        effects.extend(touched.map(|key| match self.record(&key) {
+            Some(record) => Effect::Put(record),
+            None => Effect::Delete(key),
+        }));
         self.journal.clear();
         effects.append(&mut spoken);
     }
