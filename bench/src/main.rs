@@ -15,9 +15,9 @@ mod planner;
 mod silent;
 mod storm;
 
-/// The hub's own: it is this very program that is measured as a hub.
+/// The hub's: it is this very program that is measured as a hub.
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: godwit_hub::Allocator = godwit_hub::Allocator;
 
 /// Name, what it measures, entry.
 type Bench = (&'static str, &'static str, fn() -> anyhow::Result<()>);

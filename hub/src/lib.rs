@@ -29,6 +29,10 @@ use godwit_rt::tls;
 
 use args::Args;
 
+/// What a program that runs a hub allocates with: what a storm of agents took is given back, and threads do not wait for
+/// each other, as they do with musl's own allocator.
+pub use tikv_jemallocator::Jemalloc as Allocator;
+
 /// Runs the hub as a process of its own would: until SIGTERM or SIGINT. The first of `args` is the program's name.
 /// Ends with 0, with 1 after a failure, with 2 after a mistake on the command line or in the settings.
 pub fn main_with_args(args: impl IntoIterator<Item = OsString>) -> ExitCode {
