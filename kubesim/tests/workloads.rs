@@ -5,7 +5,7 @@ mod common;
 use common::{deployment, eventually, quick, start, workload};
 use futures_util::{AsyncBufReadExt, StreamExt};
 use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
-use kube::api::{Api, DeleteParams, EvictParams, ListParams, LogParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, EvictParams, ListParams, LogParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 fn json_of(object: &impl serde::Serialize) -> Value {
@@ -55,30 +55,41 @@ async fn a_deployment_rolls_out_scales_and_rolls_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rollout_that_cannot_become_ready_keeps_what_works() {
+async fn a_rollout_that_cannot_become_ready_keeps_what_works_and_is_given_up_for_good() {
     let cluster = start(quick()).await;
     let api = cluster.deployments();
     cluster.create(&api, deployment("web", 4, "nginx")).await;
     cluster.wait_for_pods("app=web", 4).await;
-    let to = Patch::Strategic(
-        json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "registry.io/badimage:1"}]}}}}),
-    );
+    let container = json!({"name": "main", "image": "registry.io/badimage:1"});
+    let template = json!({"spec": {"containers": [container]}});
+    let to = Patch::Strategic(json!({"spec": {"template": template, "progressDeadlineSeconds": 1}}));
     api.patch("web", &PatchParams::default(), &to).await.expect("patched");
-    eventually("a pull that failed", || async {
-        let pods = cluster.pods().list(&ListParams::default()).await.expect("a list");
-        pods.items
-            .iter()
-            .map(json_of)
-            .any(|pod| {
-                pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == "ImagePullBackOff"
-            })
-            .then_some(())
+    let shows = async |why: &'static str| {
+        eventually(why, || async {
+            let pods = cluster.pods().list(&ListParams::default()).await.expect("a list");
+            let state = |pod: &Pod| json_of(pod)["status"]["containerStatuses"][0]["state"].clone();
+            pods.items.iter().any(|pod| state(pod)["waiting"]["reason"] == why).then_some(())
+        })
+        .await;
+    };
+    let progress = |web: &DynamicObject| {
+        let mut conditions = web.data["status"]["conditions"].as_array().into_iter().flatten();
+        conditions.find(|one| one["type"] == "Progressing").cloned().unwrap_or_default()
+    };
+    shows("ImagePullBackOff").await;
+    let given_up = eventually("the end of its patience", || async {
+        let web = api.get("web").await.expect("a deployment");
+        (progress(&web)["reason"] == "ProgressDeadlineExceeded").then_some(web)
     })
     .await;
-    let found = api.get("web").await.expect("a deployment");
     // A quarter of four may be missing.
-    assert_eq!(found.data["status"]["availableReplicas"], 3);
+    assert_eq!(given_up.data["status"]["availableReplicas"], 3);
     assert_eq!(cluster.ready_pods("app=web").await.len(), 3);
+    // It tries again and again, which is no progress.
+    for why in ["ErrImagePull", "ImagePullBackOff", "ErrImagePull"] {
+        shows(why).await;
+        assert_eq!(progress(&api.get("web").await.expect("a deployment")), progress(&given_up));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,6 +276,39 @@ async fn services_know_their_ready_pods() {
         (addresses == 3).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_gates_hold_a_pod_back_until_somebody_opens_them() {
+    let cluster = start(quick()).await;
+    let mut web = deployment("web", 2, "nginx");
+    web["spec"]["template"]["spec"]["readinessGates"] = json!([{"conditionType": "example.com/open"}]);
+    cluster.create(&cluster.deployments(), web).await;
+    let conditions = |pod: &Pod| {
+        let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+        let all = conditions.map(|one| (one.type_.clone(), (one.status.clone(), one.reason.clone())));
+        all.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let held = eventually("both to wait for their gates alone", || async {
+        let pods = cluster.pods().list(&ListParams::default().labels("app=web")).await.expect("a list").items;
+        let waits = |pod: &Pod| {
+            let conditions = conditions(pod);
+            let is = |name: &str, status: &str| conditions.get(name).is_some_and(|one| one.0 == status);
+            is("ContainersReady", "True") && is("Ready", "False")
+        };
+        (pods.len() == 2 && pods.iter().all(waits)).then_some(pods)
+    })
+    .await;
+    assert_eq!(conditions(&held[0])["Ready"].1.as_deref(), Some("ReadinessGatesNotReady"));
+    let name = held[0].metadata.name.clone().expect("a name");
+    let open = json!({"status": {"conditions": [{"type": "example.com/open", "status": "True"}]}});
+    cluster
+        .pods()
+        .patch_status(&name, &PatchParams::default(), &Patch::Strategic(open))
+        .await
+        .expect("patched");
+    let ready = eventually("one to be ready", || async { cluster.ready_pods("app=web").await.pop() }).await;
+    assert_eq!(ready.metadata.name.as_ref(), Some(&name));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -104,7 +104,9 @@ fn progress(rollout: &Rollout, counts: &Counts, moved: bool, deployment: &mut Va
         // A pod that fails after the rollout is a matter of availability, not of progress.
         return None;
     }
-    if !moved && since.is_some() && waited >= deadline {
+    // Once it is over it stays so until something moves.
+    let is_over = progressing["reason"] == "ProgressDeadlineExceeded";
+    if !moved && (is_over || since.is_some() && waited >= deadline) {
         let message = format!("ReplicaSet \"{name}\" has timed out progressing.");
         mark(deployment, "Progressing", "False", "ProgressDeadlineExceeded", &message);
         return None;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Stage;
 use super::behaviour::Behaviour;
-use crate::object::{items, now_text, set, set_condition, set_default, text, unset};
+use crate::object::{condition_true, items, now_text, set, set_condition, set_default, text, unset};
 
 /// What there is to report.
 pub(super) struct View<'a> {
@@ -64,9 +64,21 @@ fn conditions(pod: &mut Value, stage: Stage) {
     let message = if reason == "ContainersNotReady" { "containers with unready status" } else { "" };
     set_condition(pod, "PodReadyToStartContainers", "True", "", "");
     set_condition(pod, "Initialized", "True", "", "");
-    set_condition(pod, "Ready", ready, reason, message);
+    match closed_gate(pod).filter(|_| ready == "True") {
+        None => set_condition(pod, "Ready", ready, reason, message),
+        Some(gate) => {
+            let message = format!("the condition {gate:?} of a readiness gate is not \"True\"");
+            set_condition(pod, "Ready", "False", "ReadinessGatesNotReady", &message)
+        }
+    };
     set_condition(pod, "ContainersReady", ready, reason, message);
     set_condition(pod, "PodScheduled", "True", "", "");
+}
+
+/// The first readiness gate of a pod whose condition nobody has set.
+fn closed_gate(pod: &Value) -> Option<String> {
+    let gates = items(&pod["spec"]["readinessGates"]).iter().map(|gate| text(&gate["conditionType"]));
+    gates.filter(|gate| !condition_true(pod, gate)).map(str::to_owned).next()
 }
 
 fn container_status(pod: &Value, container: &Value, view: &View) -> Value {
