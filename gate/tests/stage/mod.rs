@@ -84,11 +84,19 @@ impl Stage {
         Gate { child: command.spawn().unwrap(), log, ended: None }
     }
 
+    /// Whether a process has written down its number.
+    pub(crate) fn is_written(&self, name: &str) -> bool {
+        self.number(name).is_some()
+    }
+
     /// The number that a process has written down.
     pub(crate) fn pid(&self, name: &str) -> u32 {
-        let read = || fs::read_to_string(self.path(name)).ok()?.trim().parse::<u32>().ok();
-        until(&format!("{name} to be written"), || read().is_some());
-        read().unwrap()
+        until(&format!("{name} to be written"), || self.is_written(name));
+        self.number(name).unwrap()
+    }
+
+    fn number(&self, name: &str) -> Option<u32> {
+        fs::read_to_string(self.path(name)).ok()?.trim().parse().ok()
     }
 
     /// Whose parent a process is.
