@@ -26,10 +26,11 @@ struct Ran {
 }
 
 impl Dev {
-    async fn start(clusters: u32) -> Self {
+    /// A cluster that is away is lost after so long.
+    async fn start(clusters: u32, lost_after: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("godwit-dev-").tempdir().unwrap();
         let clusters = clusters.to_string();
-        let args = ["dev", "--clusters", &clusters, "--listen", "127.0.0.1:0", "--lost-after", "3s"];
+        let args = ["dev", "--clusters", &clusters, "--listen", "127.0.0.1:0", "--lost-after", lost_after];
         let mut process = Process::start("dev", folder.path(), command(folder.path(), &args));
         process.line_after("Try in another terminal").await;
         Self { process, folder }
@@ -85,7 +86,7 @@ impl Dev {
 
 #[tokio::test]
 async fn a_development_federation_from_start_to_end() {
-    let mut dev = Dev::start(3).await;
+    let mut dev = Dev::start(3, "5s").await;
     dev.must(&["apply", "-f", &example("policies"), "-f", &example("web.yaml")]).await;
     dev.settles("web", &[("alpha", 4), ("bravo", 8), ("charlie", 8)]).await;
 
@@ -116,7 +117,7 @@ async fn a_development_federation_from_start_to_end() {
 
 #[tokio::test]
 async fn commands_and_their_exit_status() {
-    let dev = Dev::start(3).await;
+    let dev = Dev::start(3, "10m").await;
     dev.must(&["apply", "-f", EXAMPLES, "-f", &example("policies")]).await;
     let kinds: Vec<Value> =
         dev.items("workloads").await.unwrap().iter().map(|row| row["kind"].clone()).collect();
@@ -166,7 +167,7 @@ async fn commands_and_their_exit_status() {
 
 #[tokio::test]
 async fn killing_godwit_dev_leaves_nothing_behind() {
-    let mut dev = Dev::start(1).await;
+    let mut dev = Dev::start(1, "10m").await;
     assert_eq!(processes_of(dev.folder.path()).len(), 3, "a hub, an API server, an agent");
     dev.process.kill();
     wait_for("the children to end", async || {
@@ -211,7 +212,7 @@ fn processes_of(folder: &Path) -> Vec<String> {
 
 #[tokio::test]
 async fn a_drain_is_watched_until_nothing_is_left() {
-    let dev = Dev::start(2).await;
+    let dev = Dev::start(2, "10m").await;
     dev.must(&["apply", "-f", &example("policies"), "-f", &example("web.yaml")]).await;
     dev.settles("web", &[("alpha", 7), ("bravo", 13)]).await;
     let rehearsed = dev.must(&["drain", "cluster", "alpha", "--dry-run"]).await;
@@ -240,7 +241,7 @@ async fn a_drain_is_watched_until_nothing_is_left() {
 
 #[tokio::test]
 async fn a_rollout_that_fails_is_seen_and_taken_back() {
-    let dev = Dev::start(2).await;
+    let dev = Dev::start(2, "10m").await;
     let web = fs::read_to_string(example("web.yaml")).unwrap();
     assert!(web.contains("image: "), "{web}");
     let bad: Vec<String> = web
@@ -253,10 +254,6 @@ async fn a_rollout_that_fails_is_seen_and_taken_back() {
         .collect();
     fs::write(dev.folder.path().join("bad.yaml"), bad.join("\n")).unwrap();
     dev.must(&["apply", "-f", &example("policies"), "-f", &example("web.yaml")]).await;
-    let weighted = fs::read_to_string(example("policies/weighted.yaml")).unwrap();
-    let quick = format!("{}\n  rollout: {{progressDeadline: 20s}}\n", weighted.trim_end());
-    fs::write(dev.folder.path().join("quick.yaml"), quick).unwrap();
-    dev.must(&["apply", "-f", "quick.yaml"]).await;
     dev.settles("web", &[("alpha", 7), ("bravo", 13)]).await;
     let first = dev.must(&["rollout", "status", "workload", "shop/web", "--watch"]).await;
     assert!(first.ends_with("workload/shop/deployment/web: 1, rolled out\n"), "{first}");

@@ -85,7 +85,8 @@ async fn operate(fleets: Api<DynamicObject>, sets: Api<ReplicaSet>) {
 
 #[tokio::test]
 async fn s33_a_custom_resource_is_placed_by_its_scale_and_moves_with_a_loss() {
-    let mut federation = Builder::new(&CLUSTERS).settings(&[("federation.min_ready", "1s")]).start().await;
+    let mut federation =
+        Builder::new(&CLUSTERS).hasty().settings(&[("federation.min_ready", "1s")]).start().await;
     let mut operators = Vec::new();
     for (name, subresources) in CLUSTERS.into_iter().zip([scalable(), scalable(), json!({"status": {}})]) {
         let cluster = federation.cluster(name);

@@ -10,7 +10,7 @@ use crate::harness::{Deployment, Federation, wait_for};
 
 #[tokio::test]
 async fn a_cluster_that_was_away_deletes_on_return() {
-    let mut federation = Federation::of(&["alpha", "bravo"]).await;
+    let mut federation = Federation::hasty(&["alpha", "bravo"]).await;
     federation.deploy(&Deployment::new("web", 10)).await;
     federation.deploy(&Deployment::new("other", 4)).await;
     federation.settles("web", &[("alpha", 5), ("bravo", 5)]).await;

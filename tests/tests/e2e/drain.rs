@@ -6,7 +6,11 @@ use crate::harness::{Builder, Census, Deployment, Federation, policy, wait_for};
 
 /// Replacements count at once after a second: the tests do not wait for what they do not show.
 async fn federation(clusters: &[&str]) -> Federation {
-    let federation = Builder::new(clusters).settings(&[("federation.min_ready", "1s")]).start().await;
+    begun(Builder::new(clusters), clusters).await
+}
+
+async fn begun(builder: Builder, clusters: &[&str]) -> Federation {
+    let federation = builder.settings(&[("federation.min_ready", "1s")]).start().await;
     let even: Vec<(&str, u32)> = clusters.iter().map(|name| (*name, 1)).collect();
     federation.admin.apply_policy(policy("even", &even)).await.unwrap();
     federation
@@ -66,7 +70,8 @@ async fn a_drain_goes_on_after_the_hub_and_an_agent_were_killed() {
 
 #[tokio::test]
 async fn a_drained_cluster_that_dies_is_replaced_without_waiting() {
-    let mut federation = federation(&["alpha", "bravo"]).await;
+    let clusters = ["alpha", "bravo"];
+    let mut federation = begun(Builder::new(&clusters).hasty(), &clusters).await;
     federation.deploy(&Deployment::new("web", 12).policy("even")).await;
     federation.settles("web", &[("alpha", 6), ("bravo", 6)]).await;
     federation.admin.drain(drain("alpha")).await.unwrap();

@@ -59,8 +59,7 @@ fn alpha(workload: &v1::Workload) -> &v1::Placement {
 #[tokio::test]
 async fn what_is_changed_by_hand_is_let_be_taken_over_or_set_right() {
     // No cluster is lost while its agent starts anew.
-    let builder = Builder::new(&["alpha", "bravo"]).settings(&[("federation.lost_after", "60s")]);
-    let mut federation = builder.start().await;
+    let mut federation = Builder::new(&["alpha", "bravo"]).start().await;
     federation.admin.apply_policy(drifting("observe")).await.unwrap();
     federation.deploy(&Deployment::new("web", 4).policy("drifting")).await;
     federation.settles("web", &[("alpha", 2), ("bravo", 2)]).await;

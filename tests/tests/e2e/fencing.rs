@@ -12,8 +12,8 @@ use kube::api::{Api, ListParams};
 
 use crate::harness::{Builder, Federation, Kubelet, Signal, wait_for};
 
-/// A lease of 5 s, 1 s to end, 2 s of margin.
-const SETTINGS: [(&str, &str); 2] = [("federation.gate_lease", "5s"), ("federation.gate_margin", "2s")];
+/// A lease of 5 s, 1 s to end, and a margin in which the test can look before the hub counts on the end.
+const SETTINGS: [(&str, &str); 2] = [("federation.gate_lease", "5s"), ("federation.gate_margin", "12s")];
 /// It does not care about SIGTERM.
 const SCRIPT: &str = "trap '' TERM; echo $$ > $RUNS; while :; do sleep 0.05; done";
 
@@ -58,7 +58,7 @@ fn deploy(policy: &str, script: Option<&str>) -> v1::DeployRequest {
 }
 
 async fn federation(agents: usize, settings: &[(&str, &str)]) -> Federation {
-    let builder = Builder::new(&["alpha", "bravo"]).settings(&SETTINGS).settings(settings);
+    let builder = Builder::new(&["alpha", "bravo"]).hasty().settings(&SETTINGS).settings(settings);
     let federation = builder.each(|spec| (spec.gate, spec.agents) = (true, agents)).start().await;
     federation.admin.apply_policy(once("once", "gate")).await.unwrap();
     federation

@@ -1,10 +1,10 @@
 //! A cluster falls silent without closing anything, as a frozen host does, and wakes up (S1, S11, S27).
 
-use crate::harness::{Deployment, Federation, Signal, Witness, wait_for, wanted};
+use crate::harness::{Deployment, Federation, Signal, Witness, wait_for};
 
 #[tokio::test]
 async fn silence_is_noticed_and_waking_up_does_no_harm() {
-    let federation = Federation::of(&["alpha", "bravo"]).await;
+    let federation = Federation::hasty(&["alpha", "bravo"]).await;
     federation.deploy(&Deployment::new("web", 10)).await;
     federation.settles("web", &[("alpha", 5), ("bravo", 5)]).await;
     let witness = Witness::start(federation.clusters(), "web").await;
@@ -25,7 +25,7 @@ async fn silence_is_noticed_and_waking_up_does_no_harm() {
     })
     .await;
     assert_eq!((workload.ready, workload.possible_over_run), (10, 0));
-    let alpha = witness.in_cluster("alpha");
-    assert!(!alpha.deleted && wanted(&alpha.last) == 0, "{alpha:?}");
+    let alpha = witness.until("alpha", 0).await;
+    assert!(!alpha.deleted, "{alpha:?}");
     assert!(witness.least().ready >= 10, "{}", witness.least());
 }

@@ -15,7 +15,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tonic::{Code, Status};
 
-use crate::harness::{Deployment, Federation, targets, wait_for, within};
+use crate::harness::{Builder, Deployment, Federation, targets, wait_for, within};
 
 #[tokio::test]
 async fn a_client_without_a_certificate_is_refused() {
@@ -80,7 +80,7 @@ async fn an_agent_may_not_command_and_an_operator_may_not_attach() {
 /// true bravo is not disturbed.
 #[tokio::test]
 async fn another_clusters_certificate_is_refused() {
-    let mut federation = Federation::of(&["alpha", "bravo"]).await;
+    let mut federation = Federation::hasty(&["alpha", "bravo"]).await;
     let before = federation.admin.cluster("bravo").await.unwrap();
     let bravos = federation.certificates.agents[&"bravo".parse().unwrap()].clone();
 
@@ -119,19 +119,21 @@ async fn attach(federation: &Federation) -> Result<(), Status> {
 /// Nobody has renewed it: the cluster is suspect, with the cause, and nothing moves however long it takes.
 #[tokio::test]
 async fn a_certificate_that_ends_is_no_loss() {
-    let mut federation = Federation::of(&["alpha", "bravo"]).await;
+    // The agent that makes way says goodbye, and the next one has all the time it needs to come.
+    let grace = [("federation.goodbye_grace", "90s")];
+    let mut federation = Builder::new(&["alpha", "bravo"]).hasty().settings(&grace).start().await;
     federation.deploy(&Deployment::new("web", 4)).await;
     federation.settles("web", &[("alpha", 2), ("bravo", 2)]).await;
+    federation.cluster_mut("alpha").stop_agent(0).await;
     let pki = federation.dir().join("pki");
     let authority = Authority::load(&pki.join("ca.pem"), &pki.join("ca.key")).unwrap();
-    let issued = authority.issue_agent(&"alpha".parse().unwrap(), Duration::from_secs(15)).unwrap();
+    let issued = authority.issue_agent(&"alpha".parse().unwrap(), Duration::from_secs(30)).unwrap();
     let [certificate, key] = ["short.pem", "short.key"].map(|name| federation.dir().join(name));
     fs::write(&certificate, &issued.certificate_pem).unwrap();
     fs::write(&key, issued.key_pem.as_ref().unwrap()).unwrap();
     let good = federation.certificates.agents[&"alpha".parse().unwrap()].clone();
     let short = TlsFiles { ca: good.ca.clone(), certificate, key };
     let alpha = federation.cluster_mut("alpha");
-    alpha.kill_agent(0);
     alpha.show_certificate(short);
     alpha.start_agent(0);
 
@@ -140,7 +142,7 @@ async fn a_certificate_that_ends_is_no_loss() {
         let seen = alpha.last_seen.map(|seen| SystemTime::try_from(seen).unwrap());
         let silent = seen.and_then(|seen| seen.elapsed().ok()).unwrap_or_default();
         let ended = alpha.reason.contains("its certificate has ended");
-        if ended && silent > Duration::from_secs(8) { Ok(alpha) } else { Err(format!("{alpha:?}")) }
+        if ended && silent > Duration::from_secs(12) { Ok(alpha) } else { Err(format!("{alpha:?}")) }
     });
     assert_eq!(away.await.state, "Suspect");
     let migrations = federation.admin.migrations().await.unwrap();

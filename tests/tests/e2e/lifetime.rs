@@ -71,7 +71,7 @@ async fn make_namespace(kubeconfig: &str, name: &str) {
 
 async fn federation(builder: Builder) -> Federation {
     let timings = [("federation.min_ready", "1s"), ("federation.tombstone_age", "2s")];
-    let federation = builder.settings(&timings).start().await;
+    let federation = builder.hasty().settings(&timings).start().await;
     federation.admin.apply_policy(policy("even", &CLUSTERS.map(|name| (name, 1)))).await.unwrap();
     federation
 }
@@ -121,8 +121,7 @@ async fn lived(mut life: Life) -> Federation {
 impl Life {
     async fn deploy(&self, colour: &str) {
         let name = &self.name;
-        let web = Deployment { deadline: 60, ..Deployment::new(name, 6).policy("even") };
-        let mut web = web.yaml();
+        let mut web = Deployment::new(name, 6).policy("even").yaml();
         if let Some(image) = &self.image {
             web = web.replace("registry.example/main:1", image);
         }

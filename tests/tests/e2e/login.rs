@@ -112,7 +112,7 @@ async fn tokens_that_have_ended_and_names_that_are_revoked_are_refused_with_a_re
 
 #[tokio::test]
 async fn a_login_is_renewed_by_commands_and_follows_another_authority() {
-    let settings = [("authority.login_validity", "10s"), ("federation.lost_after", "10m")];
+    let settings = [("authority.login_validity", "20s")];
     let federation = Builder::new(&["alpha"]).enrolling().settings(&settings).start().await;
     let bob = User::new(&federation, "bob");
     let token = federation.must(&["token", "create", "--operator", "bob"]).await;

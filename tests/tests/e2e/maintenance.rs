@@ -11,7 +11,7 @@ fn within(seconds: i64) -> v1::MaintainClusterRequest {
 
 #[tokio::test]
 async fn a_cluster_that_was_announced_to_be_away_is_lost_only_after_its_window() {
-    let mut federation = Federation::of(&["alpha", "bravo"]).await;
+    let mut federation = Federation::hasty(&["alpha", "bravo"]).await;
     federation.admin.apply_policy(policy("even", &[("alpha", 1), ("bravo", 1)])).await.unwrap();
     federation.deploy(&Deployment::new("web", 8).policy("even")).await;
     federation.settles("web", &[("alpha", 4), ("bravo", 4)]).await;

@@ -8,9 +8,10 @@ use crate::harness::{Builder, Deployment, Federation, wait_for};
 
 const SHARES: [(&str, u32); 3] = [("alpha", 10), ("bravo", 10), ("charlie", 10)];
 
-async fn frozen() -> Federation {
-    let builder = Builder::new(&["alpha", "bravo", "charlie"]);
-    let mut federation = builder.settings(&[("federation.mass_loss_window", "3s")]).start().await;
+/// The freeze lasts for as long as `window` after they are back.
+async fn frozen(window: &str) -> Federation {
+    let builder = Builder::new(&["alpha", "bravo", "charlie"]).hasty();
+    let mut federation = builder.settings(&[("federation.mass_loss_window", window)]).start().await;
     federation.deploy(&Deployment::new("web", 30)).await;
     federation.settles("web", &SHARES).await;
     for (name, _) in SHARES {
@@ -25,7 +26,7 @@ async fn frozen() -> Federation {
 
 #[tokio::test]
 async fn nothing_moves_and_the_freeze_ends_by_itself() {
-    let mut federation = frozen().await;
+    let mut federation = frozen("3s").await;
     for (name, _) in SHARES {
         federation.cluster_mut(name).start_agent(0);
     }
@@ -40,7 +41,7 @@ async fn nothing_moves_and_the_freeze_ends_by_itself() {
 
 #[tokio::test]
 async fn a_confirmed_loss_moves_what_can_be_moved() {
-    let mut federation = frozen().await;
+    let mut federation = frozen("10m").await;
     federation.cluster_mut("alpha").start_agent(0);
     federation.cluster_is("alpha", "Ready").await;
     let hub = FederationServiceClient::new(federation.admin.dial().await.unwrap());

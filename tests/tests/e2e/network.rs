@@ -64,7 +64,7 @@ async fn alpha_is_lost_and_returns(ways: &[Way]) {
     if impossible() {
         return;
     }
-    let (federation, witness) = thirty(Builder::new(&NAMES).behind_a_cable("alpha")).await;
+    let (federation, witness) = thirty(Builder::new(&NAMES).hasty().behind_a_cable("alpha")).await;
     let before = federation.cluster("alpha").deployment("web").await.unwrap();
     for way in ways {
         federation.cable().lose(*way, 100, federation.hub().port());
@@ -103,7 +103,7 @@ async fn a_cluster_whose_cable_loses_two_packets_in_five_misses_nothing() {
     if impossible() {
         return;
     }
-    let (federation, witness) = thirty(Builder::new(&NAMES).behind_a_cable("alpha")).await;
+    let (federation, witness) = thirty(Builder::new(&NAMES).hasty().behind_a_cable("alpha")).await;
     let cable = federation.cable();
     for way in [Way::In, Way::Out] {
         cable.lose(way, 40, federation.hub().port());
@@ -125,7 +125,7 @@ async fn a_hub_whose_own_network_loses_two_packets_in_five_misses_nothing() {
     if impossible() {
         return;
     }
-    let (federation, witness) = thirty(Builder::new(&NAMES).hub_behind_a_cable()).await;
+    let (federation, witness) = thirty(Builder::new(&NAMES).hasty().hub_behind_a_cable()).await;
     let cable = federation.cable();
     for way in [Way::In, Way::Out] {
         cable.lose(way, 40, federation.hub().port());
@@ -156,7 +156,8 @@ async fn enough_is_lost(cable: &Network) {
 /// A second or two for each message, and never the same: late is not silent.
 #[tokio::test]
 async fn a_slow_and_unsteady_wire_is_no_loss() {
-    let builder = Builder::new(&NAMES).default_timings().through_a_relay("alpha");
+    let timings = [("federation.heartbeat", "5s"), ("federation.lost_after", "20s")];
+    let builder = Builder::new(&NAMES).settings(&timings).through_a_relay("alpha");
     let (federation, witness) = thirty(builder).await;
     federation.relay().slow(Duration::from_secs(1), Duration::from_secs(1));
     federation.admin.scale("web", 36).await.unwrap();

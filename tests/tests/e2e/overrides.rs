@@ -137,8 +137,12 @@ async fn what_does_not_fit_is_refused_by_object_and_cluster_or_is_told() {
         if workload.problems.iter().any(is_told) { Ok(()) } else { Err(format!("{:?}", workload.problems)) }
     })
     .await;
-    let ready = federation.cluster("charlie").deployment("web").await.unwrap().status.unwrap().ready_replicas;
-    assert_eq!(ready, Some(2), "what runs goes on");
+    wait_for("what runs to go on", async || {
+        let status =
+            federation.cluster("charlie").deployment("web").await.unwrap().status.unwrap_or_default();
+        if status.ready_replicas == Some(2) { Ok(()) } else { Err(format!("{status:?}")) }
+    })
+    .await;
 }
 
 const APPLICATION: &str = r#"

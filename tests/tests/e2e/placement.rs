@@ -83,7 +83,7 @@ async fn a_cluster_without_the_pull_secret_gets_nothing_until_it_is_there() {
 
 #[tokio::test]
 async fn what_if_foresees_what_a_loss_then_does() {
-    let mut federation = Federation::of(&["alpha", "bravo", "charlie"]).await;
+    let mut federation = Federation::hasty(&["alpha", "bravo", "charlie"]).await;
     let weighted = policy("weighted", &[("alpha", 2), ("bravo", 1), ("charlie", 1)]);
     federation.admin.apply_policy(weighted).await.unwrap();
     federation.deploy(&Deployment::new("web", 12).policy("weighted")).await;

@@ -12,8 +12,12 @@ use crate::harness::{Builder, Census, Deployment, Federation, policy, wait_for};
 
 /// What waits for nothing that the tests show does not wait.
 async fn federation(clusters: &[&str]) -> Federation {
+    begun(Builder::new(clusters)).await
+}
+
+async fn begun(builder: Builder) -> Federation {
     let timings = [("federation.min_ready", "1s"), ("federation.tombstone_age", "2s")];
-    Builder::new(clusters).settings(&timings).start().await
+    builder.settings(&timings).start().await
 }
 
 fn retire(name: &str) -> v1::RetireClusterRequest {
@@ -116,7 +120,7 @@ async fn a_cluster_takes_the_place_of_another_that_policies_name() {
 
 #[tokio::test]
 async fn a_lost_cluster_that_was_built_anew_is_let_in_by_an_operators_word() {
-    let mut federation = federation(&["alpha", "bravo"]).await;
+    let mut federation = begun(Builder::new(&["alpha", "bravo"]).hasty()).await;
     federation.admin.apply_policy(policy("even", &[("alpha", 1), ("bravo", 1)])).await.unwrap();
     federation.deploy(&Deployment::new("web", 8).policy("even")).await;
     federation.settles("web", &[("alpha", 4), ("bravo", 4)]).await;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use godwit_proto::v1;
 use k8s_openapi::api::apps::v1::Deployment as Deployed;
@@ -9,15 +10,13 @@ use k8s_openapi::api::apps::v1::Deployment as Deployed;
 use crate::harness::{Builder, Deployment, Federation, policy, wait_for};
 
 const CLUSTERS: [&str; 3] = ["alpha", "bravo", "charlie"];
+/// Between two looks at all clusters; what is under way lasts a second and more.
+const PAUSE: Duration = Duration::from_millis(20);
 
 async fn federation(on_failure: &str) -> Federation {
     let federation = Builder::new(&CLUSTERS).settings(&[("federation.min_ready", "1s")]).start().await;
     let mut even = policy("even", &CLUSTERS.map(|name| (name, 1)));
-    let rollout = v1::RolloutPolicy {
-        on_failure: on_failure.to_owned(),
-        progress_deadline: Some(prost_types::Duration { seconds: 5, nanos: 0 }),
-        ..v1::RolloutPolicy::default()
-    };
+    let rollout = v1::RolloutPolicy { on_failure: on_failure.to_owned(), ..v1::RolloutPolicy::default() };
     even.spec.as_mut().unwrap().rollout = Some(rollout);
     federation.admin.apply_policy(even).await.unwrap();
     federation.deploy(&web("main:1")).await;
@@ -27,6 +26,11 @@ async fn federation(on_failure: &str) -> Federation {
 
 fn web(image: &str) -> Deployment<'_> {
     Deployment::new("web", 9).policy("even").image(image)
+}
+
+/// What cannot run: its clusters say so soon.
+fn bad() -> Deployment<'static> {
+    Deployment { deadline: 3, ..web("badimage:1") }
 }
 
 /// Waits until the rollout of `web` is in `state`.
@@ -73,6 +77,8 @@ async fn one_cluster_at_a_time_gets_the_new_revision() {
                 under_way += usize::from(image.ends_with("main:2") && !done);
             }
             highest.fetch_max(under_way, Ordering::Relaxed);
+            // The clusters need their turns, too.
+            tokio::time::sleep(PAUSE).await;
         }
     });
     let deployed = federation.deploy(&web("main:2")).await;
@@ -91,7 +97,7 @@ async fn one_cluster_at_a_time_gets_the_new_revision() {
 #[tokio::test]
 async fn a_bad_image_stops_after_the_first_cluster_and_undo_mends_it() {
     let mut federation = federation("stop").await;
-    federation.deploy(&web("badimage:1")).await;
+    federation.deploy(&bad()).await;
     let failed = rollout_is(&federation, "Failed").await;
     let says = "revision 2 failed in cluster alpha: ";
     assert!(failed.message.starts_with(says), "{failed:?}");
@@ -119,7 +125,7 @@ async fn a_bad_image_stops_after_the_first_cluster_and_undo_mends_it() {
 #[tokio::test]
 async fn a_bad_image_is_rolled_back_where_the_policy_says_so() {
     let federation = federation("rollback").await;
-    federation.deploy(&web("badimage:1")).await;
+    federation.deploy(&bad()).await;
     wait_for("the rollback", async || {
         let workload = federation.admin.workload("web").await.map_err(|error| error.to_string())?;
         let rollout = workload.rollout.unwrap();

@@ -19,9 +19,9 @@ async fn running() -> (Federation, Witness) {
     (federation, witness)
 }
 
-fn assert_untouched(witness: &Witness, replicas: &[i32]) {
+async fn assert_untouched(witness: &Witness, replicas: &[i32]) {
     for (name, _) in SHARES {
-        let seen = witness.in_cluster(name);
+        let seen = witness.until(name, *replicas.last().unwrap()).await;
         assert!(!seen.deleted && seen.replicas == replicas, "{name}: {seen:?}");
     }
 }
@@ -39,7 +39,7 @@ async fn a_new_federation_does_not_take_over_by_itself() {
         let refused = federation.event("SessionRefused", name).await;
         assert!(refused.message.contains("belongs to federation"), "{refused:?}");
     }
-    assert_untouched(&witness, &[5]);
+    assert_untouched(&witness, &[5]).await;
 }
 
 #[tokio::test]
@@ -61,12 +61,12 @@ async fn a_restored_store_commands_nothing_before_an_operator_says_so() {
     })
     .await;
     assert_eq!(freeze.cause, "HigherEpoch", "{freeze:?}");
-    assert_untouched(&witness, &[5, 10]);
+    assert_untouched(&witness, &[5, 10]).await;
 
     accepted(&federation).await;
     let workload = federation.settles("web", &[("alpha", 10), ("bravo", 10)]).await;
     assert_eq!((workload.replicas, workload.ready), (20, 20), "it is today's truth");
-    assert_untouched(&witness, &[5, 10]);
+    assert_untouched(&witness, &[5, 10]).await;
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn a_hub_that_has_lost_its_volume_gets_the_federation_back_and_no_pod_noti
     assert_eq!((&now.uid, now.alarms.len()), (&was.uid, 0));
     assert!(now.epoch > was.epoch);
     assert_eq!(pods(&federation).await, before, "not one pod was made or ended");
-    assert_untouched(&witness, &[5]);
+    assert_untouched(&witness, &[5]).await;
 
     // What it knows of the workload is enough to start it elsewhere, and to know it when it is deployed again.
     let again = federation.deploy(&Deployment::new("web", 10).policy("even")).await;

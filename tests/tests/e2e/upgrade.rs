@@ -34,7 +34,8 @@ async fn ready(federation: &Federation) {
 
 #[tokio::test]
 async fn a_fleet_is_upgraded_cluster_by_cluster_and_no_replica_is_missed() {
-    let mut federation = Builder::new(&CLUSTERS).settings(&[("federation.min_ready", "1s")]).start().await;
+    let mut federation =
+        Builder::new(&CLUSTERS).hasty().settings(&[("federation.min_ready", "1s")]).start().await;
     let even: Vec<(&str, u32)> = CLUSTERS.iter().map(|name| (*name, 1)).collect();
     federation.admin.apply_policy(policy("even", &even)).await.unwrap();
     federation.deploy(&Deployment::new("web", 9).policy("even")).await;

@@ -2,7 +2,7 @@
 
 use godwit_proto::v1;
 
-use crate::harness::{Deployment, Federation, policy, ready, targets, wanted};
+use crate::harness::{Deployment, Federation, policy, ready, targets, wait_for, wanted};
 
 #[tokio::test]
 async fn a_hundred_replicas_run_by_weight() {
@@ -28,8 +28,13 @@ async fn a_hundred_replicas_run_by_weight() {
     assert_eq!((workload.ready, workload.pending, workload.possible_over_run), (100, 0, 0));
     for (cluster, count) in expected {
         let count = i32::try_from(count).unwrap();
-        let deployment = federation.cluster(cluster).deployment("web").await.unwrap();
-        assert_eq!((wanted(&deployment), ready(&deployment)), (count, count), "{cluster} itself agrees");
+        // A Deployment's status follows its pods, which the hub counts.
+        wait_for(&format!("{cluster} itself to agree"), async || {
+            let deployment = federation.cluster(cluster).deployment("web").await.ok_or("there is none")?;
+            let counts = (wanted(&deployment), ready(&deployment));
+            if counts == (count, count) { Ok(()) } else { Err(format!("{counts:?}")) }
+        })
+        .await;
     }
 
     // S19: growing by one takes nothing away from any cluster.

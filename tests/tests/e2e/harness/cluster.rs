@@ -237,6 +237,14 @@ impl Cluster {
         self.agents[number].take().expect("the agent runs").kill();
     }
 
+    /// Stops an agent the polite way, to its end: it says goodbye.
+    pub(crate) async fn stop_agent(&mut self, number: usize) {
+        let mut agent = self.agents[number].take().expect("the agent runs");
+        agent.signal(Signal::Terminate);
+        let status = agent.ended().await;
+        assert!(status.success(), "{status}");
+    }
+
     /// The whole cluster is gone at once: its API server and its agents. It never returns.
     pub(crate) fn kill(&mut self) {
         self.kubesim.take().expect("the API server runs").kill();

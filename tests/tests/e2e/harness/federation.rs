@@ -20,12 +20,18 @@ use super::process::program;
 use super::relay::Relay;
 use super::wait::{wait_for, within};
 
-/// Faster than the defaults, so that tests are short, and slow enough for a busy machine. The rules hold at any speed.
-const TIMINGS: [(&str, &str); 4] = [
-    ("federation.heartbeat", "500ms"),
-    ("federation.lost_after", "2s"),
+/// Nobody is lost, nor even suspected, for being silent: however busy the machine is, an agent gets its turn within the half
+/// minute that this bears. A stream that closes is noticed at once all the same.
+const PATIENT: [(&str, &str); 3] =
+    [("federation.heartbeat", "10s"), ("federation.lost_after", "10m"), ("federation.startup_grace", "10m")];
+
+/// Faster than the defaults, so that tests of a loss are short, and slow enough for a busy machine. The rules hold at any
+/// speed.
+const HASTY: [(&str, &str); 4] = [
+    ("federation.heartbeat", "1s"),
+    ("federation.lost_after", "5s"),
     ("federation.goodbye_grace", "10s"),
-    ("federation.startup_grace", "12s"),
+    ("federation.startup_grace", "15s"),
 ];
 
 /// What to start.
@@ -60,7 +66,7 @@ pub(crate) struct Federation {
 }
 
 impl Builder {
-    /// Clusters with room enough, and fast timings.
+    /// Clusters with room enough, and with a hub that is patient.
     pub(crate) fn new(clusters: &[&str]) -> Self {
         Self {
             clusters: clusters.iter().map(|name| ClusterSpec::new(name)).collect(),
@@ -69,7 +75,12 @@ impl Builder {
             relayed: None,
             enrols: false,
         }
-        .settings(&TIMINGS)
+        .settings(&PATIENT)
+    }
+
+    /// Clusters that are away are lost within seconds: for tests of that.
+    pub(crate) fn hasty(self) -> Self {
+        self.settings(&HASTY)
     }
 
     /// The hub's own timings.
@@ -152,9 +163,14 @@ impl Builder {
 }
 
 impl Federation {
-    /// Clusters with room enough, and fast timings.
+    /// Clusters with room enough, and with a hub that is patient.
     pub(crate) async fn of(clusters: &[&str]) -> Self {
         Builder::new(clusters).start().await
+    }
+
+    /// The same with a hub that loses who is away within seconds.
+    pub(crate) async fn hasty(clusters: &[&str]) -> Self {
+        Builder::new(clusters).hasty().start().await
     }
 
     /// A file with a new token for a cluster.
@@ -278,14 +294,17 @@ impl Federation {
         workload.clone()
     }
 
-    /// Waits until the hub says that a cluster is in `state`.
+    /// Waits until the hub says that a cluster is in `state`. One that is Ready gets nothing new before it has said what it
+    /// holds and has room for, and whoever waits for it means to give it something: that is waited for, too.
     pub(crate) async fn cluster_is(&self, name: &str, state: &str) -> v1::Cluster {
         wait_for(&format!("{name} to be {state}"), async || {
             let cluster = self.admin.cluster(name).await.map_err(|error| error.to_string())?;
-            if cluster.state == state {
+            let reports = cluster.nodes > 0 && !cluster.leader.is_empty();
+            if cluster.state == state && (reports || state != "Ready") {
                 Ok(cluster)
             } else {
-                Err(format!("{} ({})", cluster.state, cluster.reason))
+                let v1::Cluster { state, reason, leader, nodes, .. } = cluster;
+                Err(format!("{state} ({reason}), led by {leader:?}, with {nodes} nodes"))
             }
         })
         .await

@@ -13,13 +13,14 @@ pub(crate) struct Deployment<'a> {
     pub(crate) policy: Option<&'a str>,
     /// The last part of its image.
     pub(crate) image: &'a str,
-    /// How long a cluster waits for its pods, in seconds, before it says that there is no progress.
+    /// How long a cluster waits for its pods, in seconds, before it says that there is no progress: as long as it takes, but
+    /// for tests of that.
     pub(crate) deadline: u32,
 }
 
 impl<'a> Deployment<'a> {
     pub(crate) fn new(name: &'a str, replicas: u32) -> Self {
-        Self { name, replicas, policy: None, image: "main:1", deadline: 3 }
+        Self { name, replicas, policy: None, image: "main:1", deadline: 600 }
     }
 
     pub(crate) fn policy(self, policy: &'a str) -> Self {

@@ -92,6 +92,16 @@ impl Witness {
         self.group.notes.lock().unwrap().seen[cluster].clone()
     }
 
+    /// What happened in `cluster` until it was told to run so many: it tells a witness no sooner than the hub, and no later
+    /// than is waited for.
+    pub(crate) async fn until(&self, cluster: &str, replicas: i32) -> Seen {
+        wait_for(&format!("{cluster} to be seen with {replicas}"), async || {
+            let seen = self.in_cluster(cluster);
+            if wanted(&seen.last) == replicas { Ok(seen) } else { Err(format!("{:?}", seen.replicas)) }
+        })
+        .await
+    }
+
     /// The least number of ready replicas that all clusters together ever had.
     pub(crate) fn least(&self) -> Least {
         self.check();
