@@ -53,7 +53,7 @@ pub use quotas::{QuotaSpec, parse_quotas};
 pub use scenario::parse_scenario;
 pub use separate::{Separated, separate};
 pub use source::{MAX_DEPTH, MAX_DOCUMENTS, MAX_TEXT_BYTES};
-pub use totals::{read_pod_labels, read_totals};
+pub use totals::{read_pod_labels, read_totals, with_totals};
 
 /// The most replicas that one workload may ask for: beyond any real fleet, far within 32 bits.
 pub const MAX_REPLICAS: u32 = 1_000_000;

@@ -1,12 +1,15 @@
 //! Numbers that are totals over all clusters: the bounds of an autoscaler, and how many pods a budget keeps (S29).
 
+use std::sync::Arc;
+
 use godwit_common::bounds::{Bounded, Bounds, Totals};
 use godwit_common::selector::{LabelSelector, Labels, Requirement, Test};
 use godwit_common::{ObjectKey, WorkloadId, WorkloadKind};
 use serde_json::Value;
 
-use crate::MAX_REPLICAS;
 use crate::field::{Field, Object};
+use crate::told::{self, Told};
+use crate::{MAX_REPLICAS, canonical_json};
 
 const AUTOSCALER: &str = "HorizontalPodAutoscaler";
 const TARGETS: &str = "name a Deployment or a StatefulSet of this application";
@@ -27,6 +30,15 @@ pub fn read_totals(key: &ObjectKey, manifest: &str) -> Option<Totals> {
         _ => Bounded::Pods(selector(spec.get("selector")?)?),
     };
     Some(Totals { bounds, of }).filter(|totals| !totals.bounds.is_none())
+}
+
+/// The manifest with other totals in place of its own. One that cannot be read stays as it is.
+pub fn with_totals(key: &ObjectKey, manifest: &Arc<str>, bounds: Bounds) -> Arc<str> {
+    let Ok(mut object) = serde_json::from_str::<Value>(manifest) else { return Arc::clone(manifest) };
+    match told::put(&mut object, key, Told { bounds, ..Told::default() }, None) {
+        Ok(()) => canonical_json(object).into(),
+        Err(_) => Arc::clone(manifest),
+    }
 }
 
 /// The labels of a workload's pods, by its manifest as it is kept.
@@ -111,6 +123,20 @@ mod tests {
         assert_eq!(totals("PodDisruptionBudget", &spec(r#""maxUnavailable":"25%""#)), None);
         let odd = r#"{"selector":{"matchExpressions":[{"key":"app","operator":"Like"}]},"maxUnavailable":1}"#;
         assert_eq!(totals("PodDisruptionBudget", odd), None);
+    }
+
+    #[test]
+    fn s34_other_totals_stand_in_the_place_of_the_first_and_the_rest_stays() {
+        let key = |kind: &str| ObjectKey::new("v1", kind, "shop", "web").expect("a valid key");
+        let autoscaler = r#"{"spec":{"maxReplicas":10,"minReplicas":2,"scaleTargetRef":{"name":"web"}}}"#;
+        let bounds = Bounds { min: Some(6), max: Some(30) };
+        assert_eq!(
+            &*with_totals(&key("HorizontalPodAutoscaler"), &autoscaler.into(), bounds),
+            r#"{"spec":{"maxReplicas":30,"minReplicas":6,"scaleTargetRef":{"name":"web"}}}"#
+        );
+        let budget: Arc<str> = r#"{"spec":{"maxUnavailable":"25%"}}"#.into();
+        assert_eq!(with_totals(&key("PodDisruptionBudget"), &budget, Bounds::default()), budget);
+        assert_eq!(&*with_totals(&key("PodDisruptionBudget"), &"[".into(), bounds), "[");
     }
 
     #[test]

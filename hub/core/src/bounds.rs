@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use godwit_common::bounds::{Bounded, Bounds};
+use godwit_common::bounds::{Bounded, Bounds, Totals};
 use godwit_common::{ClusterName, Uid};
 
+use crate::contract::WorkloadSpec;
 use crate::hub::Hub;
 
 impl Hub {
@@ -16,14 +17,7 @@ impl Hub {
         let totals = (self.config.reader.totals)(&object.record.key, &object.record.manifest);
         let bounds = |user: &&Uid| {
             let (Some(totals), Some(workload)) = (&totals, self.workloads.get(user)) else { return false };
-            match &totals.of {
-                Bounded::Scaled(id) => workload.id() == id,
-                Bounded::Pods(selector) => {
-                    let spec = workload.spec_of(workload.record.revision);
-                    let labels = (self.config.reader.pod_labels)(&spec.manifest);
-                    selector.matches(|key| labels.get(key).map(|value| &**value))
-                }
-            }
+            self.is_bounded(workload.spec_of(workload.record.revision), totals)
         };
         let after: BTreeSet<Uid> = object.users.iter().filter(bounds).copied().collect();
         if object.totals.is_none() && totals.is_none() {
@@ -43,6 +37,17 @@ impl Hub {
             }
         }
         self.touched.bounds.insert(uid);
+    }
+
+    /// Whether totals bound the replicas of a workload.
+    pub(crate) fn is_bounded(&self, spec: &WorkloadSpec, totals: &Totals) -> bool {
+        match &totals.of {
+            Bounded::Scaled(id) => spec.id == *id,
+            Bounded::Pods(selector) => {
+                let labels = (self.config.reader.pod_labels)(&spec.manifest);
+                selector.matches(|key| labels.get(key).map(|value| &**value))
+            }
+        }
     }
 
     /// Tells clusters the bounds that follow from where replicas are now.

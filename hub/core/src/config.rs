@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use godwit_common::ObjectKey;
-use godwit_common::bounds::Totals;
+use godwit_common::bounds::{Bounds, Totals};
 use godwit_common::selector::Labels;
 
 use crate::contract::{Role, Roles, WorkloadSpec};
@@ -118,6 +118,8 @@ pub struct Reader {
     pub workload: Read,
     /// What of an object's are totals over all clusters (S29).
     pub totals: ReadTotals,
+    /// An object's manifest with other totals in place of its own.
+    pub with_totals: WithTotals,
     /// The labels that a workload's pods get.
     pub pod_labels: ReadPodLabels,
     /// Whether what is different about an object in a cluster can be carried out.
@@ -131,6 +133,9 @@ pub type Read = fn(&ObjectKey, &Arc<str>, &[Arc<str>]) -> Result<WorkloadSpec, S
 
 /// See [`Reader::totals`].
 pub type ReadTotals = fn(&ObjectKey, &str) -> Option<Totals>;
+
+/// See [`Reader::with_totals`].
+pub type WithTotals = fn(&ObjectKey, &Arc<str>, Bounds) -> Arc<str>;
 
 /// See [`Reader::pod_labels`].
 pub type ReadPodLabels = fn(&str) -> Labels;
@@ -147,6 +152,7 @@ impl Reader {
         Self {
             workload,
             totals: |_, _| None,
+            with_totals: |_, manifest, _| Arc::clone(manifest),
             pod_labels: |_| Labels::default(),
             overrides: |_, _, _| Ok(()),
             alike: |_, one, other| one == other,
@@ -164,6 +170,7 @@ impl PartialEq for Reader {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::fn_addr_eq(self.workload, other.workload)
             && std::ptr::fn_addr_eq(self.totals, other.totals)
+            && std::ptr::fn_addr_eq(self.with_totals, other.with_totals)
             && std::ptr::fn_addr_eq(self.pod_labels, other.pod_labels)
             && std::ptr::fn_addr_eq(self.overrides, other.overrides)
             && std::ptr::fn_addr_eq(self.alike, other.alike)

@@ -74,7 +74,7 @@ mod volumes;
 mod whatif;
 mod whole;
 
-pub use config::{Alike, CheckOverrides, Config, Read, ReadPodLabels, ReadTotals, Reader};
+pub use config::{Alike, CheckOverrides, Config, Read, ReadPodLabels, ReadTotals, Reader, WithTotals};
 pub use contract::*;
 pub use godwit_common::policy::{DEFAULT_POLICY, STATEFUL_POLICY};
 pub use hub::Hub;

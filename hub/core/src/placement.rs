@@ -10,7 +10,9 @@ use godwit_planner::{ClusterRoom, Scratch};
 
 use crate::ask::{Ask, Count, Outcome};
 use crate::batch::{Batch, room_left};
-use crate::contract::{Cause, ClusterState, Key, MigrationCause, Move, Policy, Subject, WorkloadRecord};
+use crate::contract::{
+    Cause, ClusterState, Key, MigrationCause, Move, Policy, Subject, WorkloadRecord, WorkloadSpec,
+};
 use crate::hub::{Hub, Timer};
 use crate::state::{Cluster, Rank, SeatState};
 
@@ -316,8 +318,13 @@ impl Hub {
 
     /// Whether each chosen cluster runs the full number of a workload: then none makes up for another.
     pub(crate) fn is_duplicated(&self, record: &WorkloadRecord) -> bool {
-        let policy = self.policies.get(&record.policy).map(|policy| &policy.policy.placement);
-        policy.is_some_and(|policy| policy.strategy == Strategy::Duplicate && !record.spec.is_whole(policy))
+        self.would_duplicate(&record.spec, &record.policy)
+    }
+
+    /// The same of a workload under a policy.
+    pub(crate) fn would_duplicate(&self, spec: &WorkloadSpec, policy: &PolicyName) -> bool {
+        let policy = self.policies.get(policy).map(|policy| &policy.policy.placement);
+        policy.is_some_and(|policy| policy.strategy == Strategy::Duplicate && !spec.is_whole(policy))
     }
 
     /// Whether all of a workload is in one cluster (S32, S33).

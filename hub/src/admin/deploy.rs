@@ -74,6 +74,7 @@ pub(crate) fn reader() -> Reader {
     Reader {
         workload: read_kept,
         totals: manifest::read_totals,
+        with_totals: manifest::with_totals,
         pod_labels: manifest::read_pod_labels,
         overrides: manifest::overrides::check,
         alike: |key, one, other| super::import::alike(&key.kind, one, other),

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
 use godwit_common::ClusterName;
-use godwit_common::policy::Strategy;
 use godwit_hub_core::{Answer, Command, Deploy, Deployed, Import, PolicyChoice};
 use godwit_proto::v1;
 use serde_json::json;
@@ -62,7 +61,7 @@ impl Admin {
         self.check_members(&wanted)?;
         let _slot = self.asker()?;
         let gathered = self.gather(&wanted).await?;
-        let together = Together::of(&gathered, wanted.from.as_ref(), self.sums(&wanted.policy))?;
+        let together = Together::of(&gathered, wanted.from.as_ref())?;
         let differences = compare::differences(&gathered);
         if wanted.from.is_none() && !differences.is_empty() {
             return Err(differ(&differences));
@@ -100,13 +99,6 @@ impl Admin {
                 "cluster {name} is not a member; `godwit get clusters` lists them"
             )))
         })
-    }
-
-    /// Whether bounds of several clusters make up one total: not where each runs the full number.
-    fn sums(&self, policy: &PolicyChoice) -> bool {
-        let PolicyChoice::Named(name) = policy else { return true };
-        let view = self.driver.view();
-        view.policies.get(name).is_none_or(|known| known.policy.placement.strategy != Strategy::Duplicate)
     }
 
     async fn gather(&self, wanted: &Wanted) -> Result<BTreeMap<ClusterName, Gathered>, Status> {

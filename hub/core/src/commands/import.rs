@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use godwit_common::policy::Strategy;
+use godwit_common::bounds::{Bounds, Totals};
 use godwit_common::{ClusterName, ObjectKey, PolicyName, Uid, WorkloadId, WorkloadKind};
 
 use super::refused;
@@ -141,17 +141,51 @@ impl Hub {
         Ok(())
     }
 
-    /// Where each cluster runs the full number, that is the total, and not the sum.
+    /// Counts and bounds of all clusters together; but where each cluster runs the full number, that is the total, and not the
+    /// sum.
     fn settle_totals(&self, application: &mut Application, policies: &[PolicyName], import: &Import) {
         for (spec, policy) in application.workloads.iter_mut().zip(policies) {
             let counts = found_of(&spec.id, import).map(|(_, found)| found.spec.replicas);
-            spec.replicas = match self.policies.get(policy) {
-                Some(policy) if policy.policy.placement.strategy == Strategy::Duplicate => {
-                    counts.max().unwrap_or(0)
-                }
-                Some(_) | None => counts.fold(0, u32::saturating_add),
+            spec.replicas = match self.would_duplicate(spec, policy) {
+                true => counts.max().unwrap_or(0),
+                false => counts.fold(0, u32::saturating_add),
             };
         }
+        for object in &mut application.objects {
+            if let Some(manifest) = self.summed(object, &application.workloads, policies, import) {
+                object.manifest = manifest;
+            }
+        }
+    }
+
+    /// An object whose bounds, in whole numbers, are those of all clusters together. None where they are not divided again
+    /// (S29): it bounds nothing, or each cluster runs the full number, and is told what the manifest says.
+    fn summed(
+        &self,
+        object: &ObjectSpec,
+        workloads: &[WorkloadSpec],
+        policies: &[PolicyName],
+        import: &Import,
+    ) -> Option<Arc<str>> {
+        let read = |object: &ObjectSpec| (self.config.reader.totals)(&object.key, &object.manifest);
+        let right = read(object)?;
+        let mut bounded =
+            workloads.iter().zip(policies).filter(|(spec, _)| self.is_bounded(spec, &right)).peekable();
+        bounded.peek()?;
+        if bounded.any(|(spec, policy)| self.would_duplicate(spec, policy)) {
+            return None;
+        }
+        let found = import.found.values().flat_map(|found| &found.objects);
+        let all: Vec<Totals> = found
+            .filter(|found| found.spec.key == object.key)
+            .filter_map(|found| read(&found.spec))
+            .collect();
+        let sum = |bound: fn(&Bounds) -> Option<u32>| {
+            let all = all.iter().filter_map(|totals| bound(&totals.bounds));
+            bound(&right.bounds).map(|_| all.fold(0, u32::saturating_add))
+        };
+        let bounds = Bounds { min: sum(|bounds| bounds.min), max: sum(|bounds| bounds.max) };
+        Some((self.config.reader.with_totals)(&object.key, &object.manifest, bounds))
     }
 
     /// Whether what is Godwit's already is the same where it was found in somebody else's hands: it would be written over

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use godwit_common::link::{Original, WorkloadTarget};
+use godwit_common::link::{ObjectTarget, Original, WorkloadTarget};
 use godwit_common::policy::overrides::Change;
 use godwit_common::policy::{Fencing, Mode, Override, Rebalance, Strategy};
 use godwit_common::{ClusterName, Uid, WorkloadId};
 
-use super::fixture::{Fixture, cluster, deployment, object, policy, spec, web};
+use super::fixture::{Fixture, autoscaler, cluster, deployment, object, policy, spec, web};
 use crate::{
     Answer, Application, Command, Deploy, Deployed, Found, FoundObject, FoundWorkload, Import, ObjectSpec,
     Policy, PolicyChoice, Refused, RefusedKind, WorkloadSpec,
@@ -254,6 +254,69 @@ fn s34_under_duplicate_the_total_is_what_each_runs() {
     let answer = send(&mut fixture, three(&["alpha", "bravo", "charlie"])).expect("a good import");
     assert_eq!((answer.workloads[0].replicas, answer.workloads[0].clusters), (3, 3));
     assert_eq!(answer.warnings, Vec::<String>::new());
+}
+
+/// `web` in three clusters, three copies in each under an autoscaler from 2 to 6, and no word about the policy.
+fn scaled_in_three() -> Deploy {
+    let names = ["alpha", "bravo", "charlie"];
+    let mut deploy = import_of(spec(web(), 3), names.map(|name| found(name, spec(web(), 3))));
+    deploy.policy = PolicyChoice::Annotated;
+    deploy.application.objects.push(autoscaler("web", 2, 6));
+    for (name, found) in &mut deploy.import.as_mut().expect("an import").found {
+        let spec = autoscaler("web", 2, 6);
+        found.objects.push(FoundObject { original: original_in(name.as_str()), life: None, spec });
+    }
+    deploy
+}
+
+/// What the clusters are told of the autoscaler, where they are told another than what its manifest says.
+fn told_of_the_autoscaler(fixture: &Fixture) -> Vec<(String, Option<u32>, Option<u32>)> {
+    let rows = fixture.members.values().flat_map(|member| member.objects.values());
+    let told = |row: &ObjectTarget| {
+        let manifest = row.manifest.as_ref().expect("told once");
+        (manifest.to_string(), row.bounds.min, row.bounds.max)
+    };
+    rows.map(told).collect()
+}
+
+#[test]
+fn s34_bounds_are_added_up_where_the_replicas_are() {
+    let mut fixture = fleet();
+    let usual = policy("default", &[]);
+    fixture.command(Command::ApplyPolicy(usual)).expect("a good policy");
+    send(&mut fixture, scaled_in_three()).expect("a good import");
+    fixture.pass(Duration::from_secs(60));
+    let third = ("6/18".to_owned(), Some(2), Some(6));
+    assert_eq!(told_of_the_autoscaler(&fixture), [third.clone(), third.clone(), third]);
+}
+
+#[test]
+fn s34_under_a_usual_policy_that_duplicates_each_keeps_its_bounds() {
+    let mut fixture = fleet();
+    let mut usual = policy("default", &[]);
+    usual.placement.strategy = Strategy::Duplicate;
+    fixture.command(Command::ApplyPolicy(usual)).expect("a good policy");
+    let answer = send(&mut fixture, scaled_in_three()).expect("a good import");
+    assert_eq!((answer.workloads[0].replicas, answer.workloads[0].clusters), (3, 3));
+    fixture.pass(Duration::from_secs(60));
+    let whole = ("2/6".to_owned(), None, None);
+    assert_eq!(told_of_the_autoscaler(&fixture), [whole.clone(), whole.clone(), whole]);
+}
+
+#[test]
+fn s34_bounds_of_what_is_not_imported_are_nobodys_total() {
+    let mut fixture = fleet();
+    let mut deploy = scaled_in_three();
+    deploy.policy = three_and_five().policy;
+    deploy.application.objects = vec![autoscaler("other", 2, 6)];
+    let found = &mut deploy.import.as_mut().expect("an import").found;
+    found.values_mut().flat_map(|found| &mut found.objects).for_each(|found| {
+        found.spec = autoscaler("other", 2, 6);
+    });
+    send(&mut fixture, deploy).expect("a good import");
+    fixture.pass(Duration::from_secs(60));
+    let whole = ("2/6".to_owned(), None, None);
+    assert_eq!(told_of_the_autoscaler(&fixture), [whole.clone(), whole.clone(), whole]);
 }
 
 #[test]
