@@ -148,7 +148,7 @@ impl Hub {
     /// When an agent that is not wanted asks again. One of them, the reserve, asks so often that it takes over before the
     /// silence of all the others is a loss; the rest would only cost handshakes (S24).
     fn standby_wait(&mut self, name: &ClusterName, instance: &Arc<str>) -> Duration {
-        let (now, often) = (self.now.time, self.config.lost_after / 2);
+        let (now, often) = (self.now.time, self.reserve_asks(name));
         let spread = Duration::from_millis(self.rng.below(5_000));
         let rarely = self.config.standby_retry + spread;
         let Some(cluster) = self.clusters.get_mut(name) else {
@@ -161,6 +161,16 @@ impl Hub {
         }
         cluster.reserve = Some((instance.clone(), now));
         often.min(self.config.standby_retry)
+    }
+
+    /// How often the reserve asks. It has to ask between the moment when a silent cluster's streams make room for it and that
+    /// when a policy loses the cluster, which is not before its streams are dead (S1). An agent waits up to a quarter longer
+    /// than it is told to.
+    fn reserve_asks(&self, name: &ClusterName) -> Duration {
+        let shortest = self.windows_of(name).first().copied().unwrap_or(self.config.lost_after);
+        let loss = shortest.max(self.config.stream_timeout());
+        let open = loss.saturating_sub(self.config.vanished_after());
+        (loss / 2).min(open * 3 / 4)
     }
 
     /// Any later message.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use godwit_common::link::{LeaderTerm, Leadership, Up};
 use godwit_common::{Digest, Epoch, Generation, Term, Uid};
 
-use super::fixture::{Fixture, cluster, shares, status};
-use crate::{ClusterState, Event};
+use super::fixture::{Fixture, cluster, policy, shares, spec, status, web};
+use crate::{ClusterState, Event, PolicyChoice};
 
 fn two() -> Fixture {
     let mut fixture = Fixture::new(&[("alpha", 100), ("bravo", 100)]);
@@ -74,6 +74,39 @@ fn s24_one_of_those_that_stand_by_asks_before_silence_is_a_loss() {
     let seconds: Vec<u64> = fixture.waits.iter().map(|(_, wait)| wait.as_secs()).collect();
     assert_eq!((seconds[0], seconds[2]), (5, 5), "the reserve");
     assert!(seconds[1] >= 30, "the others: {seconds:?}");
+}
+
+/// After how many seconds two agents that stand by ask again: the reserve, and another.
+fn waits_of_two(fixture: &mut Fixture) -> [f64; 2] {
+    for instance in ["second", "third", "fourth", "fifth"] {
+        fixture.open_as("alpha", instance);
+    }
+    let waits: Vec<f64> = fixture.waits.iter().map(|(_, wait)| wait.as_secs_f64()).collect();
+    let [reserve, other] = waits[..] else { panic!("two stand by: {waits:?}") };
+    [reserve, other]
+}
+
+#[test]
+fn s24_where_silence_is_a_loss_at_once_one_agent_asks_often_and_no_other() {
+    let mut fixture = Fixture::new(&[("alpha", 100)]);
+    fixture.config.lost_after = Duration::ZERO;
+    fixture.disconnect("alpha");
+    fixture.restart();
+    fixture.connect("alpha");
+    let [reserve, other] = waits_of_two(&mut fixture);
+    // Its streams make room after 3 s, and are dead after 5 s.
+    assert!((1.0..1.6).contains(&reserve), "{reserve}");
+    assert!(other >= 30.0, "{other}");
+}
+
+#[test]
+fn s24_the_reserve_heeds_the_shortest_window_of_those_that_place_there() {
+    let mut fixture = two();
+    let mut quick = policy("quick", &[("alpha", 1)]);
+    quick.lost_after = Duration::from_secs(6);
+    fixture.deploy(spec(web(), 3), PolicyChoice::Inline(quick)).expect("a good request");
+    let [reserve, _] = waits_of_two(&mut fixture);
+    assert!(reserve * 1.25 < 3.0, "between 3 s of silence and the loss after 6 s: {reserve}");
 }
 
 #[test]
