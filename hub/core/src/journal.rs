@@ -52,4 +52,12 @@ impl Hub {
         }
         number
     }
+
+    /// Of the entries that the store has, forgets those that are more than are kept by now: with a lower number than before
+    /// they would stay for ever, since each new entry takes the place of one.
+    pub(crate) fn forget_entries(&mut self, numbers: Vec<u64>) {
+        let oldest = self.federation.next_entry.saturating_sub(self.config.journal_entries);
+        let older = numbers.into_iter().filter(|number| *number < oldest);
+        self.touched.keys.extend(older.map(Key::Journal));
+    }
 }

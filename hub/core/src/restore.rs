@@ -57,9 +57,11 @@ impl Hub {
     ) -> Result<Hub, RestoreError> {
         let mut hub = Hub::empty(config, seed, now);
         let mut attached = Vec::new();
+        let mut entries = Vec::new();
         for record in records {
             match record {
                 Record::Revision(_) | Record::Seat { .. } | Record::ObjectRow { .. } => attached.push(record),
+                Record::Journal(entry) => entries.push(entry.number),
                 Record::Federation(_)
                 | Record::Policy(_)
                 | Record::Workload(_)
@@ -67,7 +69,6 @@ impl Hub {
                 | Record::Ended(_)
                 | Record::Cluster(_)
                 | Record::Migration(_)
-                | Record::Journal(_)
                 | Record::Quota(_)
                 | Record::Retired(_)
                 | Record::Token(_)
@@ -85,6 +86,7 @@ impl Hub {
             hub.attach(record)?;
         }
         hub.relate()?;
+        hub.forget_entries(entries);
         hub.take_over();
         hub.finish(Vec::new(), effects);
         hub.show_everything();

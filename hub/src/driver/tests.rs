@@ -57,6 +57,31 @@ async fn a_view_holds_what_a_restart_finds_and_forgets_what_ends() {
     end(handle, running).await;
 }
 
+/// What the webhook counts as missed is what is older than the oldest that is shown.
+#[tokio::test]
+async fn a_journal_that_is_to_be_shorter_is_so_in_the_store_and_in_the_first_view() {
+    let folder = tempfile::tempdir().unwrap();
+    let (handle, running) = begin(folder.path()).await;
+    for replicas in 1..20 {
+        handle.command("ann".into(), deploy(replicas)).await.unwrap().unwrap();
+    }
+    let before = handle.view();
+    end(handle, running).await;
+
+    let short = Config { journal_entries: 5, ..Config::default() };
+    let (handle, running) = start(short, place(folder.path()), 1).await.unwrap();
+    let shown: Vec<u64> = handle.view().journal.keys().copied().collect();
+    end(handle, running).await;
+    let newest = shown.last().copied().unwrap();
+    assert!(before.journal.len() > 15 && before.journal.get_max().unwrap().0 < newest);
+    assert_eq!(shown, (newest - 4..=newest).collect::<Vec<u64>>());
+    let records = Store::open(folder.path(), &Keys::none()).unwrap().load().unwrap();
+    let number =
+        |record: &Record| if let Record::Journal(entry) = record { Some(entry.number) } else { None };
+    let stored = records.iter().filter_map(number);
+    assert!(stored.clone().count() <= 6 && stored.min() >= Some(newest - 4));
+}
+
 /// Two clusters come, one of them is lost, what it held moves, and the other could not be survived then.
 #[tokio::test]
 async fn sums_kept_by_change_are_those_over_everything() {

@@ -40,6 +40,35 @@ fn migrations_that_never_end_do_not_pile_up() {
 }
 
 #[test]
+fn s30_a_journal_that_is_to_be_shorter_is() {
+    let mut fixture = Fixture::new(&[("alpha", 100)]);
+    for replicas in 0..30 {
+        fixture.deploy_web(replicas, &[("alpha", 1)]);
+    }
+    let numbers = |fixture: &Fixture| -> Vec<u64> {
+        let number = |key: &Key| if let Key::Journal(number) = key { Some(*number) } else { None };
+        fixture.store.keys().filter_map(number).collect()
+    };
+    let before = numbers(&fixture);
+    assert!(before.len() > 20, "{before:?}");
+    fixture.config.journal_entries = 5;
+    fixture.restart();
+    let newest = numbers(&fixture).last().copied().expect("the start is an entry");
+    let kept = |newest: u64| (newest - 4..=newest).collect::<Vec<u64>>();
+    assert_eq!(numbers(&fixture), kept(newest));
+    fixture.connect("alpha");
+    fixture.deploy_web(3, &[("alpha", 1)]);
+    let later = numbers(&fixture).last().copied().expect("one");
+    assert!(later > newest);
+    assert_eq!(numbers(&fixture), kept(later));
+
+    // And a longer one forgets nothing of what there is.
+    fixture.config.journal_entries = 1_000;
+    fixture.restart();
+    assert_eq!(numbers(&fixture)[..5], kept(later));
+}
+
+#[test]
 fn s33_a_report_of_what_is_gone_gives_no_seat() {
     let mut fixture = Fixture::new(&[("alpha", 10), ("bravo", 10)]);
     fixture.deploy_web(5, &[("alpha", 1)]);
