@@ -32,7 +32,8 @@ impl Sub<Duration> for Time {
     }
 }
 
-/// A moment on the wall clock, in milliseconds since the Unix epoch. For records and people only: no decision reads it.
+/// A moment on the wall clock, in milliseconds since the Unix epoch. It is in records, for people, and for what has to outlive
+/// the process that began it: ends of drains, windows and tokens, ages of taints and of answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct WallTime(pub u64);
 
@@ -41,7 +42,7 @@ pub struct WallTime(pub u64);
 pub struct Now {
     /// What decisions count on.
     pub time: Time,
-    /// What records show.
+    /// What records show, and what is to be known of them after a restart.
     pub wall: WallTime,
 }
 

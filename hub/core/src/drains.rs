@@ -29,22 +29,31 @@ impl Hub {
         Drain { started, deadline, max_surge, force, to, purpose, state: DrainState::Running, since: started }
     }
 
-    /// Wakes up at the deadline of a cluster's drain.
+    /// Wakes up at the deadline of a cluster's drain, which began now, or before the hub was started: from here on our own clock
+    /// counts, whatever is made of the other one.
     pub(crate) fn await_drain(&mut self, name: &ClusterName) {
         let Some(drain) = self.drain_of(name).filter(|drain| drain.state == DrainState::Running) else {
             return;
         };
-        let left = Duration::from_millis(drain.deadline.0.saturating_sub(self.now.wall.0));
-        self.wake_at(self.now.time + left, Timer::Drain(name.clone()));
+        let now = drain.started.max(self.now.wall);
+        let left = Duration::from_millis(drain.deadline.0.saturating_sub(now.0));
+        let due = self.now.time + left;
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.drain_due = due;
+        }
+        self.wake_at(due, Timer::Drain(name.clone()));
     }
 
     /// A drain that takes too long stops where it is, and says so (S21).
     pub(crate) fn drain_overdue(&mut self, name: &ClusterName) {
-        let Some(drain) = self.drain_of(name).filter(|drain| drain.state == DrainState::Running) else {
+        let running = |drain: &Drain| drain.state == DrainState::Running;
+        let Some(cluster) = self.clusters.get(name) else { return };
+        if !cluster.record.drain.as_ref().is_some_and(running) {
             return;
-        };
-        if drain.deadline > self.now.wall {
-            return self.await_drain(name);
+        }
+        let due = cluster.drain_due;
+        if due > self.now.time {
+            return self.wake_at(due, Timer::Drain(name.clone()));
         }
         self.set_drain_state(name, DrainState::Overdue);
         let (pods, workloads) =

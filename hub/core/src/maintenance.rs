@@ -11,6 +11,8 @@ use crate::contract::{
     Action, Answer, Changes, ClusterState, DrainTerms, Key, Purpose, Refused, RefusedKind, Severity,
 };
 use crate::hub::{Hub, Timer};
+use crate::shared::Shared;
+use crate::state::Cluster;
 
 impl Hub {
     /// Opens a window, from now on or once the cluster is empty, or ends the one that is open.
@@ -80,11 +82,11 @@ impl Hub {
 
     /// A window is over: silence counts from now on.
     pub(crate) fn maintenance_ends(&mut self, name: &ClusterName) {
-        let Some(until) = self.clusters.get(name).and_then(|cluster| cluster.record.maintenance) else {
-            return;
-        };
-        if until > self.now.wall {
-            return self.await_maintenance(name);
+        let open = |cluster: &&Shared<Cluster>| cluster.record.maintenance.is_some();
+        let Some(cluster) = self.clusters.get(name).filter(open) else { return };
+        let end = cluster.health.spared_until;
+        if end > self.now.time {
+            return self.wake_at(end, Timer::Maintenance(name.clone()));
         }
         let message = "its time is over: its silence counts again, from now on";
         let entry = self.note(Severity::Normal, "S22", "MaintenanceEnded", name.as_str(), message);
@@ -111,7 +113,8 @@ impl Hub {
         WallTime(self.now.wall.0.saturating_add(millis))
     }
 
-    /// Wakes up at the end of a cluster's window, and spares it until then.
+    /// Wakes up at the end of a cluster's window, which began now, or before the hub was started, and spares it until then: a
+    /// clock that is set back meanwhile makes no silence longer that is no loss.
     pub(crate) fn await_maintenance(&mut self, name: &ClusterName) {
         let Some(cluster) = self.clusters.get_mut(name) else { return };
         let Some(until) = cluster.record.maintenance else { return };

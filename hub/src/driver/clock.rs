@@ -25,7 +25,7 @@ impl Clock {
     }
 }
 
-/// For people: what records show.
+/// What records show.
 pub(crate) fn wall_time() -> WallTime {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     WallTime(since_1970.map_or(0, millis))

@@ -29,6 +29,8 @@ pub(crate) struct Cluster {
     pub(crate) standbys: BTreeMap<Arc<str>, Standby>,
     /// The agent that stands by for the others, and when it last asked (S24).
     pub(crate) reserve: Option<(Arc<str>, Time)>,
+    /// When its drain has taken too long (S21).
+    pub(crate) drain_due: Time,
     /// How it stands.
     pub(crate) health: Health,
     /// The agent that leads.
@@ -181,6 +183,7 @@ impl Cluster {
             record,
             supposed: false,
             claimant: None,
+            drain_due: Time::default(),
             sessions: BTreeMap::new(),
             standbys: BTreeMap::new(),
             reserve: None,

@@ -153,6 +153,28 @@ fn s21_a_drain_is_paused_resumed_and_overdue_over_a_restart() {
 }
 
 #[test]
+fn s21_a_clock_that_is_set_back_gives_a_drain_no_more_time() {
+    let mut fixture = Fixture::new(&[("alpha", 20), ("bravo", 0)]);
+    fixture.run("web", 4, policy("even", &[]));
+    pass(&mut fixture, 2);
+    let terms = DrainTerms { within: Duration::from_secs(60), ..DrainTerms::default() };
+    order(&mut fixture, "alpha", DrainOrder::Start(terms));
+    fixture.set_back = Duration::from_secs(900);
+    pass(&mut fixture, 59);
+    assert_eq!(state(&fixture, "alpha"), Some(DrainState::Running));
+    pass(&mut fixture, 2);
+    assert_eq!(state(&fixture, "alpha"), Some(DrainState::Overdue));
+    // Nor does a hub that starts under such a clock give it more than it was to have.
+    order(&mut fixture, "alpha", DrainOrder::Resume);
+    fixture.set_back = Duration::from_secs(1_000);
+    fixture.restart();
+    fixture.connect("alpha");
+    fixture.connect("bravo");
+    pass(&mut fixture, 61);
+    assert_eq!((state(&fixture, "alpha"), fixture.noted("DrainOverdue")), (Some(DrainState::Overdue), 2));
+}
+
+#[test]
 fn s21_a_cancelled_drain_moves_no_more() {
     let mut fixture = Fixture::new(&[("alpha", 40), ("bravo", 40)]);
     fixture.run("web", 16, policy("even", &[("alpha", 1), ("bravo", 1)]));

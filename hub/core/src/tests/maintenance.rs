@@ -54,6 +54,33 @@ fn s22_within_a_window_silence_is_no_loss_and_after_it_it_is() {
 }
 
 #[test]
+fn s22_a_clock_that_is_set_back_makes_no_window_longer() {
+    let mut fixture = halved();
+    maintain(&mut fixture, Some(300));
+    fixture.disconnect("alpha");
+    fixture.set_back = Duration::from_secs(900);
+    pass(&mut fixture, 299);
+    assert!(window_is_open(&fixture));
+    pass(&mut fixture, 2);
+    assert_eq!((window_is_open(&fixture), fixture.noted("MaintenanceEnded")), (false, 1));
+    pass(&mut fixture, 10);
+    assert_eq!(fixture.state("alpha"), ClusterState::Lost);
+}
+
+#[test]
+fn s22_a_window_that_is_announced_anew_lasts_from_then() {
+    let mut fixture = halved();
+    maintain(&mut fixture, Some(60));
+    pass(&mut fixture, 50);
+    maintain(&mut fixture, Some(60));
+    fixture.set_back = Duration::from_secs(900);
+    pass(&mut fixture, 55);
+    assert!(window_is_open(&fixture), "the end of the first is not that of the second");
+    pass(&mut fixture, 10);
+    assert_eq!((window_is_open(&fixture), fixture.noted("MaintenanceEnded")), (false, 1));
+}
+
+#[test]
 fn s22_within_a_window_it_gets_nothing_new_and_keeps_what_runs() {
     let mut fixture = halved();
     maintain(&mut fixture, Some(3600));
