@@ -74,7 +74,7 @@ impl Account {
             ..v1::EnrolRequest::default()
         };
         let answer = ask::enrol(connection, asked).await?;
-        let leaf = kept.store(&answer, &request.key_pem)?;
+        let leaf = kept.store(&answer, &request.key_pem).await?;
         tracing::info!(identity = %leaf.identity, serial = %leaf.serial, "enrolled by the service account");
         Ok(())
     }

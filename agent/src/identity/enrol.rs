@@ -83,7 +83,9 @@ async fn attempt(
             let known = token.as_ref().and_then(|token| token.as_ref().ok());
             match by_account(kept, from, cluster, known).await? {
                 Tried::Enrolled => {
-                    fresh.map_or(Ok(()), |token| kept.note_used(&fingerprint(token)))?;
+                    if let Some(token) = fresh {
+                        kept.note_used(fingerprint(token)).await?;
+                    }
                     shared.publish(kept, None).await;
                     return Ok(());
                 }
@@ -115,9 +117,9 @@ async fn by_others(
         shared.publish(kept, Some(&fingerprint(token))).await;
         return Ok(());
     }
-    if let Some(leaf) = seen.adopt(kept, fresh.is_some())? {
+    if let Some(leaf) = seen.adopt(kept, fresh.is_some()).await? {
         if let Some(token) = fresh {
-            kept.note_used(&fingerprint(token))?;
+            kept.note_used(fingerprint(token)).await?;
         }
         tracing::info!(identity = %leaf.identity, serial = %leaf.serial, "begins with the certificate of another agent");
     }
@@ -200,7 +202,7 @@ async fn enrol(kept: &Kept, from: &FromHub, cluster: &Cluster, token: &JoinToken
         None => None,
     };
     let (issuer, account_token) = introduced.unzip();
-    let request = kept.pending()?;
+    let request = kept.pending().await?;
     // Until the hub has shown that it is the token's, nothing is said to it.
     let connection = ask::dial_any(&from.enrolment, &tls::pinned(token.authority)).await?;
     let asked = v1::EnrolRequest {
@@ -218,8 +220,8 @@ async fn enrol(kept: &Kept, from: &FromHub, cluster: &Cluster, token: &JoinToken
             tracing::info!(key = %Hex(key), cluster = %token.cluster, "waiting to be let in");
         }
     })?;
-    let leaf = kept.store(&answer, &request.key_pem)?;
-    kept.note_used(&fingerprint(token))?;
+    let leaf = kept.store(&answer, &request.key_pem).await?;
+    kept.note_used(fingerprint(token)).await?;
     tracing::info!(identity = %leaf.identity, serial = %leaf.serial, "enrolled");
     Ok(())
 }
@@ -229,7 +231,7 @@ async fn renew_ended(kept: &Kept, from: &FromHub, ended: &Leaf) -> Result<(), Re
     let request = KeyRequest::create().context("no key can be made")?;
     let connection = ask::dial_any(&from.enrolment, &config).await?;
     let answer = ask::renew(connection, request.csr_pem).await?;
-    let leaf = kept.store(&answer, &request.key_pem)?;
+    let leaf = kept.store(&answer, &request.key_pem).await?;
     tracing::info!(identity = %leaf.identity, serial = %leaf.serial, before = %ended.serial, "the certificate had ended, and is renewed");
     Ok(())
 }

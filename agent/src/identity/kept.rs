@@ -13,6 +13,7 @@ use godwit_rt::atomic_file::{self, PRIVATE, PUBLIC};
 use godwit_rt::tls::TlsFiles;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use tokio::task::spawn_blocking;
 
 use crate::cluster::SecretData;
 
@@ -29,7 +30,7 @@ const BORROWED: &str = "borrowed";
 /// Only the agent's user looks in.
 const FOLDER_MODE: u32 = 0o700;
 
-/// The folder.
+/// The folder. Whatever writes waits for the disk, and does so beside the runtime: a slow disk holds up no session.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     folder: PathBuf,
@@ -60,16 +61,18 @@ impl Kept {
     }
 
     /// The key that waits for an enrolment's answer, and its request; made if there is none.
-    pub(super) fn pending(&self) -> anyhow::Result<KeyRequest> {
-        let path = self.folder.join(PENDING);
-        if let Ok(key) = fs::read_to_string(&path)
-            && let Ok(request) = KeyRequest::of_key(&key)
-        {
-            return Ok(request);
-        }
-        let request = KeyRequest::create().context("no key can be made")?;
-        self.write(PENDING, &request.key_pem, PRIVATE)?;
-        Ok(request)
+    pub(super) async fn pending(&self) -> anyhow::Result<KeyRequest> {
+        self.beside(|kept| {
+            if let Ok(key) = fs::read_to_string(kept.folder.join(PENDING))
+                && let Ok(request) = KeyRequest::of_key(&key)
+            {
+                return Ok(request);
+            }
+            let request = KeyRequest::create().context("no key can be made")?;
+            kept.write(PENDING, &request.key_pem, PRIVATE)?;
+            Ok(request)
+        })
+        .await
     }
 
     /// Whether a token is another one than was used last.
@@ -78,24 +81,13 @@ impl Kept {
     }
 
     /// A token has been taken: its key waits for nothing any more.
-    pub(super) fn note_used(&self, fingerprint: &str) -> anyhow::Result<()> {
-        self.write(USED, fingerprint, PRIVATE)?;
-        self.forget_pending()
-    }
-
-    /// The next enrolment is another one, with a key of its own.
-    pub(super) fn forget_pending(&self) -> anyhow::Result<()> {
-        self.remove(PENDING)
-    }
-
-    fn remove(&self, name: &str) -> anyhow::Result<()> {
-        let path = self.folder.join(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("{} cannot be removed", path.display()))
-            }
-            Ok(()) | Err(_) => Ok(()),
-        }
+    pub(super) async fn note_used(&self, fingerprint: String) -> anyhow::Result<()> {
+        self.beside(move |kept| {
+            kept.write(USED, &fingerprint, PRIVATE)?;
+            // The next enrolment is another one, with a key of its own.
+            kept.remove(PENDING)
+        })
+        .await
     }
 
     /// What other agents of the cluster may begin with.
@@ -109,19 +101,23 @@ impl Kept {
 
     /// Begins with what another agent of the cluster has, if it lasts longer than what is here, or is `better` as long as it
     /// has not ended.
-    pub(super) fn adopt(&self, contents: &SecretData, better: bool) -> anyhow::Result<Option<Leaf>> {
+    pub(super) async fn adopt(&self, contents: &SecretData, better: bool) -> anyhow::Result<Option<Leaf>> {
         let (Some(authorities), Some(agent)) = (contents.get(AUTHORITIES), contents.get(AGENT)) else {
             return Ok(None);
         };
+        let (authorities, agent) = (authorities.clone(), agent.clone());
         let leaf = CertificateDer::from_pem_slice(agent.as_bytes()).ok();
         let leaf = leaf.and_then(|leaf| Leaf::from_certificate(&leaf).ok());
         let lasts_longer = |leaf: &Leaf| self.leaf().is_none_or(|kept| kept.not_after < leaf.not_after);
         let takes = |leaf: &Leaf| lasts_longer(leaf) || (better && leaf.not_after > SystemTime::now());
         let Some(leaf) = leaf.filter(takes) else { return Ok(None) };
-        self.write(BORROWED, "", PRIVATE)?;
-        self.write(AUTHORITIES, authorities, PUBLIC)?;
-        self.write(AGENT, agent, PRIVATE)?;
-        Ok(Some(leaf))
+        self.beside(move |kept| {
+            kept.write(BORROWED, "", PRIVATE)?;
+            kept.write(AUTHORITIES, &authorities, PUBLIC)?;
+            kept.write(AGENT, &agent, PRIVATE)?;
+            Ok(Some(leaf))
+        })
+        .await
     }
 
     /// Whether the certificate is another agent's.
@@ -130,7 +126,7 @@ impl Kept {
     }
 
     /// Keeps a certificate with its key. What is not what it should be changes nothing.
-    pub(super) fn store(&self, certificate: &v1::Certificate, key_pem: &str) -> anyhow::Result<Leaf> {
+    pub(super) async fn store(&self, certificate: &v1::Certificate, key_pem: &str) -> anyhow::Result<Leaf> {
         let v1::Certificate { chain, authorities, lasts: _, renew_after: _ } = certificate;
         let first = CertificateDer::from_pem_slice(chain.as_bytes()).ok();
         let leaf = first.and_then(|first| Leaf::from_certificate(&first).ok());
@@ -138,15 +134,81 @@ impl Kept {
         CertificateDer::from_pem_slice(authorities.as_bytes()).map_err(|_| {
             anyhow::anyhow!("the hub answered without the authorities that are to be trusted")
         })?;
-        self.write(AUTHORITIES, authorities, PUBLIC)?;
-        self.write(AGENT, &format!("{chain}{key_pem}"), PRIVATE)?;
-        self.remove(BORROWED)?;
-        Ok(leaf)
+        let (authorities, agent) = (authorities.clone(), format!("{chain}{key_pem}"));
+        self.beside(move |kept| {
+            kept.write(AUTHORITIES, &authorities, PUBLIC)?;
+            kept.write(AGENT, &agent, PRIVATE)?;
+            kept.remove(BORROWED)?;
+            Ok(leaf)
+        })
+        .await
+    }
+
+    /// Does it on a thread that may block; once begun it is done, whether somebody still waits for it or not.
+    async fn beside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let kept = self.clone();
+        let done = spawn_blocking(move || work(&kept)).await;
+        done.context(
+            "the thread that writes into identity.directory panicked; this is a fault of godwit-agent",
+        )?
+    }
+
+    fn remove(&self, name: &str) -> anyhow::Result<()> {
+        let path = self.folder.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("{} cannot be removed", path.display()))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     fn write(&self, name: &str, content: &str, mode: u32) -> anyhow::Result<()> {
         let path = self.folder.join(name);
         atomic_file::write(&path, content.as_bytes(), mode)
             .with_context(|| format!("{} cannot be written: the agent keeps its key there", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use godwit_certs::{Authority, CA_VALIDITY, Identity};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_came_is_kept_and_a_key_asks_until_its_token_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::open(folder.path()).unwrap();
+        let request = kept.pending().await.unwrap();
+        assert_eq!(kept.pending().await.unwrap().key_pem, request.key_pem);
+
+        let authority = Authority::create(CA_VALIDITY).unwrap();
+        let agent = Identity::Agent { cluster: "alpha".parse().unwrap() };
+        let issued = authority.issue_from_csr(&request.csr_pem, &agent, Duration::from_secs(60)).unwrap();
+        let answer = v1::Certificate {
+            chain: issued.certificate_pem,
+            authorities: authority.certificate_pem().to_owned(),
+            ..v1::Certificate::default()
+        };
+        let leaf = kept.store(&answer, &request.key_pem).await.unwrap();
+        assert_eq!(kept.good_leaf().map(|kept| kept.serial), Some(leaf.serial));
+        kept.note_used("a".to_owned()).await.unwrap();
+        assert!(!kept.is_unused("a") && kept.is_unused("b") && !kept.is_borrowed());
+        assert_ne!(kept.pending().await.unwrap().key_pem, request.key_pem);
+
+        // Another agent begins with it, and what is no longer good is not taken instead of it.
+        let other = tempfile::tempdir().unwrap();
+        let other = Kept::open(other.path()).unwrap();
+        let contents = kept.contents().unwrap();
+        assert!(other.adopt(&contents, false).await.unwrap().is_some() && other.is_borrowed());
+        assert!(other.adopt(&contents, false).await.unwrap().is_none());
+        other.store(&answer, &request.key_pem).await.unwrap();
+        assert!(!other.is_borrowed());
     }
 }

@@ -85,7 +85,7 @@ impl Renewal {
     async fn renew_in_time(&self) -> Result<Duration, Refusal> {
         let request = KeyRequest::create().context("no key can be made")?;
         let answer = ask::renew(self.connection().await?, request.csr_pem).await?;
-        let leaf = self.kept.store(&answer, &request.key_pem)?;
+        let leaf = self.kept.store(&answer, &request.key_pem).await?;
         tracing::info!(serial = %leaf.serial, "the certificate is renewed");
         self.use_it().await?;
         Ok(next(&answer).unwrap_or_else(|| self.left() / 2))

@@ -61,8 +61,8 @@ impl Seen {
     }
 
     /// Takes the certificate over, if it lasts longer than what is kept, or is from a newer token; `None` if not.
-    pub(super) fn adopt(&self, kept: &Kept, from_newer_token: bool) -> anyhow::Result<Option<Leaf>> {
-        kept.adopt(&self.0, from_newer_token)
+    pub(super) async fn adopt(&self, kept: &Kept, from_newer_token: bool) -> anyhow::Result<Option<Leaf>> {
+        kept.adopt(&self.0, from_newer_token).await
     }
 }
 
