@@ -3,6 +3,7 @@
 //! too early for those who live by the certificates, its user has to know.
 
 use std::fmt;
+use std::iter::Peekable;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +16,9 @@ pub struct Ledger {
     pub signing: Signed,
     /// The other one, as long as there are two.
     pub beside: Option<Beside>,
+    /// When the last change was over, finished or given up, in seconds since 1970: who has a certificate from before may still
+    /// trust an authority that nobody is to trust any more. Absent during a change, and before the first.
+    pub settled: Option<u64>,
 }
 
 /// An authority, and what it has signed.
@@ -89,7 +93,7 @@ pub struct LedgerError {
 impl Ledger {
     /// That of an authority that has signed nothing that lasts longer than these.
     pub fn begin(authority: Pin, agents_until: u64, operators_until: u64) -> Self {
-        Self { signing: Signed { authority, agents_until, operators_until }, beside: None }
+        Self { signing: Signed { authority, agents_until, operators_until }, beside: None, settled: None }
     }
 
     /// Where it stands.
@@ -108,7 +112,7 @@ impl Ledger {
                 let other = Signed { authority: next, agents_until: 0, operators_until: 0 };
                 let outlived = self.signing.agents_until;
                 let beside = Beside { other, prepared: now, outlived, switched: None };
-                Ok(Some(Self { beside: Some(beside), ..self.clone() }))
+                Ok(Some(Self { beside: Some(beside), settled: None, ..self.clone() }))
             }
             Step::Prepared => Ok(None),
             Step::Switched => Err(OutOfTurn::Unfinished),
@@ -116,10 +120,10 @@ impl Ledger {
     }
 
     /// Trusts the prepared one no more, which has signed nothing yet. `None`: none is prepared.
-    pub fn abandon(&self) -> Result<Option<Self>, OutOfTurn> {
+    pub fn abandon(&self, now: u64) -> Result<Option<Self>, OutOfTurn> {
         match self.step() {
             Step::Settled => Ok(None),
-            Step::Prepared => Ok(Some(Self { beside: None, ..self.clone() })),
+            Step::Prepared => Ok(Some(self.settle(now))),
             Step::Switched => Err(OutOfTurn::Signing),
         }
     }
@@ -132,17 +136,29 @@ impl Ledger {
             Some(beside @ Beside { switched: None, .. }) => Ok(Some(Self {
                 signing: beside.other,
                 beside: Some(Beside { other: self.signing, switched: Some(now), ..beside }),
+                settled: None,
             })),
         }
     }
 
     /// Trusts the former one no more. `None`: there is none.
-    pub fn finish(&self) -> Result<Option<Self>, OutOfTurn> {
+    pub fn finish(&self, now: u64) -> Result<Option<Self>, OutOfTurn> {
         match self.step() {
             Step::Settled => Ok(None),
             Step::Prepared => Err(OutOfTurn::Unswitched),
-            Step::Switched => Ok(Some(Self { beside: None, ..self.clone() })),
+            Step::Switched => Ok(Some(self.settle(now))),
         }
+    }
+
+    fn settle(&self, now: u64) -> Self {
+        Self { beside: None, settled: Some(now), ..self.clone() }
+    }
+
+    /// Certificates from up to this second are best renewed at once: whoever has one does not trust whom it is to trust, or
+    /// still lives by the former authority. 0: none are.
+    pub fn outdated(&self) -> u64 {
+        let step = self.beside.map(|beside| beside.switched.unwrap_or(beside.prepared));
+        step.or(self.settled).unwrap_or(0)
     }
 
     /// The authority that signs is about to sign something that lasts until `end`. `None`: that is known.
@@ -163,14 +179,6 @@ impl Ledger {
             Holder::Operator => Signed { operators_until: until, ..self.signing },
         };
         Some(Self { signing, ..self.clone() })
-    }
-}
-
-impl Beside {
-    /// Certificates from up to this second are best renewed at once: whoever has one does not trust both authorities yet, or
-    /// still lives by the former one.
-    pub fn outdated(&self) -> u64 {
-        self.switched.unwrap_or(self.prepared)
     }
 }
 
@@ -200,6 +208,9 @@ impl fmt::Display for Ledger {
         };
         writeln!(f, "{TITLE}")?;
         signed(f, "signing", &self.signing)?;
+        if let Some(settled) = self.settled {
+            writeln!(f, "settled {settled}")?;
+        }
         if let Some(Beside { other, prepared, outlived, switched }) = &self.beside {
             signed(f, "beside", other)?;
             writeln!(f, "prepared {prepared} {outlived}")?;
@@ -215,14 +226,19 @@ impl FromStr for Ledger {
     type Err = LedgerError;
 
     fn from_str(text: &str) -> Result<Self, LedgerError> {
-        let mut lines = Lines { lines: text.lines(), line: 0 };
+        let mut lines = Lines { lines: text.lines().peekable(), line: 0 };
         if lines.lines.next() != Some(TITLE) {
             return Err(LedgerError { line: 1, problem: "not the first line of this version's ledger" });
         }
         lines.line = 1;
         let signing = signed(&lines.next("signing")?.ok_or_else(|| lines.wrong("missing"))?, &lines)?;
+        if lines.lines.peek().is_some_and(|line| line.starts_with("settled")) {
+            let settled = lines.next("settled")?.map(|line| times(&line, &lines)).transpose()?;
+            let settled = settled.map(|[settled]| settled);
+            return lines.end(Self { signing, beside: None, settled });
+        }
         let Some(beside) = lines.next("beside")? else {
-            return Ok(Self { signing, beside: None });
+            return Ok(Self { signing, beside: None, settled: None });
         };
         let other = signed(&beside, &lines)?;
         if other.authority == signing.authority {
@@ -232,16 +248,14 @@ impl FromStr for Ledger {
         let [prepared, outlived] = times(&prepared, &lines)?;
         let switched = lines.next("switched")?.map(|line| times(&line, &lines)).transpose()?;
         let switched = switched.map(|[switched]| switched);
-        match lines.lines.next() {
-            None => Ok(Self { signing, beside: Some(Beside { other, prepared, outlived, switched }) }),
-            Some(_) => Err(LedgerError { line: lines.line + 1, problem: "one too many" }),
-        }
+        let beside = Some(Beside { other, prepared, outlived, switched });
+        lines.end(Self { signing, beside, settled: None })
     }
 }
 
 /// What is read from.
 struct Lines<'a> {
-    lines: std::str::Lines<'a>,
+    lines: Peekable<std::str::Lines<'a>>,
     line: usize,
 }
 
@@ -255,6 +269,14 @@ impl<'a> Lines<'a> {
             return Err(self.wrong("another one than belongs there"));
         }
         Ok(Some(words.collect()))
+    }
+
+    /// What was read, if that was all.
+    fn end(&mut self, ledger: Ledger) -> Result<Ledger, LedgerError> {
+        match self.lines.next() {
+            None => Ok(ledger),
+            Some(_) => Err(LedgerError { line: self.line + 1, problem: "one too many" }),
+        }
     }
 
     fn wrong(&self, problem: &'static str) -> LedgerError {
@@ -289,27 +311,31 @@ mod tests {
     fn the_steps_follow_each_other_and_each_is_good_twice() {
         let settled = Ledger::begin(OLD, 10, 20);
         assert_eq!(settled.switch(1), Err(OutOfTurn::Unprepared));
-        assert_eq!(settled.finish(), Ok(None));
+        assert_eq!((settled.finish(5), settled.outdated()), (Ok(None), 0));
 
         let prepared = settled.prepare(NEW, 100).unwrap().unwrap();
         assert_eq!((prepared.step(), prepared.signing), (Step::Prepared, settled.signing));
         assert_eq!(prepared.prepare(NEW, 101), Ok(None));
-        assert_eq!(prepared.finish(), Err(OutOfTurn::Unswitched));
-        assert_eq!(prepared.abandon(), Ok(Some(settled.clone())));
-        assert_eq!(settled.abandon(), Ok(None));
+        assert_eq!(prepared.finish(101), Err(OutOfTurn::Unswitched));
+        let abandoned = prepared.abandon(102).unwrap().unwrap();
+        assert_eq!(abandoned, Ledger { settled: Some(102), ..settled.clone() });
+        assert_eq!((abandoned.abandon(103), abandoned.outdated()), (Ok(None), 102));
+        assert_eq!(abandoned.prepare(NEW, 104).unwrap().unwrap().settled, None);
 
-        let prepared_beside = prepared.beside.unwrap();
+        let prepared_until = prepared.outdated();
         let switched = prepared.switch(200).unwrap().unwrap();
         assert_eq!((switched.step(), switched.signing.authority), (Step::Switched, NEW));
         let Beside { other, prepared, outlived, switched: at } = switched.beside.unwrap();
         assert_eq!((other, prepared, outlived, at), (settled.signing, 100, 10, Some(200)));
-        assert_eq!((prepared_beside.outdated(), switched.beside.unwrap().outdated()), (100, 200));
+        assert_eq!((prepared_until, switched.outdated()), (100, 200));
         assert_eq!(switched.switch(201), Ok(None));
         assert_eq!(switched.prepare(OLD, 201), Err(OutOfTurn::Unfinished));
-        assert_eq!(switched.abandon(), Err(OutOfTurn::Signing));
+        assert_eq!(switched.abandon(201), Err(OutOfTurn::Signing));
 
-        let finished = switched.finish().unwrap().unwrap();
-        assert_eq!(finished, Ledger::begin(NEW, 0, 0));
+        let finished = switched.finish(300).unwrap().unwrap();
+        assert_eq!(finished, Ledger { settled: Some(300), ..Ledger::begin(NEW, 0, 0) });
+        // What is still to follow from it follows, whenever the hub gets to it.
+        assert_eq!((finished.finish(301), finished.outdated()), (Ok(None), 300));
     }
 
     #[test]
@@ -332,7 +358,8 @@ mod tests {
         let settled = Ledger::begin(OLD, 10, 20);
         let prepared = settled.prepare(NEW, 100).unwrap().unwrap();
         let switched = prepared.switch(200).unwrap().unwrap();
-        for ledger in [settled, prepared, switched.clone()] {
+        let finished = switched.finish(300).unwrap().unwrap();
+        for ledger in [settled, prepared, switched.clone(), finished.clone()] {
             assert_eq!(ledger.to_string().parse(), Ok(ledger));
         }
         let good = switched.to_string();
@@ -349,6 +376,8 @@ mod tests {
             (cut, 4),
             (good.replace("switched 200", "switched soon"), 5),
             (format!("{good}switched 300\n"), 6),
+            (finished.to_string().replace("settled 300", "settled"), 3),
+            (format!("{finished}settled 300\n"), 4),
         ] {
             assert_eq!(text.parse::<Ledger>().unwrap_err().line, line, "{text}");
         }

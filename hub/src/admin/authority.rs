@@ -13,7 +13,7 @@ use serde_json::json;
 use tonic::{Request, Response, Status};
 
 use super::{Admin, convert};
-use crate::authority::{HeldToken, Known, Members, Overview, Own, Refusal, Turn};
+use crate::authority::{HeldToken, Known, Members, Overview, Own, Refusal, Turn, Turned};
 use crate::driver::wall_time;
 use crate::guard::Caller;
 
@@ -69,7 +69,7 @@ impl Admin {
         let turned = Arc::clone(own).turn(turn, members, force).await;
         let after = own.overview(&Members::default());
         let pin: Arc<str> = after.signing.pin.to_string().into();
-        if let Ok(true) = turned {
+        if let Ok(Turned { has_changed: true, .. }) = turned {
             let step = match turn {
                 Turn::Prepare => AuthorityStep::Prepared,
                 Turn::Abandon => AuthorityStep::Abandoned,
@@ -88,12 +88,20 @@ impl Admin {
             noted.after = json!({"step": after.step.to_string(), "signing": &*pin});
         });
         match turned {
-            Ok(true) => Ok(convert::action(Action::Configured).to_owned()),
-            Ok(false) => Ok(convert::action(Action::Unchanged).to_owned()),
+            Ok(Turned { unfinished: Some(error), .. }) => {
+                tracing::error!("the authority is changed, and not all of what follows is done: {error:#}");
+                Err(Status::internal(format!(
+                    "{error:#}; the step is taken, and this is still to do: say it again"
+                )))
+            }
+            Ok(Turned { has_changed: true, .. }) => Ok(convert::action(Action::Configured).to_owned()),
+            Ok(Turned { has_changed: false, .. }) => Ok(convert::action(Action::Unchanged).to_owned()),
             Err(Refusal::NotYet(why)) => Err(Status::failed_precondition(why)),
             Err(Refusal::Failed(error)) => {
                 tracing::error!("the authority cannot be changed: {error:#}");
-                Err(Status::internal(format!("{error:#}; what was done of the step is kept: say it again")))
+                Err(Status::internal(format!(
+                    "{error:#}; say it again: what was written down of the step counts"
+                )))
             }
         }
     }

@@ -39,8 +39,10 @@ impl AccessService for Admin {
                  configuration, or give each agent and operator a certificate where the hub's comes from",
             )
         })?;
-        let (token, hash) =
-            own.token(&admits).map_err(|error| Status::internal(format!("no token can be made: {error}")))?;
+        let (token, hash) = own
+            .token(&admits)
+            .await
+            .map_err(|error| Status::internal(format!("no token can be made: {error}")))?;
         let (id, again) = (hash.id(), request.again);
         tracing::info!(%operator, %admits, %id, again, "an operator makes a token");
         // Whom an operator has named, an operator has let in.

@@ -65,6 +65,12 @@ impl Holders {
         self.0.outdated.send_replace(second);
     }
 
+    /// See [`Self::renew_up_to`].
+    #[cfg(test)]
+    pub(super) fn renewed_up_to(&self) -> u64 {
+        *self.0.outdated.borrow()
+    }
+
     /// Which of these clusters are behind.
     pub(super) fn behind(&self, clusters: &[ClusterName], second: u64) -> Behind {
         let present = self.present();

@@ -26,7 +26,7 @@ pub(crate) use enrolments::Enrolments;
 pub(crate) use gate::follow_revocations;
 pub(crate) use holders::{Attached, Holders};
 pub(crate) use own::Own;
-pub(crate) use rollover::{HeldToken, Known, Members, Overview, Refusal, Turn};
+pub(crate) use rollover::{HeldToken, Known, Members, Overview, Refusal, Turn, Turned};
 
 use crate::config::{Settings, Tls};
 

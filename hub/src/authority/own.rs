@@ -1,6 +1,6 @@
 //! The hub's own authority.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::holders::Holders;
 use super::place::Place;
-use super::standing::{Granted, Standing};
+use super::standing::{Granted, Published, Standing};
 use crate::config::Settings;
 
 /// The hub's certificate, the authorities' and the hub's key, in one file, so that it is replaced as one.
@@ -30,7 +30,9 @@ const RETRY: Duration = Duration::from_secs(30);
 /// The authority, and what it is to sign.
 pub(crate) struct Own {
     pub(super) place: Place,
-    pub(super) standing: Mutex<Standing>,
+    /// Who has it may wait for the disk: see [`Self::alone`].
+    standing: Mutex<Standing>,
+    published: watch::Sender<Arc<Published>>,
     pub(super) holders: Holders,
     /// Who vouches for those who are connected, since the first step of a change; before, whoever did when they came.
     pub(super) vouching: watch::Sender<Option<Vouching>>,
@@ -55,12 +57,11 @@ impl Own {
         let standing = Standing::of(place.keep()?)?;
         drop(lock);
         let hub = place.file(HUB);
-        if let Some(beside) = standing.found.ledger.beside {
-            holders.renew_up_to(beside.outdated());
-        }
+        holders.renew_up_to(standing.found.ledger.outdated());
         let own = Self {
             files: TlsFiles { ca: place.file(BUNDLE), certificate: hub.clone(), key: hub },
             place,
+            published: watch::Sender::new(Arc::new(standing.published())),
             standing: Mutex::new(standing),
             holders,
             vouching: watch::Sender::default(),
@@ -72,7 +73,7 @@ impl Own {
             approval_within: settings.enrolment.approval_within.0,
             login_validity: settings.authority.login_validity.0,
         };
-        own.show(&own.standing())?;
+        own.alone(|standing| own.show(standing))?;
         Ok(own)
     }
 
@@ -87,9 +88,11 @@ impl Own {
     }
 
     /// A token, as text, and what is kept of it. Its holder knows the hub by the authority that signs now, which vouches for the
-    /// next.
-    pub(crate) fn token(&self, admits: &Admits) -> anyhow::Result<(String, TokenHash)> {
-        let authority = self.standing().signing().pin();
+    /// next. A step that is being taken is waited for.
+    pub(crate) async fn token(self: &Arc<Self>, admits: &Admits) -> anyhow::Result<(String, TokenHash)> {
+        let own = Arc::clone(self);
+        let signing = spawn_blocking(move || own.alone(|standing| standing.signing().pin())).await;
+        let authority = signing.context("a step of the authority panicked; this is a fault of godwit-hub")?;
         let (text, secret) = match admits {
             Admits::Cluster(name) => {
                 let token = JoinToken::create(name.clone(), authority)?;
@@ -120,9 +123,9 @@ impl Own {
             Identity::Admin { .. } | Identity::Hub => self.login_validity,
         };
         // It may have to write the ledger.
-        let signed =
-            spawn_blocking(move || own.standing().grant(&own.place, &identity, &signing_request, validity));
-        signed.await.context("signing panicked; this is a fault of godwit-hub")?
+        let sign =
+            move || own.alone(|standing| standing.grant(&own.place, &identity, &signing_request, validity));
+        spawn_blocking(sign).await.context("signing panicked; this is a fault of godwit-hub")?
     }
 
     /// Makes the hub's certificate anew half way through its life, again and again, and lets it be served with.
@@ -136,7 +139,7 @@ impl Own {
                 () = sleep(wait) => {}
             }
             let own = Arc::clone(&self);
-            wait = match spawn_blocking(move || own.show(&own.standing())).await {
+            wait = match spawn_blocking(move || own.alone(|standing| own.show(standing))).await {
                 Ok(Ok(())) => half_way(self.hub_validity),
                 Ok(Err(error)) => {
                     tracing::error!("the hub's certificate cannot be renewed: {error:#}");
@@ -172,9 +175,19 @@ impl Own {
         Ok(())
     }
 
-    pub(super) fn standing(&self) -> MutexGuard<'_, Standing> {
+    /// Signing, and taking steps, is done by one at a time, and waits for the disk and for another process that signs: on
+    /// threads that may wait. Whoever only looks takes what was [published](Self::published).
+    pub(super) fn alone<T>(&self, work: impl FnOnce(&mut Standing) -> T) -> T {
         // What may panic under the lock has not changed anything yet.
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = work(&mut standing);
+        self.published.send_replace(Arc::new(standing.published()));
+        done
+    }
+
+    /// How it stands, as of the last that was signed, or the last step; waits for nobody.
+    pub(super) fn published(&self) -> Arc<Published> {
+        Arc::clone(&self.published.borrow())
     }
 }
 
@@ -189,4 +202,85 @@ pub(super) fn half_way(lasts: Duration) -> Duration {
 /// How long something lasts from now.
 pub(super) fn left_until(end: SystemTime) -> Duration {
     end.duration_since(SystemTime::now()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use godwit_certs::Step;
+
+    use super::super::rollover::{Members, Turn, Turned};
+    use super::*;
+
+    #[tokio::test]
+    async fn what_follows_from_a_step_is_done_when_it_is_said_again_or_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = open(folder.path(), &Holders::default());
+        assert!(taken(&own, Turn::Prepare).await.unfinished.is_none());
+        assert_eq!(own.overview(&Members::default()).step, Step::Prepared);
+
+        // What the hub shows cannot be written.
+        let bundle = folder.path().join("authority").join(BUNDLE);
+        fs::remove_file(&bundle).unwrap();
+        fs::create_dir(&bundle).unwrap();
+        let turned = taken(&own, Turn::Abandon).await;
+        assert!(turned.has_changed, "its ledger is written");
+        let unfinished = format!("{:#}", turned.unfinished.unwrap());
+        assert!(unfinished.contains(BUNDLE), "{unfinished}");
+        let overview = own.overview(&Members::default());
+        assert_eq!((overview.step, overview.bundle.matches("BEGIN").count()), (Step::Settled, 1));
+        assert_eq!(
+            own.alone(|standing| standing.bundle()),
+            overview.bundle,
+            "nothing goes along with what is signed"
+        );
+        let outdated = own.published().ledger.settled.unwrap();
+        assert_eq!(own.holders.renewed_up_to(), outdated, "whoever trusts it renews");
+        assert!(!folder.path().join("authority/next.key").exists());
+
+        fs::remove_dir(&bundle).unwrap();
+        let again = taken(&own, Turn::Abandon).await;
+        assert!(!again.has_changed && again.unfinished.is_none(), "{again:?}");
+        assert_eq!(fs::read_to_string(&bundle).unwrap(), overview.bundle);
+        assert_eq!(own.holders.renewed_up_to(), outdated, "nobody renews twice for one step");
+        drop(own);
+
+        // A hub that died after it had written the ledger, and knows of nobody who was asked.
+        let holders = Holders::default();
+        let own = open(folder.path(), &holders);
+        assert_eq!(holders.renewed_up_to(), outdated);
+        assert!(taken(&own, Turn::Finish).await.unfinished.is_none());
+        assert_eq!(holders.renewed_up_to(), outdated, "nothing was finished");
+    }
+
+    #[tokio::test]
+    async fn who_looks_waits_neither_for_a_step_nor_for_another_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = open(folder.path(), &Holders::default());
+        let other_process = own.place.lock().unwrap();
+        let step = Arc::clone(&own);
+        let step = tokio::spawn(async move { taken(&step, Turn::Prepare).await });
+        while own.standing.try_lock().is_ok() {
+            sleep(Duration::from_millis(1)).await;
+        }
+        let look = Arc::clone(&own);
+        let look = spawn_blocking(move || look.overview(&Members::default()).step);
+        let seen = tokio::time::timeout(Duration::from_secs(30), look).await;
+        assert_eq!(seen.expect("it waits for nobody").unwrap(), Step::Settled);
+        drop(other_process);
+        assert!(step.await.unwrap().has_changed);
+        assert_eq!(own.overview(&Members::default()).step, Step::Prepared);
+    }
+
+    fn open(folder: &Path, holders: &Holders) -> Arc<Own> {
+        let mut settings = Settings { data_dir: folder.to_owned(), ..Settings::default() };
+        settings.authority.names = "localhost".to_owned();
+        Arc::new(Own::open(&settings, holders.clone()).unwrap())
+    }
+
+    async fn taken(own: &Arc<Own>, turn: Turn) -> Turned {
+        own.turn(turn, Members::default(), true).await.unwrap()
+    }
 }

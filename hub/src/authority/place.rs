@@ -240,8 +240,8 @@ impl Place {
         Ok(Some(Found { ledger, signing, beside: None }))
     }
 
-    /// The files of what the ledger names.
-    fn find(&self, ledger: Ledger) -> anyhow::Result<Found> {
+    /// The files of what a ledger names.
+    pub(super) fn find(&self, ledger: Ledger) -> anyhow::Result<Found> {
         let signing = self.pair_of(ledger.signing.authority, Authority::load, "signs")?;
         let beside = ledger.beside.map(|beside| {
             self.pair_of(
@@ -323,7 +323,7 @@ mod tests {
         assert_eq!((found.signing.pin(), found.beside.unwrap().pin()), (anew, first));
 
         // Finished, and the files not moved yet; then the key alone; then everything.
-        let finished = switched.finish().unwrap().unwrap();
+        let finished = switched.finish(3).unwrap().unwrap();
         place.write(&finished).unwrap();
         fs::copy(place.file("next.key"), place.file("ca.key")).unwrap();
         for _ in 0..2 {
@@ -380,7 +380,7 @@ mod tests {
         let place = Place::of(&settings);
         let next = place.next(first).unwrap().pin();
         let switched = found.ledger.prepare(next, 1).unwrap().unwrap().switch(2).unwrap().unwrap();
-        place.write(&switched.finish().unwrap().unwrap()).unwrap();
+        place.write(&switched.finish(3).unwrap().unwrap()).unwrap();
         assert_eq!(place.keep().unwrap().signing.pin(), next);
         // The operator's files are the operator's; the former one could be the next one again.
         assert!(path("b.key").exists());

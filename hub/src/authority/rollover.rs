@@ -11,7 +11,8 @@ use tokio::task::spawn_blocking;
 
 use super::holders::Behind;
 use super::own::Own;
-use super::standing::Standing;
+use super::place::Found;
+use super::standing::{Published, Standing};
 use super::trial::try_out;
 
 /// Which step.
@@ -46,6 +47,15 @@ pub(crate) struct HeldToken {
     pub(crate) used: Option<ClusterName>,
 }
 
+/// What came of a step.
+#[derive(Debug)]
+pub(crate) struct Turned {
+    /// It was taken now, and not before.
+    pub(crate) has_changed: bool,
+    /// What of all that follows from it did not work.
+    pub(crate) unfinished: Option<anyhow::Error>,
+}
+
 /// Why a step is not taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -78,38 +88,65 @@ pub(crate) struct Known {
 impl Own {
     /// How it stands.
     pub(crate) fn overview(&self, members: &Members) -> Overview {
-        let standing = self.standing();
-        let found = &standing.found;
-        let known =
-            |authority: &Authority, signed| Known { pin: authority.pin(), ends: authority.ends(), signed };
-        let beside = found.beside.as_ref().zip(found.ledger.beside);
+        let published = self.published();
+        let Published { ledger, ends, beside_ends, bundle } = &*published;
+        let known = |signed: Signed, ends| Known { pin: signed.authority, ends, signed };
+        let beside = ledger.beside.zip(*beside_ends);
         Overview {
-            step: found.ledger.step(),
-            signing: known(&found.signing, found.ledger.signing),
-            beside: beside.map(|(authority, beside)| known(authority, beside.other)),
-            times: found.ledger.beside,
-            missing: self.missing(&found.ledger, members),
-            bundle: standing.bundle(),
+            step: ledger.step(),
+            signing: known(ledger.signing, *ends),
+            beside: beside.map(|(beside, ends)| known(beside.other, ends)),
+            times: ledger.beside,
+            missing: self.missing(ledger, members),
+            bundle: bundle.clone(),
         }
     }
 
-    /// Takes a step, by force although something is missing. Says whether anything has changed.
+    /// Takes a step, by force although something is missing.
     pub(crate) async fn turn(
         self: &Arc<Self>,
         turn: Turn,
         members: Members,
         force: bool,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<Turned, Refusal> {
         let own = Arc::clone(self);
-        let turned = spawn_blocking(move || own.take_turn(turn, &members, force));
-        turned.await.context("the step panicked; this is a fault of godwit-hub")?
+        // Nothing is signed meanwhile.
+        let take = move || own.alone(|standing| own.take_turn(standing, turn, &members, force));
+        spawn_blocking(take).await.context("the step panicked; this is a fault of godwit-hub")?
     }
 
-    fn take_turn(&self, turn: Turn, members: &Members, force: bool) -> Result<bool, Refusal> {
-        // Nothing is signed meanwhile.
-        let mut standing = self.standing();
+    fn take_turn(
+        &self,
+        standing: &mut Standing,
+        turn: Turn,
+        members: &Members,
+        force: bool,
+    ) -> Result<Turned, Refusal> {
         let lock = self.place.lock()?;
         let found = self.place.look_again()?;
+        let next = self.step(turn, &found, members, force)?;
+        let has_changed = next.is_some();
+        // What the hub is to be from then on is there before it is written down.
+        let found = next.map_or(Ok(found), |next| self.place.find(next))?;
+        let next = Standing::of(found).context("the authorities do not work")?;
+        if has_changed {
+            self.place.write(&next.found.ledger)?;
+        }
+        *standing = next;
+        let tidied = self.place.tidy(&standing.found);
+        drop(lock);
+        let followed = self.follow(turn, standing);
+        Ok(Turned { has_changed, unfinished: tidied.and(followed).err() })
+    }
+
+    /// What the ledger is to say after a step; none if it says so already.
+    fn step(
+        &self,
+        turn: Turn,
+        found: &Found,
+        members: &Members,
+        force: bool,
+    ) -> Result<Option<Ledger>, Refusal> {
         let ledger = &found.ledger;
         let now = seconds(SystemTime::now());
         let next = match turn {
@@ -121,44 +158,41 @@ impl Own {
             }
             // Which one it would be does not matter: none is made.
             Turn::Prepare => ledger.prepare(ledger.signing.authority, now),
-            Turn::Abandon => ledger.abandon(),
+            Turn::Abandon => ledger.abandon(now),
             Turn::Switch => ledger.switch(now),
-            Turn::Finish => ledger.finish(),
+            Turn::Finish => ledger.finish(now),
         };
-        let next = next.map_err(|out_of_turn| Refusal::NotYet(words(out_of_turn)))?;
-        let has_changed = next.is_some();
-        if let Some(next) = next {
-            let missing = match turn {
-                // Whoever trusts the prepared one trusts the one that signs, too.
-                Turn::Prepare | Turn::Abandon => Vec::new(),
-                Turn::Switch | Turn::Finish => self.missing(ledger, members),
-            };
-            if !missing.is_empty() && !force {
-                return Err(Refusal::NotYet(too_early(turn, &missing)));
-            }
-            if let (Turn::Switch, Some(beside)) = (turn, &found.beside) {
-                self.try_out(&found.signing, beside).map_err(or_abandon)?;
-            }
-            self.place.write(&next)?;
+        let Some(next) = next.map_err(|out_of_turn| Refusal::NotYet(words(out_of_turn)))? else {
+            return Ok(None);
+        };
+        let missing = match turn {
+            // Whoever trusts the prepared one trusts the one that signs, too.
+            Turn::Prepare | Turn::Abandon => Vec::new(),
+            Turn::Switch | Turn::Finish => self.missing(ledger, members),
+        };
+        if !missing.is_empty() && !force {
+            return Err(Refusal::NotYet(too_early(turn, &missing)));
         }
-        let found = self.place.look_again()?;
-        self.place.tidy(&found)?;
-        *standing = Standing::of(found).context("the authorities do not work")?;
-        drop(lock);
-        self.show(&standing)?;
+        if let (Turn::Switch, Some(beside)) = (turn, &found.beside) {
+            self.try_out(&found.signing, beside).map_err(or_abandon)?;
+        }
+        Ok(Some(next))
+    }
+
+    /// What follows from a step that is written down: each part whether the others work or not, and again if the step is said
+    /// again.
+    fn follow(&self, turn: Turn, standing: &Standing) -> anyhow::Result<()> {
+        let shown = self.show(standing);
         // Handshakes see the new ones by now; whoever is connected already is looked at again.
-        self.vouching.send_replace(Some(standing.vouching()?));
-        match standing.found.ledger.beside {
-            Some(beside) => self.holders.renew_up_to(beside.outdated()),
-            // So that agents, too, trust the other one no more.
-            None if has_changed => self.holders.renew_up_to(now),
-            None => {}
-        }
-        // Last: nobody trusts it by now, whether its files go or not.
-        if turn == Turn::Abandon {
-            self.place.discard(&standing.found)?;
-        }
-        Ok(has_changed)
+        let vouched = standing.vouching().map(|vouching| drop(self.vouching.send_replace(Some(vouching))));
+        // So that agents, too, trust whom they are to trust, and nobody else.
+        self.holders.renew_up_to(standing.found.ledger.outdated());
+        // Nobody trusts it by now, whether its files go or not.
+        let discarded = match turn {
+            Turn::Abandon => self.place.discard(&standing.found),
+            Turn::Prepare | Turn::Switch | Turn::Finish => Ok(()),
+        };
+        shown.and(vouched).and(discarded)
     }
 
     /// Nothing is written down that the hub could not start with.

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use godwit_certs::{AdminName, Authority, Error, Holder, Identity, Issued};
+use godwit_certs::{AdminName, Authority, Error, Holder, Identity, Issued, Ledger};
 use godwit_rt::tls::Vouching;
 
 use super::place::{Found, Place};
@@ -13,6 +13,16 @@ pub(super) struct Standing {
     pub(super) found: Found,
     /// The former authority's word for the one that signs, in PEM; empty if there is no former one.
     vouched: String,
+}
+
+/// What is to be known of it, without waiting for whoever signs or takes a step.
+pub(super) struct Published {
+    pub(super) ledger: Ledger,
+    /// When the authority that signs ends.
+    pub(super) ends: SystemTime,
+    /// When the other one does.
+    pub(super) beside_ends: Option<SystemTime>,
+    pub(super) bundle: String,
 }
 
 /// A new certificate, and what goes along with it.
@@ -34,6 +44,15 @@ impl Standing {
 
     pub(super) fn signing(&self) -> &Authority {
         &self.found.signing
+    }
+
+    pub(super) fn published(&self) -> Published {
+        Published {
+            ledger: self.found.ledger.clone(),
+            ends: self.signing().ends(),
+            beside_ends: self.found.beside.as_ref().map(Authority::ends),
+            bundle: self.bundle(),
+        }
     }
 
     /// Whom to trust, in PEM.
