@@ -68,8 +68,10 @@ impl Federation {
         command.env("GODWIT_HUB_LISTEN", "127.0.0.1:0").env("GODWIT_HUB_DATA_DIR", self.data());
         command.env("GODWIT_HUB_TLS__CA", ca);
         command.env("GODWIT_HUB_TLS__CERTIFICATE", certificate).env("GODWIT_HUB_TLS__KEY", key);
-        command.env("GODWIT_HUB_FEDERATION__HEARTBEAT", "500ms");
-        command.env("GODWIT_HUB_FEDERATION__STARTUP_GRACE", "2s");
+        // Nobody is suspected or lost for being silent, however busy the machine is: tests of that say how soon.
+        command.env("GODWIT_HUB_FEDERATION__HEARTBEAT", "10s");
+        command.env("GODWIT_HUB_FEDERATION__LOST_AFTER", "10m");
+        command.env("GODWIT_HUB_FEDERATION__STARTUP_GRACE", "10m");
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command

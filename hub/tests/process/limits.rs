@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use godwit_common::link::{Down, Refusal, RefusalCode, Up};
 use godwit_proto::v1;
 use godwit_proto::v1::cluster_service_client::ClusterServiceClient;
@@ -13,7 +16,10 @@ use tonic::Code;
 
 use crate::agent::{Agent, hello};
 use crate::deploying::wait_for_clusters;
-use crate::federation::{Federation, WEB, deploy};
+use crate::federation::{Federation, PATIENCE, WEB, deploy};
+
+/// Between two looks at something.
+const PAUSE: Duration = Duration::from_millis(10);
 
 #[tokio::test]
 async fn sessions_are_counted() {
@@ -26,25 +32,32 @@ async fn sessions_are_counted() {
     assert!(refusal.retry_after >= Duration::from_secs(1), "{refusal:?}");
     drop(first);
     // Its place is free again as soon as the hub has seen it leave.
-    while turned_away(&federation, "west").await.is_some() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let comes_in = async {
+        while turned_away(&federation, "west").await.is_some() {
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    timeout(PATIENCE, comes_in).await.expect("a place is free");
 }
 
 #[tokio::test]
 async fn one_cluster_does_not_keep_the_others_out() {
     let federation = Federation::start_with(&["east", "west"], &[("LIMITS__SESSIONS", "100")]);
-    let mut greedy = Vec::new();
-    let refusal = loop {
+    let sessions = (0..100).map(|_| async {
         let mut agent = Agent::dial(&federation, "east").await.unwrap();
-        // Who has said nothing yet hears nothing, but that it has come in vain.
-        match timeout(Duration::from_millis(20), agent.hear()).await {
-            Ok(Some(Down::Refusal(refusal))) => break refusal,
-            Ok(_) => panic!("neither silence nor a refusal"),
-            Err(_) => greedy.push(agent),
+        (agent.hear().await, agent)
+    });
+    let (mut greedy, mut told) = (sessions.collect::<FuturesUnordered<_>>(), Vec::new());
+    // Who has said nothing yet hears nothing, but that it has come in vain, or was silent for too long.
+    let refusal = loop {
+        let (heard, agent) = greedy.next().await.expect("some have come in vain");
+        told.push(agent);
+        match heard {
+            Some(Down::Refusal(refusal)) if refusal.code == RefusalCode::Busy => break refusal,
+            Some(Down::Refusal(_)) | None => {}
+            Some(other) => panic!("neither silence nor a refusal: {other:?}"),
         }
     };
-    assert_eq!(refusal.code, RefusalCode::Busy);
     assert!(refusal.message.contains("cluster east"), "{refusal:?}");
     assert!(turned_away(&federation, "west").await.is_none());
 }
@@ -63,21 +76,25 @@ async fn turned_away(federation: &Federation, cluster: &str) -> Option<Refusal> 
 #[tokio::test]
 async fn calls_are_paced_and_one_caller_takes_nothing_from_others() {
     let federation = Federation::start_with(&["east"], &[("LIMITS__CALLS_PER_SECOND", "2")]);
-    let mut client = ClusterServiceClient::new(federation.operator().await);
-    let status = loop {
-        if let Err(status) = client.list_clusters(v1::ListClustersRequest::default()).await {
-            break status;
-        }
+    let client = ClusterServiceClient::new(federation.operator().await);
+    let call = || {
+        let mut client = client.clone();
+        async move { client.list_clusters(v1::ListClustersRequest::default()).await }
     };
+    let answers = join_all((0..100).map(|_| call())).await;
+    let status = answers.into_iter().find_map(Result::err).expect("a call too many");
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert!(status.message().contains("limits.calls_per_second"), "{status}");
     let wait = status.metadata().get("grpc-retry-pushback-ms").expect("when to come back");
     assert!(wait.to_str().unwrap().parse::<u64>().unwrap() > 0, "{wait:?}");
     assert!(turned_away(&federation, "east").await.is_none());
     // It is over as soon as it was said to be.
-    while client.list_clusters(v1::ListClustersRequest::default()).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let served = async {
+        while call().await.is_err() {
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    timeout(PATIENCE, served).await.expect("a call is answered");
 }
 
 #[tokio::test]
@@ -102,16 +119,21 @@ async fn who_says_too_much_is_late_and_nobody_else_is() {
 #[tokio::test]
 async fn connections_from_one_address_are_paced_before_anything_is_done_for_them() {
     let federation = Federation::start_with(&["east"], &[("LIMITS__CONNECTIONS_PER_SECOND", "1")]);
-    let mut open = Vec::new();
-    // The burst, and what comes back meanwhile.
-    loop {
+    // The burst is let in, and says nothing; of those that come right after it, the hub closes one.
+    let mut open = FuturesUnordered::new();
+    let closed = loop {
         let mut stream = TcpStream::connect(federation.address()).await.unwrap();
-        let closed = timeout(Duration::from_millis(50), stream.read(&mut [0])).await;
-        open.push(stream);
-        if let Ok(Ok(0) | Err(_)) = closed {
-            break;
+        open.push(async move {
+            let read = stream.read(&mut [0]).await;
+            (read, stream)
+        });
+        let pause = tokio::time::sleep(PAUSE);
+        tokio::select! {
+            Some((read, _)) = open.next() => break read,
+            () = pause => assert!(open.len() < 200, "all of them are let in"),
         }
-    }
+    };
+    assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
     assert!(open.len() > 1);
 }
 
@@ -125,9 +147,12 @@ async fn watches_are_counted() {
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert!(status.message().contains("limits.watches"), "{status}");
     drop(first);
-    while client.watch_clusters(request.clone()).await.is_err() {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    let watches = async {
+        while client.watch_clusters(request.clone()).await.is_err() {
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    timeout(PATIENCE, watches).await.expect("a place is free");
 }
 
 #[tokio::test]
@@ -142,18 +167,25 @@ async fn messages_are_measured() {
 #[tokio::test]
 async fn a_slow_agent_gets_the_newest_state_and_not_all_that_lay_between() {
     const REVISIONS: usize = 40;
+    // It reads one message in the time that so many revisions take.
+    const READS: usize = 8;
     // More than all buffers on the way hold together.
     const BYTES: usize = 500_000;
     let federation = Federation::start(&["east"]);
     let mut agent = Agent::attach(&federation, "east").await;
     wait_for_clusters(&federation, 1).await;
     let mut client = WorkloadServiceClient::new(federation.operator().await);
+    let mut messages = 0;
     for revision in 0..REVISIONS {
         let data = format!("data: {{a: {revision}-{}}}", "x".repeat(BYTES));
         client.deploy(deploy(&WEB.replace("data: {a: b}", &data))).await.unwrap();
+        // Who reads nothing at all is given up.
+        if revision % READS == READS - 1 {
+            agent.run_once().await;
+            messages += 1;
+        }
     }
     let newest = format!("{}-x", REVISIONS - 1);
-    let mut messages = 0;
     while !agent.objects.values().any(|row| row.manifest.as_ref().is_some_and(|text| text.contains(&newest)))
     {
         agent.run_once().await;

@@ -10,14 +10,15 @@ use crate::federation::{Federation, WEB, deploy};
 
 #[tokio::test]
 async fn the_replicas_of_a_lost_cluster_are_replaced_under_one_migration() {
-    let federation = Federation::start_with(&["east", "west"], &[("FEDERATION__LOST_AFTER", "1500ms")]);
+    let soon = [("FEDERATION__HEARTBEAT", "1s"), ("FEDERATION__LOST_AFTER", "5s")];
+    let federation = Federation::start_with(&["east", "west"], &soon);
     let east = Agent::attach(&federation, "east").await.keep_running();
     let mut west = Agent::attach(&federation, "west").await;
     wait_for_clusters(&federation, 2).await;
     let policy = v1::Policy {
         name: "fast".to_owned(),
         spec: Some(v1::PolicySpec {
-            lost_after: Some(prost_types::Duration { seconds: 1, nanos: 500_000_000 }),
+            lost_after: Some(prost_types::Duration { seconds: 5, nanos: 0 }),
             ..Default::default()
         }),
         ..Default::default()

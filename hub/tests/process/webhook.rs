@@ -38,8 +38,8 @@ async fn every_event_arrives_in_order_whoever_is_away_meanwhile() {
     let refused = receiver.refused().await;
     change(&federation, "b").await;
     receiver.refused_more_than(refused).await;
+    logs(&federation, "answered 503").await;
     assert!(federation.stop_hub().await.success());
-    assert!(federation.log().contains("answered 503"), "{}", federation.log());
     federation.start_hub_logged(&settings);
     change(&federation, "c").await;
     receiver.status.store(200, Ordering::Relaxed);
@@ -72,12 +72,7 @@ async fn over_tls_only_who_is_trusted_is_told() {
     let settings = |url| [("WEBHOOK__URL", url), ("WEBHOOK__CA", &*ca), ("WEBHOOK__SEVERITY", "Normal")];
     federation.start_hub_logged(&settings(&wrong));
     change(&federation, "a").await;
-    let waiting = async {
-        while !federation.log().contains("events were not taken") {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.expect("a failure is logged");
+    logs(&federation, "events were not taken").await;
     assert!(federation.stop_hub().await.success());
     assert_eq!(impostor.events(), Vec::<Value>::new());
     federation.start_hub_logged(&settings(&right));
@@ -113,6 +108,17 @@ fn settings_that_cannot_work_are_refused_at_the_start() {
         assert!(code == Some(status) && said.contains(part), "{settings:?}: {code:?} {said}");
     }
     assert!(!federation.data().exists(), "the settings are looked at before anything is opened");
+}
+
+/// Waits until the hub's log has these words.
+async fn logs(federation: &Federation, words: &str) {
+    let waiting = async {
+        while !federation.log().contains(words) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let logged = tokio::time::timeout(PATIENCE, waiting).await;
+    assert!(logged.is_ok(), "{words:?} is not in {}", federation.log());
 }
 
 /// Makes events.
