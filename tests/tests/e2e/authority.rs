@@ -140,6 +140,8 @@ async fn a_hub_that_is_killed_between_the_steps_goes_on_where_it_was() {
     finishes_by_force(&federation).await;
     comes_back(&mut federation, "settled").await;
     assert_eq!(signing(&federation), next);
+    // The hub that was killed may not have got to asking anybody to renew: the next one does.
+    trusts(&federation, "alpha", 1).await;
     let files: Vec<_> = ["ca.key", "next.key"].map(|name| folder.join(name).exists()).into();
     assert_eq!(files, [true, false], "the new one takes the place of the old one");
 
@@ -326,6 +328,30 @@ async fn files_are_read_again_with_another_authority_and_standing_streams_stay()
     federation.deploy(&Deployment::new("web", 2)).await;
     federation.settles("web", &[("alpha", 2)]).await;
     assert_eq!(alpha().matches("connected to hub").count(), 1, "{}", alpha());
+}
+
+#[tokio::test]
+async fn a_step_that_is_written_down_counts_whatever_fails_after_that() {
+    let mut federation = Builder::new(&["alpha"]).enrolling().start().await;
+    federation.hub_mut().may_log_errors();
+    prepare(&federation).await.unwrap();
+    trusts(&federation, "alpha", 2).await;
+    // What the hub shows cannot be replaced.
+    let bundle = federation.dir().join("store/authority/bundle.pem");
+    fs::remove_file(&bundle).unwrap();
+    fs::create_dir(&bundle).unwrap();
+    let refused = abandon(&federation).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Internal, "{refused:?}");
+    assert!(refused.message().contains("the step is taken"), "{refused:?}");
+    federation.event("AuthorityAbandoned", "authority").await;
+    let after = overview(&federation).await;
+    assert_eq!((&*after.step, after.bundle.matches("BEGIN CERTIFICATE").count()), ("settled", 1));
+    trusts(&federation, "alpha", 1).await;
+
+    fs::remove_dir(&bundle).unwrap();
+    assert_eq!(abandon(&federation).await.unwrap(), "unchanged");
+    assert_eq!(fs::read_to_string(&bundle).unwrap(), after.bundle);
+    comes_back(&mut federation, "settled").await;
 }
 
 /// As one who writes one file after the other; in between they do not belong together.

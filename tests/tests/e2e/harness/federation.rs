@@ -240,6 +240,10 @@ impl Federation {
         &self.hub
     }
 
+    pub(crate) fn hub_mut(&mut self) -> &mut Hub {
+        &mut self.hub
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }

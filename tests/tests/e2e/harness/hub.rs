@@ -134,6 +134,11 @@ impl Hub {
         self.listen = process.line_after("godwit-hub ready ").await;
     }
 
+    /// A test takes something away from it, and it is right to complain.
+    pub(crate) fn may_log_errors(&mut self) {
+        self.process.as_mut().expect("the hub runs").may_log_errors();
+    }
+
     /// Starts it again without waiting for more than the process.
     fn spawn(&mut self, flags: &[&str]) -> &mut Process {
         assert!(self.process.is_none(), "the hub runs already");
