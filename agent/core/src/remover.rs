@@ -15,6 +15,9 @@ use crate::view::View;
 use crate::writer::{Writer, retry_wait};
 use crate::{Call, CallError, Kind, Log, ObjectSeen, Reply};
 
+/// So often pods are waited for that the watch shows, longer each time, before a read is to say whose they are.
+const PATIENCE: u32 = 7;
+
 #[derive(Debug, Default)]
 pub(crate) struct Remover {
     ready: BTreeSet<Uid>,
@@ -148,7 +151,14 @@ impl Remover {
         match desk.view.object(&grave.key) {
             Some(object) if is_of(object, uid) && object.deleting => {}
             Some(object) if is_of(object, uid) => self.delete(cx, object, uid, grave.owns_unknown()),
-            None if pods.is_some_and(|tally| tally.exist > 0) => {}
+            // They end after it; only a read shows whether those that stay are of an object of its name that is nobody's.
+            None if pods.is_some_and(|tally| tally.exist > 0) => {
+                let ends = pods.is_some_and(|tally| tally.terminating > 0);
+                match ends || grave.attempts.failed < PATIENCE {
+                    true => return self.wait(cx, desk, uid),
+                    false => self.read(cx, grave, uid),
+                }
+            }
             Some(_) | None => self.read(cx, grave, uid),
         }
         false

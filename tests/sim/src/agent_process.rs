@@ -8,6 +8,7 @@ use godwit_common::rng::Rng;
 
 use crate::clock::{Clock, Cx};
 use crate::happening::{AgentId, Happening};
+use crate::world::Release;
 
 /// An agent.
 #[derive(Debug)]
@@ -20,6 +21,10 @@ pub struct AgentProcess {
     pub life: u64,
     /// It shall not be started again for now.
     pub held_down: bool,
+    /// Of which release it is, and of which it will be when it starts the next time.
+    pub release: Release,
+    /// See `release`.
+    pub next: Release,
     /// Its machine does not run until then.
     suspended_until: u64,
     /// What came meanwhile.
@@ -31,12 +36,14 @@ pub struct AgentProcess {
 
 impl AgentProcess {
     /// An agent that has not started.
-    pub(crate) fn new(id: AgentId, config: Config, cx: &mut Cx<Happening>) -> Self {
+    pub(crate) fn new(id: AgentId, config: Config, release: Release, cx: &mut Cx<Happening>) -> Self {
         Self {
             id,
             core: None,
             life: 0,
             held_down: false,
+            release,
+            next: release,
             suspended_until: 0,
             waiting: VecDeque::new(),
             config,
@@ -48,6 +55,7 @@ impl AgentProcess {
     /// Starts the process: it knows nothing.
     pub(crate) fn start(&mut self, cx: &mut Cx<Happening>) {
         self.life += 1;
+        self.release = self.next;
         self.clock = Clock::new(cx.now, cx.rng);
         self.tick_at = None;
         (self.suspended_until, self.waiting) = (0, VecDeque::new());

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use godwit_agent_core as agent;
 use godwit_common::{ObjectKey, Time};
+use godwit_hub_core::Command;
 
 use crate::net::Way;
 
@@ -85,6 +86,12 @@ pub(crate) enum Happening {
     Operate,
     /// The router looks where traffic may go.
     Route,
+    /// The agents of some cluster are to be of another release.
+    Upgrade,
+    /// The operator says what he has thought of before.
+    Ask(Box<Command>),
+    /// An agent is ended, and started again as what it shall be.
+    AgentReplaced(AgentId),
 }
 
 /// What is put right when an accident is over.

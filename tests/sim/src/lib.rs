@@ -6,9 +6,11 @@
 
 pub mod agent_process;
 mod clock;
+mod extras;
 pub mod faults;
 pub mod happening;
 pub mod hub_process;
+pub mod imports;
 pub mod invariants;
 mod liveness;
 pub mod member;

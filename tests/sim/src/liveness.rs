@@ -1,6 +1,8 @@
 //! What must come about once everything is put right: the second phase of every run. Each condition says what is
 //! missing, so that a run that does not converge says why.
 
+mod older;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -51,7 +53,9 @@ impl World {
                     let live = rows.get(&cluster.name).unwrap_or(&none);
                     self.check_cluster(cluster, live, &mut missing);
                 }
-                Record::Seat { workload, seat, .. } if !self.is_newest(*workload, seat) && !stuck => {
+                Record::Seat { workload, cluster, seat }
+                    if !self.is_newest(*workload, cluster, seat) && !stuck =>
+                {
                     missing
                         .push(format!("{key:?}: told revision {}, rolling {}", seat.revision, seat.rolling));
                 }
@@ -246,7 +250,7 @@ impl World {
             let placed = if waits { seat.placed.min(seat.target) } else { seat.placed };
             let left = self.left(workload.uid, member);
             let placed = left.unwrap_or(placed);
-            let pods: Vec<_> = member.pods_of(id).collect();
+            let pods = member.managed_pods_of(id);
             let ready = pods.iter().filter(|pod| pod.seen.ready).count();
             let is_old = |pod: &Pod| Some(&pod.template) != manifest;
             let stuck = pods.iter().filter(|pod| pod.seen.unschedulable || is_old(pod)).count();
@@ -263,7 +267,7 @@ impl World {
                 missing.push(format!("{name} runs {ready} of {pods} of {id}, {placed} are placed"));
             }
             let old = pods.iter().filter(|pod| is_old(pod)).count();
-            if old > 0 && !is_stuck {
+            if old > 0 && !is_stuck && !self.owes(workload, &member.name) {
                 missing.push(format!("{old} pods of {id} in {} are not of its newest revision", member.name));
             }
         }
@@ -303,10 +307,14 @@ impl World {
     }
 
     /// Whether a cluster was told the newest revision, and is there (S31).
-    fn is_newest(&self, uid: Uid, seat: &Seat) -> bool {
-        let record = self.hubs[0].store.get(&Key::Workload(uid));
-        let newest = if let Some(Record::Workload(workload)) = record { workload.revision } else { 0 };
-        seat.revision == newest && !seat.rolling
+    fn is_newest(&self, uid: Uid, cluster: &ClusterName, seat: &Seat) -> bool {
+        let Some(Record::Workload(workload)) = self.hubs[0].store.get(&Key::Workload(uid)) else {
+            return false;
+        };
+        let is_newest = seat.revision == workload.revision && !seat.rolling;
+        // Where nothing runs, it comes once all that run it have it, and some of these have to wait.
+        let held_up = || self.members.iter().any(|member| self.owes(workload, &member.name));
+        is_newest || self.owes(workload, cluster) || seat.target == 0 && held_up()
     }
 
     /// Whether replicas found no node. Those of several sizes may be packed otherwise than was planned, which is for
@@ -442,6 +450,7 @@ impl World {
                 || !cluster.taints.is_empty()
                 || workload.yielded.contains_key(name)
                 || lowered.contains(name)
+                || self.owes(workload, name)
         };
         all().filter(closed).collect()
     }

@@ -47,6 +47,18 @@ struct Options {
     /// Let stores be swapped, and hubs go on beside others, in every run
     #[arg(long, conflicts_with = "one_history")]
     forks: bool,
+    /// Let something run in the clusters before, in every run
+    #[arg(long)]
+    brownfield: bool,
+    /// Let nothing run there before
+    #[arg(long, conflicts_with = "brownfield")]
+    greenfield: bool,
+    /// Let some agents be of an older release, in every run
+    #[arg(long)]
+    old_agents: bool,
+    /// Let all agents be of one release
+    #[arg(long, conflicts_with = "old_agents")]
+    one_release: bool,
     /// Print everything that happens
     #[arg(long)]
     trace: bool,
@@ -108,6 +120,8 @@ impl Options {
             agents: count(self.agents),
             lasts: self.hours,
             forks: (self.one_history || self.forks).then_some(self.forks),
+            releases: (self.one_release || self.old_agents).then_some(self.old_agents),
+            brownfield: (self.greenfield || self.brownfield).then_some(self.brownfield),
         }
     }
 }
@@ -167,8 +181,15 @@ mod tests {
 
     #[test]
     fn a_run_tells_the_command_that_makes_it_again() {
-        let run =
-            Run { seed: 4, clusters: Some(9), agents: Some(2), lasts: Some(1_800_000), forks: Some(false) };
+        let run = Run {
+            seed: 4,
+            clusters: Some(9),
+            agents: Some(2),
+            lasts: Some(1_800_000),
+            forks: Some(false),
+            releases: Some(true),
+            brownfield: Some(false),
+        };
         let line = run.to_string();
         let (_, arguments) = line.split_once(" -- ").expect("arguments");
         let again = Options::try_parse_from(format!("sim {arguments}").split(' ')).expect("its own words");

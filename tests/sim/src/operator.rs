@@ -63,6 +63,9 @@ impl World {
             return;
         }
         cx!(self).after((1, every), Happening::Operate);
+        if self.operator.winds_up {
+            self.finish_upgrades();
+        }
         let Some(core) = &self.hubs[0].core else { return };
         let frozen = core.federation().freeze.is_some();
         let held = self.members.iter().find(|member| {
@@ -89,10 +92,13 @@ impl World {
                 member.abandoned = true;
                 Command::ConfirmDead { cluster: member.name.clone() }
             }
-            None if self.operator.winds_up => match self.leftover().or_else(|| self.remove_strays()) {
-                Some(command) => command,
-                None => return,
-            },
+            None if self.operator.winds_up => {
+                let left = self.leftover().or_else(|| self.remove_strays());
+                match left.or_else(|| self.settle_takeovers()) {
+                    Some(command) => command,
+                    None => return,
+                }
+            }
             None => self.wish(),
         };
         if let Command::Retire { terms, .. } = &command {
@@ -234,7 +240,11 @@ impl World {
     }
 
     fn wish(&mut self) -> Command {
+        if let Some(command) = self.wish_of_import() {
+            return command;
+        }
         let name = NAMES[self.pick(NAMES.len())];
+        let name = self.brown_name().unwrap_or(name);
         let kind = kind_of(name);
         let replicas = u32::try_from(self.rng.below(self.operator.replicas_max + 1)).unwrap_or(0);
         let replicas = match WorkloadKind::of_name(kind) {
@@ -553,6 +563,11 @@ impl World {
             _ => placement.affinity.colocate = true,
         }
     }
+}
+
+/// The name of one of its policies.
+pub(crate) fn a_policy(number: usize) -> PolicyName {
+    policy_name(POLICIES[number % POLICIES.len()])
 }
 
 /// What kind each of its applications is of.

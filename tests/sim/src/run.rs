@@ -9,11 +9,12 @@ use godwit_common::ClusterName;
 use godwit_common::rng::Rng;
 use godwit_hub_core::{Config, Hub};
 
+use crate::extras::Extras;
 use crate::faults::Faults;
 use crate::invariants::Seen;
 use crate::operator::Operator;
 use crate::scenario::{ClusterSetup, Setup};
-use crate::world::{Sink, World};
+use crate::world::{Release, Sink, World};
 
 /// How long everything must stay as it is, in seconds, to count as settled.
 const CALM: u64 = 70;
@@ -40,6 +41,10 @@ pub struct Run {
     pub lasts: Option<u64>,
     /// Whether hubs come back with other stores, and go on beside other ones.
     pub forks: Option<bool>,
+    /// Whether some agents are of an older release.
+    pub releases: Option<bool>,
+    /// Whether something runs in the clusters before, to be imported or not.
+    pub brownfield: Option<bool>,
 }
 
 /// What came of a run that went well.
@@ -64,7 +69,9 @@ impl Run {
     /// Makes the run. It panics, with what is wrong, where an invariant breaks or the federation does not settle.
     pub fn make(&self, trace: Option<Sink>) -> Outcome {
         let mut rng = Rng::new(self.seed);
-        let mut world = World::new(self.setup(&mut rng, trace));
+        let mut extras = Extras::some(self);
+        let mut world = World::new(extras.added_to(self.setup(&mut rng, trace)));
+        extras.settle_in(&mut world);
         world.run(5);
         let per_cluster = (world.members.len() as u64).div_ceil(5);
         let operator = Operator {
@@ -78,10 +85,12 @@ impl Run {
         world.begin_operator(operator);
         world.begin_router(500 + rng.below(4_000));
         world.begin_faults(Faults::some(&mut rng, self.forks));
+        extras.begin(&mut world);
         let lasts = self.lasts.unwrap_or((60 + rng.below(240)) * 1000);
         world.run_to(world.now + lasts);
         world.operator.winds_up = true;
         world.heal();
+        extras.wind_up(&mut world);
         settle(&mut world);
         Outcome {
             passed: world.now,
@@ -103,6 +112,7 @@ impl Run {
             nodes: 1 + u32::try_from(rng.below(3)).unwrap_or(0),
             cpu_millis: 500 + 500 * rng.below(5),
             supervises: !rng.one_in(4),
+            release: Release::default(),
         };
         let clusters = (0..self.clusters.unwrap_or(drawn)).map(cluster).collect();
         let seed = rng.next_u64() ^ self.seed;
@@ -145,6 +155,16 @@ impl Display for Run {
         match self.forks {
             Some(true) => write!(f, " --forks")?,
             Some(false) => write!(f, " --one-history")?,
+            None => {}
+        }
+        match self.brownfield {
+            Some(true) => write!(f, " --brownfield")?,
+            Some(false) => write!(f, " --greenfield")?,
+            None => {}
+        }
+        match self.releases {
+            Some(true) => write!(f, " --old-agents")?,
+            Some(false) => write!(f, " --one-release")?,
             None => {}
         }
         if let Some(lasts) = self.lasts {

@@ -18,7 +18,7 @@ use crate::clock::Cx;
 use crate::happening::{AgentId, Mend};
 use crate::member::{GRACE, requests};
 use crate::net::Way;
-use crate::world::{Answered, Sink, World, cx};
+use crate::world::{Answered, Release, Sink, World, cx};
 
 /// How a world begins.
 #[derive(Debug, Clone)]
@@ -48,6 +48,8 @@ pub struct ClusterSetup {
     pub cpu_millis: u64,
     /// Its agents put supervisors into pods (S9).
     pub supervises: bool,
+    /// Of which release its agents are at first.
+    pub release: Release,
 }
 
 impl Setup {
@@ -59,6 +61,7 @@ impl Setup {
             nodes: 4,
             cpu_millis: 10_000,
             supervises: true,
+            release: Release::default(),
         };
         Self {
             seed,
@@ -114,15 +117,25 @@ pub fn with_autoscaler(mut application: Application, max: u32) -> Application {
         application.objects.push(ObjectSpec {
             key: ObjectKey::new("autoscaling/v2", AUTOSCALER, &id.namespace, &id.name)
                 .expect("a scenario names objects well"),
-            manifest: format!("{{\"of\":\"{}\",\"min\":2,\"max\":{max}}}", id.kind).into(),
+            manifest: autoscaler(&id.kind, 2, max.into()),
         });
     }
     application
 }
 
+/// An autoscaler's manifest, of a workload of its own name.
+pub fn autoscaler(kind: &str, min: u64, max: u64) -> Arc<str> {
+    format!("{{\"of\":\"{kind}\",\"min\":{min},\"max\":{max}}}").into()
+}
+
 /// How manifests of scenarios are read.
 pub fn reader() -> Reader {
-    Reader { totals, ..Reader::of_workloads(read) }
+    // Of an autoscaler, bounds are all that may be different.
+    Reader {
+        totals,
+        alike: |key, one, other| one == other || &*key.kind == AUTOSCALER,
+        ..Reader::of_workloads(read)
+    }
 }
 
 /// What the manifest of [`with_autoscaler`] says.

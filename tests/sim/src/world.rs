@@ -2,6 +2,7 @@
 
 mod agents;
 mod hubs;
+mod releases;
 mod supervisors;
 mod wires;
 
@@ -18,12 +19,14 @@ use crate::clock::{Cx, Queue};
 use crate::faults::Faults;
 use crate::happening::{AgentId, Happening, Mend};
 use crate::hub_process::HubProcess;
+use crate::imports::Brownfield;
 use crate::invariants::{Checker, Records};
 use crate::member::Member;
 use crate::net::Net;
 use crate::operator::Operator;
 use crate::router::Router;
 use crate::scenario::Setup;
+pub use releases::Release;
 pub(crate) use supervisors::Question;
 
 /// How soon a process that fell is started again.
@@ -62,6 +65,10 @@ pub struct World {
     pub operator: Operator,
     /// Who sends traffic.
     pub router: Router,
+    /// The most milliseconds between two clusters whose agents get another release; zero for never.
+    pub upgrades: u64,
+    /// What is there that Godwit has not made.
+    pub brownfield: Brownfield,
     /// Who watches over everything.
     pub checker: Checker,
     /// Answers that have come, by hub and ticket.
@@ -105,9 +112,13 @@ impl World {
                 let hubs = (0..setup.hubs).map(|hub| Arc::from(format!("hub-{hub}"))).collect();
                 let config = agent::Config::new(hubs, &format!("agent-{agent}"), "sim");
                 let config = agent::Config { supervises: cluster.supervises, ..config };
-                AgentProcess::new(id, config, cx)
+                AgentProcess::new(id, config, cluster.release, cx)
             };
             agents.push((0..cluster.agents).map(agent).collect());
+        }
+        let mut checker = Checker::new(&setup.hub);
+        if setup.clusters.iter().any(|cluster| cluster.release == Release::Older) {
+            checker.releases_differ();
         }
         let mut world = Self {
             now: 0,
@@ -122,7 +133,9 @@ impl World {
             kept: None,
             operator: Operator::default(),
             router: Router::default(),
-            checker: Checker::new(&setup.hub),
+            upgrades: 0,
+            brownfield: Brownfield::default(),
+            checker,
             answers: BTreeMap::new(),
             questions: BTreeMap::new(),
             last_question: 0,
@@ -218,7 +231,10 @@ impl World {
                 self.call_arrives((agent, life), sent, op, *call)
             }
             Happening::WatchShows { cluster, watch } => self.watch_shows(cluster, watch),
-            Happening::Reconcile { cluster, key } => self.members[cluster].reconcile(cx!(self), &key),
+            Happening::Reconcile { cluster, key } => {
+                self.members[cluster].reconcile(cx!(self), &key);
+                self.checker.look_at_imports(&self.members);
+            }
             Happening::Schedule { cluster } => self.members[cluster].schedule(cx!(self)),
             Happening::PodStarts { cluster, pod } => self.members[cluster].pod_starts(cx!(self), &pod),
             Happening::PodEnds { cluster, pod } => self.members[cluster].pod_ends(cx!(self), &pod),
@@ -235,6 +251,11 @@ impl World {
             Happening::Mend(mend) => self.mend(mend),
             Happening::Operate => self.operate(),
             Happening::Route => self.route(),
+            Happening::Upgrade => self.upgrade(),
+            Happening::Ask(command) => {
+                self.command(0, *command);
+            }
+            Happening::AgentReplaced(id) => self.replace_agent(id),
             // Meant for a life that is over.
             Happening::HubTick { .. } | Happening::HubResumes { .. } | Happening::HubCommits { .. } => {}
             Happening::AgentTick { .. } | Happening::AgentResumes { .. } | Happening::AgentHears { .. } => {}

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use godwit_common::Uid;
-use godwit_common::link::{ObjectTarget, Original, WorkloadTarget};
+use godwit_common::link::{ObjectTarget, Original, Targets, WorkloadTarget};
 
-use crate::world::{World, fence, key, object as object_row, whole, workload};
+use crate::world::{World, fence, key, object as object_row, tombstone, web, whole, workload};
 
 const THERE: Uid = Uid(0xad);
 
@@ -120,4 +120,20 @@ fn s34_objects_that_go_along_are_taken_over_in_the_same_way() {
     world.send_targets(whole(fence(1, 1), vec![row], vec![]));
     world.advance(Duration::from_secs(2));
     assert_eq!(world.member.objects[&map].stamp.map(|stamp| stamp.uid), Some(Uid(9)));
+}
+
+#[test]
+fn s28_what_never_became_godwits_outlives_the_end_of_what_it_stood_in_the_way_of() {
+    let mut world = with_theirs();
+    world.member.pod(&web(), "web-1", |_| {});
+    world.send_targets(whole(fence(1, 1), vec![], vec![row(Uid(0xbad))]));
+    world.advance(Duration::from_secs(30));
+    let ended = Targets { tombstones: vec![tombstone(1, "web")], ..whole(fence(1, 2), vec![], vec![]) };
+    world.send_targets(ended);
+    world.advance(Duration::from_secs(120));
+    assert!(
+        world.reports().any(|report| report.removed.contains(&Uid(1))),
+        "its pods are not those of the life"
+    );
+    assert_eq!((world.member.objects.len(), world.member.deletes()), (1, 0));
 }

@@ -49,6 +49,7 @@ impl Hub {
         deploy.application.objects.iter_mut().for_each(|object| self.keep_known(object));
         let mut copy = self.clone();
         let uids = copy.take_import(deploy.clone(), &policies, &import);
+        copy.check_seated(&uids, &import)?;
         let moves = copy.moved_by(&uids, &import);
         if !moves.is_empty() && !import.allow_moves {
             let message = format!(
@@ -294,6 +295,22 @@ impl Hub {
                 self.object_row_changed(object, name, Some(before));
             }
         }
+    }
+
+    /// Whether every cluster has a place for what was found there, and can be told of it.
+    fn check_seated(&self, uids: &[Uid], import: &Import) -> Result<(), Refused> {
+        for workload in uids.iter().filter_map(|uid| self.workloads.get(uid)) {
+            let id = workload.id();
+            let unseated = |(name, _): &(&ClusterName, &FoundWorkload)| !workload.seats.contains_key(*name);
+            let Some((name, _)) = found_of(id, import).find(unseated) else { continue };
+            let message = format!(
+                "{id} runs in cluster {name}, which is told of nothing more: it is being cleaned up, or its agents know no \
+                 overrides and something that goes along has some there; see `godwit describe cluster {name}`, and import \
+                 from the others"
+            );
+            return Err(refused(RefusedKind::FailedPrecondition, message));
+        }
+        Ok(())
     }
 
     /// Where the plan is another than what was found.

@@ -10,8 +10,8 @@ use godwit_common::{ClusterName, Uid, WorkloadId};
 
 use super::fixture::{Fixture, autoscaler, cluster, deployment, object, policy, spec, web};
 use crate::{
-    Answer, Application, Command, Deploy, Deployed, Found, FoundObject, FoundWorkload, Import, ObjectSpec,
-    Policy, PolicyChoice, Refused, RefusedKind, WorkloadSpec,
+    Answer, Application, Command, Deploy, Deployed, DrainState, DrainTerms, Found, FoundObject,
+    FoundWorkload, Import, ObjectSpec, Policy, PolicyChoice, Refused, RefusedKind, WorkloadSpec,
 };
 
 /// Three clusters, of which the policy `even` chooses all.
@@ -440,4 +440,21 @@ fn s34_what_carries_godwits_labels_needs_no_leave_and_what_was_changed_needs_a_w
     send(&mut fixture, again(0, life, None)).expect("it is Godwit's by now");
     fixture.pass(Duration::from_secs(5));
     assert_eq!(adopts(&fixture), changed, "what carries the labels needs no leave");
+}
+
+#[test]
+fn s34_what_runs_in_a_cluster_that_is_being_cleaned_up_is_not_imported() {
+    let mut fixture = with_known_object();
+    let terms = DrainTerms::default();
+    fixture.command(Command::Retire { cluster: cluster("alpha"), terms }).expect("a member");
+    fixture.pass(Duration::from_secs(30));
+    let state = |fixture: &Fixture| fixture.hub.cluster(&cluster("alpha")).and_then(|view| view.drain);
+    let cleaning = state(&fixture).is_some_and(|view| view.drain.state == DrainState::Cleaning);
+    assert!(cleaning, "{:?}", state(&fixture));
+    let mut deploy = three_and_five();
+    deploy.import.as_mut().expect("an import").allow_moves = true;
+    let refused = send(&mut fixture, deploy).expect_err("alpha leaves");
+    assert_eq!(refused.kind, RefusedKind::FailedPrecondition, "{refused:?}");
+    assert!(refused.message.contains("cluster alpha, which is told of nothing more"), "{refused:?}");
+    assert_eq!(fixture.views().len(), 1, "nothing of it is done");
 }

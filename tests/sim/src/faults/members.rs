@@ -5,6 +5,7 @@ use godwit_common::ObjectKey;
 use super::LASTS;
 use crate::clock::Cx;
 use crate::happening::{Happening, Mend};
+use crate::member::Object;
 use crate::world::{World, cx};
 
 impl World {
@@ -73,7 +74,7 @@ impl World {
         let key = keys[self.pick(keys.len())].clone();
         if self.rng.one_in(3) {
             self.note(|| format!("a person deletes {key} in cluster {cluster}"));
-            self.members[cluster].remove(cx!(self), &key);
+            self.delete_by_hand(cluster, &key);
         } else if self.rng.one_in(3) {
             self.note(|| format!("a person edits {key} in cluster {cluster}"));
             self.members[cluster].edit_by_hand(cx!(self), &key);
@@ -81,6 +82,19 @@ impl World {
             let replicas = u32::try_from(self.rng.below(8)).unwrap_or(0);
             self.note(|| format!("a person scales {key} in cluster {cluster} to {replicas}"));
             self.members[cluster].scale_by_hand(cx!(self), &key, replicas);
+        }
+    }
+
+    /// A person deletes something; what nobody manages is now and then made anew at once, as it was.
+    pub(crate) fn delete_by_hand(&mut self, cluster: usize, key: &ObjectKey) {
+        let object = self.members[cluster].objects.get(key).cloned();
+        self.members[cluster].disturb(key);
+        self.members[cluster].remove(cx!(self), key);
+        if let Some(object) = object.filter(Object::is_unmanaged)
+            && self.rng.one_in(2)
+        {
+            let (manifest, replicas) = (object.manifest, object.seen.replicas);
+            self.members[cluster].make_by_hand(cx!(self), key, manifest, replicas);
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn check(cluster: &ClusterName, deed: &Deed) {
                 after.fence
             );
         }
-        Deed::Applied { key, before, after } => {
+        Deed::Applied { key, before, after, .. } => {
             let Some(before) = before.filter(|before| before.uid == after.uid) else {
                 return;
             };

@@ -4,12 +4,14 @@
 mod at_most;
 mod fence;
 mod gates;
+mod imports;
 mod issuers;
 mod kinds;
 mod lease;
 mod loss;
 mod pause;
 mod placement;
+mod releases;
 mod removal;
 mod rollout;
 mod room;
@@ -28,6 +30,7 @@ use godwit_hub_core::{
 
 use crate::hub_process::Step;
 use crate::member::{Deed, GRACE, Member};
+use crate::world::Release;
 use gates::Announced;
 use lease::{GivenUp, Leases};
 use loss::Moment;
@@ -58,6 +61,10 @@ pub struct Checker {
     given_up: GivenUp,
     /// Clusters that were forgotten as they are, by an operator's word: what runs there is nobody's any more (S23).
     forgotten: BTreeSet<ClusterName>,
+    /// What was imported, and may be taken over.
+    imports: imports::Imports,
+    /// Which clusters had agents that know overrides, and what was different where.
+    knowing: releases::Knowing,
     /// After so many milliseconds without a lease everything has ended (S9).
     wait: u64,
     /// What was seen, so that a run can tell whether it has shown anything.
@@ -133,6 +140,14 @@ pub struct Seen {
     pub jobs: u64,
     /// Commands, each of which a rehearsal foresaw.
     pub commands: u64,
+    /// Workloads that were imported.
+    pub imports: u64,
+    /// Objects that were nobody's, and are Godwit's.
+    pub taken: u64,
+    /// Deeds of agents that know no overrides.
+    pub older: u64,
+    /// Clusters of which an agent that does has led for the first time, while there are others.
+    pub upgrades: u64,
 }
 
 /// What is known of one hub.
@@ -203,6 +218,7 @@ impl Checker {
         if let Some(event) = step.event {
             silence.hear(witness, event, moment);
             witness.hear(event);
+            self.seen.upgrades += u64::from(self.knowing.hear(witness, event));
         }
         if let Some(foreseen) = step.foreseen {
             check_answer(foreseen, step.effects);
@@ -225,7 +241,8 @@ impl Checker {
         if !accepts {
             pause::check(records, &held, &ended, &seats);
         }
-        room::check(records, witness, &seats, accepts);
+        self.seen.imports += self.imports.check(records, (step, &seats), self.histories_may_fork);
+        room::check(records, witness, (&seats, &self.imports), accepts);
         witness.closed(step.effects);
         silence.check(records, witness, (step, &begun), moment);
         self.seen.count(step.effects, &seats);
@@ -252,6 +269,7 @@ impl Checker {
         leases.check(records, witness, (step.effects, &self.given_up), self.now);
         wire::check_order(step.effects);
         wire::check(records, witness, step.effects, &mut self.said);
+        self.knowing.check(records, witness, step.effects, &seats);
         witness.spoken(step);
         silence.returned(witness, step);
         if !self.histories_may_fork {
@@ -284,6 +302,16 @@ impl Checker {
         }
     }
 
+    /// The controllers of a member have looked at something.
+    pub(crate) fn look_at_imports(&mut self, members: &[Member]) {
+        self.imports.check_members(members);
+    }
+
+    /// Agents of several releases will speak.
+    pub(crate) fn releases_differ(&mut self) {
+        self.knowing.releases_differ = true;
+    }
+
     /// A batch of a hub has become durable.
     pub fn hub_committed(&mut self, store: &Records, written: &[Key]) {
         placement::check_stored(store, written);
@@ -301,8 +329,12 @@ impl Checker {
     }
 
     /// An agent has changed something in its member.
-    pub fn member_did(&mut self, cluster: &ClusterName, deed: &Deed) {
+    pub fn member_did(&mut self, cluster: &ClusterName, deed: &Deed, release: Release) {
         fence::check(cluster, deed);
+        self.knowing.check_deed(cluster, deed, release);
+        let taken = self.imports.check_deed(cluster, deed, self.histories_may_fork);
+        self.seen.taken += u64::from(taken);
+        self.seen.older += u64::from(release == Release::Older);
         self.late.extend(removal::comes_late(cluster, deed, &self.ended).map(|uid| (cluster.clone(), uid)));
         if removal::check(cluster, deed, &self.ended) {
             self.seen.removals += 1;
@@ -346,6 +378,10 @@ impl Seen {
         self.gated += other.gated;
         self.jobs += other.jobs;
         self.commands += other.commands;
+        self.imports += other.imports;
+        self.taken += other.taken;
+        self.older += other.older;
+        self.upgrades += other.upgrades;
     }
 
     fn migrated(&mut self, cause: &MigrationCause) {

@@ -29,7 +29,7 @@ pub(super) fn check(cluster: &ClusterName, deed: &Deed, ended: &BTreeSet<(Uid, C
             );
             true
         }
-        Deed::Applied { key, before, after } => {
+        Deed::Applied { key, before, after, .. } => {
             if let Some(before) = before {
                 assert!(
                     before.uid == after.uid,

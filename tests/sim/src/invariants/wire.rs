@@ -78,10 +78,20 @@ fn check_rows(records: &Records, cluster: &ClusterName, targets: &Targets) {
             record.generation
         );
     }
+    for row in &targets.objects {
+        let known = records.get(&Key::ObjectRow(row.uid, cluster.clone()));
+        let adopts =
+            matches!(known, Some(Record::ObjectRow { row: known, .. }) if known.adopts == row.adopts);
+        assert!(
+            adopts,
+            "S34: {cluster} may take {} over as {:?}, the record says {known:?}",
+            row.key, row.adopts
+        );
+    }
     for row in &targets.workloads {
         let seat = records.get(&Key::Seat(row.uid, cluster.clone()));
         let told = matches!(seat, Some(Record::Seat { seat, .. })
-            if (seat.target, seat.revision) == (row.replicas, row.revision));
+            if (seat.target, seat.revision, seat.adopts) == (row.replicas, row.revision, row.adopts));
         assert!(
             told,
             "{cluster} is told {} replicas of revision {} of {}, the record says {seat:?}",

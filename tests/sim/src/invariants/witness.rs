@@ -12,7 +12,16 @@ use crate::hub_process::Step;
 #[derive(Debug, Default)]
 pub(super) struct Witness {
     sessions: BTreeMap<SessionId, ClusterName>,
+    greetings: BTreeMap<SessionId, Greeting>,
     clusters: BTreeMap<ClusterName, Told>,
+}
+
+/// What an agent has said of itself.
+#[derive(Debug)]
+pub(super) struct Greeting {
+    pub(super) cluster: ClusterName,
+    pub(super) uid: Uid,
+    pub(super) knows_overrides: bool,
 }
 
 /// What was told of one cluster.
@@ -46,6 +55,11 @@ impl Witness {
     /// The cluster that a session speaks for.
     pub(super) fn cluster_of(&self, session: SessionId) -> Option<&ClusterName> {
         self.sessions.get(&session)
+    }
+
+    /// What the agent of a session has said of itself.
+    pub(super) fn greeting(&self, session: SessionId) -> Option<&Greeting> {
+        self.greetings.get(&session)
     }
 
     /// Whether any of a cluster's agents has a stream.
@@ -82,7 +96,10 @@ impl Witness {
                 continue;
             };
             match (message, step.event) {
-                (Down::Welcome(_), Some(Event::Opened { cluster, .. })) => {
+                (Down::Welcome(_), Some(Event::Opened { cluster, hello, .. })) => {
+                    let (uid, knows_overrides) = (hello.cluster_uid, hello.knows_overrides);
+                    let greeting = Greeting { cluster: cluster.clone(), uid, knows_overrides };
+                    self.greetings.insert(*session, greeting);
                     self.sessions.insert(*session, cluster.clone());
                     self.clusters.entry(cluster.clone()).or_default();
                 }
@@ -165,6 +182,7 @@ impl Witness {
     fn close(&mut self, session: SessionId) {
         self.leader_ends(session);
         self.sessions.remove(&session);
+        self.greetings.remove(&session);
     }
 
     fn leader_ends(&mut self, session: SessionId) {
@@ -182,6 +200,11 @@ impl Witness {
 }
 
 impl Told {
+    /// Whether anything was reported of a life.
+    pub(super) fn knows(&self, uid: Uid) -> bool {
+        self.statuses.contains_key(&uid)
+    }
+
     pub(super) fn ready(&self, uid: Uid) -> u32 {
         self.statuses.get(&uid).map_or(0, |status| status.ready.min(status.pods))
     }

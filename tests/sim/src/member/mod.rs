@@ -1,6 +1,7 @@
 //! A member cluster: a very small Kubernetes that outlives its agents. It keeps a Lease, the fence, objects and nodes;
 //! its controllers make pods of workloads, its scheduler puts them on nodes with room.
 
+mod brownfield;
 mod nodes;
 mod pods;
 mod scheduler;
@@ -17,6 +18,7 @@ use godwit_common::{ClusterName, Need, ObjectKey, Resources, Uid, WorkloadId};
 
 use crate::happening::WatchKey;
 
+pub use brownfield::{Said, Taken};
 pub use pods::{Pod, is_bad};
 pub use store::Deed;
 pub use supervisors::GRACE;
@@ -58,6 +60,8 @@ pub struct Member {
     pub supervises: bool,
     /// More was made to run here once than anybody counted room for, by hand or beside what has yet to end.
     pub crowded: bool,
+    /// Workloads to which something happened here that nobody outside had asked for.
+    pub disturbed: BTreeSet<WorkloadId>,
     /// Nodes that are suspended.
     asleep: BTreeSet<Arc<str>>,
     /// The whole cluster is down: nothing runs.
@@ -115,6 +119,7 @@ impl Member {
             refuses: false,
             registry: true,
             crowded: false,
+            disturbed: BTreeSet::new(),
             supervises: false,
             asleep: BTreeSet::new(),
             dead: false,
@@ -129,6 +134,7 @@ impl Member {
     pub(crate) fn rebuild(&mut self, uid: Uid) {
         self.uid = uid;
         (self.lease, self.fence) = (None, None);
+        self.objects.keys().cloned().collect::<Vec<_>>().iter().for_each(|key| self.disturb(key));
         self.objects.clear();
         self.pods.clear();
         self.namespaces = BTreeSet::from(["default".into()]);

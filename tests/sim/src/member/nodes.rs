@@ -40,6 +40,7 @@ impl Member {
         if self.nodes.remove(name).is_none() {
             return;
         }
+        self.disturb_pods(&pods);
         self.show_nodes(cx, Change::NodeGone(name.clone()));
         for pod in pods {
             let Some(seen) = self.pods.get(&pod).map(|pod| pod.seen.clone()) else { continue };
@@ -75,6 +76,7 @@ impl Member {
         if self.dead || self.nodes.get(name).is_none_or(|node| node.ready) {
             return;
         }
+        self.disturb_pods(&self.pods_on(name));
         for pod in self.pods_on(name) {
             self.end_pod(cx, &pod);
             if let Some(pod) = self.pods.get_mut(&pod) {

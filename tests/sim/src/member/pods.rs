@@ -204,6 +204,7 @@ impl Member {
     /// The whole cluster loses power: what ran is gone, what was stored is not.
     pub fn die(&mut self) {
         self.dead = true;
+        self.disturb_pods(&self.pod_names());
         self.pods.clear();
         self.forget_watches();
     }

@@ -9,7 +9,7 @@ use godwit_agent_core::{
 use godwit_common::link::Summons;
 use godwit_common::{ObjectKey, Uid, WorkloadKind};
 
-use super::{Member, Object, id_of, requests};
+use super::{Member, Object, Taken, id_of, requests};
 use crate::clock::Cx;
 use crate::happening::Happening;
 
@@ -37,6 +37,8 @@ pub enum Deed {
         before: Option<Stamp>,
         /// The stamp now.
         after: Stamp,
+        /// What it was, if it was there and nobody's.
+        took: Option<Box<Taken>>,
     },
     /// An object was deleted.
     Deleted {
@@ -153,6 +155,10 @@ impl Member {
             return (seen.map(Reply::Applied).ok_or(CallError::Outdated), None);
         }
         let before = old.as_ref().and_then(|old| old.seen.stamp);
+        let took = Self::taken(old.as_ref(), (apply.manifest.clone(), apply.replicas)).map(Box::new);
+        if let Some(taken) = old.as_ref().filter(|_| took.is_some()) {
+            self.pods_join(&taken.seen.uid, apply.stamp.uid);
+        }
         let autoscaled = old.as_ref().is_some_and(|old| old.seen.autoscaled) && !changed;
         let uid = old.map_or_else(|| cx.rng.uid().to_string().into(), |old| old.seen.uid);
         let seen = ObjectSeen {
@@ -174,7 +180,7 @@ impl Member {
             deleting: false,
             progress: Progress::default(),
         };
-        let deed = Deed::Applied { key: key.clone(), before, after: apply.stamp };
+        let deed = Deed::Applied { key: key.clone(), before, after: apply.stamp, took };
         self.put(cx, seen.clone(), (apply.manifest, apply.supervised), false);
         (Ok(Reply::Applied(seen)), Some(deed))
     }
@@ -200,6 +206,7 @@ impl Member {
     /// A person scales a workload in the cluster.
     pub(crate) fn scale_by_hand(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey, replicas: u32) {
         if let Some(object) = self.objects.get(key).cloned() {
+            self.disturb(key);
             self.crowded |= object.seen.replicas.is_none_or(|before| replicas > before);
             let version = self.next_version().to_string().into();
             let progress = Progress::default();
@@ -210,6 +217,9 @@ impl Member {
 
     /// A person changes fields of an object in the cluster, beside its number.
     pub(crate) fn edit_by_hand(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey) {
+        if self.objects.get(key).is_some_and(Object::is_unmanaged) {
+            return self.alter_by_hand(cx, key);
+        }
         let version = self.next_version().to_string().into();
         if let Some(object) = self.objects.get_mut(key) {
             object.seen.version = version;
@@ -221,9 +231,12 @@ impl Member {
 
     /// Somebody deletes an object in the cluster; its pods follow.
     pub(crate) fn remove(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey) {
-        if self.objects.remove(key).is_some() {
+        if let Some(object) = self.objects.remove(key) {
             self.next_version();
-            self.show(cx, key, Change::ObjectGone(key.clone()));
+            // The watches are for what is managed.
+            if !object.is_unmanaged() {
+                self.show(cx, key, Change::ObjectGone(key.clone()));
+            }
             self.controllers_look(cx, key);
         }
     }
@@ -238,7 +251,7 @@ impl Member {
         self.objects.get(key)?.seen.stamp.map(|stamp| stamp.uid)
     }
 
-    fn put(
+    pub(super) fn put(
         &mut self,
         cx: &mut Cx<Happening>,
         seen: ObjectSeen,
@@ -257,7 +270,9 @@ impl Member {
             progressed: cx.now,
         };
         self.objects.insert(key.clone(), object);
-        self.show(cx, &key, Change::Object(seen));
+        if seen.stamp.is_some() {
+            self.show(cx, &key, Change::Object(seen));
+        }
         self.controllers_look(cx, &key);
     }
 
@@ -276,7 +291,9 @@ impl Member {
         object.seen.progress = progress;
         object.seen.version = version;
         let seen = object.seen.clone();
-        self.show(cx, key, Change::Object(seen));
+        if seen.stamp.is_some() {
+            self.show(cx, key, Change::Object(seen));
+        }
     }
 
     pub(super) fn controllers_look(&mut self, cx: &mut Cx<Happening>, key: &ObjectKey) {

@@ -90,6 +90,7 @@ impl World {
         match effect {
             agent::Effect::Dial { session, address, hello } => {
                 let hub = address.strip_prefix("hub-").and_then(|hub| hub.parse().ok()).unwrap_or(0);
+                let hello = self.agent(id).release.greets(hello);
                 self.net.dial(cx!(self), (id, life), session, hub, hello);
             }
             agent::Effect::Send { session, message } => self.agent_says(id, session, message),
@@ -166,7 +167,8 @@ impl World {
             self.members[agent.cluster].call(cx!(self), call, &zone)
         };
         if let Some(deed) = deed {
-            self.checker.member_did(&self.members[agent.cluster].name, &deed);
+            let release = self.agent(agent).release;
+            self.checker.member_did(&self.members[agent.cluster].name, &deed, release);
             self.note(|| format!("{} did {deed:?}", self.name(agent)));
         }
         let reply_lost = self.faults.call_is_lost(&mut self.rng);

@@ -69,6 +69,7 @@ impl World {
                 if !matches!(message, Down::Welcome(_)) {
                     self.note(|| format!("{} hears {}", self.name(id), brief(&message)));
                 }
+                let message = self.agent(id).release.reads(message);
                 let session = name;
                 self.step_agent(id, agent::Event::Received { session, message });
             }

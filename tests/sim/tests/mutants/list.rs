@@ -14,13 +14,17 @@ pub(crate) struct Mutant {
 }
 
 /// Nobody speaks but one hub.
-pub(crate) const ONE_HISTORY: &[&str] = &["--one-history"];
+pub(crate) const ONE_HISTORY: &[&str] = &["--one-history", "--one-release", "--greenfield"];
 /// Several hubs speak, with stores of their own.
-pub(crate) const FORKS: &[&str] = &["--forks"];
+pub(crate) const FORKS: &[&str] = &["--forks", "--one-release", "--greenfield"];
 /// Each cluster has agents that lead one after the other.
-pub(crate) const MANY_AGENTS: &[&str] = &["--one-history", "--agents", "3"];
+pub(crate) const MANY_AGENTS: &[&str] = &["--one-history", "--one-release", "--greenfield", "--agents", "3"];
 /// Both.
-pub(crate) const MANY_VOICES: &[&str] = &["--forks", "--agents", "3"];
+pub(crate) const MANY_VOICES: &[&str] = &["--forks", "--one-release", "--greenfield", "--agents", "3"];
+/// Some agents know no overrides.
+pub(crate) const OLD_AGENTS: &[&str] = &["--one-history", "--old-agents", "--greenfield"];
+/// Something runs in the clusters before.
+pub(crate) const BROWNFIELD: &[&str] = &["--one-history", "--one-release", "--brownfield"];
 
 pub(crate) const MUTANTS: &[Mutant] = &[
     // Write before you speak.
@@ -251,6 +255,56 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         replacement: "true",
         caught_by: &["I5:"],
         runs: ONE_HISTORY,
+    },
+    // S34: imports.
+    Mutant {
+        name: "the-sum-is-forgotten",
+        file: "hub/core/src/commands/import.rs",
+        text: "counts.fold(0, u32::saturating_add)",
+        replacement: "counts.fold(0, u32::max)",
+        caught_by: &["S34:"],
+        runs: BROWNFIELD,
+    },
+    Mutant {
+        name: "what-was-found-is-not-told",
+        file: "hub/core/src/commands/import.rs",
+        text: "self.set_target(uid, name, found.spec.replicas);",
+        replacement: "",
+        caught_by: &["S34:"],
+        runs: BROWNFIELD,
+    },
+    Mutant {
+        name: "what-was-changed-since-is-written-over",
+        file: "agent/core/src/judge.rs",
+        text: "content == 0 || content == seen.content",
+        replacement: "true",
+        caught_by: &["S34:"],
+        runs: BROWNFIELD,
+    },
+    Mutant {
+        name: "what-nobody-manages-is-taken-over",
+        file: "agent/core/src/judge.rs",
+        text: "Imports::Another => Verdict::Blocked(UNMANAGED.into()),",
+        replacement: "Imports::Another => adopt,",
+        caught_by: &["S34:"],
+        runs: BROWNFIELD,
+    },
+    // S33: what agents do not know of.
+    Mutant {
+        name: "agents-are-told-what-they-do-not-know-of",
+        file: "hub/core/src/contract/cluster.rs",
+        text: "false => Arc::default(),",
+        replacement: "false => changes_in(rules, &self.name, &self.traits),",
+        caught_by: &["S33:"],
+        runs: OLD_AGENTS,
+    },
+    Mutant {
+        name: "who-is-on-the-way-is-told-rules-that-nobody-knows",
+        file: "hub/core/src/rollouts.rs",
+        text: "cluster.is_some_and(|cluster| self.owes(workload, &workload.record.spec, &cluster.record))",
+        replacement: "false",
+        caught_by: &["S33:"],
+        runs: OLD_AGENTS,
     },
     // S23: whose word lets agents in.
     Mutant {

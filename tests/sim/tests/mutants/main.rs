@@ -18,7 +18,7 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, available_parallelism};
 
-use list::{FORKS, MANY_AGENTS, MANY_VOICES, MUTANTS, Mutant, ONE_HISTORY};
+use list::{BROWNFIELD, FORKS, MANY_AGENTS, MANY_VOICES, MUTANTS, Mutant, OLD_AGENTS, ONE_HISTORY};
 
 /// What the simulator is made of.
 const PACKAGES: [&str; 5] = ["agent/core", "common", "hub/core", "hub/planner", "tests/sim"];
@@ -33,7 +33,7 @@ const VARIABLE: &str = "GODWIT_MUTANT";
 fn every_broken_rule_is_seen() {
     let copy = copy();
     let sim = build(&copy);
-    for options in [ONE_HISTORY, FORKS, MANY_AGENTS, MANY_VOICES] {
+    for options in [ONE_HISTORY, FORKS, MANY_AGENTS, MANY_VOICES, OLD_AGENTS, BROWNFIELD] {
         let sound = run(&sim, "", SOUND, options);
         assert!(sound.status.success(), "the code as it is fails, {options:?}:\n{}", words_of(&sound));
     }
