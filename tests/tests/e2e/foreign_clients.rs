@@ -116,10 +116,10 @@ async fn kubectl_reads_and_changes_a_cluster() {
     fs::write(&by_hand, Deployment::new("by-hand", 1).yaml()).unwrap();
     run(&["apply", "--validate=false", "-f", by_hand.to_str().unwrap()]).await;
     run(&["scale", "deployment", "by-hand", "--replicas=3"]).await;
-    run(&["rollout", "status", "deployment", "by-hand", "--timeout=30s"]).await;
+    run(&["rollout", "status", "deployment", "by-hand", "--timeout=120s"]).await;
     let scaled = run(&["get", "deployment", "by-hand", "-o", "jsonpath={.status.readyReplicas}"]).await;
     assert_eq!(scaled, "3");
-    run(&["delete", "deployment", "by-hand", "--timeout=30s"]).await;
+    run(&["delete", "deployment", "by-hand", "--timeout=120s"]).await;
     let left = run(&["get", "deployments", "-o", "name"]).await;
     assert_eq!(
         left.trim(),

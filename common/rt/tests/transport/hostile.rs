@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use crate::fixture::{Hub, check, watch_health, within};
 
 /// Short enough to wait for, long enough for a handshake on a busy machine where a test needs one to succeed.
-const SOON: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn a_peer_that_never_begins_its_handshake_is_cut() {
