@@ -22,7 +22,11 @@ async fn a_cluster_joins_when_an_operator_lets_it_in_and_not_before() {
     assert_eq!(alpha["clusterUid"], federation.cluster("alpha").uid().await);
     assert_eq!(alpha["tokenCreatedBy"], "ops");
     let key = alpha["key"].as_str().unwrap();
-    assert!(federation.cluster("alpha").agent(0).output().contains(key), "its agent says the same key");
+    wait_for("its agent to say the same key", async || {
+        let output = federation.cluster("alpha").agent(0).output();
+        Some(()).filter(|()| output.contains(key)).ok_or(output)
+    })
+    .await;
     assert!(federation.admin.clusters().await.unwrap().is_empty());
 
     assert_eq!(federation.must(&["approve", "cluster", "alpha"]).await, "cluster/alpha approved\n");
