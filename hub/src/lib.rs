@@ -29,8 +29,8 @@ use godwit_rt::tls;
 
 use args::Args;
 
-/// What a program that runs a hub allocates with: what a storm of agents took is given back, and threads do not wait for
-/// each other, as they do with musl's own allocator.
+/// What a program that runs a hub allocates with. The image is linked with musl, whose own allocator lets in one thread at a
+/// time.
 pub use tikv_jemallocator::Jemalloc as Allocator;
 
 /// Runs the hub as a process of its own would: until SIGTERM or SIGINT. The first of `args` is the program's name.
