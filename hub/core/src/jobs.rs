@@ -31,6 +31,13 @@ impl Hub {
         self.dirty.insert(uid, Reason::Command(entry));
     }
 
+    /// Whether a Job that has ended is in the plan all the same: its end was heard while nothing was planned (S10), by a hub
+    /// that was started anew since.
+    pub(crate) fn is_placed_after_its_end(&self, uid: Uid) -> bool {
+        let workload = self.workloads.get(&uid);
+        workload.is_some_and(|workload| workload.record.finished.is_some() && workload.placed() > 0)
+    }
+
     /// What a request asks for, if it may be: what has ended stays ended, and is asked for no replicas.
     pub(crate) fn as_it_ended(&self, spec: WorkloadSpec) -> WorkloadSpec {
         let known = self.ids.get(&spec.id).and_then(|uid| self.workloads.get(uid));

@@ -93,7 +93,10 @@ impl Hub {
         for uid in self.workloads.keys().copied().collect::<Vec<_>>() {
             if self.has_ended(uid) {
                 self.end_workload(uid, Cause::Command(entry));
-            } else if self.accept_workload(uid, entry) && !from_nothing {
+                continue;
+            }
+            let is_news = self.accept_workload(uid, entry);
+            if (is_news && !from_nothing) || self.is_placed_after_its_end(uid) {
                 self.dirty.insert(uid, Reason::Command(entry));
             }
         }

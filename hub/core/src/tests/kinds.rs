@@ -130,6 +130,30 @@ fn s33_a_job_that_had_ended_is_not_begun_anew_by_a_recovered_view() {
     assert_eq!((fixture.view("import").finished, told(&fixture)), (Some(Finished::Complete), 0));
 }
 
+/// That it had ended was heard while nothing could be planned, and the hub and the cluster were gone afterwards (S10).
+#[test]
+fn s33_a_job_whose_end_was_heard_before_the_view_was_accepted_does_not_run_again() {
+    let mut fixture = in_alpha(usual());
+    let before = fixture.members[&cluster("alpha")].fence;
+    fixture.config.recover = true;
+    fixture.restart();
+    fixture.config.recover = false;
+    fixture.members.get_mut(&cluster("alpha")).expect("it is there").ends = Some(Finished::Complete);
+    fixture.connect("alpha");
+    assert_eq!(fixture.view("import").finished, Some(Finished::Complete));
+    fixture.restart();
+    let alpha = fixture.members.get_mut(&cluster("alpha")).expect("it is there");
+    alpha.rows.clear();
+    alpha.fence = before;
+    fixture.connect("alpha");
+    fixture.connect("bravo");
+    fixture.pass(Duration::from_secs(40));
+    fixture.command(Command::ReleaseFreeze).expect("both were heard");
+    assert_eq!((fixture.view("import").wanted, told(&fixture)), (0, 0));
+    fixture.pass(Duration::from_secs(5));
+    assert_eq!(fixture.running(), shares(&[]));
+}
+
 /// In how many clusters something is told to run, by the records.
 fn told(fixture: &Fixture) -> usize {
     let runs = |record: &&Record| matches!(record, Record::Seat { seat, .. } if seat.target > 0);
