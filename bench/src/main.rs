@@ -16,6 +16,7 @@ mod silent;
 mod storm;
 
 /// The hub's: it is this very program that is measured as a hub.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: godwit_hub::Allocator = godwit_hub::Allocator;
 

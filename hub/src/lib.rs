@@ -31,6 +31,7 @@ use args::Args;
 
 /// What a program that runs a hub allocates with. The image is linked with musl, whose own allocator lets in one thread at a
 /// time.
+#[cfg(feature = "jemalloc")]
 pub use tikv_jemallocator::Jemalloc as Allocator;
 
 /// Runs the hub as a process of its own would: until SIGTERM or SIGINT. The first of `args` is the program's name.

@@ -1,5 +1,6 @@
 //! The hub's binary.
 
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: godwit_hub::Allocator = godwit_hub::Allocator;
 

@@ -4,10 +4,6 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// The hub's: what it takes under attack is measured.
-#[global_allocator]
-static ALLOCATOR: godwit_hub::Allocator = godwit_hub::Allocator;
-
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let part = args.next().unwrap_or_default();
