@@ -130,7 +130,22 @@ fn workspace(manifest: &str) -> String {
     format!("{before}members = {PACKAGES:?}{before_profile}{profile}{others}")
 }
 
+/// What an earlier test has copied and is no longer there goes: a module may have become a folder.
+fn sweep(root: &Path, copy: &Path, folder: &Path) {
+    for entry in fs::read_dir(copy.join(folder)).into_iter().flatten() {
+        let path = folder.join(entry.expect("an entry").file_name());
+        let copied = copy.join(&path);
+        let gone = match root.join(&path).exists() {
+            true => Ok(()),
+            false if copied.is_dir() => fs::remove_dir_all(&copied),
+            false => fs::remove_file(&copied),
+        };
+        gone.unwrap_or_else(|error| panic!("{copied:?}: {error}"));
+    }
+}
+
 fn copy_folder(root: &Path, copy: &Path, folder: &Path, unused: &mut Vec<&str>) {
+    sweep(root, copy, folder);
     let entries = fs::read_dir(root.join(folder)).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
     for entry in entries {
         let path = folder.join(entry.expect("an entry").file_name());
